@@ -1,0 +1,1 @@
+"""The microscope's side: scans and behaviour in, messages out."""

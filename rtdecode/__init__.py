@@ -1,0 +1,3 @@
+"""rtdecode shows, live, what a mouse sees."""
+
+__version__ = "0.1.0"

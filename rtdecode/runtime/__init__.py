@@ -1,0 +1,1 @@
+"""All I/O between processes: sockets, codec, clock, the one main loop, and who watches whom."""

@@ -1,0 +1,50 @@
+"""The whole config of a run."""
+
+from enum import StrEnum
+
+from pydantic import model_validator
+
+from rtdecode.schema.config.acquisition import AcquisitionConfig
+from rtdecode.schema.config.calcium import CalciumConfig
+from rtdecode.schema.config.decode import DecodeConfig, EmitConfig
+from rtdecode.schema.config.section import Positive, Section
+from rtdecode.schema.config.session import (
+    EvaluateConfig,
+    NetworkConfig,
+    RecordConfig,
+    ViewConfig,
+)
+from rtdecode.schema.config.stimulus import StimulusConfig
+
+
+class Role(StrEnum):
+    """The processes of a run, named as their folders are."""
+
+    RECORDER = "recorder"
+    STIMULUS = "stimulus"
+    BRIDGE = "bridge"
+    DECODER = "decoder"
+    EVALUATE = "evaluate"
+    VIEW = "view"
+
+
+class RunConfig(Section):
+    """One run: who takes part, for how long, and with which settings."""
+
+    processes: tuple[Role, ...] = tuple(Role)
+    seconds: Positive | None = None
+    acquisition: AcquisitionConfig = AcquisitionConfig()
+    stimulus: StimulusConfig = StimulusConfig()
+    calcium: CalciumConfig = CalciumConfig()
+    decode: DecodeConfig | None = DecodeConfig()
+    emit: EmitConfig = EmitConfig()
+    record: RecordConfig = RecordConfig()
+    evaluate: EvaluateConfig = EvaluateConfig()
+    view: ViewConfig = ViewConfig()
+    network: NetworkConfig = NetworkConfig()
+
+    @model_validator(mode="after")
+    def _recorded(self) -> "RunConfig":
+        if Role.RECORDER not in self.processes:
+            raise ValueError("processes must include recorder: nothing starts without a recording")
+        return self

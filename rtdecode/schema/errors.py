@@ -1,0 +1,172 @@
+"""Every error that rtdecode raises by name: one class a cause, the class builds the sentence."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class RtdecodeError(Exception):
+    """Something a person can mend; the message says what was got, expected, and what to do."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class BadInputError(RtdecodeError, ValueError):
+    """A file, option or config that cannot be used as it is."""
+
+    exit_code: ClassVar[int] = 2
+
+
+class DataLostError(RtdecodeError):
+    """Data went missing beyond what the config permits."""
+
+    exit_code: ClassVar[int] = 3
+
+    def __init__(self, *, lost: int, permitted: int, where: str) -> None:
+        super().__init__(
+            f"{lost} messages were lost ({where}), {permitted} are permitted by record.permitted_loss: "
+            f"the log holds a Gap for each hole; free a core or lower acquisition.source.scan_rate_hz"
+        )
+
+
+class ConfigError(BadInputError):
+    """All mistakes of a config file at once, each with its line."""
+
+    def __init__(self, *, path: Path, mistakes: Sequence[str]) -> None:
+        listed = "\n".join(f"  {mistake}" for mistake in mistakes)
+        what = "1 mistake" if len(mistakes) == 1 else f"{len(mistakes)} mistakes"
+        super().__init__(f"{path} has {what}:\n{listed}")
+
+
+class MissingFileError(BadInputError):
+    """A file that the config or the command line names is not there."""
+
+    def __init__(self, *, what: str, path: Path, remedy: str) -> None:
+        super().__init__(f"{what} {path} does not exist: {remedy}")
+
+
+class UnreadableFileError(BadInputError):
+    """A file is there but cannot be read as what it should be."""
+
+    def __init__(self, *, what: str, path: Path, expected: str, got: str) -> None:
+        super().__init__(f"{what} {path} cannot be used: expected {expected}, got {got}")
+
+
+class ShapeError(BadInputError):
+    """An array has another shape than it must have."""
+
+    def __init__(self, name: str, *, expected: str, got: NDArray[np.generic]) -> None:
+        super().__init__(f"{name} must have {expected}, got shape {got.shape}")
+
+
+class NeuronCountError(BadInputError):
+    """The microscope's masks and the twin do not speak of the same neurons."""
+
+    def __init__(self, *, streamed: int, trained: int, twin: str) -> None:
+        super().__init__(
+            f"the masks give {streamed} neurons, but twin '{twin}' was trained on {trained}: "
+            f"set calcium.masks to the masks the twin was trained with, or train a twin for these masks"
+        )
+
+
+class MessageError(RtdecodeError, ValueError):
+    """Bytes that are not a message of this version; refused before an array is made."""
+
+    def __init__(self, *, reason: str) -> None:
+        super().__init__(f"message refused: {reason}")
+
+
+class RecorderAbsentError(RtdecodeError):
+    """No recorder took the first message; without recording nothing starts."""
+
+    def __init__(self, *, endpoint: str, waited_s: float) -> None:
+        super().__init__(
+            f"no recorder answered at {endpoint} within {waited_s:g} s, so nothing was started: "
+            f"start `rtdecode run` first, or set network.recorder to where it listens"
+        )
+
+
+class RecorderFullError(RtdecodeError):
+    """The recorder's queue is full; going on would lose data silently."""
+
+    def __init__(self, *, endpoint: str, stream: str, queued: int) -> None:
+        super().__init__(
+            f"the recorder at {endpoint} has not kept up: {queued} messages wait and {stream} cannot be "
+            f"handed over; everything up to here is recorded; use a faster disk or raise record.queue_messages"
+        )
+
+
+class AddressInUseError(BadInputError):
+    """Somebody else already listens there."""
+
+    def __init__(self, *, address: str, option: str) -> None:
+        super().__init__(
+            f"{address} is already in use: end the other instance, or set {option} "
+            f"(0 lets the system choose a free port)"
+        )
+
+
+class SecondInstanceError(BadInputError):
+    """The session folder belongs to a run that is still going."""
+
+    def __init__(self, *, folder: Path, pid: int) -> None:
+        super().__init__(
+            f"session folder {folder} is in use by process {pid}: wait for it, stop it, or choose another --out"
+        )
+
+
+class NoDisplayError(BadInputError):
+    """There is neither a screen nor an X server that could make one."""
+
+    def __init__(self, *, got: str) -> None:
+        super().__init__(
+            f"no screen for the stimulus ({got}): set DISPLAY, install Xvfb (`apt-get install xvfb "
+            f"libglu1-mesa libfontconfig1`), or set stimulus.presenter: headless"
+        )
+
+
+class PresenterMissingError(BadInputError):
+    """PsychoPy is not installed in this interpreter."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "psychopy is not installed: run `make install`, or `pip install 'rtdecode[stimulus]'`, "
+            "or set stimulus.presenter: headless"
+        )
+
+
+class ClipError(BadInputError):
+    """A clip cannot be shown."""
+
+    def __init__(self, *, path: Path, got: str) -> None:
+        super().__init__(
+            f"clip {path} cannot be shown: {got}; give videos that ffmpeg reads "
+            f"(mp4, mkv, avi, webm), at least one frame long"
+        )
+
+
+class DiskFullError(BadInputError):
+    """The disk has too little room for a session of this length."""
+
+    def __init__(self, *, folder: Path, free_mb: float, needed_mb: float) -> None:
+        super().__init__(
+            f"{folder} has {free_mb:.0f} MB free, this session needs about {needed_mb:.0f} MB: "
+            f"free some space, choose another --out, or shorten the run"
+        )
+
+
+class ProcessFailedError(RtdecodeError):
+    """A process of the run ended with an error."""
+
+    def __init__(self, *, name: str, code: int, tail: str) -> None:
+        super().__init__(f"{name} ended with exit code {code}; its last words:\n{tail}")
+
+
+class NotReadyError(RtdecodeError):
+    """A process of the run did not become ready."""
+
+    def __init__(self, *, name: str, waited_s: float, tail: str) -> None:
+        super().__init__(f"{name} was not ready after {waited_s:g} s; its last words:\n{tail or '(none)'}")

@@ -1,0 +1,1 @@
+"""The animal's screen: clips in, flips and their truth out."""
