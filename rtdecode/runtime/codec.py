@@ -51,10 +51,14 @@ def unpack(data: bytes | memoryview) -> Stamped:
         if type(wire.get(name)) is not kind:
             raise MessageError(reason=f"{name} must be {kind.__name__}, got {wire.get(name)!r:.80}")
     if wire["v"] != WIRE_VERSION:
-        raise MessageError(reason=f"wire version {wire['v']} is not {WIRE_VERSION}: update the sender")
+        raise MessageError(
+            reason=f"wire version {wire['v']} is not {WIRE_VERSION}: update the sender"
+        )
     body = _BY_KIND.get(wire["kind"])
     if body is None:
-        raise MessageError(reason=f"unknown kind '{wire['kind']:.40}'; known: {', '.join(_BY_KIND)}")
+        raise MessageError(
+            reason=f"unknown kind '{wire['kind']:.40}'; known: {', '.join(_BY_KIND)}"
+        )
     plan = _field_plan(body)
     if wire.keys() != plan.keys() | _ENVELOPE.keys():
         odd = sorted(map(str, wire.keys() ^ (plan.keys() | _ENVELOPE.keys())))
@@ -63,9 +67,21 @@ def unpack(data: bytes | memoryview) -> Stamped:
     return Stamped(wire["source"], wire["seq"], wire["t_ns"], wire["clock"], body(**values))
 
 
+@cache
+def topic(body: type[Body]) -> bytes:
+    """First bytes of every message of this kind: a prefix that a subscriber can filter by."""
+    packer = msgpack.Packer(use_bin_type=True)
+    head: bytes = packer.pack_map_header(len(_ENVELOPE) + len(fields(body)))
+    for item in ("v", WIRE_VERSION, "kind", body.kind):
+        head += packer.pack(item)
+    return head
+
+
 def _raw_map(data: bytes | memoryview) -> dict[str, Any]:
     if len(data) > MAX_MESSAGE_BYTES:
-        raise MessageError(reason=f"{len(data)} bytes are more than the permitted {MAX_MESSAGE_BYTES}")
+        raise MessageError(
+            reason=f"{len(data)} bytes are more than the permitted {MAX_MESSAGE_BYTES}"
+        )
     try:
         wire = msgpack.unpackb(data, raw=False, strict_map_key=True)
     except (ValueError, msgpack.UnpackException, RecursionError) as error:
@@ -102,7 +118,9 @@ def _checked(name: str, value: Any, kind: type) -> Any:
 def _checked_map(name: str, value: Any, item: type) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise MessageError(reason=f"{name} must be a map, got {value!r:.80}")
-    return {_checked(f"{name} key", k, str): _checked(f"{name}.{k}", v, item) for k, v in value.items()}
+    return {
+        _checked(f"{name} key", k, str): _checked(f"{name}.{k}", v, item) for k, v in value.items()
+    }
 
 
 def _array_map(name: str, array: NDArray[Any], spec: ArraySpec) -> dict[str, Any]:
@@ -114,7 +132,11 @@ def _array_map(name: str, array: NDArray[Any], spec: ArraySpec) -> dict[str, Any
     if spec.finite and array.dtype.kind == "f" and not np.isfinite(array).all():
         raise MessageError(reason=f"{name} holds NaN or infinity; send only what was measured")
     little = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
-    return {"dtype": array.dtype.name, "shape": array.shape, "data": little.data.cast("B") if array.size else b""}
+    return {
+        "dtype": array.dtype.name,
+        "shape": array.shape,
+        "data": little.data.cast("B") if array.size else b"",
+    }
 
 
 def _array(name: str, wire: Any, spec: ArraySpec) -> NDArray[Any]:
@@ -123,7 +145,11 @@ def _array(name: str, wire: Any, spec: ArraySpec) -> NDArray[Any]:
     dtype, shape, data = wire["dtype"], wire["shape"], wire["data"]
     if dtype not in spec.dtypes:
         raise MessageError(reason=f"{name} must be {' or '.join(spec.dtypes)}, got {dtype!r:.40}")
-    if not isinstance(shape, list) or len(shape) != spec.rank or any(type(n) is not int or n < 0 for n in shape):
+    if (
+        not isinstance(shape, list)
+        or len(shape) != spec.rank
+        or any(type(n) is not int or n < 0 for n in shape)
+    ):
         raise MessageError(reason=f"{name} must have {spec.rank} sides, got shape {shape!r:.80}")
     items = int(np.prod(shape, dtype=object))
     kind = np.dtype(dtype).newbyteorder("<")

@@ -169,4 +169,6 @@ class NotReadyError(RtdecodeError):
     """A process of the run did not become ready."""
 
     def __init__(self, *, name: str, waited_s: float, tail: str) -> None:
-        super().__init__(f"{name} was not ready after {waited_s:g} s; its last words:\n{tail or '(none)'}")
+        super().__init__(
+            f"{name} was not ready after {waited_s:g} s; its last words:\n{tail or '(none)'}"
+        )

@@ -1,0 +1,64 @@
+"""The one main loop of every process, with every outside thing passed in."""
+
+import logging
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from threading import Event
+from typing import TypeVar
+
+from rtdecode.schema.interfaces import Clock, Sink, Source, Stage
+
+In = TypeVar("In")
+Out = TypeVar("Out")
+
+log = logging.getLogger(__name__)
+_KEPT_STEPS = 10_000
+
+
+@dataclass(slots=True)
+class LoopReport:
+    """What a loop did; memory stays flat because only the newest step times are kept."""
+
+    items_in: int = 0
+    items_out: int = 0
+    longest_backlog: int = 0
+    step_ns: deque[int] = field(default_factory=lambda: deque(maxlen=_KEPT_STEPS))
+
+
+def run_loop(
+    source: Source[In],
+    stage: Stage[In, Out],
+    sink: Sink[Out],
+    *,
+    stop: Event,
+    clock: Clock,
+    poll_s: float = 0.1,
+    on_turn: Callable[[LoopReport], None] | None = None,
+) -> LoopReport:
+    """Carry items from `source` through `stage` to `sink` until `stop` is set.
+
+    An empty batch is a tick: stages that wait for a time get their turn. `on_turn` is called once
+    a turn, for heartbeats. After `stop`, what the source still holds is carried through. A failing
+    step ends the loop, and with it the process: a decoder that skips the frames it cannot handle
+    looks healthy and is wrong. Restarting is the supervisor's.
+    """
+    report = LoopReport()
+    stopping = False
+    while True:
+        items = source.take(0.0 if stopping else poll_s)
+        begun_ns = clock.now_ns()
+        for out in stage.step(items):
+            sink.push(out)
+            report.items_out += 1
+        if items:
+            report.step_ns.append(clock.now_ns() - begun_ns)
+            report.items_in += len(items)
+            report.longest_backlog = max(report.longest_backlog, len(items))
+        if on_turn is not None:
+            on_turn(report)
+        if stopping and not items:
+            break
+        stopping = stop.is_set()
+    log.info("stopped: %d in, %d out", report.items_in, report.items_out)
+    return report
