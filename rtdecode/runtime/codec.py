@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 
 from rtdecode.schema.arrays import ArraySpec
 from rtdecode.schema.errors import MessageError
-from rtdecode.schema.messages import BODIES, Body, Stamped
+from rtdecode.schema.messages import BODIES, Stamped
 
 WIRE_VERSION = 1
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 _ENVELOPE = {"v": int, "kind": str, "source": str, "seq": int, "t_ns": int, "clock": str}
-_BY_KIND: Mapping[str, type[Body]] = types.MappingProxyType({body.kind: body for body in BODIES})
+_BY_KIND: Mapping[str, type[Any]] = types.MappingProxyType({body.kind: body for body in BODIES})
 
 Reader = Callable[[str, Any], Any]
 
@@ -51,14 +51,11 @@ def unpack(data: bytes | memoryview) -> Stamped:
         if type(wire.get(name)) is not kind:
             raise MessageError(reason=f"{name} must be {kind.__name__}, got {wire.get(name)!r:.80}")
     if wire["v"] != WIRE_VERSION:
-        raise MessageError(
-            reason=f"wire version {wire['v']} is not {WIRE_VERSION}: update the sender"
-        )
+        raise MessageError(reason=f"version {wire['v']} is not {WIRE_VERSION}: update the sender")
     body = _BY_KIND.get(wire["kind"])
     if body is None:
-        raise MessageError(
-            reason=f"unknown kind '{wire['kind']:.40}'; known: {', '.join(_BY_KIND)}"
-        )
+        known = ", ".join(_BY_KIND)
+        raise MessageError(reason=f"unknown kind '{wire['kind']:.40}'; known: {known}")
     plan = _field_plan(body)
     if wire.keys() != plan.keys() | _ENVELOPE.keys():
         odd = sorted(map(str, wire.keys() ^ (plan.keys() | _ENVELOPE.keys())))
@@ -68,7 +65,7 @@ def unpack(data: bytes | memoryview) -> Stamped:
 
 
 @cache
-def topic(body: type[Body]) -> bytes:
+def topic(body: type[Any]) -> bytes:
     """First bytes of every message of this kind: a prefix that a subscriber can filter by."""
     packer = msgpack.Packer(use_bin_type=True)
     head: bytes = packer.pack_map_header(len(_ENVELOPE) + len(fields(body)))
@@ -92,7 +89,7 @@ def _raw_map(data: bytes | memoryview) -> dict[str, Any]:
 
 
 @cache
-def _field_plan(body: type[Body]) -> dict[str, tuple[ArraySpec | None, Reader]]:
+def _field_plan(body: type[Any]) -> dict[str, tuple[ArraySpec | None, Reader]]:
     hints = get_type_hints(body, include_extras=True)
     return {field.name: _reader(hints[field.name]) for field in fields(body)}
 

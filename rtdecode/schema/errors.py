@@ -27,8 +27,8 @@ class DataLostError(RtdecodeError):
 
     def __init__(self, *, lost: int, permitted: int, where: str) -> None:
         super().__init__(
-            f"{lost} messages were lost ({where}), {permitted} are permitted by record.permitted_loss: "
-            f"the log holds a Gap for each hole; free a core or lower acquisition.source.scan_rate_hz"
+            f"{lost} messages were lost ({where}), record.permitted_loss permits {permitted}: "
+            f"the log holds a Gap for each hole; free a core or lower the scan rate"
         )
 
 
@@ -68,7 +68,8 @@ class NeuronCountError(BadInputError):
     def __init__(self, *, streamed: int, trained: int, twin: str) -> None:
         super().__init__(
             f"the masks give {streamed} neurons, but twin '{twin}' was trained on {trained}: "
-            f"set calcium.masks to the masks the twin was trained with, or train a twin for these masks"
+            f"set calcium.masks to the masks the twin was trained with, "
+            f"or train a twin for these masks"
         )
 
 
@@ -94,8 +95,9 @@ class RecorderFullError(RtdecodeError):
 
     def __init__(self, *, endpoint: str, stream: str, queued: int) -> None:
         super().__init__(
-            f"the recorder at {endpoint} has not kept up: {queued} messages wait and {stream} cannot be "
-            f"handed over; everything up to here is recorded; use a faster disk or raise record.queue_messages"
+            f"the recorder at {endpoint} has not kept up: {queued} messages wait and {stream} "
+            f"cannot be handed over; everything up to here is recorded; "
+            f"use a faster disk or raise record.queue_messages"
         )
 
 
@@ -114,7 +116,8 @@ class SecondInstanceError(BadInputError):
 
     def __init__(self, *, folder: Path, pid: int) -> None:
         super().__init__(
-            f"session folder {folder} is in use by process {pid}: wait for it, stop it, or choose another --out"
+            f"session folder {folder} is in use by process {pid}: "
+            f"wait for it, stop it, or choose another --out"
         )
 
 

@@ -33,7 +33,10 @@ class Start:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class End:
-    """Closes a session on one source; `last_seq` tells each stream's last number, so that a lost tail shows."""
+    """Closes a session on one source.
+
+    `last_seq` tells each stream's last number, so that a lost tail shows.
+    """
 
     kind: ClassVar[str] = "end"
     source: str

@@ -3,9 +3,7 @@
 from enum import StrEnum
 from pathlib import Path
 
-from pydantic import model_validator
-
-from rtdecode.schema.config.section import Count, Fraction, Index, NotNegative, Positive, Section
+from rtdecode.schema.config.section import Count, Fraction, Index, Percent, Positive, Section
 
 
 class Detector(StrEnum):
@@ -26,13 +24,7 @@ class CalciumConfig(Section):
     neuropil_ring_px: Count = 6
     neuropil_weight: Fraction = 0.7
     baseline_window_s: Positive = 30.0
-    baseline_percentile: NotNegative = 20.0
+    baseline_percentile: Percent = 20.0
     decay_tau_s: Positive = 0.7
     deconvolution_lag_scans: Index = 1
     frame_rate_hz: Positive = 30.0
-
-    @model_validator(mode="after")
-    def _percentile_fits(self) -> "CalciumConfig":
-        if self.baseline_percentile > 100:
-            raise ValueError(f"baseline_percentile={self.baseline_percentile} must be 0 to 100")
-        return self
