@@ -37,7 +37,7 @@ def pack(message: Stamped) -> bytes:
         "t_ns": message.t_ns,
         "clock": message.clock,
     }
-    for name, (spec, _) in _field_plan(type(body)).items():
+    for name, (spec, _) in _field_plan(body.kind).items():
         value = getattr(body, name)
         wire[name] = value if spec is None else _array_map(name, value, spec)
     packed: bytes = msgpack.packb(wire, use_bin_type=True)
@@ -56,7 +56,7 @@ def unpack(data: bytes | memoryview) -> Stamped:
     if body is None:
         known = ", ".join(_BY_KIND)
         raise MessageError(reason=f"unknown kind '{wire['kind']:.40}'; known: {known}")
-    plan = _field_plan(body)
+    plan = _field_plan(body.kind)
     if wire.keys() != plan.keys() | _ENVELOPE.keys():
         odd = sorted(map(str, wire.keys() ^ (plan.keys() | _ENVELOPE.keys())))
         raise MessageError(reason=f"{body.kind}: fields missing or unknown: {', '.join(odd):.200}")
@@ -65,11 +65,11 @@ def unpack(data: bytes | memoryview) -> Stamped:
 
 
 @cache
-def topic(body: type[Any]) -> bytes:
+def topic(kind: str) -> bytes:
     """First bytes of every message of this kind: a prefix that a subscriber can filter by."""
     packer = msgpack.Packer(use_bin_type=True)
-    head: bytes = packer.pack_map_header(len(_ENVELOPE) + len(fields(body)))
-    for item in ("v", WIRE_VERSION, "kind", body.kind):
+    head: bytes = packer.pack_map_header(len(_ENVELOPE) + len(fields(_BY_KIND[kind])))
+    for item in ("v", WIRE_VERSION, "kind", kind):
         head += packer.pack(item)
     return head
 
@@ -89,7 +89,8 @@ def _raw_map(data: bytes | memoryview) -> dict[str, Any]:
 
 
 @cache
-def _field_plan(body: type[Any]) -> dict[str, tuple[ArraySpec | None, Reader]]:
+def _field_plan(kind: str) -> dict[str, tuple[ArraySpec | None, Reader]]:
+    body = _BY_KIND[kind]
     hints = get_type_hints(body, include_extras=True)
     return {field.name: _reader(hints[field.name]) for field in fields(body)}
 

@@ -39,14 +39,15 @@ def run_loop(
     """Carry items from `source` through `stage` to `sink` until `stop` is set.
 
     An empty batch is a tick: stages that wait for a time get their turn. `on_turn` is called once
-    a turn, for heartbeats. After `stop`, what the source still holds is carried through. A failing
+    a turn, for heartbeats. After `stop`, what still comes is carried
+    through until nothing has come for `poll_s`. A failing
     step ends the loop, and with it the process: a decoder that skips the frames it cannot handle
     looks healthy and is wrong. Restarting is the supervisor's.
     """
     report = LoopReport()
     stopping = False
     while True:
-        items = source.take(0.0 if stopping else poll_s)
+        items = source.take(poll_s)
         begun_ns = clock.now_ns()
         for out in stage.step(items):
             sink.push(out)

@@ -164,12 +164,19 @@ class Subscriber:
         queue: int,
     ) -> None:
         self._clock = clock
+        self._unread: list[Received] = []
         self._socket = wire.connected(zmq.SUB, endpoints, queue=queue)
         for kind in (*kinds, Start, End, Health):
-            self._socket.subscribe(topic(kind))
+            self._socket.subscribe(topic(kind.kind))
 
     def take(self, wait_s: float) -> Sequence[Received]:
-        return [received for _, received in _drained(self._socket, self._clock, wait_s)]
+        put_back, self._unread = self._unread, []
+        wait_s = 0.0 if put_back else wait_s
+        return put_back + [got for _, got in _drained(self._socket, self._clock, wait_s)]
+
+    def put_back(self, items: Sequence[Received]) -> None:
+        """Give `items` again at the next `take`, before anything newer."""
+        self._unread.extend(items)
 
 
 class Collector:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,19 +10,19 @@ from numpy.typing import NDArray
 class RtdecodeError(Exception):
     """Something a person can mend; the message says what was got, expected, and what to do."""
 
-    exit_code: ClassVar[int] = 1
+    exit_code: int = 1
 
 
 class BadInputError(RtdecodeError, ValueError):
     """A file, option or config that cannot be used as it is."""
 
-    exit_code: ClassVar[int] = 2
+    exit_code: int = 2
 
 
 class DataLostError(RtdecodeError):
     """Data went missing beyond what the config permits."""
 
-    exit_code: ClassVar[int] = 3
+    exit_code: int = 3
 
     def __init__(self, *, lost: int, permitted: int, where: str) -> None:
         super().__init__(
@@ -162,9 +161,10 @@ class DiskFullError(BadInputError):
 
 
 class ProcessFailedError(RtdecodeError):
-    """A process of the run ended with an error."""
+    """A process of the run ended with an error; the run ends with the same exit code."""
 
     def __init__(self, *, name: str, code: int, tail: str) -> None:
+        self.exit_code = code if code > 0 else 1
         super().__init__(f"{name} ended with exit code {code}; its last words:\n{tail}")
 
 

@@ -39,4 +39,5 @@ class NetworkConfig(Section):
     bridge: str = ""
     stimulus: str = ""
     decoder: str = ""
+    emit: str = ""
     evaluate: str = ""

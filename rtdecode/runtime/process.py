@@ -1,0 +1,175 @@
+"""What every process of a run does around its loop: get ready, wait for go, beat, end with END.
+
+Ready means built, and heard by everyone it listens to: each publisher says hello until the run
+starts, so nothing that is sent after `go` can be missed by a subscriber that joined before it.
+"""
+
+import argparse
+import logging
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event
+
+from rtdecode.runtime.clock import HostClock
+from rtdecode.runtime.config_file import read_config
+from rtdecode.runtime.loop import LoopReport
+from rtdecode.runtime.sockets import ControlLine, Publisher, Subscriber, Wire
+from rtdecode.runtime.stop import stop_on_signals, stop_with_parent
+from rtdecode.schema.config import RunConfig
+from rtdecode.schema.errors import RtdecodeError
+from rtdecode.schema.interfaces import Clock
+from rtdecode.schema.messages import Body, Command, Health, Received, Start
+
+log = logging.getLogger(__name__)
+_BEAT_NS = 500_000_000
+_HELLO_S = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """What the supervisor tells a process about the run it belongs to."""
+
+    session: str
+    git_revision: str
+    config_yaml: str
+    versions: dict[str, str]
+
+    def start(self, source: str, *, twin_hash: str = "") -> Start:
+        """The START of `source` in this session."""
+        return Start(
+            source=source,
+            session=self.session,
+            config_yaml=self.config_yaml,
+            git_revision=self.git_revision,
+            twin_hash=twin_hash,
+            versions=self.versions,
+        )
+
+
+class Process:
+    """One process of a run: its name, config, clock, sockets, and its line to the supervisor."""
+
+    def __init__(
+        self, name: str, config: RunConfig, *, ticket: Ticket, wire: Wire, stop: Event, clock: Clock
+    ) -> None:
+        self.name, self.config, self.ticket = name, config, ticket
+        self.wire, self.stop, self.clock = wire, stop, clock
+        self._publishers: list[Publisher] = []
+        self._line: ControlLine | None = None
+        self._next_beat_ns = 0
+        if config.network.control:
+            self._line = ControlLine(wire, name, clock=clock, endpoint=config.network.control)
+
+    def publisher(self, endpoint: str, *, source: str | None = None) -> Publisher:
+        """An outlet that records and publishes as `source` (the process's name by default)."""
+        made = Publisher(
+            self.wire,
+            source or self.name,
+            clock=self.clock,
+            publish=endpoint,
+            record=self.config.network.recorder,
+            queue=self.config.record.queue_messages,
+        )
+        self._publishers.append(made)
+        return made
+
+    def subscriber(self, endpoints: Iterable[str], kinds: Sequence[type[Body]]) -> Subscriber:
+        """An inlet for `kinds` from `endpoints`."""
+        return Subscriber(
+            self.wire,
+            clock=self.clock,
+            endpoints=endpoints,
+            kinds=kinds,
+            queue=self.config.record.queue_messages,
+        )
+
+    def wait_for_go(self, inlet: Subscriber | None = None, hears: Iterable[str] = ()) -> None:
+        """Say ready once every source in `hears` was heard on `inlet`; return at `go`.
+
+        Without a supervisor there is nobody to say go, so it returns when all are heard.
+        """
+        unheard, taken = set(hears), list[Received]()
+        while not self.stop.is_set():
+            for publisher in self._publishers:
+                publisher.hello(self._health("starting", {}))
+            if inlet is not None and unheard:
+                taken.extend(inlet.take(_HELLO_S))
+                unheard -= {received.message.source for received in taken}
+            else:
+                self.stop.wait(_HELLO_S)
+            if self._goes(heard=not unheard):
+                break
+        if inlet is not None:
+            inlet.put_back(taken)
+
+    def _goes(self, *, heard: bool) -> bool:
+        if self._line is None:
+            return heard
+        self._line.push(self._health("ready" if heard else "starting", {}))
+        return any(order.name == "go" for order in self.orders())
+
+    def beat(self, counters: dict[str, float]) -> None:
+        """Send a heartbeat if one is due, and obey a `stop`."""
+        now_ns = self.clock.now_ns()
+        if now_ns < self._next_beat_ns:
+            return
+        self._next_beat_ns = now_ns + _BEAT_NS
+        health = self._health("running", counters)
+        if self._publishers:
+            self._publishers[0].push(health)
+        if self._line is not None:
+            self._line.push(health)
+        if any(order.name == "stop" for order in self.orders()):
+            self.stop.set()
+
+    def on_turn(self, counters: Callable[[], dict[str, float]]) -> Callable[[LoopReport], None]:
+        """What `run_loop` calls once a turn."""
+        return lambda _report: self.beat(counters())
+
+    def orders(self) -> list[Command]:
+        """Commands from the supervisor that have come."""
+        if self._line is None:
+            return []
+        bodies = (received.message.body for received in self._line.take(0.0))
+        return [body for body in bodies if isinstance(body, Command)]
+
+    def _health(self, state: str, counters: dict[str, float]) -> Health:
+        return Health(source=self.name, state=state, detail="", counters=counters)
+
+
+def run_process(name: str, main: Callable[[Process], int], argv: Sequence[str]) -> int:
+    """Read the config, build the frame of a process, run `main` in it; its exit code.
+
+    A named error is logged in one sentence and gives its exit code; anything else is a bug and
+    shows its trace.
+    """
+    args = _arguments(name, argv)
+    logging.basicConfig(
+        level=logging.INFO,
+        stream=sys.stderr,
+        format=f"%(asctime)s {name} %(levelname)s %(message)s",
+    )
+    stop = stop_on_signals()
+    if args.supervised:
+        stop_with_parent(stop)
+    try:
+        config = read_config(args.config)
+        ticket = Ticket(args.session, args.revision, args.config.read_text(encoding="utf-8"), {})
+        with Wire() as wire:
+            return main(
+                Process(name, config, ticket=ticket, wire=wire, stop=stop, clock=HostClock())
+            )
+    except RtdecodeError as error:
+        log.error("%s", error)
+        return error.exit_code
+
+
+def _arguments(name: str, argv: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog=name)
+    parser.add_argument("config", type=Path, help="YAML config of the run")
+    parser.add_argument("--session", default="", help="name of the session")
+    parser.add_argument("--revision", default="", help="git revision that is recorded")
+    parser.add_argument("--supervised", action="store_true", help="end with the parent")
+    return parser.parse_args(argv)

@@ -1,0 +1,177 @@
+"""Who starts the processes of a run, waits until all are ready, watches them, and ends them in order.
+
+Decoder, evaluate and view are started again when they die; the recorder, the microscope and the
+stimulus are not: without them there is nothing to show, and a recorder that comes back silently
+would hide a hole in the record.
+"""
+
+import logging
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Event
+
+from rtdecode.runtime.sockets import ControlDesk
+from rtdecode.schema.errors import NotReadyError, ProcessFailedError
+from rtdecode.schema.interfaces import Clock
+from rtdecode.schema.messages import Command, Health
+
+log = logging.getLogger(__name__)
+_READY_S = 90.0
+_STOP_S = 10.0
+_SILENT_NS = 15_000_000_000
+_MOST_RESTARTS = 3
+_TAIL_LINES = 12
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessSpec:
+    """How one process is started."""
+
+    name: str
+    argv: Sequence[str]
+    restarts: bool = False
+    ends_run: bool = False
+    """True where its own clean end is the end of the run, as with a movie that is over."""
+
+
+@dataclass(slots=True)
+class _Child:
+    spec: ProcessSpec
+    popen: "subprocess.Popen[bytes]"
+    ready: bool = False
+    starts: int = 1
+    heard_ns: int = 0
+    health: Health | None = None
+
+
+@dataclass(slots=True)
+class Supervisor:
+    """Starts, watches and stops processes; their stderr goes to `logs`/NAME.log."""
+
+    desk: ControlDesk
+    clock: Clock
+    logs: Path
+    on_health: Callable[[Health], None] = lambda _health: None
+    env: Mapping[str, str] | None = None
+    _children: dict[str, _Child] = field(default_factory=dict)
+
+    def start(self, specs: Sequence[ProcessSpec], *, ready_s: float = _READY_S) -> None:
+        """Start all, wait until each is ready, then let all go at once.
+
+        Raises ProcessFailedError, NotReadyError; whatever was started is ended first.
+        """
+        self.logs.mkdir(parents=True, exist_ok=True)
+        try:
+            for spec in specs:
+                self._children[spec.name] = _Child(spec, self._spawned(spec))
+            self._wait_until_ready(ready_s)
+        except BaseException:
+            self.end()
+            raise
+        for name in self._children:
+            self._tell(name, "go")
+
+    def watch(self, stop: Event, *, until_ns: int | None = None) -> str:
+        """Watch until `stop`, `until_ns`, or the clean end of a source; says which it was.
+
+        Raises ProcessFailedError when a process dies that must not be started again.
+        """
+        while not stop.is_set():
+            self._listen(0.1)
+            if until_ns is not None and self.clock.now_ns() >= until_ns:
+                return "time is over"
+            for child in self._children.values():
+                code = child.popen.poll()
+                if code == 0 and child.spec.ends_run:
+                    return f"{child.spec.name} is at its end"
+                if code is not None:
+                    self._mend(child, code)
+                elif self._is_silent(child):
+                    log.warning("%s has been silent for too long: killed", child.spec.name)
+                    child.popen.kill()
+        return "stopped as asked"
+
+    def end(self) -> dict[str, int]:
+        """End all in the order in which data passes, the recorder last; their exit codes."""
+        recorder = [name for name in self._children if name == "recorder"]
+        order = [name for name in self._children if name != "recorder"] + recorder
+        codes = {name: self._ended(self._children[name]) for name in order}
+        self._children.clear()
+        return codes
+
+    def pids(self) -> dict[str, int]:
+        """Process numbers by name."""
+        return {name: child.popen.pid for name, child in self._children.items()}
+
+    def _spawned(self, spec: ProcessSpec) -> "subprocess.Popen[bytes]":
+        with (self.logs / f"{spec.name}.log").open("ab") as stderr:
+            return subprocess.Popen(  # noqa: S603 - the argv is built by pipeline, not by a user
+                list(spec.argv),
+                stdin=subprocess.PIPE,
+                stdout=stderr,
+                stderr=stderr,
+                env=None if self.env is None else dict(self.env),
+                start_new_session=True,
+            )
+
+    def _wait_until_ready(self, ready_s: float) -> None:
+        deadline_ns = self.clock.now_ns() + int(ready_s * 1e9)
+        while not all(child.ready for child in self._children.values()):
+            self._listen(0.05)
+            for child in self._children.values():
+                code = child.popen.poll()
+                if code is not None:
+                    raise self._failure(child, code)
+                if not child.ready and self.clock.now_ns() > deadline_ns:
+                    tail = self._tail(child.spec.name)
+                    raise NotReadyError(name=child.spec.name, waited_s=ready_s, tail=tail)
+
+    def _listen(self, wait_s: float) -> None:
+        for name, message in self.desk.take(wait_s):
+            child = self._children.get(name)
+            if child is None or not isinstance(message.body, Health):
+                continue
+            child.heard_ns, child.health = self.clock.now_ns(), message.body
+            child.ready = child.ready or message.body.state in ("ready", "running")
+            if child.starts > 1 and message.body.state == "ready":
+                self._tell(name, "go")
+            self.on_health(message.body)
+
+    def _is_silent(self, child: _Child) -> bool:
+        return child.heard_ns > 0 and self.clock.now_ns() - child.heard_ns > _SILENT_NS
+
+    def _mend(self, child: _Child, code: int) -> None:
+        if not child.spec.restarts or child.starts > _MOST_RESTARTS:
+            raise self._failure(child, code)
+        log.warning("%s ended with exit code %d: started again", child.spec.name, code)
+        child.popen, child.starts, child.heard_ns = (
+            self._spawned(child.spec),
+            child.starts + 1,
+            0,
+        )
+
+    def _failure(self, child: _Child, code: int) -> ProcessFailedError:
+        return ProcessFailedError(name=child.spec.name, code=code, tail=self._tail(child.spec.name))
+
+    def _tail(self, name: str) -> str:
+        text = (self.logs / f"{name}.log").read_text(encoding="utf-8", errors="replace")
+        return "\n".join(text.splitlines()[-_TAIL_LINES:])
+
+    def _tell(self, name: str, order: str) -> None:
+        self.desk.tell(name, Command(target=name, name=order, value=""))
+
+    def _ended(self, child: _Child) -> int:
+        popen = child.popen
+        if popen.poll() is None:
+            popen.terminate()
+        try:
+            code = popen.wait(_STOP_S)
+        except subprocess.TimeoutExpired:
+            log.warning("%s did not end within %g s: killed", child.spec.name, _STOP_S)
+            popen.kill()
+            code = popen.wait()
+        if popen.stdin is not None:
+            popen.stdin.close()
+        return code
