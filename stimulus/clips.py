@@ -1,0 +1,112 @@
+"""Clips: short grey videos of 36 x 64 pixels at 30 Hz, embedded ones and the user's own."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import count as integers
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from stimulus.gaze import gaze_path
+from stimulus.leaves import dead_leaves
+from stimulus.photographs import Split, photographs
+from stimulus.scene import COLS_PX, ROWS_PX, Scenery, random_cutout, random_layer, scene_frames
+from stimulus.surface import Surface
+
+FRAME_RATE_HZ = 30.0
+_LEAVES = 6
+_LEAVES_SCALE = (1.5, 4.0)
+_OBJECTS = (0.25, 0.45, 0.3)
+"""Probability of 0, 1 and 2 objects that move by themselves."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Clip:
+    """A piece of video and where it is from."""
+
+    name: str
+    frames: NDArray[np.uint8]
+    """(frame, 36, 64) grey levels."""
+    licence: str
+
+
+def embedded_clips(split: Split, *, count: int, seconds: float, seed: int) -> Iterator[Clip]:
+    """Photographs that anybody may pass on, moved as an eye would see them.
+
+    Each clip shows one picture along a random gaze path (`stimulus.gaze`), with up to two cut-outs
+    of other pictures moving over it, possibly mirrored, at a random mean and contrast. Clip i
+    depends on `split`, `seed`, `seconds` and i alone. No photograph serves both splits, so a twin
+    fitted to the one has never seen the other. The train split also holds synthetic dead-leaves
+    scenes, so that a twin fitted to 20 minutes and more does not learn seven photographs by heart.
+
+    Parameters
+    ----------
+    split
+        Photographs to draw from.
+    count
+        Number of clips; made one by one, when asked for.
+    seconds
+        Length of each clip.
+    seed
+        Chooses pictures, paths and contrasts.
+    """
+    scenery = _scenery(split)
+    for number, rng in zip(range(count), _generators(split, seed), strict=False):
+        yield _clip(
+            scenery,
+            rng,
+            name=f"{split}-{seed}-{number:03d}",
+            frames=round(seconds * FRAME_RATE_HZ),
+            number=number,
+        )
+
+
+def _scenery(split: Split) -> list[Scenery]:
+    found = [
+        Scenery(photo.name, photo.licence, Surface(photo.luma()), photo.scale)
+        for photo in photographs(split)
+    ]
+    if split is Split.TRAIN:
+        pictures = (dead_leaves(np.random.default_rng([7, number])) for number in range(_LEAVES))
+        found += [
+            Scenery(f"leaves{number}", "CC0 (synthetic)", Surface(one), _LEAVES_SCALE)
+            for number, one in enumerate(pictures)
+        ]
+    return found
+
+
+def _generators(split: Split, seed: int) -> Iterator[Generator]:
+    """One stream of random numbers for each clip; the splits never share one."""
+    for number in integers():
+        yield np.random.default_rng([abs(seed), int(seed < 0), list(Split).index(split), number])
+
+
+def _clip(scenery: list[Scenery], rng: Generator, *, name: str, frames: int, number: int) -> Clip:
+    behind = scenery[number % len(scenery)]
+    others = [one for one in scenery if one is not behind]
+    front = [
+        others[pick]
+        for pick in rng.choice(len(others), rng.choice(len(_OBJECTS), p=_OBJECTS), replace=False)
+    ]
+    background = random_layer(rng, behind, gaze_path(rng, frames, rate_hz=FRAME_RATE_HZ))
+    cutouts = [random_cutout(rng, one, frames, rate_hz=FRAME_RATE_HZ) for one in front]
+    video = _exposed(rng, _mirrored(rng, scene_frames(background, cutouts, frames)))
+    names = "+".join([behind.name, *(one.name for one in front)])
+    return Clip(
+        f"{name}-{names}", video, "; ".join(sorted({one.licence for one in [behind, *front]}))
+    )
+
+
+def _mirrored(rng: Generator, video: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.asarray(video[:, :, ::-1] if rng.integers(2) else video)
+
+
+def _exposed(rng: Generator, video: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Give the clip a mean of 90 to 150 and a standard deviation of 40 to 65 grey levels."""
+    mean, contrast = rng.uniform(90, 150), rng.uniform(40, 65)
+    scaled = (video - video.mean()) * (contrast / max(float(video.std()), 1.0)) + mean
+    return np.asarray(np.clip(np.rint(scaled), 0, 255), np.uint8)
+
+
+__all__ = ["COLS_PX", "FRAME_RATE_HZ", "ROWS_PX", "Clip", "Split", "embedded_clips"]
