@@ -73,8 +73,8 @@ def scene_frames(background: Layer, cutouts: Sequence[Cutout], frames: int) -> N
 
 
 def random_layer(rng: Generator, scenery: Scenery, path: GazePath) -> Layer:
-    """A look at a random place of `scenery`, from a random distance."""
-    row, col = rng.uniform(0, 1024, 2)
+    """A look at a random place of `scenery` away from its edges, from a random distance."""
+    row, col = rng.uniform(0.2, 0.8, 2) * scenery.surface.size_px
     return Layer(
         scenery.surface, path, (float(row), float(col)), float(rng.uniform(*scenery.scale))
     )

@@ -20,6 +20,7 @@ class Surface:
 
     def __init__(self, luma: NDArray[np.floating]) -> None:
         tile = np.pad(luma.astype(np.float64), [(0, side) for side in luma.shape], mode="symmetric")
+        self.size_px = np.array(luma.shape, float)
         self._period = np.array(tile.shape, float)
         self._table = np.pad(tile.cumsum(0).cumsum(1), [(1, 0), (1, 0)])
 
