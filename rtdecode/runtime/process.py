@@ -59,6 +59,7 @@ class Process:
         self._publishers: list[Publisher] = []
         self._line: ControlLine | None = None
         self._next_beat_ns = 0
+        self._detail = ""
         if config.network.control:
             self._line = ControlLine(wire, name, clock=clock, endpoint=config.network.control)
 
@@ -84,6 +85,10 @@ class Process:
             kinds=kinds,
             queue=self.config.record.queue_messages,
         )
+
+    def announce(self, detail: str) -> None:
+        """Say `detail` (the page's address, for one) in every heartbeat from now on."""
+        self._detail = detail
 
     def wait_for_go(self, inlet: Subscriber | None = None, hears: Iterable[str] = ()) -> None:
         """Say ready once every source in `hears` was heard on `inlet`; return at `go`.
@@ -136,7 +141,7 @@ class Process:
         return [body for body in bodies if isinstance(body, Command)]
 
     def _health(self, state: str, counters: dict[str, float]) -> Health:
-        return Health(source=self.name, state=state, detail="", counters=counters)
+        return Health(source=self.name, state=state, detail=self._detail, counters=counters)
 
 
 def run_process(name: str, main: Callable[[Process], int], argv: Sequence[str]) -> int:

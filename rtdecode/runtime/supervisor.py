@@ -1,4 +1,4 @@
-"""Who starts the processes of a run, waits until all are ready, watches them, and ends them in order.
+"""Starts the processes of a run, waits until all are ready, watches them, ends them in order.
 
 Decoder, evaluate and view are started again when they die; the recorder, the microscope and the
 stimulus are not: without them there is nothing to show, and a recorder that comes back silently

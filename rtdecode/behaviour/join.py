@@ -1,0 +1,66 @@
+"""Behaviour, sampled at its own rate, is put beside the responses of each frame."""
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rtdecode.schema.messages import Behaviour, Responses, WindowFrame
+
+CHANNELS = ("running_cm_s", "pupil_diameter_px", "pupil_x_px", "pupil_y_px")
+_KEPT_SAMPLES = 2048
+
+
+class BehaviourJoin:
+    """Stage that turns Responses and Behaviour, in order of arrival, into WindowFrames.
+
+    Parameters
+    ----------
+    neutral
+        (channel,) float32, used until the first sample has come: the mean that the twin was
+        trained with, which is the value that says nothing.
+
+    Notes
+    -----
+    A frame gets the linear interpolation at its start, and the last sample where none is newer.
+    Only samples that came before the frame's responses count, so replay gives the same values.
+    """
+
+    def __init__(self, neutral: NDArray[np.float32]) -> None:
+        self._neutral = neutral.astype(np.float32)
+        self._times_ns: deque[int] = deque(maxlen=_KEPT_SAMPLES)
+        self._samples: deque[NDArray[np.float32]] = deque(maxlen=_KEPT_SAMPLES)
+
+    def step(self, items: Sequence[Behaviour | Responses]) -> Iterator[WindowFrame]:
+        for item in items:
+            if isinstance(item, Responses):
+                yield WindowFrame(item, self.at(item.t_frame_ns))
+            else:
+                self._take(item)
+
+    def at(self, t_ns: int) -> NDArray[np.float32]:
+        """(channel,) float32 at `t_ns`."""
+        if not self._times_ns:
+            return self._neutral
+        times = np.fromiter(self._times_ns, np.int64, len(self._times_ns))
+        after = int(np.searchsorted(times, t_ns))
+        if after == len(times):
+            return self._samples[-1]
+        if after == 0:
+            return self._samples[0]
+        before_ns, after_ns = int(times[after - 1]), int(times[after])
+        part = np.float32((t_ns - before_ns) / (after_ns - before_ns))
+        mixed = (1 - part) * self._samples[after - 1] + part * self._samples[after]
+        return mixed.astype(np.float32)
+
+    def _take(self, sample: Behaviour) -> None:
+        if self._times_ns and sample.t_sample_ns <= self._times_ns[-1]:
+            return  # a repeat, or out of order: the newer one already counts
+        self._times_ns.append(sample.t_sample_ns)
+        self._samples.append(
+            np.array(
+                [sample.running_cm_s, sample.pupil_diameter_px, *sample.pupil_center_px],
+                np.float32,
+            )
+        )

@@ -1,0 +1,69 @@
+"""The recorder's process: every message of everybody goes into the session's log."""
+
+import sys
+from collections.abc import Sequence
+
+from rtdecode.runtime.loop import run_loop
+from rtdecode.runtime.process import Process, run_process
+from rtdecode.runtime.sockets import Collector
+from rtdecode.schema.messages import Body, Received
+from rtdecode.session.recorder import Recorder
+
+
+class RecordStage:
+    """Stage that writes what it gets and gives nothing on."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+        self.n_messages = 0
+        self.n_bytes = 0
+
+    def step(self, items: Sequence[tuple[bytes, Received]]) -> Sequence[Body]:
+        for data, received in items:
+            self._recorder.write(data, received.message, received.t_received_ns)
+            self.n_bytes += len(data)
+        self.n_messages += len(items)
+        self._recorder.flush_if_due()
+        return ()
+
+    def counters(self) -> dict[str, float]:
+        """What the heartbeat tells."""
+        return {"messages": self.n_messages, "mb": self.n_bytes / 1e6}
+
+
+class Nowhere:
+    """Sink of a stage that gives nothing on."""
+
+    def push(self, item: Body) -> None:
+        raise NotImplementedError(f"the recorder gives nothing on, got {item.kind}")
+
+
+def main(process: Process) -> int:
+    """Record until told to stop and nothing more comes."""
+    record = process.config.record
+    collector = Collector(
+        process.wire,
+        clock=process.clock,
+        endpoint=process.config.network.recorder,
+        queue=record.queue_messages,
+    )
+    folder = record.folder / process.ticket.session
+    recorder = Recorder(folder, flush_s=record.flush_s, clock=process.clock)
+    try:
+        stage = RecordStage(recorder)
+        process.wait_for_go()
+        run_loop(
+            collector,
+            stage,
+            Nowhere(),
+            stop=process.stop,
+            clock=process.clock,
+            on_turn=process.on_turn(stage.counters),
+        )
+    finally:
+        recorder.close()
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(run_process("recorder", main, sys.argv[1:]))

@@ -1,0 +1,75 @@
+"""The page's process: everything that can be shown in, a web page out."""
+
+import logging
+import sys
+from collections.abc import Sequence
+
+from rtdecode.runtime.loop import run_loop
+from rtdecode.runtime.process import Process, run_process
+from rtdecode.schema.config.run import Role
+from rtdecode.schema.messages import (
+    Body,
+    Gap,
+    Received,
+    Reconstruction,
+    Responses,
+    Score,
+    ShownFrame,
+)
+from rtdecode.view.server import PageServer
+
+log = logging.getLogger(__name__)
+_SHOWN: tuple[type[Body], ...] = (ShownFrame, Reconstruction, Responses, Score, Gap)
+
+
+class PageStage:
+    """Stage that shows what it gets and gives nothing on."""
+
+    def __init__(self, page: PageServer) -> None:
+        self._page = page
+
+    def step(self, items: Sequence[Received]) -> Sequence[Body]:
+        self._page.push(items)
+        return ()
+
+
+class Nowhere:
+    """Sink of a stage that gives nothing on."""
+
+    def push(self, item: Body) -> None:
+        raise NotImplementedError(f"the page gives nothing on, got {item.kind}")
+
+
+def main(process: Process) -> int:
+    """Serve the page until told to stop."""
+    network = process.config.network
+    sources = {
+        "stimulus": (Role.STIMULUS, network.stimulus),
+        "decoder": (Role.DECODER, network.decoder),
+        "emit": (Role.DECODER, network.emit),
+        "evaluate": (Role.EVALUATE, network.evaluate),
+    }
+    heard = {n: at for n, (role, at) in sources.items() if role in process.config.processes}
+    inlet = process.subscriber(heard.values(), _SHOWN)
+    page = PageServer(process.config.view)
+    address = page.start()
+    log.info("page at %s", address)
+    try:
+        process.announce(address)
+        process.wait_for_go(inlet, hears=heard)
+        run_loop(
+            inlet,
+            PageStage(page),
+            Nowhere(),
+            stop=process.stop,
+            clock=process.clock,
+            poll_s=0.02,
+            on_turn=process.on_turn(dict),
+        )
+    finally:
+        page.stop()
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(run_process("view", main, sys.argv[1:]))
