@@ -1,0 +1,1 @@
+"""From activity to video: sliding-window inversion of a frozen encoding model."""

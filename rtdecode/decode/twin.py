@@ -1,0 +1,92 @@
+"""What a twin is: a frozen encoding model that predicts every neuron's activity from video."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Protocol, runtime_checkable
+
+from jaxtyping import Float
+from torch import Tensor
+
+BEHAVIOUR_CHANNELS = ("running_cm_s", "pupil_diameter_px", "pupil_x_px", "pupil_y_px")
+
+
+@dataclass(frozen=True, slots=True)
+class TwinSpec:
+    """Everything about a twin that is not a weight; written beside the weights as JSON.
+
+    `sizes` holds the numbers that its architecture is built from, `training_clips` the
+    perceptual hashes of the clips it was trained on, `provenance` who was measured and how
+    it was trained, in words.
+    """
+
+    architecture: str
+    neurons: int
+    rows_px: int = 36
+    cols_px: int = 64
+    frame_rate_hz: float = 30.0
+    luminance_mean: float = 111.3
+    luminance_sd: float = 60.9
+    response_units: str = "deconvolved activity"
+    behaviour_channels: tuple[str, ...] = BEHAVIOUR_CHANNELS
+    behaviour_mean: tuple[float, ...] = (0.0, 0.0, 0.0, 0.0)
+    behaviour_sd: tuple[float, ...] = (1.0, 1.0, 1.0, 1.0)
+    history_frames: int = 16
+    sizes: dict[str, int] = field(default_factory=dict)
+    provenance: dict[str, str] = field(default_factory=dict)
+    training_clips: tuple[str, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values for a JSON file."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, plain: Mapping[str, Any]) -> "TwinSpec":
+        """Spec from the plain values of a JSON file; TypeError where a field is unknown or missing."""
+        lists = {name: tuple(value) for name, value in plain.items() if isinstance(value, list)}
+        return cls(**{**plain, **lists})
+
+
+class Twin(Protocol):
+    """An `nn.Module` that predicts expected activity, at least 0, in twin units, causally.
+
+    The prediction of frame t depends on frames up to t only; before the first frame the
+    video is taken to have stood still.
+    """
+
+    @property
+    def spec(self) -> TwinSpec: ...
+
+    def __call__(
+        self,
+        video: Float[Tensor, "batch frame row col"],
+        behaviour: Float[Tensor, "batch frame channel"],
+    ) -> Float[Tensor, "batch frame neuron"]:
+        """Expected activity at each frame, from grey levels 0..255 and behaviour in its own units."""
+        ...
+
+
+@runtime_checkable
+class TailTwin(Protocol):
+    """A twin that can leave out the predictions of a window's oldest frames, and their cost."""
+
+    def tail(
+        self,
+        video: Float[Tensor, "batch frame row col"],
+        behaviour: Float[Tensor, "batch frame channel"],
+        frames: int,
+    ) -> Float[Tensor, "batch tail neuron"]:
+        """The last `frames` frames of what the call gives."""
+        ...
+
+
+def predict_tail(
+    twin: Twin,
+    video: Float[Tensor, "batch frame row col"],
+    behaviour: Float[Tensor, "batch frame channel"],
+    *,
+    frames: int,
+) -> Float[Tensor, "batch tail neuron"]:
+    """Predictions of the last `frames` frames, computed alone where the twin can."""
+    if isinstance(twin, TailTwin):
+        return twin.tail(video, behaviour, frames)
+    return twin(video, behaviour)[:, -frames:]

@@ -1,0 +1,98 @@
+"""A twin on disk: a folder with `twin.safetensors` (weights) and `twin.json` (everything else)."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from rtdecode.decode.twin import TwinSpec
+from rtdecode.decode.twins.compact import Compact
+from rtdecode.decode.twins.linear import Linear
+from rtdecode.schema.errors import MissingFileError, UnreadableFileError
+
+WEIGHTS = "twin.safetensors"
+DESCRIPTION = "twin.json"
+_REMEDY = "give a folder that `rtdecode fit twin --out FOLDER` wrote"
+
+
+def save_twin(twin: Compact | Linear, folder: Path) -> None:
+    """Write `twin` into `folder`, which is made if it is not there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    state = {name: value.detach().cpu().contiguous() for name, value in twin.state_dict().items()}
+    save_file(state, folder / WEIGHTS)
+    text = json.dumps(twin.spec.as_json(), indent=2, sort_keys=True)
+    (folder / DESCRIPTION).write_text(text + "\n")
+
+
+def load_twin(folder: Path, *, device: torch.device | None = None) -> Compact | Linear:
+    """Read the twin in `folder`, frozen and in evaluation mode, onto `device`.
+
+    Raises
+    ------
+    MissingFileError
+        If one of the two files is not there.
+    UnreadableFileError
+        If a file is damaged, names an unknown architecture, or the two do not belong together.
+    """
+    spec = read_spec(folder)
+    weights = _existing(folder / WEIGHTS)
+    twin = _build(spec, folder)
+    try:
+        state = load_file(weights)
+        twin.load_state_dict(state)
+    except (SafetensorError, RuntimeError) as error:
+        raise UnreadableFileError(
+            what="twin weights",
+            path=weights,
+            expected=f"the weights of a {spec.architecture} twin of {spec.neurons} neurons",
+            got=str(error).splitlines()[-1].strip(),
+        ) from error
+    twin.requires_grad_(False)
+    return twin.eval().to(device)
+
+
+def read_spec(folder: Path) -> TwinSpec:
+    """Description of the twin in `folder`; raises as `load_twin` does."""
+    path = _existing(folder / DESCRIPTION)
+    try:
+        plain = json.loads(path.read_text())
+        return TwinSpec.from_json(plain)
+    except (ValueError, TypeError, AttributeError) as error:
+        raise UnreadableFileError(
+            what="twin description",
+            path=path,
+            expected="the fields of a twin as JSON",
+            got=str(error),
+        ) from error
+
+
+def twin_hash(folder: Path) -> str:
+    """SHA-256 over description and weights, in hexadecimal: names this very twin in a log."""
+    digest = hashlib.sha256()
+    for name in (DESCRIPTION, WEIGHTS):
+        digest.update(_existing(folder / name).read_bytes())
+    return digest.hexdigest()
+
+
+def _existing(path: Path) -> Path:
+    if not path.is_file():
+        raise MissingFileError(what="twin file", path=path, remedy=_REMEDY)
+    return path
+
+
+def _build(spec: TwinSpec, folder: Path) -> Any:
+    match spec.architecture:
+        case "compact":
+            return Compact(spec)
+        case "linear":
+            return Linear(spec)
+    raise UnreadableFileError(
+        what="twin description",
+        path=folder / DESCRIPTION,
+        expected="architecture compact or linear",
+        got=repr(spec.architecture),
+    )
