@@ -1,0 +1,43 @@
+# `make demo` and `make test` need no step before them: they make .venv and fill it when
+# pyproject.toml or requirements/ has changed.
+PYTHON ?=
+VENV := .venv/bin
+SOURCES := rtdecode acquisition_bridge stimulus
+NEEDS := pyproject.toml $(wildcard requirements/*)
+
+export PYTHON
+
+.PHONY: help install demo test format clean
+
+help:
+	@echo "make demo      see a mouse's screen reconstructed live, for one minute"
+	@echo "make test      every check that a change must pass"
+	@echo "make install   only make .venv"
+	@echo "make format    let ruff format and mend what it can"
+	@echo "make clean     remove .venv and caches"
+
+install: .venv/.installed-run
+
+.venv/.installed-run: $(NEEDS)
+	bash requirements/install.sh run
+
+.venv/.installed-test: $(NEEDS)
+	bash requirements/install.sh test
+
+demo: .venv/.installed-run
+	$(VENV)/rtdecode demo
+
+test: .venv/.installed-test
+	$(VENV)/ruff format --check .
+	$(VENV)/ruff check .
+	$(VENV)/lint-imports
+	$(VENV)/mypy
+	$(VENV)/pytest -m "not system"
+	$(VENV)/pytest -m system
+
+format: .venv/.installed-test
+	$(VENV)/ruff format .
+	$(VENV)/ruff check --fix .
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
