@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import count as integers
+from itertools import islice
+from pathlib import Path
 
 import numpy as np
 from numpy.random import Generator
@@ -13,6 +15,7 @@ from stimulus.leaves import dead_leaves
 from stimulus.photographs import Split, photographs
 from stimulus.scene import COLS_PX, ROWS_PX, Scenery, random_cutout, random_layer, scene_frames
 from stimulus.surface import Surface
+from stimulus.videos import video_files, video_frames
 
 FRAME_RATE_HZ = 30.0
 _LEAVES = 6
@@ -62,6 +65,21 @@ def embedded_clips(split: Split, *, count: int, seconds: float, seed: int) -> It
         )
 
 
+def folder_clips(path: Path, *, seconds: float) -> Iterator[Clip]:
+    """The user's videos of a folder (or one file), in pieces of at most `seconds`.
+
+    One piece is in memory at a time. Raises ClipError, naming the file, for a folder without
+    videos and for a file that is missing, empty or broken.
+    """
+    for file in video_files(path):
+        video = video_frames(file, screen=(ROWS_PX, COLS_PX), rate_hz=FRAME_RATE_HZ)
+        for number in integers():
+            piece = list(islice(video, round(seconds * FRAME_RATE_HZ)))
+            if not piece:
+                break
+            yield Clip(f"{file.name}-{number:03d}", np.stack(piece), "the user's own")
+
+
 def _scenery(split: Split) -> list[Scenery]:
     found = [
         Scenery(photo.name, photo.licence, Surface(photo.luma()), photo.scale)
@@ -109,4 +127,4 @@ def _exposed(rng: Generator, video: NDArray[np.float32]) -> NDArray[np.uint8]:
     return np.asarray(np.clip(np.rint(scaled), 0, 255), np.uint8)
 
 
-__all__ = ["COLS_PX", "FRAME_RATE_HZ", "ROWS_PX", "Clip", "Split", "embedded_clips"]
+__all__ = ["COLS_PX", "FRAME_RATE_HZ", "ROWS_PX", "Clip", "Split", "embedded_clips", "folder_clips"]

@@ -1,0 +1,135 @@
+"""The user's own videos, decoded frame by frame: a long one never lies in memory whole."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+from rtdecode.schema.errors import ClipError
+from stimulus.area import Shrinker
+
+SUFFIXES = frozenset(".avi .gif .m4v .mkv .mov .mp4 .mpeg .mpg .mts .ogv .webm .wmv .y4m".split())
+_TOLERANCE_S = 1e-6
+_USUAL_RATE_HZ = 30
+_QUARTER_DEG = 90
+
+T = TypeVar("T")
+
+
+def video_files(path: Path) -> tuple[Path, ...]:
+    """Videos of a folder, or the one file that `path` is, in the order of their names.
+
+    Raises ClipError where there is none, and for the first file that gives no frame.
+    """
+    if not path.exists():
+        raise ClipError(path=path, got="it does not exist")
+    files = tuple(filter(_is_video, sorted(path.iterdir()))) if path.is_dir() else (path,)
+    if not files:
+        raise ClipError(path=path, got="the folder holds no video")
+    for file in files:
+        next(video_frames(file, screen=(1, 1), rate_hz=1.0))
+    return files
+
+
+def _is_video(file: Path) -> bool:
+    return file.is_file() and file.suffix.lower() in SUFFIXES and not file.name.startswith(".")
+
+
+def video_frames(
+    file: Path, *, screen: tuple[int, int], rate_hz: float
+) -> Iterator[NDArray[np.uint8]]:
+    """Frames of `file` at `rate_hz`: for each moment the source frame that is nearest in time.
+
+    Luma (0..255, whatever the range of the file), turned upright as the file asks, centre crop to
+    the screen's proportions, exact area averaging.
+
+    Parameters
+    ----------
+    screen
+        (rows, cols) of the result.
+
+    Raises
+    ------
+    ClipError
+        If the file cannot be opened, holds no video, gives no frame, or breaks off in the middle.
+    """
+    given = 0
+    try:
+        with av.open(str(file)) as container:
+            for frame in _shrunk(_decoded(container, rate_hz), screen):
+                yield frame
+                given += 1
+    except av.FFmpegError as error:
+        got = f"{error.strerror} (after {given} frames)"
+        raise ClipError(path=file, got=got) from error
+    if not given:
+        raise ClipError(path=file, got="not one frame of video in it")
+
+
+def _decoded(container: Any, rate_hz: float) -> Iterator["_Luma"]:
+    """Pictures at `rate_hz`; nothing where the file holds sound alone."""
+    if not container.streams.video:
+        return
+    stream = container.streams.video[0]
+    stream.thread_count = 1
+    frame_s = 1 / float(stream.average_rate or _USUAL_RATE_HZ)
+    aspect = float(stream.sample_aspect_ratio or 1)
+    timed = (
+        (number * frame_s if frame.time is None else frame.time, frame)
+        for number, frame in enumerate(container.decode(stream))
+    )
+    for frame in nearest_in_time(timed, rate_hz=rate_hz, last_s=frame_s):
+        yield _upright(frame.to_ndarray(format="gray"), frame.rotation, aspect)
+
+
+def nearest_in_time(
+    timed: Iterable[tuple[float, T]], *, rate_hz: float, last_s: float
+) -> Iterator[T]:
+    """For each moment k / `rate_hz` the item whose time, counted from the first one's, is nearest.
+
+    Parameters
+    ----------
+    timed
+        (time in seconds, item) in order of time.
+    last_s
+        How long the last item lasts.
+    """
+    moment, origin_s, held_s, held = 0, 0.0, 0.0, None
+    for time_s, item in timed:
+        if held is None:
+            origin_s = time_s
+        while held is not None and moment / rate_hz <= (held_s + time_s) / 2 - origin_s:
+            yield held
+            moment += 1
+        held_s, held = time_s, item
+    while held is not None and moment / rate_hz < held_s + last_s - origin_s - _TOLERANCE_S:
+        yield held
+        moment += 1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Luma:
+    """An upright picture; `aspect` is width by height of its pixels."""
+
+    pixels: NDArray[np.uint8]
+    aspect: float
+
+
+def _upright(pixels: NDArray[np.uint8], degrees: int, aspect: float) -> _Luma:
+    """Turn a picture as its file asks (anticlockwise; telephones film lying on their side)."""
+    quarters = round(degrees / _QUARTER_DEG) % 4
+    turned = np.ascontiguousarray(np.rot90(pixels, quarters))
+    return _Luma(turned, 1 / aspect if quarters % 2 else aspect)
+
+
+def _shrunk(pictures: Iterable[_Luma], screen: tuple[int, int]) -> Iterator[NDArray[np.uint8]]:
+    shrinker = None
+    for picture in pictures:
+        size = (picture.pixels.shape[0], picture.pixels.shape[1])
+        if shrinker is None or shrinker.picture != size:
+            shrinker = Shrinker.between(size, screen, pixel_aspect=picture.aspect)
+        yield shrinker.shrunk(picture.pixels)
