@@ -1,0 +1,59 @@
+"""What holds for every test: nothing is left running, and shared data are found or skipped."""
+
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile(
+    "rtdecode",
+    # A busy machine is no failure: time is never what a property is about.
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    max_examples=50,
+)
+settings.load_profile("rtdecode")
+
+_CHECKOUT = Path(__file__).resolve().parents[1]
+_PATIENCE_S = 2.0
+_PYTHONS_OWN = b"multiprocessing.resource_tracker"
+
+
+def child_processes() -> set[int]:
+    """Process ids of this process's children, the dead that nobody waited for among them."""
+    lists = Path(f"/proc/{os.getpid()}/task").glob("*/children")
+    children = {int(pid) for listed in lists for pid in listed.read_text().split()}
+    return {pid for pid in children if not _is_pythons_own(pid)}
+
+
+def _is_pythons_own(pid: int) -> bool:
+    try:
+        return _PYTHONS_OWN in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return False
+
+
+@pytest.fixture(autouse=True)
+def _nothing_left_behind() -> Iterator[None]:
+    threads, children = set(threading.enumerate()), child_processes()
+    yield
+    left = [thread for thread in threading.enumerate() if thread not in threads]
+    for thread in left:
+        # One that is just ending is not one left behind.
+        thread.join(_PATIENCE_S)
+    running = [thread.name for thread in left if thread.is_alive()]
+    orphans = child_processes() - children
+    if running or orphans:
+        pytest.fail(f"left behind: threads {running}, child processes {sorted(orphans)}")
+
+
+@pytest.fixture(scope="session")
+def shared_folder() -> Path:
+    """The folder of measured data beside the checkout (RTDECODE_SHARED names another)."""
+    folder = Path(os.environ.get("RTDECODE_SHARED", _CHECKOUT.parent / "shared"))
+    if not (folder / "data").is_dir():
+        pytest.skip(f"no measured data at {folder}; set RTDECODE_SHARED to where they are")
+    return folder
