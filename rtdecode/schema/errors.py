@@ -140,6 +140,23 @@ class PresenterMissingError(BadInputError):
         )
 
 
+class RefreshRateError(BadInputError):
+    """The monitor's refresh rate does not fit the movie or the config."""
+
+    def __init__(self, *, got_hz: float, expected: str) -> None:
+        super().__init__(
+            f"the monitor refreshes {got_hz:.4g} times a second, expected {expected}: set the monitor's "
+            f"mode, set stimulus.refresh_hz to what it really does, or lower stimulus.frame_rate_hz"
+        )
+
+
+class UnknownOrderError(RtdecodeError, ValueError):
+    """A command that its receiver does not know."""
+
+    def __init__(self, *, got: str, known: Sequence[str]) -> None:
+        super().__init__(f"unknown command '{got:.40}': expected one of {', '.join(known)}")
+
+
 class ClipError(BadInputError):
     """A clip cannot be shown."""
 
@@ -160,6 +177,25 @@ class DiskFullError(BadInputError):
         )
 
 
+class SessionExistsError(BadInputError):
+    """The folder already holds a recording, which nothing may overwrite."""
+
+    def __init__(self, *, folder: Path) -> None:
+        super().__init__(
+            f"{folder} already holds a recorded session: choose another --out, or move it away"
+        )
+
+
+class LogWriteError(RtdecodeError):
+    """The log can no longer be written while a session runs."""
+
+    def __init__(self, *, log: Path, got: str) -> None:
+        super().__init__(
+            f"{log} can no longer be written ({got}): what was flushed before is kept; free the disk, "
+            f"then run `rtdecode recover {log.parent}`"
+        )
+
+
 class ProcessFailedError(RtdecodeError):
     """A process of the run ended with an error; the run ends with the same exit code."""
 
@@ -174,4 +210,23 @@ class NotReadyError(RtdecodeError):
     def __init__(self, *, name: str, waited_s: float, tail: str) -> None:
         super().__init__(
             f"{name} was not ready after {waited_s:g} s; its last words:\n{tail or '(none)'}"
+        )
+
+
+class NonFiniteError(BadInputError):
+    """A file holds NaN or infinity where a measurement must be."""
+
+    def __init__(self, *, path: Path, where: str) -> None:
+        super().__init__(
+            f"{path} holds NaN or infinity at {where}: only the end of a trial may be padded with NaN; "
+            f"mend the file or take the trial out of its tier"
+        )
+
+
+class NoSuchTierError(BadInputError):
+    """A recorded session has no trial of the tier that was asked for."""
+
+    def __init__(self, *, folder: Path, tier: str, tiers: Sequence[str]) -> None:
+        super().__init__(
+            f"{folder} has no trial of tier '{tier}': its tiers are {', '.join(tiers) or '(none)'}"
         )

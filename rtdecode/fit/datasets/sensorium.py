@@ -1,0 +1,212 @@
+"""A recorded session with video in the folder layout of the Sensorium 2023 competition.
+
+`data/{videos,responses,behavior,pupil_center}/K.npy` for each trial K, time last, and
+`meta/trials/tiers.npy` with one word for each trial. Trials shorter than their arrays are padded
+with NaN at their end. Only headers are read at the door; values are read, through a memory map,
+when a trial or a stretch of it is asked for.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rtdecode.schema.errors import (
+    MissingFileError,
+    NonFiniteError,
+    NoSuchTierError,
+    UnreadableFileError,
+)
+
+F32 = NDArray[np.float32]
+
+TRAIN = "train"
+VALIDATION = "oracle"
+_VIDEO_RANK = 3
+_REMEDY = (
+    "give a folder in the Sensorium 2023 layout: data/{videos,responses,behavior,pupil_center}/"
+    "K.npy and meta/trials/tiers.npy"
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Stretch:
+    """Consecutive frames of one trial."""
+
+    video: F32
+    """(frame, row, col) grey levels."""
+    responses: F32
+    """(frame, neuron) activity, at least 0, in the units of the file."""
+    behaviour: F32
+    """(frame, 4): running in cm/s, pupil diameter in px, pupil centre x and y in px."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Traces:
+    """Raw fluorescence of one trial as it was scanned, for strictly causal reconstruction."""
+
+    dff: F32
+    """(scan, neuron) dF/F."""
+    t_s: NDArray[np.float64]
+    """(scan,) start of each scan in s after the first frame."""
+    phase_s: NDArray[np.float64]
+    """(neuron,) time of each neuron inside a scan, in s."""
+
+
+class SensoriumFolder:
+    """The trials of one recorded session.
+
+    Parameters
+    ----------
+    folder
+        Root of the session.
+
+    Raises
+    ------
+    MissingFileError
+        If the folder, the tiers or the file of a trial is not there.
+    UnreadableFileError
+        If a file is no array, or has another shape than the first trial's files require; the
+        message names the file and what was expected.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.tiers = _tiers(folder)
+        screen = _header(self._path("videos", 0))
+        if len(screen.shape) != _VIDEO_RANK:
+            raise _unlike(self._path("videos", 0), "(row, col, frame)", screen)
+        self.rows_px, self.cols_px = screen.shape[:2]
+        self.neurons = _header(self._path("responses", 0)).shape[0]
+        for number in range(len(self.tiers)):
+            self._check_shapes(number)
+
+    def trials(self, tier: str) -> tuple[int, ...]:
+        """Numbers of the trials of `tier`; raises NoSuchTierError where there is none."""
+        found = tuple(int(number) for number in np.flatnonzero(self.tiers == tier))
+        if not found:
+            raise NoSuchTierError(
+                folder=self.folder, tier=tier, tiers=sorted({str(name) for name in self.tiers})
+            )
+        return found
+
+    def frames(self, number: int) -> int:
+        """Frames of a trial without the NaN padding at its end."""
+        return self._lengths[number]
+
+    def stretch(self, number: int, *, first: int = 0, frames: int | None = None) -> Stretch:
+        """`frames` frames of a trial from `first` on; NonFiniteError where values are missing."""
+        stop = self.frames(number) if frames is None else first + frames
+        pupil, running = self._read("behavior", number, first, stop).T
+        center = self._read("pupil_center", number, first, stop)
+        return Stretch(
+            video=self._read("videos", number, first, stop),
+            responses=self._read("responses", number, first, stop),
+            behaviour=np.column_stack([running, pupil, center]),
+        )
+
+    def video(self, number: int) -> F32:
+        """(frame, row, col) grey levels of a whole trial."""
+        return self._read("videos", number, 0, self.frames(number))
+
+    def stretches(self, tier: str) -> Iterator[Stretch]:
+        """Whole trials of a tier, one in memory at a time."""
+        for number in self.trials(tier):
+            yield self.stretch(number)
+
+    def traces(self, number: int) -> Traces:
+        """Raw scans of a trial; raises MissingFileError where the session has none."""
+        path = self.folder / "data" / "traces" / f"{number}.npz"
+        if not path.is_file():
+            raise MissingFileError(
+                what="raw traces", path=path, remedy="use --input responses for this session"
+            )
+        with np.load(path, allow_pickle=False) as file:
+            traces = Traces(file["dff"].T, file["t_s"], file["phase_s"])
+        if traces.dff.shape != (len(traces.t_s), self.neurons):
+            raise UnreadableFileError(
+                what="raw traces",
+                path=path,
+                expected=f"dff ({self.neurons} neurons, {len(traces.t_s)} scans)",
+                got=str(traces.dff.T.shape),
+            )
+        if not np.isfinite(traces.dff).all():
+            raise NonFiniteError(path=path, where="dff")
+        return traces
+
+    @cached_property
+    def _lengths(self) -> list[int]:
+        return [_valid_frames(self._path("videos", k)) for k in range(len(self.tiers))]
+
+    def _path(self, kind: str, number: int) -> Path:
+        return self.folder / "data" / kind / f"{number}.npy"
+
+    def _read(self, kind: str, number: int, first: int, stop: int) -> F32:
+        path = self._path(kind, number)
+        values = np.moveaxis(np.load(path, mmap_mode="r")[..., first:stop], -1, 0)
+        values = np.ascontiguousarray(values, np.float32)
+        if not np.isfinite(values).all():
+            frame = first + int(
+                np.flatnonzero(~np.isfinite(values).all(tuple(range(1, values.ndim))))[0]
+            )
+            raise NonFiniteError(path=path, where=f"frame {frame}")
+        return values
+
+    def _check_shapes(self, number: int) -> None:
+        frames = _header(self._path("videos", number)).shape[-1]
+        leading: dict[str, tuple[int, ...]] = {
+            "videos": (self.rows_px, self.cols_px),
+            "responses": (self.neurons,),
+            "behavior": (2,),
+            "pupil_center": (2,),
+        }
+        for kind, shape in leading.items():
+            path = self._path(kind, number)
+            header = _header(path)
+            if header.shape != (*shape, frames):
+                raise _unlike(
+                    path, f"{(*shape, frames)}, as the other files of the session", header
+                )
+
+
+def _tiers(folder: Path) -> NDArray[np.str_]:
+    path = folder / "meta" / "trials" / "tiers.npy"
+    tiers = _header(path)
+    if tiers.ndim != 1 or tiers.dtype.kind != "U" or not len(tiers):
+        raise _unlike(path, "one word for each trial", tiers)
+    return np.array(tiers)
+
+
+def _header(path: Path) -> NDArray[np.generic]:
+    """The array in `path`, not yet read into memory."""
+    if not path.is_file():
+        raise MissingFileError(what="session file", path=path, remedy=_REMEDY)
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (ValueError, OSError, EOFError) as error:
+        raise UnreadableFileError(
+            what="session file", path=path, expected="an array in .npy form", got=str(error)
+        ) from error
+    if not isinstance(array, np.ndarray) or not array.ndim:
+        raise UnreadableFileError(
+            what="session file", path=path, expected="an array in .npy form", got="something else"
+        )
+    return array
+
+
+def _unlike(path: Path, expected: str, got: NDArray[np.generic]) -> UnreadableFileError:
+    return UnreadableFileError(
+        what="session file", path=path, expected=expected, got=f"{got.shape} {got.dtype}"
+    )
+
+
+def _valid_frames(path: Path) -> int:
+    """Frames up to the last one that is finite everywhere; all of them for integer videos."""
+    video = np.load(path, mmap_mode="r")
+    if video.dtype.kind != "f":
+        return int(video.shape[-1])
+    finite = np.flatnonzero(np.isfinite(video).all((0, 1)))
+    return int(finite[-1]) + 1 if len(finite) else 0
