@@ -43,7 +43,7 @@ def main(process: Process) -> int:
     )
     stage = ScoringStage(GapWatch(seen_by=process.name), score)
     process.wait_for_go(inlet, hears=["stimulus", "emit"])
-    publisher.start(process.ticket.start(process.name))
+    publisher.start(process.ticket.start())
     run_loop(
         inlet,
         stage,

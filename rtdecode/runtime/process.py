@@ -36,10 +36,9 @@ class Ticket:
     config_yaml: str
     versions: dict[str, str]
 
-    def start(self, source: str, *, twin_hash: str = "") -> Start:
-        """The START of `source` in this session."""
+    def start(self, *, twin_hash: str = "") -> Start:
+        """The START of a source in this session."""
         return Start(
-            source=source,
             session=self.session,
             config_yaml=self.config_yaml,
             git_revision=self.git_revision,
@@ -141,7 +140,7 @@ class Process:
         return [body for body in bodies if isinstance(body, Command)]
 
     def _health(self, state: str, counters: dict[str, float]) -> Health:
-        return Health(source=self.name, state=state, detail=self._detail, counters=counters)
+        return Health(state=state, detail=self._detail, counters=counters)
 
 
 def run_process(name: str, main: Callable[[Process], int], argv: Sequence[str]) -> int:

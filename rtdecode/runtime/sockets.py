@@ -27,6 +27,7 @@ class Wire:
 
     def __init__(self) -> None:
         self._context = zmq.Context()
+        self._sockets: list[zmq.Socket[bytes]] = []
 
     def bound(self, kind: int, endpoint: str, *, queue: int) -> "zmq.Socket[bytes]":
         """A socket that listens at `endpoint`; AddressInUseError where somebody else does."""
@@ -34,7 +35,6 @@ class Wire:
         try:
             socket.bind(endpoint)
         except zmq.ZMQError as error:
-            socket.close()
             raise AddressInUseError(address=endpoint, option="network in the config") from error
         return socket
 
@@ -47,6 +47,7 @@ class Wire:
 
     def _made(self, kind: int, *, queue: int) -> "zmq.Socket[bytes]":
         socket: zmq.Socket[bytes] = self._context.socket(kind)
+        self._sockets.append(socket)
         socket.set(zmq.SNDHWM, queue)
         socket.set(zmq.RCVHWM, queue)
         socket.set(zmq.LINGER, _LINGER_MS)
@@ -58,7 +59,9 @@ class Wire:
 
     def close(self) -> None:
         """Close every socket and the context; waits for queued messages at most two seconds."""
-        self._context.destroy()
+        for socket in self._sockets:
+            socket.close()
+        self._context.term()
 
     def __enter__(self) -> Self:
         return self
@@ -103,7 +106,7 @@ class Publisher:
         data = self._packed(body)
         if self._tape is not None:
             self._hand_over(data, body.kind, wait_s=0.0)
-        self._public.send(data, copy=False)
+        self._public.send(data)
         self.greet()
 
     def start(self, start: Start) -> None:
@@ -118,7 +121,7 @@ class Publisher:
     def end(self, *, session: str, reason: str) -> None:
         """Send END with the last number of each stream, so that a lost tail is noticed."""
         last = {kind: following - 1 for kind, following in self._next_seq.items()}
-        self.push(End(source=self._source, session=session, reason=reason, last_seq=last))
+        self.push(End(session=session, reason=reason, last_seq=last))
 
     def hello(self, body: Health) -> None:
         """Publish `body` outside the record: a sign of life before START."""
@@ -148,7 +151,7 @@ class Publisher:
             raise RecorderFullError(
                 endpoint=self._record, stream=f"{self._source}/{kind}", queued=self._queue
             )
-        tape.send(data, zmq.NOBLOCK, copy=False)
+        tape.send(data, zmq.NOBLOCK)
 
 
 class Subscriber:

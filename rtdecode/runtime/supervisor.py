@@ -53,7 +53,7 @@ class Supervisor:
     desk: ControlDesk
     clock: Clock
     logs: Path
-    on_health: Callable[[Health], None] = lambda _health: None
+    on_health: Callable[[str, Health], None] = lambda _name, _health: None
     env: Mapping[str, str] | None = None
     _children: dict[str, _Child] = field(default_factory=dict)
 
@@ -137,7 +137,7 @@ class Supervisor:
             child.ready = child.ready or message.body.state in ("ready", "running")
             if child.starts > 1 and message.body.state == "ready":
                 self._tell(name, "go")
-            self.on_health(message.body)
+            self.on_health(name, message.body)
 
     def _is_silent(self, child: _Child) -> bool:
         return child.heard_ns > 0 and self.clock.now_ns() - child.heard_ns > _SILENT_NS

@@ -23,7 +23,6 @@ class Start:
     """Opens a session on one source; sent again to everyone who joins late."""
 
     kind: ClassVar[str] = "start"
-    source: str
     session: str
     config_yaml: str
     git_revision: str
@@ -39,7 +38,6 @@ class End:
     """
 
     kind: ClassVar[str] = "end"
-    source: str
     session: str
     reason: str
     last_seq: dict[str, int] = field(default_factory=dict)
@@ -170,7 +168,6 @@ class Health:
     """A heartbeat: what a process is doing and its counters since the start."""
 
     kind: ClassVar[str] = "health"
-    source: str
     state: str
     """starting | ready | running | stopping | failed."""
     detail: str
@@ -202,7 +199,6 @@ class ClockProbe:
     """The four times of one clock exchange; see `acquire.clock_map`."""
 
     kind: ClassVar[str] = "clock_probe"
-    source: str
     t_asked_ns: int
     t_heard_ns: int
     t_answered_ns: int

@@ -21,7 +21,7 @@ def behaviour(seq: int) -> Received:
 
 
 def start(t_ns: int) -> Received:
-    body = Start("bridge", "s", config_yaml="", git_revision="", twin_hash="")
+    body = Start("s", config_yaml="", git_revision="", twin_hash="")
     return Received(Stamped("bridge", 0, t_ns, "host", body), t_ns)
 
 
@@ -78,5 +78,5 @@ def test_a_source_that_was_started_again_counts_anew() -> None:
 
 @pytest.mark.parametrize("state", ["starting"])
 def test_a_hello_is_not_part_of_the_stream(state: str) -> None:
-    hello = Stamped("bridge", 0, 0, "host", Health("bridge", state, "", {}))
+    hello = Stamped("bridge", 0, 0, "host", Health(state, "", {}))
     assert not list(GapWatch(seen_by="t").step([Received(hello, 0)]))

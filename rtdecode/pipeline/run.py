@@ -1,0 +1,113 @@
+"""A run: its session folder, its processes, and how they end together."""
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event
+
+from rtdecode.pipeline.network import private_network
+from rtdecode.runtime.clock import HostClock
+from rtdecode.runtime.config_file import write_config
+from rtdecode.runtime.sockets import ControlDesk, Wire
+from rtdecode.runtime.supervisor import ProcessSpec, Supervisor
+from rtdecode.schema.config import RunConfig
+from rtdecode.schema.config.acquisition import RawMovieSource
+from rtdecode.schema.config.run import Role
+from rtdecode.schema.messages import Health
+from rtdecode.session.environment import git_revision
+from rtdecode.session.layout import SessionFolder
+
+_MODULES = {
+    Role.RECORDER: "rtdecode.pipeline.recorder",
+    Role.STIMULUS: "stimulus",
+    Role.BRIDGE: "acquisition_bridge",
+    Role.DECODER: "rtdecode.pipeline.decoder",
+    Role.EVALUATE: "rtdecode.pipeline.evaluate",
+    Role.VIEW: "rtdecode.pipeline.view",
+}
+_RESTARTED = (Role.DECODER, Role.EVALUATE, Role.VIEW)
+_ONE_THREAD = {
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "NUMBA_NUM_THREADS": "1",
+    # glibc gives freed memory back and asks for it again at every step, which makes torch on the
+    # CPU several times slower; with these it keeps it
+    "MALLOC_TRIM_THRESHOLD_": "268435456",
+    "MALLOC_MMAP_THRESHOLD_": "268435456",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RunOutcome:
+    """How a run ended."""
+
+    folder: Path
+    reason: str
+    exit_codes: dict[str, int]
+
+
+@contextmanager
+def started(
+    config: RunConfig, session: SessionFolder, *, on_health: Callable[[str, Health], None]
+) -> Iterator[Supervisor]:
+    """All processes of the run, ready and going; they end with the block.
+
+    Raises NotReadyError, ProcessFailedError with the last words of the process that failed.
+    """
+    with private_network(config.network) as network, Wire() as wire:
+        resolved = config.model_copy(update={"network": network})
+        write_config(_recorded_here(resolved, session), session.config_path)
+        clock = HostClock()
+        desk = ControlDesk(wire, clock=clock, endpoint=network.control)
+        supervisor = Supervisor(
+            desk,
+            clock,
+            session.path / "logs",
+            on_health=on_health,
+            env={**os.environ, **_ONE_THREAD},
+        )
+        supervisor.start([_spec(role, config, session) for role in Role if role in config.processes])
+        try:
+            yield supervisor
+        finally:
+            session.note_exit_codes(supervisor.end())
+
+
+def run_session(
+    config: RunConfig,
+    session: SessionFolder,
+    *,
+    stop: Event,
+    on_health: Callable[[str, Health], None] = lambda _name, _health: None,
+) -> RunOutcome:
+    """Run until `stop`, `config.seconds`, or the end of the source; everything is recorded."""
+    with started(config, session, on_health=on_health) as supervisor:
+        clock = supervisor.clock
+        ends_ns = None
+        if config.seconds is not None:
+            ends_ns = clock.now_ns() + round(config.seconds * 1e9)
+        reason = supervisor.watch(stop, until_ns=ends_ns)
+    return RunOutcome(session.path, reason, session.exit_codes)
+
+
+def _spec(role: Role, config: RunConfig, session: SessionFolder) -> ProcessSpec:
+    argv = [
+        *(sys.executable, "-m", _MODULES[role], str(session.config_path)),
+        *("--session", session.name, "--revision", git_revision(), "--supervised"),
+    ]
+    is_movie = isinstance(config.acquisition.source, RawMovieSource)
+    return ProcessSpec(
+        role.value,
+        argv,
+        restarts=role in _RESTARTED,
+        ends_run=role is Role.BRIDGE and is_movie,
+    )
+
+
+def _recorded_here(config: RunConfig, session: SessionFolder) -> RunConfig:
+    record = config.record.model_copy(update={"folder": session.path.parent})
+    return config.model_copy(update={"record": record})

@@ -1,0 +1,154 @@
+"""Any message survives the wire; anything else is refused by name."""
+
+import dataclasses
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
+
+import msgpack
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rtdecode.runtime.codec import pack, topic, unpack
+from rtdecode.schema.arrays import ArraySpec
+from rtdecode.schema.errors import MessageError
+from rtdecode.schema.messages import BODIES, Body, Fluorescence, Gap, Health, Scan, Stamped
+
+INT64 = st.integers(-(2**62), 2**62)
+TEXT = st.text(max_size=12)
+NUMBER = st.floats(allow_nan=False, allow_infinity=False)
+
+
+@st.composite
+def arrays(draw: st.DrawFn, spec: ArraySpec) -> Any:
+    shape = draw(st.lists(st.integers(0, 3), min_size=spec.rank, max_size=spec.rank))
+    if np.prod(shape) > spec.max_items:
+        shape = [min(spec.max_items, 2)] * spec.rank
+    dtype = draw(st.sampled_from(spec.dtypes))
+    content = np.random.default_rng(draw(st.integers(0, 99))).integers(0, 2, shape)
+    return content.astype(dtype)
+
+
+def fields_of(hint: Any) -> st.SearchStrategy[Any]:
+    if get_origin(hint) is Annotated:
+        return arrays(get_args(hint)[1])
+    if get_origin(hint) is dict:
+        return st.dictionaries(TEXT, fields_of(get_args(hint)[1]), max_size=3)
+    return {int: INT64, float: NUMBER, bool: st.booleans(), str: TEXT}[hint]
+
+
+@st.composite
+def messages(draw: st.DrawFn) -> Stamped:
+    kind = draw(st.sampled_from(BODIES))
+    hints = get_type_hints(kind, include_extras=True)
+    values = {f.name: draw(fields_of(hints[f.name])) for f in dataclasses.fields(kind)}
+    return Stamped(draw(TEXT), draw(INT64), draw(INT64), "host", kind(**values))
+
+
+def same(one: Body, two: Body) -> bool:
+    pairs = ((getattr(one, f.name), getattr(two, f.name)) for f in dataclasses.fields(one))
+    return type(one) is type(two) and all(
+        np.array_equal(a, b) and a.dtype == b.dtype if isinstance(a, np.ndarray) else a == b
+        for a, b in pairs
+    )
+
+
+@given(messages())
+def test_any_message_survives(message: Stamped) -> None:
+    back = unpack(pack(message))
+    envelope = ("source", "seq", "t_ns", "clock", "stream")
+    assert all(getattr(back, name) == getattr(message, name) for name in envelope)
+    assert same(back.body, message.body)
+
+
+@given(messages(), st.data())
+def test_any_truncation_is_refused(message: Stamped, data: st.DataObject) -> None:
+    whole = pack(message)
+    cut = data.draw(st.integers(0, len(whole) - 1))
+    with pytest.raises(MessageError):
+        unpack(whole[:cut])
+
+
+@given(st.binary(max_size=200))
+def test_noise_is_refused_by_name(noise: bytes) -> None:
+    with pytest.raises(MessageError):
+        unpack(noise)
+
+
+@given(messages())
+def test_a_message_begins_with_its_topic_and_no_other(message: Stamped) -> None:
+    whole = pack(message)
+    fitting = [body.kind for body in BODIES if whole.startswith(topic(body.kind))]
+    assert fitting == [message.body.kind]
+
+
+GAP = Stamped("bridge", 3, 4, "host", Gap("bridge/scan", 1, 2, "decoder"))
+
+
+def changed(**changes: Any) -> bytes:
+    wire = msgpack.unpackb(pack(GAP)) | changes
+    packed: bytes = msgpack.packb(wire)
+    return packed
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"v": 2}, "version 2"),
+        ({"kind": "gab"}, "unknown kind 'gab'"),
+        ({"seq": "3"}, "seq must be int"),
+        ({"seq": True}, "seq must be int"),
+        ({"n_missing": 2.5}, "n_missing must be int"),
+        ({"surplus": 1}, "surplus"),
+    ],
+)
+def test_what_is_wrong_is_said(changes: dict[str, Any], reason: str) -> None:
+    with pytest.raises(MessageError, match=reason):
+        unpack(changed(**changes))
+
+
+def scan(pixels: Any) -> Stamped:
+    return Stamped("bridge", 0, 0, "host", Scan(pixels, 0, 0, 0, 0))
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        {"dtype": "object", "shape": [1, 1], "data": b"\0" * 8},
+        {"dtype": "uint16", "shape": [2**31, 2**31], "data": b""},
+        {"dtype": "uint16", "shape": [-1, 1], "data": b""},
+        {"dtype": "uint16", "shape": [1], "data": b"\0\0"},
+        {"dtype": "uint16", "shape": [1, 2], "data": b"\0\0"},
+        [1, 2, 3],
+    ],
+)
+def test_an_array_is_checked_before_it_is_made(array: Any) -> None:
+    wire = msgpack.unpackb(pack(scan(np.zeros((1, 1), np.uint16))))
+    wire["pixels_counts"] = array
+    with pytest.raises(MessageError, match="pixels_counts"):
+        unpack(msgpack.packb(wire))
+
+
+def test_a_wrong_dtype_does_not_leave() -> None:
+    with pytest.raises(MessageError, match="float32 of shape"):
+        pack(scan(np.zeros((2, 2), np.float32)))
+
+
+def test_nan_does_not_travel() -> None:
+    f_counts = np.array([np.nan], np.float32)
+    body = Fluorescence(f_counts, f_counts * 0, 0, 0, np.zeros(2, np.float32))
+    with pytest.raises(MessageError, match="NaN"):
+        pack(Stamped("decoder", 0, 0, "host", body))
+
+
+def test_big_endian_and_strided_arrays_arrive_right() -> None:
+    pixels = np.arange(12, dtype=">u2").reshape(3, 4)[:, ::2]
+    body = unpack(pack(scan(pixels))).body
+    assert isinstance(body, Scan)
+    np.testing.assert_array_equal(body.pixels_counts, [[0, 2], [4, 6], [8, 10]])
+
+
+def test_a_health_counter_may_be_a_whole_number() -> None:
+    body = unpack(pack(Stamped("v", 0, 0, "host", Health("running", "", {"n": 3})))).body
+    assert isinstance(body, Health)
+    assert body.counters == {"n": 3.0}

@@ -1,0 +1,155 @@
+"""Real sockets: nothing is lost silently, late joiners are greeted, full queues are named."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rtdecode.runtime.clock import HostClock
+from rtdecode.runtime.sockets import (
+    Collector,
+    ControlDesk,
+    ControlLine,
+    Publisher,
+    Subscriber,
+    Wire,
+)
+from rtdecode.schema.errors import AddressInUseError, RecorderAbsentError, RecorderFullError
+from rtdecode.schema.messages import Body, Gap, Health, Received, Scan, ShownFrame, Start
+
+CLOCK = HostClock()
+START = Start("s", config_yaml="", git_revision="", twin_hash="")
+WAIT_S = 5.0
+
+
+@pytest.fixture
+def wire() -> Iterator[Wire]:
+    with Wire() as made:
+        yield made
+
+
+@pytest.fixture
+def address(tmp_path: Path) -> str:
+    return f"ipc://{tmp_path}/s"
+
+
+def gap(n: int) -> Gap:
+    return Gap("x", n, 1, "t")
+
+
+def published(wire: Wire, address: str, *, record: str = "", queue: int = 100) -> Publisher:
+    return Publisher(wire, "bridge", clock=CLOCK, publish=address, record=record, queue=queue)
+
+
+def subscribed(wire: Wire, address: str, *kinds: type[Body]) -> Subscriber:
+    return Subscriber(wire, clock=CLOCK, endpoints=[address], kinds=kinds, queue=100)
+
+
+def taken(inlet: Subscriber | Collector, count: int) -> list[Received]:
+    got: list[Received] = []
+    until_ns = CLOCK.now_ns() + int(WAIT_S * 1e9)
+    while len(got) < count and CLOCK.now_ns() < until_ns:
+        got += [item if isinstance(item, Received) else item[1] for item in inlet.take(0.05)]
+    return got
+
+
+def pushed_without_end(publisher: Publisher, body: Body) -> None:
+    for _ in range(100):
+        publisher.push(body)
+
+
+def joined(publisher: Publisher, inlet: Subscriber) -> None:
+    """Say hello until the subscriber has heard it."""
+    health = Health("starting", "", {})
+    until_ns = CLOCK.now_ns() + int(WAIT_S * 1e9)
+    while CLOCK.now_ns() < until_ns:
+        publisher.hello(health)
+        if inlet.take(0.02):
+            return
+    pytest.fail("nobody heard the hello")
+
+
+def test_a_subscriber_gets_its_kinds_in_order_and_no_others(wire: Wire, address: str) -> None:
+    publisher, inlet = published(wire, address), subscribed(wire, address, Gap)
+    joined(publisher, inlet)
+    pixels = np.zeros((2, 2), np.uint16)
+    for n in range(20):
+        publisher.push(gap(n))
+        publisher.push(Scan(pixels, n, 0, 0, 0))
+    bodies = [got.message.body for got in taken(inlet, 20)]
+    assert [b.first_missing for b in bodies if isinstance(b, Gap)] == list(range(20))
+    assert not any(isinstance(body, Scan) for body in bodies)
+
+
+def test_a_late_joiner_gets_the_start_it_missed(wire: Wire, address: str) -> None:
+    publisher = published(wire, address)
+    publisher.start(START)
+    publisher.push(gap(0))
+    late = subscribed(wire, address, Gap)
+    got: list[Received] = []
+    until_ns = CLOCK.now_ns() + int(WAIT_S * 1e9)
+    while not got and CLOCK.now_ns() < until_ns:
+        publisher.greet()
+        got += late.take(0.02)
+    assert isinstance(got[0].message.body, Start)
+    assert got[0].message.seq == 0
+
+
+def test_the_recorder_gets_everything_that_anybody_sends(wire: Wire, address: str) -> None:
+    tape = Collector(wire, clock=CLOCK, endpoint=address + "r", queue=100)
+    publisher = published(wire, address, record=address + "r")
+    publisher.start(START)
+    for n in range(50):
+        publisher.push(gap(n))
+    publisher.end(session="s", reason="test")
+    kinds = [got.message.body.kind for got in taken(tape, 52)]
+    assert kinds == ["start", *["gap"] * 50, "end"]
+
+
+def test_without_a_recorder_nothing_starts(
+    wire: Wire, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rtdecode.runtime.sockets._RECORDER_WAIT_S", 0.05)
+    publisher = published(wire, address, record=address + "r")
+    with pytest.raises(RecorderAbsentError, match="nothing was started"):
+        publisher.start(START)
+
+
+def test_a_recorder_that_does_not_read_ends_in_a_named_error(wire: Wire, address: str) -> None:
+    Collector(wire, clock=CLOCK, endpoint=address + "r", queue=2)
+    publisher = published(wire, address, record=address + "r", queue=2)
+    publisher.start(START)
+    with pytest.raises(RecorderFullError, match="bridge/shown_frame cannot be handed over"):
+        pushed_without_end(publisher, ShownFrame("c", 0, np.zeros((1000, 1000), np.uint8), 0, 1))
+
+
+def test_an_address_in_use_says_so(wire: Wire) -> None:
+    first = published(wire, "tcp://127.0.0.1:*")
+    taken_port = first._public.get_string(__import__("zmq").LAST_ENDPOINT)
+    with pytest.raises(AddressInUseError, match="already in use"):
+        published(wire, taken_port)
+
+
+def test_what_is_put_back_comes_first(wire: Wire, address: str) -> None:
+    publisher, inlet = published(wire, address), subscribed(wire, address, Gap)
+    joined(publisher, inlet)
+    publisher.push(gap(0))
+    [first] = taken(inlet, 1)
+    inlet.put_back([first])
+    publisher.push(gap(1))
+    seqs = [got.message.seq for got in taken(inlet, 2) if isinstance(got.message.body, Gap)]
+    assert seqs == [0, 1]
+
+
+def test_the_control_line_carries_health_up_and_commands_down(wire: Wire, address: str) -> None:
+    desk = ControlDesk(wire, clock=CLOCK, endpoint=address)
+    line = ControlLine(wire, "decoder", clock=CLOCK, endpoint=address)
+    line.push(Health("ready", "", {}))
+    [(name, message)] = desk.take(WAIT_S)
+    assert name == "decoder"
+    assert isinstance(message.body, Health)
+    desk.tell("decoder", gap(7))
+    [got] = line.take(WAIT_S)
+    assert isinstance(got.message.body, Gap)
+    desk.tell("nobody", gap(8))
