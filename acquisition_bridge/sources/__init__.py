@@ -1,0 +1,1 @@
+"""Adapters to microscopes: one file each, one contract for all."""

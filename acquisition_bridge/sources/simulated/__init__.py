@@ -1,0 +1,1 @@
+"""A simulated mouse under a simulated microscope: no socket, no clock."""
