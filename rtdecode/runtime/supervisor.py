@@ -146,6 +146,7 @@ class Supervisor:
         if not child.spec.restarts or child.starts > _MOST_RESTARTS:
             raise self._failure(child, code)
         log.warning("%s ended with exit code %d: started again", child.spec.name, code)
+        _let_go(child.popen)
         child.popen, child.starts, child.heard_ns = (
             self._spawned(child.spec),
             child.starts + 1,
@@ -172,6 +173,10 @@ class Supervisor:
             log.warning("%s did not end within %g s: killed", child.spec.name, _STOP_S)
             popen.kill()
             code = popen.wait()
-        if popen.stdin is not None:
-            popen.stdin.close()
+        _let_go(popen)
         return code
+
+
+def _let_go(popen: "subprocess.Popen[bytes]") -> None:
+    if popen.stdin is not None:
+        popen.stdin.close()

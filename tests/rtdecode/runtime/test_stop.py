@@ -1,0 +1,56 @@
+"""A real child that is told to stop returns 0; one whose parent was killed does not stay."""
+
+import signal
+import subprocess
+import sys
+from textwrap import dedent
+
+import pytest
+
+pytestmark = pytest.mark.system
+
+CHILD = dedent("""
+    from rtdecode.runtime.stop import stop_on_signals, stop_with_parent
+    stop = stop_on_signals()
+    stop_with_parent(stop)
+    print("ready", flush=True)
+    stop.wait(30)
+    if {stays}:
+        import time
+        while True:
+            time.sleep(0.01)
+    raise SystemExit(0 if stop.is_set() else 1)
+""")
+
+
+def child(*, stays: bool = False) -> "subprocess.Popen[bytes]":
+    made = subprocess.Popen(
+        [sys.executable, "-c", CHILD.format(stays=stays)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    assert made.stdout is not None
+    assert made.stdout.readline() == b"ready\n"
+    return made
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_with_code_0(number: signal.Signals) -> None:
+    with child() as running:
+        running.send_signal(number)
+        assert running.wait(10) == 0
+
+
+def test_the_end_of_the_parent_ends_it() -> None:
+    with child() as running:
+        assert running.stdin is not None
+        running.stdin.close()
+        assert running.wait(10) == 0
+
+
+def test_a_second_signal_ends_one_that_hangs() -> None:
+    with child(stays=True) as running:
+        running.send_signal(signal.SIGINT)
+        while running.poll() is None:
+            running.send_signal(signal.SIGINT)
+        assert running.returncode == 130

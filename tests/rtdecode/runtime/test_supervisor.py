@@ -1,0 +1,132 @@
+"""Real child processes: all go at once, a dead one is started again or ends the run, none stays."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from textwrap import dedent
+from threading import Event
+
+import psutil
+import pytest
+
+from rtdecode.runtime.clock import HostClock
+from rtdecode.runtime.sockets import ControlDesk, Wire
+from rtdecode.runtime.supervisor import ProcessSpec, Supervisor
+from rtdecode.schema.errors import NotReadyError, ProcessFailedError
+from rtdecode.schema.messages import Health
+
+pytestmark = pytest.mark.system
+
+CHILD = dedent("""
+    import sys
+    from pathlib import Path
+    from rtdecode.runtime.loop import run_loop
+    from rtdecode.runtime.process import run_process
+
+    class Idle:
+        def take(self, wait_s):
+            process.stop.wait(wait_s)
+            return []
+        def step(self, items):
+            return []
+        def push(self, item):
+            raise AssertionError
+
+    def main(given):
+        global process
+        process = given
+        if (marks := Path(sys.argv[2])) and sys.argv[1] == "dies" and not marks.exists():
+            given.wait_for_go()
+            marks.write_text("once")
+            return 7
+        if sys.argv[1] == "never":
+            given.stop.wait()
+            return 0
+        given.wait_for_go()
+        if sys.argv[1] == "ends":
+            return 0
+        idle = Idle()
+        run_loop(idle, idle, idle, stop=given.stop, clock=given.clock, poll_s=0.02,
+                 on_turn=given.on_turn(lambda: {"turns": 1.0}))
+        return 0
+
+    raise SystemExit(run_process("child", main, [*sys.argv[3:]]))
+""")
+
+
+class Nursery:
+    """Makes children of one supervisor."""
+
+    def __init__(self, folder: Path, wire: Wire) -> None:
+        self.folder, self.clock = folder, HostClock()
+        endpoint = f"ipc://{folder}/control"
+        self.config = folder / "run.yaml"
+        self.config.write_text(f"network: {{control: '{endpoint}'}}\n")
+        self.heard: list[tuple[str, Health]] = []
+        desk = ControlDesk(wire, clock=self.clock, endpoint=endpoint)
+        self.supervisor = Supervisor(
+            desk, self.clock, folder / "logs", on_health=lambda n, h: self.heard.append((n, h))
+        )
+
+    def spec(self, what: str, *, restarts: bool = False, ends_run: bool = False) -> ProcessSpec:
+        marks = str(self.folder / f"{what}.mark")
+        script = CHILD.replace('"child"', repr(what))
+        argv = [sys.executable, "-c", script, what, marks, str(self.config), "--supervised"]
+        return ProcessSpec(what, argv, restarts=restarts, ends_run=ends_run)
+
+    def until(self, seconds: float) -> int:
+        return self.clock.now_ns() + int(seconds * 1e9)
+
+
+@pytest.fixture
+def nursery(tmp_path: Path) -> Iterator[Nursery]:
+    with Wire() as wire:
+        made = Nursery(tmp_path, wire)
+        yield made
+        made.supervisor.end()
+
+
+def test_all_get_ready_run_and_end_with_code_0(nursery: Nursery) -> None:
+    nursery.supervisor.start([nursery.spec("one"), nursery.spec("two")])
+    pids = nursery.supervisor.pids()
+    reason = nursery.supervisor.watch(Event(), until_ns=nursery.until(1.5))
+    codes = nursery.supervisor.end()
+    assert reason == "time is over"
+    assert codes == {"one": 0, "two": 0}
+    assert {name for name, health in nursery.heard if health.state == "running"} == {"one", "two"}
+    assert not any(psutil.pid_exists(pid) for pid in pids.values())
+
+
+def test_one_that_dies_is_started_again_where_that_is_allowed(nursery: Nursery) -> None:
+    nursery.supervisor.start([nursery.spec("dies", restarts=True)])
+    stop = Event()
+    nursery.supervisor.on_health = lambda _, health: (
+        stop.set() if health.state == "running" else None
+    )
+    assert nursery.supervisor.watch(stop, until_ns=nursery.until(30)) == "stopped as asked"
+
+
+def test_one_that_dies_ends_the_run_elsewhere_with_its_exit_code(nursery: Nursery) -> None:
+    nursery.supervisor.start([nursery.spec("dies"), nursery.spec("one")])
+    with pytest.raises(ProcessFailedError, match="dies ended with exit code 7") as failure:
+        nursery.supervisor.watch(Event(), until_ns=nursery.until(30))
+    assert failure.value.exit_code == 7
+
+
+def test_the_clean_end_of_a_source_is_the_end_of_the_run(nursery: Nursery) -> None:
+    nursery.supervisor.start([nursery.spec("ends", ends_run=True), nursery.spec("one")])
+    reason = nursery.supervisor.watch(Event(), until_ns=nursery.until(30))
+    assert reason == "ends is at its end"
+
+
+def test_one_that_never_gets_ready_is_named_and_nothing_stays(nursery: Nursery) -> None:
+    with pytest.raises(NotReadyError, match="never was not ready"):
+        nursery.supervisor.start([nursery.spec("one"), nursery.spec("never")], ready_s=2.0)
+    assert not nursery.supervisor.pids()
+
+
+def test_a_wrong_config_is_told_with_its_line(nursery: Nursery) -> None:
+    nursery.config.write_text("seconds: soon\n")
+    with pytest.raises(ProcessFailedError, match="line 1: seconds") as failure:
+        nursery.supervisor.start([nursery.spec("one")])
+    assert failure.value.exit_code == 2
