@@ -191,8 +191,8 @@ class LogWriteError(RtdecodeError):
 
     def __init__(self, *, log: Path, got: str) -> None:
         super().__init__(
-            f"{log} can no longer be written ({got}): what was flushed before is kept; free the disk, "
-            f"then run `rtdecode recover {log.parent}`"
+            f"{log} can no longer be written ({got}): what was flushed before is kept; "
+            f"free the disk, then run `rtdecode recover {log.parent}`"
         )
 
 
@@ -230,3 +230,57 @@ class NoSuchTierError(BadInputError):
         super().__init__(
             f"{folder} has no trial of tier '{tier}': its tiers are {', '.join(tiers) or '(none)'}"
         )
+
+
+class ScanShapeError(BadInputError):
+    """A scan has another size than what it is compared with."""
+
+    def __init__(self, *, got: tuple[int, ...], expected: tuple[int, ...], what: str) -> None:
+        super().__init__(
+            f"a scan of {_size(got)} pixels came in, but the {what} has {_size(expected)}: give the "
+            f"{what} of this field of view, or set the microscope back to {_size(expected)}"
+        )
+
+
+class ScanValueError(BadInputError):
+    """A scan holds values that no detector gives."""
+
+    def __init__(self, *, number: int, got: str) -> None:
+        super().__init__(
+            f"scan {number} holds {got}: counts must be finite whole numbers (uint16 or int16); "
+            f"look at what the microscope's software sends"
+        )
+
+
+class MasksError(BadInputError):
+    """Masks that cannot be those of a field of view."""
+
+    def __init__(self, *, where: str, got: str) -> None:
+        super().__init__(
+            f"masks {where} cannot be used: {got}; give .npz masks of this project, a suite2p folder, "
+            f"a CaImAn .hdf5 file or an NWB file with a PlaneSegmentation"
+        )
+
+
+class UnsafePickleError(BadInputError):
+    """A pickled file names code that reading an array never needs; nothing of it was run."""
+
+    def __init__(self, *, path: Path, name: str) -> None:
+        super().__init__(
+            f"{path} wants to run {name} while it is read, which an array of ROIs never needs, so it "
+            f"was refused unread: convert it on the machine that wrote it, or give another masks file"
+        )
+
+
+class CalibrationError(BadInputError):
+    """A calibration does not belong to these masks or this field of view."""
+
+    def __init__(self, *, got: str, expected: str) -> None:
+        super().__init__(
+            f"the calibration does not fit: expected {expected}, got {got}; leave calibration out to "
+            f"calibrate on the first scans, or give the one made with these masks"
+        )
+
+
+def _size(shape: tuple[int, ...]) -> str:
+    return " x ".join(map(str, shape))

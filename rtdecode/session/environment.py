@@ -1,0 +1,93 @@
+"""What a session ran on: versions, revision, processor and threads."""
+
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import psutil
+
+RECORDED_PACKAGES = (
+    "rtdecode",
+    "torch",
+    "numpy",
+    "numba",
+    "scipy",
+    "pyzmq",
+    "msgpack",
+    "mcap",
+    "pydantic",
+    "psychopy",
+    "scikit-image",
+    "av",
+)
+_THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+_UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """Enough of a machine and its software to judge a figure by, and to run it again."""
+
+    git_revision: str
+    versions: dict[str, str]
+    python: str
+    system: str
+    cpu: str
+    cores: int
+    memory_mb: int
+    threads: dict[str, str]
+
+    def save(self, path: Path) -> None:
+        """Write as JSON."""
+        path.write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
+
+
+def environment_here() -> Environment:
+    """The environment of this process; packages that are not installed are left out."""
+    return Environment(
+        git_revision=git_revision(),
+        versions=package_versions(),
+        python=sys.version.split()[0],
+        system=platform.platform(),
+        cpu=_cpu_name(),
+        cores=os.cpu_count() or 1,
+        memory_mb=psutil.virtual_memory().total // 1_000_000,
+        threads={name: os.environ[name] for name in _THREAD_VARIABLES if name in os.environ},
+    )
+
+
+def package_versions() -> dict[str, str]:
+    """Installed versions of the packages that can change a result."""
+    found: dict[str, str] = {}
+    for name in RECORDED_PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def git_revision(folder: Path = Path(__file__).parent) -> str:
+    """Commit of `folder`, `-dirty` where files differ from it; "unknown" outside a checkout."""
+    git = shutil.which("git")
+    if git is None:
+        return _UNKNOWN
+    command = [git, "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=12"]
+    # A fixed command without a shell; `folder` is ours.
+    told = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+    return told.stdout.strip() if told.returncode == 0 else _UNKNOWN
+
+
+def _cpu_name() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor() or _UNKNOWN
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.machine())

@@ -1,0 +1,180 @@
+"""The session folder: where its files lie, how a new one is made, who may write it."""
+
+import errno
+import fcntl
+import os
+import shutil
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from rtdecode.schema.errors import (
+    DiskFullError,
+    MissingFileError,
+    SecondInstanceError,
+    SessionExistsError,
+    UnreadableFileError,
+)
+
+_BYTES_PER_MB = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class SessionLayout:
+    """Names of what a session folder holds."""
+
+    folder: Path
+
+    @property
+    def log(self) -> Path:
+        """Every message of the run, as it came over the wire."""
+        return self.folder / "log.mcap"
+
+    @property
+    def config(self) -> Path:
+        """The config as resolved, with all defaults written out."""
+        return self.folder / "config.yaml"
+
+    @property
+    def environment(self) -> Path:
+        """Versions, revision and machine."""
+        return self.folder / "environment.json"
+
+    @property
+    def report(self) -> Path:
+        """Pictures and tables made of this session."""
+        return self.folder / "report"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the one process that may write here; it holds that process's id."""
+        return self.folder / "lock"
+
+
+def session_at(folder: Path) -> SessionLayout:
+    """The recorded session in `folder`, or the one whose log `folder` names.
+
+    Raises
+    ------
+    MissingFileError
+        If there is no log.
+    """
+    layout = SessionLayout(folder.parent if folder.suffix == ".mcap" else folder)
+    if not layout.log.is_file():
+        raise MissingFileError(
+            what="session log",
+            path=layout.log,
+            remedy="name a folder that `rtdecode run` or `rtdecode demo` has made",
+        )
+    return layout
+
+
+def new_session(parent: Path, *, started: datetime) -> SessionLayout:
+    """Make a folder in `parent` named by the time of its start; never one that is already there."""
+    _make_folder(parent)
+    stem = started.strftime("%Y-%m-%d_%H-%M-%S")
+    number = 1
+    while True:
+        folder = parent / (stem if number == 1 else f"{stem}_{number}")
+        try:
+            folder.mkdir()
+        except FileExistsError:
+            number += 1
+        else:
+            return _furnished(folder)
+
+
+def named_session(folder: Path) -> SessionLayout:
+    """Make the session folder that the user named.
+
+    Raises
+    ------
+    SecondInstanceError
+        If another run is still writing there.
+    SessionExistsError
+        If it holds a recording already.
+    UnreadableFileError
+        If it is no folder, or not writable.
+    """
+    _make_folder(folder)
+    layout = SessionLayout(folder)
+    SessionLock(layout).release()
+    if layout.log.exists():
+        raise SessionExistsError(folder=folder)
+    return _furnished(folder)
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unusable(folder, error) from error
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise _unusable(folder, PermissionError(errno.EACCES, os.strerror(errno.EACCES)))
+
+
+def _unusable(folder: Path, error: OSError) -> UnreadableFileError:
+    return UnreadableFileError(
+        what="session folder",
+        path=folder,
+        expected="a folder that can be written",
+        got=error.strerror or str(error),
+    )
+
+
+def _furnished(folder: Path) -> SessionLayout:
+    layout = SessionLayout(folder)
+    layout.report.mkdir(exist_ok=True)
+    return layout
+
+
+def require_space(folder: Path, *, needed_mb: float) -> None:
+    """Raise DiskFullError unless the disk of `folder` has `needed_mb` megabytes free."""
+    free_mb = shutil.disk_usage(folder).free / _BYTES_PER_MB
+    if free_mb < needed_mb:
+        raise DiskFullError(folder=folder, free_mb=free_mb, needed_mb=needed_mb)
+
+
+class SessionLock:
+    """The right to write a session folder, held from construction until `release`.
+
+    The kernel drops it with the process however that ends, so no stale lock is left to be
+    judged by its process id, which another process may have got meanwhile; the id in the file
+    only tells a person whom to look for.
+
+    Raises
+    ------
+    SecondInstanceError
+        If another process, or another lock of this one, holds the folder.
+    """
+
+    def __init__(self, layout: SessionLayout) -> None:
+        self._file = layout.lock.open("a+", encoding="ascii")
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            self._file.seek(0)
+            holder = self._file.read().strip()
+            self._file.close()
+            pid = int(holder) if holder.isdecimal() else 0
+            raise SecondInstanceError(folder=layout.folder, pid=pid) from error
+        self._file.truncate(0)
+        self._file.write(str(os.getpid()))
+        self._file.flush()
+
+    def release(self) -> None:
+        """Give the folder up; again is harmless."""
+        self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.release()

@@ -1,0 +1,136 @@
+"""Reads a session log back, as far as it goes."""
+
+import struct
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from mcap.exceptions import McapError
+from mcap.records import Channel, McapRecord, Message
+from mcap.stream_reader import CRCValidationError, StreamReader
+
+from rtdecode.runtime.codec import unpack
+from rtdecode.schema.errors import MissingFileError, UnreadableFileError
+from rtdecode.schema.messages import Received
+
+_RECORD_LIMIT = 1024 * 1024 * 1024
+"""No record of ours comes near; a torn length must not ask for more memory than there is."""
+_TORN = (McapError, CRCValidationError, struct.error, UnicodeDecodeError)
+
+Wanted = Callable[[str], bool]
+
+
+def every_stream(stream: str) -> bool:
+    """Want all that have a name."""
+    return bool(stream)
+
+
+@dataclass(frozen=True, slots=True)
+class Logged:
+    """One message of a log, not yet unpacked."""
+
+    stream: str
+    data: bytes
+    """Its wire bytes."""
+    t_sent_ns: int
+    t_received_ns: int
+    """When the recorder got it."""
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class LogSummary:
+    """What a log holds."""
+
+    counts: Mapping[str, int]
+    first_ns: int
+    """When the recorder got the first message; 0 in an empty log."""
+    last_ns: int
+    complete: bool
+    """False for a log whose writer was killed: `rtdecode recover` gives it an index."""
+
+
+class LogReader:
+    """The messages of a log in the order in which they were recorded.
+
+    A log that ends in the middle of a record (its writer was killed, the disk was full) gives
+    all that comes before; `complete` tells, after the last message, whether the end was there.
+
+    Raises
+    ------
+    MissingFileError
+        If there is no such file.
+    UnreadableFileError
+        If it is no MCAP file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.complete = False
+        if not path.is_file():
+            raise MissingFileError(what="session log", path=path, remedy="name a session folder")
+
+    def logged(self, wanted: Wanted = every_stream) -> Iterator[Logged]:
+        """Messages of the streams that are `wanted`, as bytes."""
+        topics: dict[int, str] = {}
+        with self._path.open("rb") as file:
+            for record in self._records(file):
+                if isinstance(record, Channel):
+                    topics[record.id] = record.topic
+                elif isinstance(record, Message):
+                    stream = topics.get(record.channel_id, "")
+                    if wanted(stream):
+                        yield _logged(record, stream)
+
+    def messages(self, wanted: Wanted = every_stream) -> Iterator[Received]:
+        """The same, unpacked and checked; MessageError where a message is not one."""
+        for entry in self.logged(wanted):
+            yield Received(unpack(entry.data), entry.t_received_ns)
+
+    def summary(self) -> LogSummary:
+        """Count everything; reads the whole log."""
+        counts: Counter[str] = Counter()
+        first_ns = last_ns = 0
+        for entry in self.logged():
+            first_ns = first_ns or entry.t_received_ns
+            last_ns = max(last_ns, entry.t_received_ns)
+            counts[entry.stream] += 1
+        return LogSummary(dict(counts), first_ns, last_ns, self.complete)
+
+    def _records(self, file: IO[bytes]) -> Iterator[McapRecord]:
+        self.complete = False
+        reader = StreamReader(file, validate_crcs=True, record_size_limit=_RECORD_LIMIT)
+        records = reader.records
+        started = False
+        while True:
+            try:
+                record = next(records)
+            except StopIteration:
+                self.complete = True
+                return
+            except _TORN as error:
+                if not started:
+                    raise self._no_log(error) from error
+                return
+            started = True
+            yield record
+
+    def _no_log(self, error: Exception) -> UnreadableFileError:
+        return UnreadableFileError(
+            what="session log",
+            path=self._path,
+            expected="an MCAP file",
+            got=str(error) or "its end",
+        )
+
+
+def _logged(record: Message, stream: str) -> Logged:
+    return Logged(
+        stream=stream,
+        data=record.data,
+        t_sent_ns=record.publish_time,
+        t_received_ns=record.log_time,
+        seq=record.sequence,
+    )

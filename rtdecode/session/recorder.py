@@ -1,0 +1,99 @@
+"""Writes every message of every stream, and tells what never came."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from rtdecode.runtime.codec import pack
+from rtdecode.schema.interfaces import Clock
+from rtdecode.schema.messages import Gap, Stamped
+from rtdecode.session.layout import SessionLayout
+from rtdecode.session.ledger import SEEN_BY, Ledger
+from rtdecode.session.log import LogWriter
+
+_NS_PER_S = 1_000_000_000
+_CLOCK_NAME = "host"
+
+
+@dataclass(frozen=True, slots=True)
+class RecorderReport:
+    """What is in a log: messages and losses by stream, for example `bridge/scan`."""
+
+    counts: Mapping[str, int]
+    lost_by_stream: Mapping[str, int]
+    """Only streams that lost something."""
+
+    @property
+    def lost(self) -> int:
+        """Messages that were sent and never came."""
+        return sum(self.lost_by_stream.values())
+
+
+class Recorder:
+    """The log of one session, from its first message to its index.
+
+    Killed with SIGKILL it loses at most what came in the last `flush_s`; a power cut may cost
+    what the operating system had not yet written. Every hole in a stream is written as a `Gap` of
+    `recorder/gap` where it was noticed.
+
+    Parameters
+    ----------
+    folder
+        The session folder; it must exist and hold no log.
+    flush_s
+        Seconds after which what came must have left this process.
+    """
+
+    def __init__(self, folder: Path, *, flush_s: float, clock: Clock) -> None:
+        self._log = LogWriter(SessionLayout(folder).log)
+        self._clock = clock
+        self._flush_ns = round(flush_s * _NS_PER_S)
+        self._flush_due_ns = clock.now_ns() + self._flush_ns
+        self._ledger = Ledger()
+        self._gaps = 0
+
+    def write(self, data: bytes, message: Stamped, t_received_ns: int) -> None:
+        """Append `data`, the wire bytes of `message`; flushes when that is due."""
+        gap = self._ledger.enter(message)
+        if gap is not None:
+            self._note(gap)
+        self._append(data, message, t_received_ns)
+        self.flush_if_due()
+
+    def flush_if_due(self) -> None:
+        """To be called in every turn of the loop, so that a quiet stream is flushed as well."""
+        now_ns = self._clock.now_ns()
+        if now_ns >= self._flush_due_ns:
+            self._log.flush()
+            self._flush_due_ns = now_ns + self._flush_ns
+
+    def report(self) -> RecorderReport:
+        """Counts so far."""
+        streams = self._ledger.streams
+        return RecorderReport(
+            counts={name: count.messages for name, count in streams.items() if count.messages},
+            lost_by_stream={name: count.lost for name, count in streams.items() if count.lost},
+        )
+
+    def close(self) -> RecorderReport:
+        """Note the tails that never came, write the index, close the file."""
+        for gap in self._ledger.missing_tails():
+            self._note(gap)
+        self._log.close()
+        return self.report()
+
+    def _note(self, gap: Gap) -> None:
+        now_ns = self._clock.now_ns()
+        message = Stamped(SEEN_BY, self._gaps, now_ns, _CLOCK_NAME, gap)
+        self._gaps += 1
+        self._ledger.enter(message)
+        self._append(pack(message), message, now_ns)
+
+    def _append(self, data: bytes, message: Stamped, t_received_ns: int) -> None:
+        self._log.add(
+            data,
+            stream=message.stream,
+            seq=message.seq,
+            t_sent_ns=message.t_ns,
+            t_logged_ns=t_received_ns,
+        )
