@@ -52,6 +52,12 @@ class Pace:
             self.n_late += late
             yield replace(frame, late=late)
 
+    def rest(self) -> Iterator[Reconstruction]:
+        """What still waits when a run ends, each at its due time."""
+        while self._waiting:
+            self._clock.sleep_until(self.due_ns(self._waiting[0]))
+            yield from self.step([])
+
     def wait_s(self) -> float:
         """How long nothing will be due."""
         if not self._waiting:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from rtdecode.acquire import GapWatch
 from rtdecode.evaluate.online import OnlineScore
-from rtdecode.pipeline.demo_mouse import scoring_mask
+from rtdecode.pipeline.scoring_mask import scoring_mask
 from rtdecode.runtime.loop import run_loop
 from rtdecode.runtime.process import Process, run_process
 from rtdecode.schema.messages import Gap, Received, Reconstruction, Score, ShownFrame

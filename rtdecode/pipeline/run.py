@@ -16,9 +16,10 @@ from rtdecode.runtime.supervisor import ProcessSpec, Supervisor
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.config.acquisition import RawMovieSource
 from rtdecode.schema.config.run import Role
+from rtdecode.schema.config.session import NetworkConfig
 from rtdecode.schema.messages import Health
-from rtdecode.session.environment import git_revision
-from rtdecode.session.layout import SessionFolder
+from rtdecode.session.environment import environment_here, git_revision
+from rtdecode.session.layout import SessionLayout, SessionLock, require_space
 
 _MODULES = {
     Role.RECORDER: "rtdecode.pipeline.recorder",
@@ -47,39 +48,46 @@ class RunOutcome:
 
     folder: Path
     reason: str
-    exit_codes: dict[str, int]
 
 
 @contextmanager
 def started(
-    config: RunConfig, session: SessionFolder, *, on_health: Callable[[str, Health], None]
+    config: RunConfig, session: SessionLayout, *, on_health: Callable[[str, Health], None]
 ) -> Iterator[Supervisor]:
     """All processes of the run, ready and going; they end with the block.
 
-    Raises NotReadyError, ProcessFailedError with the last words of the process that failed.
+    Raises DiskFullError, SecondInstanceError before anything is started; NotReadyError,
+    ProcessFailedError with the last words of the process that failed.
     """
-    with private_network(config.network) as network, Wire() as wire:
-        resolved = config.model_copy(update={"network": network})
-        write_config(_recorded_here(resolved, session), session.config_path)
+    require_space(session.folder, needed_mb=config.record.min_free_mb)
+    with (
+        SessionLock(session),
+        private_network(config.network) as network,
+        Wire() as wire,
+    ):
+        write_config(_resolved(config, session, network), session.config)
+        environment_here().save(session.environment)
         clock = HostClock()
         desk = ControlDesk(wire, clock=clock, endpoint=network.control)
         supervisor = Supervisor(
             desk,
             clock,
-            session.path / "logs",
+            session.folder / "logs",
             on_health=on_health,
             env={**os.environ, **_ONE_THREAD},
         )
-        supervisor.start([_spec(role, config, session) for role in Role if role in config.processes])
+        supervisor.start(
+            [_spec(role, config, session) for role in Role if role in config.processes]
+        )
         try:
             yield supervisor
         finally:
-            session.note_exit_codes(supervisor.end())
+            supervisor.end()
 
 
 def run_session(
     config: RunConfig,
-    session: SessionFolder,
+    session: SessionLayout,
     *,
     stop: Event,
     on_health: Callable[[str, Health], None] = lambda _name, _health: None,
@@ -91,13 +99,13 @@ def run_session(
         if config.seconds is not None:
             ends_ns = clock.now_ns() + round(config.seconds * 1e9)
         reason = supervisor.watch(stop, until_ns=ends_ns)
-    return RunOutcome(session.path, reason, session.exit_codes)
+    return RunOutcome(session.folder, reason)
 
 
-def _spec(role: Role, config: RunConfig, session: SessionFolder) -> ProcessSpec:
+def _spec(role: Role, config: RunConfig, session: SessionLayout) -> ProcessSpec:
     argv = [
-        *(sys.executable, "-m", _MODULES[role], str(session.config_path)),
-        *("--session", session.name, "--revision", git_revision(), "--supervised"),
+        *(sys.executable, "-m", _MODULES[role], str(session.config)),
+        *("--session", session.folder.name, "--revision", git_revision(), "--supervised"),
     ]
     is_movie = isinstance(config.acquisition.source, RawMovieSource)
     return ProcessSpec(
@@ -108,6 +116,6 @@ def _spec(role: Role, config: RunConfig, session: SessionFolder) -> ProcessSpec:
     )
 
 
-def _recorded_here(config: RunConfig, session: SessionFolder) -> RunConfig:
-    record = config.record.model_copy(update={"folder": session.path.parent})
-    return config.model_copy(update={"record": record})
+def _resolved(config: RunConfig, session: SessionLayout, network: NetworkConfig) -> RunConfig:
+    record = config.record.model_copy(update={"folder": session.folder.parent})
+    return config.model_copy(update={"network": network, "record": record})

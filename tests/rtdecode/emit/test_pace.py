@@ -66,6 +66,14 @@ def test_a_burst_leaves_one_frame_a_period(burst: int) -> None:
     assert pace.n_late == 0
 
 
+def test_at_the_end_the_rest_leaves_at_its_due_times() -> None:
+    clock = SetClock()
+    pace = paced(clock)
+    assert not list(pace.step([replace(FRAME, frame=n) for n in range(3)]))
+    left = [(out.frame, clock.t_ns) for out in pace.rest()]
+    assert left == [(n, pace.due_ns(replace(FRAME, frame=n))) for n in range(3)]
+
+
 def test_a_frame_that_is_ready_after_its_time_goes_at_once_and_is_late() -> None:
     clock = SetClock()
     pace = paced(clock)

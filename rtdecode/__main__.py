@@ -1,0 +1,5 @@
+"""`python -m rtdecode` is `rtdecode`."""
+
+from rtdecode.cli import main
+
+main()

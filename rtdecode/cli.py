@@ -1,0 +1,22 @@
+"""`rtdecode VERB`: the one command."""
+
+import typer
+
+from rtdecode.commands import live
+
+app = typer.Typer(
+    name="rtdecode",
+    help="Shows, live, what a mouse sees.",
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,
+)
+app.registered_commands += live.app.registered_commands
+
+
+def main() -> None:
+    """Entry point of the installed command."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

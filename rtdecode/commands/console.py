@@ -1,0 +1,68 @@
+"""What a person sees in the terminal: the live table, and errors in one sentence."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from rtdecode.schema.errors import RtdecodeError
+from rtdecode.schema.messages import Health
+
+_SHOWN = ("recorder", "stimulus", "bridge", "decoder", "evaluate", "view")
+_INTERRUPTED = 130
+
+
+class LiveTable:
+    """A table with one line a process, kept up to date by heartbeats."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._health: dict[str, Health] = {}
+        self._live: Live | None = None
+        self._announced = ""
+
+    def hear(self, name: str, health: Health) -> None:
+        """Show the newest heartbeat of `name`."""
+        self._health[name] = health
+        if name == "view" and health.detail and health.detail != self._announced:
+            self._announced = health.detail
+            self._console.print(f"[bold]See it live:[/] {health.detail}", highlight=False)
+        if self._live is not None:
+            self._live.update(self._table())
+
+    @contextmanager
+    def shown(self) -> Iterator[None]:
+        """Show the table while the block runs; on no terminal, show nothing."""
+        if not self._console.is_terminal:
+            yield
+            return
+        with Live(self._table(), console=self._console, refresh_per_second=4) as self._live:
+            yield
+        self._live = None
+
+    def _table(self) -> Table:
+        table = Table("process", "state", "what it counts", box=None, header_style="dim")
+        for name in _SHOWN:
+            health = self._health.get(name)
+            if health is not None:
+                table.add_row(name, health.state, _counted(health))
+        return table
+
+
+def _counted(health: Health) -> str:
+    return "  ".join(f"{name} {value:,.4g}" for name, value in health.counters.items())
+
+
+@contextmanager
+def errors_told(console: Console) -> Iterator[None]:
+    """Print a named error in one sentence and exit with its code; a bug keeps its trace."""
+    try:
+        yield
+    except RtdecodeError as error:
+        console.print(f"[bold red]rtdecode:[/] {error}", highlight=False, markup=True)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(_INTERRUPTED)

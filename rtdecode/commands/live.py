@@ -1,0 +1,106 @@
+"""`rtdecode demo`, `run` and `check`: runs that go on while one watches."""
+
+import json
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from rtdecode.commands.console import LiveTable, errors_told
+from rtdecode.pipeline.demo import demo_config
+from rtdecode.pipeline.run import run_session
+from rtdecode.pipeline.summary import Summary, summarise, write_report
+from rtdecode.runtime.config_file import config_yaml, read_config
+from rtdecode.runtime.stop import stop_on_signals
+from rtdecode.schema.config import RunConfig
+from rtdecode.schema.config.acquisition import RawMovieSource
+from rtdecode.schema.config.stimulus import Display
+from rtdecode.schema.errors import DataLostError
+from rtdecode.session.layout import SessionLayout, named_session, new_session
+
+app = typer.Typer()
+
+Seconds = Annotated[float, typer.Option(help="length of the run in seconds", min=5)]
+Json = Annotated[Path | None, typer.Option("--json", help="write the summary to this file")]
+Out = Annotated[Path | None, typer.Option(help="session folder; by default a new one")]
+Config = Annotated[Path, typer.Argument(help="YAML config of the run")]
+
+
+@app.command()
+def demo(
+    seconds: Seconds = 60.0,
+    headless: Annotated[bool, typer.Option("--headless", help="open no window to see")] = False,
+    json_file: Json = None,
+    out: Out = None,
+    clips: Annotated[Path | None, typer.Option(help="folder of your own videos")] = None,
+) -> None:
+    """Run the whole live loop on the embedded simulated rig."""
+    console = Console()
+    with errors_told(console):
+        display = Display.VIRTUAL if headless else Display.AUTO
+        config = demo_config(seconds=seconds, display=display, clips=clips)
+        _ran(config, out=out, json_file=json_file, console=console)
+
+
+@app.command()
+def run(
+    config_file: Config,
+    movie: Annotated[Path | None, typer.Option(help="raw movie in place of the config's")] = None,
+    json_file: Json = None,
+    out: Out = None,
+) -> None:
+    """Run a session as CONFIG says, until Ctrl-C or the end of its source."""
+    console = Console()
+    with errors_told(console):
+        config = read_config(config_file)
+        if movie is not None:
+            config = with_movie(config, movie)
+        _ran(config, out=out, json_file=json_file, console=console)
+
+
+@app.command()
+def check(config_file: Config) -> None:
+    """Say what CONFIG would run, or all its mistakes at once."""
+    console = Console()
+    with errors_told(console):
+        console.print(config_yaml(read_config(config_file)), highlight=False, markup=False)
+
+
+def with_movie(config: RunConfig, movie: Path) -> RunConfig:
+    """`config` with the raw movie `movie` as its source."""
+    source = config.acquisition.source
+    if not isinstance(source, RawMovieSource):
+        source = RawMovieSource()
+    source = source.model_copy(update={"path": movie.resolve()})
+    acquisition = config.acquisition.model_copy(update={"source": source})
+    return config.model_copy(update={"acquisition": acquisition})
+
+
+def _ran(config: RunConfig, *, out: Path | None, json_file: Path | None, console: Console) -> None:
+    session = _session(config, out)
+    console.print(f"recording into {session.folder}", highlight=False)
+    table, stop = LiveTable(console), stop_on_signals()
+    with table.shown():
+        outcome = run_session(config, session, stop=stop, on_health=table.hear)
+    console.print(f"ended: {outcome.reason}; reading the log …", highlight=False)
+    summary = summarise(session)
+    write_report(session, summary)
+    console.print(summary.in_words(), highlight=False)
+    if json_file is not None:
+        json_file.write_text(json.dumps(summary.as_json(), indent=2) + "\n", encoding="utf-8")
+    _require_complete(config, summary)
+
+
+def _session(config: RunConfig, out: Path | None) -> SessionLayout:
+    if out is not None:
+        return named_session(out)
+    return new_session(config.record.folder, started=datetime.now().astimezone())
+
+
+def _require_complete(config: RunConfig, summary: Summary) -> None:
+    permitted = config.record.permitted_loss
+    if summary.lost_messages > permitted:
+        where = ", ".join(summary.lost_by_stream)
+        raise DataLostError(lost=summary.lost_messages, permitted=permitted, where=where)

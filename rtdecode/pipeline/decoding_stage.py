@@ -1,0 +1,67 @@
+"""From messages to reconstructions: the stages of the decoder's process, one after the other."""
+
+from collections.abc import Iterator, Sequence
+
+from rtdecode.acquire import GapWatch
+from rtdecode.behaviour import BehaviourJoin
+from rtdecode.calcium import CalciumChain
+from rtdecode.decode.decoder import Decoder
+from rtdecode.schema.messages import (
+    Behaviour,
+    Body,
+    Gap,
+    Received,
+    Responses,
+    Scan,
+    WindowFrame,
+)
+
+
+class DecodingStage:
+    """Stage that sees every scan in order and inverts once for all that waited.
+
+    What is ready goes out at once: responses are published before the inversion that uses them
+    begins. Without a `decoder` it stops at the responses, as for a movie without a twin.
+    """
+
+    def __init__(
+        self,
+        *,
+        gaps: GapWatch,
+        calcium: CalciumChain,
+        behaviour: BehaviourJoin,
+        decoder: Decoder | None,
+    ) -> None:
+        self._gaps, self._calcium = gaps, calcium
+        self._behaviour, self._decoder = behaviour, decoder
+        self._counts = dict.fromkeys(("scans", "responses", "reconstructions"), 0)
+
+    def step(self, items: Sequence[Received]) -> Iterator[Body]:
+        frames: list[WindowFrame] = []
+        for item in self._gaps.step(items):
+            if isinstance(item, Gap):
+                yield item
+                continue
+            for out in self._preprocessed(item):
+                if isinstance(out, Responses):
+                    frames.extend(self._behaviour.step([out]))
+                yield out
+        if self._decoder is not None and frames:
+            for reconstruction in self._decoder.step(frames):
+                self._counts["reconstructions"] += 1
+                yield reconstruction
+
+    def counters(self) -> dict[str, float]:
+        """What the heartbeat tells."""
+        return {"lost": self._gaps.n_missing, **self._counts}
+
+    def _preprocessed(self, item: Received) -> Iterator[Body]:
+        body = item.message.body
+        if isinstance(body, Behaviour):
+            for _ in self._behaviour.step([body]):
+                pass
+        if isinstance(body, Scan):
+            self._counts["scans"] += 1
+            for out in self._calcium.step([item]):
+                self._counts["responses"] += isinstance(out, Responses)
+                yield out

@@ -1,0 +1,29 @@
+"""The demo: the embedded mouse, microscope and clips, through the same processes as a rig."""
+
+import importlib.resources
+from pathlib import Path
+
+from rtdecode.runtime.config_file import read_config
+from rtdecode.schema.config import RunConfig
+from rtdecode.schema.config.stimulus import Display
+
+
+def demo_config(*, seconds: float, display: Display, clips: Path | None) -> RunConfig:
+    """The run of the demo mouse.
+
+    Parameters
+    ----------
+    seconds
+        Length of the run in s.
+    display
+        Where the stimulus window opens.
+    clips
+        A folder of the user's own videos, shown in place of the embedded clips.
+    """
+    source = importlib.resources.files("rtdecode") / "demo_mouse" / "demo.yaml"
+    with importlib.resources.as_file(source) as path:
+        config = read_config(path)
+    stimulus = config.stimulus.model_copy(
+        update={"clips": clips and clips.resolve(), "display": display}
+    )
+    return config.model_copy(update={"seconds": seconds, "stimulus": stimulus})
