@@ -13,19 +13,35 @@ class Presenter(StrEnum):
     HEADLESS = "headless"
 
 
+class Display(StrEnum):
+    """Which X display the window opens on."""
+
+    AUTO = "auto"
+    """$DISPLAY; where there is none, a virtual one."""
+    VIRTUAL = "virtual"
+    """An Xvfb of its own, which nobody sees."""
+
+
 class StimulusConfig(Section):
     """A window that shows clips, frame-locked to the movie's rate."""
 
     presenter: Presenter = Presenter.PSYCHOPY
+    display: Display = Display.AUTO
     clips: Path | None = None
+    """A video or a folder of videos, shown whole; without it the embedded clips are shown."""
     seed: int = 0
     rows_px: Count = 36
     cols_px: Count = 64
     frame_rate_hz: Positive = 30.0
     refresh_hz: Positive | None = None
+    """Of the monitor; measured where it is not given, and checked where it is."""
     window_px: tuple[Count, Count] = (640, 360)
+    """(width, height)."""
     fullscreen: bool = False
     screen: Index = 0
     sync_patch_px: Index = 40
     light_delay_ms: NotNegative = 0.0
     clip_s: Positive = 10.0
+    """Length of an embedded clip."""
+    embedded_clips: Count = 12
+    """How many embedded clips there are before they repeat, in another order."""

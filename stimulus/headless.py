@@ -1,0 +1,44 @@
+"""A screen that nobody sees, for tests and for machines without any display."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rtdecode.schema.interfaces import Clock
+
+
+class HeadlessScreen:
+    """Flips at once and tells the time; it keeps the picture that would be visible.
+
+    Parameters
+    ----------
+    clock
+        Where the flip's time comes from.
+    refresh_hz
+        With a value, each flip waits for the next refresh, as on a real monitor.
+    """
+
+    def __init__(self, clock: Clock, *, refresh_hz: float | None = None) -> None:
+        self._clock, self._refresh_hz = clock, refresh_hz
+        self._drawn: tuple[NDArray[np.uint8], int] | None = None
+        self.visible: tuple[NDArray[np.uint8], int] | None = None
+        """(picture, grey level of the sync patch); None before the first flip."""
+
+    @property
+    def refresh_hz(self) -> float | None:
+        return self._refresh_hz
+
+    def draw(self, luminance: NDArray[np.uint8], *, patch: int) -> None:
+        self._drawn = luminance, patch
+
+    def flip(self) -> int:
+        if self._refresh_hz is not None:
+            now = int(self._clock.now_ns() * self._refresh_hz / 1e9)
+            self._clock.sleep_until(round((now + 1) * 1e9 / self._refresh_hz))
+        self.visible = self._drawn
+        return self._clock.now_ns()
+
+    def is_quit(self) -> bool:
+        return False
+
+    def close(self) -> None:
+        self._drawn = None

@@ -1,0 +1,88 @@
+"""When a movie frame is flipped: by deadline on a virtual screen, by refreshes on a monitor."""
+
+from collections.abc import Iterator
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rtdecode.schema.frame_grid import FrameGrid
+from rtdecode.schema.interfaces import Clock
+from stimulus.schedule import holds
+from stimulus.screen import Screen
+
+
+class Pacing(Protocol):
+    """Shows one movie frame for its time."""
+
+    @property
+    def refresh_hz(self) -> float:
+        """In what the stay of a frame is counted."""
+        ...
+
+    def show(self, luminance: NDArray[np.uint8], *, patch: int) -> tuple[int, int]:
+        """Flip to the picture; (HostNs of the flip, refreshes for which it will stay)."""
+        ...
+
+    def hold(self, luminance: NDArray[np.uint8], *, patch: int) -> None:
+        """Keep it there; returns when the next picture may be drawn."""
+        ...
+
+
+class DeadlinePacing:
+    """Flips at the start of a frame of the grid; for screens whose flip does not wait.
+
+    A frame that is drawn too late goes out at once in the first half of its grid frame, else
+    at the start of the next one. No movie frame is left out: the one before stays longer.
+    """
+
+    def __init__(self, screen: Screen, *, clock: Clock, frame_rate_hz: float) -> None:
+        self._screen, self._clock, self._grid = screen, clock, FrameGrid(frame_rate_hz)
+        self._next = 0
+
+    @property
+    def refresh_hz(self) -> float:
+        return self._grid.rate_hz
+
+    def show(self, luminance: NDArray[np.uint8], *, patch: int) -> tuple[int, int]:
+        self._screen.draw(luminance, patch=patch)
+        half_ns = round(0.5e9 / self._grid.rate_hz)
+        nearest = self._grid.frame_at(self._clock.now_ns() + half_ns)
+        frame = max(self._next, nearest) if self._next else nearest + 1
+        self._clock.sleep_until(self._grid.start_ns(frame))
+        self._next = frame + 1
+        return self._screen.flip(), 1
+
+    def hold(self, luminance: NDArray[np.uint8], *, patch: int) -> None:
+        """Nothing to do: the picture stays until the next flip."""
+
+
+class RefreshPacing:
+    """Holds each frame for its number of refreshes, on a screen whose flip waits for them."""
+
+    def __init__(self, screen: Screen, *, refresh_hz: float, frame_rate_hz: float) -> None:
+        self._screen, self._refresh_hz = screen, refresh_hz
+        self._holds: Iterator[int] = holds(refresh_hz, frame_rate_hz)
+        self._left = 0
+
+    @property
+    def refresh_hz(self) -> float:
+        return self._refresh_hz
+
+    def show(self, luminance: NDArray[np.uint8], *, patch: int) -> tuple[int, int]:
+        refreshes = next(self._holds)
+        self._left = refreshes - 1
+        self._screen.draw(luminance, patch=patch)
+        return self._screen.flip(), refreshes
+
+    def hold(self, luminance: NDArray[np.uint8], *, patch: int) -> None:
+        for _ in range(self._left):
+            self._screen.draw(luminance, patch=patch)
+            self._screen.flip()
+
+
+def pacing_for(screen: Screen, *, clock: Clock, frame_rate_hz: float) -> Pacing:
+    """By refreshes where flips wait for the monitor, else by deadline."""
+    if screen.refresh_hz is None:
+        return DeadlinePacing(screen, clock=clock, frame_rate_hz=frame_rate_hz)
+    return RefreshPacing(screen, refresh_hz=screen.refresh_hz, frame_rate_hz=frame_rate_hz)

@@ -1,0 +1,68 @@
+"""The frame loop: draw, flip on time, tell the truth about it, look for orders, again."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import count
+
+import numpy as np
+
+from rtdecode.schema.interfaces import Sink
+from rtdecode.schema.messages import Body
+from stimulus.commands import Orders
+from stimulus.pacing import Pacing
+from stimulus.schedule import MovieFrame
+from stimulus.screen import Screen
+from stimulus.sync_patch import SyncPatch
+from stimulus.truth_log import TruthLog
+
+GREY_CLIP = "grey"
+_GREY = 128
+
+
+@dataclass(slots=True)
+class Player:
+    """Shows frames on a screen; the truth about each goes to `outlet` right after its flip."""
+
+    screen: Screen
+    pacing: Pacing
+    patch: SyncPatch
+    truth: TruthLog
+    outlet: Sink[Body]
+    orders: Orders = field(default_factory=Orders)
+
+    def play(self, frames: Iterator[MovieFrame], *, each_frame: Callable[[], None]) -> str:
+        """Show `frames` until they end, or until `orders` or somebody at the screen say stop.
+
+        While `orders` say pause, grey frames are shown, and told of like any other.
+
+        Parameters
+        ----------
+        each_frame
+            Called once a frame after the truth is out: takes orders, sends heartbeats.
+
+        Returns
+        -------
+        Why it ended.
+        """
+        shown = next(frames, None)
+        for number in count():
+            if shown is None:
+                break
+            self._show(shown, number)
+            each_frame()
+            if self.orders.stopped:
+                return "stopped as asked"
+            if self.screen.is_quit():
+                return "ended at the screen"
+            shown = _grey(shown, number) if self.orders.paused else next(frames, None)
+        return "the movie is over"
+
+    def _show(self, frame: MovieFrame, number: int) -> None:
+        grey = self.patch.grey(number)
+        t_flip_ns, refreshes = self.pacing.show(frame.luminance, patch=grey)
+        self.outlet.push(self.truth.flipped(frame, t_flip_ns=t_flip_ns, refreshes=refreshes))
+        self.pacing.hold(frame.luminance, patch=grey)
+
+
+def _grey(before: MovieFrame, number: int) -> MovieFrame:
+    return MovieFrame(GREY_CLIP, number, np.full_like(before.luminance, _GREY))

@@ -1,0 +1,171 @@
+"""The PsychoPy window; nothing else in the project imports psychopy."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rtdecode.schema.config.stimulus import StimulusConfig
+from rtdecode.schema.errors import NoDisplayError, PresenterMissingError
+from rtdecode.schema.interfaces import Clock
+from stimulus.refresh import refresh_rate
+from stimulus.sync_patch import SyncPatch
+
+_MEASURED_FLIPS = 60
+_QUIT_KEYS = ("escape", "q")
+
+
+@contextmanager
+def psychopy_window(
+    config: StimulusConfig, *, display: str, virtual: bool, clock: Clock
+) -> Iterator["PsychoPyScreen"]:
+    """A window on `display` while the context lasts.
+
+    PsychoPy reads DISPLAY and writes its preferences to HOME when it is imported, so both
+    are set before that: HOME to a private folder, which two instances never share.
+
+    Parameters
+    ----------
+    virtual
+        The display has no monitor: flips do not wait, and nothing is measured.
+
+    Raises
+    ------
+    PresenterMissingError
+        If PsychoPy is not installed.
+    NoDisplayError
+        If the window cannot be opened.
+    RefreshRateError
+        If the monitor does not refresh as the config says.
+    """
+    with _private_home(display):
+        visual, _connection = _imported_visual(display, config.screen)
+        screen = PsychoPyScreen(_opened(visual, config), visual, config, clock=clock)
+        try:
+            if not virtual:
+                screen.measure(config.refresh_hz)
+            yield screen
+        finally:
+            screen.close()
+
+
+@contextmanager
+def _private_home(display: str) -> Iterator[None]:
+    before = dict(os.environ)
+    with TemporaryDirectory(prefix="rtdecode-psychopy-") as home:
+        # without the last one, psychopy rewrites PATH and PYTHONPATH of this process
+        os.environ.update(DISPLAY=display, HOME=home, PSYCHOPYNOPACKAGES="1")
+        try:
+            yield
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
+
+
+def _imported_visual(display: str, screen: int) -> tuple[Any, Any]:
+    """psychopy.visual, and the connection to the display, which must stay open."""
+    try:
+        connection = _connected(display, screen)
+        from psychopy import logging as psychopy_logging
+
+        psychopy_logging.console.setLevel(psychopy_logging.ERROR)
+        from psychopy import visual
+    except ModuleNotFoundError as error:
+        raise PresenterMissingError from error
+    except ImportError as error:
+        raise NoDisplayError(got=str(error)) from error
+    return visual, connection
+
+
+def _connected(display: str, screen: int) -> Any:
+    import pyglet
+
+    pyglet.options["shadow_window"] = False  # with it, the next import fails without a display
+    from pyglet.canvas import Display
+    from pyglet.canvas.xlib import NoSuchDisplayException
+
+    try:
+        connection = Display()
+    except NoSuchDisplayException as error:
+        raise NoDisplayError(got=f"DISPLAY={display} cannot be opened") from error
+    found = len(connection.get_screens())
+    if screen >= found:
+        raise NoDisplayError(got=f"stimulus.screen: {screen}, but {display} has {found}, from 0")
+    return connection
+
+
+def _opened(visual: Any, config: StimulusConfig) -> Any:
+    return visual.Window(
+        config.window_px,
+        pos=None if config.fullscreen else (0, 0),
+        screen=config.screen,
+        fullscr=config.fullscreen,
+        units="pix",
+        color=0,
+        allowGUI=False,
+        checkTiming=False,
+        waitBlanking=True,
+        autoLog=False,
+    )
+
+
+class PsychoPyScreen:
+    """A PsychoPy window; each pixel is a block without smoothing, as large as fits."""
+
+    def __init__(self, window: Any, visual: Any, config: StimulusConfig, *, clock: Clock) -> None:
+        from pyglet import gl
+
+        self._window, self._clock, self._finish = window, clock, gl.glFinish
+        self._refresh_hz: float | None = None
+        self.size_px = (int(window.size[0]), int(window.size[1]))
+        block = min(self.size_px[0] / config.cols_px, self.size_px[1] / config.rows_px)
+        picture_px = (block * config.cols_px, block * config.rows_px)
+        self._picture = visual.ImageStim(
+            window, size=picture_px, units="pix", interpolate=False, autoLog=False
+        )
+        self.patch = SyncPatch(config.sync_patch_px, self.size_px)
+        self._square = visual.Rect(
+            window,
+            width=self.patch.size_px,
+            height=self.patch.size_px,
+            pos=self.patch.center_px,
+            units="pix",
+            lineColor=None,
+            autoLog=False,
+        )
+
+    @property
+    def refresh_hz(self) -> float | None:
+        return self._refresh_hz
+
+    def measure(self, configured_hz: float | None) -> None:
+        """Find out by trial how often the screen refreshes."""
+        flips = [self.flip() for _ in range(_MEASURED_FLIPS)]
+        self._refresh_hz = refresh_rate(flips, configured_hz=configured_hz)
+
+    def draw(self, luminance: NDArray[np.uint8], *, patch: int) -> None:
+        # psychopy counts rows from below and grey from -1 to 1; x / 127.5 - 1 gives back the same x
+        picture = luminance[::-1].astype(np.float32) / 127.5 - 1
+        self._picture.setImage(picture, log=False)
+        self._picture.draw()
+        if self.patch.size_px:
+            self._square.fillColor = patch / 127.5 - 1
+            self._square.draw()
+        # software rasterising takes 4 to 10 ms, which would else fall between deadline and flip
+        self._finish()
+
+    def flip(self) -> int:
+        self._window.flip()
+        return self._clock.now_ns()
+
+    def is_quit(self) -> bool:
+        from psychopy import event
+
+        return bool(event.getKeys(_QUIT_KEYS))
+
+    def close(self) -> None:
+        self._window.close()

@@ -1,0 +1,88 @@
+"""A virtual X display of its own, for machines without a screen."""
+
+import os
+import select
+import shutil
+import subprocess
+from pathlib import Path
+from tempfile import TemporaryFile
+from types import TracebackType
+from typing import BinaryIO, Self
+
+from rtdecode.schema.errors import NoDisplayError
+
+_START_S = 20.0
+_END_S = 5.0
+
+
+class VirtualDisplay:
+    """An Xvfb that this process starts and ends; the server itself chooses a free number.
+
+    It runs in a session of its own, so that Ctrl-C reaches the stimulus first, and with
+    `-terminate`, so that it ends with its last client even where the stimulus is killed.
+
+    Parameters
+    ----------
+    size_px
+        (width, height) of its one screen.
+    framebuffer
+        A folder in which the picture is kept as a file in XWD layout, for a reader outside
+        (`Xvfb_screen0`).
+
+    Raises
+    ------
+    NoDisplayError
+        If Xvfb is not installed or does not start.
+    """
+
+    def __init__(self, size_px: tuple[int, int], *, framebuffer: Path | None = None) -> None:
+        program = shutil.which("Xvfb")
+        if program is None:
+            raise NoDisplayError(got="DISPLAY is not set and Xvfb is not installed")
+        width, height = size_px
+        read_end, write_end = os.pipe()
+        argv = [program, "-displayfd", str(write_end), "-screen", "0", f"{width}x{height}x24"]
+        argv += ["+extension", "GLX", "-nolisten", "tcp", "-terminate"]
+        argv += ["-fbdir", str(framebuffer)] if framebuffer else []
+        with TemporaryFile() as words, open(read_end, "rb") as answer:
+            self._server = subprocess.Popen(  # noqa: S603 - no part of argv comes from a user
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=words,
+                pass_fds=(write_end,),
+                start_new_session=True,
+            )
+            os.close(write_end)
+            self.name = self._name(answer, words)
+
+    def _name(self, answer: BinaryIO, words: BinaryIO) -> str:
+        """Such as ":3"; the server writes its number when it is ready, or ends with a reason."""
+        ready, _, _ = select.select([answer], [], [], _START_S)
+        number = answer.readline().strip().decode() if ready else ""
+        if number:
+            return f":{number}"
+        self.close()
+        words.seek(0)
+        last = (words.read().decode(errors="replace").strip().splitlines() or ["silence"])[-1]
+        raise NoDisplayError(got=f"Xvfb did not start: {last}")
+
+    def close(self) -> None:
+        """End the server."""
+        self._server.terminate()
+        try:
+            self._server.wait(_END_S)
+        except subprocess.TimeoutExpired:
+            self._server.kill()
+            self._server.wait()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> None:
+        self.close()
