@@ -284,3 +284,23 @@ class CalibrationError(BadInputError):
 
 def _size(shape: tuple[int, ...]) -> str:
     return " x ".join(map(str, shape))
+
+
+class MovieNotGivenError(BadInputError):
+    """The source is a recorded movie, but no file is named."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "acquisition.source.kind is raw_movie but no movie is named: "
+            "give --movie FILE, or set acquisition.source.path"
+        )
+
+
+class EndpointMissingError(BadInputError):
+    """A process that nobody supervises does not know where to listen."""
+
+    def __init__(self, *, name: str) -> None:
+        super().__init__(
+            f"{name} is empty: a process that is started by itself needs {name} in its config, "
+            f"for example tcp://127.0.0.1:5701; `rtdecode run CONFIG` chooses addresses itself"
+        )
