@@ -59,12 +59,13 @@ install_python_packages() {
     # Exactly this version and first: an open one may bring gigabytes of CUDA libraries.
     "${pip[@]}" torch==2.13.0
     "${pip[@]}" -r requirements/stimulus.txt
-    "${pip[@]}" --no-deps psychopy==2026.2.5
     if [ "$what" = test ]; then
         "${pip[@]}" -e '.[dev]'
     else
         "${pip[@]}" -e .
     fi
+    # Last, for pip lists all that PsychoPy lacks in every later call.
+    "${pip[@]}" --no-deps psychopy==2026.2.5
 }
 
 need_packages $(cat requirements/apt.txt)
