@@ -1,0 +1,1 @@
+"""Scores reconstructions against what was really shown."""

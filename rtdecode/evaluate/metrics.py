@@ -1,0 +1,255 @@
+"""How well a reconstruction follows the truth: the figures that every table of results uses.
+
+Both videos are (frame, row, col) in grey levels, the mask is (row, col) and says where the
+animal's neurons see. A frame with a NaN inside the mask's bounding box, in either video, is left
+out. A reconstruction without variance says nothing and scores 0; a truth without variance cannot
+be scored and gives NaN.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from skimage.metrics import structural_similarity
+
+from rtdecode.schema.errors import ShapeError
+
+Video = NDArray[np.floating] | NDArray[np.uint8]
+Mask = NDArray[np.bool_]
+F64 = NDArray[np.float64]
+
+FIRST_SCORED_FRAME = 30
+"""The first 30 frames of a clip fill the window and are never scored."""
+_GREY_LEVELS = 255.0
+_MIDDLE_GREY = 127.5
+_SSIM_SIDE_PX = 7
+_SHORTEST_OVERLAP = 2
+
+
+@dataclass(frozen=True, slots=True)
+class ClipScores:
+    """All metrics of one clip."""
+
+    video_r: float
+    frame_r: float
+    ssim: float
+    shift_ms: float
+    n_frames: int
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A mean over clips with its bootstrap 95 % interval."""
+
+    mean: float
+    low: float
+    high: float
+
+
+def clip_scores(
+    truth: Video,
+    reconstruction: Video,
+    mask: Mask,
+    *,
+    frame_rate_hz: float = 30.0,
+    first_frame: int = FIRST_SCORED_FRAME,
+) -> ClipScores:
+    """All metrics over the frames from `first_frame` on; raises ShapeError on unlike shapes."""
+    check_shapes(truth, reconstruction, mask)
+    truth, reconstruction = truth[first_frame:], reconstruction[first_frame:]
+    return ClipScores(
+        video_r=video_r(truth, reconstruction, mask),
+        frame_r=frame_r(truth, reconstruction, mask),
+        ssim=ssim(truth, reconstruction, mask),
+        shift_ms=shift_ms(truth, reconstruction, mask, frame_rate_hz=frame_rate_hz),
+        n_frames=int(scorable(truth, reconstruction, mask).sum()),
+    )
+
+
+def video_r(truth: Video, reconstruction: Video, mask: Mask) -> float:
+    """Pearson correlation over all pixels inside the mask x all frames at once.
+
+    The headline figure of Bauer, Margrie & Clopath (eLife 2026, 10.7554/eLife.105081).
+    """
+    check_shapes(truth, reconstruction, mask)
+    kept = scorable(truth, reconstruction, mask)
+    return pearson_r(truth[kept][:, mask], reconstruction[kept][:, mask])
+
+
+def frame_r(truth: Video, reconstruction: Video, mask: Mask) -> float:
+    """Mean over frames of the Pearson correlation inside the mask; even frames are left out."""
+    check_shapes(truth, reconstruction, mask)
+    kept = np.flatnonzero(scorable(truth, reconstruction, mask))
+    return mean_of_finite([pearson_r(truth[k][mask], reconstruction[k][mask]) for k in kept])
+
+
+def ssim(truth: Video, reconstruction: Video, mask: Mask) -> float:
+    """Mean over frames of the structural similarity on the mask's bounding box."""
+    check_shapes(truth, reconstruction, mask)
+    box = bounding_box(mask)
+    kept = np.flatnonzero(scorable(truth, reconstruction, mask))
+    return mean_of_finite([frame_ssim(truth[k][box], reconstruction[k][box]) for k in kept])
+
+
+def shift_ms(
+    truth: Video,
+    reconstruction: Video,
+    mask: Mask,
+    *,
+    frame_rate_hz: float = 30.0,
+    reach_frames: int = 10,
+) -> float:
+    """Shift in time that maximises video_r; positive where the reconstruction comes late.
+
+    Whole frames within `reach_frames` either way, refined between frames by the parabola through
+    the best shift and its neighbours. NaN where nothing correlates at all.
+    """
+    check_shapes(truth, reconstruction, mask)
+    kept = scorable(truth, reconstruction, mask)
+    return shift_of_frames_ms(
+        *(np.where(kept[:, None], video[:, mask], np.nan) for video in (truth, reconstruction)),
+        frame_rate_hz=frame_rate_hz,
+        reach_frames=reach_frames,
+    )
+
+
+def shift_of_frames_ms(
+    truth: NDArray[np.floating],
+    reconstruction: NDArray[np.floating],
+    *,
+    frame_rate_hz: float,
+    reach_frames: int = 10,
+) -> float:
+    """`shift_ms` of (frame, pixel) arrays; a frame whose first pixel is NaN is left out."""
+    shown, decoded = _Centred(truth), _Centred(reconstruction)
+    reach = min(reach_frames, max(0, len(truth) - _SHORTEST_OVERLAP))
+    shifts = range(-reach, reach + 1)
+    scores = np.array([_shifted_r(shown, decoded, shift) for shift in shifts])
+    if not np.any(scores > 0):
+        return float("nan")
+    best = int(np.nanargmax(scores))
+    return float((shifts[best] + _parabola_peak(scores, best)) / frame_rate_hz * 1000)
+
+
+def bootstrap_interval(
+    per_clip: Sequence[float], *, rng: np.random.Generator, draws: int = 10_000
+) -> Interval:
+    """Mean over clips with the 2.5th and 97.5th percentile of means over resampled clips."""
+    values = np.asarray(per_clip, np.float64)
+    values = values[np.isfinite(values)]
+    if not values.size:
+        return Interval(float("nan"), float("nan"), float("nan"))
+    means = values[rng.integers(0, values.size, (draws, values.size))].mean(1)
+    low, high = np.percentile(means, [2.5, 97.5])
+    return Interval(float(values.mean()), float(low), float(high))
+
+
+def pearson_r(truth: NDArray[np.generic], reconstruction: NDArray[np.generic]) -> float:
+    """Pearson correlation over all items, in float64; 0 and NaN as the module says."""
+    a, b = truth.astype(np.float64).ravel(), reconstruction.astype(np.float64).ravel()
+    if a.size < _SHORTEST_OVERLAP:
+        return float("nan")
+    a, b = a - a.mean(), b - b.mean()
+    return r_of_moments(float(a @ a), float(b @ b), float(a @ b))
+
+
+def r_of_moments(truth_ss: float, reconstruction_ss: float, product: float) -> float:
+    """Pearson correlation from sums of squared deviations and their product."""
+    tiny = 1e-9
+    if not truth_ss > tiny:
+        return float("nan")
+    if not reconstruction_ss > tiny:
+        return 0.0
+    return float(np.clip(product / np.sqrt(truth_ss * reconstruction_ss), -1, 1))
+
+
+def frame_ssim(truth: NDArray[np.generic], reconstruction: NDArray[np.generic]) -> float:
+    """Structural similarity (Wang et al. 2004) of two (row, col) pictures in grey levels.
+
+    The window is 7 x 7 pixels, or less where the pictures are smaller; NaN below 3 x 3.
+    """
+    side = min(_SSIM_SIDE_PX, *truth.shape)
+    side -= 1 - side % 2
+    if side < 3:  # noqa: PLR2004
+        return float("nan")
+    a, b = truth.astype(np.float64), reconstruction.astype(np.float64)
+    similarity: float = structural_similarity(  # type: ignore[no-untyped-call]
+        a, b, data_range=_GREY_LEVELS, win_size=side
+    )
+    return float(similarity)
+
+
+def bounding_box(mask: Mask) -> tuple[slice, slice]:
+    """Smallest rows and columns that hold the whole mask; all of it where the mask is empty."""
+    rows, cols = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    if not rows.size:
+        return slice(None), slice(None)
+    return slice(rows[0], rows[-1] + 1), slice(cols[0], cols[-1] + 1)
+
+
+def scorable(truth: Video, reconstruction: Video, mask: Mask) -> NDArray[np.bool_]:
+    """(frame,) True where both videos are finite everywhere in the mask's bounding box."""
+    rows, cols = bounding_box(mask)
+    inside = np.s_[:, rows, cols]
+    finite: NDArray[np.bool_] = np.isfinite(truth[inside]) & np.isfinite(reconstruction[inside])
+    return np.asarray(finite.all((1, 2)))
+
+
+def mean_of_finite(values: Sequence[float]) -> float:
+    """Mean of the values that could be scored, NaN where there is none."""
+    finite = np.asarray([value for value in values if np.isfinite(value)])
+    return float(finite.mean()) if finite.size else float("nan")
+
+
+def check_shapes(truth: Video, reconstruction: Video, mask: Mask) -> None:
+    """Refuse videos and masks that do not lie on one another, and masks that see nothing."""
+    if truth.ndim != 3:  # noqa: PLR2004
+        raise ShapeError("truth", expected="(frame, row, col)", got=truth)
+    if reconstruction.shape != truth.shape:
+        raise ShapeError(
+            "reconstruction", expected=f"the truth's shape {truth.shape}", got=reconstruction
+        )
+    if mask.dtype != np.bool_ or mask.shape != truth.shape[1:] or not mask.any():
+        raise ShapeError(
+            "mask",
+            expected=f"bool of shape {truth.shape[1:]} with at least one pixel set",
+            got=mask,
+        )
+
+
+class _Centred:
+    """(frame, pixel) grey levels with what a correlation needs of each frame, taken once."""
+
+    def __init__(self, frames: NDArray[np.floating]) -> None:
+        self.kept = np.isfinite(frames[:, 0])
+        # About the middle grey, so that float32 sums of squares lose nothing that matters.
+        self.frames = np.where(self.kept[:, None], frames - _MIDDLE_GREY, 0).astype(np.float32)
+        self.sums = self.frames.sum(1, dtype=np.float64)
+        self.squares = np.einsum("tp,tp->t", self.frames, self.frames).astype(np.float64)
+
+
+def _shifted_r(shown: _Centred, decoded: _Centred, shift: int) -> float:
+    """Correlation of shown[t] with decoded[t + shift] over the frames where both may be scored."""
+    early, late = slice(0, len(shown.kept) - abs(shift)), slice(abs(shift), None)
+    a, b = (early, late) if shift >= 0 else (late, early)
+    both = shown.kept[a] & decoded.kept[b]
+    n = int(both.sum()) * shown.frames.shape[1]
+    if not n:
+        return float("nan")
+    products = np.einsum("tp,tp->t", shown.frames[a], decoded.frames[b]).astype(np.float64)
+    sum_a, sum_b = shown.sums[a][both].sum(), decoded.sums[b][both].sum()
+    return r_of_moments(
+        shown.squares[a][both].sum() - sum_a**2 / n,
+        decoded.squares[b][both].sum() - sum_b**2 / n,
+        products[both].sum() - sum_a * sum_b / n,
+    )
+
+
+def _parabola_peak(scores: F64, best: int) -> float:
+    """Offset in frames, within half a frame, of the peak through three neighbouring scores."""
+    if not 0 < best < len(scores) - 1:
+        return 0.0
+    before, peak, after = scores[best - 1 : best + 2]
+    bend = before - 2 * peak + after
+    return float((before - after) / (2 * bend)) if bend < 0 else 0.0
