@@ -304,3 +304,33 @@ class EndpointMissingError(BadInputError):
             f"{name} is empty: a process that is started by itself needs {name} in its config, "
             f"for example tcp://127.0.0.1:5701; `rtdecode run CONFIG` chooses addresses itself"
         )
+
+
+class TooShortError(BadInputError):
+    """A recording or clip has fewer frames than what is to be done with it needs."""
+
+    def __init__(self, *, what: str, frames: int, needed: int) -> None:
+        super().__init__(
+            f"{what} has {frames} frames, at least {needed} are needed: "
+            f"leave it out, or choose shorter crops (frames) or a twin with a shorter history"
+        )
+
+
+class CheckpointError(BadInputError):
+    """An interrupted training cannot be gone on with by these settings."""
+
+    def __init__(self, *, path: Path, differing: str) -> None:
+        super().__init__(
+            f"{path} is from an interrupted training with another {differing}: "
+            f"repeat its command to go on with it, delete the file to start anew, or choose another --out"
+        )
+
+
+class DivergedError(RtdecodeError):
+    """A training or a fit no longer gives numbers."""
+
+    def __init__(self, *, step: int) -> None:
+        super().__init__(
+            f"the loss is not finite at step {step}: lower learning_rate, "
+            f"and look for extreme values in the responses"
+        )

@@ -1,0 +1,123 @@
+"""`rtdecode fit twin`: from the folder of a session to the folder of a twin."""
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from rtdecode.decode.twin import TwinSpec
+from rtdecode.decode.twin_folder import load_twin, save_twin
+from rtdecode.decode.twins.compact import DEFAULT_SIZES, Compact
+from rtdecode.fit.checkpoint import FILE
+from rtdecode.fit.datasets.sensorium import SensoriumFolder
+from rtdecode.fit.machines import Machines
+from rtdecode.fit.positions import receptive_field_centers
+from rtdecode.fit.start import fresh_compact, with_core
+from rtdecode.fit.survey import Survey, survey
+from rtdecode.fit.training import Outcome, Progress, Training
+from rtdecode.schema.config.fit import TrainingConfig
+from rtdecode.schema.errors import UnreadableFileError
+from rtdecode.schema.interfaces import Clock
+
+REPORT = "training.json"
+
+
+def fit_compact(
+    data: SensoriumFolder,
+    out: Path,
+    config: TrainingConfig,
+    *,
+    clock: Clock,
+    report: Callable[[Progress], None],
+    core: Path | None = None,
+    device: torch.device | None = None,
+) -> Outcome:
+    """Train a compact twin on `data` and write it to `out`.
+
+    Parameters
+    ----------
+    data
+        Session with trials of the tiers train and oracle.
+    out
+        Folder to be written: the twin, `training.json` with the single-trial correlation of each
+        neuron, and, while the training lasts, its checkpoint.
+    config
+        Steps, rates, seed and time limit.
+    clock, report
+        Time, and who is told of each step.
+    core
+        Twin whose filters are taken over and kept: only the readout is trained.
+    device
+        Where to train; the CPU by default.
+    """
+    machines = Machines()
+    found = survey(data)
+    spec = _spec(data, found, config, core=core)
+    twin = fresh_compact(spec, found, receptive_field_centers(data), seed=config.seed)
+    if core is not None:
+        twin = with_core(_compact(core), twin)
+    out.mkdir(parents=True, exist_ok=True)
+    training = Training(
+        twin.to(device),
+        data,
+        config,
+        checkpoint=out / FILE,
+        clock=clock,
+        machines=machines,
+    )
+    outcome = training.run(report)
+    if machines.leads:
+        save_twin(twin, out)
+        _write_report(out, outcome, config)
+        training.discard_checkpoint()
+    machines.close()
+    return outcome
+
+
+def _spec(
+    data: SensoriumFolder, found: Survey, config: TrainingConfig, *, core: Path | None
+) -> TwinSpec:
+    sizes = dict(DEFAULT_SIZES) if core is None else dict(_compact(core).spec.sizes)
+    return TwinSpec(
+        architecture="compact",
+        neurons=data.neurons,
+        rows_px=data.rows_px,
+        cols_px=data.cols_px,
+        luminance_mean=found.luminance_mean,
+        luminance_sd=found.luminance_sd,
+        behaviour_mean=found.behaviour_mean,
+        behaviour_sd=found.behaviour_sd,
+        history_frames=sizes["taps"] + sizes["response_taps"] - 2,
+        sizes=sizes,
+        provenance={
+            "session": data.folder.resolve().name,
+            "trained": f"Poisson loss, {config.steps} steps, seed {config.seed}",
+            "core": "own" if core is None else core.resolve().name,
+        },
+        training_clips=found.clip_hashes,
+    )
+
+
+def _compact(folder: Path) -> Compact:
+    twin = load_twin(folder)
+    if not isinstance(twin, Compact):
+        raise UnreadableFileError(
+            what="core", path=folder, expected="a compact twin", got=twin.spec.architecture
+        )
+    return twin
+
+
+def _write_report(out: Path, outcome: Outcome, config: TrainingConfig) -> None:
+    r = outcome.single_trial_r
+    plain = {
+        "single_trial_r": {"mean": float(np.nanmean(r)), "median": float(np.nanmedian(r))},
+        "standing": asdict(outcome.standing),
+        "config": config.model_dump(mode="json"),
+        "single_trial_r_of_neuron": [
+            round(float(value), 4) if np.isfinite(value) else None for value in r
+        ],
+    }
+    (out / REPORT).write_text(json.dumps(plain, indent=1) + "\n")

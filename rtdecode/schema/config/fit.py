@@ -1,0 +1,35 @@
+"""How a twin is trained."""
+
+from pydantic import model_validator
+
+from rtdecode.schema.config.section import Count, Fraction, Index, NotNegative, Positive, Section
+
+
+class TrainingConfig(Section):
+    """Stochastic gradient descent on a recorded session; the defaults fit 20 minutes of data."""
+
+    seed: int = 0
+    steps: Count = 2400
+    batch: Count = 6
+    frames: Count = 16
+    """Consecutive frames of a crop whose activity is predicted; its history comes on top."""
+    learning_rate: Positive = 4e-3
+    warm_up_steps: Index = 60
+    weight_decay: NotNegative = 0.02
+    average_decay: Fraction = 0.995
+    """Of the exponential moving average of the weights, which is what is kept."""
+    cutmix: Fraction = 0.0
+    """Part of the crops in which a box of the picture is taken from another crop."""
+    validate_every: Count = 300
+    patience: Count = 4
+    """Validations without a better one after which training ends."""
+    max_minutes: Positive | None = None
+
+    @model_validator(mode="after")
+    def _warms_up(self) -> "TrainingConfig":
+        if self.warm_up_steps >= self.steps:
+            raise ValueError(
+                f"warm_up_steps={self.warm_up_steps} must be below steps={self.steps}: "
+                f"the learning rate would never be reached"
+            )
+        return self
