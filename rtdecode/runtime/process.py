@@ -13,6 +13,8 @@ from pathlib import Path
 from threading import Event
 
 from rtdecode.runtime.clock import HostClock
+from rtdecode.runtime.clock_map import ClockMap
+from rtdecode.runtime.clock_sync import ClockSync, MappedClock
 from rtdecode.runtime.config_file import read_config
 from rtdecode.runtime.loop import LoopReport
 from rtdecode.runtime.sockets import ControlLine, Publisher, Subscriber, Wire
@@ -54,13 +56,19 @@ class Process:
         self, name: str, config: RunConfig, *, ticket: Ticket, wire: Wire, stop: Event, clock: Clock
     ) -> None:
         self.name, self.config, self.ticket = name, config, ticket
-        self.wire, self.stop, self.clock = wire, stop, clock
+        self.wire, self.stop = wire, stop
+        self.clock: Clock = clock
         self._publishers: list[Publisher] = []
         self._line: ControlLine | None = None
         self._next_beat_ns = 0
         self._detail = ""
+        self._sync: ClockSync | None = None
         if config.network.control:
             self._line = ControlLine(wire, name, clock=clock, endpoint=config.network.control)
+            if _is_elsewhere(config.network.control):
+                clock_map = ClockMap()
+                self._sync = ClockSync(self._line, local=clock, clock_map=clock_map)
+                self.clock = MappedClock(clock, clock_map)
 
     def publisher(self, endpoint: str, *, source: str | None = None) -> Publisher:
         """An outlet that records and publishes as `source` (the process's name by default)."""
@@ -111,6 +119,8 @@ class Process:
     def _goes(self, *, heard: bool) -> bool:
         if self._line is None:
             return heard
+        if self._sync is not None:
+            self._sync.exchange_if_due()
         self._line.push(self._health("ready" if heard else "starting", {}))
         return any(order.name == "go" for order in self.orders())
 
@@ -121,8 +131,11 @@ class Process:
             return
         self._next_beat_ns = now_ns + _BEAT_NS
         health = self._health("running", counters)
+        probes = self._sync.exchange_if_due() if self._sync else []
         if self._publishers:
             self._publishers[0].push(health)
+            for probe in probes:
+                self._publishers[0].push(probe)
         if self._line is not None:
             self._line.push(health)
         if any(order.name == "stop" for order in self.orders()):
@@ -136,11 +149,20 @@ class Process:
         """Commands from the supervisor that have come."""
         if self._line is None:
             return []
-        bodies = (received.message.body for received in self._line.take(0.0))
+        taken = [*self._line.take(0.0)]
+        if self._sync is not None:
+            taken, self._sync.others = self._sync.others + taken, []
+        bodies = (received.message.body for received in taken)
         return [body for body in bodies if isinstance(body, Command)]
 
     def _health(self, state: str, counters: dict[str, float]) -> Health:
         return Health(state=state, detail=self._detail, counters=counters)
+
+
+def _is_elsewhere(endpoint: str) -> bool:
+    """True for the control line of a supervisor on another host, whose clock is another one."""
+    near = ("ipc://", "inproc://", "tcp://127.", "tcp://localhost", "tcp://[::1]")
+    return not endpoint.startswith(near)
 
 
 def run_process(name: str, main: Callable[[Process], int], argv: Sequence[str]) -> int:

@@ -8,14 +8,14 @@ would hide a hole in the record.
 import logging
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Event
 
 from rtdecode.runtime.sockets import ControlDesk
 from rtdecode.schema.errors import NotReadyError, ProcessFailedError
 from rtdecode.schema.interfaces import Clock
-from rtdecode.schema.messages import Command, Health
+from rtdecode.schema.messages import ClockProbe, Command, Health
 
 log = logging.getLogger(__name__)
 _READY_S = 90.0
@@ -131,6 +131,8 @@ class Supervisor:
     def _listen(self, wait_s: float) -> None:
         for name, message in self.desk.take(wait_s):
             child = self._children.get(name)
+            if isinstance(message.body, ClockProbe):
+                self._answer(name, message.body)
             if child is None or not isinstance(message.body, Health):
                 continue
             child.heard_ns, child.health = self.clock.now_ns(), message.body
@@ -138,6 +140,10 @@ class Supervisor:
             if child.starts > 1 and message.body.state == "ready":
                 self._tell(name, "go")
             self.on_health(name, message.body)
+
+    def _answer(self, name: str, probe: ClockProbe) -> None:
+        heard_ns = self.clock.now_ns()
+        self.desk.tell(name, replace(probe, t_heard_ns=heard_ns, t_answered_ns=heard_ns))
 
     def _is_silent(self, child: _Child) -> bool:
         return child.heard_ns > 0 and self.clock.now_ns() - child.heard_ns > _SILENT_NS
