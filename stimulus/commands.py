@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from enum import StrEnum
+from threading import Event
 
 from rtdecode.schema.errors import UnknownOrderError
 from rtdecode.schema.messages import Command
@@ -14,21 +15,27 @@ class Order(StrEnum):
     PAUSE = "pause"
     SHOW = "show"
     GO = "go"
-    """Said once by the supervisor; here it means nothing more."""
+    """Said by the supervisor when all are ready; once frames are shown it means nothing more."""
 
 
 class Orders:
-    """The state that the orders so far have led to."""
+    """The state that the orders so far have led to; `stop` may be set from elsewhere as well."""
 
-    def __init__(self) -> None:
+    def __init__(self, stop: Event) -> None:
+        self._stop = stop
         self.paused = False
-        self.stopped = False
+
+    @property
+    def stopped(self) -> bool:
+        """True once the end was asked for."""
+        return self._stop.is_set()
 
     def obey(self, commands: Iterable[Command]) -> None:
         """Take `commands` in order; UnknownOrderError for a name that is not an Order."""
         for command in commands:
             if command.name not in set(Order):
                 raise UnknownOrderError(got=command.name, known=[*Order])
-            order = Order(command.name)
-            self.stopped |= order is Order.STOP
-            self.paused = order is Order.PAUSE or (self.paused and order is not Order.SHOW)
+            if command.name == Order.STOP:
+                self._stop.set()
+            elif command.name != Order.GO:
+                self.paused = command.name == Order.PAUSE

@@ -1,7 +1,7 @@
 """The frame loop: draw, flip on time, tell the truth about it, look for orders, again."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import count
 
 import numpy as np
@@ -12,7 +12,7 @@ from stimulus.commands import Orders
 from stimulus.pacing import Pacing
 from stimulus.schedule import MovieFrame
 from stimulus.screen import Screen
-from stimulus.sync_patch import SyncPatch
+from stimulus.sync_patch import patch_grey
 from stimulus.truth_log import TruthLog
 
 GREY_CLIP = "grey"
@@ -25,10 +25,9 @@ class Player:
 
     screen: Screen
     pacing: Pacing
-    patch: SyncPatch
     truth: TruthLog
     outlet: Sink[Body]
-    orders: Orders = field(default_factory=Orders)
+    orders: Orders
 
     def play(self, frames: Iterator[MovieFrame], *, each_frame: Callable[[], None]) -> str:
         """Show `frames` until they end, or until `orders` or somebody at the screen say stop.
@@ -58,7 +57,7 @@ class Player:
         return "the movie is over"
 
     def _show(self, frame: MovieFrame, number: int) -> None:
-        grey = self.patch.grey(number)
+        grey = patch_grey(number)
         t_flip_ns, refreshes = self.pacing.show(frame.luminance, patch=grey)
         self.outlet.push(self.truth.flipped(frame, t_flip_ns=t_flip_ns, refreshes=refreshes))
         self.pacing.hold(frame.luminance, patch=grey)

@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
 WHITE, BLACK = 255, 0
+
+
+def patch_grey(number: int) -> int:
+    """Grey level with movie frame `number`, counted over all clips: white, black, white ..."""
+    return BLACK if number % 2 else WHITE
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,14 +29,3 @@ class SyncPatch:
         """(x, y) of a pixel in its middle, from the window's upper left corner, y downwards."""
         width, height = self.window_px
         return width - self.size_px // 2 - 1, height - self.size_px // 2 - 1
-
-    def grey(self, number: int) -> int:
-        """Grey level with movie frame `number`, counted over all clips: white, black, white ..."""
-        return BLACK if number % 2 else WHITE
-
-    def drawn_on(self, window: NDArray[np.uint8], number: int) -> NDArray[np.uint8]:
-        """A (height, width) picture of the window with the patch in it."""
-        patched = window.copy()
-        if self.size_px:
-            patched[-self.size_px :, -self.size_px :] = self.grey(number)
-        return patched
