@@ -18,8 +18,9 @@ class FrameGrid:
 
     def frame_at(self, t_ns: int) -> int:
         """Number of the frame that covers `t_ns`."""
-        frame = int(t_ns * self.rate_hz / _NS_PER_S)
-        return frame - 1 if self.start_ns(frame) > t_ns else frame
+        # starts are rounded to whole nanoseconds, so the division may be off by one
+        near = int(t_ns * self.rate_hz / _NS_PER_S)
+        return max(frame for frame in (near - 1, near, near + 1) if self.start_ns(frame) <= t_ns)
 
     def start_ns(self, frame: int) -> int:
         """When `frame` begins."""

@@ -1,0 +1,71 @@
+"""The frame around every process: errors become one sentence and a code, options are read."""
+
+import logging
+from pathlib import Path
+
+import pytest
+
+from rtdecode.runtime.process import Process, run_process
+from rtdecode.runtime.sockets import Publisher
+from rtdecode.schema.errors import MissingFileError
+from rtdecode.schema.messages import Gap
+
+
+@pytest.fixture(autouse=True)
+def _own_handlers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rtdecode.runtime.stop.signal.signal", lambda *_: None)
+    monkeypatch.setattr("rtdecode.runtime.process.logging.basicConfig", lambda **_: None)
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    path = tmp_path / "run.yaml"
+    path.write_text("seconds: 3\n")
+    return path
+
+
+def test_the_main_gets_the_config_and_its_code_is_returned(config: Path) -> None:
+    def main(process: Process) -> int:
+        assert process.config.seconds == 3
+        assert process.ticket.session == "monday"
+        return 5
+
+    assert run_process("child", main, [str(config), "--session", "monday"]) == 5
+
+
+def test_a_named_error_is_one_line_and_its_code(
+    config: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def main(_process: Process) -> int:
+        raise MissingFileError(what="twin", path=config, remedy="make one")
+
+    with caplog.at_level(logging.ERROR):
+        assert run_process("child", main, [str(config)]) == 2
+    assert "make one" in caplog.text
+    assert "Traceback" not in caplog.text
+
+
+def test_a_bug_keeps_its_trace(config: Path) -> None:
+    def main(_process: Process) -> int:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        run_process("child", main, [str(config)])
+
+
+def test_without_a_supervisor_it_goes_once_all_are_heard(config: Path) -> None:
+    def main(process: Process) -> int:
+        address = f"ipc://{config.parent}/p"
+        publisher: Publisher = process.publisher(address)
+        inlet = process.subscriber([address], [Gap])
+        process.wait_for_go(inlet, hears=["child"])
+        publisher.start(process.ticket.start())
+        publisher.push(Gap("x", 0, 1, "child"))
+        kinds: list[str] = []
+        while "gap" not in kinds:
+            kinds += [got.message.body.kind for got in inlet.take(0.05)]
+        assert kinds[0] == "health"
+        assert "start" in kinds
+        return 0
+
+    assert run_process("child", main, [str(config)]) == 0
