@@ -11,8 +11,8 @@ import numpy as np
 
 from acquisition_bridge.sources.simulated.receptive_fields import F32, ReceptiveFields
 
-_STAGES = 6
-_FAST, _SLOW, _SLOWER = 1, 3, 5
+_STAGES = 8
+_FAST, _SLOW, _SLOWER = 1, 4, 7
 _CONTRAST_TAU_S = 0.1
 _SEMI_SATURATION = np.float32(0.5)
 _SPONTANEOUS = 0.08

@@ -12,7 +12,7 @@ def natural_scenes(
 ) -> NDArray[np.uint8]:
     """(frame, row, col) uint8 video at 30 Hz: 1/f textures under a wandering gaze.
 
-    Amplitude falls as 1/f in space (Field 1987, J. Opt. Soc. Am. A); texture,
+    Amplitude falls about as 1/f in space (Field 1987, J. Opt. Soc. Am. A); texture,
     contrast and mean luminance change every 2 s.
     """
     video = np.empty((frames, rows_px, cols_px), np.uint8)
@@ -29,8 +29,9 @@ def natural_scenes(
 def _pink_texture(rng: np.random.Generator, side: int) -> NDArray[np.float64]:
     frequency = np.hypot(np.fft.fftfreq(side)[:, None], np.fft.rfftfreq(side)[None])
     frequency[0, 0] = np.inf
+    # steeper than 1 because a screen pixel is a blurred sample of the scene
     texture: NDArray[np.float64] = np.fft.irfft2(
-        np.fft.rfft2(rng.normal(size=(side, side))) / frequency, (side, side)
+        np.fft.rfft2(rng.normal(size=(side, side))) / frequency**1.3, (side, side)
     )
     texture /= texture.std()
     return texture
@@ -38,6 +39,6 @@ def _pink_texture(rng: np.random.Generator, side: int) -> NDArray[np.float64]:
 
 def _gaze_path(rng: np.random.Generator, frames: int) -> NDArray[np.int64]:
     """(frame, 2) position in pixels: a smooth drift with few jumps."""
-    speed = rng.normal(0, 0.8) * np.ones((frames, 2)) + rng.normal(0, 0.4, (frames, 2))
+    speed = rng.normal(0, 0.5, 2) + rng.normal(0, 0.1, (frames, 2))
     jumps = (rng.random((frames, 1)) < _JUMP_CHANCE) * rng.normal(0, 15, (frames, 2))
     return np.cumsum(speed + jumps, 0).round().astype(np.int64)

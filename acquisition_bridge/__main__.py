@@ -1,0 +1,71 @@
+"""`python -m acquisition_bridge CONFIG [--movie FILE]`: streams the microscope of a config."""
+
+import argparse
+import logging
+import sys
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+
+from acquisition_bridge.bridge import run_bridge
+from acquisition_bridge.sources.opening import open_source
+from rtdecode.runtime.process import Process, run_process
+from rtdecode.schema.config import RunConfig
+from rtdecode.schema.config.acquisition import AcquisitionConfig, RawMovieSource
+from rtdecode.schema.errors import EndpointMissingError
+from rtdecode.schema.messages import ShownFrame
+
+log = logging.getLogger(__name__)
+_JOIN_S = 2.0
+"""How long a bridge that nobody supervises waits for listeners to connect."""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the bridge; its exit code."""
+    parser = argparse.ArgumentParser("acquisition_bridge", add_help=False)
+    parser.add_argument("--movie", type=Path, help="TIFF or .raw file to stream")
+    args, rest = parser.parse_known_args(argv)
+    return run_process("bridge", lambda process: bridge(process, args.movie), rest)
+
+
+def bridge(process: Process, movie: Path | None) -> int:
+    """Open the source, wait until all are ready, stream."""
+    config = process.config if movie is None else _with_movie(process.config, movie)
+    network = config.network
+    if not network.bridge:
+        raise EndpointMissingError(name="network.bridge")
+    with closing(open_source(config, process.clock)) as source:
+        log.info("source: %s", source.spec)
+        outlet = process.publisher(network.bridge)
+        screen = None
+        if source.watches_screen:
+            screen = process.subscriber([network.stimulus], [ShownFrame])
+        process.wait_for_go(screen, ["stimulus"] if screen is not None else [])
+        outlet.start(process.ticket.start())
+        if not network.control:
+            process.stop.wait(_JOIN_S)
+            outlet.greet()
+        reason = run_bridge(
+            source,
+            outlet,
+            screen=screen,
+            stop=process.stop,
+            clock=process.clock,
+            on_turn=lambda: process.beat(source.health()),
+        )
+        outlet.end(session=process.ticket.session, reason=reason)
+        log.info("%s: %s", reason, source.health())
+    return 0
+
+
+def _with_movie(config: RunConfig, movie: Path) -> RunConfig:
+    """Put `movie` in the place of the configured source; its rate stays if that was a movie too."""
+    source = config.acquisition.source
+    if not isinstance(source, RawMovieSource):
+        source = RawMovieSource()
+    acquisition = AcquisitionConfig(source=source.model_copy(update={"path": movie}))
+    return config.model_copy(update={"acquisition": acquisition})
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

@@ -1,0 +1,50 @@
+"""One bridge for all sources: shown frames go in, what the microscope measures goes out."""
+
+import logging
+from collections.abc import Callable
+from threading import Event
+
+from acquisition_bridge.sources.contract import Source
+from rtdecode.schema.interfaces import Clock, Sink
+from rtdecode.schema.interfaces import Source as Inlet
+from rtdecode.schema.messages import Body, Received, ShownFrame
+
+log = logging.getLogger(__name__)
+_TURN_NS = 50_000_000
+
+
+def run_bridge(
+    source: Source,
+    outlet: Sink[Body],
+    *,
+    screen: Inlet[Received] | None,
+    stop: Event,
+    clock: Clock,
+    on_turn: Callable[[], None] = lambda: None,
+) -> str:
+    """Carry what `source` measures to `outlet` until it ends or `stop` is set; says which it was.
+
+    Parameters
+    ----------
+    screen
+        Where shown frames come from, for a source that watches; None for all others.
+    on_turn
+        Called at least every 50 ms, for heartbeats.
+    """
+    source.begin(clock.now_ns())
+    while not stop.is_set():
+        if screen is not None:
+            _show(screen, source)
+        for body in source.take(clock.now_ns() + _TURN_NS):
+            outlet.push(body)
+        on_turn()
+        if source.ended:
+            return "the source is at its end"
+    return "stopped as asked"
+
+
+def _show(screen: Inlet[Received], source: Source) -> None:
+    for received in screen.take(0.0):
+        body = received.message.body
+        if isinstance(body, ShownFrame):
+            source.see(body)

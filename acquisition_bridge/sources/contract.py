@@ -1,0 +1,66 @@
+"""What every source of scans offers to the bridge, whatever microscope is behind it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from rtdecode.schema.messages import Behaviour, Scan, ShownFrame
+
+Measured = Scan | Behaviour
+
+
+@dataclass(frozen=True, slots=True)
+class FrameSpec:
+    """What a source's scans look like; None where only the first scan will tell."""
+
+    rows_px: int | None
+    cols_px: int | None
+    dtype: str
+    planes: int = 1
+    channels: int = 1
+    """How many the file or stream holds; one of them is streamed."""
+    scan_rate_hz: float | None = None
+    """Scans of all planes together, each second."""
+
+
+class Source(Protocol):
+    """A microscope, a file or a simulation: scans in order, each with its own time and number.
+
+    `number` counts what the microscope took, so that a jump in it is data it lost; a source never
+    gives a scan twice, never an older one after a newer one, and never makes one up.
+    """
+
+    @property
+    def spec(self) -> FrameSpec:
+        """Size, type, planes and rate of the scans."""
+        ...
+
+    @property
+    def watches_screen(self) -> bool:
+        """True where the source must be shown what is on the animal's screen."""
+        ...
+
+    @property
+    def ended(self) -> bool:
+        """True once all was given that there will ever be."""
+        ...
+
+    def begin(self, t_ns: int) -> None:
+        """Start measuring at `t_ns`."""
+        ...
+
+    def see(self, frame: ShownFrame) -> None:
+        """Take notice of a frame that was shown."""
+        ...
+
+    def take(self, until_ns: int) -> Sequence[Measured]:
+        """Give what has been measured, in order; wait for the first at most until `until_ns`."""
+        ...
+
+    def health(self) -> dict[str, float]:
+        """Counters for the heartbeat."""
+        ...
+
+    def close(self) -> None:
+        """Let go of files and connections; may be called twice."""
+        ...

@@ -1,0 +1,101 @@
+"""A recorded two-photon movie, TIFF or headerless raw, streamed once at its own pace."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from acquisition_bridge.sources.contract import FrameSpec, Measured
+from acquisition_bridge.sources.headerless_file import HeaderlessFile
+from acquisition_bridge.sources.scan_pixels import Pixels
+from acquisition_bridge.sources.tiff_file import TiffFile
+from rtdecode.schema.config.acquisition import RawMovieSource as RawMovieConfig
+from rtdecode.schema.errors import MissingFileError, MovieNotGivenError
+from rtdecode.schema.interfaces import Clock
+from rtdecode.schema.messages import Scan, ShownFrame
+
+_NS_PER_S = 1_000_000_000
+_TIFF_SUFFIXES = (".tif", ".tiff", ".btf")
+
+
+class Movie(Protocol):
+    """Scans that lie in a file."""
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Scans, rows, columns."""
+        ...
+
+    @property
+    def dtype(self) -> str: ...
+
+    def scan(self, number: int) -> Pixels:
+        """(row, col) counts of scan `number`."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class RawMovieSource:
+    """Every scan of a movie once and in order, each when its time has come, then the end.
+
+    Scan k covers [k, k + 1) / (scan_rate_hz * speed) seconds from `begin` and is given at its end;
+    a reader that cannot keep up gets all scans later, never fewer.
+    """
+
+    watches_screen = False
+
+    def __init__(self, config: RawMovieConfig, *, clock: Clock) -> None:
+        self._movie = open_movie(config)
+        self._clock = clock
+        self._rate_hz = config.scan_rate_hz * config.speed
+        self._begin_ns = 0
+        self._next = 0
+        _, rows, cols = self._movie.shape
+        self.spec = FrameSpec(rows, cols, self._movie.dtype, scan_rate_hz=config.scan_rate_hz)
+
+    @property
+    def ended(self) -> bool:
+        return self._next >= self._movie.shape[0]
+
+    def begin(self, t_ns: int) -> None:
+        self._begin_ns = t_ns
+
+    def see(self, frame: ShownFrame) -> None:
+        """A recording sees nothing."""
+
+    def take(self, until_ns: int) -> Sequence[Measured]:
+        if self.ended:
+            return ()
+        due_ns = self._start_ns(self._next + 1)
+        self._clock.sleep_until(min(due_ns, until_ns))
+        if due_ns > self._clock.now_ns():
+            return ()
+        pixels, number = self._movie.scan(self._next), self._next
+        self._next += 1
+        return (Scan(pixels, number, 0, self._start_ns(number), due_ns),)
+
+    def health(self) -> dict[str, float]:
+        return {"scans": self._next, "left": self._movie.shape[0] - self._next}
+
+    def close(self) -> None:
+        self._movie.close()
+
+    def _start_ns(self, scan: int) -> int:
+        return self._begin_ns + round(scan * _NS_PER_S / self._rate_hz)
+
+
+def open_movie(config: RawMovieConfig) -> Movie:
+    """Open the movie that `config` names.
+
+    Raises MovieNotGivenError, MissingFileError, UnreadableFileError.
+    """
+    if config.path is None:
+        raise MovieNotGivenError
+    if not config.path.is_file():
+        raise MissingFileError(
+            what="movie",
+            path=config.path,
+            remedy="give a TIFF or .raw file with --movie or acquisition.source.path",
+        )
+    if config.path.suffix.lower() in _TIFF_SUFFIXES:
+        return TiffFile(config.path)
+    return HeaderlessFile(config.path, rows_px=config.rows_px, cols_px=config.cols_px)

@@ -1,0 +1,57 @@
+"""The simulated microscope as a source: its own time, moved to where the run begins."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from acquisition_bridge.sources.contract import FrameSpec, Measured
+from acquisition_bridge.sources.simulated.microscope import SimulatedMicroscope
+from rtdecode.schema.config.acquisition import SimulatedSource as SimulatedConfig
+from rtdecode.schema.interfaces import Clock
+from rtdecode.schema.messages import Scan, ShownFrame
+
+
+class SimulatedSource:
+    """A simulated rig that keeps pace with the clock; see SimulatedMicroscope."""
+
+    watches_screen = True
+    ended = False
+
+    def __init__(
+        self, config: SimulatedConfig, *, screen_px: tuple[int, int], clock: Clock
+    ) -> None:
+        self._rig = SimulatedMicroscope(config, config.run_seed, screen_px=screen_px)
+        self._clock = clock
+        self._begin_ns = 0
+        self._scans = 0
+        self.spec = FrameSpec(
+            config.rows_px, config.cols_px, "uint16", scan_rate_hz=config.scan_rate_hz
+        )
+
+    def begin(self, t_ns: int) -> None:
+        self._begin_ns = t_ns
+
+    def see(self, frame: ShownFrame) -> None:
+        self._rig.see(frame.luminance, frame.t_flip_ns - self._begin_ns)
+
+    def take(self, until_ns: int) -> Sequence[Measured]:
+        due_ns = self._begin_ns + self._rig.next_due_ns
+        self._clock.sleep_until(min(due_ns, until_ns))
+        if due_ns > self._clock.now_ns():
+            return ()
+        # one moment's measurements a call: frames that have come meanwhile are seen in between
+        return [self._in_host_time(body) for body in self._rig.advance_to(self._rig.next_due_ns)]
+
+    def health(self) -> dict[str, float]:
+        return {"scans": self._scans, "late_frames": self._rig.late_frames}
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+    def _in_host_time(self, body: Measured) -> Measured:
+        begin_ns = self._begin_ns
+        if isinstance(body, Scan):
+            self._scans += 1
+            return replace(
+                body, t_start_ns=body.t_start_ns + begin_ns, t_end_ns=body.t_end_ns + begin_ns
+            )
+        return replace(body, t_sample_ns=body.t_sample_ns + begin_ns)
