@@ -1,0 +1,96 @@
+"""The bridge carries everything, shows frames to who watches, and stops when asked."""
+
+from collections.abc import Sequence
+from threading import Event
+from typing import Any
+
+import numpy as np
+import pytest
+
+from acquisition_bridge.bridge import run_bridge
+from acquisition_bridge.sources.contract import FrameSpec
+from rtdecode.schema.errors import RecorderFullError
+from rtdecode.schema.messages import Body, Received, Scan, ShownFrame, Stamped
+
+PIXELS = np.zeros((2, 2), np.uint16)
+FRAME = ShownFrame("clip", 3, np.zeros((36, 64), np.uint8), 5, 1)
+
+
+class Scripted:
+    """A source that gives batches of scans and remembers what it saw."""
+
+    spec = FrameSpec(2, 2, "uint16")
+    watches_screen = True
+
+    def __init__(self, batches: Sequence[int]) -> None:
+        self._batches = list(batches)
+        self._given = 0
+        self.seen: list[ShownFrame] = []
+        self.begun_ns = -1
+
+    @property
+    def ended(self) -> bool:
+        return not self._batches
+
+    def begin(self, t_ns: int) -> None:
+        self.begun_ns = t_ns
+
+    def see(self, frame: ShownFrame) -> None:
+        self.seen.append(frame)
+
+    def take(self, until_ns: int) -> Sequence[Scan]:
+        count = self._batches.pop(0)
+        self._given += count
+        return [Scan(PIXELS, self._given - count + k, 0, 0, 1) for k in range(count)]
+
+    def health(self) -> dict[str, float]:
+        return {}
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+
+class Screen:
+    """An inlet that brings one frame, then something that is no frame, then nothing."""
+
+    def __init__(self) -> None:
+        self._bodies: list[Body] = [FRAME, Scan(PIXELS, 0, 0, 0, 1)]
+
+    def take(self, wait_s: float) -> Sequence[Received]:
+        bodies, self._bodies = self._bodies, []
+        return [Received(Stamped("stimulus", 0, 0, "host", body), 0) for body in bodies]
+
+
+def test_everything_that_is_measured_is_handed_on_in_order(clock: Any, shelf: Any) -> None:
+    source = Scripted([2, 0, 1, 3])
+    reason = run_bridge(source, shelf, screen=None, stop=Event(), clock=clock)
+    assert [scan.number for scan in shelf] == list(range(6))
+    assert reason == "the source is at its end"
+    assert source.begun_ns == clock.now_ns()
+
+
+def test_shown_frames_reach_the_source_and_nothing_else_does(clock: Any, shelf: Any) -> None:
+    source = Scripted([1, 1])
+    run_bridge(source, shelf, screen=Screen(), stop=Event(), clock=clock)
+    assert source.seen == [FRAME]
+
+
+def test_it_stops_when_asked_after_the_turn(clock: Any, shelf: Any) -> None:
+    stop = Event()
+    reason = run_bridge(
+        Scripted([1] * 9), shelf, screen=None, stop=stop, clock=clock, on_turn=stop.set
+    )
+    assert reason == "stopped as asked"
+    assert len(shelf) == 1
+
+
+class Full:
+    """An outlet whose recorder has no room."""
+
+    def push(self, item: Body) -> None:
+        raise RecorderFullError(endpoint="ipc://x", stream="bridge/scan", queued=1)
+
+
+def test_a_scan_that_cannot_be_recorded_ends_the_run(clock: Any) -> None:
+    with pytest.raises(RecorderFullError):
+        run_bridge(Scripted([1]), Full(), screen=None, stop=Event(), clock=clock)
