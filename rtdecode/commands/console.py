@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 from rich.console import Console
 from rich.live import Live
+from rich.markup import escape
 from rich.table import Table
 
 from rtdecode.schema.errors import RtdecodeError
@@ -62,7 +63,7 @@ def errors_told(console: Console) -> Iterator[None]:
     try:
         yield
     except RtdecodeError as error:
-        console.print(f"[bold red]rtdecode:[/] {error}", highlight=False, markup=True)
+        console.print("[bold red]rtdecode:[/]", escape(str(error)), highlight=False, soft_wrap=True)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(_INTERRUPTED)

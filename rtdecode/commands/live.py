@@ -41,7 +41,7 @@ def demo(
     with errors_told(console):
         display = Display.VIRTUAL if headless else Display.AUTO
         config = demo_config(seconds=seconds, display=display, clips=clips)
-        _ran(config, out=out, json_file=json_file, console=console)
+        _finish(config, recorded(config, out=out, console=console), json_file)
 
 
 @app.command()
@@ -57,7 +57,7 @@ def run(
         config = read_config(config_file)
         if movie is not None:
             config = with_movie(config, movie)
-        _ran(config, out=out, json_file=json_file, console=console)
+        _finish(config, recorded(config, out=out, console=console), json_file)
 
 
 @app.command()
@@ -78,7 +78,8 @@ def with_movie(config: RunConfig, movie: Path) -> RunConfig:
     return config.model_copy(update={"acquisition": acquisition})
 
 
-def _ran(config: RunConfig, *, out: Path | None, json_file: Path | None, console: Console) -> None:
+def recorded(config: RunConfig, *, out: Path | None, console: Console) -> Summary:
+    """Run a session while a table shows it; its summary, told and written into its folder."""
     session = _session(config, out)
     console.print(f"recording into {session.folder}", highlight=False)
     table, stop = LiveTable(console), stop_on_signals()
@@ -88,9 +89,7 @@ def _ran(config: RunConfig, *, out: Path | None, json_file: Path | None, console
     summary = summarise(session)
     write_report(session, summary)
     console.print(summary.in_words(), highlight=False)
-    if json_file is not None:
-        json_file.write_text(json.dumps(summary.as_json(), indent=2) + "\n", encoding="utf-8")
-    _require_complete(config, summary)
+    return summary
 
 
 def _session(config: RunConfig, out: Path | None) -> SessionLayout:
@@ -99,7 +98,9 @@ def _session(config: RunConfig, out: Path | None) -> SessionLayout:
     return new_session(config.record.folder, started=datetime.now().astimezone())
 
 
-def _require_complete(config: RunConfig, summary: Summary) -> None:
+def _finish(config: RunConfig, summary: Summary, json_file: Path | None) -> None:
+    if json_file is not None:
+        json_file.write_text(json.dumps(summary.as_json(), indent=2) + "\n", encoding="utf-8")
     permitted = config.record.permitted_loss
     if summary.lost_messages > permitted:
         where = ", ".join(summary.lost_by_stream)

@@ -70,9 +70,7 @@ class Emission:
 
     def _run(self) -> None:
         try:
-            run_loop(
-                self._queue, self._pace, self._publisher, stop=self._stop, clock=self._clock
-            )
+            run_loop(self._queue, self._pace, self._publisher, stop=self._stop, clock=self._clock)
             for last in self._pace.rest():
                 self._publisher.push(last)
         except Exception as error:  # noqa: BLE001 - raised again where the process can end

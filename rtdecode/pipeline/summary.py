@@ -1,0 +1,127 @@
+"""What a session came to, computed from its log alone, so that it can be computed again."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from rtdecode.evaluate.latency import Latencies, StageLatency, stage_latencies_ms
+from rtdecode.evaluate.online import OnlineScore
+from rtdecode.pipeline.scoring_mask import scoring_mask
+from rtdecode.runtime.config_file import read_config
+from rtdecode.schema.config import RunConfig
+from rtdecode.schema.messages import Gap, Received, Reconstruction, Score
+from rtdecode.session.layout import SessionLayout
+from rtdecode.session.reader import LogReader
+
+_NS_PER_MS = 1e6
+_READ_KINDS = ("shown_frame", "reconstruction", "gap")
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """The figures of one session.
+
+    `fps_out` counts emitted frames over the time from the first to the last; `late_percent` those
+    of them that were ready after their due time. Scores are over all frames after the warm-up; None
+    where there was nothing to score. `stages_ms` holds p50, p99 and the greatest latency in ms.
+    """
+
+    session: str
+    complete: bool
+    seconds: float
+    fps_out: float
+    late_percent: float
+    lost_messages: int
+    lost_by_stream: Mapping[str, int]
+    video_r: float | None
+    frame_r: float | None
+    ssim: float | None
+    shift_ms: float | None
+    frames_scored: int
+    lag_frames: int | None
+    stages_ms: Mapping[str, StageLatency]
+    messages: Mapping[str, int]
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values, as `--json` writes them."""
+        return asdict(self)
+
+
+class _Tally:
+    """What one pass over the log collects."""
+
+    def __init__(self) -> None:
+        self.latencies = Latencies()
+        self.lost: dict[str, int] = {}
+        self.sent_ns: list[int] = []
+        self.n_late = 0
+        self.lag_frames: int | None = None
+
+    def add(self, item: Received) -> None:
+        body = item.message.body
+        if isinstance(body, Gap):
+            self.lost[body.stream] = self.lost.get(body.stream, 0) + body.n_missing
+        if isinstance(body, Reconstruction):
+            self._add_reconstruction(body, item.message.t_ns)
+
+    def fps(self) -> float:
+        """Emitted frames a second."""
+        if len(self.sent_ns) < 2:  # noqa: PLR2004 - one interval needs two frames
+            return 0.0
+        return (len(self.sent_ns) - 1) * 1e9 / (self.sent_ns[-1] - self.sent_ns[0])
+
+    def late_percent(self) -> float:
+        """Share of emitted frames that were late."""
+        return 100.0 * self.n_late / max(1, len(self.sent_ns))
+
+    def _add_reconstruction(self, frame: Reconstruction, t_sent_ns: int) -> None:
+        self.sent_ns.append(t_sent_ns)
+        self.n_late += frame.late
+        self.lag_frames = frame.lag_frames
+        pacing_ms = (t_sent_ns - frame.t_ready_ns) / _NS_PER_MS
+        shown_ms = (t_sent_ns - frame.t_frame_ns) / _NS_PER_MS
+        spans = stage_latencies_ms(frame)
+        self.latencies.add({**spans, "pacing": pacing_ms, "screen_to_output": shown_ms})
+
+
+def summarise(session: SessionLayout) -> Summary:
+    """Read the log of `session` once and sum it up; memory does not grow with its length."""
+    config = read_config(session.config)
+    tally, score = _Tally(), _online_score(config)
+    reader = LogReader(session.log)
+    for item in reader.messages(lambda stream: stream.endswith(_READ_KINDS)):
+        tally.add(item)
+        score.step([item])
+    final = next(iter(score.finish()), None)
+    counted = LogReader(session.log).summary()
+    return Summary(
+        session=session.folder.name,
+        complete=counted.complete,
+        seconds=(counted.last_ns - counted.first_ns) / 1e9,
+        fps_out=tally.fps(),
+        late_percent=tally.late_percent(),
+        lost_messages=sum(tally.lost.values()),
+        lost_by_stream=tally.lost,
+        **_scores(final),
+        lag_frames=tally.lag_frames,
+        stages_ms=tally.latencies.summary(),
+        messages=counted.counts,
+    )
+
+
+def _online_score(config: RunConfig) -> OnlineScore:
+    return OnlineScore(
+        config.evaluate, scoring_mask(config), frame_rate_hz=config.emit.frame_rate_hz
+    )
+
+
+def _scores(final: Score | None) -> dict[str, Any]:
+    if final is None:
+        return dict.fromkeys(("video_r", "frame_r", "ssim", "shift_ms")) | {"frames_scored": 0}
+    return {
+        "video_r": final.video_r,
+        "frame_r": final.frame_r,
+        "ssim": final.ssim,
+        "shift_ms": final.shift_ms,
+        "frames_scored": final.n_frames,
+    }

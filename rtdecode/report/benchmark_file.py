@@ -1,0 +1,35 @@
+"""A benchmark's result as a file: the figures, and everything one needs to judge or repeat them."""
+
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from rtdecode.session.environment import environment_here
+
+
+def write_benchmark(path: Path, *, name: str, config: Mapping[str, Any], results: Any) -> None:
+    """Write `results` with the command, commit, machine, versions, threads and `config` as JSON.
+
+    Parameters
+    ----------
+    path
+        File to write; its folder is made if it is not there.
+    name
+        What was measured, for example `wire`.
+    config
+        The settings of the benchmark.
+    results
+        Its figures, as plain values.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    content = {
+        "benchmark": name,
+        "command": ["rtdecode", *sys.argv[1:]],
+        "config": dict(config),
+        "environment": asdict(environment_here()),
+        "results": results,
+    }
+    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")

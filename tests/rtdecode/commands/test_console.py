@@ -1,0 +1,54 @@
+"""The table shows the newest heartbeats; a named error becomes one sentence and its code."""
+
+import io
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from rtdecode.commands.console import LiveTable, errors_told
+from rtdecode.schema.errors import MissingFileError
+from rtdecode.schema.messages import Health
+
+
+def console(*, terminal: bool) -> Console:
+    return Console(file=io.StringIO(), force_terminal=terminal, width=100, color_system=None)
+
+
+def printed(on: Console) -> str:
+    assert isinstance(on.file, io.StringIO)
+    return on.file.getvalue()
+
+
+def test_the_newest_heartbeat_of_each_process_is_shown() -> None:
+    screen = console(terminal=True)
+    table = LiveTable(screen)
+    with table.shown():
+        table.hear("decoder", Health("starting", "", {}))
+        table.hear("decoder", Health("running", "", {"late": 2.0, "out": 12345.0}))
+    last = printed(screen).rsplit("process", 1)[-1]
+    assert "decoder" in last
+    assert "running" in last
+    assert "late 2" in last
+
+
+def test_the_address_of_the_page_is_said_once() -> None:
+    screen = console(terminal=False)
+    table = LiveTable(screen)
+    with table.shown():
+        for _ in range(3):
+            table.hear("view", Health("running", "http://127.0.0.1:4242", {}))
+    assert printed(screen).count("http://127.0.0.1:4242") == 1
+
+
+def test_a_named_error_is_told_and_its_code_is_the_exit_code() -> None:
+    screen = console(terminal=False)
+    with pytest.raises(SystemExit) as ended, errors_told(screen):
+        raise MissingFileError(what="twin", path=Path("t[1]"), remedy="make one")
+    assert ended.value.code == 2
+    assert "twin t[1] does not exist: make one" in printed(screen)
+
+
+def test_a_bug_keeps_its_trace() -> None:
+    with pytest.raises(ZeroDivisionError), errors_told(console(terminal=False)):
+        raise ZeroDivisionError
