@@ -46,12 +46,16 @@ class DeadlinePacing:
 
     def show(self, luminance: NDArray[np.uint8], *, patch: int) -> tuple[int, int]:
         self._screen.draw(luminance, patch=patch)
-        half_ns = round(0.5e9 / self._grid.rate_hz)
-        nearest = self._grid.frame_at(self._clock.now_ns() + half_ns)
-        frame = max(self._next, nearest) if self._next else nearest + 1
-        self._clock.sleep_until(self._grid.start_ns(frame))
-        self._next = frame + 1
-        return self._screen.flip(), 1
+        self._next = max(self._next, self._nearest(self._clock.now_ns()))
+        self._clock.sleep_until(self._grid.start_ns(self._next))
+        t_flip_ns = self._screen.flip()
+        # counted from the flip: after a late one no frame may be on the screen for a moment only
+        self._next = self._nearest(t_flip_ns) + 1
+        return t_flip_ns, 1
+
+    def _nearest(self, t_ns: int) -> int:
+        """Frame of the grid whose start is nearest."""
+        return self._grid.frame_at(t_ns + round(0.5e9 / self._grid.rate_hz))
 
     def hold(self, luminance: NDArray[np.uint8], *, patch: int) -> None:
         """Nothing to do: the picture stays until the next flip."""
