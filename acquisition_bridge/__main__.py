@@ -1,18 +1,25 @@
-"""`python -m acquisition_bridge CONFIG [--movie FILE]`: streams the microscope of a config."""
+"""`python -m acquisition_bridge CONFIG [--movie FILE]`: streams the microscope of a config.
+
+On a rig it streams to the recorder that the config names. Where the config names no addresses it
+belongs to a run that nobody has started yet, and `rtdecode run` starts all of it.
+"""
 
 import argparse
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import NoReturn
 
 from acquisition_bridge.bridge import run_bridge
 from acquisition_bridge.sources.opening import open_source
+from rtdecode.runtime.config_file import read_config
 from rtdecode.runtime.process import Process, run_process
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.config.acquisition import AcquisitionConfig, RawMovieSource
-from rtdecode.schema.errors import EndpointMissingError
+from rtdecode.schema.errors import EndpointMissingError, RtdecodeError
 from rtdecode.schema.messages import ShownFrame
 
 log = logging.getLogger(__name__)
@@ -25,7 +32,26 @@ def main(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser("acquisition_bridge", add_help=False)
     parser.add_argument("--movie", type=Path, help="TIFF or .raw file to stream")
     args, rest = parser.parse_known_args(argv)
+    if "--supervised" not in rest and _names_no_address(rest):
+        _become_the_run(rest, args.movie)
     return run_process("bridge", lambda process: bridge(process, args.movie), rest)
+
+
+def _names_no_address(rest: Sequence[str]) -> bool:
+    """True for a readable config without endpoints; what is wrong is told by the process itself."""
+    if len(rest) != 1:
+        return False
+    try:
+        network = read_config(Path(rest[0])).network
+    except RtdecodeError:
+        return False
+    return not any(network.model_dump().values())
+
+
+def _become_the_run(rest: Sequence[str], movie: Path | None) -> NoReturn:
+    # another program in this process's place: the rig imports nothing of the decoder
+    named = [] if movie is None else ["--movie", str(movie)]
+    os.execv(sys.executable, [sys.executable, "-m", "rtdecode", "run", *rest, *named])  # noqa: S606
 
 
 def bridge(process: Process, movie: Path | None) -> int:

@@ -55,7 +55,8 @@ def test_every_scan_of_a_movie_reaches_the_recorder_once(tmp_path: Path) -> None
     [
         (["--movie", "nowhere.tif"], {"bridge": "ipc://@x"}, "movie nowhere.tif does not exist"),
         ([], {"bridge": "ipc://@x"}, "no movie is named"),
-        ([], {}, "network.bridge is empty"),
+        ([], {"recorder": "ipc://@x"}, "network.bridge is empty"),
+        (["--movie", "nowhere.tif"], {}, "movie"),
     ],
 )
 def test_bad_input_is_named_and_exits_with_2(
