@@ -1,18 +1,20 @@
 """`rtdecode fit twin`: from the folder of a session to the folder of a twin."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
+from rtdecode.decode.prior import fit_prior, save_prior
 from rtdecode.decode.twin import TwinSpec
 from rtdecode.decode.twin_folder import load_twin, save_twin
 from rtdecode.decode.twins.compact import DEFAULT_SIZES, Compact
 from rtdecode.fit.checkpoint import FILE
-from rtdecode.fit.datasets.sensorium import SensoriumFolder
+from rtdecode.fit.datasets.sensorium import TRAIN, SensoriumFolder
 from rtdecode.fit.machines import Machines
 from rtdecode.fit.positions import receptive_field_centers
 from rtdecode.fit.start import fresh_compact, with_core
@@ -23,6 +25,7 @@ from rtdecode.schema.errors import UnreadableFileError
 from rtdecode.schema.interfaces import Clock
 
 REPORT = "training.json"
+_PRIOR_TRIALS = 60
 
 
 def fit_compact(
@@ -70,11 +73,19 @@ def fit_compact(
     )
     outcome = training.run(report)
     if machines.leads:
+        save_prior(fit_prior(training_videos(data)), out)
         save_twin(twin, out)
         _write_report(out, outcome, config)
         training.discard_checkpoint()
     machines.close()
     return outcome
+
+
+def training_videos(data: SensoriumFolder) -> Iterator[NDArray[np.uint8]]:
+    """Training trials for the prior, at most `_PRIOR_TRIALS` of them, spread evenly."""
+    trials = data.trials(TRAIN)
+    for number in trials[:: max(1, len(trials) // _PRIOR_TRIALS)]:
+        yield data.video(number).astype(np.uint8)
 
 
 def _spec(
