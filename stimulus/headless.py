@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from rtdecode.schema.frame_grid import FrameGrid
 from rtdecode.schema.interfaces import Clock
 
 
@@ -32,8 +33,9 @@ class HeadlessScreen:
 
     def flip(self) -> int:
         if self._refresh_hz is not None:
-            now = int(self._clock.now_ns() * self._refresh_hz / 1e9)
-            self._clock.sleep_until(round((now + 1) * 1e9 / self._refresh_hz))
+            refreshes = FrameGrid(self._refresh_hz)
+            following = refreshes.frame_at(self._clock.now_ns()) + 1
+            self._clock.sleep_until(refreshes.start_ns(following))
         self.visible = self._drawn
         return self._clock.now_ns()
 

@@ -3,7 +3,12 @@
 from enum import StrEnum
 from pathlib import Path
 
+from pydantic import model_validator
+
 from rtdecode.schema.config.section import Count, Index, NotNegative, Positive, Section
+
+EMBEDDED_PX = (36, 64)
+"""(rows, cols) of the clips that come with the project."""
 
 
 class Presenter(StrEnum):
@@ -45,3 +50,12 @@ class StimulusConfig(Section):
     """Length of an embedded clip."""
     embedded_clips: Count = 12
     """How many embedded clips there are before they repeat, in another order."""
+
+    @model_validator(mode="after")
+    def _embedded_size(self) -> "StimulusConfig":
+        if self.clips is None and (self.rows_px, self.cols_px) != EMBEDDED_PX:
+            raise ValueError(
+                f"the embedded clips have 36 x 64 pixels, got {self.rows_px} x {self.cols_px}: "
+                f"leave rows_px and cols_px out, or set stimulus.clips to videos of your own"
+            )
+        return self
