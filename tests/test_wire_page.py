@@ -1,4 +1,4 @@
-"""docs/wire.md says what the code does; `python -P tests/test_wire_page.py` writes its tables anew."""
+"""docs/wire.md says what the code does; `python -P tests/test_wire_page.py` writes its tables."""
 
 import ast
 import re
