@@ -334,3 +334,30 @@ class DivergedError(RtdecodeError):
             f"the loss is not finite at step {step}: lower learning_rate, "
             f"and look for extreme values in the responses"
         )
+
+
+class FolderNotEmptyError(BadInputError):
+    """What would be written might mix with what is there."""
+
+    def __init__(self, *, folder: Path) -> None:
+        super().__init__(f"{folder} is not empty: choose another folder, or clear it first")
+
+
+class StreamError(RtdecodeError, ValueError):
+    """What a microscope sends is not what its adapter reads."""
+
+    def __init__(self, *, stream: str, reason: str) -> None:
+        super().__init__(
+            f"the stream of acquisition.source.kind {stream} cannot be read: {reason}; "
+            f"check kind and settings of acquisition.source against the rig (docs/rig.md)"
+        )
+
+
+class ScanSizeChangedError(RtdecodeError):
+    """Scans of another size than before; masks and reference no longer fit."""
+
+    def __init__(self, *, number: int, before: tuple[int, ...], now: tuple[int, ...]) -> None:
+        super().__init__(
+            f"scan {number} has shape {now}, all before had {before}: masks and reference no longer "
+            f"fit; keep the rig's settings during a run, and start a new run after changing them"
+        )

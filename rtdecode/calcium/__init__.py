@@ -1,0 +1,5 @@
+"""From raw scans to activity in twin units, one scan at a time."""
+
+from rtdecode.calcium.chain import CalciumChain
+
+__all__ = ["CalciumChain"]

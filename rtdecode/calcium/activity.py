@@ -1,0 +1,90 @@
+"""Counts of one scan to activity: baseline, dF/F, deconvolution at a lag, twin units."""
+
+from collections import deque
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rtdecode.calcium.baseline import Baseline
+from rtdecode.calcium.calibration import Calibration
+from rtdecode.calcium.deconvolve import PoolDeconvolver
+from rtdecode.calcium.resample import ScanActivity
+from rtdecode.calcium.rescale import Rescaler
+from rtdecode.schema.config.calcium import CalciumConfig
+
+_NEUROPIL_PACE = 0.01
+_LEAST_RESTING_SHARE = 0.05
+"""A neuron's resting light is at least this share of the median neuron's, so that no dF/F explodes."""
+
+
+class ActivityEstimator:
+    """Activity of all neurons of a field of view, scan by scan, at a fixed lag.
+
+    Parameters
+    ----------
+    calibration
+        Where each neuron's signal rests, its noise and decay.
+    wanted
+        Statistics of the twin's training data, for `rescale`; None for unit standard deviation.
+    """
+
+    def __init__(
+        self, config: CalciumConfig, *, calibration: Calibration, wanted: Calibration | None = None
+    ) -> None:
+        rate = calibration.scan_rate_hz
+        self._rate = np.float32(rate)
+        self._lag = config.deconvolution_lag_scans
+        self._share = np.float32(config.neuropil_weight)
+        self._baseline = Baseline(
+            calibration.count,
+            window_scans=max(1, round(config.baseline_window_s * rate)),
+            percentile=config.baseline_percentile,
+        )
+        self._baseline.seed(calibration.baseline_counts)
+        self._neuropil = calibration.neuropil_counts.copy()
+        self._deconvolver = PoolDeconvolver(
+            calibration.decay_tau_s * self._rate,
+            penalty=np.float32(config.sparsity) * calibration.noise,
+        )
+        self._rescaler = Rescaler(
+            config.rescale,
+            found=calibration,
+            wanted=wanted,
+            drift_scans=None if config.drift_tau_s is None else config.drift_tau_s * rate,
+        )
+        self._waiting: deque[tuple[int, int, int, NDArray[np.bool_]]] = deque()
+
+    def dff(
+        self,
+        corrected: NDArray[np.float32],
+        neuropil: NDArray[np.float32],
+        measured: NDArray[np.bool_],
+    ) -> NDArray[np.float32]:
+        """(neuron,) dF/F of one scan from counts; the baseline moves on by this scan."""
+        baseline = self._baseline.update(corrected, measured)
+        step = np.where(measured, neuropil - self._neuropil, np.float32(0))
+        self._neuropil += np.float32(_NEUROPIL_PACE) * step
+        resting = baseline + self._share * self._neuropil
+        least = np.float32(_LEAST_RESTING_SHARE * max(1e-3, abs(float(np.median(resting)))))
+        dff: NDArray[np.float32] = (corrected - baseline) / np.maximum(resting, least)
+        return dff
+
+    def activities(
+        self,
+        dff: NDArray[np.float32],
+        measured: NDArray[np.bool_],
+        *,
+        scan: int,
+        t_start_ns: int,
+        t_end_ns: int,
+    ) -> Iterator[ScanActivity]:
+        """Scans whose activity this scan makes final, in twin units."""
+        self._deconvolver.absorb(dff, measured, scan=scan)
+        self._waiting.append((scan, t_start_ns, t_end_ns, measured))
+        while self._waiting and self._waiting[0][0] <= scan - self._lag:
+            number, start_ns, end_ns, seen = self._waiting.popleft()
+            activity = self._deconvolver.read(number) * self._rate
+            yield ScanActivity(
+                number, start_ns, end_ns, self._rescaler.rescaled(activity, seen), seen
+            )

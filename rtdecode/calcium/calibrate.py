@@ -1,0 +1,102 @@
+"""From the first seconds of counts to a Calibration."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rtdecode.calcium.activity import ActivityEstimator
+from rtdecode.calcium.autoregression import decay_tau_s, noise_sd
+from rtdecode.calcium.calibration import Calibration
+from rtdecode.calcium.scan_reader import Counts
+from rtdecode.schema.config.calcium import CalciumConfig
+
+_QUANTILES = 33
+_BLOCK_S = 0.5
+
+
+def calibrated(
+    config: CalciumConfig,
+    counts: Sequence[Counts],
+    *,
+    reference: NDArray[np.float32],
+    scan_rate_hz: float,
+) -> Calibration:
+    """Baseline, noise, decay and activity statistics of each neuron from its first counts.
+
+    The activity statistics come from running the chain over these same scans.
+    """
+    corrected = _filled(counts)
+    neuropil = np.mean([count.neuropil_counts for count in counts], 0, dtype=np.float32)
+    blocks = _block_means(corrected, max(1, round(_BLOCK_S * scan_rate_hz)))
+    baseline = np.percentile(blocks, config.baseline_percentile, axis=0).astype(np.float32)
+    blank = np.zeros(len(baseline), np.float32)
+    first = Calibration(
+        reference_counts=reference.astype(np.float32),
+        scan_rate_hz=scan_rate_hz,
+        baseline_counts=baseline,
+        neuropil_counts=neuropil,
+        noise=blank + 1,
+        decay_tau_s=blank + np.float32(config.decay_tau_s),
+        activity_quantiles=np.zeros((len(baseline), _QUANTILES), np.float32),
+        activity_mean=blank,
+        activity_sd=blank + 1,
+    )
+    dff = _dff(config, first, counts)
+    known = replace(
+        first,
+        noise=noise_sd(dff),
+        decay_tau_s=decay_tau_s(dff, scan_rate_hz=scan_rate_hz, expected_s=config.decay_tau_s),
+    )
+    return _with_activity(config, known, dff)
+
+
+def _filled(counts: Sequence[Counts]) -> NDArray[np.float32]:
+    """(scan, neuron) corrected counts, a neuron's median where it was not measured."""
+    corrected = np.stack([count.corrected_counts for count in counts])
+    measured = np.stack([count.measured for count in counts])
+    if measured.all():
+        return corrected
+    hidden = np.ma.masked_array(corrected, ~measured)
+    return np.where(measured, corrected, np.ma.median(hidden, axis=0).filled(0)).astype(np.float32)
+
+
+def _block_means(corrected: NDArray[np.float32], block: int) -> NDArray[np.float32]:
+    whole = len(corrected) // block * block
+    if whole == 0:
+        return corrected.mean(0, keepdims=True)
+    means: NDArray[np.float32] = corrected[:whole].reshape(-1, block, corrected.shape[1]).mean(1)
+    return means
+
+
+def _dff(
+    config: CalciumConfig, calibration: Calibration, counts: Sequence[Counts]
+) -> NDArray[np.float32]:
+    estimator = ActivityEstimator(config, calibration=calibration)
+    return np.stack(
+        [estimator.dff(c.corrected_counts, c.neuropil_counts, c.measured) for c in counts]
+    )
+
+
+def _with_activity(
+    config: CalciumConfig, calibration: Calibration, dff: NDArray[np.float32]
+) -> Calibration:
+    plain = config.model_copy(update={"rescale": "identity", "drift_tau_s": None})
+    estimator = ActivityEstimator(plain, calibration=calibration)
+    everywhere = np.ones(calibration.count, bool)
+    activity = np.stack(
+        [
+            done.activity
+            for scan, row in enumerate(dff)
+            for done in estimator.activities(row, everywhere, scan=scan, t_start_ns=0, t_end_ns=0)
+        ]
+        or [np.zeros(calibration.count, np.float32)]
+    )
+    steps = np.linspace(0, 1, _QUANTILES)
+    return replace(
+        calibration,
+        activity_quantiles=np.quantile(activity, steps, axis=0).T.astype(np.float32),
+        activity_mean=activity.mean(0).astype(np.float32),
+        activity_sd=activity.std(0).astype(np.float32),
+    )

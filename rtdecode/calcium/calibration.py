@@ -1,0 +1,77 @@
+"""What a short run before the session finds out about a field of view and its neurons."""
+
+import zipfile
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rtdecode.calcium.masks import Masks
+from rtdecode.schema.errors import CalibrationError, MissingFileError, UnreadableFileError
+
+F32 = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Calibration:
+    """Reference image and, for each neuron, where its signal rests and how it fades."""
+
+    reference_counts: F32
+    """(row, col) mean of aligned scans."""
+    scan_rate_hz: float
+    baseline_counts: F32
+    """(neuron,) of the fluorescence less neuropil."""
+    neuropil_counts: F32
+    """(neuron,) mean."""
+    noise: F32
+    """(neuron,) standard deviation of one scan's dF/F."""
+    decay_tau_s: F32
+    """(neuron,) time for a transient to fall to 1/e."""
+    activity_quantiles: F32
+    """(neuron, quantile) of activity in dF/F per second, evenly spaced from 0 to 1."""
+    activity_mean: F32
+    """(neuron,) in dF/F per second."""
+    activity_sd: F32
+    """(neuron,) in dF/F per second."""
+
+    @property
+    def count(self) -> int:
+        """Number of neurons."""
+        return len(self.baseline_counts)
+
+    def check(self, masks: Masks) -> None:
+        """Raise CalibrationError where it belongs to other masks."""
+        if self.count != masks.count:
+            raise CalibrationError(expected=f"{masks.count} neurons", got=f"{self.count}")
+        if self.reference_counts.shape != masks.shape:
+            raise CalibrationError(
+                expected=f"a reference image of shape {masks.shape}",
+                got=f"{self.reference_counts.shape}",
+            )
+
+    def save(self, path: Path) -> None:
+        """Write arrays only, no pickle."""
+        np.savez_compressed(path, **{f.name: getattr(self, f.name) for f in fields(self)})
+
+    @classmethod
+    def load(cls, path: Path) -> "Calibration":
+        """Read what `save` wrote; MissingFileError or UnreadableFileError where that cannot be."""
+        if not path.exists():
+            raise MissingFileError(
+                what="the calibration", path=path, remedy="leave it out to calibrate at the start"
+            )
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                found = {f.name: file[f.name] for f in fields(cls)}
+        except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
+            raise UnreadableFileError(
+                what="the calibration", path=path, expected="a calibration .npz", got=str(error)
+            ) from error
+        rate = float(found.pop("scan_rate_hz"))
+        arrays = {name: array.astype(np.float32) for name, array in found.items()}
+        if not all(np.isfinite(array).all() for array in arrays.values()) or not rate > 0:
+            raise UnreadableFileError(
+                what="the calibration", path=path, expected="finite numbers", got="NaN or infinity"
+            )
+        return cls(scan_rate_hz=rate, **arrays)

@@ -1,0 +1,130 @@
+"""Activity behind fluorescence, online: pools of first-order decay, read at a fixed lag."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rtdecode.calcium.compiled import compiled
+
+_POOLS = 24
+"""Pools kept for each neuron; older ones can no longer change what is read."""
+
+
+class PoolDeconvolver:
+    """Non-negative first-order deconvolution of all neurons, one scan at a time.
+
+    Parameters
+    ----------
+    decay_scans
+        (neuron,) time in scans for a transient to fall to 1/e.
+    penalty
+        (neuron,) dF/F that a sample loses before it is explained; larger is sparser.
+
+    Notes
+    -----
+    The model is c[t] = g c[t-1] + s[t], s >= 0, y = c + noise. Adjacent pools whose values break
+    s >= 0 are merged (OASIS; Friedrich, Zhou & Paninski 2017, PLoS Comput. Biol.). Pools carry
+    the scan number at which they begin, so a missing scan only lengthens the decay between two
+    samples. What is read at a lag is the calcium that is then known, less what the activity
+    read before explains of it; so nothing that later scans add to a transient is lost.
+    """
+
+    def __init__(self, decay_scans: NDArray[np.float32], *, penalty: NDArray[np.float32]) -> None:
+        count = len(decay_scans)
+        self._log_kept = (-1.0 / decay_scans).astype(np.float64)
+        self._penalty = (penalty * (1 - np.exp(self._log_kept))).astype(np.float64)
+        self._value = np.zeros((count, _POOLS))
+        self._weight = np.zeros((count, _POOLS))
+        self._start = np.zeros((count, _POOLS), np.int64)
+        self._held = np.zeros(count, np.int64)
+        self._read = np.zeros(count)
+        self._read_at = np.zeros(count, np.int64)
+
+    def absorb(self, dff: NDArray[np.float32], measured: NDArray[np.bool_], *, scan: int) -> None:
+        """Take (neuron,) dF/F of scan number `scan`, which must grow from call to call."""
+        _absorb(
+            dff,
+            measured,
+            scan,
+            self._log_kept,
+            self._penalty,
+            self._value,
+            self._weight,
+            self._start,
+            self._held,
+        )
+
+    def read(self, scan: int) -> NDArray[np.float32]:
+        """(neuron,) activity of `scan` as dF/F jumps, at least 0, as all absorbed scans tell it."""
+        activity = np.zeros(len(self._held), np.float32)
+        _read(
+            scan,
+            self._log_kept,
+            self._value,
+            self._start,
+            self._held,
+            self._read,
+            self._read_at,
+            activity,
+        )
+        return activity
+
+
+@compiled
+def _absorb(
+    dff: NDArray[np.float32],
+    measured: NDArray[np.bool_],
+    scan: int,
+    log_kept: NDArray[np.float64],
+    penalty: NDArray[np.float64],
+    value: NDArray[np.float64],
+    weight: NDArray[np.float64],
+    start: NDArray[np.int64],
+    held: NDArray[np.int64],
+) -> None:
+    most = value.shape[1]
+    for i in range(len(dff)):
+        if not measured[i]:
+            continue
+        top = held[i]
+        if top == most:
+            for k in range(most - 1):
+                value[i, k], weight[i, k] = value[i, k + 1], weight[i, k + 1]
+                start[i, k] = start[i, k + 1]
+            top -= 1
+        new_value, new_weight, new_start = dff[i] - penalty[i], 1.0, scan
+        while top > 0:
+            kept = np.exp(log_kept[i] * (new_start - start[i, top - 1]))
+            if new_value >= kept * max(value[i, top - 1], 0.0):
+                break
+            total = weight[i, top - 1] + kept * kept * new_weight
+            new_value = (
+                weight[i, top - 1] * value[i, top - 1] + kept * new_weight * new_value
+            ) / total
+            new_weight, new_start = total, start[i, top - 1]
+            top -= 1
+        value[i, top], weight[i, top], start[i, top] = new_value, new_weight, new_start
+        held[i] = top + 1
+
+
+@compiled
+def _read(
+    scan: int,
+    log_kept: NDArray[np.float64],
+    value: NDArray[np.float64],
+    start: NDArray[np.int64],
+    held: NDArray[np.int64],
+    read: NDArray[np.float64],
+    read_at: NDArray[np.int64],
+    activity: NDArray[np.float32],
+) -> None:
+    for i in range(len(held)):
+        place = held[i] - 1
+        while place >= 0 and start[i, place] > scan:
+            place -= 1
+        now = 0.0
+        if place >= 0:
+            now = max(0.0, value[i, place]) * np.exp(log_kept[i] * (scan - start[i, place]))
+        before = read[i] * np.exp(log_kept[i] * (scan - read_at[i]))
+        activity[i] = max(0.0, now - before)
+        read[i] = before + activity[i]
+        read_at[i] = scan

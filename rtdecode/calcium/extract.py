@@ -1,0 +1,145 @@
+"""Mean counts of each neuron in one scan that has been moved back onto the reference."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rtdecode.calcium.compiled import compiled
+from rtdecode.calcium.masks import Masks
+
+_LEAST_VISIBLE = 0.5
+"""Share of a neuron's weight that must lie inside the scan for its mean to be a measurement."""
+
+
+class Extractor:
+    """Weighted means over sparse masks, of a scan moved by bilinear interpolation.
+
+    Pixels that the move brings in from outside the scan are left out of each mean, never
+    filled in.
+    """
+
+    def __init__(self, masks: Masks) -> None:
+        self._shape = masks.shape
+        self._indptr, self._pixels, self._weights = masks.indptr, masks.pixels, masks.weights
+        rows, cols = np.divmod(masks.pixels, masks.shape[1])
+        reach = [np.minimum.reduceat, np.maximum.reduceat]
+        self._box = np.stack(
+            [edge(axis, masks.indptr[:-1]) for axis in (rows, cols) for edge in reach], 1
+        ).astype(np.int32)
+        self._total = np.add.reduceat(masks.weights, masks.indptr[:-1]).astype(np.float32)
+        self._visible = np.zeros(masks.count, np.float32)
+
+    def means(
+        self, moved: NDArray[np.float32], inside: tuple[int, int, int, int]
+    ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """(neuron,) mean counts, and where they are measured.
+
+        Parameters
+        ----------
+        moved
+            (row, col) scan on the reference, see `Mover`.
+        inside
+            First and last row and first and last column that the move could fill.
+        """
+        means = np.empty(len(self._total), np.float32)
+        _masked_means(
+            moved.reshape(-1),
+            self._shape[1],
+            np.array(inside, np.int32),
+            self._indptr,
+            self._pixels,
+            self._weights,
+            self._total,
+            self._box,
+            means,
+            self._visible,
+        )
+        return means, self._visible >= _LEAST_VISIBLE
+
+
+class Mover:
+    """Moves scans onto the reference in a buffer that is used again for the next scan."""
+
+    def __init__(self, shape: tuple[int, int]) -> None:
+        self._moved = np.zeros(shape, np.float32)
+
+    def move(
+        self, pixels: NDArray[Any], *, row_px: float, col_px: float
+    ) -> tuple[NDArray[np.float32], tuple[int, int, int, int]]:
+        """Scan moved by (row_px, col_px), and the first and last row and column it fills."""
+        rows, cols = pixels.shape
+        first_row, first_col = int(np.ceil(row_px)), int(np.ceil(col_px))
+        last_row, last_col = int(np.floor(row_px)) + rows - 1, int(np.floor(col_px)) + cols - 1
+        inside = (
+            max(0, first_row),
+            min(rows - 1, last_row),
+            max(0, first_col),
+            min(cols - 1, last_col),
+        )
+        _move(pixels, np.float32(row_px), np.float32(col_px), self._moved)
+        return self._moved, inside
+
+
+@compiled
+def _move(
+    pixels: NDArray[Any], row_px: np.float32, col_px: np.float32, moved: NDArray[np.float32]
+) -> None:
+    rows, cols = pixels.shape
+    whole_row, whole_col = int(np.floor(-row_px)), int(np.floor(-col_px))
+    part_row, part_col = np.float32(-row_px - whole_row), np.float32(-col_px - whole_col)
+    one = np.float32(1)
+    for row in range(rows):
+        above = min(max(row + whole_row, 0), rows - 1)
+        below = min(max(row + whole_row + 1, 0), rows - 1)
+        first = min(cols, max(0, -whole_col))
+        last = max(first, min(cols, cols - 1 - whole_col))
+        for col in range(first, last):
+            left = col + whole_col
+            upper = (one - part_col) * np.float32(pixels[above, left]) + part_col * np.float32(
+                pixels[above, left + 1]
+            )
+            lower = (one - part_col) * np.float32(pixels[below, left]) + part_col * np.float32(
+                pixels[below, left + 1]
+            )
+            moved[row, col] = (one - part_row) * upper + part_row * lower
+        for col in range(first):
+            moved[row, col] = np.float32(pixels[above, 0])
+        for col in range(last, cols):
+            moved[row, col] = np.float32(pixels[above, cols - 1])
+
+
+@compiled
+def _masked_means(
+    image: NDArray[np.float32],
+    cols: int,
+    inside: NDArray[np.int32],
+    indptr: NDArray[np.int64],
+    pixels: NDArray[np.int32],
+    weights: NDArray[np.float32],
+    total: NDArray[np.float32],
+    box: NDArray[np.int32],
+    means: NDArray[np.float32],
+    visible: NDArray[np.float32],
+) -> None:
+    for neuron in range(len(means)):
+        whole = (
+            box[neuron, 0] >= inside[0]
+            and box[neuron, 1] <= inside[1]
+            and box[neuron, 2] >= inside[2]
+            and box[neuron, 3] <= inside[3]
+        )
+        summed, seen = np.float32(0), np.float32(0)
+        if whole:
+            for k in range(indptr[neuron], indptr[neuron + 1]):
+                summed += weights[k] * image[pixels[k]]
+            seen = total[neuron]
+        else:
+            for k in range(indptr[neuron], indptr[neuron + 1]):
+                row = pixels[k] // cols
+                col = pixels[k] - row * cols
+                if inside[0] <= row <= inside[1] and inside[2] <= col <= inside[3]:
+                    summed += weights[k] * image[pixels[k]]
+                    seen += weights[k]
+        means[neuron] = summed / seen if seen > 0 else np.float32(0)
+        visible[neuron] = seen / total[neuron]

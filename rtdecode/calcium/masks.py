@@ -1,0 +1,136 @@
+"""Which pixels belong to which neuron, as sparse weights."""
+
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rtdecode.schema.arrays import MAX_NEURONS, MAX_PIXELS
+from rtdecode.schema.errors import MasksError, MissingFileError
+
+_REMEDY = "give calcium.masks, or set calcium.detector: local_correlation"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Masks:
+    """Weights of all neurons in rows of compressed sparse form.
+
+    Neuron i owns `pixels[indptr[i]:indptr[i+1]]` with the `weights` at the same places; a pixel
+    may belong to several neurons.
+    """
+
+    shape: tuple[int, int]
+    """(row, col) of the field of view."""
+    indptr: NDArray[np.int64]
+    """(neuron + 1,)"""
+    pixels: NDArray[np.int32]
+    """(nonzero,) flat index row * cols + col."""
+    weights: NDArray[np.float32]
+    """(nonzero,) above 0, without unit; only their ratios inside a neuron matter."""
+
+    def __post_init__(self) -> None:
+        if mistake := _mistake(self):
+            raise MasksError(where="in memory", got=mistake)
+
+    @property
+    def count(self) -> int:
+        """Number of neurons."""
+        return len(self.indptr) - 1
+
+    @property
+    def centers_px(self) -> NDArray[np.float32]:
+        """(neuron, 2) weighted centre (row, col) of each neuron, in pixels."""
+        rows, cols = np.divmod(self.pixels, self.shape[1])
+        total = np.add.reduceat(self.weights, self.indptr[:-1])
+        center = [np.add.reduceat(axis * self.weights, self.indptr[:-1]) for axis in (rows, cols)]
+        return (np.stack(center, 1) / total[:, None]).astype(np.float32)
+
+    def footprint(self) -> NDArray[np.float32]:
+        """(row, col) sum of all weights, each neuron's scaled to a mean of 1."""
+        image = np.zeros(self.shape[0] * self.shape[1], np.float32)
+        np.add.at(image, self.pixels, self.weights / np.repeat(self._mean_weight(), self._sizes()))
+        return image.reshape(self.shape)
+
+    def chosen(self, keep: NDArray[np.bool_]) -> "Masks":
+        """Only the neurons where `keep`, (neuron,), is True."""
+        picked = np.flatnonzero(keep)
+        parts = [slice(self.indptr[i], self.indptr[i + 1]) for i in picked]
+        return masks_from_lists(
+            self.shape, [(self.pixels[part], self.weights[part]) for part in parts]
+        )
+
+    def save(self, path: Path) -> None:
+        """Write arrays only, no pickle."""
+        np.savez_compressed(
+            path,
+            shape=np.array(self.shape, np.int64),
+            indptr=self.indptr,
+            pixels=self.pixels,
+            weights=self.weights,
+        )
+
+    @classmethod
+    def load(cls, path: Path) -> "Masks":
+        """Read what `save` wrote; MissingFileError or MasksError where that cannot be."""
+        if not path.exists():
+            raise MissingFileError(what="the masks file", path=path, remedy=_REMEDY)
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                shape = tuple(int(side) for side in file["shape"])
+                arrays = (file["indptr"], file["pixels"], file["weights"])
+        except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile, TypeError) as error:
+            raise MasksError(where=f"in {path}", got=f"not a masks .npz ({error})") from error
+        try:
+            return cls(
+                (shape[0], shape[-1]) if len(shape) == 2 else (0, 0),
+                arrays[0].astype(np.int64),
+                arrays[1].astype(np.int32),
+                arrays[2].astype(np.float32),
+            )
+        except MasksError as error:
+            raise MasksError(where=f"in {path}", got=str(error)) from error
+
+    def _sizes(self) -> NDArray[np.int64]:
+        return np.diff(self.indptr)
+
+    def _mean_weight(self) -> NDArray[np.float32]:
+        total = np.add.reduceat(self.weights, self.indptr[:-1])
+        mean: NDArray[np.float32] = total / self._sizes().astype(np.float32)
+        return mean
+
+
+def masks_from_lists(
+    shape: tuple[int, int], neurons: list[tuple[NDArray[Any], NDArray[Any]]]
+) -> Masks:
+    """Masks from one (pixels, weights) pair a neuron; pixels are flat indices."""
+    if not neurons:
+        raise MasksError(where="in memory", got="there is no neuron in them")
+    sizes = [len(pixels) for pixels, _ in neurons]
+    return Masks(
+        shape,
+        np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
+        np.concatenate([pixels for pixels, _ in neurons]).astype(np.int32),
+        np.concatenate([weights for _, weights in neurons]).astype(np.float32),
+    )
+
+
+def _mistake(masks: Masks) -> str:
+    """What is wrong with them, or nothing."""
+    rows, cols = masks.shape
+    count, nonzero = len(masks.indptr) - 1, len(masks.pixels)
+    if rows < 1 or cols < 1 or rows * cols > MAX_PIXELS:
+        return f"a field of {rows} x {cols} pixels"
+    if count < 1 or count > MAX_NEURONS:
+        return f"{count} neurons (1 to {MAX_NEURONS} are possible)"
+    if masks.indptr[0] != 0 or masks.indptr[-1] != nonzero or len(masks.weights) != nonzero:
+        return "indptr, pixels and weights do not fit together"
+    if (empty := np.flatnonzero(np.diff(masks.indptr) < 1)).size:
+        return f"neuron {empty[0]} has no pixel"
+    if masks.pixels.min() < 0 or masks.pixels.max() >= rows * cols:
+        return f"a pixel lies outside the field of {rows} x {cols}"
+    if not np.isfinite(masks.weights).all() or masks.weights.min() <= 0:
+        return "weights must be finite and above 0"
+    return ""

@@ -1,0 +1,132 @@
+"""Where a scan lies on the reference: rigid, sub-pixel phase correlation of a tapered crop."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import scipy.fft
+from numpy.typing import NDArray
+
+from rtdecode.schema.errors import ScanShapeError, ShapeError
+
+_LARGEST_CROP_PX = 256
+_TAPER = 0.06
+"""Share of the crop that the raised-cosine edge takes at each side, so that edges do not correlate."""
+_PEAK_SD_PX = 1.0
+"""The correlation peak is a Gaussian of this width, which makes a three-point fit of it exact."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shift:
+    """By how much a scan has to be moved to lie on the reference."""
+
+    row_px: float
+    col_px: float
+    peak_sd: float
+    """Height of the peak above the correlation at all other shifts, in their standard deviation."""
+    at_edge: bool
+    """True where the best shift is the largest that was permitted: the field is further away."""
+
+
+class Registrar:
+    """Rigid registration of one scan at a time onto a fixed reference.
+
+    Parameters
+    ----------
+    reference
+        (row, col) mean image in counts.
+    max_shift_px
+        Largest shift along each axis that is looked for, in pixels.
+
+    Notes
+    -----
+    Phase correlation (Kuglin & Hines 1975). The whitened cross spectrum is weighted by a
+    Gaussian, so the peak is a Gaussian of known width and the logarithm of three neighbours
+    gives its place between the pixels.
+    """
+
+    def __init__(self, reference: NDArray[Any], *, max_shift_px: float) -> None:
+        if reference.ndim != 2 or min(reference.shape) < 16:
+            raise ShapeError(
+                "the reference image", expected="(row, col), 16 or more", got=reference
+            )
+        self._shape = reference.shape
+        rows, cols = (_crop_length(side) for side in reference.shape)
+        self._crop = tuple(
+            slice((side - length) // 2, (side - length) // 2 + length)
+            for side, length in zip(reference.shape, (rows, cols), strict=True)
+        )
+        self._taper = np.outer(_taper(rows), _taper(cols)).astype(np.float32)
+        self._taper_sum = float(self._taper.sum())
+        self._buffer = np.empty((rows, cols), np.float32)
+        self._weighted = _whitened(self._spectrum(reference)).conj() * _gaussian_weights(rows, cols)
+        self._reach = [
+            max(1, min(math.ceil(max_shift_px), length // 2 - 2)) for length in (rows, cols)
+        ]
+
+    def shift(self, pixels: NDArray[Any]) -> Shift:
+        """Shift of one scan, (row, col) counts; raises ScanShapeError for another shape."""
+        if pixels.shape != self._shape:
+            raise ScanShapeError(got=pixels.shape, expected=self._shape, what="reference image")
+        cross = _whitened(self._spectrum(pixels))
+        cross *= self._weighted
+        surface = scipy.fft.irfft2(cross, s=self._buffer.shape, overwrite_x=True, workers=1)
+        return self._peak(surface)
+
+    def _spectrum(self, pixels: NDArray[Any]) -> NDArray[np.complex64]:
+        buffer = self._buffer
+        np.multiply(pixels[self._crop], self._taper, out=buffer)
+        buffer -= np.float32(buffer.sum(dtype=np.float64) / self._taper_sum) * self._taper
+        spectrum: NDArray[np.complex64] = scipy.fft.rfft2(buffer, workers=1)
+        return spectrum
+
+    def _peak(self, surface: NDArray[np.float32]) -> Shift:
+        rows, cols = self._reach
+        near = np.roll(surface, (rows + 1, cols + 1), (0, 1))[: 2 * rows + 3, : 2 * cols + 3]
+        inner = near[1:-1, 1:-1]
+        row, col = np.unravel_index(int(inner.argmax()), inner.shape)
+        top = float(inner[row, col])
+        row_part = _between(near[row, col + 1], top, near[row + 2, col + 1])
+        col_part = _between(near[row + 1, col], top, near[row + 1, col + 2])
+        spread = float(surface.std()) + 1e-12
+        edge = row in (0, 2 * rows) or col in (0, 2 * cols)
+        # The surface peaks where the scan lies; moving it back is the opposite.
+        return Shift(rows - row - row_part, cols - col - col_part, top / spread, bool(edge))
+
+
+def _crop_length(side: int) -> int:
+    """Largest fast and even transform length that fits into `side` and the largest crop."""
+    length = min(side, _LARGEST_CROP_PX)
+    while scipy.fft.next_fast_len(length, real=True) != length or length % 2:
+        length -= 1
+    return length
+
+
+def _taper(length: int) -> NDArray[np.float64]:
+    edge = max(1, round(_TAPER * length))
+    ramp = 0.5 - 0.5 * np.cos(np.pi * (np.arange(edge) + 0.5) / edge)
+    taper = np.ones(length)
+    taper[:edge], taper[-edge:] = ramp, ramp[::-1]
+    return taper
+
+
+def _gaussian_weights(rows: int, cols: int) -> NDArray[np.float32]:
+    row = np.exp(-2 * (np.pi * _PEAK_SD_PX * scipy.fft.fftfreq(rows)) ** 2)
+    col = np.exp(-2 * (np.pi * _PEAK_SD_PX * scipy.fft.rfftfreq(cols)) ** 2)
+    return np.outer(row, col).astype(np.float32)
+
+
+def _whitened(spectrum: NDArray[np.complex64]) -> NDArray[np.complex64]:
+    size = np.abs(spectrum)
+    size += np.float32(1e-6) * size.max() + np.float32(1e-20)
+    spectrum /= size
+    return spectrum
+
+
+def _between(before: float, top: float, after: float) -> float:
+    """Place of a Gaussian's peak relative to its highest sample, from three samples."""
+    floor = 1e-3 * top + 1e-20
+    low, mid, high = (math.log(max(float(v), floor)) for v in (before, top, after))
+    curve = low - 2 * mid + high
+    return 0.0 if curve >= 0 else max(-0.5, min(0.5, 0.5 * (low - high) / curve))

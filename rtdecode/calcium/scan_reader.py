@@ -1,0 +1,67 @@
+"""One scan to the counts of all neurons: register, move, extract, rings, demix."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rtdecode.calcium.demix import Demixer
+from rtdecode.calcium.extract import Extractor, Mover
+from rtdecode.calcium.field_guard import FieldGuard
+from rtdecode.calcium.masks import Masks
+from rtdecode.calcium.neuropil import neuropil_rings
+from rtdecode.calcium.register import Registrar, Shift
+from rtdecode.schema.config.calcium import CalciumConfig
+from rtdecode.schema.errors import ScanShapeError
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Counts:
+    """What one scan says of each neuron, all (neuron,)."""
+
+    f_counts: NDArray[np.float32]
+    neuropil_counts: NDArray[np.float32]
+    corrected_counts: NDArray[np.float32]
+    """`f_counts` less the neuropil's share, demixed."""
+    measured: NDArray[np.bool_]
+    shift: Shift
+
+
+class ScanReader:
+    """Reads the neurons of a field of view out of raw scans.
+
+    Parameters
+    ----------
+    reference
+        (row, col) counts; masks are drawn on this image.
+    """
+
+    def __init__(self, config: CalciumConfig, *, masks: Masks, reference: NDArray[Any]) -> None:
+        if reference.shape != masks.shape:
+            raise ScanShapeError(got=reference.shape, expected=masks.shape, what="masks")
+        self.reference_counts = reference.astype(np.float32)
+        self._shape = masks.shape
+        self._registrar = Registrar(reference, max_shift_px=config.max_shift_px)
+        self._mover = Mover(masks.shape)
+        self._cells = Extractor(masks)
+        self._rings = Extractor(neuropil_rings(masks, ring_px=config.neuropil_ring_px))
+        self._share = np.float32(config.neuropil_weight)
+        self._demixer = Demixer(masks)
+        self.guard = FieldGuard(config)
+
+    def read(self, pixels: NDArray[Any]) -> Counts:
+        """Counts of one scan, (row, col); raises ScanShapeError for another field of view."""
+        if pixels.shape != self._shape:
+            raise ScanShapeError(got=pixels.shape, expected=self._shape, what="masks")
+        shift = self.guard.trusted(self._registrar.shift(pixels))
+        moved, inside = self._mover.move(pixels, row_px=shift.row_px, col_px=shift.col_px)
+        mean, measured = self._cells.means(moved, inside)
+        neuropil, ring_measured = self._rings.means(moved, inside)
+        measured &= ring_measured
+        if self.guard.doubtful:
+            measured[:] = False
+        share = self._share * neuropil
+        corrected = mean - share
+        self._demixer.demix(corrected, measured)
+        return Counts(corrected + share, neuropil, corrected, measured, shift)
