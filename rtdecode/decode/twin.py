@@ -41,7 +41,7 @@ class TwinSpec:
 
     @classmethod
     def from_json(cls, plain: Mapping[str, Any]) -> "TwinSpec":
-        """Spec from the plain values of a JSON file; TypeError where a field is unknown or missing."""
+        """Spec from a JSON file's plain values; TypeError where a field is unknown or missing."""
         lists = {name: tuple(value) for name, value in plain.items() if isinstance(value, list)}
         return cls(**{**plain, **lists})
 
@@ -61,21 +61,28 @@ class Twin(Protocol):
         video: Float[Tensor, "batch frame row col"],
         behaviour: Float[Tensor, "batch frame channel"],
     ) -> Float[Tensor, "batch frame neuron"]:
-        """Expected activity at each frame, from grey levels 0..255 and behaviour in its own units."""
+        """Expected activity at each frame, from grey levels 0..255 and behaviour as measured."""
         ...
 
 
 @runtime_checkable
 class TailTwin(Protocol):
-    """A twin that can leave out the predictions of a window's oldest frames, and their cost."""
+    """A twin that can leave out the predictions of some of a window's frames, and their cost."""
+
+    @property
+    def pace(self) -> int:
+        """How many frames apart predictions may lie without losing what the data can tell."""
+        ...
 
     def tail(
         self,
         video: Float[Tensor, "batch frame row col"],
         behaviour: Float[Tensor, "batch frame channel"],
         frames: int,
+        *,
+        every: int = 1,
     ) -> Float[Tensor, "batch tail neuron"]:
-        """The last `frames` frames of what the call gives."""
+        """Each `every`-th of the last `frames` frames of what the call gives, newest included."""
         ...
 
 
@@ -85,8 +92,12 @@ def predict_tail(
     behaviour: Float[Tensor, "batch frame channel"],
     *,
     frames: int,
+    every: int = 1,
 ) -> Float[Tensor, "batch tail neuron"]:
-    """Predictions of the last `frames` frames, computed alone where the twin can."""
+    """Predictions of each `every`-th of the last `frames` frames, alone where the twin can.
+
+    The newest frame is always among them; oldest first.
+    """
     if isinstance(twin, TailTwin):
-        return twin.tail(video, behaviour, frames)
-    return twin(video, behaviour)[:, -frames:]
+        return twin.tail(video, behaviour, frames, every=every)
+    return twin(video, behaviour)[:, -frames:][:, (frames - 1) % every :: every]

@@ -3,7 +3,6 @@
 import hashlib
 import json
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -84,7 +83,7 @@ def _existing(path: Path) -> Path:
     return path
 
 
-def _build(spec: TwinSpec, folder: Path) -> Any:
+def _build(spec: TwinSpec, folder: Path) -> Compact | Linear:
     match spec.architecture:
         case "compact":
             return Compact(spec)

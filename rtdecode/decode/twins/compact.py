@@ -1,32 +1,41 @@
 """The compact twin: causal, small, made to be inverted 30 times a second on a CPU.
 
-Temporal filters (one matrix product over the window) come first, so that all further cost is
-paid only for the frames whose prediction is wanted. Then a spatial filter bank, a mixing layer
-that makes space-time inseparable subunits (half rectified as in simple cells, half squared as in
-complex cells), divisive normalisation by the local contrast, a wide second layer, and a readout
-that looks at one point of the maps for each neuron. Behaviour multiplies. A short causal kernel
-after the last nonlinearity stands for calcium and scanning, which smear activity, not video.
+Everything heavy is a matrix product. Temporal filters come first, so that all further cost is
+paid only for the frames whose prediction is wanted; then all products of a few row and column
+filters, which a mixing layer joins to subunits of any orientation and direction of motion (half
+of them rectified as in simple cells, half squared as in complex cells); division by the local
+contrast; a second layer on coarser maps; and a readout that looks at one point of the maps for
+each neuron. Behaviour multiplies. A causal kernel after the last nonlinearity stands for calcium
+and scanning, which smear activity, not video; its taps lie `pace` frames apart, so that every
+`pace`-th frame can be predicted alone, at a fraction of the cost.
 """
-
-import math
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn import functional
 
 from rtdecode.decode.twin import TwinSpec
-from rtdecode.decode.twins.temporal import causal_basis_responses, toeplitz_filters
+from rtdecode.decode.twins.bank import (
+    blur_matrix,
+    decay_kernel,
+    gamma_kernels,
+    hermite_filters,
+    steered_mix,
+    strided_filters,
+)
+from rtdecode.decode.twins.sampling import corner_weights, looked_up
+from rtdecode.decode.twins.temporal import causal_filters, newest_frames
 
 DEFAULT_SIZES = {
     "taps": 16,
     "streams": 2,
-    "filters": 16,
-    "filter_px": 9,
+    "orders": 4,
+    "filter_px": 11,
     "hidden": 48,
-    "reach": 7,
-    "features": 48,
-    "response_taps": 8,
+    "features": 32,
+    "response_taps": 5,
+    "pace": 2,
 }
 
 
@@ -37,28 +46,30 @@ class Compact(nn.Module):
         super().__init__()
         self.spec = spec
         size = {**DEFAULT_SIZES, **spec.sizes}
-        self.response_taps = size["response_taps"]
-        hidden, features = size["hidden"], size["features"]
-        inputs = size["streams"] * size["filters"]
+        self.pace, orders, streams = size["pace"], size["orders"], size["streams"]
+        hidden, features, neurons = size["hidden"], size["features"], spec.neurons
+        self.rows, self.cols = (spec.rows_px + 1) // 2, (spec.cols_px + 1) // 2
 
         def normal(*shape: int, scale: float) -> nn.Parameter:
             return nn.Parameter(torch.randn(*shape, generator=generator) * scale)
 
-        self.temporal = nn.Parameter(gamma_kernels(size["streams"], taps=size["taps"]))
-        self.filters = normal(
-            size["filters"], 1, *[size["filter_px"]] * 2, scale=1 / size["filter_px"]
-        )
-        self.mix = normal(hidden, inputs, 1, 1, scale=inputs**-0.5)
+        self.temporal = nn.Parameter(gamma_kernels(streams, taps=size["taps"]))
+        self.row_filters = nn.Parameter(hermite_filters(orders, taps=size["filter_px"]))
+        self.col_filters = nn.Parameter(hermite_filters(orders, taps=size["filter_px"]))
+        self.mix = nn.Parameter(steered_mix(streams, orders, hidden=hidden))
         self.mix_bias = nn.Parameter(torch.zeros(hidden))
-        self.spread = normal(hidden, 1, *[size["reach"]] * 2, scale=1 / size["reach"])
-        self.combine = normal(features, hidden, 1, 1, scale=hidden**-0.5)
-        self.combine_bias = nn.Parameter(torch.zeros(features))
         self.log_contrast_gain = nn.Parameter(torch.tensor(-1.0))
-        self.position = nn.Parameter(torch.zeros(spec.neurons, 2))
-        self.weights = normal(spec.neurons, features + hidden, scale=0.3 * features**-0.5)
-        self.bias = nn.Parameter(torch.zeros(spec.neurons))
-        self.behaviour_gain = nn.Parameter(torch.zeros(len(spec.behaviour_channels), spec.neurons))
-        self.response_kernel = nn.Parameter(decay_kernel(self.response_taps))
+        self.combine = normal(features, hidden, 3, 3, scale=(9 * hidden) ** -0.5)
+        self.combine_bias = nn.Parameter(torch.zeros(features))
+        self.position = nn.Parameter(torch.zeros(neurons, 2))
+        self.weights = normal(neurons, hidden + features, scale=0.3 * hidden**-0.5)
+        self.bias = nn.Parameter(torch.zeros(neurons))
+        self.behaviour_gain = nn.Parameter(torch.zeros(len(spec.behaviour_channels), neurons))
+        self.response_kernel = nn.Parameter(decay_kernel(size["response_taps"]))
+        self.scale: Tensor
+        self.behaviour_mean: Tensor
+        self.behaviour_sd: Tensor
+        self.register_buffer("scale", torch.ones(neurons))
         self.register_buffer("behaviour_mean", torch.tensor(spec.behaviour_mean))
         self.register_buffer("behaviour_sd", torch.tensor(spec.behaviour_sd))
 
@@ -68,22 +79,32 @@ class Compact(nn.Module):
         behaviour: Float[Tensor, "batch frame channel"],
     ) -> Float[Tensor, "batch frame neuron"]:
         """Expected activity at each frame, in twin units."""
-        return self._smeared(video, behaviour, frames=video.shape[1], rates=video.shape[1])
+        return self.tail(video, behaviour, video.shape[1])
 
     def tail(
         self,
         video: Float[Tensor, "batch frame row col"],
         behaviour: Float[Tensor, "batch frame channel"],
         frames: int,
+        *,
+        every: int = 1,
     ) -> Float[Tensor, "batch tail neuron"]:
-        """The last `frames` frames of what `forward` gives, at their own cost only."""
-        rates = min(video.shape[1], frames + self.response_taps - 1)
-        return self._smeared(video, behaviour, frames=frames, rates=rates)
+        """Expected activity at each `every`-th of the last `frames` frames, the newest included.
 
-    def _smeared(self, video: Tensor, behaviour: Tensor, *, frames: int, rates: int) -> Tensor:
-        rate = self.drive(video, frames=rates) * self.gain(behaviour[:, -rates:])
-        kernel = self.response_kernel.abs()[None]
-        return torch.matmul(toeplitz_filters(kernel, frames_in=rates, frames_out=frames)[0], rate)
+        The cost is that of the frames given. `every` must divide the twin's pace.
+        """
+        total, count = video.shape[1], -(-frames // every)
+        reach = (len(self.response_kernel) - 1) * self.pace // every
+        rated = newest_frames(total, count=count + reach, every=every)
+        rate = self.drive(video, rated) * self.gain(behaviour[:, rated])
+        wanted = newest_frames(len(rated), count=count, every=1)
+        smear = causal_filters(
+            self.response_kernel.abs()[None],
+            frames_in=len(rated),
+            wanted=torch.tensor(wanted, device=video.device),
+            spacing=self.pace // every,
+        )
+        return smear[0] @ rate * self.scale
 
     def gain(
         self, behaviour: Float[Tensor, "batch frame channel"]
@@ -93,58 +114,62 @@ class Compact(nn.Module):
         return torch.exp(2 * torch.tanh(scaled @ self.behaviour_gain / 2))
 
     def drive(
-        self, video: Float[Tensor, "batch frame row col"], *, frames: int
+        self, video: Float[Tensor, "batch frame row col"], wanted: list[int]
     ) -> Float[Tensor, "batch tail neuron"]:
-        """Visual drive, above 0, of the last `frames` frames."""
-        maps = self.maps(video, frames=frames)
-        seen = self.looked_at(maps).unflatten(0, (-1, frames))
-        return F.elu(torch.einsum("btcn,nc->btn", seen, self.weights) + self.bias) + 1.0
+        """Visual drive at the `wanted` frames, above 0, about 1 on average."""
+        fine = self.subunits(video, wanted)
+        seen = torch.cat([self.looked_at(fine), self.looked_at(self.second_layer(fine))], 2)
+        drive = torch.bmm(seen, self.weights[:, :, None])[:, :, 0] + self.bias[:, None]
+        return (functional.elu(drive) + 1).T.reshape(len(video), len(wanted), -1)
 
-    def maps(
-        self, video: Float[Tensor, "batch frame row col"], *, frames: int
-    ) -> Float[Tensor, "image feature y x"]:
-        """Feature maps at half the screen's resolution."""
+    def subunits(
+        self, video: Float[Tensor, "batch frame row col"], wanted: list[int]
+    ) -> Float[Tensor, "y x image hidden"]:
+        """First layer at half the screen's resolution, divided by the local contrast."""
+        mixed = self.mixed(video, wanted)
+        simple, squared = mixed.chunk(2, 1)
+        bent = torch.cat([functional.elu(simple), squared.square() / (1 + squared.abs())], 1)
+        bent = bent.reshape(self.rows, self.cols, -1, bent.shape[1])
+        contrast = bent.abs().mean(3)
+        down, across = blur_matrix(self.rows).to(bent), blur_matrix(self.cols).to(bent)
+        spread = (down @ contrast.flatten(1)).reshape_as(contrast)
+        local = torch.einsum("qj,pji->pqi", across, spread)
+        return bent / (1 + self.log_contrast_gain.exp() * local)[..., None]
+
+    def mixed(
+        self, video: Float[Tensor, "batch frame row col"], wanted: list[int]
+    ) -> Float[Tensor, "site hidden"]:
+        """Linear part of the first layer; sites are ordered (y, x, image)."""
         scaled = (video - self.spec.luminance_mean) / self.spec.luminance_sd
-        streams = causal_basis_responses(scaled, self.temporal, frames=frames).flatten(0, 1)
-        images, count = streams.shape[:2]
-        filtered = F.conv2d(
-            streams.flatten(0, 1)[:, None],
-            self.filters,
-            stride=2,
-            padding=self.filters.shape[-1] // 2,
-        )
-        joined = filtered.reshape(images, count * filtered.shape[1], *filtered.shape[2:])
-        simple, complex_ = F.conv2d(joined, self.mix, self.mix_bias).chunk(2, 1)
-        subunits = torch.cat([F.elu(simple), complex_.square() / (1 + complex_.abs())], 1)
-        contrast = F.avg_pool2d(subunits.abs().mean(1, keepdim=True), 5, 1, 2)
-        subunits = subunits / (1 + self.log_contrast_gain.exp() * contrast)
-        spread = F.conv2d(
-            subunits, self.spread, padding=self.spread.shape[-1] // 2, groups=self.spread.shape[0]
-        )
-        return torch.cat([subunits, F.elu(F.conv2d(spread, self.combine, self.combine_bias))], 1)
+        batch, total, rows, cols = scaled.shape
+        at = torch.tensor(wanted, device=video.device)
+        filters = causal_filters(self.temporal, frames_in=total, wanted=at)
+        streams, orders = len(filters), len(self.row_filters)
+        moved = filters.flatten(0, 1) @ scaled.flatten(2)
+        moved = moved.reshape(batch, streams, len(wanted), rows, cols).permute(3, 0, 2, 1, 4)
+        down = strided_filters(self.row_filters, size=rows).flatten(0, 1)
+        across = strided_filters(self.col_filters, size=cols).flatten(0, 1)
+        bank = (down @ moved.reshape(rows, -1)).reshape(-1, cols) @ across.T
+        bank = bank.reshape(orders, self.rows, -1, streams, orders, self.cols)
+        sites = bank.permute(1, 5, 2, 0, 3, 4).flatten(3).flatten(0, 2)
+        return torch.addmm(self.mix_bias, sites, self.mix)
+
+    def second_layer(
+        self, fine: Float[Tensor, "y x image hidden"]
+    ) -> Float[Tensor, "y2 x2 image feature"]:
+        """Second layer, on maps of half the first one's resolution."""
+        even = fine[: self.rows // 2 * 2, : self.cols // 2 * 2]
+        paired = even[0::2] + even[1::2]
+        pooled = (paired[:, 0::2] + paired[:, 1::2]).permute(2, 3, 0, 1) / 4
+        image = pooled.contiguous(memory_format=torch.channels_last)
+        coarse = functional.conv2d(image, self.combine, self.combine_bias, padding=1)
+        return functional.elu(coarse).permute(2, 3, 0, 1)
 
     def looked_at(
-        self, maps: Float[Tensor, "image feature y x"]
-    ) -> Float[Tensor, "image feature neuron"]:
+        self, maps: Float[Tensor, "y x image feature"]
+    ) -> Float[Tensor, "neuron image feature"]:
         """The maps at each neuron's position, bilinear."""
-        grid = self.position.clamp(-1, 1)[None, None].expand(len(maps), -1, -1, -1)
-        return F.grid_sample(maps, grid, align_corners=True, padding_mode="border")[:, :, 0]
-
-
-def gamma_kernels(streams: int, *, taps: int) -> Float[Tensor, "kernel tap"]:
-    """Causal kernels to start from: one sustained, then transients that get slower; newest tap last."""
-    age = torch.arange(taps, dtype=torch.float32).flip(0)
-    kernels = []
-    for stream in range(streams):
-        pace = 1.5 + 0.7 * max(0, stream - 1)
-        fast, slow = age.square() * torch.exp(-age / pace), age**3 * torch.exp(-age / (1.6 * pace))
-        kernel = fast / fast.sum() - (0.8 * slow / slow.sum() if stream else 0)
-        kernels.append(kernel / kernel.norm())
-    return torch.stack(kernels)
-
-
-def decay_kernel(taps: int) -> Float[Tensor, " tap"]:
-    """A smear of about four frames to start from, summing to 1; newest tap last."""
-    age = torch.arange(taps, dtype=torch.float32).flip(0)
-    kernel = (age + 1) * torch.exp(-age / math.e)
-    return kernel / kernel.sum()
+        rows, cols, images, features = maps.shape
+        cells, weights = corner_weights(self.position, rows=rows, cols=cols)
+        seen = looked_up(cells, weights, maps.reshape(rows * cols, -1))
+        return seen.reshape(-1, images, features)

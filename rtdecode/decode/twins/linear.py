@@ -5,7 +5,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from rtdecode.decode.twin import TwinSpec
-from rtdecode.decode.twins.temporal import causal_basis_responses
+from rtdecode.decode.twins.temporal import causal_filters
 
 
 class Linear(nn.Module):
@@ -29,5 +29,7 @@ class Linear(nn.Module):
     ) -> Float[Tensor, "batch frame neuron"]:
         """Expected activity; `behaviour` has no influence."""
         scaled = (video - self.spec.luminance_mean) / self.spec.luminance_sd
-        filtered = causal_basis_responses(scaled, self.temporal, frames=video.shape[1])[:, :, 0]
-        return torch.einsum("btij,nij->btn", filtered, self.spatial) + self.bias
+        frames = video.shape[1]
+        every = torch.arange(frames, device=video.device)
+        moved = causal_filters(self.temporal, frames_in=frames, wanted=every)[0] @ scaled.flatten(2)
+        return moved @ self.spatial.flatten(1).T + self.bias

@@ -1,37 +1,31 @@
 """Causal filtering over frames as one matrix product."""
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 
-def toeplitz_filters(
-    kernels: Float[Tensor, "kernel tap"], *, frames_in: int, frames_out: int
-) -> Float[Tensor, "kernel out in"]:
-    """Matrices that filter a stretch of `frames_in` frames and keep its last `frames_out`.
-
-    `kernels` have their newest tap last. Before the stretch the first frame is held, so its
-    column takes the weight of all taps that would reach further back.
-    """
-    taps = kernels.shape[1]
-    newest = torch.arange(frames_in - frames_out, frames_in, device=kernels.device)
-    age = newest[:, None] - torch.arange(frames_in, device=kernels.device)[None, :]
-    inside = (age >= 0) & (age < taps)
-    matrix = kernels[:, (taps - 1 - age).clamp(0, taps - 1)] * inside
-    reach = torch.cat([kernels.new_zeros(len(kernels), 1), kernels.cumsum(1)], 1)
-    held = reach[:, (taps - 1 - newest).clamp(0, taps)]
-    first = torch.cat([held[:, :, None], matrix.new_zeros(*matrix.shape[:2], frames_in - 1)], 2)
-    return matrix + first
+def newest_frames(frames_in: int, *, count: int, every: int) -> list[int]:
+    """Up to `count` frames, oldest first: the last of `frames_in` and each `every`-th before it."""
+    count = min(count, 1 + (frames_in - 1) // every)
+    return [frames_in - 1 - every * back for back in reversed(range(count))]
 
 
-def causal_basis_responses(
-    video: Float[Tensor, "batch frame row col"],
+def causal_filters(
     kernels: Float[Tensor, "kernel tap"],
     *,
-    frames: int,
-) -> Float[Tensor, "batch tail kernel row col"]:
-    """The last `frames` frames of `video`, filtered by each of `kernels`."""
-    matrix = toeplitz_filters(kernels, frames_in=video.shape[1], frames_out=frames)
-    batch, _, rows, cols = video.shape
-    flat = torch.matmul(matrix.permute(1, 0, 2).flatten(0, 1), video.flatten(2))
-    return flat.reshape(batch, frames, len(kernels), rows, cols)
+    frames_in: int,
+    wanted: Int[Tensor, " out"],
+    spacing: int = 1,
+) -> Float[Tensor, "kernel out in"]:
+    """Matrices that filter a stretch of `frames_in` frames and keep the `wanted` ones.
+
+    `kernels` have their newest tap last and their taps `spacing` frames apart. Before the
+    stretch its first frame is held: it takes the weight of all taps that reach further back.
+    """
+    taps = kernels.shape[1]
+    reach = torch.arange(taps - 1, -1, -1, device=kernels.device) * spacing
+    source = (wanted[:, None] - reach[None, :]).clamp_min(0)
+    matrix = kernels.new_zeros(len(kernels), len(wanted), frames_in)
+    index = source[None].expand(len(kernels), -1, -1)
+    return matrix.scatter_add(2, index, kernels[:, None].expand_as(index))

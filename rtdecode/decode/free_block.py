@@ -1,0 +1,70 @@
+"""The newest frames of the window, which are still free, written in whitened coordinates."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from rtdecode.decode.prior import VideoPrior, cosine_basis
+
+
+class FreeBlock:
+    """Video of the last `frames` frames from their innovations u and from the frames before.
+
+    x = mean + basis y, where y[t] follows the prior's autoregression driven by
+    innovation_sd u[t]. Under the prior all u are independent with variance 1, so that the
+    prior's term of the objective is |u|^2 / 2, whatever was decided about older frames.
+    """
+
+    def __init__(self, prior: VideoPrior, *, frames: int) -> None:
+        self.prior, self.frames = prior, frames
+        self.order = len(prior.autoregression)
+        rows, cols = prior.mean.shape
+        device = prior.mean.device
+        self.down = cosine_basis(int(rows), kept=prior.power.shape[0]).to(device)
+        self.across = cosine_basis(int(cols), kept=prior.power.shape[1]).to(device)
+        self._from_past = self._propagated_past()
+        response = self._impulse_response()
+        lag = torch.arange(frames)[:, None] - torch.arange(frames)[None, :]
+        inside = (lag >= 0)[..., None, None].to(device)
+        self._from_innovations = response[lag.clamp_min(0)] * inside
+
+    def coefficients(
+        self, scaled: Float[Tensor, "frame krow kcol"], past: Float[Tensor, "order krow kcol"]
+    ) -> Float[Tensor, "frame krow kcol"]:
+        """Cosine coefficients of the free frames; `scaled` is u times its standard deviation."""
+        driven = (self._from_innovations * scaled[None]).sum(1)
+        return driven + (self._from_past * past[None]).sum(1)
+
+    def video(
+        self, coefficients: Float[Tensor, "frame krow kcol"]
+    ) -> Float[Tensor, "frame row col"]:
+        """Grey levels."""
+        return self.down.T @ coefficients @ self.across + self.prior.mean
+
+    def analysed(self, video: Float[Tensor, "frame row col"]) -> Float[Tensor, "frame krow kcol"]:
+        """Cosine coefficients of `video`."""
+        return self.down @ (video - self.prior.mean) @ self.across.T
+
+    def pixel_variance(self, variance: Float[Tensor, "krow kcol"]) -> Float[Tensor, "row col"]:
+        """Variance of each pixel if the coefficients are independent with `variance`."""
+        return self.down.T.square() @ variance @ self.across.square()
+
+    def _impulse_response(self) -> Float[Tensor, "frame krow kcol"]:
+        """What an innovation of 1 makes of this frame and the next ones."""
+        first = torch.ones_like(self.prior.power)
+        response = [first]
+        for frame in range(1, self.frames):
+            terms = zip(self.prior.autoregression, reversed(response[-self.order :]), strict=False)
+            response.append(sum((a * y for a, y in terms), torch.zeros_like(first)))
+            del frame
+        return torch.stack(response)
+
+    def _propagated_past(self) -> Float[Tensor, "frame order krow kcol"]:
+        """What the last `order` frames (oldest first) predict for the free ones."""
+        flat = torch.eye(self.order, device=self.prior.power.device)
+        known = [column[:, None, None] * torch.ones_like(self.prior.power) for column in flat]
+        for _ in range(self.frames):
+            recent = reversed(known[-self.order :])
+            terms = zip(self.prior.autoregression, recent, strict=True)
+            known.append(sum((a * y for a, y in terms), torch.zeros_like(known[0])))
+        return torch.stack(known[self.order :])

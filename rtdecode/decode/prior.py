@@ -1,0 +1,151 @@
+"""What natural video looks like before any neuron is heard: a Gaussian process on the screen.
+
+In space the covariance is diagonal in a cosine (DCT-II) basis, of which the low frequencies are
+kept. In time each spatial frequency follows its own autoregression, so that the whole
+covariance, falling with spatial and with temporal frequency, is told by a few numbers a
+frequency, and conditioning a window on what went before is exact: the whitened coordinates of a
+frame are its innovations, and a window that moves on keeps them.
+"""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from rtdecode.schema.errors import MissingFileError, ShapeError, UnreadableFileError
+
+PRIOR_FILE = "prior.safetensors"
+ORDER = 4
+KEPT_ROWS, KEPT_COLS = 18, 32
+_RINGS = 14
+
+
+@dataclass(frozen=True, slots=True)
+class VideoPrior:
+    """Mean video and, for each kept spatial frequency, how it varies and persists.
+
+    mean: grey levels. power: variance of each cosine coefficient (grey levels squared, of the
+    orthonormal basis). autoregression: y[t] = sum over k of autoregression[k] y[t - 1 - k] + an
+    innovation. innovation_sd: its standard deviation.
+    """
+
+    mean: Float[Tensor, "row col"]
+    power: Float[Tensor, "krow kcol"]
+    autoregression: Float[Tensor, "order krow kcol"]
+    innovation_sd: Float[Tensor, "krow kcol"]
+
+    def to(self, device: torch.device | None) -> "VideoPrior":
+        """The same prior on `device`."""
+        return VideoPrior(
+            self.mean.to(device),
+            self.power.to(device),
+            self.autoregression.to(device),
+            self.innovation_sd.to(device),
+        )
+
+
+def cosine_basis(size: int, *, kept: int) -> Float[Tensor, "kept size"]:
+    """Orthonormal DCT-II of a line of `size` pixels, lowest `kept` frequencies."""
+    at = (torch.arange(size, dtype=torch.float64) + 0.5) * math.pi / size
+    basis = torch.cos(torch.arange(kept, dtype=torch.float64)[:, None] * at[None])
+    basis *= math.sqrt(2 / size)
+    basis[0] *= math.sqrt(0.5)
+    return basis.float()
+
+
+def fit_prior(videos: Iterable[NDArray[np.generic]], *, order: int = ORDER) -> VideoPrior:
+    """Prior of `videos`, each (frame, row, col) grey levels 0..255, at least `order` + 2 frames.
+
+    Power and autocorrelation are pooled over rings of like spatial frequency, as a few minutes
+    of video say little about a single frequency. Regression by Yule and Walker's equations.
+    """
+    clips = [torch.as_tensor(np.asarray(video, dtype=np.float32)) for video in videos]
+    if not clips or any(clip.ndim != 3 or len(clip) < order + 2 for clip in clips):
+        got = clips[0].numpy() if clips else np.zeros(0)
+        raise ShapeError(
+            "videos", expected=f"(frame, row, col), {order + 2} frames or more", got=got
+        )
+    frames = sum(len(clip) for clip in clips)
+    mean = torch.stack([clip.sum(0) for clip in clips]).sum(0) / frames
+    rows, cols = (int(side) for side in mean.shape)
+    down, across = (
+        cosine_basis(rows, kept=min(KEPT_ROWS, rows)),
+        cosine_basis(cols, kept=min(KEPT_COLS, cols)),
+    )
+    products = torch.zeros(order + 1, len(down), len(across))
+    for clip in clips:
+        coefficients = down @ (clip - mean) @ across.T
+        for lag in range(order + 1):
+            products[lag] += (coefficients[lag:] * coefficients[: len(clip) - lag]).sum(0)
+    counts = torch.tensor([frames - lag * len(clips) for lag in range(order + 1)])
+    return _from_autocovariance(mean, products / counts[:, None, None])
+
+
+def _from_autocovariance(
+    mean: Float[Tensor, "row col"], covariance: Float[Tensor, "lag krow kcol"]
+) -> VideoPrior:
+    order = len(covariance) - 1
+    rings = _ring_weights(*covariance.shape[1:], screen=(int(mean.shape[0]), int(mean.shape[1])))
+    power = torch.exp(_pooled(covariance[0].clamp_min(1e-3).log(), rings))
+    pooled = torch.stack([_pooled(c / covariance[0].clamp_min(1e-3), rings) for c in covariance])
+    pooled = pooled / pooled[:1]
+    lags = torch.arange(order)
+    toeplitz = pooled[(lags[:, None] - lags[None, :]).abs()].permute(2, 3, 0, 1)
+    toeplitz = toeplitz + 1e-4 * torch.eye(order)
+    solved = torch.linalg.solve(toeplitz, pooled[1:].permute(1, 2, 0)[..., None])[..., 0]
+    autoregression = solved.permute(2, 0, 1)
+    left = (1 - (autoregression * pooled[1:]).sum(0)).clamp_min(1e-4)
+    return VideoPrior(mean, power, autoregression.contiguous(), (power * left).sqrt())
+
+
+def _ring_weights(
+    kept_rows: int, kept_cols: int, *, screen: tuple[int, int]
+) -> Float[Tensor, "ring krow kcol"]:
+    """Soft membership of each frequency in rings spaced evenly in log frequency."""
+    row = torch.arange(kept_rows)[:, None] / (2 * screen[0])
+    col = torch.arange(kept_cols)[None, :] / (2 * screen[1])
+    height = torch.log(torch.sqrt(row**2 + col**2) + 0.5 / (2 * max(screen)))
+    centre = torch.linspace(float(height.min()), float(height.max()), _RINGS)
+    width = centre[1] - centre[0]
+    return (1 - (height[None] - centre[:, None, None]).abs() / width).clamp_min(0)
+
+
+def _pooled(
+    values: Float[Tensor, "krow kcol"], rings: Float[Tensor, "ring krow kcol"]
+) -> Float[Tensor, "krow kcol"]:
+    """Mean of `values` in each ring, read back at each frequency."""
+    means = (rings * values).sum((1, 2)) / rings.sum((1, 2)).clamp_min(1e-6)
+    return (rings * means[:, None, None]).sum(0) / rings.sum(0)
+
+
+def save_prior(prior: VideoPrior, folder: Path) -> None:
+    """Write `prior` beside a twin."""
+    folder.mkdir(parents=True, exist_ok=True)
+    names = VideoPrior.__dataclass_fields__
+    save_file(
+        {name: getattr(prior, name).detach().cpu().contiguous() for name in names},
+        folder / PRIOR_FILE,
+    )
+
+
+def load_prior(folder: Path, *, device: torch.device | None = None) -> VideoPrior:
+    """Read the prior stored beside the twin in `folder`."""
+    path = folder / PRIOR_FILE
+    if not path.is_file():
+        raise MissingFileError(
+            what="video prior", path=path, remedy="`rtdecode fit twin` writes it beside the twin"
+        )
+    try:
+        return VideoPrior(**load_file(path)).to(device)
+    except (SafetensorError, TypeError) as error:
+        raise UnreadableFileError(
+            what="video prior", path=path, expected="the arrays of a prior", got=str(error)
+        ) from error

@@ -1,0 +1,74 @@
+"""Looking at maps from the position of each neuron."""
+
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+
+def corner_weights(
+    position: Float[Tensor, "neuron 2"], *, rows: int, cols: int
+) -> tuple[Int[Tensor, "neuron 4"], Float[Tensor, "neuron 4"]]:
+    """The four cells around each (x, y) position in -1..1, and their bilinear weights."""
+    at = (position.clamp(-1, 1) + 1) / 2
+    x, y = at[:, 0] * (cols - 1), at[:, 1] * (rows - 1)
+    left, top = x.detach().floor().clamp_max(cols - 2), y.detach().floor().clamp_max(rows - 2)
+    right_part, low_part = x - left, y - top
+    first = (top * cols + left).long()
+    cells = first[:, None] + torch.tensor([0, 1, cols, cols + 1], device=position.device)
+    across = torch.stack([1 - right_part, right_part], 1)
+    down = torch.stack([1 - low_part, low_part], 1)
+    return cells, (down[:, :, None] * across[:, None, :]).flatten(1)
+
+
+class Looked(torch.autograd.Function):
+    """Weighted sums of few rows of a matrix: (neuron, corner) cells and weights, (cell, value).
+
+    A sparse product: ten to fifty times faster on a CPU than `grid_sample` and its backward.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, cells: Tensor, weights: Tensor, maps: Tensor) -> Tensor:
+        ctx.save_for_backward(cells, weights, maps)
+        return _sparse(cells, weights, size=len(maps)) @ maps
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[None, Tensor | None, Tensor | None]:
+        cells, weights, maps = ctx.saved_tensors
+        (grad,) = grads
+        to_weights = to_maps = None
+        if ctx.needs_input_grad[1]:
+            parts = [(maps[cells[:, k]] * grad).sum(1) for k in range(cells.shape[1])]
+            to_weights = torch.stack(parts, 1)
+        if ctx.needs_input_grad[2]:
+            to_maps = _transposed(cells, weights, size=len(maps)) @ grad
+        return None, to_weights, to_maps
+
+
+def looked_up(
+    cells: Int[Tensor, "neuron corner"],
+    weights: Float[Tensor, "neuron corner"],
+    maps: Float[Tensor, "cell value"],
+) -> Float[Tensor, "neuron value"]:
+    """What each neuron sees of `maps`; gradients flow to `weights` and `maps`."""
+    seen: Tensor = Looked.apply(cells, weights, maps)  # type: ignore[no-untyped-call]
+    return seen
+
+
+def _sparse(cells: Tensor, weights: Tensor, *, size: int) -> Tensor:
+    corners = cells.shape[1]
+    starts = torch.arange(0, cells.numel() + 1, corners, device=cells.device)
+    return torch.sparse_csr_tensor(
+        starts, cells.flatten(), weights.flatten(), (len(cells), size), check_invariants=False
+    )
+
+
+def _transposed(cells: Tensor, weights: Tensor, *, size: int) -> Tensor:
+    flat = cells.flatten()
+    order = torch.argsort(flat)
+    starts = torch.searchsorted(flat[order], torch.arange(size + 1, device=cells.device))
+    neurons = order // cells.shape[1]
+    return torch.sparse_csr_tensor(
+        starts, neurons, weights.flatten()[order], (size, len(cells)), check_invariants=False
+    )
