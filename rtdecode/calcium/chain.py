@@ -184,7 +184,6 @@ def _field_health(scan: Scan, counts: Counts, *, lost: bool) -> Health:
         else f"field of view found again at scan {scan.number}"
     )
     return Health(
-        source="calcium",
         state="running",
         detail=what,
         counters={"scan": float(scan.number), "peak_sd": shift.peak_sd},

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 
 from rtdecode.acquire import GapWatch
 from rtdecode.behaviour import BehaviourJoin
-from rtdecode.calcium import CalciumChain
 from rtdecode.decode.decoder import Decoder
+from rtdecode.pipeline.calcium_stage import CalciumStage
 from rtdecode.schema.messages import (
     Behaviour,
     Body,
@@ -28,7 +28,7 @@ class DecodingStage:
         self,
         *,
         gaps: GapWatch,
-        calcium: CalciumChain,
+        calcium: CalciumStage,
         behaviour: BehaviourJoin,
         decoder: Decoder | None,
     ) -> None:

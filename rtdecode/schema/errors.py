@@ -72,6 +72,16 @@ class NeuronCountError(BadInputError):
         )
 
 
+class MasksMissingError(BadInputError):
+    """Nobody said which pixels are neurons."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the config names neither calcium.masks nor a calcium.detector: give the masks of this "
+            "field of view, or set calcium.detector: local_correlation"
+        )
+
+
 class MessageError(RtdecodeError, ValueError):
     """Bytes that are not a message of this version; refused before an array is made."""
 

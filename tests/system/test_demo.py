@@ -1,0 +1,119 @@
+"""The whole demo as a user starts it: real processes, real window, real page, real log."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+
+pytestmark = [pytest.mark.system, pytest.mark.timeout(240)]
+
+STAGES = {"scan", "transport", "calcium", "decode", "pacing", "screen_to_output"}
+
+
+@contextmanager
+def demo(folder: Path, options: Sequence[str]) -> Iterator["subprocess.Popen[str]"]:
+    command = [sys.executable, "-m", "rtdecode", "demo", "--headless", "--out", str(folder / "s")]
+    with subprocess.Popen([*command, *options], stdout=subprocess.PIPE, text=True) as running:
+        try:
+            yield running
+        finally:
+            running.kill()
+
+
+def line_with(running: "subprocess.Popen[str]", pattern: str) -> str:
+    assert running.stdout is not None
+    seen = []
+    for line in running.stdout:
+        seen.append(line)
+        found = re.search(pattern, line)
+        if found:
+            return found.group()
+    return pytest.fail("".join(seen))
+
+
+def family(running: "subprocess.Popen[str]") -> list[psutil.Process]:
+    return psutil.Process(running.pid).children(recursive=True)
+
+
+def all_gone(processes: Sequence[psutil.Process]) -> bool:
+    _, alive = psutil.wait_procs(processes, timeout=20)
+    return not alive
+
+
+def named(processes: Sequence[psutil.Process], module: str) -> psutil.Process:
+    return next(one for one in processes if module in one.cmdline())
+
+
+def test_it_shows_a_page_ends_by_itself_and_sums_up(tmp_path: Path) -> None:
+    summary = tmp_path / "d.json"
+    with demo(tmp_path, ["--seconds", "20", "--json", str(summary)]) as running:
+        address = line_with(running, r"http://127\.0\.0\.1:\d+")
+        with urllib.request.urlopen(address) as page:
+            assert b"<canvas" in page.read()
+        told = running.communicate()[0]
+        assert running.returncode == 0, told
+    figures = json.loads(summary.read_text())
+    assert figures["lost_messages"] == 0
+    assert figures["complete"]
+    assert figures["video_r"] > 0.2
+    assert figures["frames_scored"] > 200
+    assert set(figures["stages_ms"]) >= STAGES
+    assert all(stage["p50"] <= stage["p99"] for stage in figures["stages_ms"].values())
+    session = tmp_path / "s"
+    for name in ("log.mcap", "config.yaml", "environment.json", "report/index.html"):
+        assert (session / name).stat().st_size > 0
+    assert list((session / "report").glob("*.png"))
+
+
+def test_ctrl_c_ends_it_cleanly_and_leaves_nothing_running(tmp_path: Path) -> None:
+    with demo(tmp_path, ["--seconds", "100"]) as running:
+        line_with(running, r"http://\S+")
+        children = family(running)
+        assert len(children) >= 6
+        running.send_signal(signal.SIGINT)
+        told = running.communicate()[0]
+    assert running.returncode == 0, told
+    assert "stopped as asked" in told
+    assert all_gone(children)
+
+
+def test_a_decoder_that_is_killed_comes_back_and_nothing_recorded_is_lost(tmp_path: Path) -> None:
+    summary = tmp_path / "d.json"
+    with demo(tmp_path, ["--seconds", "25", "--json", str(summary)]) as running:
+        line_with(running, r"http://\S+")
+        named(family(running), "rtdecode.pipeline.decoder").kill()
+        told = running.communicate()[0]
+    assert running.returncode == 0, told
+    figures = json.loads(summary.read_text())
+    assert figures["messages"]["decoder/start"] == 2
+    assert figures["messages"]["emit/reconstruction"] > 100
+
+
+def test_when_the_command_itself_is_killed_no_process_stays(tmp_path: Path) -> None:
+    with demo(tmp_path, ["--seconds", "100"]) as running:
+        line_with(running, r"http://\S+")
+        children = family(running)
+        os.kill(running.pid, signal.SIGKILL)
+        running.wait()
+        assert all_gone(children)
+
+
+def test_a_second_run_into_the_same_folder_is_refused(tmp_path: Path) -> None:
+    with demo(tmp_path, ["--seconds", "100"]) as running:
+        line_with(running, r"recording into")
+        line_with(running, r"http://\S+")
+        with demo(tmp_path, ["--seconds", "5"]) as second:
+            told = second.communicate()[0]
+        assert second.returncode == 2
+        assert f"in use by process {running.pid}" in told
+        running.send_signal(signal.SIGINT)
+        running.communicate()
