@@ -26,6 +26,7 @@ PRIOR_FILE = "prior.safetensors"
 ORDER = 4
 KEPT_ROWS, KEPT_COLS = 18, 32
 _RINGS = 14
+_SIDES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ def fit_prior(videos: Iterable[NDArray[np.generic]], *, order: int = ORDER) -> V
     of video say little about a single frequency. Regression by Yule and Walker's equations.
     """
     clips = [torch.as_tensor(np.asarray(video, dtype=np.float32)) for video in videos]
-    if not clips or any(clip.ndim != 3 or len(clip) < order + 2 for clip in clips):
+    if not clips or any(clip.ndim != _SIDES or len(clip) < order + 2 for clip in clips):
         got = clips[0].numpy() if clips else np.zeros(0)
         raise ShapeError(
             "videos", expected=f"(frame, row, col), {order + 2} frames or more", got=got

@@ -28,7 +28,7 @@ def decay_kernel(taps: int) -> Float[Tensor, " tap"]:
 
 
 def hermite_filters(orders: int, *, taps: int, width_px: float = 1.6) -> Float[Tensor, "order tap"]:
-    """Derivatives of a Gaussian, orders 0 and up, of unit norm: they span smooth oriented filters."""
+    """Derivatives of a Gaussian, orders 0 and up, of unit norm: a basis of smooth filters."""
     x = (torch.arange(taps, dtype=torch.float32) - (taps - 1) / 2) / width_px
     before, now = torch.zeros(taps), torch.ones(taps)
     filters = []

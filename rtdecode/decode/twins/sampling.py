@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
+from torch.nn.functional import embedding_bag
 
 
 def corner_weights(
@@ -25,13 +26,13 @@ def corner_weights(
 class Looked(torch.autograd.Function):
     """Weighted sums of few rows of a matrix: (neuron, corner) cells and weights, (cell, value).
 
-    A sparse product: ten to fifty times faster on a CPU than `grid_sample` and its backward.
+    A sparse product: ten times faster or more on a CPU than `grid_sample` and its backward.
     """
 
     @staticmethod
     def forward(ctx: Any, cells: Tensor, weights: Tensor, maps: Tensor) -> Tensor:
         ctx.save_for_backward(cells, weights, maps)
-        return _sparse(cells, weights, size=len(maps)) @ maps
+        return embedding_bag(cells, maps, mode="sum", per_sample_weights=weights)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[None, Tensor | None, Tensor | None]:
@@ -42,7 +43,7 @@ class Looked(torch.autograd.Function):
             parts = [(maps[cells[:, k]] * grad).sum(1) for k in range(cells.shape[1])]
             to_weights = torch.stack(parts, 1)
         if ctx.needs_input_grad[2]:
-            to_maps = _transposed(cells, weights, size=len(maps)) @ grad
+            to_maps = _given_back(cells, weights, grad, size=len(maps))
         return None, to_weights, to_maps
 
 
@@ -56,19 +57,11 @@ def looked_up(
     return seen
 
 
-def _sparse(cells: Tensor, weights: Tensor, *, size: int) -> Tensor:
-    corners = cells.shape[1]
-    starts = torch.arange(0, cells.numel() + 1, corners, device=cells.device)
-    return torch.sparse_csr_tensor(
-        starts, cells.flatten(), weights.flatten(), (len(cells), size), check_invariants=False
-    )
-
-
-def _transposed(cells: Tensor, weights: Tensor, *, size: int) -> Tensor:
+def _given_back(cells: Tensor, weights: Tensor, grad: Tensor, *, size: int) -> Tensor:
+    """The transposed product: what each of `size` cells gets back from those who looked at it."""
     flat = cells.flatten()
     order = torch.argsort(flat)
-    starts = torch.searchsorted(flat[order], torch.arange(size + 1, device=cells.device))
-    neurons = order // cells.shape[1]
-    return torch.sparse_csr_tensor(
-        starts, neurons, weights.flatten()[order], (size, len(cells)), check_invariants=False
-    )
+    starts = torch.searchsorted(flat[order], torch.arange(size, device=cells.device))
+    lookers = order // cells.shape[1]
+    scaled = weights.flatten()[order]
+    return embedding_bag(lookers, grad, starts, mode="sum", per_sample_weights=scaled)
