@@ -50,7 +50,8 @@ class Wire:
         self._sockets.append(socket)
         socket.set(zmq.SNDHWM, queue)
         socket.set(zmq.RCVHWM, queue)
-        socket.set(zmq.LINGER, _LINGER_MS)
+        # what a subscriber still wants to say to a publisher that is gone is worth no wait
+        socket.set(zmq.LINGER, 0 if kind == zmq.SUB else _LINGER_MS)
         socket.set(zmq.MAXMSGSIZE, MAX_MESSAGE_BYTES)
         if kind == zmq.PUSH:
             # without a connected recorder a send must fail, not queue into the void
