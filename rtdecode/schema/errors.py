@@ -371,3 +371,10 @@ class ScanSizeChangedError(RtdecodeError):
             f"scan {number} has shape {now}, all before had {before}: masks and reference no longer "
             f"fit; keep the rig's settings during a run, and start a new run after changing them"
         )
+
+
+class SettingMissingError(BadInputError):
+    """Something must be set that the file or rig does not say itself."""
+
+    def __init__(self, *, setting: str, reason: str) -> None:
+        super().__init__(f"set {setting}: {reason}")

@@ -1,0 +1,205 @@
+"""Makes the demo mouse that ships with the project: its twin, masks, calibration and scoring mask.
+
+The simulated rig watches clips of the train split; its scans go through the calcium chain of the
+live system, faster than real time; the twin is trained on what comes out. Trials of the tier
+"test" show clips of the show split, which nothing was trained on, for an honest check.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from acquisition_bridge.sources.simulated.microscope import SimulatedMicroscope
+from rtdecode.behaviour import BehaviourJoin
+from rtdecode.calcium import CalciumChain
+from rtdecode.calcium.calibration import Calibration
+from rtdecode.calcium.masks import Masks, masks_from_lists
+from rtdecode.decode.twin_folder import load_twin
+from rtdecode.fit.datasets.sensorium import TRAIN, VALIDATION, SensoriumFolder, Stretch
+from rtdecode.fit.masks import SCORED_FROM, fit_transparency
+from rtdecode.fit.recording import Recording
+from rtdecode.fit.session_folder import SessionWriter
+from rtdecode.fit.training import Outcome, Progress
+from rtdecode.fit.twin_fit import fit_compact
+from rtdecode.schema.config.acquisition import SimulatedSource
+from rtdecode.schema.config.calcium import CalciumConfig
+from rtdecode.schema.config.fit import TrainingConfig
+from rtdecode.schema.errors import TooShortError
+from rtdecode.schema.frame_grid import FrameGrid
+from rtdecode.schema.interfaces import Clock
+from stimulus.clips import Clip, Split, embedded_clips
+
+TEST = "test"
+MASKS_FILE = "masks.npz"
+CALIBRATION_FILE = "calibration.npz"
+SCORING_MASK_FILE = "mask.npy"
+_GRID = FrameGrid(30.0)
+_CLIP_S = 10.0
+_TRIAL_FRAMES = 900
+_TRIAL_S = 30.0
+_CALIBRATION_S = 60.0
+_CALIBRATION_TRIALS = 2
+_FIRST_FRAME = 300
+_HALF_FRAME_NS = 1_000_000_000 // 60
+_MASK_STEPS = 1000
+_NEUTRAL = np.array([0, 30, 0, 0], np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class DemoPlan:
+    """How much is shown to the simulated mouse, in trials of 30 s, and the seed of it all."""
+
+    train: int = 36
+    validation: int = 4
+    test: int = 4
+    seed: int = 1
+
+
+def record_demo_session(
+    folder: Path,
+    source: SimulatedSource,
+    calcium: CalciumConfig,
+    plan: DemoPlan,
+    *,
+    clock: Clock,
+    report: Callable[[int, int], None],
+) -> tuple[Masks, Calibration]:
+    """Record a session of the simulated mouse into `folder`, in the Sensorium layout.
+
+    Parameters
+    ----------
+    folder
+        To be written; must be empty.
+    source, calcium
+        The rig and the chain of the live demo.
+    plan
+        How long, and the seed.
+    clock
+        For the stamps of the chain.
+    report
+        Told the number of trials done and of all trials.
+    """
+    masks = masks_from_lists(
+        (source.rows_px, source.cols_px), SimulatedMicroscope(source, plan.seed).footprints()
+    )
+    calibration = _calibration(source, calcium, masks, plan, clock=clock)
+    writer = SessionWriter(folder)
+    tiers = [TRAIN] * plan.train + [VALIDATION] * plan.validation + [TEST] * plan.test
+    done = 0
+    for split, run_seed, count in (
+        (Split.TRAIN, 3 * plan.seed + 1, plan.train + plan.validation),
+        (Split.SHOW, 3 * plan.seed + 2, plan.test),
+    ):
+        chain_ = _chain(calcium, masks, calibration, source, clock)
+        recording = Recording(chain_, BehaviourJoin(_NEUTRAL), frames=_TRIAL_FRAMES)
+        for trial in _trials(recording, source, split, run_seed, count):
+            writer.add(trial, tier=tiers[done])
+            done += 1
+            report(done, len(tiers))
+    return masks, calibration
+
+
+def fit_demo_mouse(
+    out: Path,
+    session: Path,
+    config: TrainingConfig,
+    *,
+    masks: Masks,
+    calibration: Calibration,
+    clock: Clock,
+    report: Callable[[Progress], None],
+) -> Outcome:
+    """Train on the recorded `session` and write all files of the demo mouse into `out`."""
+    data = SensoriumFolder(session)
+    outcome = fit_compact(data, out, config, clock=clock, report=report)
+    masks.save(out / MASKS_FILE)
+    calibration.save(out / CALIBRATION_FILE)
+    alpha = fit_transparency(load_twin(out), data, steps=_MASK_STEPS, seed=config.seed)
+    np.save(out / SCORING_MASK_FILE, alpha >= SCORED_FROM)
+    return outcome
+
+
+def _calibration(
+    source: SimulatedSource, calcium: CalciumConfig, masks: Masks, plan: DemoPlan, *, clock: Clock
+) -> Calibration:
+    """From the first minute under the microscope, with clips of the train split on the screen."""
+    own = calcium.model_copy(update={"calibration_s": _CALIBRATION_S})
+    chain_ = CalciumChain(
+        own,
+        masks=masks,
+        scan_rate_hz=source.scan_rate_hz,
+        reference=None,
+        calibration=None,
+        clock=clock,
+    )
+    recording = Recording(chain_, BehaviourJoin(_NEUTRAL), frames=_TRIAL_FRAMES)
+    deque(_trials(recording, source, Split.TRAIN, 3 * plan.seed, _CALIBRATION_TRIALS), maxlen=0)
+    if chain_.calibration is None:
+        raise TooShortError(what="the calibration run", frames=0, needed=_TRIAL_FRAMES)
+    return chain_.calibration
+
+
+def _chain(
+    calcium: CalciumConfig,
+    masks: Masks,
+    calibration: Calibration,
+    source: SimulatedSource,
+    clock: Clock,
+) -> CalciumChain:
+    return CalciumChain(
+        calcium,
+        masks=masks,
+        scan_rate_hz=source.scan_rate_hz,
+        reference=None,
+        calibration=calibration,
+        clock=clock,
+    )
+
+
+def _trials(
+    recording: Recording, source: SimulatedSource, split: Split, run_seed: int, count: int
+) -> Iterator[Stretch]:
+    """`count` trials of a mouse that watches clip after clip until they are full."""
+    rng = np.random.default_rng([run_seed, 5])
+    start_ns = _GRID.start_ns(_FIRST_FRAME) - int(rng.integers(_HALF_FRAME_NS, 5 * _HALF_FRAME_NS))
+    rig = SimulatedMicroscope(source, run_seed, t_start_ns=start_ns)
+    clips = 2 + int(count * _TRIAL_S / _CLIP_S)
+    shown = _shown_frames(embedded_clips(split, count=clips, seconds=_CLIP_S, seed=run_seed), rng)
+    trials = (
+        trial
+        for frame, (luminance, phase_ns) in enumerate(shown, start=_FIRST_FRAME)
+        for trial in _seen(recording, rig, luminance, frame=frame, phase_ns=phase_ns)
+    )
+    yield from islice(trials, count)
+
+
+def _shown_frames(
+    clips: Iterator[Clip], rng: np.random.Generator
+) -> Iterator[tuple[NDArray[np.uint8], int]]:
+    """Each frame, and by how much its flip lies beside the start of its grid frame.
+
+    Nobody aligns the screen's refresh with the decoder's grid; each clip gets another alignment.
+    """
+    for clip in clips:
+        phase_ns = int(rng.integers(-_HALF_FRAME_NS, _HALF_FRAME_NS))
+        for luminance in clip.frames:
+            yield luminance, phase_ns
+
+
+def _seen(
+    recording: Recording,
+    rig: SimulatedMicroscope,
+    luminance: NDArray[np.uint8],
+    *,
+    frame: int,
+    phase_ns: int,
+) -> Iterator[Stretch]:
+    """Show one frame, and record what is measured until the next flip may come at the earliest."""
+    recording.show(frame, luminance)
+    rig.see(luminance, _GRID.start_ns(frame) + phase_ns)
+    yield from recording.hear(rig.advance_to(_GRID.start_ns(frame + 1) - _HALF_FRAME_NS))
