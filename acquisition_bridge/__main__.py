@@ -17,8 +17,6 @@ from acquisition_bridge.bridge import run_bridge
 from acquisition_bridge.sources.opening import open_source
 from rtdecode.runtime.config_file import read_config
 from rtdecode.runtime.process import Process, run_process
-from rtdecode.schema.config import RunConfig
-from rtdecode.schema.config.acquisition import AcquisitionConfig, RawMovieSource
 from rtdecode.schema.errors import EndpointMissingError, RtdecodeError
 from rtdecode.schema.messages import ShownFrame
 
@@ -56,7 +54,7 @@ def _become_the_run(rest: Sequence[str], movie: Path | None) -> NoReturn:
 
 def bridge(process: Process, movie: Path | None) -> int:
     """Open the source, wait until all are ready, stream."""
-    config = process.config if movie is None else _with_movie(process.config, movie)
+    config = process.config if movie is None else process.config.with_movie(movie)
     network = config.network
     if not network.bridge:
         raise EndpointMissingError(name="network.bridge")
@@ -82,15 +80,6 @@ def bridge(process: Process, movie: Path | None) -> int:
         outlet.end(session=process.ticket.session, reason=reason)
         log.info("%s: %s", reason, source.health())
     return 0
-
-
-def _with_movie(config: RunConfig, movie: Path) -> RunConfig:
-    """Put `movie` in the place of the configured source; its rate stays if that was a movie too."""
-    source = config.acquisition.source
-    if not isinstance(source, RawMovieSource):
-        source = RawMovieSource()
-    acquisition = AcquisitionConfig(source=source.model_copy(update={"path": movie}))
-    return config.model_copy(update={"acquisition": acquisition})
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 import typer
 
-from rtdecode.commands import bench, live
+from rtdecode.commands import bench, live, sessions
 
 app = typer.Typer(
     name="rtdecode",
@@ -11,6 +11,7 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
 )
 app.registered_commands += live.app.registered_commands
+app.registered_commands += sessions.app.registered_commands
 app.add_typer(bench.app, name="bench")
 
 

@@ -11,11 +11,11 @@ from rich.console import Console
 from rtdecode.commands.console import LiveTable, errors_told
 from rtdecode.pipeline.demo import demo_config
 from rtdecode.pipeline.run import run_session
-from rtdecode.pipeline.summary import Summary, summarise, write_report
+from rtdecode.pipeline.session_report import report_session
+from rtdecode.pipeline.summary import Summary, summarise
 from rtdecode.runtime.config_file import config_yaml, read_config
 from rtdecode.runtime.stop import stop_on_signals
 from rtdecode.schema.config import RunConfig
-from rtdecode.schema.config.acquisition import RawMovieSource
 from rtdecode.schema.config.stimulus import Display
 from rtdecode.schema.errors import DataLostError
 from rtdecode.session.layout import SessionLayout, named_session, new_session
@@ -56,7 +56,7 @@ def run(
     with errors_told(console):
         config = read_config(config_file)
         if movie is not None:
-            config = with_movie(config, movie)
+            config = config.with_movie(movie)
         _finish(config, recorded(config, out=out, console=console), json_file)
 
 
@@ -68,16 +68,6 @@ def check(config_file: Config) -> None:
         console.print(config_yaml(read_config(config_file)), highlight=False, markup=False)
 
 
-def with_movie(config: RunConfig, movie: Path) -> RunConfig:
-    """`config` with the raw movie `movie` as its source."""
-    source = config.acquisition.source
-    if not isinstance(source, RawMovieSource):
-        source = RawMovieSource()
-    source = source.model_copy(update={"path": movie.resolve()})
-    acquisition = config.acquisition.model_copy(update={"source": source})
-    return config.model_copy(update={"acquisition": acquisition})
-
-
 def recorded(config: RunConfig, *, out: Path | None, console: Console) -> Summary:
     """Run a session while a table shows it; its summary, told and written into its folder."""
     session = _session(config, out)
@@ -87,7 +77,7 @@ def recorded(config: RunConfig, *, out: Path | None, console: Console) -> Summar
         outcome = run_session(config, session, stop=stop, on_health=table.hear)
     console.print(f"ended: {outcome.reason}; reading the log …", highlight=False)
     summary = summarise(session)
-    write_report(session, summary)
+    report_session(session, summary)
     console.print(summary.in_words(), highlight=False)
     return summary
 

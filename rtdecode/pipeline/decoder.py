@@ -3,15 +3,9 @@
 import sys
 from contextlib import ExitStack
 
-import numpy as np
-
-from rtdecode.acquire import GapWatch
-from rtdecode.behaviour import BehaviourJoin
 from rtdecode.emit import Pace
-from rtdecode.pipeline.calcium_stage import calcium_stage
-from rtdecode.pipeline.decoding_stage import DecodingStage
+from rtdecode.pipeline.assembly import Assembly, assembled
 from rtdecode.pipeline.emission import Emission
-from rtdecode.pipeline.inversion import Inversion, inversion
 from rtdecode.runtime.loop import run_loop
 from rtdecode.runtime.process import Process, run_process
 from rtdecode.runtime.sockets import Publisher
@@ -37,47 +31,37 @@ def main(process: Process) -> int:
     config, network = process.config, process.config.network
     publisher = process.publisher(network.decoder)
     inlet = process.subscriber([network.bridge], [Scan, Behaviour])
-    calcium, neurons = calcium_stage(config, clock=process.clock)
-    inverted = inversion(config, neurons=neurons, clock=process.clock)
+    parts = assembled(config, seen_by=process.name, clock=process.clock)
+    emission = _emission(process, parts)
+    process.wait_for_go(inlet, hears=["bridge"] if Role.BRIDGE in config.processes else [])
+    start = process.ticket.start(twin_hash=parts.twin_hash)
     with ExitStack() as ending:
-        emission = None
-        if inverted is not None:
-            emission = _emission(process, inverted)
-        stage = DecodingStage(
-            gaps=GapWatch(seen_by=process.name),
-            calcium=calcium,
-            behaviour=BehaviourJoin(_neutral(inverted)),
-            decoder=None if inverted is None else inverted.decoder,
-        )
-        process.wait_for_go(inlet, hears=["bridge"] if Role.BRIDGE in config.processes else [])
-        start = process.ticket.start(twin_hash="" if inverted is None else inverted.twin_hash)
         publisher.start(start)
         ending.callback(publisher.end, session=process.ticket.session, reason="stopped")
         if emission is not None:
             ending.enter_context(emission.started(start))
         run_loop(
             inlet,
-            stage,
+            parts.stage,
             DecoderSink(publisher, emission),
             stop=process.stop,
             clock=process.clock,
-            on_turn=process.on_turn(
-                lambda: {**stage.counters(), **(emission.counters() if emission else {})}
-            ),
+            on_turn=process.on_turn(lambda: _counters(parts, emission)),
         )
     return 0
 
 
-def _emission(process: Process, inverted: Inversion) -> Emission:
-    pace = Pace(
-        process.config.emit, latency_s=inverted.response_latency_s, clock=process.clock
-    )
+def _emission(process: Process, parts: Assembly) -> Emission | None:
+    if parts.inversion is None:
+        return None
+    latency_s = parts.inversion.response_latency_s
+    pace = Pace(process.config.emit, latency_s=latency_s, clock=process.clock)
     outlet = process.publisher(process.config.network.emit, source="emit")
     return Emission(pace, outlet, clock=process.clock)
 
 
-def _neutral(inverted: Inversion | None) -> "np.ndarray[tuple[int], np.dtype[np.float32]]":
-    return np.zeros(4, np.float32) if inverted is None else inverted.neutral_behaviour
+def _counters(parts: Assembly, emission: Emission | None) -> dict[str, float]:
+    return {**parts.stage.counters(), **(emission.counters() if emission else {})}
 
 
 if __name__ == "__main__":

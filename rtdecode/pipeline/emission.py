@@ -2,15 +2,14 @@
 
 import queue
 import threading
-from collections.abc import Sequence
-from types import TracebackType
-from typing import Self
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from rtdecode.emit import Pace
 from rtdecode.runtime.loop import run_loop
 from rtdecode.runtime.sockets import Publisher
 from rtdecode.schema.interfaces import Clock
-from rtdecode.schema.messages import Reconstruction
+from rtdecode.schema.messages import Reconstruction, Start
 
 
 class PacedQueue:
@@ -53,20 +52,18 @@ class Emission:
         """What the heartbeat tells."""
         return {"out": self._pace.n_out, "late": self._pace.n_late}
 
-    def __enter__(self) -> Self:
+    @contextmanager
+    def started(self, start: Start) -> Iterator[None]:
+        """Emit while the block runs, between START and END of its own source."""
+        self._publisher.start(start)
         self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._stop.set()
-        self._thread.join()
-        if kind is None:
-            self._raise_error()
+        try:
+            yield
+        finally:
+            self._stop.set()
+            self._thread.join()
+        self._raise_error()
+        self._publisher.end(session=start.session, reason="stopped")
 
     def _run(self) -> None:
         try:

@@ -19,7 +19,7 @@ class Inversion:
     neutral_behaviour: NDArray[np.float32]
     """(channel,) mean behaviour of the twin's training data."""
     response_latency_s: float
-    """Longest time in s from the middle of a frame until the scan that completes its responses ends."""
+    """Longest time in s from the middle of a frame to the end of the scan that completes it."""
 
 
 def inversion(config: RunConfig, *, neurons: int | None, clock: Clock) -> Inversion | None:

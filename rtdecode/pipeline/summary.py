@@ -46,6 +46,40 @@ class Summary:
         """Plain values, as `--json` writes them."""
         return asdict(self)
 
+    def in_words(self) -> str:
+        """A few lines that a scientist understands."""
+        return "\n".join((self._recorded(), *self._came_out(), *self._followed(), *self._took()))
+
+    def _recorded(self) -> str:
+        whole = "the log is complete" if self.complete else "the log ends in the middle"
+        lost = ", ".join(f"{n} of {stream}" for stream, n in self.lost_by_stream.items())
+        return f"{self.seconds:.0f} s recorded; {whole}; lost: {lost or 'nothing'}."
+
+    def _came_out(self) -> list[str]:
+        if not self.fps_out:
+            return []
+        return [f"{self.fps_out:.1f} frames a second came out, {self.late_percent:.1f} % late."]
+
+    def _followed(self) -> list[str]:
+        if self.video_r is None:
+            return []
+        return [
+            f"What came out follows what was shown: video r {self.video_r:.2f}, "
+            f"frame r {self.frame_r:.2f}, over {self.frames_scored} frames inside the mouse's "
+            f"mask, {self.lag_frames} frames behind the newest responses."
+        ]
+
+    def _took(self) -> list[str]:
+        if "screen_to_output" not in self.stages_ms:
+            return []
+        whole = self.stages_ms["screen_to_output"]
+        names = ("scan", "transport", "calcium", "decode", "pacing")
+        parts = ", ".join(f"{name} {self.stages_ms[name].p50:.0f}" for name in names)
+        return [
+            f"From the screen to the output {whole.p50:.0f} ms (99 %: {whole.p99:.0f} ms); "
+            f"in its stages, ms: {parts}."
+        ]
+
 
 class _Tally:
     """What one pass over the log collects."""

@@ -1,10 +1,11 @@
 """The whole config of a run."""
 
 from enum import StrEnum
+from pathlib import Path
 
 from pydantic import model_validator
 
-from rtdecode.schema.config.acquisition import AcquisitionConfig
+from rtdecode.schema.config.acquisition import AcquisitionConfig, RawMovieSource
 from rtdecode.schema.config.calcium import CalciumConfig
 from rtdecode.schema.config.decode import DecodeConfig, EmitConfig
 from rtdecode.schema.config.section import Positive, Section
@@ -42,6 +43,14 @@ class RunConfig(Section):
     evaluate: EvaluateConfig = EvaluateConfig()
     view: ViewConfig = ViewConfig()
     network: NetworkConfig = NetworkConfig()
+
+    def with_movie(self, movie: Path) -> "RunConfig":
+        """The same run with the raw movie `movie` as its source; a configured rate stays."""
+        source = self.acquisition.source
+        if not isinstance(source, RawMovieSource):
+            source = RawMovieSource()
+        named = source.model_copy(update={"path": movie.resolve()})
+        return self.model_copy(update={"acquisition": AcquisitionConfig(source=named)})
 
     @model_validator(mode="after")
     def _recorded(self) -> "RunConfig":

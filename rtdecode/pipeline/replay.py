@@ -1,0 +1,66 @@
+"""A recorded session through the decoder again: same log, same twin, same reconstructions."""
+
+from collections.abc import Iterator, Sequence
+from itertools import chain
+
+from rtdecode.pipeline.assembly import assembled
+from rtdecode.runtime.clock import HostClock
+from rtdecode.runtime.codec import pack
+from rtdecode.runtime.config_file import read_config, write_config
+from rtdecode.schema.interfaces import Clock
+from rtdecode.schema.messages import Body, Received, Reconstruction, Stamped
+from rtdecode.session.environment import environment_here
+from rtdecode.session.layout import SessionLayout, SessionLock
+from rtdecode.session.recorder import Recorder
+from rtdecode.session.replay import RecordedClock, Replay
+
+_WAIT_S = 0.5
+
+
+class _Stamps:
+    """Numbers what a replayed decoder gives, as its publishers would."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock, self._next_seq = clock, dict[str, int]()
+
+    def stamped(self, body: Body) -> Stamped:
+        source = "emit" if isinstance(body, Reconstruction) else "decoder"
+        seq = self._next_seq.get(body.kind, 0)
+        self._next_seq[body.kind] = seq + 1
+        return Stamped(source, seq, self._clock.now_ns(), "host", body)
+
+
+def replay_session(recorded: SessionLayout, into: SessionLayout, *, speed: float | None) -> None:
+    """Decode the scans and behaviour of `recorded` again and record the result in `into`.
+
+    Parameters
+    ----------
+    speed
+        1 is as recorded; None as fast as it goes. The result is the same at any speed: time is
+        what it was when the messages came, and an inversion takes no time.
+    """
+    config = read_config(recorded.config)
+    write_config(config, into.config)
+    environment_here().save(into.environment)
+    clock = RecordedClock()
+    stage = assembled(config, seen_by="decoder", clock=clock).stage
+    stamps = _Stamps(clock)
+    with SessionLock(into):
+        tape = Recorder(into.folder, flush_s=config.record.flush_s, clock=HostClock())
+        try:
+            for batch in _batches(recorded, clock=clock, speed=speed):
+                made = (stamps.stamped(body) for body in stage.step(batch))
+                for message in chain((item.message for item in batch), made):
+                    tape.write(pack(message), message, clock.now_ns())
+        finally:
+            tape.close()
+
+
+def _batches(
+    recorded: SessionLayout, *, clock: RecordedClock, speed: float | None
+) -> Iterator[Sequence[Received]]:
+    replay = Replay(recorded.log, clock=HostClock(), speed=speed)
+    while not replay.finished:
+        batch = replay.take(_WAIT_S)
+        if batch:
+            yield clock.follow(batch)

@@ -1,0 +1,1 @@
+"""Pictures and words of a session, from its log into its `report` folder."""
