@@ -1,0 +1,139 @@
+"""The process starts, tells, obeys and ends; what it cannot do it says in one sentence."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from rtdecode.runtime.clock import HostClock
+from rtdecode.runtime.sockets import Subscriber, Wire
+from rtdecode.schema.messages import End, Health, ShownFrame, Stamped, Start
+
+pytestmark = pytest.mark.system
+
+Config = Callable[..., Path]
+
+
+@pytest.fixture
+def endpoint(tmp_path: Path) -> str:
+    return f"ipc://{tmp_path}/stimulus"
+
+
+@pytest.fixture
+def config(tmp_path: Path, endpoint: str) -> Config:
+    def write(seconds: float | None = None, **stimulus: Any) -> Path:
+        section = {"embedded_clips": 2, "clip_s": 1.0} | stimulus
+        path = tmp_path / "config.yaml"
+        whole = {"seconds": seconds, "network": {"stimulus": endpoint}, "stimulus": section}
+        path.write_text(yaml.safe_dump(whole))
+        return path
+
+    return write
+
+
+@pytest.fixture
+def inlet(endpoint: str) -> Iterator[Subscriber]:
+    with Wire() as wire:
+        yield Subscriber(
+            wire, clock=HostClock(), endpoints=[endpoint], kinds=[ShownFrame], queue=1000
+        )
+
+
+@pytest.fixture
+def started() -> Iterator[Callable[..., "subprocess.Popen[str]"]]:
+    running: list[subprocess.Popen[str]] = []
+
+    def start(config: Path, **env: str) -> "subprocess.Popen[str]":
+        argv = [sys.executable, "-m", "stimulus", str(config)]
+        clean = {name: value for name, value in os.environ.items() if name != "DISPLAY"}
+        running.append(subprocess.Popen(argv, env=clean | env, stderr=subprocess.PIPE, text=True))
+        return running[-1]
+
+    yield start
+    for process in running:
+        process.kill()
+        process.communicate()
+
+
+def until_end(inlet: Subscriber) -> Iterator[Stamped]:
+    while True:
+        for received in inlet.take(0.1):
+            yield received.message
+            if isinstance(received.message.body, End):
+                return
+
+
+@pytest.mark.parametrize("presenter", ["headless", "psychopy"])
+def test_a_run_begins_with_start_and_ends_with_end_and_has_no_hole(
+    config: Config, inlet: Subscriber, started: Callable[..., Any], presenter: str
+) -> None:
+    process = started(config(1.0, presenter=presenter))
+    told = [message for message in until_end(inlet) if not isinstance(message.body, Health)]
+    assert isinstance(told[0].body, Start)
+    shown = [message.seq for message in told if isinstance(message.body, ShownFrame)]
+    assert shown == list(range(shown[0], 30))
+    end = told[-1].body
+    assert isinstance(end, End)
+    assert (end.reason, end.last_seq["shown_frame"]) == ("the movie is over", 29)
+    assert process.wait(20) == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_cleanly(
+    config: Config, inlet: Subscriber, started: Callable[..., Any], number: int
+) -> None:
+    process = started(config(None, presenter="headless"))
+    told = []
+    for message in until_end(inlet):
+        told.append(message.body)
+        if len(told) == 5:
+            process.send_signal(number)
+    assert isinstance(told[-1], End)
+    assert told[-1].reason == "stopped as asked"
+    assert process.wait(20) == 0
+
+
+@pytest.mark.parametrize(
+    ("env", "words"),
+    [
+        ({"DISPLAY": ":9876"}, "DISPLAY=:9876 cannot be opened"),
+        ({"PATH": "/nonexistent"}, "DISPLAY is not set and Xvfb is not installed"),
+    ],
+)
+def test_no_display_is_bad_input(
+    config: Config, started: Callable[..., Any], env: dict[str, str], words: str
+) -> None:
+    process = started(config(1.0), **env)
+    _, told = process.communicate(timeout=30)
+    assert process.returncode == 2
+    assert re.search(rf"no screen for the stimulus \({words}\).*presenter: headless", told)
+    assert "Traceback" not in told
+
+
+def test_an_address_in_use_is_bad_input(config: Config, started: Callable[..., Any]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as somebody:
+        address = f"tcp://127.0.0.1:{somebody.getsockname()[1]}"
+        path = config(1.0, presenter="headless", embedded_clips=1)
+        path.write_text(re.sub("ipc://.*", address, path.read_text()))
+        process = started(path)
+        _, told = process.communicate(timeout=30)
+    assert process.returncode == 2
+    assert f"{address} is already in use" in told
+
+
+def test_a_broken_clip_is_bad_input(
+    config: Config, started: Callable[..., Any], tmp_path: Path
+) -> None:
+    (tmp_path / "broken.mp4").write_bytes(b"no video")
+    process = started(config(1.0, clips=str(tmp_path / "broken.mp4")))
+    _, told = process.communicate(timeout=30)
+    assert process.returncode == 2
+    assert "broken.mp4 cannot be shown" in told
