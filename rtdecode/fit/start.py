@@ -34,8 +34,7 @@ def fresh_compact(
     twin = Compact(spec, generator=torch.Generator().manual_seed(seed))
     with torch.no_grad():
         twin.position.copy_(_positions(spec, centers_px))
-        twin.bias.copy_(_resting_bias(found.rate))
-        twin.weights.mul_(torch.from_numpy(found.rate).clamp(_QUIETEST, 1)[:, None])
+        twin.scale.copy_(torch.from_numpy(found.rate).clamp(min=_QUIETEST))
     return twin
 
 
@@ -44,7 +43,7 @@ def with_core(core: Compact, fresh: Compact) -> Compact:
 
     The response kernel stays free: it is the rig's indicator and scan rate, not the cortex.
     """
-    own = set(_READOUT) | {"response_kernel", "behaviour_mean", "behaviour_sd"}
+    own = {*_READOUT, "response_kernel", "scale", "behaviour_mean", "behaviour_sd"}
     kept = {name: value for name, value in core.state_dict().items() if name not in own}
     fresh.load_state_dict(kept, strict=False)
     for name, parameter in fresh.named_parameters():
@@ -56,9 +55,3 @@ def _positions(spec: TwinSpec, centers_px: NDArray[np.float32]) -> torch.Tensor:
     cells = torch.tensor([(spec.cols_px + 1) // 2, (spec.rows_px + 1) // 2])
     cell = (torch.from_numpy(centers_px) - _OFF_CENTRE_PX) / _CELL_PX
     return (cell / (cells - 1) * 2 - 1).clamp(-1, 1)
-
-
-def _resting_bias(rate: NDArray[np.float64]) -> torch.Tensor:
-    """Inverse of elu(x) + 1 at each neuron's mean activity."""
-    wanted = torch.from_numpy(rate).float().clamp(min=_QUIETEST)
-    return torch.where(wanted < 1, wanted.log(), wanted - 1)

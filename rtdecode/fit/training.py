@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from rtdecode.decode.twin import Twin, predict_tail
+from rtdecode.decode.twin import TailTwin, Twin, predict_tail
 from rtdecode.fit.average import WeightAverage, copied
 from rtdecode.fit.checkpoint import Standing, Trainee, load_checkpoint, save_checkpoint
 from rtdecode.fit.crops import Batch, Crops
@@ -89,6 +89,7 @@ class Training:
         self._clock, self._machines = clock, machines
         self._device = next(twin.parameters()).device
         self._twin, self._model = cast(Twin, twin), twin
+        self._pace = twin.pace if isinstance(twin, TailTwin) else 1
         self._crops = Crops(
             data,
             TRAIN,
@@ -158,9 +159,11 @@ class Training:
         standing.step += 1
 
     def _loss(self, batch: Batch) -> Tensor:
-        frames = batch.responses.shape[1]
-        predicted = predict_tail(self._twin, batch.video, batch.behaviour, frames=frames)
-        return poisson_loss(predicted, batch.responses)
+        frames, every = batch.responses.shape[1], self._pace
+        predicted = predict_tail(
+            self._twin, batch.video, batch.behaviour, frames=frames, every=every
+        )
+        return poisson_loss(predicted, batch.responses[:, (frames - 1) % every :: every])
 
     def _set_rate(self) -> None:
         standing = self._trainee.standing

@@ -101,7 +101,7 @@ def _spec(
         luminance_sd=found.luminance_sd,
         behaviour_mean=found.behaviour_mean,
         behaviour_sd=found.behaviour_sd,
-        history_frames=sizes["taps"] + sizes["response_taps"] - 2,
+        history_frames=sizes["taps"] - 1 + (sizes["response_taps"] - 1) * sizes["pace"],
         sizes=sizes,
         provenance={
             "session": data.folder.resolve().name,

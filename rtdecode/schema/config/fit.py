@@ -9,18 +9,18 @@ class TrainingConfig(Section):
     """Stochastic gradient descent on a recorded session; the defaults fit 20 minutes of data."""
 
     seed: int = 0
-    steps: Count = 2400
-    batch: Count = 6
-    frames: Count = 16
+    steps: Count = 900
+    batch: Count = 5
+    frames: Count = 32
     """Consecutive frames of a crop whose activity is predicted; its history comes on top."""
     learning_rate: Positive = 4e-3
-    warm_up_steps: Index = 60
+    warm_up_steps: Index = 40
     weight_decay: NotNegative = 0.02
-    average_decay: Fraction = 0.995
+    average_decay: Fraction = 0.98
     """Of the exponential moving average of the weights, which is what is kept."""
     cutmix: Fraction = 0.0
     """Part of the crops in which a box of the picture is taken from another crop."""
-    validate_every: Count = 300
+    validate_every: Count = 150
     patience: Count = 4
     """Validations without a better one after which training ends."""
     max_minutes: Positive | None = None
