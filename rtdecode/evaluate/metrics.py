@@ -13,18 +13,18 @@ import numpy as np
 from numpy.typing import NDArray
 from skimage.metrics import structural_similarity
 
+from rtdecode.evaluate.shift_moments import ShiftMoments, best_shift, r_at_shifts
 from rtdecode.schema.errors import ShapeError
 
 Video = NDArray[np.floating] | NDArray[np.uint8]
 Mask = NDArray[np.bool_]
-F64 = NDArray[np.float64]
 
 FIRST_SCORED_FRAME = 30
 """The first 30 frames of a clip fill the window and are never scored."""
 _GREY_LEVELS = 255.0
-_MIDDLE_GREY = 127.5
 _SSIM_SIDE_PX = 7
 _SHORTEST_OVERLAP = 2
+_TINY = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,30 +106,11 @@ def shift_ms(
     the best shift and its neighbours. NaN where nothing correlates at all.
     """
     check_shapes(truth, reconstruction, mask)
-    kept = scorable(truth, reconstruction, mask)
-    return shift_of_frames_ms(
-        *(np.where(kept[:, None], video[:, mask], np.nan) for video in (truth, reconstruction)),
-        frame_rate_hz=frame_rate_hz,
-        reach_frames=reach_frames,
-    )
-
-
-def shift_of_frames_ms(
-    truth: NDArray[np.floating],
-    reconstruction: NDArray[np.floating],
-    *,
-    frame_rate_hz: float,
-    reach_frames: int = 10,
-) -> float:
-    """`shift_ms` of (frame, pixel) arrays; a frame whose first pixel is NaN is left out."""
-    shown, decoded = _Centred(truth), _Centred(reconstruction)
-    reach = min(reach_frames, max(0, len(truth) - _SHORTEST_OVERLAP))
-    shifts = range(-reach, reach + 1)
-    scores = np.array([_shifted_r(shown, decoded, shift) for shift in shifts])
-    if not np.any(scores > 0):
-        return float("nan")
-    best = int(np.nanargmax(scores))
-    return float((shifts[best] + _parabola_peak(scores, best)) / frame_rate_hz * 1000)
+    moments = ShiftMoments(min(reach_frames, max(0, len(truth) - _SHORTEST_OVERLAP)))
+    summed = np.zeros((len(moments.shifts), 6))
+    for k in np.flatnonzero(scorable(truth, reconstruction, mask)):
+        summed += moments.add(int(k), shown=truth[k][mask], decoded=reconstruction[k][mask])
+    return best_shift(r_at_shifts(summed), moments.shifts) / frame_rate_hz * 1000
 
 
 def bootstrap_interval(
@@ -151,17 +132,12 @@ def pearson_r(truth: NDArray[np.generic], reconstruction: NDArray[np.generic]) -
     if a.size < _SHORTEST_OVERLAP:
         return float("nan")
     a, b = a - a.mean(), b - b.mean()
-    return r_of_moments(float(a @ a), float(b @ b), float(a @ b))
-
-
-def r_of_moments(truth_ss: float, reconstruction_ss: float, product: float) -> float:
-    """Pearson correlation from sums of squared deviations and their product."""
-    tiny = 1e-9
-    if not truth_ss > tiny:
+    squares_a, squares_b = float(a @ a), float(b @ b)
+    if not squares_a > _TINY:
         return float("nan")
-    if not reconstruction_ss > tiny:
+    if not squares_b > _TINY:
         return 0.0
-    return float(np.clip(product / np.sqrt(truth_ss * reconstruction_ss), -1, 1))
+    return float(np.clip(a @ b / np.sqrt(squares_a * squares_b), -1, 1))
 
 
 def frame_ssim(truth: NDArray[np.generic], reconstruction: NDArray[np.generic]) -> float:
@@ -216,40 +192,3 @@ def check_shapes(truth: Video, reconstruction: Video, mask: Mask) -> None:
             expected=f"bool of shape {truth.shape[1:]} with at least one pixel set",
             got=mask,
         )
-
-
-class _Centred:
-    """(frame, pixel) grey levels with what a correlation needs of each frame, taken once."""
-
-    def __init__(self, frames: NDArray[np.floating]) -> None:
-        self.kept = np.isfinite(frames[:, 0])
-        # About the middle grey, so that float32 sums of squares lose nothing that matters.
-        self.frames = np.where(self.kept[:, None], frames - _MIDDLE_GREY, 0).astype(np.float32)
-        self.sums = self.frames.sum(1, dtype=np.float64)
-        self.squares = np.einsum("tp,tp->t", self.frames, self.frames).astype(np.float64)
-
-
-def _shifted_r(shown: _Centred, decoded: _Centred, shift: int) -> float:
-    """Correlation of shown[t] with decoded[t + shift] over the frames where both may be scored."""
-    early, late = slice(0, len(shown.kept) - abs(shift)), slice(abs(shift), None)
-    a, b = (early, late) if shift >= 0 else (late, early)
-    both = shown.kept[a] & decoded.kept[b]
-    n = int(both.sum()) * shown.frames.shape[1]
-    if not n:
-        return float("nan")
-    products = np.einsum("tp,tp->t", shown.frames[a], decoded.frames[b]).astype(np.float64)
-    sum_a, sum_b = shown.sums[a][both].sum(), decoded.sums[b][both].sum()
-    return r_of_moments(
-        shown.squares[a][both].sum() - sum_a**2 / n,
-        decoded.squares[b][both].sum() - sum_b**2 / n,
-        products[both].sum() - sum_a * sum_b / n,
-    )
-
-
-def _parabola_peak(scores: F64, best: int) -> float:
-    """Offset in frames, within half a frame, of the peak through three neighbouring scores."""
-    if not 0 < best < len(scores) - 1:
-        return 0.0
-    before, peak, after = scores[best - 1 : best + 2]
-    bend = before - 2 * peak + after
-    return float((before - after) / (2 * bend)) if bend < 0 else 0.0

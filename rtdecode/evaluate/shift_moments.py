@@ -1,0 +1,114 @@
+"""Correlations of two videos at several shifts in time, from sums that grow frame by frame."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+F32 = NDArray[np.float32]
+F64 = NDArray[np.float64]
+
+_MIDDLE_GREY = np.float32(127.5)
+_TINY = 1e-6
+
+
+class ShiftMoments:
+    """What each new frame adds to the correlation at every shift of -reach..reach frames.
+
+    Row `reach + s` pairs the truth of a frame with the reconstruction `s` frames later; its six
+    columns are the number of pixels, both sums, both sums of squares and the sum of products,
+    about the middle grey so that nothing is lost to rounding. Moments of frames add up: over a
+    window, over a clip, over hours.
+
+    Parameters
+    ----------
+    reach_frames
+        Largest shift either way.
+    """
+
+    def __init__(self, reach_frames: int) -> None:
+        self._reach = reach_frames
+        self._shown = _Ring(reach_frames)
+        self._decoded = _Ring(reach_frames)
+
+    @property
+    def shifts(self) -> NDArray[np.int64]:
+        """(shift,) in frames; positive where the reconstruction comes late."""
+        return np.arange(-self._reach, self._reach + 1)
+
+    def add(self, frame: int, *, shown: NDArray[np.generic], decoded: NDArray[np.generic]) -> F64:
+        """(shift, 6) moments of one more frame; both pictures are (pixel,) in grey levels.
+
+        Frames come in rising order and may be missing; `frame` says which one this is.
+        """
+        a, b = (p.astype(np.float32) - _MIDDLE_GREY for p in (shown, decoded))
+        moments = np.zeros((2 * self._reach + 1, 6))
+        moments[self._reach] = _pairs(a[None], b)[0]
+        earlier_a, back_a = self._shown.before(frame)
+        moments[self._reach + back_a] = _pairs(earlier_a, b)
+        earlier_b, back_b = self._decoded.before(frame)
+        moments[self._reach - back_b] = _pairs(earlier_b, a)[:, [0, 2, 1, 4, 3, 5]]
+        self._shown.put(frame, a)
+        self._decoded.put(frame, b)
+        return moments
+
+
+def r_at_shifts(moments: F64) -> F64:
+    """(shift,) Pearson correlations of summed moments.
+
+    0 where the reconstruction has no variance, NaN where the truth has none.
+    """
+    n, sum_a, sum_b, square_a, square_b, product = moments.T
+    with np.errstate(divide="ignore", invalid="ignore"):
+        left_a, left_b = square_a - sum_a**2 / n, square_b - sum_b**2 / n
+        r = (product - sum_a * sum_b / n) / np.sqrt(left_a * left_b)
+    r = np.where(left_b > _TINY * n, np.clip(r, -1, 1), 0.0)
+    return np.where(left_a > _TINY * n, r, np.nan)
+
+
+def best_shift(r: F64, shifts: NDArray[np.int64]) -> float:
+    """Shift in frames with the highest correlation, refined by a parabola; NaN where none is."""
+    if not np.any(r > 0):
+        return float("nan")
+    best = int(np.nanargmax(r))
+    return float(shifts[best]) + _parabola_peak(r, best)
+
+
+class _Ring:
+    """The last pictures, and which frames they were."""
+
+    def __init__(self, size: int) -> None:
+        self._frames = np.full(size, -1, np.int64)
+        self._pictures = np.zeros((size, 0), np.float32)
+
+    def put(self, frame: int, picture: F32) -> None:
+        if self._pictures.shape[1] != picture.size:
+            self._pictures = np.zeros((len(self._frames), picture.size), np.float32)
+        if len(self._frames):
+            self._frames[frame % len(self._frames)] = frame
+            self._pictures[frame % len(self._frames)] = picture
+
+    def before(self, frame: int) -> tuple[F32, NDArray[np.int64]]:
+        """Pictures within reach before `frame`, and how many frames back each one is."""
+        back = frame - self._frames
+        within = (self._frames >= 0) & (back >= 1) & (back <= len(self._frames))
+        return self._pictures[within], back[within]
+
+
+def _pairs(many: F32, one: F32) -> F64:
+    """(picture, 6) moments of each of `many` pictures with `one`."""
+    moments = np.empty((len(many), 6))
+    moments[:, 0] = one.size
+    moments[:, 1] = many.sum(1, dtype=np.float64)
+    moments[:, 2] = one.sum(dtype=np.float64)
+    moments[:, 3] = np.einsum("kp,kp->k", many, many)
+    moments[:, 4] = one @ one
+    moments[:, 5] = many @ one if len(many) else 0
+    return moments
+
+
+def _parabola_peak(r: F64, best: int) -> float:
+    """Offset in frames, within half a frame, of the peak through three neighbours."""
+    if not 0 < best < len(r) - 1:
+        return 0.0
+    before, peak, after = r[best - 1 : best + 2]
+    bend = before - 2 * peak + after
+    return float((before - after) / (2 * bend)) if bend < 0 else 0.0
