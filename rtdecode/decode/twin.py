@@ -46,6 +46,7 @@ class TwinSpec:
         return cls(**{**plain, **lists})
 
 
+@runtime_checkable
 class Twin(Protocol):
     """An `nn.Module` that predicts expected activity, at least 0, in twin units, causally.
 
