@@ -52,8 +52,7 @@ def main(process: Process) -> int:
         clock=process.clock,
         on_turn=process.on_turn(stage.counters),
     )
-    for last in score.finish():
-        publisher.push(last)
+    publisher.push(score.finish())
     publisher.end(session=process.ticket.session, reason="stopped")
     return 0
 

@@ -114,8 +114,16 @@ class _Tally:
         self.lag_frames = frame.lag_frames
         pacing_ms = (t_sent_ns - frame.t_ready_ns) / _NS_PER_MS
         shown_ms = (t_sent_ns - frame.t_frame_ns) / _NS_PER_MS
+        behind_ms = (frame.t_scan_ns - frame.t_frame_ns) / _NS_PER_MS
         spans = stage_latencies_ms(frame)
-        self.latencies.add({**spans, "pacing": pacing_ms, "screen_to_output": shown_ms})
+        self.latencies.add(
+            {
+                **spans,
+                "pacing": pacing_ms,
+                "behind_newest_scan": behind_ms,
+                "screen_to_output": shown_ms,
+            }
+        )
 
 
 def summarise(session: SessionLayout) -> Summary:
@@ -126,7 +134,7 @@ def summarise(session: SessionLayout) -> Summary:
     for item in reader.messages(lambda stream: stream.endswith(_READ_KINDS)):
         tally.add(item)
         score.step([item])
-    final = next(iter(score.finish()), None)
+    final = score.finish()
     counted = LogReader(session.log).summary()
     return Summary(
         session=session.folder.name,
@@ -149,8 +157,8 @@ def _online_score(config: RunConfig) -> OnlineScore:
     )
 
 
-def _scores(final: Score | None) -> dict[str, Any]:
-    if final is None:
+def _scores(final: Score) -> dict[str, Any]:
+    if final.n_frames == 0:
         return dict.fromkeys(("video_r", "frame_r", "ssim", "shift_ms")) | {"frames_scored": 0}
     return {
         "video_r": final.video_r,

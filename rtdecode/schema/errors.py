@@ -61,6 +61,16 @@ class ShapeError(BadInputError):
         super().__init__(f"{name} must have {expected}, got shape {got.shape}")
 
 
+class TwinMissingError(BadInputError):
+    """An inversion was asked for without saying of what."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the config asks for a decoder but names no decode.twin: give the folder of a twin, or "
+            "write `decode: null` to stop at the responses"
+        )
+
+
 class NeuronCountError(BadInputError):
     """The microscope's masks and the twin do not speak of the same neurons."""
 
@@ -378,3 +388,40 @@ class SettingMissingError(BadInputError):
 
     def __init__(self, *, setting: str, reason: str) -> None:
         super().__init__(f"set {setting}: {reason}")
+
+
+class FrameOrderError(RtdecodeError):
+    """A frame came that is not newer than the one before it."""
+
+    def __init__(self, *, newest: int, got: int) -> None:
+        super().__init__(
+            f"the decoder was given frame {got} after frame {newest}: frames must come in order, once; "
+            f"start a new decoder for a new stream, or check the order of what feeds it"
+        )
+
+
+class BehaviourChannelsError(BadInputError):
+    """The behaviour that comes in is not what the twin was trained with."""
+
+    def __init__(self, *, got: int, expected: int) -> None:
+        super().__init__(
+            f"a frame carries {got} behaviour channels, the twin was trained with {expected}: "
+            f"give running, pupil diameter, pupil x and pupil y, in this order"
+        )
+
+
+class ExtraMissingError(BadInputError):
+    """A package that only some rigs need is not installed."""
+
+    def __init__(self, *, package: str, extra: str) -> None:
+        super().__init__(f"{package} is not installed: run `pip install 'rtdecode[{extra}]'`")
+
+
+class StreamAbsentError(BadInputError):
+    """Nobody sends the stream that the config names."""
+
+    def __init__(self, *, stream: str, waited_s: float) -> None:
+        super().__init__(
+            f"no LSL stream named '{stream}' was found within {waited_s:g} s: start its sender, or "
+            f"set the stream's name in the config to one that `mne-lsl` lists"
+        )
