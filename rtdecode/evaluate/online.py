@@ -9,18 +9,18 @@ from rtdecode.evaluate.alignment import Pair, Pairing
 from rtdecode.evaluate.latency import Latencies, StageLatency, stage_latencies_ms
 from rtdecode.evaluate.leakage import HASHED_EVERY_FRAMES, LEAKED_FRACTION, TrainedClips
 from rtdecode.evaluate.metrics import Mask, mean_of_finite
+from rtdecode.evaluate.output_count import OutputCount
 from rtdecode.evaluate.running import FrameScorer, LastSeconds, Showings, Sums
 from rtdecode.schema.config.session import EvaluateConfig
 from rtdecode.schema.errors import ShapeError
 from rtdecode.schema.frame_grid import FrameGrid
-from rtdecode.schema.messages import Gap, Received, Reconstruction, Score, ShownFrame
+from rtdecode.schema.messages import Received, Reconstruction, Score, ShownFrame
 
 log = logging.getLogger(__name__)
 
 _REACH_S = 0.4
 _SHORTEST_SHOWING_S = 3.0
 _LONGEST_SHOWING_S = 10.0
-_NS_PER_S = 1e9
 
 
 class OnlineScore:
@@ -66,7 +66,7 @@ class OnlineScore:
         self._whole = self._scorer.nothing
         self._leaks = _LeakWatch(TrainedClips(trained))
         self._latencies = Latencies()
-        self._output = _OutputCount()
+        self._output = OutputCount()
         self._first_scored: int | None = None
         self._due: int | None = None
 
@@ -74,12 +74,14 @@ class OnlineScore:
         """Take what has come, give a running score for each period that is full."""
         return [score for item in items for score in self._take(item)]
 
-    def finish(self) -> Score:
-        """Score the whole run after warm-up; NaN where nothing could be scored."""
+    def finish(self) -> list[Score]:
+        """Score the whole run after warm-up; nothing where no frame could be scored."""
+        if not self._whole.n_frames:
+            return []
         showings = self._showings.video_r()
         video_r = mean_of_finite(showings) if showings else self._whole.video_r
         span_s = self._whole.n_frames / self._rate_hz
-        return self._score(self._whole, video_r=video_r, window_s=span_s, final=True)
+        return [self._score(self._whole, video_r=video_r, window_s=span_s, final=True)]
 
     @property
     def per_showing(self) -> Sequence[float]:
@@ -161,42 +163,6 @@ class OnlineScore:
             n_frames=sums.n_frames,
             final=final,
         )
-
-
-class _OutputCount:
-    """How many reconstructions came, how fast, how many late, and what was lost."""
-
-    def __init__(self) -> None:
-        self._n = self._late = 0
-        self._first_ns = self._last_ns = 0
-        self._missing: defaultdict[tuple[str, str], int] = defaultdict(int)
-
-    def count(self, item: Received) -> None:
-        body = item.message.body
-        if isinstance(body, Reconstruction):
-            self._first_ns = self._first_ns if self._n else body.t_ready_ns
-            self._last_ns = body.t_ready_ns
-            self._n += 1
-            self._late += body.late
-        elif isinstance(body, Gap):
-            self._missing[body.stream, body.seen_by] += body.n_missing
-
-    def counters(self) -> dict[str, float]:
-        span_s = (self._last_ns - self._first_ns) / _NS_PER_S
-        return {
-            "frames": float(self._n),
-            "fps_out": (self._n - 1) / span_s if span_s > 0 else 0.0,
-            "late": float(self._late),
-            "late_percent": 100 * self._late / self._n if self._n else 0.0,
-            "lost_messages": float(self._lost()),
-        }
-
-    def _lost(self) -> int:
-        """Several processes may report the same hole: the worst report of each stream counts."""
-        worst: defaultdict[str, int] = defaultdict(int)
-        for (stream, _), missing in self._missing.items():
-            worst[stream] = max(worst[stream], missing)
-        return sum(worst.values())
 
 
 class _LeakWatch:

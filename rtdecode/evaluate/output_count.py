@@ -1,0 +1,49 @@
+"""How many reconstructions came, how fast, how many late, and what was lost on the way."""
+
+from collections import defaultdict
+
+from rtdecode.schema.messages import Gap, Received, Reconstruction
+
+_NS_PER_S = 1e9
+
+
+class OutputCount:
+    """How many reconstructions came, how fast, how many late, and what was lost."""
+
+    def __init__(self) -> None:
+        self._n = self._late = 0
+        self._first_ns = self._last_ns = 0
+        self._missing: defaultdict[tuple[str, str], int] = defaultdict(int)
+
+    def count(self, item: Received) -> None:
+        """Count a reconstruction or a gap; other messages are passed over."""
+        body = item.message.body
+        if isinstance(body, Reconstruction):
+            self._first_ns = self._first_ns if self._n else body.t_ready_ns
+            self._last_ns = body.t_ready_ns
+            self._n += 1
+            self._late += body.late
+        elif isinstance(body, Gap):
+            self._missing[body.stream, body.seen_by] += body.n_missing
+
+    def counters(self) -> dict[str, float]:
+        """Plain numbers since the start of the run."""
+        span_s = (self._last_ns - self._first_ns) / _NS_PER_S
+        return {
+            "frames": float(self._n),
+            "fps_out": (self._n - 1) / span_s if span_s > 0 else 0.0,
+            "late": float(self._late),
+            "late_percent": 100 * self._late / self._n if self._n else 0.0,
+            "lost_messages": float(sum(self.lost_by_stream.values())),
+        }
+
+    @property
+    def lost_by_stream(self) -> dict[str, int]:
+        """Messages lost in each stream.
+
+        Several processes may report the same hole: the worst report of each stream counts.
+        """
+        worst: defaultdict[str, int] = defaultdict(int)
+        for (stream, _), missing in self._missing.items():
+            worst[stream] = max(worst[stream], missing)
+        return dict(worst)
