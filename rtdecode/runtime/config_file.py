@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.errors import ConfigError, MissingFileError
 
-Path_ = tuple[str | int, ...]
+_Location = tuple[str | int, ...]
 
 
 def read_config(path: Path) -> RunConfig:
@@ -49,7 +49,7 @@ def config_yaml(config: RunConfig) -> str:
     return text
 
 
-def _mistakes(error: ValidationError, lines: Mapping[Path_, int]) -> list[str]:
+def _mistakes(error: ValidationError, lines: Mapping[_Location, int]) -> list[str]:
     found = []
     for mistake in error.errors():
         where = _without_tags(mistake["loc"], lines)
@@ -70,9 +70,9 @@ def _plain(kind: str, message: str) -> str:
     return message.removeprefix("Value error, ")
 
 
-def _without_tags(loc: Path_, lines: Mapping[Path_, int]) -> Path_:
+def _without_tags(loc: _Location, lines: Mapping[_Location, int]) -> _Location:
     """Drop the names of union members that pydantic puts into a location but the file has not."""
-    kept: Path_ = ()
+    kept: _Location = ()
     for place, part in enumerate(loc):
         is_last = place == len(loc) - 1
         if (
@@ -84,7 +84,7 @@ def _without_tags(loc: Path_, lines: Mapping[Path_, int]) -> Path_:
     return kept
 
 
-def _line_numbers(node: yaml.Node, where: Path_ = ()) -> dict[Path_, int]:
+def _line_numbers(node: yaml.Node, where: _Location = ()) -> dict[_Location, int]:
     lines = {where: node.start_mark.line + 1}
     children: Sequence[tuple[str | int, yaml.Node, int]] = []
     if isinstance(node, yaml.MappingNode):
@@ -97,9 +97,12 @@ def _line_numbers(node: yaml.Node, where: Path_ = ()) -> dict[Path_, int]:
 
 
 def _anchored(config: RunConfig, folder: Path) -> RunConfig:
-    data = config.model_dump()
-    _anchor(data, folder)
-    return RunConfig.model_validate(data)
+    told = config.model_dump(exclude_unset=True)
+    _anchor(told, folder)
+    whole = RunConfig.model_validate(told).model_dump()
+    # defaults belong to where the user is, so that sessions do not land beside the config
+    _anchor(whole, Path.cwd())
+    return RunConfig.model_validate(whole)
 
 
 def _anchor(section: dict[str, Any], folder: Path) -> None:
