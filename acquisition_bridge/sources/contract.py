@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from rtdecode.schema.messages import Behaviour, Scan, ShownFrame
+from rtdecode.schema.messages import Behaviour, Fluorescence, Scan, ShownFrame
 
-Measured = Scan | Behaviour
+Measured = Scan | Behaviour | Fluorescence
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from acquisition_bridge.sources.contract import FrameSpec, Measured
 from acquisition_bridge.sources.simulated.microscope import SimulatedMicroscope
 from rtdecode.schema.config.acquisition import SimulatedSource as SimulatedConfig
 from rtdecode.schema.interfaces import Clock
-from rtdecode.schema.messages import Scan, ShownFrame
+from rtdecode.schema.messages import Behaviour, Scan, ShownFrame
 
 
 class SimulatedSource:
@@ -47,7 +47,7 @@ class SimulatedSource:
     def close(self) -> None:
         """Nothing is held."""
 
-    def _in_host_time(self, body: Measured) -> Measured:
+    def _in_host_time(self, body: Scan | Behaviour) -> Measured:
         begin_ns = self._begin_ns
         if isinstance(body, Scan):
             self._scans += 1

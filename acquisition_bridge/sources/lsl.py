@@ -1,0 +1,179 @@
+"""LSL inlets: behaviour beside any source of scans, and ROI values that a rig extracts itself.
+
+LSL stamps samples with the sender's clock and corrects them to ours, which is CLOCK_MONOTONIC:
+a corrected stamp in seconds is HostNs / 1e9. Needs the extra `lsl` (mne-lsl).
+"""
+
+import importlib
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from acquisition_bridge.sources.contract import FrameSpec, Measured, Source
+from rtdecode.schema.config.acquisition import LslBehaviour, LslRoisSource
+from rtdecode.schema.errors import ExtraMissingError, StreamAbsentError, StreamError
+from rtdecode.schema.interfaces import Clock
+from rtdecode.schema.messages import Behaviour, Fluorescence, ShownFrame
+
+_NS_PER_S = 1_000_000_000
+_POLL_NS = 2_000_000
+Samples = tuple[NDArray[Any], NDArray[np.float64]]
+"""(sample, channel) values and (sample,) stamps in seconds of our clock."""
+
+
+class SampleInlet(Protocol):
+    """Where samples come from."""
+
+    def pull(self) -> Samples:
+        """All samples that have come since the last call, perhaps none."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class LslInlet:
+    """One LSL stream, found by name; it comes back by itself when its sender does.
+
+    Raises ExtraMissingError without mne-lsl, StreamAbsentError if nobody sends `stream`.
+    """
+
+    def __init__(self, stream: str, *, wait_s: float) -> None:
+        try:
+            lsl = importlib.import_module("mne_lsl.lsl")
+        except ModuleNotFoundError as error:
+            raise ExtraMissingError(package="mne-lsl", extra="lsl") from error
+        found = lsl.resolve_streams(timeout=wait_s, name=stream)
+        if not found:
+            raise StreamAbsentError(stream=stream, waited_s=wait_s)
+        self._inlet = lsl.StreamInlet(found[0], recover=True, processing_flags=["clocksync"])
+        self._inlet.open_stream(timeout=wait_s)
+
+    def pull(self) -> Samples:
+        values, stamps = self._inlet.pull_chunk(timeout=0.0)
+        return np.asarray(values), np.asarray(stamps, np.float64)
+
+    def close(self) -> None:
+        self._inlet.close_stream()
+
+
+class BehaviourSamples:
+    """Samples to Behaviour messages; those with NaN or infinity are left out and counted."""
+
+    def __init__(self, config: LslBehaviour) -> None:
+        self._columns = (
+            config.running_channel,
+            config.pupil_diameter_channel,
+            config.pupil_x_channel,
+            config.pupil_y_channel,
+        )
+        self.unusable = 0
+
+    def bodies(self, samples: Samples) -> Iterator[Behaviour]:
+        """One message a sample; raises StreamError where a configured channel is not there."""
+        for row, stamp_s in zip(*samples, strict=True):
+            picked = [_picked(row, column) for column in self._columns]
+            if not np.isfinite([*picked, stamp_s]).all():
+                self.unusable += 1
+                continue
+            center = np.array(picked[2:], np.float32)
+            yield Behaviour(round(stamp_s * _NS_PER_S), picked[0], picked[1], center)
+
+
+class WithBehaviour:
+    """Any source of scans, and an LSL stream of behaviour beside it."""
+
+    def __init__(self, scans: Source, inlet: SampleInlet, config: LslBehaviour) -> None:
+        self._scans, self._inlet = scans, inlet
+        self._samples = BehaviourSamples(config)
+        self._count = 0
+
+    @property
+    def spec(self) -> FrameSpec:
+        return self._scans.spec
+
+    @property
+    def watches_screen(self) -> bool:
+        return self._scans.watches_screen
+
+    @property
+    def ended(self) -> bool:
+        return self._scans.ended
+
+    def begin(self, t_ns: int) -> None:
+        self._scans.begin(t_ns)
+
+    def see(self, frame: ShownFrame) -> None:
+        self._scans.see(frame)
+
+    def take(self, until_ns: int) -> Sequence[Measured]:
+        scans = [body for body in self._scans.take(until_ns) if not isinstance(body, Behaviour)]
+        behaviour = list(self._samples.bodies(self._inlet.pull()))
+        self._count += len(behaviour)
+        return [*behaviour, *scans]
+
+    def health(self) -> dict[str, float]:
+        own = {"behaviour": self._count, "behaviour_unusable": self._samples.unusable}
+        return {**self._scans.health(), **own}
+
+    def close(self) -> None:
+        self._inlet.close()
+        self._scans.close()
+
+
+class LslRois:
+    """ROI values as the microscope's program extracts them: no scans, Fluorescence at once."""
+
+    watches_screen = False
+    ended = False
+
+    def __init__(self, config: LslRoisSource, inlet: SampleInlet, *, clock: Clock) -> None:
+        self._inlet, self._clock = inlet, clock
+        self.spec = FrameSpec(None, None, "float32", scan_rate_hz=config.scan_rate_hz)
+        self._neurons: int | None = None
+        self._number = self._unusable = 0
+
+    def begin(self, t_ns: int) -> None:
+        """The microscope runs by itself."""
+
+    def see(self, frame: ShownFrame) -> None:
+        """The real animal looks at the real screen."""
+
+    def take(self, until_ns: int) -> Sequence[Measured]:
+        while not (bodies := list(self._bodies(self._inlet.pull()))):
+            now_ns = self._clock.now_ns()
+            if now_ns >= until_ns:
+                return ()
+            self._clock.sleep_until(min(until_ns, now_ns + _POLL_NS))
+        return bodies
+
+    def health(self) -> dict[str, float]:
+        return {"scans": self._number, "unusable": self._unusable}
+
+    def close(self) -> None:
+        self._inlet.close()
+
+    def _bodies(self, samples: Samples) -> Iterator[Fluorescence]:
+        for row, stamp_s in zip(*samples, strict=True):
+            values = np.asarray(row, np.float32)
+            self._neurons = self._neurons or values.size
+            if values.size != self._neurons:
+                raise StreamError(
+                    stream="lsl_rois", reason=f"{values.size} values after {self._neurons}"
+                )
+            number, self._number = self._number, self._number + 1
+            if not (np.isfinite(values).all() and np.isfinite(stamp_s)):
+                self._unusable += 1
+                continue
+            still = np.zeros(2, np.float32)
+            stamp_ns = round(stamp_s * _NS_PER_S)
+            yield Fluorescence(values, np.zeros_like(values), number, stamp_ns, still)
+
+
+def _picked(row: NDArray[Any], column: int | None) -> float:
+    if column is None:
+        return 0.0
+    if column >= len(row):
+        raise StreamError(stream="lsl", reason=f"channel {column} (from 0) of {len(row)}")
+    return float(row[column])

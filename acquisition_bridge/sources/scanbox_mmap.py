@@ -1,0 +1,112 @@
+"""Scanbox through its memory-mapped file.
+
+16 int16 numbers come first: the frame's counter (-1: taken, -2: stopped), lines, columns, TTL
+flags, plane period; then the image, uint16, stored inverted and column by column as MATLAB does.
+Scanbox replaces the image only once the reader has set the counter to -1; a jump of the counter is
+a frame that we were too slow for. Not tried on a real rig.
+"""
+
+import mmap
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from acquisition_bridge.sources.contract import FrameSpec
+from acquisition_bridge.sources.decoded_source import DecodedSource
+from acquisition_bridge.sources.intake import DecodedScan, Intake
+from rtdecode.schema.config.acquisition import ScanboxMmapSource
+from rtdecode.schema.errors import StreamError
+from rtdecode.schema.interfaces import Clock
+
+_HEADER = struct.Struct("<16h")
+_TAKEN, _STOPPED = -1, -2
+_COUNTER_BITS = 15
+_POLL_NS = 1_000_000
+
+
+class ScanboxDecoder:
+    """Copies of header and image, one after the other, to scans."""
+
+    def __init__(self) -> None:
+        self._rest = bytearray()
+
+    def reset(self) -> None:
+        self._rest.clear()
+
+    def feed(self, data: bytes) -> Iterator[DecodedScan]:
+        self._rest += data
+        while len(self._rest) >= _HEADER.size:
+            counter, lines, cols, _, planes, *_ = _HEADER.unpack_from(self._rest)
+            if counter < 0 or lines < 1 or cols < 1:
+                raise _error(f"frame {counter} of {lines} lines x {cols} columns")
+            end = _HEADER.size + 2 * lines * cols
+            if len(self._rest) < end:
+                return
+            stored = np.frombuffer(bytes(self._rest[_HEADER.size : end]), "<u2")
+            del self._rest[:end]
+            pixels = np.ascontiguousarray(np.invert(stored).reshape(cols, lines).T)
+            yield DecodedScan(pixels, counter, counter % planes if planes > 1 else 0)
+
+
+class ScanboxLink:
+    """The file, mapped as soon as it is there; each frame is copied once and marked as taken."""
+
+    def __init__(self, path: Path, *, clock: Clock) -> None:
+        self._path, self._clock = path, clock
+        self._map: mmap.mmap | None = None
+        self.connections = 0
+        self.ended = False
+
+    def read(self, until_ns: int) -> bytes:
+        while not (data := self._frame()) and not self.ended:
+            if self._clock.now_ns() >= until_ns:
+                return b""
+            self._clock.sleep_until(min(until_ns, self._clock.now_ns() + _POLL_NS))
+        return data
+
+    def close(self) -> None:
+        if self._map is not None:
+            self._map.close()
+            self._map = None
+
+    def _frame(self) -> bytes:
+        view = self._mapped()
+        if view is None:
+            return b""
+        counter, lines, cols, *_ = _HEADER.unpack_from(view)
+        self.ended = counter == _STOPPED
+        if counter < 0:
+            return b""
+        size = _HEADER.size + 2 * max(0, lines) * max(0, cols)
+        if size > len(view):
+            raise _error(f"{lines} lines x {cols} columns do not fit into its {len(view)} bytes")
+        data = view[:size]
+        view[:2] = struct.pack("<h", _TAKEN)
+        return data
+
+    def _mapped(self) -> mmap.mmap | None:
+        if self._map is None and self._path.is_file():
+            size = self._path.stat().st_size
+            if size <= _HEADER.size:
+                return None
+            with self._path.open("r+b") as file:
+                self._map = mmap.mmap(file.fileno(), size)
+            self.connections += 1
+        return self._map
+
+
+def scanbox_mmap(config: ScanboxMmapSource, clock: Clock) -> DecodedSource:
+    """Open the source; the file may come later."""
+    return DecodedSource(
+        ScanboxLink(config.path, clock=clock),
+        ScanboxDecoder(),
+        clock=clock,
+        spec=FrameSpec(None, None, "uint16", scan_rate_hz=config.scan_rate_hz),
+        intake=Intake(scan_rate_hz=config.scan_rate_hz, counter_bits=_COUNTER_BITS),
+    )
+
+
+def _error(reason: str) -> StreamError:
+    return StreamError(stream="scanbox_mmap", reason=reason)

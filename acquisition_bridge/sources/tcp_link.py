@@ -1,0 +1,104 @@
+"""Bytes from a TCP peer that may come late, die and come back."""
+
+import logging
+import select
+import socket
+from typing import Literal
+
+from rtdecode.schema.errors import AddressInUseError
+from rtdecode.schema.interfaces import Clock
+
+log = logging.getLogger(__name__)
+_CHUNK_BYTES = 1 << 20
+_RETRY_NS = 200_000_000
+_CONNECT_S = 1.0
+
+
+class TcpLink:
+    """One connection at a time, made anew when it breaks.
+
+    Parameters
+    ----------
+    side
+        "connect" where the rig listens, "listen" where the rig connects to us.
+
+    Raises
+    ------
+    AddressInUseError
+        If `side` is "listen" and somebody else does already.
+    """
+
+    ended = False
+
+    def __init__(
+        self, host: str, port: int, *, side: Literal["connect", "listen"], clock: Clock
+    ) -> None:
+        self._address = (host, port)
+        self._clock = clock
+        self._peer: socket.socket | None = None
+        self._door = self._opened_door() if side == "listen" else None
+        self._retry_ns = 0
+        self.connections = 0
+
+    @property
+    def port(self) -> int:
+        """The port that is listened on, or connected to."""
+        return self._address[1] if self._door is None else int(self._door.getsockname()[1])
+
+    def read(self, until_ns: int) -> bytes:
+        if self._peer is None:
+            self._peer = self._connected(until_ns)
+            if self._peer is None:
+                return b""
+            self.connections += 1
+            log.info("connected to the microscope at %s:%d", *self._peer.getpeername()[:2])
+        if not _readable(self._peer, self._wait_s(until_ns)):
+            return b""
+        try:
+            data = self._peer.recv(_CHUNK_BYTES)
+        except OSError:
+            data = b""
+        if not data:
+            log.warning("the microscope has closed the connection: waiting for it to come back")
+            self._peer.close()
+            self._peer = None
+        return data
+
+    def send(self, data: bytes) -> None:
+        """Send `data` to the peer; nothing happens where there is none."""
+        if self._peer is not None:
+            self._peer.sendall(data)
+
+    def close(self) -> None:
+        for end in (self._peer, self._door):
+            if end is not None:
+                end.close()
+        self._peer = self._door = None
+
+    def _opened_door(self) -> socket.socket:
+        try:
+            return socket.create_server(self._address, reuse_port=False)
+        except OSError as error:
+            host, port = self._address
+            raise AddressInUseError(
+                address=f"{host}:{port}", option="acquisition.source.port"
+            ) from error
+
+    def _connected(self, until_ns: int) -> socket.socket | None:
+        if self._door is not None:
+            return self._door.accept()[0] if _readable(self._door, self._wait_s(until_ns)) else None
+        self._clock.sleep_until(min(self._retry_ns, until_ns))
+        if self._clock.now_ns() < self._retry_ns:
+            return None
+        self._retry_ns = self._clock.now_ns() + _RETRY_NS
+        try:
+            return socket.create_connection(self._address, _CONNECT_S)
+        except OSError:
+            return None
+
+    def _wait_s(self, until_ns: int) -> float:
+        return max(0, until_ns - self._clock.now_ns()) / 1e9
+
+
+def _readable(end: socket.socket, wait_s: float) -> bool:
+    return bool(select.select([end], [], [], wait_s)[0])

@@ -1,0 +1,247 @@
+"""TIFFs of ScanImage, finished or growing, one file or a numbered row of them."""
+
+import logging
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from acquisition_bridge.sources.contract import FrameSpec, Measured
+from acquisition_bridge.sources.intake import DecodedScan, Intake
+from acquisition_bridge.sources.scanimage_header import (
+    ScanImageHeader,
+    page_stamp,
+    scanimage_header,
+)
+from acquisition_bridge.sources.tiff_directory import TiffFormat, TiffPage, tiff_format, tiff_page
+from rtdecode.schema.config.acquisition import TiffTailSource as TiffTailConfig
+from rtdecode.schema.errors import SettingMissingError
+from rtdecode.schema.interfaces import Clock
+from rtdecode.schema.messages import ShownFrame
+
+log = logging.getLogger(__name__)
+_POLL_NS = 2_000_000
+_NS_PER_S = 1_000_000_000
+_DEFAULT_RATE_HZ = 30.0
+_JUDGED_FRAMES = 10
+_TOLERANCE = 0.1
+
+
+class GrowingTiff:
+    """Pages of one file as they become complete."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("rb")
+        self._format: TiffFormat | None = None
+        self._next = 0
+        self._pointer_at: int | None = None
+
+    def page(self) -> TiffPage | None:
+        """Give the next page, None where it is not complete yet; raises StreamError."""
+        if self._format is None:
+            self._format = tiff_format(self._read_at)
+            if self._format is None:
+                return None
+            self._next = self._format.first_page
+        if self._next == 0 and self._pointer_at is not None:
+            raw = self._read_at(self._pointer_at, self._format.pointer.size)
+            self._next = int(self._format.pointer.unpack(raw)[0])
+        page = tiff_page(self._read_at, self._format, self._next) if self._next else None
+        if page is not None:
+            self._next, self._pointer_at = page.next_page, page.next_pointer
+        return page
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def _read_at(self, offset: int, size: int) -> bytes:
+        # offsets come from the file: one beyond what a file can have reads as nothing
+        return os.pread(self._file.fileno(), size, offset) if offset < 1 << 62 else b""
+
+
+class TiffRow:
+    """Pages of `path` and of the files that ScanImage numbers after it."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file: GrowingTiff | None = None
+        self.files = 0
+
+    def page(self) -> TiffPage | None:
+        """Give the next page of whichever file it is in, None where there is none yet."""
+        file = self._file or self._opened(self._path)
+        page = None if file is None else file.page()
+        following = _following(self._path)
+        if page is not None or file is None or following is None or not following.is_file():
+            return page
+        page = file.page()  # it may have come before the next file was opened
+        if page is None:
+            self._path = following
+            self.close()
+            page = self.page()
+        return page
+
+    def close(self) -> None:
+        """Close the file that is open."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def _opened(self, path: Path) -> GrowingTiff | None:
+        if path.is_file():
+            self._file = GrowingTiff(path)
+            self.files += 1
+        return self._file
+
+
+class ScanImagePages:
+    """Pages to scans of one channel: which frame, plane and time each page is."""
+
+    def __init__(self, *, channel: int | None, scan_rate_hz: float | None) -> None:
+        self._channel, self._rate_hz = channel, scan_rate_hz
+        self._place = 0
+        self._pages = 0
+        self._first: tuple[int, int] | None = None
+        self.header: ScanImageHeader | None = None
+
+    @property
+    def scan_rate_hz(self) -> float:
+        """Rate by config, else by header, else 30 Hz."""
+        announced = self.header.frame_rate_hz if self.header is not None else None
+        return self._rate_hz or announced or _DEFAULT_RATE_HZ
+
+    def scan(self, page: TiffPage) -> DecodedScan | None:
+        """Scan of `page`; None where it is another channel or taken during flyback."""
+        header = self.header or self._begun(page)
+        frame, channel = divmod(self._pages, len(header.channels))
+        self._pages += 1
+        if channel != self._place:
+            return None
+        stamp = page_stamp(page.description)
+        if stamp is None:
+            stamp = (frame, round(frame * _NS_PER_S / self.scan_rate_hz))
+        self._judge(*stamp)
+        place = header.volume.place(stamp[0])
+        return None if place is None else DecodedScan(page.pixels, *place, stamp[1])
+
+    def _judge(self, frame: int, stamp_ns: int) -> None:
+        """Warn once where the stamps tell another rate than the header; the stamps are used."""
+        first_frame, first_ns = self._first = self._first or (frame, stamp_ns)
+        rate_hz = None if self.header is None else self.header.frame_rate_hz
+        if rate_hz is None or frame - first_frame != _JUDGED_FRAMES or stamp_ns <= first_ns:
+            return
+        stamped_hz = _JUDGED_FRAMES * _NS_PER_S / (stamp_ns - first_ns)
+        if abs(stamped_hz / rate_hz - 1) > _TOLERANCE:
+            log.warning(
+                "the header announces %.2f frames/s, the stamps of its pages say %.2f: "
+                "the stamps are used",
+                rate_hz,
+                stamped_hz,
+            )
+
+    def _begun(self, page: TiffPage) -> ScanImageHeader:
+        header = scanimage_header(page.software, page.description)
+        wanted = self._channel or header.channels[0]
+        if wanted not in header.channels:
+            raise SettingMissingError(
+                setting=f"acquisition.source.channel to one of {list(header.channels)}",
+                reason=f"channel {wanted} was not saved",
+            )
+        self._place = header.channels.index(wanted)
+        self.header = header
+        log.info("ScanImage: %s", header)
+        return header
+
+
+class TiffTailSource:
+    """One channel of a ScanImage acquisition, by the stamps of its pages.
+
+    A scan is given when it is in the file and its time has come: (its stamp - the first stamp) /
+    `speed` after the first one was given. Frames that are taken during flyback are left out and
+    are not lost. Raises StreamError, SettingMissingError, ScanSizeChangedError.
+    """
+
+    watches_screen = False
+
+    def __init__(self, config: TiffTailConfig, *, clock: Clock) -> None:
+        self._clock = clock
+        self._speed = config.speed
+        self._idle_ns = None if config.idle_s is None else round(config.idle_s * _NS_PER_S)
+        self._row = TiffRow(config.path)
+        self._pages = ScanImagePages(channel=config.channel, scan_rate_hz=config.scan_rate_hz)
+        self._intake: Intake | None = None
+        self._waiting: DecodedScan | None = None
+        self._first: tuple[int, int] | None = None
+        self._grown_ns: int | None = None
+        self.ended = False
+
+    @property
+    def spec(self) -> FrameSpec:
+        header = self._pages.header
+        return FrameSpec(
+            None,
+            None,
+            "int16",
+            planes=1 if header is None else header.volume.slices,
+            channels=1 if header is None else len(header.channels),
+            scan_rate_hz=None if header is None else self._pages.scan_rate_hz,
+        )
+
+    def begin(self, t_ns: int) -> None:
+        """The microscope runs by itself."""
+
+    def see(self, frame: ShownFrame) -> None:
+        """The real animal looks at the real screen."""
+
+    def take(self, until_ns: int) -> Sequence[Measured]:
+        while (scan := self._waiting or self._found()) is None:
+            now_ns = self._clock.now_ns()
+            if self.ended or now_ns >= until_ns:
+                return ()
+            self._clock.sleep_until(min(until_ns, now_ns + _POLL_NS))
+        due_ns = self._due_ns(scan)
+        self._clock.sleep_until(min(due_ns, until_ns))
+        self._waiting = scan if self._clock.now_ns() < due_ns else None
+        if self._waiting is not None:
+            return ()
+        if self._intake is None:
+            self._intake = Intake(scan_rate_hz=self._pages.scan_rate_hz * self._speed)
+        accepted = self._intake.accepted(scan, arrived_ns=self._clock.now_ns())
+        return () if accepted is None else (accepted,)
+
+    def health(self) -> dict[str, float]:
+        counted = {} if self._intake is None else self._intake.health()
+        return {**counted, "files": self._row.files}
+
+    def close(self) -> None:
+        self._row.close()
+
+    def _found(self) -> DecodedScan | None:
+        """Give the next scan that is in the file, its stamp scaled by the speed."""
+        while (page := self._row.page()) is not None:
+            self._grown_ns = self._clock.now_ns()
+            scan = self._pages.scan(page)
+            if scan is not None:
+                return replace(scan, t_source_ns=round((scan.t_source_ns or 0) / self._speed))
+        now_ns = self._clock.now_ns()
+        self._grown_ns = now_ns if self._grown_ns is None else self._grown_ns
+        if self._idle_ns is not None and self._row.files:
+            self.ended = now_ns - self._grown_ns >= self._idle_ns
+        return None
+
+    def _due_ns(self, scan: DecodedScan) -> int:
+        stamp_ns = scan.t_source_ns or 0
+        if self._first is None:
+            self._first = (stamp_ns, self._clock.now_ns())
+        return self._first[1] + stamp_ns - self._first[0]
+
+
+def _following(path: Path) -> Path | None:
+    """Name of the next file of the row: the last number in the name, one higher."""
+    found = re.fullmatch(r"(.*?)(\d+)", path.stem)
+    if found is None:
+        return None
+    number = str(int(found[2]) + 1).zfill(len(found[2]))
+    return path.with_name(f"{found[1]}{number}{path.suffix}")

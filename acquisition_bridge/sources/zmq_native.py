@@ -1,0 +1,97 @@
+"""Our own messages, pushed by a rig that speaks them itself: MATLAB, C++, LabVIEW, Python.
+
+The rig connects a PUSH socket and sends `scan`, `behaviour` or `fluorescence` messages
+(docs/wire.md). A scan's `number` is the rig's own counter; its times are HostNs where `clock` is
+"host", and else stamps of the rig's clock, which are mapped by the quickest arrivals.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from acquisition_bridge.sources.contract import FrameSpec, Measured
+from acquisition_bridge.sources.intake import DecodedScan, Intake
+from acquisition_bridge.timestamps import SourceTime
+from rtdecode.runtime.sockets import CLOCK_NAME, Collector, Wire
+from rtdecode.schema.config.acquisition import ZmqNativeSource as ZmqNativeConfig
+from rtdecode.schema.interfaces import Clock
+from rtdecode.schema.messages import Behaviour, Fluorescence, Received, Scan, ShownFrame
+
+
+class NativeMessages:
+    """Received messages to what goes on: pure, so that a test needs no socket."""
+
+    def __init__(self, *, scan_rate_hz: float) -> None:
+        self.intake = Intake(scan_rate_hz=scan_rate_hz)
+        self._behaviour_time = SourceTime()
+        self._rois_time = SourceTime()
+        self.ignored = 0
+
+    def measured(self, received: Received) -> Measured | None:
+        """What `received` brings, in host time; None for what is old or of another kind."""
+        body, is_host = received.message.body, received.message.clock == CLOCK_NAME
+        arrived_ns = received.t_received_ns
+        if isinstance(body, Scan):
+            return self._scan(body, arrived_ns, is_host=is_host)
+        if isinstance(body, Behaviour):
+            if is_host:
+                return body
+            t_ns = self._behaviour_time.host_ns(body.t_sample_ns, arrived_ns=arrived_ns)
+            return replace(body, t_sample_ns=t_ns)
+        if isinstance(body, Fluorescence):
+            if is_host:
+                return body
+            t_ns = self._rois_time.host_ns(body.t_scan_ns, arrived_ns=arrived_ns)
+            return replace(body, t_scan_ns=t_ns)
+        self.ignored += 1
+        return None
+
+    def _scan(self, body: Scan, arrived_ns: int, *, is_host: bool) -> Scan | None:
+        stamp_ns = None if is_host else body.t_end_ns
+        decoded = DecodedScan(body.pixels_counts, body.number, body.plane, stamp_ns)
+        scan = self.intake.accepted(decoded, arrived_ns=arrived_ns)
+        if scan is None or not is_host:
+            return scan
+        return replace(scan, t_start_ns=body.t_start_ns, t_end_ns=body.t_end_ns)
+
+
+class ZmqNativeSource:
+    """The bound end of the rig's PUSH socket.
+
+    Raises AddressInUseError at once, MessageError for what is not one of our messages.
+    """
+
+    watches_screen = False
+    ended = False
+
+    def __init__(self, config: ZmqNativeConfig, *, clock: Clock, queue: int = 1000) -> None:
+        self._wire = Wire()
+        self._clock = clock
+        self._messages = NativeMessages(scan_rate_hz=config.scan_rate_hz)
+        self.spec = FrameSpec(None, None, "uint16", scan_rate_hz=config.scan_rate_hz)
+        try:
+            self._inlet = Collector(self._wire, clock=clock, endpoint=config.address, queue=queue)
+        except BaseException:
+            self._wire.close()
+            raise
+
+    def begin(self, t_ns: int) -> None:
+        """The microscope runs by itself."""
+
+    def see(self, frame: ShownFrame) -> None:
+        """The real animal looks at the real screen."""
+
+    def take(self, until_ns: int) -> Sequence[Measured]:
+        wait_s = max(0, until_ns - self._clock.now_ns()) / 1e9
+        return list(self._wanted(self._inlet.take(wait_s)))
+
+    def health(self) -> dict[str, float]:
+        return {**self._messages.intake.health(), "ignored": self._messages.ignored}
+
+    def close(self) -> None:
+        self._wire.close()
+
+    def _wanted(self, taken: Sequence[tuple[bytes, Received]]) -> Iterable[Measured]:
+        for _, received in taken:
+            body = self._messages.measured(received)
+            if body is not None:
+                yield body

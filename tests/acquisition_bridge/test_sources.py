@@ -1,0 +1,210 @@
+"""One suite for all live adapters: each case must hold on every fake rig that can show it."""
+
+import os
+import runpy
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from acquisition_bridge.sources.contract import Source
+from acquisition_bridge.sources.opening import open_source
+from rtdecode.runtime.clock import HostClock
+from rtdecode.schema.config import RunConfig
+from rtdecode.schema.errors import MessageError, ScanSizeChangedError, StreamError
+from rtdecode.schema.messages import Scan
+
+RIGS = runpy.run_path(str(Path(__file__).with_name("fake_rigs.py")))["RIGS"]
+CASES = {
+    "order": "every scan once and in order",
+    "pieces": "partial reads",
+    "missing": "missing scans show as a jump of the number",
+    "old": "repeated and reordered scans are left out",
+    "size": "a change of size is refused by name",
+    "death": "the rig dies and comes back",
+    "saturated": "saturated values stay and are counted",
+    "slow": "a slow consumer loses nothing",
+    "late": "the rig comes after the bridge",
+    "garbage": "bytes that cannot be are refused by name",
+}
+SIZE = (6, 9)
+RNG = np.random.default_rng(0)
+SCANS = RNG.integers(0, 8000, (40, *SIZE))
+TABLE = Path(__file__).resolve().parents[2] / "docs" / "conformance.md"
+
+
+@pytest.fixture(params=RIGS, ids=lambda rig: rig.kind)
+def rig(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Any]:
+    """One fake rig of each kind."""
+    made = request.param(tmp_path)
+    yield made
+    made.close()
+
+
+def possible(rig: Any, case: str) -> None:
+    if case in rig.cannot:
+        pytest.skip(f"{rig.kind}: {rig.cannot[case]}")
+
+
+@contextmanager
+def opened(rig: Any) -> Iterator[Source]:
+    config = RunConfig.model_validate({"acquisition": {"source": rig.config()}})
+    source = open_source(config, HostClock())
+    source.begin(HostClock().now_ns())
+    try:
+        yield source
+    finally:
+        source.close()
+
+
+def taken(rig: Any, source: Source, *, wait_ms: int = 20) -> list[Scan]:
+    rig.pump()
+    bodies = source.take(HostClock().now_ns() + wait_ms * 1_000_000)
+    rig.pump()
+    return [body for body in bodies if isinstance(body, Scan)]
+
+
+def collected(rig: Any, source: Source, count: int) -> list[Scan]:
+    """All scans until `count` have come and nothing more does, or patience ends."""
+    scans: list[Scan] = []
+    for _ in range(300):
+        scans += taken(rig, source, wait_ms=50)
+        if len(scans) >= count:
+            break
+    return scans + taken(rig, source, wait_ms=1)
+
+
+def same(scans: list[Scan], expected: np.ndarray) -> None:
+    assert len(scans) == len(expected)
+    for scan, pixels in zip(scans, expected, strict=True):
+        np.testing.assert_array_equal(scan.pixels_counts.astype(np.int64), pixels)
+
+
+def test_every_scan_comes_once_in_order_with_its_time(rig: Any) -> None:
+    with opened(rig) as source:
+        for counter, pixels in enumerate(SCANS[:8]):
+            rig.send(counter, pixels)
+        scans = collected(rig, source, 8)
+    same(scans, SCANS[:8])
+    assert [scan.number for scan in scans] == list(range(8))
+    ends = [scan.t_end_ns for scan in scans]
+    assert ends == sorted(ends)
+    assert ends[-1] <= HostClock().now_ns()
+    assert all(scan.t_start_ns <= scan.t_end_ns for scan in scans)
+
+
+@pytest.mark.parametrize("piece_bytes", [1, 7, 64])
+def test_scans_that_come_in_pieces_are_put_together(rig: Any, piece_bytes: int) -> None:
+    possible(rig, "pieces")
+    with opened(rig) as source:
+        for counter, pixels in enumerate(SCANS[:3]):
+            rig.send(counter, pixels, pieces=piece_bytes)
+        same(collected(rig, source, 3), SCANS[:3])
+
+
+def test_missing_scans_show_as_a_jump_of_the_number(rig: Any) -> None:
+    possible(rig, "missing")
+    with opened(rig) as source:
+        for counter in (3, 4, 9):
+            rig.send(counter, SCANS[counter])
+        scans = collected(rig, source, 3)
+        assert source.health()["lost"] == 4
+    same(scans, SCANS[[3, 4, 9]])
+    assert [scan.number for scan in scans] == [0, 1, 6]
+
+
+def test_repeated_and_older_scans_are_left_out(rig: Any) -> None:
+    possible(rig, "old")
+    with opened(rig) as source:
+        for counter in (5, 6, 6, 4, 7):
+            rig.send(counter, SCANS[counter])
+        scans = collected(rig, source, 3)
+        health = source.health()
+    same(scans, SCANS[[5, 6, 7]])
+    assert (health["repeated"], health["reordered"]) == (1, 1)
+
+
+def test_a_change_of_size_in_mid_stream_is_refused(rig: Any) -> None:
+    possible(rig, "size")
+    with opened(rig) as source:
+        rig.send(0, SCANS[0])
+        same(collected(rig, source, 1), SCANS[:1])
+        rig.send(1, SCANS[1, :4, :5])
+        with pytest.raises(ScanSizeChangedError, match=r"shape \(4, 5\).*\(6, 9\)"):
+            collected(rig, source, 1)
+
+
+def test_a_rig_that_dies_and_comes_back_goes_on(rig: Any) -> None:
+    possible(rig, "death")
+    with opened(rig) as source:
+        for counter in range(4):
+            rig.send(counter, SCANS[counter])
+        before = collected(rig, source, 4)
+        rig.die()
+        for counter in range(3):
+            rig.send(counter + 20 if rig.kind == "zmq_native" else counter, SCANS[counter])
+        after = collected(rig, source, 3)
+    same(before + after, SCANS[[0, 1, 2, 3, 0, 1, 2]])
+    numbers = [scan.number for scan in before + after]
+    assert numbers == sorted(set(numbers))
+
+
+def test_saturated_values_stay_and_are_counted(rig: Any) -> None:
+    glaring = SCANS[1].copy()
+    glaring[2, 3] = rig.most
+    with opened(rig) as source:
+        for counter, pixels in enumerate((SCANS[0], glaring)):
+            rig.send(counter, pixels)
+        same(collected(rig, source, 2), np.stack([SCANS[0], glaring]))
+        assert source.health()["saturated"] == 1
+
+
+def test_a_slow_consumer_loses_nothing(rig: Any) -> None:
+    with opened(rig) as source:
+        taken(rig, source, wait_ms=1)
+        for counter, pixels in enumerate(SCANS):
+            rig.send(counter, pixels)
+            rig.pump()
+        same(collected(rig, source, len(SCANS)), SCANS)
+
+
+def test_a_rig_that_comes_later_is_waited_for(rig: Any) -> None:
+    with opened(rig) as source:
+        assert not source.take(HostClock().now_ns() + 5_000_000)
+        assert not source.ended
+        rig.send(0, SCANS[0])
+        same(collected(rig, source, 1), SCANS[:1])
+
+
+def test_bytes_that_cannot_be_a_scan_are_refused_by_name(rig: Any) -> None:
+    possible(rig, "garbage")
+    with opened(rig) as source:
+        rig.garbage()
+        with pytest.raises((StreamError, MessageError)):
+            collected(rig, source, 1)
+
+
+def table() -> str:
+    lines = [
+        "# Conformance of the adapters",
+        "",
+        "Every *holds* is a test against a fake rig that speaks the same bytes. None of these",
+        "adapters has been tried on a real microscope yet. Written by",
+        "`RTDECODE_WRITE_TABLE=1 pytest tests/acquisition_bridge/test_sources.py`.",
+        "",
+        "| case | " + " | ".join(rig.kind for rig in RIGS) + " |",
+        "|---" * (len(RIGS) + 1) + "|",
+    ]
+    for case, says in CASES.items():
+        cells = [f"– ({rig.cannot[case]})" if case in rig.cannot else "holds" for rig in RIGS]
+        lines.append(f"| {says} | " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def test_the_table_in_the_docs_says_what_is_tested() -> None:
+    if os.environ.get("RTDECODE_WRITE_TABLE"):
+        TABLE.write_text(table(), encoding="utf-8")
+    assert TABLE.read_text(encoding="utf-8") == table()
