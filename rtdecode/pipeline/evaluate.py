@@ -52,7 +52,8 @@ def main(process: Process) -> int:
         clock=process.clock,
         on_turn=process.on_turn(stage.counters),
     )
-    publisher.push(score.finish())
+    for last in score.finish():
+        publisher.push(last)
     publisher.end(session=process.ticket.session, reason="stopped")
     return 0
 

@@ -1,5 +1,6 @@
 """What a session came to, computed from its log alone, so that it can be computed again."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -134,7 +135,7 @@ def summarise(session: SessionLayout) -> Summary:
     for item in reader.messages(lambda stream: stream.endswith(_READ_KINDS)):
         tally.add(item)
         score.step([item])
-    final = score.finish()
+    final = next(iter(score.finish()), None)
     counted = LogReader(session.log).summary()
     return Summary(
         session=session.folder.name,
@@ -157,13 +158,10 @@ def _online_score(config: RunConfig) -> OnlineScore:
     )
 
 
-def _scores(final: Score) -> dict[str, Any]:
-    if final.n_frames == 0:
-        return dict.fromkeys(("video_r", "frame_r", "ssim", "shift_ms")) | {"frames_scored": 0}
-    return {
-        "video_r": final.video_r,
-        "frame_r": final.frame_r,
-        "ssim": final.ssim,
-        "shift_ms": final.shift_ms,
-        "frames_scored": final.n_frames,
-    }
+def _scores(final: Score | None) -> dict[str, Any]:
+    names = ("video_r", "frame_r", "ssim", "shift_ms")
+    if final is None:
+        return dict.fromkeys(names) | {"frames_scored": 0}
+    values = {name: getattr(final, name) for name in names}
+    known = {name: value if math.isfinite(value) else None for name, value in values.items()}
+    return {**known, "frames_scored": final.n_frames}

@@ -34,7 +34,7 @@ def test_a_file_is_taken_as_it_is(tmp_path: Path) -> None:
 )
 def test_a_wrong_mask_is_refused(tmp_path: Path, wrong: np.ndarray) -> None:
     np.save(tmp_path / "m.npy", wrong)
-    with pytest.raises(UnreadableFileError, match="expected a bool .npy of shape"):
+    with pytest.raises(UnreadableFileError, match=r"expected a bool \.npy of shape"):
         scoring_mask(masked_by(tmp_path / "m.npy"))
 
 

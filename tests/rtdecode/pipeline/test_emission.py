@@ -1,0 +1,80 @@
+"""Reconstructions pushed from one thread leave, paced, from another, and its errors come back."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rtdecode.emit import Pace
+from rtdecode.pipeline.emission import Emission
+from rtdecode.runtime.clock import HostClock
+from rtdecode.runtime.sockets import Collector, Publisher, Wire
+from rtdecode.schema.config.decode import EmitConfig
+from rtdecode.schema.errors import RecorderFullError
+from rtdecode.schema.frame_grid import FrameGrid
+from rtdecode.schema.messages import Body, Reconstruction, Start
+
+CLOCK = HostClock()
+START = Start("s", config_yaml="", git_revision="", twin_hash="")
+
+
+def reconstruction(frame: int, *, side: int = 2) -> Reconstruction:
+    grey = np.full((side, side), 128, np.float32)
+    return Reconstruction(
+        luminance=grey,
+        uncertainty=grey,
+        frame=frame,
+        t_frame_ns=0,
+        t_scan_ns=0,
+        t_scan_end_ns=0,
+        t_received_ns=0,
+        t_responses_ns=0,
+        t_ready_ns=CLOCK.now_ns(),
+        lag_frames=0,
+        steps=1,
+        objective=0.0,
+        warm=True,
+        late=False,
+    )
+
+
+def pushed_without_end(emitting: Emission) -> None:
+    with emitting.started(START):
+        while True:
+            emitting.push(reconstruction(0, side=300))
+
+
+def emission(wire: Wire, folder: Path, *, queue: int = 100) -> tuple[Emission, Collector]:
+    tape = Collector(wire, clock=CLOCK, endpoint=f"ipc://{folder}/r", queue=queue)
+    publisher = Publisher(
+        wire,
+        "emit",
+        clock=CLOCK,
+        publish=f"ipc://{folder}/e",
+        record=f"ipc://{folder}/r",
+        queue=queue,
+    )
+    pace = Pace(EmitConfig(budget_ms=0.0), latency_s=0.05, clock=CLOCK)
+    return Emission(pace, publisher, clock=CLOCK), tape
+
+
+def test_a_burst_is_spread_over_its_frames_and_none_is_left_behind(tmp_path: Path) -> None:
+    with Wire() as wire:
+        emitting, tape = emission(wire, tmp_path)
+        first = FrameGrid(30.0).frame_at(CLOCK.now_ns())
+        with emitting.started(START):
+            for n in range(4):
+                emitting.push(reconstruction(first + n))
+        taken = list[Body]()
+        while not taken or taken[-1].kind != "end":
+            taken += [item.message.body for _, item in tape.take(1.0)]
+        frames = [body.frame - first for body in taken if isinstance(body, Reconstruction)]
+        assert frames == [0, 1, 2, 3]
+        assert emitting.counters() == {"out": 4, "late": 0}
+
+
+def test_an_error_of_the_thread_is_raised_where_the_process_can_end(tmp_path: Path) -> None:
+    with Wire() as wire:
+        emitting, _ = emission(wire, tmp_path, queue=1)
+        with pytest.raises(RecorderFullError):
+            pushed_without_end(emitting)

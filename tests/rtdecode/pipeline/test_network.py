@@ -1,0 +1,29 @@
+"""Every run meets in a folder of its own; configured addresses stay."""
+
+from pathlib import Path
+
+from rtdecode.pipeline.network import private_network
+from rtdecode.schema.config.session import NetworkConfig
+
+LONGEST_SOCKET_PATH = 107
+
+
+def test_empty_endpoints_are_filled_and_the_folder_goes_with_the_run() -> None:
+    with private_network(NetworkConfig()) as network:
+        addresses = network.model_dump().values()
+        folders = {Path(address.removeprefix("ipc://")).parent for address in addresses}
+        assert len(set(addresses)) == len(NetworkConfig.model_fields)
+        assert all(len(address) <= LONGEST_SOCKET_PATH for address in addresses)
+        assert all(folder.is_dir() for folder in folders)
+    assert not any(folder.exists() for folder in folders)
+
+
+def test_configured_addresses_stay() -> None:
+    with private_network(NetworkConfig(bridge="tcp://10.0.0.5:5701")) as network:
+        assert network.bridge == "tcp://10.0.0.5:5701"
+        assert network.recorder.startswith("ipc://")
+
+
+def test_two_runs_never_meet() -> None:
+    with private_network(NetworkConfig()) as one, private_network(NetworkConfig()) as two:
+        assert not set(one.model_dump().values()) & set(two.model_dump().values())
