@@ -17,7 +17,7 @@ from stimulus.headless import HeadlessScreen
 from stimulus.pacing import pacing_for
 from stimulus.playback import Player
 from stimulus.presenter import psychopy_window
-from stimulus.priority import take_real_time
+from stimulus.priority import Priority, take_real_time
 from stimulus.programme import programme
 from stimulus.reel import Reel
 from stimulus.schedule import MovieFrame
@@ -35,7 +35,7 @@ def main(process: Process) -> int:
     config = process.config.stimulus
     outlet = process.publisher(process.config.network.stimulus or _ANY_PORT)
     frames = _limited(programme(config), process)
-    take_real_time()
+    take_real_time(Priority.FRAME_LOOP)
     with opened_screen(config, process.clock) as screen, Reel(frames, ahead=_AHEAD_FRAMES) as reel:
         player = _player(config, screen, process, outlet)
         process.wait_for_go()

@@ -6,7 +6,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import Generic, Self, TypeVar
 
-from stimulus.priority import leave_real_time
+from stimulus.priority import Priority, take_real_time
 
 T = TypeVar("T")
 
@@ -20,7 +20,9 @@ class Reel(Generic[T]):
 
     def __init__(self, items: Iterator[T], *, ahead: int) -> None:
         self._items = items
-        self._worker = ThreadPoolExecutor(1, "reel", initializer=leave_real_time)
+        self._worker = ThreadPoolExecutor(
+            1, "reel", initializer=take_real_time, initargs=(Priority.AHEAD,)
+        )
         self._coming: deque[Future[T | None]] = deque(self._ordered() for _ in range(ahead))
 
     def __iter__(self) -> Self:

@@ -38,11 +38,19 @@ class Shelf:
         return [body for body in self.bodies if isinstance(body, ShownFrame)]
 
 
-def _written(path: Path, frames: NDArray[np.uint8], rate: int, *, rotation: int = 0) -> Path:
+def _written(
+    path: Path,
+    frames: NDArray[np.uint8],
+    rate: int,
+    *,
+    rotation: int = 0,
+    codec: str = "libx264",
+    pixels: str = "yuv420p",
+) -> Path:
     """A video of (frame, row, col) grey levels."""
     with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=rate, options={"crf": "1"})
-        stream.height, stream.width, stream.pix_fmt = *frames.shape[1:], "yuv420p"
+        stream = container.add_stream(codec, rate=rate, options={"crf": "1"})
+        stream.height, stream.width, stream.pix_fmt = *frames.shape[1:], pixels
         stream.set_display_rotation(rotation)
         for grey in frames:
             frame = av.VideoFrame.from_ndarray(np.stack([grey] * 3, axis=-1), format="rgb24")

@@ -71,11 +71,18 @@ def until_end(inlet: Subscriber) -> Iterator[Stamped]:
                 return
 
 
-@pytest.mark.parametrize("presenter", ["headless", "psychopy"])
+@pytest.mark.parametrize(
+    ("presenter", "env"), [("headless", {}), ("psychopy", {}), ("psychopy", {"DISPLAY": ":9876"})]
+)
 def test_a_run_begins_with_start_and_ends_with_end_and_has_no_hole(
-    config: Config, inlet: Subscriber, started: Callable[..., Any], presenter: str
+    config: Config,
+    inlet: Subscriber,
+    started: Callable[..., Any],
+    presenter: str,
+    env: dict[str, str],
 ) -> None:
-    process = started(config(1.0, presenter=presenter))
+    display = "virtual" if env else "auto"  # what DISPLAY says must not matter to a virtual one
+    process = started(config(1.0, presenter=presenter, display=display), **env)
     told = [message for message in until_end(inlet) if not isinstance(message.body, Health)]
     assert isinstance(told[0].body, Start)
     shown = [message.seq for message in told if isinstance(message.body, ShownFrame)]

@@ -1,52 +1,66 @@
-"""Area averaging keeps what must be kept, and agrees with block means."""
+"""Area averaging keeps what must be kept, and agrees with block means and with weights."""
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from skimage.measure import block_reduce
 
-from stimulus.area import Shrinker, overlap_weights
+from stimulus.area import Shrinker, row_means
 
 SCREEN = (36, 64)
+SIDES = st.integers(1, 200)
 
 
-@given(cells=st.integers(1, 300), parts=st.integers(1, 70), data=st.data())
-def test_each_part_is_a_mean_of_its_cells(cells: int, parts: int, data: st.DataObject) -> None:
-    start = data.draw(st.floats(0, cells / 2))
-    weights = overlap_weights(start, cells - start / 2, cells=cells, parts=parts)
-    np.testing.assert_allclose(weights.sum(1), 1, rtol=1e-4)
-    assert weights.min() >= 0
+def overlaps(edges: NDArray[np.float64], cells: int) -> NDArray[np.float64]:
+    """(parts, cells) share of each cell in each part, the slow and obvious way."""
+    upper = np.minimum(edges[1:, None], np.arange(cells) + 1)
+    lower = np.maximum(edges[:-1, None], np.arange(cells))
+    return np.clip(upper - lower, 0, None) / np.diff(edges)[:, None]
+
+
+def noise(rows: int, cols: int, seed: int) -> NDArray[np.uint8]:
+    return np.random.default_rng(seed).integers(0, 256, (rows, cols), np.uint8)
 
 
 @given(rows=st.integers(1, 5), cols=st.integers(1, 5), seed=st.integers(0, 99))
 def test_whole_blocks_are_averaged_as_block_reduce_does(rows: int, cols: int, seed: int) -> None:
-    picture = np.random.default_rng(seed).integers(0, 256, (36 * rows, 64 * cols), np.uint8)
+    picture = noise(36 * rows, 64 * cols, seed)
     aspect = rows / cols  # square pixels on the screen, whatever the blocks
     shrunk = Shrinker.between(picture.shape, SCREEN, pixel_aspect=aspect).shrunk(picture)
-    expected = block_reduce(picture, (rows, cols), np.mean)
-    np.testing.assert_allclose(shrunk, expected, atol=0.51)
+    np.testing.assert_allclose(shrunk, block_reduce(picture, (rows, cols), np.mean), rtol=1e-9)
 
 
-def test_half_a_cell_counts_half() -> None:
-    expected = [[2 / 3, 1 / 3, 0], [0, 1 / 3, 2 / 3]]
-    np.testing.assert_allclose(overlap_weights(0, 3, cells=3, parts=2), expected, rtol=1e-6)
+@given(rows=SIDES, cols=SIDES, aspect=st.floats(0.3, 3), seed=st.integers(0, 99))
+def test_cut_rows_and_columns_count_by_their_share(
+    rows: int, cols: int, aspect: float, seed: int
+) -> None:
+    picture = noise(rows, cols, seed)
+    shrinker = Shrinker.between((rows, cols), SCREEN, pixel_aspect=aspect)
+    down, across = overlaps(shrinker.row_edges, rows), overlaps(shrinker.col_edges, cols)
+    np.testing.assert_allclose(shrinker.shrunk(picture), down @ picture @ across.T, atol=1e-6)
+
+
+def test_half_a_row_counts_half() -> None:
+    picture = np.array([[30], [60], [90]], np.uint8)
+    # two parts of three rows: (30 + 60 / 2) / 1.5 and (60 / 2 + 90) / 1.5
+    np.testing.assert_allclose(row_means(picture, np.array([0, 1.5, 3])), [[40], [80]])
 
 
 @pytest.mark.parametrize("size", [(480, 640), (1080, 1920), (720, 300), (7, 5)])
 def test_the_middle_is_kept_and_the_rest_cut(size: tuple[int, int]) -> None:
     rows, cols = size
-    kept_rows, kept_cols = min(rows, cols * 9 / 16), min(cols, rows * 16 / 9)
     shrinker = Shrinker.between(size, SCREEN)
-    assert shrinker.picture == size
-    cut_rows = np.flatnonzero(shrinker.down.sum(0) < 1e-6)
-    cut_cols = np.flatnonzero(shrinker.across.sum(1) < 1e-6)
-    assert abs(len(cut_rows) - (rows - kept_rows)) < 2
-    assert abs(len(cut_cols) - (cols - kept_cols)) < 2
-    np.testing.assert_array_equal(shrinker.shrunk(np.full(size, 77, np.uint8)), 77)
+    kept_rows, kept_cols = np.ptp(shrinker.row_edges), np.ptp(shrinker.col_edges)
+    assert kept_cols / kept_rows == pytest.approx(16 / 9)
+    assert kept_rows == pytest.approx(rows) or kept_cols == pytest.approx(cols)
+    assert shrinker.row_edges[0] + shrinker.row_edges[-1] == pytest.approx(rows)
+    assert shrinker.col_edges[0] + shrinker.col_edges[-1] == pytest.approx(cols)
+    np.testing.assert_allclose(shrinker.shrunk(np.full(size, 77, np.uint8)), 77, rtol=1e-9)
 
 
 def test_wide_pixels_make_a_wide_picture() -> None:
     anamorphic = Shrinker.between((576, 720), SCREEN, pixel_aspect=64 / 45)
-    np.testing.assert_allclose(anamorphic.down.sum(0), 36 / 576, rtol=1e-4)
-    np.testing.assert_allclose(anamorphic.across.sum(1), 64 / 720, rtol=1e-4)
+    assert (anamorphic.row_edges[0], anamorphic.row_edges[-1]) == pytest.approx((0, 576))
+    assert (anamorphic.col_edges[0], anamorphic.col_edges[-1]) == pytest.approx((0, 720))

@@ -1,23 +1,26 @@
-"""Real-time priority is taken where it is permitted, and a helper thread may leave it."""
+"""Real-time priority is taken where it is permitted, the frame loop's above its helper's."""
 
 import os
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from stimulus.priority import leave_real_time, take_real_time
+from stimulus.priority import Priority, take_real_time
 
 
-def test_a_thread_that_takes_it_and_leaves_it_runs_as_usual() -> None:
-    def policies() -> tuple[bool, int, int]:
-        permitted, taken = take_real_time(), os.sched_getscheduler(0)
-        leave_real_time()
-        return permitted, taken, os.sched_getscheduler(0)
+@pytest.mark.parametrize("priority", Priority)
+def test_a_thread_has_what_it_was_permitted_to_take(priority: Priority) -> None:
+    def taken() -> tuple[bool, int, int]:
+        permitted = take_real_time(priority)
+        return permitted, os.sched_getscheduler(0), os.sched_getparam(0).sched_priority
 
     with ThreadPoolExecutor(1) as thread:  # so that this thread stays as it is
-        permitted, taken, after = thread.submit(policies).result()
-    assert taken == (os.SCHED_RR if permitted else os.SCHED_OTHER)
-    assert after == os.SCHED_OTHER
+        permitted, policy, number = thread.submit(taken).result()
+    assert (policy, number) == ((os.SCHED_RR, priority) if permitted else (os.SCHED_OTHER, 0))
+
+
+def test_the_frame_loop_goes_before_its_helper() -> None:
+    assert Priority.FRAME_LOOP > Priority.AHEAD
 
 
 def test_where_it_is_not_permitted_nothing_changes(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -25,4 +28,4 @@ def test_where_it_is_not_permitted_nothing_changes(monkeypatch: pytest.MonkeyPat
         raise PermissionError
 
     monkeypatch.setattr(os, "sched_setscheduler", refused)
-    assert not take_real_time()
+    assert not take_real_time(Priority.FRAME_LOOP)

@@ -38,6 +38,28 @@ def test_another_rate_keeps_the_speed(
     np.testing.assert_allclose([frame.mean() for frame in read], [30 * n for n in shown], atol=2)
 
 
+@pytest.mark.parametrize(
+    ("codec", "pixels"),
+    [
+        ("libx264", "yuv420p"),
+        ("libx264", "yuv422p"),
+        ("libx264", "yuv444p"),
+        ("mjpeg", "yuvj420p"),
+        ("ffv1", "gray"),
+        ("ffv1", "bgr0"),
+        ("ffv1", "yuv420p10le"),
+    ],
+)
+def test_black_is_0_and_white_255_in_every_format(
+    film: Film, tmp_path: Path, codec: str, pixels: str
+) -> None:
+    greys = np.array([0, 64, 128, 255], np.uint8)
+    frames = np.broadcast_to(greys[:, None, None], (4, 72, 100))  # 100: lines are padded
+    path = film(tmp_path / "a.mkv", frames, 30, codec=codec, pixels=pixels)
+    read = video_frames(path, screen=SCREEN, rate_hz=30.0)
+    np.testing.assert_allclose([frame.mean() for frame in read], greys, atol=2.1)
+
+
 @given(
     gaps=st.lists(st.floats(0.001, 0.2), min_size=1, max_size=30),
     origin=st.floats(-5, 5),
