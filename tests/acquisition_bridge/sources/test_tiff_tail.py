@@ -1,0 +1,140 @@
+"""ScanImage's files: planes, channels, files in a row, pace; and real ones read right."""
+
+import logging
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tifffile
+
+from acquisition_bridge.sources.tiff_tail import GrowingTiff, TiffTailSource
+from rtdecode.schema.config.acquisition import TiffTailSource as TiffTailConfig
+from rtdecode.schema.errors import SettingMissingError
+from rtdecode.schema.messages import Scan
+
+SCANS = np.random.default_rng(0).integers(-50, 4000, (24, 6, 8)).astype(np.int16)
+HEADER = """SI.VERSION_MAJOR = 2023
+SI.hChannels.channelSave = [1 4]
+SI.hFastZ.enable = true
+SI.hFastZ.numDiscardFlybackFrames = 1
+SI.hRoiManager.scanFrameRate = 20.0
+SI.hStackManager.actualNumSlices = 2
+SI.hStackManager.enable = true
+SI.hStackManager.framesPerSlice = 1
+"""
+
+
+def written(path: Path, first: int, last: int) -> None:
+    """Pages `first` to `last` of an acquisition of two channels, two planes, one flyback frame."""
+    with tifffile.TiffWriter(path, bigtiff=True) as writer:
+        for page in range(first, last):
+            frame = page // 2
+            text = f"frameNumbers = {frame + 1}\nframeTimestamps_sec = {frame / 20:.9f}\n"
+            writer.write(
+                SCANS[page], description=text, software=HEADER, metadata=None, contiguous=False
+            )
+
+
+def streamed(clock: Any, path: Path, **options: Any) -> tuple[list[Scan], TiffTailSource]:
+    source = TiffTailSource(TiffTailConfig(path=path, idle_s=0.3, **options), clock=clock)
+    source.begin(clock.now_ns())
+    scans: list[Scan] = []
+    with closing(source):
+        while not source.ended:
+            for body in source.take(clock.now_ns() + 50_000_000):
+                assert isinstance(body, Scan)
+                scans.append(body)
+    return scans, source
+
+
+@pytest.mark.parametrize(("channel", "place"), [(None, 0), (1, 0), (4, 1)])
+def test_one_channel_with_planes_and_without_flyback(
+    tmp_path: Path, clock: Any, channel: int | None, place: int
+) -> None:
+    written(tmp_path / "scan_00001.tif", 0, 24)
+    scans, source = streamed(clock, tmp_path / "scan_00001.tif", channel=channel)
+    kept = [frame for frame in range(12) if frame % 3 < 2]
+    np.testing.assert_array_equal([s.pixels_counts for s in scans], SCANS[place::2][kept])
+    assert [scan.plane for scan in scans] == [0, 1] * 4
+    assert [scan.number for scan in scans] == list(range(8))
+    assert (source.spec.planes, source.spec.channels, source.health()["lost"]) == (2, 2, 0)
+
+
+def test_files_in_a_row_are_one_acquisition(tmp_path: Path, clock: Any) -> None:
+    for number, (first, last) in enumerate([(0, 10), (10, 12), (12, 24)], start=1):
+        written(tmp_path / f"scan_{number:05d}.tif", first, last)
+    scans, source = streamed(clock, tmp_path / "scan_00001.tif")
+    assert [scan.number for scan in scans] == list(range(8))
+    assert source.health()["files"] == 3
+
+
+@pytest.mark.parametrize("speed", [1.0, 5.0])
+def test_it_keeps_the_pace_of_the_stamps(tmp_path: Path, clock: Any, speed: float) -> None:
+    written(tmp_path / "scan_00001.tif", 0, 24)
+    scans, _ = streamed(clock, tmp_path / "scan_00001.tif", speed=speed)
+    stamps_s = np.array([frame / 20 for frame in range(12) if frame % 3 < 2])
+    ends_s = (np.array([scan.t_end_ns for scan in scans]) - scans[0].t_end_ns) / 1e9
+    np.testing.assert_allclose(ends_s, stamps_s / speed, atol=1e-4)
+
+
+def test_a_channel_that_was_not_saved_is_named_with_those_that_were(
+    tmp_path: Path, clock: Any
+) -> None:
+    written(tmp_path / "scan_00001.tif", 0, 2)
+    with pytest.raises(SettingMissingError, match=r"\[1, 4\].*channel 2 was not saved"):
+        streamed(clock, tmp_path / "scan_00001.tif", channel=2)
+
+
+def test_a_header_that_the_stamps_contradict_is_told(
+    tmp_path: Path, clock: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "scan_00001.tif"
+    with tifffile.TiffWriter(path, bigtiff=True) as writer:
+        for frame in range(12):
+            text = f"frameNumbers = {frame + 1}\nframeTimestamps_sec = {frame / 5:.9f}\n"
+            header = HEADER.replace("[1 4]", "1")
+            writer.write(SCANS[frame], description=text, software=header, metadata=None)
+    with caplog.at_level(logging.WARNING):
+        streamed(clock, path)
+    assert "20.00 frames/s, the stamps of its pages say 5.00" in caplog.text
+
+
+def test_a_page_is_given_only_once_it_is_whole(tmp_path: Path) -> None:
+    written(tmp_path / "scan_00001.tif", 0, 2)
+    data = (tmp_path / "scan_00001.tif").read_bytes()
+    growing = tmp_path / "growing.tif"
+    growing.touch()
+    tiff, given = GrowingTiff(growing), 0
+    for size in range(0, len(data), 50):
+        growing.write_bytes(data[:size])
+        given += tiff.page() is not None
+    growing.write_bytes(data)
+    given += tiff.page() is not None
+    given += tiff.page() is not None
+    assert given == 2
+    tiff.close()
+
+
+REAL = {
+    # scans, rows and columns, planes, channels
+    "sample_scanimage_version_3_8.tiff": (10, (256, 256), 1, 1),
+    "scanimage_20220923_noroi.tif": (12, (256, 256), 2, 2),
+    "vol_no_flyback_00001_00001.tif": (90, (20, 20), 9, 1),
+    "vol_one_ch_multi_files_00001_00001.tif": (270, (20, 20), 9, 1),
+}
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize("name", REAL)
+def test_real_files_are_read_right(shared_folder: Path, clock: Any, name: str) -> None:
+    count, shape, planes, channels = REAL[name]
+    path = shared_folder / "data" / "vendor" / "ScanImage" / name
+    scans, source = streamed(clock, path, speed=100.0)
+    assert len(scans) == count
+    assert {scan.pixels_counts.shape for scan in scans} == {shape}
+    assert (source.spec.planes, source.spec.channels) == (planes, channels)
+    assert len({scan.plane for scan in scans}) == planes
+    assert source.health()["lost"] == 0
+    np.testing.assert_array_equal(scans[0].pixels_counts, tifffile.imread(path, key=0))
