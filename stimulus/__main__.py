@@ -10,6 +10,7 @@ from itertools import islice
 
 from rtdecode.runtime.process import Process, run_process
 from rtdecode.schema.config.stimulus import Display, Presenter, StimulusConfig
+from rtdecode.schema.errors import UnknownOrderError
 from rtdecode.schema.interfaces import Clock, Sink
 from rtdecode.schema.messages import Body
 from stimulus.commands import Orders
@@ -85,7 +86,12 @@ def _player(config: StimulusConfig, screen: Screen, process: Process, outlet: Si
 
 
 def _turn(process: Process, player: Player) -> None:
-    player.orders.obey(process.orders())
+    for command in process.orders():
+        try:
+            player.orders.obey(command)
+        except UnknownOrderError as error:
+            # somebody else's mistake must not end an experiment
+            log.warning("%s", error)
     process.beat(player.truth.counters())
 
 

@@ -1,6 +1,5 @@
 """Orders that change what is shown: `stop`, `pause` (grey screen) and `show` (go on)."""
 
-from collections.abc import Iterable
 from enum import StrEnum
 from threading import Event
 
@@ -30,12 +29,11 @@ class Orders:
         """True once the end was asked for."""
         return self._stop.is_set()
 
-    def obey(self, commands: Iterable[Command]) -> None:
-        """Take `commands` in order; UnknownOrderError for a name that is not an Order."""
-        for command in commands:
-            if command.name not in set(Order):
-                raise UnknownOrderError(got=command.name, known=[*Order])
-            if command.name == Order.STOP:
-                self._stop.set()
-            elif command.name != Order.GO:
-                self.paused = command.name == Order.PAUSE
+    def obey(self, command: Command) -> None:
+        """Take one command; UnknownOrderError, and no change, where it is not an Order."""
+        if command.name not in set(Order):
+            raise UnknownOrderError(got=command.name, known=[*Order])
+        if command.name == Order.STOP:
+            self._stop.set()
+        elif command.name != Order.GO:
+            self.paused = command.name == Order.PAUSE

@@ -9,10 +9,15 @@ from rtdecode.schema.messages import Command
 from stimulus.commands import Orders
 
 
+def order(name: str) -> Command:
+    return Command(target="stimulus", name=name, value="")
+
+
 def told(*names: str) -> tuple[Orders, Event]:
     stop = Event()
     orders = Orders(stop)
-    orders.obey([Command(target="stimulus", name=name, value="") for name in names])
+    for name in names:
+        orders.obey(order(name))
     return orders, stop
 
 
@@ -40,5 +45,7 @@ def test_a_stop_from_elsewhere_counts_as_well() -> None:
 
 
 def test_an_unknown_order_is_refused_by_name() -> None:
+    orders, _ = told("pause")
     with pytest.raises(UnknownOrderError, match=r"'dance'.*stop, pause, show, go"):
-        told("pause", "dance")
+        orders.obey(order("dance"))
+    assert orders.paused

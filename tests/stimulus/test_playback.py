@@ -51,7 +51,7 @@ def order(player: Player, name: str, *, at: int) -> Callable[[], None]:
 
     def each_frame() -> None:
         if player.truth.shown == at + 1:
-            player.orders.obey([Command(target="stimulus", name=name, value="")])
+            player.orders.obey(Command(target="stimulus", name=name, value=""))
 
     return each_frame
 
