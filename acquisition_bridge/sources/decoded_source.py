@@ -41,16 +41,34 @@ class Link(Protocol):
     def close(self) -> None: ...
 
 
+class Switch(Protocol):
+    """What sets the rig's stream going, where the rig must be asked for it."""
+
+    def turn_on(self) -> None: ...
+
+    def turn_off(self) -> None:
+        """Undo it; never raises, for the rig may be gone."""
+        ...
+
+
 class DecodedSource:
     """Scans from a live microscope; raises StreamError and ScanSizeChangedError."""
 
     watches_screen = False
 
     def __init__(
-        self, link: Link, decoder: Decoder, *, clock: Clock, spec: FrameSpec, intake: Intake
+        self,
+        link: Link,
+        decoder: Decoder,
+        *,
+        clock: Clock,
+        spec: FrameSpec,
+        intake: Intake,
+        switch: Switch | None = None,
     ) -> None:
         self._link, self._decoder, self._clock = link, decoder, clock
         self._intake = intake
+        self._switch = switch
         self._connections = link.connections
         self.spec = spec
 
@@ -59,7 +77,8 @@ class DecodedSource:
         return self._link.ended
 
     def begin(self, t_ns: int) -> None:
-        """The microscope runs by itself."""
+        if self._switch is not None:
+            self._switch.turn_on()
 
     def see(self, frame: ShownFrame) -> None:
         """The real animal looks at the real screen."""
@@ -79,4 +98,6 @@ class DecodedSource:
         return {**self._intake.health(), "connections": self._link.connections}
 
     def close(self) -> None:
+        if self._switch is not None:
+            self._switch.turn_off()
         self._link.close()

@@ -14,6 +14,7 @@ import numpy as np
 from acquisition_bridge.sources.contract import FrameSpec
 from acquisition_bridge.sources.decoded_source import DecodedSource
 from acquisition_bridge.sources.intake import DecodedScan, Intake
+from acquisition_bridge.sources.prairie_control import PrairieSwitch
 from acquisition_bridge.sources.scan_pixels import Pixels
 from acquisition_bridge.sources.tcp_link import TcpLink
 from rtdecode.schema.config.acquisition import PrairieRawSource
@@ -75,4 +76,11 @@ def prairie_raw(config: PrairieRawSource, clock: Clock) -> DecodedSource:
             scan_rate_hz=config.scan_rate_hz,
         ),
         intake=Intake(scan_rate_hz=config.scan_rate_hz),
+        switch=_switch(config),
     )
+
+
+def _switch(config: PrairieRawSource) -> PrairieSwitch | None:
+    if config.control_port is None:
+        return None
+    return PrairieSwitch(config.host, config.control_port, buffered_frames=config.buffered_frames)

@@ -99,6 +99,9 @@ class PrairieRawSource(Section):
     resonant: bool = False
     offset_counts: Index = 8192
     scan_rate_hz: Positive = 30.0
+    control_port: Port | None = None
+    """PrairieView's own port, 1236, to switch the stream on and off; None: somebody else does."""
+    buffered_frames: Count = 50
 
 
 class TiffTailSource(Section):
