@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,8 @@ import pytest
 import yaml
 
 from rtdecode.runtime.clock import HostClock
-from rtdecode.runtime.sockets import Subscriber, Wire
-from rtdecode.schema.messages import End, Health, ShownFrame, Stamped, Start
+from rtdecode.runtime.sockets import ControlDesk, Subscriber, Wire
+from rtdecode.schema.messages import Command, End, Health, ShownFrame, Stamped, Start
 
 pytestmark = pytest.mark.system
 
@@ -60,7 +61,9 @@ def started() -> Iterator[Callable[..., "subprocess.Popen[str]"]]:
     yield start
     for process in running:
         process.kill()
-        process.communicate()
+        process.wait()
+        if process.stderr is not None:
+            process.stderr.close()
 
 
 def until_end(inlet: Subscriber) -> Iterator[Stamped]:
@@ -106,6 +109,30 @@ def test_a_signal_ends_it_cleanly(
     assert isinstance(told[-1], End)
     assert told[-1].reason == "stopped as asked"
     assert process.wait(20) == 0
+
+
+def test_orders_come_over_the_control_line(
+    config: Config, inlet: Subscriber, started: Callable[..., Any], tmp_path: Path
+) -> None:
+    path, control = config(None, presenter="headless"), f"ipc://{tmp_path}/control"
+    path.write_text(path.read_text().replace("network:", f"network:\n  control: {control}"))
+    # said at these numbers of messages; a heartbeat may swallow an order, so each is said twice
+    orders = {5: "pause", 6: "pause", 25: "show", 26: "show", 27: "dance", 45: "stop"}
+    clips: list[str] = []
+    with Wire() as wire:
+        desk = ControlDesk(wire, clock=HostClock(), endpoint=control)
+        process = started(path)
+        while not any(message.body.state == "ready" for _, message in desk.take(0.1)):
+            pass
+        desk.tell("stimulus", Command(target="stimulus", name="go", value=""))
+        for message in until_end(inlet):
+            if isinstance(message.body, ShownFrame):
+                clips.append(message.body.clip)
+                if name := orders.get(len(clips)):
+                    desk.tell("stimulus", Command(target="stimulus", name=name, value=""))
+    assert [clip for clip, _ in groupby(clips, "grey".__eq__)] == [False, True, False]
+    assert process.wait(20) == 0
+    assert "unknown command 'dance'" in process.communicate()[1]
 
 
 @pytest.mark.parametrize(
