@@ -6,7 +6,7 @@ import numpy as np
 
 from rtdecode.acquire import GapWatch
 from rtdecode.behaviour import BehaviourJoin
-from rtdecode.pipeline.calcium_stage import calcium_stage
+from rtdecode.pipeline.calcium_stage import CalciumStage, calcium_stage
 from rtdecode.pipeline.decoding_stage import DecodingStage
 from rtdecode.pipeline.inversion import Inversion, inversion
 from rtdecode.schema.config import RunConfig
@@ -20,6 +20,7 @@ class Assembly:
     """The stages of the decoder, ready to work."""
 
     stage: DecodingStage
+    calcium: CalciumStage
     inversion: Inversion | None
 
     @property
@@ -30,8 +31,8 @@ class Assembly:
 
 def assembled(config: RunConfig, *, seen_by: str, clock: Clock) -> Assembly:
     """All stages from scans to reconstructions; errors of files and of numbers that do not fit."""
-    calcium, neurons = calcium_stage(config, clock=clock)
-    inverted = inversion(config, neurons=neurons, clock=clock)
+    calcium = calcium_stage(config, clock=clock)
+    inverted = inversion(config, neurons=calcium.neurons, clock=clock)
     neutral = np.zeros(_BEHAVIOUR_CHANNELS, np.float32)
     stage = DecodingStage(
         gaps=GapWatch(seen_by=seen_by),
@@ -39,4 +40,4 @@ def assembled(config: RunConfig, *, seen_by: str, clock: Clock) -> Assembly:
         behaviour=BehaviourJoin(neutral if inverted is None else inverted.neutral_behaviour),
         decoder=None if inverted is None else inverted.decoder,
     )
-    return Assembly(stage, inverted)
+    return Assembly(stage, calcium, inverted)

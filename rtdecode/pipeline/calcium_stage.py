@@ -1,52 +1,127 @@
 """The calcium chain of a run: with masks from a file, or found in its first scans."""
 
+import logging
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Protocol
 
 from rtdecode.calcium import CalciumChain
 from rtdecode.calcium.calibration import Calibration
+from rtdecode.calcium.detect import detected_masks
 from rtdecode.calcium.masks import Masks
+from rtdecode.calcium.reference import mean_of_aligned
 from rtdecode.schema.config import RunConfig
-from rtdecode.schema.config.calcium import CalciumConfig
+from rtdecode.schema.config.calcium import Detector
 from rtdecode.schema.errors import MasksMissingError
 from rtdecode.schema.interfaces import Clock
-from rtdecode.schema.messages import Fluorescence, Health, Received, Responses
+from rtdecode.schema.messages import Fluorescence, Health, Received, Responses, Scan
 
+log = logging.getLogger(__name__)
 Out = Fluorescence | Responses | Health
+MASKS_FILE = "masks.npz"
+CALIBRATION_FILE = "calibration.npz"
 
 
 class CalciumStage(Protocol):
     """A calcium chain, however it comes by its masks."""
 
+    @property
+    def neurons(self) -> int | None:
+        """How many neurons it reads; None while that is not known."""
+        ...
+
     def step(self, items: Sequence[Received]) -> Iterator[Out]:
         """Scans in, fluorescence and responses out."""
         ...
 
+    def save(self, folder: Path) -> None:
+        """Write masks and calibration into a session, where they are known."""
+        ...
 
-def calcium_stage(config: RunConfig, *, clock: Clock) -> tuple[CalciumStage, int | None]:
-    """The chain of the run and its number of neurons, None where that must be found first.
 
-    Raises MasksMissingError where the config names neither masks nor a detector; whatever the
-    files of masks and calibration are wrong about.
+def calcium_stage(config: RunConfig, *, clock: Clock) -> CalciumStage:
+    """The chain that the run asks for.
+
+    Raises MasksMissingError where the config names neither masks nor a detector, and whatever is
+    wrong with the files of masks and calibration.
     """
-    calcium = config.calcium
-    if calcium.masks is not None:
-        masks = Masks.load(calcium.masks)
-        return _chain(calcium, masks, config=config, clock=clock), masks.count
-    raise MasksMissingError
+    if config.calcium.masks is not None:
+        return MaskedChain(Masks.load(config.calcium.masks), config, clock=clock)
+    if config.calcium.detector is Detector.NONE:
+        raise MasksMissingError
+    return DetectingChain(config, clock=clock)
 
 
-def _chain(
-    calcium: CalciumConfig, masks: Masks, *, config: RunConfig, clock: Clock
-) -> CalciumChain:
-    calibration = None
-    if calcium.calibration is not None:
-        calibration = Calibration.load(calcium.calibration)
-    return CalciumChain(
-        calcium,
-        masks=masks,
-        scan_rate_hz=config.acquisition.source.scan_rate_hz,
-        reference=None,
-        calibration=calibration,
-        clock=clock,
-    )
+class MaskedChain:
+    """A calcium chain whose masks are known, with the calibration that the config names."""
+
+    def __init__(self, masks: Masks, config: RunConfig, *, clock: Clock) -> None:
+        named = config.calcium.calibration
+        self._masks = masks
+        self._chain = CalciumChain(
+            config.calcium,
+            masks=masks,
+            scan_rate_hz=config.acquisition.source.scan_rate_hz,
+            reference=None,
+            calibration=None if named is None else Calibration.load(named),
+            clock=clock,
+        )
+
+    @property
+    def neurons(self) -> int:
+        return self._masks.count
+
+    def step(self, items: Sequence[Received]) -> Iterator[Out]:
+        yield from self._chain.step(items)
+
+    def save(self, folder: Path) -> None:
+        self._masks.save(folder / MASKS_FILE)
+        if self._chain.calibration is not None:
+            self._chain.calibration.save(folder / CALIBRATION_FILE)
+
+
+class DetectingChain:
+    """Keeps the first scans, finds cells in them, and then carries them and all others through.
+
+    Nothing is lost meanwhile: the kept scans give their fluorescence once the cells are known.
+    """
+
+    def __init__(self, config: RunConfig, *, clock: Clock) -> None:
+        self._config, self._clock = config, clock
+        self._kept: list[Received] = []
+        self._chain: MaskedChain | None = None
+
+    @property
+    def neurons(self) -> int | None:
+        return None if self._chain is None else self._chain.neurons
+
+    def step(self, items: Sequence[Received]) -> Iterator[Out]:
+        for item in items:
+            if self._chain is not None:
+                yield from self._chain.step([item])
+            elif isinstance(item.message.body, Scan):
+                yield from self._keep(item)
+
+    def save(self, folder: Path) -> None:
+        if self._chain is not None:
+            self._chain.save(folder)
+
+    def _keep(self, item: Received) -> Iterator[Out]:
+        self._kept.append(item)
+        if len(self._kept) < self._config.calcium.detector_scans:
+            return
+        self._chain = MaskedChain(self._found(), self._config, clock=self._clock)
+        log.info("found %d cells in the first %d scans", self._chain.neurons, len(self._kept))
+        kept, self._kept = self._kept, []
+        yield from self._chain.step(kept)
+
+    def _found(self) -> Masks:
+        calcium = self._config.calcium
+        bodies = (item.message.body for item in self._kept)
+        scans = [body.pixels_counts for body in bodies if isinstance(body, Scan)]
+        first = scans[: calcium.reference_scans]
+        return detected_masks(
+            scans,
+            reference=mean_of_aligned(first, max_shift_px=calcium.max_shift_px),
+            max_shift_px=calcium.max_shift_px,
+        )

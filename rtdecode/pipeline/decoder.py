@@ -48,6 +48,7 @@ def main(process: Process) -> int:
             clock=process.clock,
             on_turn=process.on_turn(lambda: _counters(parts, emission)),
         )
+    parts.calcium.save(config.record.folder / process.ticket.session)
     return 0
 
 

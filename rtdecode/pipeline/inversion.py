@@ -14,7 +14,7 @@ from rtdecode.decode.twin import TwinSpec
 from rtdecode.decode.twin_folder import load_twin, twin_hash
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.config.decode import DecodeConfig
-from rtdecode.schema.errors import NeuronCountError, TwinMissingError
+from rtdecode.schema.errors import NeuronCountError, SettingMissingError, TwinMissingError
 from rtdecode.schema.interfaces import Clock
 from rtdecode.schema.messages import Responses, WindowFrame
 
@@ -90,5 +90,8 @@ def _warm_up(decoder: Decoder, spec: TwinSpec, decode: DecodeConfig) -> None:
 
 def _response_latency_s(config: RunConfig) -> float:
     """A scan completes what lies before its beginning; deconvolution waits for some more."""
-    period_s = 1.0 / config.acquisition.source.scan_rate_hz
-    return period_s * (2 + config.calcium.deconvolution_lag_scans)
+    rate_hz = config.acquisition.source.scan_rate_hz
+    if rate_hz is None:
+        reason = "when frames are due follows from it"
+        raise SettingMissingError(setting="acquisition.source.scan_rate_hz", reason=reason)
+    return (2 + config.calcium.deconvolution_lag_scans) / rate_hz
