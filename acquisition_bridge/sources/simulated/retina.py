@@ -59,7 +59,7 @@ class Retina:
         newest = None
         while self._coming and self._coming[0][0] <= t_ns:
             due_ns, newest = self._coming.popleft()
-            self.late_frames += due_ns <= t_ns - step_ns
+            self.late_frames += due_ns < t_ns - step_ns
         if newest is not None:
             self.look_at(newest)
 

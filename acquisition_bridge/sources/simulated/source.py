@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from acquisition_bridge.sources.contract import FrameSpec, Measured
 from acquisition_bridge.sources.simulated.microscope import SimulatedMicroscope
+from acquisition_bridge.sources.simulated.retina import DELAY_NS
 from rtdecode.schema.config.acquisition import SimulatedSource as SimulatedConfig
 from rtdecode.schema.interfaces import Clock
 from rtdecode.schema.messages import Behaviour, Scan, ShownFrame
@@ -31,7 +32,8 @@ class SimulatedSource:
         self._begin_ns = t_ns
 
     def see(self, frame: ShownFrame) -> None:
-        self._rig.see(frame.luminance, frame.t_flip_ns - self._begin_ns)
+        # what was shown before the beginning is on the screen when it begins
+        self._rig.see(frame.luminance, max(frame.t_flip_ns - self._begin_ns, -DELAY_NS))
 
     def take(self, until_ns: int) -> Sequence[Measured]:
         due_ns = self._begin_ns + self._rig.next_due_ns

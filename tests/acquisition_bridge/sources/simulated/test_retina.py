@@ -50,7 +50,7 @@ def test_uniform_grey_has_no_contrast_and_a_checkerboard_has() -> None:
 def test_a_frame_that_is_told_of_too_late_is_counted() -> None:
     retina = eye()
     retina.see(FRAME, 0)
-    retina.advance_to(DELAY_NS + STEP_NS, step_ns=STEP_NS)
+    retina.advance_to(DELAY_NS + STEP_NS + 1, step_ns=STEP_NS)
     assert retina.late_frames == 1
 
 

@@ -40,3 +40,13 @@ def test_it_gives_nothing_before_its_time(clock: Any) -> None:
     source = SimulatedSource(CONFIG, screen_px=(36, 64), clock=clock)
     source.begin(clock.now_ns() + 1_000_000_000)
     assert source.take(clock.now_ns() + 50_000_000) == ()
+
+
+def test_what_was_shown_before_the_beginning_is_on_the_screen(clock: Any) -> None:
+    source = SimulatedSource(CONFIG, screen_px=(36, 64), clock=clock)
+    begun_ns = clock.now_ns()
+    source.begin(begun_ns)
+    source.see(ShownFrame("clip", 0, FRAME, begun_ns - 700_000_000, 1))
+    while clock.now_ns() < begun_ns + 100_000_000:
+        source.take(clock.now_ns() + 50_000_000)
+    assert source.health()["late_frames"] == 0
