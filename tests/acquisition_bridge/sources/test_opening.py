@@ -1,7 +1,11 @@
 """The config decides which source is opened."""
 
+import re
 from pathlib import Path
 from typing import Any
+
+import pytest
+import yaml
 
 from acquisition_bridge.sources.opening import open_source
 from acquisition_bridge.sources.raw_movie import RawMovieSource
@@ -19,3 +23,13 @@ def test_a_movie_and_the_simulated_rig_are_told_apart(tmp_path: Path, clock: Any
     made = open_source(RunConfig.model_validate({"acquisition": {"source": small}}), clock)
     assert isinstance(made, SimulatedSource)
     assert made.spec.scan_rate_hz == 15.0
+
+
+PAGE = Path(__file__).resolve().parents[3] / "docs" / "rig.md"
+EXAMPLES = re.findall(r"```yaml\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_the_examples_for_rigs_are_configs(example: str) -> None:
+    config = RunConfig.model_validate(yaml.safe_load(example))
+    assert config.acquisition.source.kind != "simulated"

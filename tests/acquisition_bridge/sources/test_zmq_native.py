@@ -1,5 +1,7 @@
 """Our own messages from a rig: host times stay, foreign clocks are mapped, others are ignored."""
 
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +9,7 @@ import numpy as np
 import pytest
 
 from acquisition_bridge.sources.zmq_native import NativeMessages, ZmqNativeSource
+from rtdecode.runtime.codec import unpack
 from rtdecode.schema.config.acquisition import ZmqNativeSource as ZmqNativeConfig
 from rtdecode.schema.errors import AddressInUseError
 from rtdecode.schema.messages import (
@@ -20,6 +23,7 @@ from rtdecode.schema.messages import (
 )
 
 PIXELS = np.zeros((3, 4), np.uint16)
+CLIENTS = Path(__file__).resolve().parents[3] / "docs" / "clients"
 PAIR = np.zeros(2, np.float32)
 
 
@@ -70,3 +74,28 @@ def test_an_address_that_is_taken_is_named(tmp_path: Path, clock: Any) -> None:
     config = ZmqNativeConfig(address=f"ipc://{tmp_path}/nowhere/deeper/x")
     with pytest.raises(AddressInUseError, match="deeper"):
         ZmqNativeSource(config, clock=clock)
+
+
+MAIN = """
+#include <stdio.h>
+#include "scan_message.h"
+int main(void) {
+    uint16_t pixels[6] = {1, 2, 3, 4, 500, 65535};
+    uint8_t message[600];
+    size_t size = scan_message(message, pixels, 2, 3, 70000, 5000000000, 5033000000);
+    return fwrite(message, 1, size, stdout) != size;
+}
+"""
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler here")
+def test_the_c_example_in_the_docs_makes_one_of_our_messages(tmp_path: Path) -> None:
+    (tmp_path / "main.c").write_text(MAIN)
+    build = ["cc", "-std=c99", "-Wall", "-Werror", "-I", str(CLIENTS), "-o", str(tmp_path / "a")]
+    subprocess.run([*build, str(tmp_path / "main.c")], check=True)
+    message = unpack(subprocess.run([str(tmp_path / "a")], check=True, capture_output=True).stdout)
+    assert (message.stream, message.seq, message.clock) == ("rig/scan", 70000, "rig")
+    scan = message.body
+    assert isinstance(scan, Scan)
+    np.testing.assert_array_equal(scan.pixels_counts, [[1, 2, 3], [4, 500, 65535]])
+    assert (scan.number, scan.t_start_ns, scan.t_end_ns) == (70000, 5_000_000_000, 5_033_000_000)
