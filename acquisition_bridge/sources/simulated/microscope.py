@@ -103,14 +103,9 @@ class SimulatedMicroscope:
         """Show `luminance`, (row, col) uint8 grey levels, from `t_ns` on; raises ShapeError."""
         self._mouse.see(luminance, t_ns)
 
-    def advance_to(self, t_ns: int) -> Iterator[Scan | Behaviour]:
-        """Give the scans and samples of behaviour that are due until `t_ns`, in due order."""
-        while (due_ns := self.next_due_ns) <= t_ns:
-            self._mouse.live_until(due_ns)
-            if self._sample_ns(self._samples) == due_ns:
-                yield self._sample(due_ns)
-            else:
-                yield self._scan(due_ns)
+    def advance_to(self, t_ns: int) -> list[Scan | Behaviour]:
+        """Live on to `t_ns`; the scans and samples of behaviour that are due by then, in order."""
+        return list(self._due(t_ns))
 
     def footprints(self) -> list[tuple[I32, F32]]:
         """Give each neuron's place at rest.
@@ -119,6 +114,14 @@ class SimulatedMicroscope:
         sum to 1; no pixel is outside the field of view.
         """
         return footprints(self._tissue)
+
+    def _due(self, t_ns: int) -> Iterator[Scan | Behaviour]:
+        while (due_ns := self.next_due_ns) <= t_ns:
+            self._mouse.live_until(due_ns)
+            if self._sample_ns(self._samples) == due_ns:
+                yield self._sample(due_ns)
+            else:
+                yield self._scan(due_ns)
 
     def _sample(self, t_ns: int) -> Behaviour:
         state = self._mouse.behaviour
