@@ -2,11 +2,12 @@
 
 import re
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from acquisition_bridge.sources.scan_order import VolumeLayout
 from rtdecode.schema.errors import StreamError
 
-_FRAME = re.compile(r"^frameNumbers = (\d+)", re.MULTILINE)
+_FRAME = re.compile(r"^frameNumbers = (\d{1,18})", re.MULTILINE)
 _STAMP = re.compile(r"^frameTimestamps_sec = ([\d.eE+-]+)", re.MULTILINE)
 _MOST = 1 << 16
 _NS_PER_S = 1_000_000_000
@@ -22,6 +23,16 @@ class ScanImageHeader:
     """As announced; the stamps of the pages are to be trusted where they disagree."""
 
 
+class PageStamp(NamedTuple):
+    """Frame since the start (from 0), and ns since the acquisition began.
+
+    In a slow stack each slice is an acquisition: only the first number runs on.
+    """
+
+    frame: int
+    t_ns: int
+
+
 def scanimage_header(software: str, description: str) -> ScanImageHeader:
     """Read the texts of the first page; a TIFF of another program has one channel and one plane.
 
@@ -34,15 +45,16 @@ def scanimage_header(software: str, description: str) -> ScanImageHeader:
     return ScanImageHeader((1,), VolumeLayout(), None)
 
 
-def page_stamp(description: str) -> tuple[int, int] | None:
-    """(frame from 0, ns since the acquisition began) of a page; None where it says none."""
+def page_stamp(description: str) -> PageStamp | None:
+    """Read which frame a page is and when it was taken; None where it does not say."""
     frame, stamp = _FRAME.search(description), _STAMP.search(description)
     if frame is None or stamp is None:
         return None
     try:
-        return int(frame[1]) - 1, round(float(stamp[1]) * _NS_PER_S)
+        t_ns = round(float(stamp[1]) * _NS_PER_S)
     except (ValueError, OverflowError) as error:
         raise _error(f"the time stamp {stamp[1]!r:.40}") from error
+    return PageStamp(int(frame[1]) - 1, t_ns)
 
 
 def _modern(text: str) -> ScanImageHeader:

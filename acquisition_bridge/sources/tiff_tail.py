@@ -10,13 +10,14 @@ from pathlib import Path
 from acquisition_bridge.sources.contract import FrameSpec, Measured
 from acquisition_bridge.sources.intake import DecodedScan, Intake
 from acquisition_bridge.sources.scanimage_header import (
+    PageStamp,
     ScanImageHeader,
     page_stamp,
     scanimage_header,
 )
 from acquisition_bridge.sources.tiff_directory import TiffFormat, TiffPage, tiff_format, tiff_page
 from rtdecode.schema.config.acquisition import TiffTailSource as TiffTailConfig
-from rtdecode.schema.errors import SettingMissingError
+from rtdecode.schema.errors import SettingMissingError, StreamError
 from rtdecode.schema.interfaces import Clock
 from rtdecode.schema.messages import ShownFrame
 
@@ -34,7 +35,7 @@ class GrowingTiff:
     def __init__(self, path: Path) -> None:
         self._file = path.open("rb")
         self._format: TiffFormat | None = None
-        self._next = 0
+        self._next = self._page_at = 0
         self._pointer_at: int | None = None
 
     def page(self) -> TiffPage | None:
@@ -46,9 +47,15 @@ class GrowingTiff:
             self._next = self._format.first_page
         if self._next == 0 and self._pointer_at is not None:
             raw = self._read_at(self._pointer_at, self._format.pointer.size)
-            self._next = int(self._format.pointer.unpack(raw)[0])
-        page = tiff_page(self._read_at, self._format, self._next) if self._next else None
+            whole = len(raw) == self._format.pointer.size
+            self._next = int(self._format.pointer.unpack(raw)[0]) if whole else 0
+        if self._next == 0:
+            return None
+        if self._next <= self._page_at:
+            raise StreamError(stream="tiff_tail", reason=f"its pages run back to {self._next}")
+        page = tiff_page(self._read_at, self._format, self._next)
         if page is not None:
+            self._page_at = self._next
             self._next, self._pointer_at = page.next_page, page.next_pointer
         return page
 
@@ -103,6 +110,7 @@ class ScanImagePages:
         self._channel, self._rate_hz = channel, scan_rate_hz
         self._place = 0
         self._pages = 0
+        self._last = PageStamp(0, 0)
         self._first: tuple[int, int] | None = None
         self.header: ScanImageHeader | None = None
 
@@ -121,10 +129,15 @@ class ScanImagePages:
             return None
         stamp = page_stamp(page.description)
         if stamp is None:
-            stamp = (frame, round(frame * _NS_PER_S / self.scan_rate_hz))
-        self._judge(*stamp)
-        place = header.volume.place(stamp[0])
-        return None if place is None else DecodedScan(page.pixels, *place, stamp[1])
+            stamp = PageStamp(frame, round(frame * _NS_PER_S / self.scan_rate_hz))
+        self._judge(stamp.frame, stamp.t_ns)
+        place = header.volume.place(stamp.frame)
+        if place is None:
+            return None
+        # a new acquisition of a loop counts its time anew
+        begins = stamp.frame > self._last.frame and stamp.t_ns < self._last.t_ns
+        self._last = stamp
+        return DecodedScan(page.pixels, *place, stamp.t_ns, begins)
 
     def _judge(self, frame: int, stamp_ns: int) -> None:
         """Warn once where the stamps tell another rate than the header; the stamps are used."""
@@ -233,7 +246,7 @@ class TiffTailSource:
 
     def _due_ns(self, scan: DecodedScan) -> int:
         stamp_ns = scan.t_source_ns or 0
-        if self._first is None:
+        if self._first is None or (scan.begins and scan is not self._waiting):
             self._first = (stamp_ns, self._clock.now_ns())
         return self._first[1] + stamp_ns - self._first[0]
 

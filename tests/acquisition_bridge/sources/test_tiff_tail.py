@@ -11,7 +11,7 @@ import tifffile
 
 from acquisition_bridge.sources.tiff_tail import GrowingTiff, TiffTailSource
 from rtdecode.schema.config.acquisition import TiffTailSource as TiffTailConfig
-from rtdecode.schema.errors import SettingMissingError
+from rtdecode.schema.errors import SettingMissingError, StreamError
 from rtdecode.schema.messages import Scan
 
 SCANS = np.random.default_rng(0).integers(-50, 4000, (24, 6, 8)).astype(np.int16)
@@ -99,6 +99,34 @@ def test_a_header_that_the_stamps_contradict_is_told(
     with caplog.at_level(logging.WARNING):
         streamed(clock, path)
     assert "20.00 frames/s, the stamps of its pages say 5.00" in caplog.text
+
+
+def test_acquisitions_after_another_go_on_in_number_and_time(tmp_path: Path, clock: Any) -> None:
+    path = tmp_path / "scan_00001.tif"
+    with tifffile.TiffWriter(path, bigtiff=True) as writer:
+        for page, frame in enumerate([0, 1, 2, 0, 1]):
+            text = f"frameNumbers = {page + 1}\nframeTimestamps_sec = {frame / 20:.6f}\n"
+            writer.write(SCANS[page], description=text, metadata=None, contiguous=False)
+    scans, source = streamed(clock, path)
+    assert [scan.number for scan in scans] == [0, 1, 2, 3, 4]
+    ends_s = (np.array([scan.t_end_ns for scan in scans]) - scans[0].t_end_ns) / 1e9
+    np.testing.assert_allclose(ends_s, [0, 0.05, 0.1, 0.1, 0.15], atol=1e-3)
+    assert (source.health()["lost"], source.health()["restarts"]) == (0, 1)
+
+
+def test_pages_that_run_back_are_refused(tmp_path: Path) -> None:
+    written(tmp_path / "scan_00001.tif", 0, 2)
+    with tifffile.TiffFile(tmp_path / "scan_00001.tif") as reader:
+        first, second = (page.offset for page in reader.pages)
+    data = bytearray((tmp_path / "scan_00001.tif").read_bytes())
+    at = data.index(second.to_bytes(8, "little"), first)
+    data[at : at + 8] = first.to_bytes(8, "little")
+    (tmp_path / "scan_00001.tif").write_bytes(data)
+    tiff = GrowingTiff(tmp_path / "scan_00001.tif")
+    assert tiff.page() is not None
+    with pytest.raises(StreamError, match="run back"):
+        tiff.page()
+    tiff.close()
 
 
 def test_a_page_is_given_only_once_it_is_whole(tmp_path: Path) -> None:
