@@ -1,13 +1,11 @@
 """TIFFs of ScanImage, finished or growing, one file or a numbered row of them."""
 
 import logging
-import os
-import re
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from acquisition_bridge.sources.contract import FrameSpec, Measured
+from acquisition_bridge.sources.growing_tiff import TiffRow
 from acquisition_bridge.sources.intake import DecodedScan, Intake
 from acquisition_bridge.sources.scanimage_header import (
     PageStamp,
@@ -15,9 +13,9 @@ from acquisition_bridge.sources.scanimage_header import (
     page_stamp,
     scanimage_header,
 )
-from acquisition_bridge.sources.tiff_directory import TiffFormat, TiffPage, tiff_format, tiff_page
+from acquisition_bridge.sources.tiff_directory import TiffPage
 from rtdecode.schema.config.acquisition import TiffTailSource as TiffTailConfig
-from rtdecode.schema.errors import SettingMissingError, StreamError
+from rtdecode.schema.errors import SettingMissingError
 from rtdecode.schema.interfaces import Clock
 from rtdecode.schema.messages import ShownFrame
 
@@ -27,80 +25,6 @@ _NS_PER_S = 1_000_000_000
 _DEFAULT_RATE_HZ = 30.0
 _JUDGED_FRAMES = 10
 _TOLERANCE = 0.1
-
-
-class GrowingTiff:
-    """Pages of one file as they become complete."""
-
-    def __init__(self, path: Path) -> None:
-        self._file = path.open("rb")
-        self._format: TiffFormat | None = None
-        self._next = self._page_at = 0
-        self._pointer_at: int | None = None
-
-    def page(self) -> TiffPage | None:
-        """Give the next page, None where it is not complete yet; raises StreamError."""
-        if self._format is None:
-            self._format = tiff_format(self._read_at)
-            if self._format is None:
-                return None
-            self._next = self._format.first_page
-        if self._next == 0 and self._pointer_at is not None:
-            raw = self._read_at(self._pointer_at, self._format.pointer.size)
-            whole = len(raw) == self._format.pointer.size
-            self._next = int(self._format.pointer.unpack(raw)[0]) if whole else 0
-        if self._next == 0:
-            return None
-        if self._next <= self._page_at:
-            raise StreamError(stream="tiff_tail", reason=f"its pages run back to {self._next}")
-        page = tiff_page(self._read_at, self._format, self._next)
-        if page is not None:
-            self._page_at = self._next
-            self._next, self._pointer_at = page.next_page, page.next_pointer
-        return page
-
-    def close(self) -> None:
-        """Close the file."""
-        self._file.close()
-
-    def _read_at(self, offset: int, size: int) -> bytes:
-        # offsets come from the file: one beyond what a file can have reads as nothing
-        return os.pread(self._file.fileno(), size, offset) if offset < 1 << 62 else b""
-
-
-class TiffRow:
-    """Pages of `path` and of the files that ScanImage numbers after it."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._file: GrowingTiff | None = None
-        self.files = 0
-
-    def page(self) -> TiffPage | None:
-        """Give the next page of whichever file it is in, None where there is none yet."""
-        file = self._file or self._opened(self._path)
-        page = None if file is None else file.page()
-        following = _following(self._path)
-        if page is not None or file is None or following is None or not following.is_file():
-            return page
-        page = file.page()  # it may have come before the next file was opened
-        if page is None:
-            self._path = following
-            self.close()
-            page = self.page()
-        return page
-
-    def close(self) -> None:
-        """Close the file that is open."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None
-
-    def _opened(self, path: Path) -> GrowingTiff | None:
-        if path.is_file():
-            self._file = GrowingTiff(path)
-            self.files += 1
-        return self._file
 
 
 class ScanImagePages:
@@ -249,12 +173,3 @@ class TiffTailSource:
         if self._first is None or (scan.begins and scan is not self._waiting):
             self._first = (stamp_ns, self._clock.now_ns())
         return self._first[1] + stamp_ns - self._first[0]
-
-
-def _following(path: Path) -> Path | None:
-    """Name of the next file of the row: the last number in the name, one higher."""
-    found = re.fullmatch(r"(.*?)(\d+)", path.stem)
-    if found is None:
-        return None
-    number = str(int(found[2]) + 1).zfill(len(found[2]))
-    return path.with_name(f"{found[1]}{number}{path.suffix}")

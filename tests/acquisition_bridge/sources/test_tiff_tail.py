@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import tifffile
 
-from acquisition_bridge.sources.tiff_tail import GrowingTiff, TiffTailSource
+from acquisition_bridge.sources.tiff_tail import TiffTailSource
 from rtdecode.schema.config.acquisition import TiffTailSource as TiffTailConfig
-from rtdecode.schema.errors import SettingMissingError, StreamError
+from rtdecode.schema.errors import SettingMissingError
 from rtdecode.schema.messages import Scan
 
 SCANS = np.random.default_rng(0).integers(-50, 4000, (24, 6, 8)).astype(np.int16)
@@ -112,37 +112,6 @@ def test_acquisitions_after_another_go_on_in_number_and_time(tmp_path: Path, clo
     ends_s = (np.array([scan.t_end_ns for scan in scans]) - scans[0].t_end_ns) / 1e9
     np.testing.assert_allclose(ends_s, [0, 0.05, 0.1, 0.1, 0.15], atol=1e-3)
     assert (source.health()["lost"], source.health()["restarts"]) == (0, 1)
-
-
-def test_pages_that_run_back_are_refused(tmp_path: Path) -> None:
-    written(tmp_path / "scan_00001.tif", 0, 2)
-    with tifffile.TiffFile(tmp_path / "scan_00001.tif") as reader:
-        first, second = (page.offset for page in reader.pages)
-    data = bytearray((tmp_path / "scan_00001.tif").read_bytes())
-    at = data.index(second.to_bytes(8, "little"), first)
-    data[at : at + 8] = first.to_bytes(8, "little")
-    (tmp_path / "scan_00001.tif").write_bytes(data)
-    tiff = GrowingTiff(tmp_path / "scan_00001.tif")
-    assert tiff.page() is not None
-    with pytest.raises(StreamError, match="run back"):
-        tiff.page()
-    tiff.close()
-
-
-def test_a_page_is_given_only_once_it_is_whole(tmp_path: Path) -> None:
-    written(tmp_path / "scan_00001.tif", 0, 2)
-    data = (tmp_path / "scan_00001.tif").read_bytes()
-    growing = tmp_path / "growing.tif"
-    growing.touch()
-    tiff, given = GrowingTiff(growing), 0
-    for size in range(0, len(data), 50):
-        growing.write_bytes(data[:size])
-        given += tiff.page() is not None
-    growing.write_bytes(data)
-    given += tiff.page() is not None
-    given += tiff.page() is not None
-    assert given == 2
-    tiff.close()
 
 
 REAL = {
