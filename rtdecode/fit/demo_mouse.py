@@ -21,15 +21,16 @@ from rtdecode.calcium.calibration import Calibration
 from rtdecode.calcium.masks import Masks, masks_from_lists
 from rtdecode.decode.twin_folder import load_twin
 from rtdecode.fit.datasets.sensorium import TRAIN, VALIDATION, SensoriumFolder, Stretch
-from rtdecode.fit.masks import SCORED_FROM, fit_transparency
+from rtdecode.fit.masks import fit_transparency, save_mask
 from rtdecode.fit.recording import Recording
 from rtdecode.fit.session_folder import SessionWriter
-from rtdecode.fit.training import Outcome, Progress
+from rtdecode.fit.training import Outcome
 from rtdecode.fit.twin_fit import fit_compact
+from rtdecode.runtime.config_file import read_config
 from rtdecode.schema.config.acquisition import SimulatedSource
 from rtdecode.schema.config.calcium import CalciumConfig
 from rtdecode.schema.config.fit import TrainingConfig
-from rtdecode.schema.errors import TooShortError
+from rtdecode.schema.errors import TooShortError, UnreadableFileError
 from rtdecode.schema.frame_grid import FrameGrid
 from rtdecode.schema.interfaces import Clock
 from stimulus.clips import Clip, Split, embedded_clips
@@ -54,7 +55,7 @@ _NEUTRAL = np.array([0, 30, 0, 0], np.float32)
 class DemoPlan:
     """How much is shown to the simulated mouse, in trials of 30 s, and the seed of it all."""
 
-    train: int = 36
+    train: int = 40
     validation: int = 4
     test: int = 4
     seed: int = 1
@@ -104,23 +105,66 @@ def record_demo_session(
     return masks, calibration
 
 
-def fit_demo_mouse(
+def demo_sections(config: Path, *, neurons: int | None) -> tuple[SimulatedSource, CalciumConfig]:
+    """The rig and the calcium chain of the demo's own config, with `neurons` in its place.
+
+    Raises
+    ------
+    UnreadableFileError
+        If the config runs another rig than the simulated one.
+    """
+    run = read_config(config)
+    source = run.acquisition.source
+    if not isinstance(source, SimulatedSource):
+        raise UnreadableFileError(
+            what="demo config", path=config, expected="source.kind simulated", got=source.kind
+        )
+    if neurons is not None:
+        source = source.model_copy(update={"neurons": neurons})
+    return source, run.calcium
+
+
+def make_demo_mouse(
     out: Path,
     session: Path,
+    plan: DemoPlan,
     config: TrainingConfig,
     *,
-    masks: Masks,
-    calibration: Calibration,
+    source: SimulatedSource,
+    calcium: CalciumConfig,
     clock: Clock,
-    report: Callable[[Progress], None],
+    report: Callable[[str, int, int], None],
 ) -> Outcome:
-    """Train on the recorded `session` and write all files of the demo mouse into `out`."""
+    """Record a session into `session`, train on it and write the demo mouse's files into `out`.
+
+    `report` is told what is being done, how much of it is done, and of how much.
+    """
+    masks, calibration = record_demo_session(
+        session,
+        source,
+        calcium,
+        plan,
+        clock=clock,
+        report=lambda done, total: report("recording", done, total),
+    )
     data = SensoriumFolder(session)
-    outcome = fit_compact(data, out, config, clock=clock, report=report)
+    outcome = fit_compact(
+        data,
+        out,
+        config,
+        clock=clock,
+        report=lambda now: report("training", now.step, now.steps),
+    )
     masks.save(out / MASKS_FILE)
     calibration.save(out / CALIBRATION_FILE)
-    alpha = fit_transparency(load_twin(out), data, steps=_MASK_STEPS, seed=config.seed)
-    np.save(out / SCORING_MASK_FILE, alpha >= SCORED_FROM)
+    alpha = fit_transparency(
+        load_twin(out),
+        data,
+        steps=_MASK_STEPS,
+        seed=config.seed,
+        report=lambda done: report("scoring mask", done, _MASK_STEPS),
+    )
+    save_mask(alpha, out / SCORING_MASK_FILE)
     return outcome
 
 

@@ -9,6 +9,7 @@ from near 0.
 """
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -18,6 +19,7 @@ from torch import Tensor
 
 from rtdecode.decode.twin import Twin, predict_tail
 from rtdecode.fit.datasets.sensorium import VALIDATION, SensoriumFolder
+from rtdecode.schema.errors import EmptyMaskError
 
 F32 = NDArray[np.float32]
 
@@ -60,6 +62,23 @@ def fit_transparency(
         alpha -= _RATE * gaussian_filter(gradient, _BLUR_PX, mode="constant")
         report(step + 1)
     return alpha
+
+
+def save_mask(alpha: F32, path: Path) -> NDArray[np.bool_]:
+    """Write the scored pixels to `path` and the transparency beside it; gives the former.
+
+    Raises
+    ------
+    EmptyMaskError
+        If no pixel is transparent enough to be scored.
+    """
+    scored = alpha >= SCORED_FROM
+    if not scored.any():
+        raise EmptyMaskError(highest=float(alpha.max()), needed=SCORED_FROM)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    np.save(path, scored)
+    np.save(path.with_name(f"{path.stem}_transparency.npy"), alpha)
+    return np.asarray(scored, np.bool_)
 
 
 def _gradient(twin: Twin, data: SensoriumFolder, alpha: F32, rng: np.random.Generator) -> F32:

@@ -8,22 +8,25 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
+from rtdecode.decode.noise import fit_noise, save_noise
 from rtdecode.decode.prior import fit_prior, save_prior
 from rtdecode.decode.twin import TwinSpec
 from rtdecode.decode.twin_folder import load_twin, save_twin
 from rtdecode.decode.twins.compact import DEFAULT_SIZES, Compact
 from rtdecode.fit.checkpoint import FILE
-from rtdecode.fit.datasets.sensorium import TRAIN, SensoriumFolder
+from rtdecode.fit.datasets.sensorium import TRAIN, VALIDATION, SensoriumFolder
 from rtdecode.fit.machines import Machines
 from rtdecode.fit.positions import receptive_field_centers
 from rtdecode.fit.start import fresh_compact, with_core
 from rtdecode.fit.survey import Survey, survey
 from rtdecode.fit.training import Outcome, Progress, Training
 from rtdecode.schema.config.fit import TrainingConfig
-from rtdecode.schema.errors import UnreadableFileError
+from rtdecode.schema.errors import UnknownModelError, UnreadableFileError
 from rtdecode.schema.interfaces import Clock
 
+MODELS = ("compact",)
 REPORT = "training.json"
 _PRIOR_TRIALS = 60
 
@@ -74,6 +77,7 @@ def fit_compact(
     outcome = training.run(report)
     if machines.leads:
         save_prior(fit_prior(training_videos(data)), out)
+        save_noise(fit_noise(twin.cpu(), validation_trials(data)), out)
         save_twin(twin, out)
         _write_report(out, outcome, config)
         training.discard_checkpoint()
@@ -81,11 +85,27 @@ def fit_compact(
     return outcome
 
 
+def check_model(model: str) -> None:
+    """Raise UnknownModelError unless `model` can be trained."""
+    if model not in MODELS:
+        raise UnknownModelError(model=model, known=MODELS)
+
+
 def training_videos(data: SensoriumFolder) -> Iterator[NDArray[np.uint8]]:
     """Training trials for the prior, at most `_PRIOR_TRIALS` of them, spread evenly."""
     trials = data.trials(TRAIN)
     for number in trials[:: max(1, len(trials) // _PRIOR_TRIALS)]:
         yield data.video(number).astype(np.uint8)
+
+
+def validation_trials(data: SensoriumFolder) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """Video, behaviour and responses of each validation trial."""
+    for cut in data.stretches(VALIDATION):
+        yield (
+            torch.from_numpy(cut.video),
+            torch.from_numpy(cut.behaviour),
+            torch.from_numpy(cut.responses),
+        )
 
 
 def _spec(

@@ -302,6 +302,16 @@ class CalibrationError(BadInputError):
         )
 
 
+class NoCellsFoundError(BadInputError):
+    """The detector saw nothing that rises and falls like a cell."""
+
+    def __init__(self, *, scans: int) -> None:
+        super().__init__(
+            f"no cells were found in the first {scans} scans: raise calcium.detector_scans, look whether "
+            f"the shutter is open, or give calcium.masks from suite2p, CaImAn or NWB"
+        )
+
+
 def _size(shape: tuple[int, ...]) -> str:
     return " x ".join(map(str, shape))
 
@@ -425,3 +435,20 @@ class StreamAbsentError(BadInputError):
             f"no LSL stream named '{stream}' was found within {waited_s:g} s: start its sender, or "
             f"set the stream's name in the config to one that `mne-lsl` lists"
         )
+
+
+class EmptyMaskError(RtdecodeError):
+    """No part of the screen matters to the neurons."""
+
+    def __init__(self, *, highest: float, needed: float) -> None:
+        super().__init__(
+            f"no pixel reaches a transparency of {needed:g} (the highest is {highest:.2f}): "
+            f"give more --steps, or a twin that predicts its neurons better"
+        )
+
+
+class UnknownModelError(BadInputError):
+    """A twin of this architecture cannot be trained here."""
+
+    def __init__(self, *, model: str, known: Sequence[str]) -> None:
+        super().__init__(f"there is no training for model '{model}': choose {' or '.join(known)}")

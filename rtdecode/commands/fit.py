@@ -1,0 +1,195 @@
+"""`rtdecode fit ...`: from a recorded session to a twin, a linear decoder, a mask, the demo mouse.
+
+What needs torch is imported when a command runs: `rtdecode --help` must not take seconds.
+"""
+
+import importlib.resources
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from rtdecode.commands.console import errors_told
+from rtdecode.runtime.clock import HostClock
+from rtdecode.schema.config.fit import TrainingConfig
+
+app = typer.Typer(no_args_is_help=True, help="Fit twins, baselines and masks to a session.")
+
+Data = Annotated[Path, typer.Option(help="session in the Sensorium 2023 layout")]
+Out = Annotated[Path, typer.Option(help="folder to write")]
+Seed = Annotated[int, typer.Option(help="of everything that is random")]
+Minutes = Annotated[float | None, typer.Option(help="end by then, whatever the steps", min=0.05)]
+Threads = Annotated[int, typer.Option(help="CPU threads; 0 for all", min=0)]
+
+
+@contextmanager
+def progress_shown(console: Console) -> Iterator[Progress]:
+    """A line with a bar, what is told of it, and the time it took and will take."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed:.0f}/{task.total:.0f}"),
+        TextColumn("{task.fields[told]}"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as progress:
+        yield progress
+
+
+def threads_used(threads: int) -> int:
+    """`threads`, or as many as this process may run on."""
+    return threads or len(os.sched_getaffinity(0))
+
+
+@app.command()
+def twin(
+    *,
+    data: Data,
+    out: Out,
+    model: Annotated[
+        str, typer.Option(help="architecture; compact is the one there is")
+    ] = "compact",
+    core: Annotated[Path | None, typer.Option(help="fit only a readout to this twin")] = None,
+    seed: Seed = 0,
+    steps: Annotated[int, typer.Option(help="gradient steps", min=50)] = 900,
+    max_minutes: Minutes = None,
+    threads: Threads = 0,
+) -> None:
+    """Train an encoding model of a session; run the same command again to go on after a kill."""
+    console = Console()
+    with errors_told(console):
+        from rtdecode.fit.datasets.sensorium import SensoriumFolder
+        from rtdecode.fit.memory import prepare_process
+        from rtdecode.fit.training import Progress as Step
+        from rtdecode.fit.twin_fit import check_model, fit_compact
+
+        check_model(model)
+        prepare_process(threads=threads_used(threads))
+        config = TrainingConfig(seed=seed, steps=steps, max_minutes=max_minutes)
+        with progress_shown(console) as shown:
+            task = shown.add_task("training", total=steps, told="")
+
+            def report(now: Step) -> None:
+                told = f"loss {now.loss:.4f}, r {now.best_r:.3f}, {now.eta_s / 60:.1f} min to go"
+                shown.update(task, completed=now.step, told=told)
+
+            outcome = fit_compact(
+                SensoriumFolder(data), out, config, clock=HostClock(), report=report, core=core
+            )
+        r = outcome.single_trial_r
+        table = Table("twin", "neurons", "single-trial r", "best at step", "minutes", box=None)
+        minutes = outcome.standing.elapsed_s / 60
+        table.add_row(
+            str(out), str(len(r)), f"{np.nanmean(r):.3f}", str(outcome.standing.best_step),
+            f"{minutes:.1f}",
+        )  # fmt: skip
+        console.print(table)
+
+
+@app.command()
+def ridge(
+    *,
+    data: Data,
+    out: Out,
+    lag_frames: Annotated[int, typer.Option(help="frames of activity after a frame", min=0)] = 8,
+    threads: Threads = 0,
+) -> None:
+    """Fit the causal linear decoder at one lag; its penalty is chosen on the validation trials."""
+    console = Console()
+    with errors_told(console):
+        from rtdecode.fit.datasets.sensorium import SensoriumFolder
+        from rtdecode.fit.memory import prepare_process
+        from rtdecode.fit.ridge import fit_ridge
+
+        prepare_process(threads=threads_used(threads))
+        tried: list[tuple[float, float]] = []
+        with console.status("adding up activity and video"):
+            fitted = fit_ridge(
+                SensoriumFolder(data),
+                lag_frames=lag_frames,
+                report=lambda penalty, r: tried.append((penalty, r)),
+            )
+        fitted.save(out)
+        table = Table("penalty", "validation r", box=None)
+        for penalty, r in tried:
+            table.add_row(f"{penalty:g}" + (" *" if penalty == fitted.penalty else ""), f"{r:.3f}")
+        console.print(table)
+
+
+@app.command()
+def mask(
+    *,
+    data: Data,
+    twin: Annotated[Path, typer.Option(help="folder of the session's twin")],
+    out: Annotated[Path, typer.Option(help=".npy file to write, (row, col) bool")],
+    steps: Annotated[int, typer.Option(help="gradient steps", min=1)] = 1000,
+    seed: Seed = 0,
+    threads: Threads = 0,
+) -> None:
+    """Find the part of the screen that the population sees; the transparency is kept beside it."""
+    console = Console()
+    with errors_told(console):
+        from rtdecode.decode.twin_folder import load_twin
+        from rtdecode.fit.datasets.sensorium import SensoriumFolder
+        from rtdecode.fit.masks import fit_transparency, save_mask
+        from rtdecode.fit.memory import prepare_process
+
+        prepare_process(threads=threads_used(threads))
+        with progress_shown(console) as shown:
+            task = shown.add_task("mask", total=steps, told="")
+            alpha = fit_transparency(
+                load_twin(twin),
+                SensoriumFolder(data),
+                steps=steps,
+                seed=seed,
+                report=lambda done: shown.update(task, completed=done),
+            )
+        scored = save_mask(alpha, out)
+        console.print(f"{out}: {np.count_nonzero(scored)} of {scored.size} pixels are scored")
+
+
+@app.command("demo-mouse")
+def demo_mouse(
+    *,
+    out: Annotated[Path | None, typer.Option(help="folder; by default the package's own")] = None,
+    session: Annotated[Path | None, typer.Option(help="keep the recording here")] = None,
+    neurons: Annotated[int | None, typer.Option(help="instead of the demo's number", min=1)] = None,
+    seed: Seed = 1,
+    steps: Annotated[int, typer.Option(help="gradient steps", min=50)] = 900,
+    trials: Annotated[int, typer.Option(help="training trials of 30 s", min=1)] = 40,
+    max_minutes: Minutes = None,
+    threads: Threads = 0,
+) -> None:
+    """Make the mouse of the demo anew: record the simulated rig, train, write all its files."""
+    console = Console()
+    with errors_told(console), tempfile.TemporaryDirectory() as scratch:
+        from rtdecode.fit.demo_mouse import DemoPlan, demo_sections, make_demo_mouse
+        from rtdecode.fit.memory import prepare_process
+
+        prepare_process(threads=threads_used(threads))
+        folder = Path(str(importlib.resources.files("rtdecode") / "demo_mouse"))
+        source, calcium = demo_sections(folder / "demo.yaml", neurons=neurons)
+        with progress_shown(console) as shown:
+            task = shown.add_task("demo mouse", total=1, told="")
+            outcome = make_demo_mouse(
+                out or folder,
+                session or Path(scratch) / "session",
+                DemoPlan(train=trials, seed=seed),
+                TrainingConfig(seed=seed, steps=steps, max_minutes=max_minutes),
+                source=source,
+                calcium=calcium,
+                clock=HostClock(),
+                report=lambda what, done, total: shown.update(
+                    task, description=what, completed=done, total=total
+                ),
+            )
+        console.print(f"{out or folder}: single-trial r {np.nanmean(outcome.single_trial_r):.3f}")
