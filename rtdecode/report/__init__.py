@@ -1,0 +1,1 @@
+"""Pictures and tables for a person, made of sessions and benchmarks."""
