@@ -1,7 +1,7 @@
 """What a stage, and everything that is handed to one, must offer."""
 
 from collections.abc import Iterable, Sequence
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 from rtdecode.schema.messages import Body, Stamped
 
@@ -9,6 +9,7 @@ In_contra = TypeVar("In_contra", contravariant=True)
 Out_co = TypeVar("Out_co", covariant=True)
 
 
+@runtime_checkable
 class Clock(Protocol):
     """The only source of time."""
 
@@ -21,6 +22,7 @@ class Clock(Protocol):
         ...
 
 
+@runtime_checkable
 class Stage(Protocol[In_contra, Out_co]):
     """A small state machine: no socket, no clock, no thread.
 
@@ -33,6 +35,7 @@ class Stage(Protocol[In_contra, Out_co]):
         ...
 
 
+@runtime_checkable
 class Source(Protocol[Out_co]):
     """Where a loop takes its items from."""
 
@@ -41,6 +44,7 @@ class Source(Protocol[Out_co]):
         ...
 
 
+@runtime_checkable
 class Sink(Protocol[In_contra]):
     """Where a loop puts its items."""
 
@@ -49,12 +53,14 @@ class Sink(Protocol[In_contra]):
         ...
 
 
+@runtime_checkable
 class Inlet(Source[Stamped], Protocol):
     """A source of messages that can be closed."""
 
     def close(self) -> None: ...
 
 
+@runtime_checkable
 class Outlet(Sink[Body], Protocol):
     """A sink that numbers, stamps and publishes bodies."""
 
