@@ -1,0 +1,71 @@
+"""Bytes that the page draws from: little-endian headers, then planes of one byte a pixel.
+
+A picture packet is a header of 24 bytes, then the planes of truth, reconstruction and
+uncertainty, each rows x cols bytes: kind 1 (u8), flags (u8), rows, cols, lag in frames (u16),
+frame (f64), age of the frame in ms when it was sent (f64). An activity packet is a header of 16
+bytes: kind 2 (u8), nothing (u8), groups (u16), neurons (u32), frame (f64); then one byte a group.
+"""
+
+import struct
+from dataclasses import dataclass
+from enum import IntFlag, StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+Plane = NDArray[np.uint8]
+
+_PICTURE = struct.Struct("<BBHHHdd")
+_ACTIVITY = struct.Struct("<BBHId")
+
+
+class Slot(StrEnum):
+    """What a packet replaces while it waits for a slow browser."""
+
+    PICTURE = "picture"
+    ACTIVITY = "activity"
+
+
+class Flag(IntFlag):
+    """What a picture packet holds, and what is to be known of it."""
+
+    TRUTH = 1
+    DECODED = 2
+    WARM = 4
+    LATE = 8
+    UNCERTAINTY = 16
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Packet:
+    """One binary message to a browser."""
+
+    slot: Slot
+    frame: int
+    data: bytes
+
+
+def picture_packet(
+    frame: int,
+    *,
+    planes: tuple[Plane, Plane, Plane],
+    flags: Flag,
+    lag_frames: int,
+    age_ms: float,
+) -> Packet:
+    """Truth, reconstruction and uncertainty of grid frame `frame`, each (row, col) uint8."""
+    rows, cols = planes[0].shape
+    header = _PICTURE.pack(1, flags, rows, cols, lag_frames, frame, age_ms)
+    data = b"".join((header, *(plane.tobytes() for plane in planes)))
+    return Packet(Slot.PICTURE, frame, data)
+
+
+def activity_packet(frame: int, *, groups: Plane, neurons: int) -> Packet:
+    """One column of the activity strip: (group,) uint8, of `neurons` neurons in all."""
+    header = _ACTIVITY.pack(2, 0, groups.size, neurons, frame)
+    return Packet(Slot.ACTIVITY, frame, header + groups.tobytes())
+
+
+def grey_plane(luminance: NDArray[np.floating]) -> Plane:
+    """Grey levels as bytes, rounded and cut to 0..255."""
+    return np.asarray(np.clip(np.rint(luminance), 0, 255), np.uint8)

@@ -1,0 +1,93 @@
+// Pictures of one byte a pixel onto canvases of the same size; the style sheet enlarges them.
+
+const mix = (a, b, t) => a.map((v, i) => v + (b[i] - v) * t);
+
+// Blue - neutral - orange stays apart for every common colour blindness. In the dark the neutral
+// is dark, so that what is right stays quiet; on a light page it is light for the same reason.
+const ENDS = { low: [74, 158, 255], high: [255, 150, 50] };
+const LIGHT_ENDS = { low: [0, 84, 166], high: [190, 84, 0] };
+const SURE = [[10, 16, 34], [62, 74, 110], [124, 123, 120], [188, 175, 108], [255, 234, 70]];
+const FULL_ERROR = 96;
+const FULL_UNCERTAINTY = 64;
+
+export function errorColour(difference, theme) {
+  const ends = theme === "light" ? LIGHT_ENDS : ENDS;
+  const neutral = theme === "light" ? [250, 249, 246] : [14, 18, 24];
+  const t = Math.min(1, Math.abs(difference) / FULL_ERROR);
+  return mix(neutral, difference < 0 ? ends.low : ends.high, t ** 0.8);
+}
+
+export function uncertaintyColour(sd) {
+  const t = Math.min(1, sd / FULL_UNCERTAINTY) * (SURE.length - 1);
+  const k = Math.min(SURE.length - 2, Math.floor(t));
+  return mix(SURE[k], SURE[k + 1], t - k);
+}
+
+export function paint(canvas, rows, cols, colourAt) {
+  if (canvas.width !== cols || canvas.height !== rows) {
+    canvas.width = cols;
+    canvas.height = rows;
+  }
+  const context = canvas.getContext("2d");
+  const image = context.createImageData(cols, rows);
+  for (let i = 0; i < rows * cols; i += 1) {
+    const [r, g, b] = colourAt(i);
+    image.data.set([r, g, b, 255], 4 * i);
+  }
+  context.putImageData(image, 0, 0);
+}
+
+export function blank(canvas) {
+  canvas.getContext("2d").clearRect(0, 0, canvas.width, canvas.height);
+}
+
+// Reads one binary message; the layout is that of packets.py.
+export function readPacket(buffer) {
+  const view = new DataView(buffer);
+  if (view.getUint8(0) === 2) {
+    return {
+      kind: "activity", groups: view.getUint16(2, true), neurons: view.getUint32(4, true),
+      frame: view.getFloat64(8, true), column: new Uint8Array(buffer, 16),
+    };
+  }
+  const flags = view.getUint8(1);
+  const [rows, cols] = [view.getUint16(2, true), view.getUint16(4, true)];
+  const plane = (k) => new Uint8Array(buffer, 24 + k * rows * cols, rows * cols);
+  return {
+    kind: "picture", rows, cols, lagFrames: view.getUint16(6, true),
+    frame: view.getFloat64(8, true), ageMs: view.getFloat64(16, true), at: performance.now(),
+    hasTruth: Boolean(flags & 1), hasDecoded: Boolean(flags & 2), warm: Boolean(flags & 4),
+    late: Boolean(flags & 8), hasUncertainty: Boolean(flags & 16),
+    truth: plane(0), decoded: plane(1), uncertainty: plane(2),
+  };
+}
+
+// A strip that moves left by one column for each frame; frames that never came stay dark.
+export class Strip {
+  constructor(canvas) {
+    this.canvas = canvas;
+    this.newest = null;
+  }
+
+  add({ frame, column, groups }) {
+    const { canvas } = this;
+    if (canvas.height !== groups) {
+      canvas.height = groups;
+      this.newest = null;
+    }
+    const context = canvas.getContext("2d");
+    const step = this.newest === null ? 1 : Math.min(canvas.width, Math.max(0, frame - this.newest));
+    if (step > 0) {
+      context.globalCompositeOperation = "copy";
+      context.drawImage(canvas, -step, 0);
+      context.globalCompositeOperation = "source-over";
+    }
+    this.newest = frame;
+    const image = context.createImageData(1, groups);
+    for (let i = 0; i < groups; i += 1) {
+      const [r, g, b] = uncertaintyColour((column[i] / 255) * FULL_UNCERTAINTY);
+      image.data.set([r, g, b, 255], 4 * i);
+    }
+    context.putImageData(image, canvas.width - 1, 0);
+  }
+}
