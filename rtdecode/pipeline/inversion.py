@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from rtdecode.decode.decoder import Decoder
 from rtdecode.decode.noise import load_noise
 from rtdecode.decode.prior import load_prior
+from rtdecode.decode.threads import use_threads
 from rtdecode.decode.twin import TwinSpec
 from rtdecode.decode.twin_folder import load_twin, twin_hash
 from rtdecode.schema.config import RunConfig
@@ -46,7 +46,7 @@ def inversion(config: RunConfig, *, neurons: int | None, clock: Clock) -> Invers
     if config.decode.twin is None:
         raise TwinMissingError
     folder, decode = config.decode.twin, config.decode
-    torch.set_num_threads(decode.threads)
+    use_threads(decode.threads)
     twin = load_twin(folder)
     if neurons is not None and neurons != twin.spec.neurons:
         raise NeuronCountError(streamed=neurons, trained=twin.spec.neurons, twin=str(folder))
