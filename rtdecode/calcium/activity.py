@@ -15,7 +15,7 @@ from rtdecode.schema.config.calcium import CalciumConfig
 
 _NEUROPIL_PACE = 0.01
 _LEAST_RESTING_SHARE = 0.05
-"""A neuron's resting light is at least this share of the median neuron's, so that no dF/F explodes."""
+"""Resting light is at least this share of the median neuron's, so that no dF/F explodes."""
 
 
 class ActivityEstimator:
@@ -46,6 +46,7 @@ class ActivityEstimator:
         self._deconvolver = PoolDeconvolver(
             calibration.decay_tau_s * self._rate,
             penalty=np.float32(config.sparsity) * calibration.noise,
+            rise_scans=config.rise_tau_s * rate,
         )
         self._rescaler = Rescaler(
             config.rescale,
@@ -63,12 +64,11 @@ class ActivityEstimator:
     ) -> NDArray[np.float32]:
         """(neuron,) dF/F of one scan from counts; the baseline moves on by this scan."""
         baseline = self._baseline.update(corrected, measured)
-        step = np.where(measured, neuropil - self._neuropil, np.float32(0))
-        self._neuropil += np.float32(_NEUROPIL_PACE) * step
+        step = np.float32(_NEUROPIL_PACE) * measured.astype(np.float32)
+        self._neuropil += step * (neuropil - self._neuropil)
         resting = baseline + self._share * self._neuropil
         least = np.float32(_LEAST_RESTING_SHARE * max(1e-3, abs(float(np.median(resting)))))
-        dff: NDArray[np.float32] = (corrected - baseline) / np.maximum(resting, least)
-        return dff
+        return ((corrected - baseline) / np.maximum(resting, least)).astype(np.float32)
 
     def activities(
         self,

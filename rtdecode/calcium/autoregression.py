@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _SD_OF_MAD = 1.4826
+_FEWEST_SCANS = 3
 
 
 def noise_sd(dff: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -12,7 +13,7 @@ def noise_sd(dff: NDArray[np.float32]) -> NDArray[np.float32]:
     From the median absolute difference of neighbouring scans, which transients barely move:
     their decay is slow and their onsets are rare.
     """
-    if len(dff) < 3:
+    if len(dff) < _FEWEST_SCANS:
         return np.full(dff.shape[1], 1e-3, np.float32)
     steps = np.abs(np.diff(dff, axis=0))
     sd = np.median(steps, axis=0) * np.float32(_SD_OF_MAD / np.sqrt(2))

@@ -43,7 +43,7 @@ class Baseline:
         self._value = np.zeros(count, np.float32)
 
     def seed(self, counts: NDArray[np.float32]) -> None:
-        """Start from a known baseline, (neuron,) counts, as if a quarter of the window had been it."""
+        """Start from a known baseline, (neuron,) counts, for a quarter of the window."""
         share = max(1, self._ranked.shape[1] // 4)
         self._ranked[:, :share] = counts[:, None]
         self._arrived[:, :share] = counts[:, None]
@@ -73,7 +73,7 @@ class Baseline:
 
 
 @compiled
-def _insert_blocks(
+def _insert_blocks(  # noqa: C901, PLR0917 - one loop, compiled; it takes no keywords
     counts: NDArray[np.float32],
     measured: NDArray[np.bool_],
     block_scans: int,

@@ -28,7 +28,7 @@ def calibrated(
     The activity statistics come from running the chain over these same scans.
     """
     corrected = _filled(counts)
-    neuropil = np.mean([count.neuropil_counts for count in counts], 0, dtype=np.float32)
+    neuropil = np.stack([count.neuropil_counts for count in counts]).mean(0)
     blocks = _block_means(corrected, max(1, round(_BLOCK_S * scan_rate_hz)))
     baseline = np.percentile(blocks, config.baseline_percentile, axis=0).astype(np.float32)
     blank = np.zeros(len(baseline), np.float32)
@@ -53,30 +53,29 @@ def calibrated(
 
 
 def _filled(counts: Sequence[Counts]) -> NDArray[np.float32]:
-    """(scan, neuron) corrected counts, a neuron's median where it was not measured."""
+    """(scan, neuron) corrected counts, a neuron's mean where it was not measured."""
     corrected = np.stack([count.corrected_counts for count in counts])
     measured = np.stack([count.measured for count in counts])
     if measured.all():
         return corrected
-    hidden = np.ma.masked_array(corrected, ~measured)
-    return np.where(measured, corrected, np.ma.median(hidden, axis=0).filled(0)).astype(np.float32)
+    total = np.where(measured, corrected, 0).sum(0) / np.maximum(measured.sum(0), 1)
+    return np.where(measured, corrected, total).astype(np.float32)
 
 
 def _block_means(corrected: NDArray[np.float32], block: int) -> NDArray[np.float32]:
     whole = len(corrected) // block * block
     if whole == 0:
         return corrected.mean(0, keepdims=True)
-    means: NDArray[np.float32] = corrected[:whole].reshape(-1, block, corrected.shape[1]).mean(1)
-    return means
+    blocks = corrected[:whole].reshape(-1, block, corrected.shape[1])
+    return blocks.mean(1).astype(np.float32)
 
 
 def _dff(
     config: CalciumConfig, calibration: Calibration, counts: Sequence[Counts]
 ) -> NDArray[np.float32]:
     estimator = ActivityEstimator(config, calibration=calibration)
-    return np.stack(
-        [estimator.dff(c.corrected_counts, c.neuropil_counts, c.measured) for c in counts]
-    )
+    rows = [estimator.dff(c.corrected_counts, c.neuropil_counts, c.measured) for c in counts]
+    return np.stack(rows)
 
 
 def _with_activity(

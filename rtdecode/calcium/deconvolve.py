@@ -1,5 +1,7 @@
 """Activity behind fluorescence, online: pools of first-order decay, read at a fixed lag."""
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -7,6 +9,7 @@ from rtdecode.calcium.compiled import compiled
 
 _POOLS = 24
 """Pools kept for each neuron; older ones can no longer change what is read."""
+_NEVER = -1
 
 
 class PoolDeconvolver:
@@ -18,20 +21,33 @@ class PoolDeconvolver:
         (neuron,) time in scans for a transient to fall to 1/e.
     penalty
         (neuron,) dF/F that a sample loses before it is explained; larger is sparser.
+    rise_scans
+        Time in scans of the indicator's rise; 0 for a first-order model.
 
     Notes
     -----
-    The model is c[t] = g c[t-1] + s[t], s >= 0, y = c + noise. Adjacent pools whose values break
+    The model is c[t] = g c[t-1] + s[t], s >= 0, y = c + noise. With a rise it is of second order
+    with the roots g and r: y[t] - r y[t-1], over 1 - r, is of first order again, at the price of
+    some noise, so the same pools serve. Adjacent pools whose values break
     s >= 0 are merged (OASIS; Friedrich, Zhou & Paninski 2017, PLoS Comput. Biol.). Pools carry
     the scan number at which they begin, so a missing scan only lengthens the decay between two
     samples. What is read at a lag is the calcium that is then known, less what the activity
     read before explains of it; so nothing that later scans add to a transient is lost.
     """
 
-    def __init__(self, decay_scans: NDArray[np.float32], *, penalty: NDArray[np.float32]) -> None:
+    def __init__(
+        self,
+        decay_scans: NDArray[np.float32],
+        *,
+        penalty: NDArray[np.float32],
+        rise_scans: float = 0.0,
+    ) -> None:
         count = len(decay_scans)
         self._log_kept = (-1.0 / decay_scans).astype(np.float64)
         self._penalty = (penalty * (1 - np.exp(self._log_kept))).astype(np.float64)
+        self._risen = math.exp(-1 / rise_scans) if rise_scans > 0 else 0.0
+        self._dff = np.zeros(count)
+        self._dff_at = np.full(count, _NEVER, np.int64)
         self._value = np.zeros((count, _POOLS))
         self._weight = np.zeros((count, _POOLS))
         self._start = np.zeros((count, _POOLS), np.int64)
@@ -45,6 +61,9 @@ class PoolDeconvolver:
             dff,
             measured,
             scan,
+            self._risen,
+            self._dff,
+            self._dff_at,
             self._log_kept,
             self._penalty,
             self._value,
@@ -70,10 +89,13 @@ class PoolDeconvolver:
 
 
 @compiled
-def _absorb(
+def _absorb(  # noqa: PLR0917 - compiled loops take no keywords
     dff: NDArray[np.float32],
     measured: NDArray[np.bool_],
     scan: int,
+    risen: float,
+    dff_before: NDArray[np.float64],
+    dff_at: NDArray[np.int64],
     log_kept: NDArray[np.float64],
     penalty: NDArray[np.float64],
     value: NDArray[np.float64],
@@ -91,7 +113,10 @@ def _absorb(
                 value[i, k], weight[i, k] = value[i, k + 1], weight[i, k + 1]
                 start[i, k] = start[i, k + 1]
             top -= 1
-        new_value, new_weight, new_start = dff[i] - penalty[i], 1.0, scan
+        left = risen ** min(scan - dff_at[i], 64) if dff_at[i] >= 0 else 0.0
+        slow = (dff[i] - left * dff_before[i]) / (1 - left)
+        dff_before[i], dff_at[i] = dff[i], scan
+        new_value, new_weight, new_start = slow - penalty[i], 1.0, scan
         while top > 0:
             kept = np.exp(log_kept[i] * (new_start - start[i, top - 1]))
             if new_value >= kept * max(value[i, top - 1], 0.0):
@@ -107,7 +132,7 @@ def _absorb(
 
 
 @compiled
-def _read(
+def _read(  # noqa: PLR0917 - compiled loops take no keywords
     scan: int,
     log_kept: NDArray[np.float64],
     value: NDArray[np.float64],

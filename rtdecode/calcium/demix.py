@@ -55,7 +55,8 @@ def _scaled_gram(masks: Masks) -> sparse.csr_array:
     weights = sparse.csr_array(
         (masks.weights.astype(np.float64), masks.pixels, masks.indptr), shape=(masks.count, area)
     )
-    total, square = weights.sum(1), weights.multiply(weights).sum(1)
+    total: NDArray[np.float64] = weights.sum(1)
+    square: NDArray[np.float64] = weights.multiply(weights).sum(1)
     scaled = sparse.diags_array(total / square) @ weights
     gram = sparse.csr_array(sparse.diags_array(square / total**2) @ (scaled @ scaled.T))
     gram.setdiag(0)
@@ -65,7 +66,7 @@ def _scaled_gram(masks: Masks) -> sparse.csr_array:
 
 
 @compiled
-def _descend(
+def _descend(  # noqa: PLR0917 - compiled loops take no keywords
     counts: NDArray[np.float32],
     measured: NDArray[np.bool_],
     mixed: NDArray[np.int64],

@@ -110,7 +110,7 @@ def _move(
 
 
 @compiled
-def _masked_means(
+def _masked_means(  # noqa: PLR0917 - compiled loops take no keywords
     image: NDArray[np.float32],
     cols: int,
     inside: NDArray[np.int32],

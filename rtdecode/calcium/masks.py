@@ -79,13 +79,13 @@ class Masks:
             raise MissingFileError(what="the masks file", path=path, remedy=_REMEDY)
         try:
             with np.load(path, allow_pickle=False) as file:
-                shape = tuple(int(side) for side in file["shape"])
+                shape = file["shape"].astype(int).tolist()
                 arrays = (file["indptr"], file["pixels"], file["weights"])
-        except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile, TypeError) as error:
+        except (ValueError, KeyError, IndexError, OSError, EOFError, zipfile.BadZipFile) as error:
             raise MasksError(where=f"in {path}", got=f"not a masks .npz ({error})") from error
         try:
             return cls(
-                (shape[0], shape[-1]) if len(shape) == 2 else (0, 0),
+                (shape[0], shape[-1]),
                 arrays[0].astype(np.int64),
                 arrays[1].astype(np.int32),
                 arrays[2].astype(np.float32),
@@ -98,8 +98,7 @@ class Masks:
 
     def _mean_weight(self) -> NDArray[np.float32]:
         total = np.add.reduceat(self.weights, self.indptr[:-1])
-        mean: NDArray[np.float32] = total / self._sizes().astype(np.float32)
-        return mean
+        return (total / self._sizes()).astype(np.float32)
 
 
 def masks_from_lists(
@@ -123,14 +122,13 @@ def _mistake(masks: Masks) -> str:
     count, nonzero = len(masks.indptr) - 1, len(masks.pixels)
     if rows < 1 or cols < 1 or rows * cols > MAX_PIXELS:
         return f"a field of {rows} x {cols} pixels"
-    if count < 1 or count > MAX_NEURONS:
+    if not 1 <= count <= MAX_NEURONS:
         return f"{count} neurons (1 to {MAX_NEURONS} are possible)"
     if masks.indptr[0] != 0 or masks.indptr[-1] != nonzero or len(masks.weights) != nonzero:
         return "indptr, pixels and weights do not fit together"
-    if (empty := np.flatnonzero(np.diff(masks.indptr) < 1)).size:
-        return f"neuron {empty[0]} has no pixel"
+    if np.diff(masks.indptr).min() < 1:
+        return f"neuron {np.diff(masks.indptr).argmin()} has no pixel"
     if masks.pixels.min() < 0 or masks.pixels.max() >= rows * cols:
         return f"a pixel lies outside the field of {rows} x {cols}"
-    if not np.isfinite(masks.weights).all() or masks.weights.min() <= 0:
-        return "weights must be finite and above 0"
-    return ""
+    sound = np.isfinite(masks.weights).all() and masks.weights.min() > 0
+    return "" if sound else "weights must be finite and above 0"

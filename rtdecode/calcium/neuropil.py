@@ -51,9 +51,9 @@ def _ring(own: NDArray[np.int32], taken: NDArray[np.bool_], ring_px: int) -> NDA
 
 def _distance(
     shape: tuple[int, ...], rows: NDArray[np.int32], cols: NDArray[np.int32]
-) -> NDArray[np.float32]:
+) -> NDArray[np.float64]:
     """Distance in pixels of each place to the nearest (row, col)."""
     outside = np.ones(shape, bool)
     outside[rows, cols] = False
-    distance: NDArray[np.float32] = ndimage.distance_transform_edt(outside)
+    distance: NDArray[np.float64] = ndimage.distance_transform_edt(outside)
     return distance

@@ -17,9 +17,7 @@ def mean_of_aligned(scans: Sequence[NDArray[Any]], *, max_shift_px: float) -> ND
 
     The image keeps the plain mean's position, however the rounds moved it.
     """
-    mean = np.mean([scan.astype(np.float32) for scan in scans], 0, dtype=np.float32)
-    if len(scans) < 3 or min(mean.shape) < 16:
-        return mean
+    mean: NDArray[np.float32] = np.stack(scans).mean(0, dtype=np.float32)
     middle = mean
     for _ in range(_ROUNDS):
         middle = _aligned_mean(scans, middle, max_shift_px)

@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 
 from rtdecode.schema.errors import ScanShapeError, ShapeError
 
+_AXES = 2
+_SMALLEST_PX = 16
 _LARGEST_CROP_PX = 256
 _TAPER = 0.06
-"""Share of the crop that the raised-cosine edge takes at each side, so that edges do not correlate."""
+"""Share of the crop at each side that a raised cosine fades out, so that edges do not correlate."""
 _PEAK_SD_PX = 1.0
 """The correlation peak is a Gaussian of this width, which makes a three-point fit of it exact."""
 
@@ -47,9 +49,11 @@ class Registrar:
     """
 
     def __init__(self, reference: NDArray[Any], *, max_shift_px: float) -> None:
-        if reference.ndim != 2 or min(reference.shape) < 16:
+        if reference.ndim != _AXES or min(reference.shape) < _SMALLEST_PX:
             raise ShapeError(
-                "the reference image", expected="(row, col), 16 or more", got=reference
+                "the reference image",
+                expected="(row, col) of 16 or more pixels each",
+                got=reference,
             )
         self._shape = reference.shape
         rows, cols = (_crop_length(side) for side in reference.shape)

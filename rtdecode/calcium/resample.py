@@ -37,7 +37,7 @@ class Resampler:
     """
 
     def __init__(self, phase: NDArray[np.float32], *, frame_rate_hz: float) -> None:
-        """Start with `phase`, (neuron,), each neuron's place in the scan from 0 (start) to 1 (end)."""
+        """Take `phase`, (neuron,): a neuron's place in the scan, 0 at its start, 1 at its end."""
         self._phase = phase
         self._grid = FrameGrid(frame_rate_hz)
         self._frame: int | None = None
@@ -84,7 +84,7 @@ class Resampler:
 
 
 @compiled
-def _between(
+def _between(  # noqa: PLR0917 - compiled loops take no keywords
     edges_ns: NDArray[np.float64],
     phase: NDArray[np.float32],
     before: NDArray[np.float32],

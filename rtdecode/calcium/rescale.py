@@ -59,11 +59,10 @@ class Rescaler:
             step = np.float32(self._pace) * (activity - self._mean)
             self._mean = np.where(measured, self._mean + step, self._mean)
         drift = np.clip(self._expected / self._mean, 1 / _WIDEST_DRIFT, _WIDEST_DRIFT)
-        steady = activity * drift
+        steady = (activity * drift).astype(np.float32)
         if self._kind is Rescale.QUANTILE:
             return _through_quantiles(steady, self._from, self._to)
-        scaled: NDArray[np.float32] = steady * self._gain
-        return scaled
+        return (steady * self._gain).astype(np.float32)
 
 
 def _through_quantiles(

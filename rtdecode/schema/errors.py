@@ -452,3 +452,20 @@ class UnknownModelError(BadInputError):
 
     def __init__(self, *, model: str, known: Sequence[str]) -> None:
         super().__init__(f"there is no training for model '{model}': choose {' or '.join(known)}")
+
+
+class ForeignWeightsError(BadInputError):
+    """A published checkpoint is not of the layout that it was said to be."""
+
+    def __init__(self, *, path: Path, got: str) -> None:
+        super().__init__(
+            f"weights {path} cannot be imported: they hold {got}; "
+            f"check --format (sensorium2022 for images, dwiseneuro for video) and --mouse"
+        )
+
+
+class UnknownFormatError(BadInputError):
+    """A format that nobody here can import."""
+
+    def __init__(self, *, got: str, known: Sequence[str]) -> None:
+        super().__init__(f"--format {got} is not known: give one of {', '.join(known)}")

@@ -45,9 +45,10 @@ class CalciumConfig(Section):
     neuropil_ring_px: Count = 6
     neuropil_weight: Fraction = 0.7
     baseline_window_s: Positive = 30.0
-    baseline_percentile: Percent = 20.0
+    baseline_percentile: Percent = 10.0
     calibration_s: Positive = 10.0
     decay_tau_s: Positive = 0.7
+    rise_tau_s: NotNegative = 0.04
     deconvolution_lag_scans: Index = 1
     sparsity: NotNegative = 0.5
     rescale: Rescale = Rescale.IDENTITY

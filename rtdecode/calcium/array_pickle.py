@@ -1,0 +1,84 @@
+"""Reads pickled numpy files without running what is in them."""
+
+import codecs
+import io
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rtdecode.schema.errors import UnreadableFileError, UnsafePickleError
+
+_MOST_BYTES = 2 * 1024**3
+
+
+def arrays_from_pickle(path: Path) -> NDArray[Any]:
+    """Object array of a .npy file that suite2p wrote: dictionaries of arrays and numbers.
+
+    Only the few names that rebuild numpy arrays and scalars are looked up; any other name
+    raises UnsafePickleError before anything of it runs.
+    """
+    with path.open("rb") as file:
+        try:
+            version = np.lib.format.read_magic(file)
+            header = (
+                np.lib.format.read_array_header_1_0
+                if version == (1, 0)
+                else np.lib.format.read_array_header_2_0
+            )
+            shape, _, dtype = header(file)
+        except ValueError as error:
+            raise _not_readable(path, str(error)) from error
+        if dtype != object:
+            raise _not_readable(path, f"an array of {dtype}")
+        body = file.read(_MOST_BYTES)
+    return _unpickled(path, body, shape)
+
+
+def _unpickled(path: Path, body: bytes, shape: tuple[int, ...]) -> NDArray[Any]:
+    try:
+        array = _ArrayUnpickler(path, body).load()
+    except UnsafePickleError:
+        raise
+    except (pickle.UnpicklingError, EOFError, ValueError, TypeError, LookupError) as error:
+        raise _not_readable(path, str(error)) from error
+    if not isinstance(array, np.ndarray) or array.shape != shape:
+        raise _not_readable(path, type(array).__name__)
+    return array
+
+
+def _not_readable(path: Path, got: str) -> UnreadableFileError:
+    return UnreadableFileError(
+        what="the file", path=path, expected="an array of ROIs as suite2p writes it", got=got
+    )
+
+
+class _ArrayUnpickler(pickle.Unpickler):  # noqa: S301 - names are looked up in a list of five
+    def __init__(self, path: Path, body: bytes) -> None:
+        super().__init__(io.BytesIO(body), encoding="latin1")
+        self._path = path
+
+    def find_class(self, module: str, name: str) -> Callable[..., Any]:
+        allowed: dict[tuple[str, str], Callable[..., Any]] = {
+            ("multiarray", "_reconstruct"): _empty_array,
+            ("multiarray", "scalar"): _scalar,
+            ("numpy", "ndarray"): np.ndarray,
+            ("numpy", "dtype"): np.dtype,
+            ("_codecs", "encode"): codecs.encode,
+        }
+        found = allowed.get((module.rsplit(".", maxsplit=1)[-1], name))
+        if found is None or module.split(".")[0] not in ("numpy", "_codecs"):
+            raise UnsafePickleError(path=self._path, name=f"{module}.{name}")
+        return found
+
+
+def _empty_array(*_: object) -> NDArray[Any]:
+    """What numpy's pickles begin with; the state that follows fills it."""
+    return np.ndarray.__new__(np.ndarray, (0,), np.dtype("b"))
+
+
+def _scalar(dtype: np.dtype[Any], value: bytes) -> Any:
+    return np.frombuffer(value, dtype, 1)[0]
