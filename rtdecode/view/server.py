@@ -101,6 +101,7 @@ class PageServer:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((host, port))
+            listener.listen()  # from here on who connects is kept waiting, not refused
         except OSError as error:
             listener.close()
             raise AddressInUseError(address=f"{host}:{port}", option="view.port") from error
@@ -117,15 +118,12 @@ class PageServer:
         folder = resources.files("rtdecode.view") / "static"
         files = {file.name: file.read_bytes() for file in folder.iterdir() if file.is_file()}
 
-        def page_file(request: Request) -> Response:
+        async def serve_file(request: Request) -> Response:
             name = request.path_params.get("name", "index.html")
             if name not in files:
                 return Response("not found", status_code=404)
             kind = _TYPES.get(name.rpartition(".")[2], "application/octet-stream")
             return Response(files[name], media_type=kind, headers=_HEADERS)
-
-        async def serve_file(request: Request) -> Response:
-            return page_file(request)
 
         return Starlette(
             routes=[

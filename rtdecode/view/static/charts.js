@@ -1,6 +1,7 @@
 // The score over time, and a bar for each stage's latency.
 
-const SPAN_S = 180;
+const SHORTEST_SPAN_S = 30;
+const LONGEST_SPAN_S = 180;
 const STAGES = [
   ["scan", "scan, middle to end"],
   ["transport", "to the decoder"],
@@ -21,9 +22,11 @@ export function drawScores(canvas, scores) {
   context.scale(scale, scale);
   const box = { left: 34, right: width - 8, top: 8, bottom: height - 20 };
   const newest = scores.length ? scores[scores.length - 1].t_s : 0;
+  const past = scores.length ? newest - scores[0].t_s : 0;
+  const span = Math.min(LONGEST_SPAN_S, Math.max(SHORTEST_SPAN_S, past));
   const values = scores.flatMap((s) => [s.video_r, s.frame_r]).filter((v) => v !== null);
   const low = Math.min(0, ...values) < -0.05 ? -1 : 0;
-  const x = (t) => box.right - ((newest - t) / SPAN_S) * (box.right - box.left);
+  const x = (t) => box.right - ((newest - t) / span) * (box.right - box.left);
   const y = (r) => box.bottom - ((r - low) / (1 - low)) * (box.bottom - box.top);
 
   context.font = "12px system-ui, sans-serif";
@@ -39,7 +42,7 @@ export function drawScores(canvas, scores) {
     context.fillText(r.toString(), box.left - 8, y(r) + 4);
   }
   context.textAlign = "left";
-  context.fillText("3 min ago", box.left, height - 4);
+  context.fillText(`${Math.round(span)} s ago`, box.left, height - 4);
   context.textAlign = "right";
   context.fillText("now", box.right, height - 4);
 
@@ -49,7 +52,7 @@ export function drawScores(canvas, scores) {
     context.lineWidth = thickness;
     context.lineJoin = "round";
     let pen = false;
-    for (const score of scores.filter((s) => newest - s.t_s <= SPAN_S)) {
+    for (const score of scores.filter((s) => newest - s.t_s <= span)) {
       if (score[name] === null) pen = false;
       else if (pen) context.lineTo(x(score.t_s), y(score[name]));
       else {

@@ -73,7 +73,8 @@ function hear(told) {
   showScore(told.score);
   showLatency(told);
   const { counters } = told;
-  say("clip", told.clip.split("/").pop());
+  const unknown = state.shown && !state.shown.hasTruth;
+  say("clip", unknown ? "not known for this frame" : told.clip.split("/").pop());
   say("fps", told.fps.toFixed(1));
   say("frames", counters.frames.toLocaleString("en"));
   say("late", `${counters.late} (${counters.late_percent.toFixed(1)} %)`);

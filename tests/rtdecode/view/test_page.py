@@ -1,0 +1,101 @@
+"""What browsers are shown belongs together, and what is told is true."""
+
+import json
+import struct
+from typing import Any
+
+import pytest
+
+from rtdecode.schema.messages import End, Gap, Score
+from rtdecode.view.packets import Flag, Packet, Slot
+from rtdecode.view.page import Page
+
+PIXELS = 36 * 64
+
+
+@pytest.fixture
+def page(rig: Any) -> Page:
+    return Page(frame_rate_hz=30.0, clock=rig.clock)
+
+
+def pictures(packets: list[Packet]) -> list[tuple[int, Flag, int, int, int]]:
+    """Frame, flags and the first pixel of each plane."""
+    found = []
+    for packet in packets:
+        if packet.slot is Slot.PICTURE:
+            planes = [packet.data[24 + k * PIXELS] for k in range(3)]
+            found.append((packet.frame, Flag(packet.data[1]), planes[0], planes[1], planes[2]))
+    return found
+
+
+def test_truth_and_reconstruction_of_one_frame_go_out_together(page: Page, rig: Any) -> None:
+    items = [rig.decoded(99, 1.0)]
+    for frame in range(100, 120):
+        items.append(rig.shown(frame, level=frame))
+        items.append(rig.decoded(frame - 8, level=frame - 8 + 50))
+    both = Flag.TRUTH | Flag.DECODED | Flag.WARM | Flag.UNCERTAINTY
+    aligned = [picture for picture in pictures(page.step(items)) if Flag.TRUTH in picture[1]]
+    assert aligned == [(k, both, k, k + 50, 7) for k in range(100, 112)]
+
+
+def test_truth_is_shown_alone_until_the_decoder_speaks(page: Page, rig: Any) -> None:
+    packets = page.step([rig.shown(frame, level=5) for frame in range(100, 104)])
+    assert [(p[0], p[1]) for p in pictures(packets)] == [(k, Flag.TRUTH) for k in (100, 101, 102)]
+    page.step([rig.decoded(100, 1.0)])
+    assert pictures(page.step([rig.shown(104, level=5)])) == []
+
+
+def test_latency_to_the_page_ends_when_a_browser_has_drawn(page: Page, rig: Any) -> None:
+    page.step([rig.decoded(100, 1.0)])
+    rig.clock.t_ns += 12_000_000
+    page.drawn(100)
+    rig.clock.t_ns += 500_000_000
+    page.drawn(100)  # a second browser, later
+    page.drawn(77)  # a frame that never was
+    latency = page.status()["latency_ms"]
+    assert latency["page"] == {"p50": 12, "p99": 12}
+    assert latency["screen_to_page"] == {"p50": 312, "p99": 312}
+    spans = {name: latency[name]["p50"] for name in ("scan", "transport", "calcium", "decode")}
+    assert spans == {"scan": 30, "transport": 1, "calcium": 9, "decode": 20}
+    assert latency["pacing"]["p50"] == 40
+
+
+def test_counters_and_words_follow_the_messages(page: Page, rig: Any) -> None:
+    assert page.status()["word"] == "Waiting"
+    for frame in range(100, 160):
+        rig.clock.t_ns += 33_333_333
+        page.step([rig.responses(frame), rig.decoded(frame, 1.0, warm=frame > 130)])
+        assert page.status()["word"] == ("Live" if frame > 130 else "Warming up")
+    status = page.status()
+    assert status["fps"] == pytest.approx(30, abs=0.1)
+    assert (status["neurons"], status["counters"]["frames"]) == (120, 60)
+    page.step([rig.received(Gap("bridge/scan", 4, 2, "decoder"))])
+    assert page.status()["word"] == "Lost data"
+    assert page.status()["lost_by_stream"] == {"bridge/scan": 2}
+    rig.clock.t_ns += 3_000_000_000
+    assert page.status()["word"] == "Stale"
+    assert page.status()["fps"] == 0
+    page.step([rig.received(End("s", "stopped"))])
+    assert page.status()["word"] == "Ended"
+
+
+def test_scores_are_kept_for_browsers_that_come_late(page: Page, rig: Any) -> None:
+    for r in (0.5, float("nan")):
+        page.step([rig.received(Score(r, 0.4, 0.3, 10.0, 10.0, 300, final=False))])
+    history = json.loads(json.dumps(page.history(), allow_nan=False))
+    assert [score["video_r"] for score in history] == [0.5, None]
+    assert page.status()["score"]["frame_r"] == 0.4
+
+
+def test_activity_becomes_one_column_a_frame(page: Page, rig: Any) -> None:
+    (packet,) = page.step([rig.responses(100)])
+    assert packet.slot is Slot.ACTIVITY
+    assert struct.unpack("<BBHId", packet.data[:16]) == (2, 0, 96, 120, 100.0)
+
+
+def test_memory_stays_flat(page: Page, rig: Any) -> None:
+    for frame in range(1500):
+        page.step([rig.shown(frame, level=1)])
+        page.step([rig.decoded(frame - 800, 1.0)])
+    assert len(page._truth) <= 300
+    assert len(page._sent_ns) <= 450

@@ -1,0 +1,214 @@
+"""The page in a real browser: pixels, counters, reconnection, and a plain word when it is stale."""
+
+import socket
+from collections.abc import Iterator
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
+from websockets.typing import Origin
+
+from rtdecode.schema.config.session import ViewConfig
+from rtdecode.schema.errors import AddressInUseError
+from rtdecode.view.server import PageServer
+
+CHROMIUM = Path("/usr/bin/chromium")
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+PIXEL = """(id) => {
+    const canvas = document.getElementById(id);
+    return [...canvas.getContext("2d").getImageData(31, 17, 1, 1).data];
+}"""
+WAIT_MS = 20_000
+
+
+@pytest.fixture
+def server(rig: Any) -> Iterator[tuple[PageServer, str]]:
+    server = PageServer(ViewConfig(), clock=rig.clock)
+    try:
+        yield server, server.start()
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    if not CHROMIUM.exists():
+        pytest.skip(f"no browser at {CHROMIUM}: apt-get install chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def tab(browser: Browser) -> Iterator[Page]:
+    context = browser.new_context(color_scheme="dark")
+    page = context.new_page()
+    page.set_default_timeout(WAIT_MS)
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    yield page
+    context.close()
+    assert errors == []
+
+
+def get(address: str, path: str) -> tuple[int, bytes]:
+    connection = HTTPConnection(urlsplit(address).netloc, timeout=10)
+    connection.request("GET", path)
+    answer = connection.getresponse()
+    status, body = answer.status, answer.read()
+    connection.close()
+    return status, body
+
+
+def wait_for_text(tab: Page, element: str, text: str) -> None:
+    tab.wait_for_function(
+        "([id, text]) => document.getElementById(id).textContent.includes(text)",
+        arg=[element, text],
+        timeout=WAIT_MS,
+    )
+
+
+def run_of(rig: Any, frames: range) -> list[Any]:
+    items = []
+    for frame in frames:
+        items += [rig.shown(frame, 60), rig.responses(frame), rig.decoded(frame - 8, 200.4)]
+    return items
+
+
+def test_files_are_served_and_nothing_else(server: tuple[PageServer, str]) -> None:
+    _, address = server
+    assert b"<title>rtdecode</title>" in get(address, "/")[1]
+    for name in ("page.js", "pictures.js", "charts.js", "page.css", "icon.svg"):
+        assert get(address, f"/{name}")[0] == 200
+    assert get(address, "/..%2Fserver.py")[0] == 404
+    assert get(address, "/secret")[0] == 404
+
+
+def test_the_page_needs_nothing_from_elsewhere(server: tuple[PageServer, str]) -> None:
+    for name in ("", "page.js", "pictures.js", "charts.js", "page.css"):
+        assert b"https://" not in get(server[1], f"/{name}")[1]
+
+
+def test_an_address_in_use_is_refused_by_name() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        config = ViewConfig(port=taken.getsockname()[1])
+        with pytest.raises(AddressInUseError, match=r"already in use.*view\.port"):
+            PageServer(config).start()
+
+
+def test_pages_of_other_sites_may_not_look_in(server: tuple[PageServer, str]) -> None:
+    live = server[1].replace("http", "ws") + "live"
+    with pytest.raises(InvalidStatus), connect(live, origin=Origin("http://elsewhere.example")):
+        pass
+
+
+def test_a_browser_that_reads_nothing_slows_nobody(
+    server: tuple[PageServer, str], rig: Any
+) -> None:
+    page, address = server
+    with connect(address.replace("http", "ws") + "live") as silent:
+        silent.recv(timeout=10)  # the history: it is let in
+        for frame in range(1000, 1300):
+            page.push(run_of(rig, range(frame, frame + 1)))
+        (onlooker,) = page._onlookers
+        for _ in range(200):
+            if onlooker.dropped > 200:
+                break
+            silent.recv(timeout=10)
+        assert onlooker.dropped > 200
+        assert len(onlooker._undrawn) <= 4
+
+
+def test_pushing_without_a_server_or_after_its_end_is_harmless(rig: Any) -> None:
+    page = PageServer(ViewConfig(), clock=rig.clock)
+    page.push([rig.shown(1, 1)])
+    page.start()
+    page.stop()
+    page.push([rig.shown(2, 1)])
+    page.stop()
+
+
+@pytest.mark.system
+def test_the_page_shows_the_pixels_that_were_sent(
+    server: tuple[PageServer, str], rig: Any, tab: Page
+) -> None:
+    page, address = server
+    tab.goto(address)
+    wait_for_text(tab, "word", "Waiting")
+    page.push(run_of(rig, range(1000, 1040)))
+    wait_for_text(tab, "frame", "1031")
+    assert tab.evaluate(PIXEL, "truth") == [60, 60, 60, 255]
+    assert tab.evaluate(PIXEL, "decoded") == [200, 200, 200, 255]
+    red, _, blue, _ = tab.evaluate(PIXEL, "error")
+    assert red > 200 > blue  # brighter than shown is orange
+    wait_for_text(tab, "word", "Live")
+    wait_for_text(tab, "frames", "40")
+    wait_for_text(tab, "neurons", "120")
+    tab.click("#third")
+    wait_for_text(tab, "third-name", "Uncertainty")
+    red, _, blue, _ = tab.evaluate(PIXEL, "error")
+    assert blue > red  # 7 grey levels are little
+
+
+@pytest.mark.system
+def test_the_page_says_when_it_is_stale_and_when_it_lives_again(
+    server: tuple[PageServer, str], rig: Any, tab: Page
+) -> None:
+    page, address = server
+    tab.goto(address)
+    page.push(run_of(rig, range(1000, 1020)))
+    wait_for_text(tab, "word", "Live")
+    rig.clock.t_ns += 5_000_000_000
+    wait_for_text(tab, "word", "Stale")
+    wait_for_text(tab, "sentence", "No reconstruction for 5 s")
+    assert "stale" in (tab.get_attribute("body", "class") or "")
+    page.push(run_of(rig, range(1020, 1040)))
+    wait_for_text(tab, "word", "Live")
+    assert "stale" not in (tab.get_attribute("body", "class") or "")
+
+
+@pytest.mark.system
+def test_the_page_tells_when_it_has_drawn(
+    server: tuple[PageServer, str], rig: Any, tab: Page
+) -> None:
+    page, address = server
+    tab.goto(address)
+    wait_for_text(tab, "word", "Waiting")
+    page.push(run_of(rig, range(1000, 1020)))
+    tab.wait_for_selector('tr[data-stage="page"]', timeout=WAIT_MS)
+    assert page._page.status()["latency_ms"]["screen_to_page"]["p50"] == 300
+
+
+@pytest.mark.system
+def test_the_page_comes_back_after_the_server_did(rig: Any, tab: Page) -> None:
+    first = PageServer(ViewConfig(), clock=rig.clock)
+    address = first.start()
+    tab.goto(address)
+    wait_for_text(tab, "word", "Waiting")
+    first.stop()
+    wait_for_text(tab, "word", "Disconnected")
+    second = PageServer(ViewConfig(port=urlsplit(address).port or 0), clock=rig.clock)
+    second.start()
+    try:
+        wait_for_text(tab, "word", "Waiting")
+        second.push(run_of(rig, range(1000, 1020)))
+        wait_for_text(tab, "word", "Live")
+    finally:
+        second.stop()
