@@ -60,7 +60,7 @@ def twin(
     ] = "compact",
     core: Annotated[Path | None, typer.Option(help="fit only a readout to this twin")] = None,
     seed: Seed = 0,
-    steps: Annotated[int, typer.Option(help="gradient steps", min=50)] = 900,
+    steps: Annotated[int, typer.Option(help="gradient steps", min=50)] = 500,
     max_minutes: Minutes = None,
     threads: Threads = 0,
 ) -> None:
@@ -164,7 +164,7 @@ def demo_mouse(
     session: Annotated[Path | None, typer.Option(help="keep the recording here")] = None,
     neurons: Annotated[int | None, typer.Option(help="instead of the demo's number", min=1)] = None,
     seed: Seed = 1,
-    steps: Annotated[int, typer.Option(help="gradient steps", min=50)] = 900,
+    steps: Annotated[int, typer.Option(help="gradient steps", min=50)] = 500,
     trials: Annotated[int, typer.Option(help="training trials of 30 s", min=1)] = 40,
     max_minutes: Minutes = None,
     threads: Threads = 0,

@@ -78,7 +78,7 @@ def recorded(config: RunConfig, *, out: Path | None, console: Console) -> Summar
     console.print(f"ended: {outcome.reason}; reading the log …", highlight=False)
     summary = summarise(session)
     report_session(session, summary)
-    console.print(summary.in_words(), highlight=False)
+    console.print(summary.in_words(), highlight=False, soft_wrap=True)
     return summary
 
 

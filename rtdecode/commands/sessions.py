@@ -9,7 +9,6 @@ import typer
 from rich.console import Console
 
 from rtdecode.commands.console import errors_told
-from rtdecode.pipeline.replay import replay_session
 from rtdecode.pipeline.session_report import report_session
 from rtdecode.pipeline.summary import summarise
 from rtdecode.session.layout import named_session, new_session, session_at
@@ -45,6 +44,9 @@ def replay(
     """Decode SESSION again from its recorded scans, into a new session."""
     console = Console()
     with errors_told(console):
+        # torch takes seconds to import, and no other verb of this file needs it
+        from rtdecode.pipeline.replay import replay_session
+
         recorded = session_at(session)
         started = datetime.now().astimezone()
         parent = recorded.folder.resolve().parent

@@ -5,6 +5,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from rtdecode.calcium import CalciumChain
 from rtdecode.calcium.calibration import Calibration
 from rtdecode.calcium.detect import detected_masks
@@ -14,10 +17,12 @@ from rtdecode.schema.config import RunConfig
 from rtdecode.schema.config.calcium import Detector
 from rtdecode.schema.errors import MasksMissingError
 from rtdecode.schema.interfaces import Clock
-from rtdecode.schema.messages import Fluorescence, Health, Received, Responses, Scan
+from rtdecode.schema.messages import Fluorescence, Health, Received, Responses, Scan, Stamped
 
 log = logging.getLogger(__name__)
 Out = Fluorescence | Responses | Health
+_WARM_UP_SCANS = 6
+_WARM_UP_PERIOD_NS = 66_666_667
 MASKS_FILE = "masks.npz"
 CALIBRATION_FILE = "calibration.npz"
 
@@ -57,15 +62,22 @@ class MaskedChain:
 
     def __init__(self, masks: Masks, config: RunConfig, *, clock: Clock) -> None:
         named = config.calcium.calibration
+        calibration = None if named is None else Calibration.load(named)
         self._masks = masks
-        self._chain = CalciumChain(
-            config.calcium,
-            masks=masks,
-            scan_rate_hz=config.acquisition.source.scan_rate_hz,
-            reference=None,
-            calibration=None if named is None else Calibration.load(named),
-            clock=clock,
-        )
+
+        def chain() -> CalciumChain:
+            return CalciumChain(
+                config.calcium,
+                masks=masks,
+                scan_rate_hz=config.acquisition.source.scan_rate_hz,
+                reference=None,
+                calibration=calibration,
+                clock=clock,
+            )
+
+        if calibration is not None:
+            _warm_up(chain(), calibration.reference_counts)
+        self._chain = chain()
 
     @property
     def neurons(self) -> int:
@@ -78,6 +90,19 @@ class MaskedChain:
         self._masks.save(folder / MASKS_FILE)
         if self._chain.calibration is not None:
             self._chain.calibration.save(folder / CALIBRATION_FILE)
+
+
+def _warm_up(chain: CalciumChain, picture: NDArray[np.float32]) -> None:
+    """Carry a few scans through, so that the first real one finds all loops compiled.
+
+    Loading them takes up to two seconds, for which the first frames of a run would be late.
+    """
+    pixels = picture.clip(0, np.iinfo(np.uint16).max).astype(np.uint16)
+    for number in range(_WARM_UP_SCANS):
+        start_ns = number * _WARM_UP_PERIOD_NS
+        scan = Scan(pixels, number, 0, start_ns, start_ns + _WARM_UP_PERIOD_NS)
+        for _ in chain.step([Received(Stamped("warm-up", number, 0, "host", scan), 0)]):
+            pass
 
 
 class DetectingChain:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from rtdecode.acquire import GapWatch
 from rtdecode.evaluate.online import OnlineScore
 from rtdecode.pipeline.scoring_mask import scoring_mask
+from rtdecode.pipeline.trained_clips import trained_clips
 from rtdecode.runtime.loop import run_loop
 from rtdecode.runtime.process import Process, run_process
 from rtdecode.schema.messages import Gap, Received, Reconstruction, Score, ShownFrame
@@ -40,6 +41,7 @@ def main(process: Process) -> int:
         config.evaluate,
         scoring_mask(config),
         frame_rate_hz=config.emit.frame_rate_hz,
+        trained=trained_clips(config),
     )
     stage = ScoringStage(GapWatch(seen_by=process.name), score)
     process.wait_for_go(inlet, hears=["stimulus", "emit"])

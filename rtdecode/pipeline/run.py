@@ -108,11 +108,13 @@ def _spec(role: Role, config: RunConfig, session: SessionLayout) -> ProcessSpec:
         *("--session", session.folder.name, "--revision", git_revision(), "--supervised"),
     ]
     is_movie = isinstance(config.acquisition.source, RawMovieSource)
+    # somebody at the screen may end the show, and a movie has an end
+    ends_run = role is Role.STIMULUS or (role is Role.BRIDGE and is_movie)
     return ProcessSpec(
         role.value,
         argv,
         restarts=role in _RESTARTED,
-        ends_run=role is Role.BRIDGE and is_movie,
+        ends_run=ends_run,
     )
 
 

@@ -1,13 +1,14 @@
 """What a session came to, computed from its log alone, so that it can be computed again."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from rtdecode.evaluate.latency import Latencies, StageLatency, stage_latencies_ms
 from rtdecode.evaluate.online import OnlineScore
 from rtdecode.pipeline.scoring_mask import scoring_mask
+from rtdecode.pipeline.trained_clips import trained_clips
 from rtdecode.runtime.config_file import read_config
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.messages import Gap, Received, Reconstruction, Score
@@ -39,6 +40,8 @@ class Summary:
     ssim: float | None
     shift_ms: float | None
     frames_scored: int
+    leaked_clips: Sequence[str]
+    """Shown clips that the twin was trained on; a score with one in it means nothing."""
     lag_frames: int | None
     stages_ms: Mapping[str, StageLatency]
     messages: Mapping[str, int]
@@ -64,11 +67,16 @@ class Summary:
     def _followed(self) -> list[str]:
         if self.video_r is None:
             return []
-        return [
+        leaked = [
+            f"The twin was trained on {clip}: the score means nothing."
+            for clip in self.leaked_clips
+        ]
+        followed = (
             f"What came out follows what was shown: video r {self.video_r:.2f}, "
             f"frame r {self.frame_r:.2f}, over {self.frames_scored} frames inside the mouse's "
             f"mask, {self.lag_frames} frames behind the newest responses."
-        ]
+        )
+        return [*leaked, followed]
 
     def _took(self) -> list[str]:
         if "screen_to_output" not in self.stages_ms:
@@ -146,6 +154,7 @@ def summarise(session: SessionLayout) -> Summary:
         lost_messages=sum(tally.lost.values()),
         lost_by_stream=tally.lost,
         **_scores(final),
+        leaked_clips=list(score.leaked_clips),
         lag_frames=tally.lag_frames,
         stages_ms=tally.latencies.summary(),
         messages=counted.counts,
@@ -154,7 +163,10 @@ def summarise(session: SessionLayout) -> Summary:
 
 def _online_score(config: RunConfig) -> OnlineScore:
     return OnlineScore(
-        config.evaluate, scoring_mask(config), frame_rate_hz=config.emit.frame_rate_hz
+        config.evaluate,
+        scoring_mask(config),
+        frame_rate_hz=config.emit.frame_rate_hz,
+        trained=trained_clips(config),
     )
 
 

@@ -1,0 +1,156 @@
+"""`rtdecode reconstruct` and `rtdecode bench quality`: how good a reconstruction is.
+
+What needs torch is imported when a command runs: `rtdecode --help` must not take seconds.
+"""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from rtdecode.commands.console import errors_told
+from rtdecode.commands.fit import Data, Threads, progress_shown, threads_used
+from rtdecode.runtime.clock import HostClock
+
+app = typer.Typer()
+bench_app = typer.Typer()
+
+Twins = Annotated[list[Path] | None, typer.Option("--twin", help="repeat for an ensemble")]
+Mask = Annotated[Path | None, typer.Option(help=".npy, (row, col) bool: the scored pixels")]
+Tier = Annotated[str, typer.Option(help="tier of the trials")]
+
+
+class MethodName(StrEnum):
+    """The ways to reconstruct."""
+
+    ONLINE = "online"
+    OFFLINE = "offline"
+    REFERENCE = "reference"
+    RIDGE = "ridge"
+    MEAN = "mean"
+
+
+class InputName(StrEnum):
+    """Which activity they get."""
+
+    RESPONSES = "responses"
+    TRACES = "traces"
+    PREDICTED = "predicted"
+
+
+@app.command()
+def reconstruct(
+    *,
+    data: Data,
+    out: Annotated[Path, typer.Option(help="folder to write")],
+    method: Annotated[MethodName, typer.Option(help="how")] = MethodName.ONLINE,
+    tier: Tier = "test",
+    twin: Twins = None,
+    ridge: Annotated[Path | None, typer.Option(help="folder of `rtdecode fit ridge`")] = None,
+    lag_frames: Annotated[int, typer.Option(help="online: lag of a frame", min=0)] = 8,
+    steps: Annotated[int, typer.Option(help="online: steps a frame", min=1)] = 3,
+    iterations: Annotated[
+        int | None, typer.Option(help="offline, reference: gradient steps", min=1)
+    ] = None,
+    mask: Mask = None,
+    source: Annotated[InputName, typer.Option("--input", help="activity")] = InputName.RESPONSES,
+    threads: Threads = 0,
+) -> None:
+    """Reconstruct and score the trials of a tier; writes each video and summary.json."""
+    console = Console()
+    with errors_told(console):
+        from rtdecode.fit.memory import prepare_process
+        from rtdecode.fit.reconstruction_run import Request, run_request
+
+        prepare_process(threads=threads_used(threads))
+        request = Request(
+            data=data,
+            out=out,
+            method=method.value,
+            tier=tier,
+            twins=tuple(twin or ()),
+            ridge=ridge,
+            lag_frames=lag_frames,
+            steps=steps,
+            iterations=iterations,
+            mask=mask,
+            source=source.value,
+        )
+        with progress_shown(console) as shown:
+            task = shown.add_task(method.value, total=None, told="")
+
+            def report(done: int, total: int, video_r: float) -> None:
+                shown.update(task, completed=done, total=total, told=f"video r {video_r:.3f}")
+
+            summary = run_request(request, clock=HostClock(), report=report)
+        console.print(summary_table(summary))
+
+
+@bench_app.command()
+def quality(
+    *,
+    data: Data,
+    twin: Twins = None,
+    out: Annotated[Path, typer.Option(help="folder for quality.json and figures")],
+    tier: Tier = "test",
+    mask: Mask = None,
+    trials: Annotated[int | None, typer.Option(help="only the first of the tier", min=1)] = None,
+    iterations: Annotated[int, typer.Option(help="of the reference; 0 leaves it out", min=0)] = 200,
+    threads: Threads = 0,
+) -> None:
+    """The ladder of methods, and quality against lag, compute and neurons."""
+    console = Console()
+    with errors_told(console):
+        from rtdecode.fit.memory import prepare_process
+        from rtdecode.report.bench_quality import bench_quality
+
+        prepare_process(threads=threads_used(threads))
+        with progress_shown(console) as shown:
+            task = shown.add_task("quality", total=None, told="")
+            rows = bench_quality(
+                data,
+                tuple(twin or ()),
+                out,
+                tier=tier,
+                mask=mask,
+                trials=trials,
+                iterations=iterations,
+                clock=HostClock(),
+                report=lambda what: shown.update(task, told=what),
+            )
+        console.print(ladder_table(rows))
+
+
+def summary_table(summary: dict[str, Any]) -> Table:
+    """One line for each metric with its interval, and what it cost."""
+    table = Table("metric", "mean", "95 % interval over clips", box=None, header_style="dim")
+    for metric in ("video_r", "frame_r", "ssim", "shift_ms"):
+        value = summary[metric]
+        low, high = value["ci95"]
+        table.add_row(metric, f"{value['mean']:.3f}", f"{low:.3f} to {high:.3f}")
+    table.add_row("twin passes a frame", f"{summary['twin_passes_per_frame']:.3g}", "")
+    table.add_row("ms a frame", f"{1000 * summary['seconds_per_frame']:.2f}", "")
+    return table
+
+
+def ladder_table(rows: list[dict[str, Any]]) -> Table:
+    """One line for each rung."""
+    table = Table(
+        "method", "lag", "steps", "neurons", "video r", "95 %", "frame r", "passes a frame"
+    )
+    for row in rows:
+        low, high = row["video_r"]["ci95"]
+        table.add_row(
+            row["method"],
+            "clip" if row["lag_frames"] is None else str(row["lag_frames"]),
+            str(row["steps"]),
+            str(row["neurons"]),
+            f"{row['video_r']['mean']:.3f}",
+            f"{low:.3f} to {high:.3f}",
+            f"{row['frame_r']['mean']:.3f}",
+            f"{row['twin_passes_per_frame']:.3g}",
+        )
+    return table
