@@ -1,1 +1,1 @@
-"""Pictures and tables for a person, made of sessions and benchmarks."""
+"""Pictures and pages of what was measured."""

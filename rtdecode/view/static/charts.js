@@ -20,7 +20,8 @@ export function drawScores(canvas, scores) {
   canvas.height = Math.round(height * scale);
   const context = canvas.getContext("2d");
   context.scale(scale, scale);
-  const box = { left: 34, right: width - 8, top: 8, bottom: height - 20 };
+  const letter = 0.78 * parseFloat(style.fontSize);
+  const box = { left: 2.7 * letter, right: width - 8, top: 8, bottom: height - 1.6 * letter };
   const newest = scores.length ? scores[scores.length - 1].t_s : 0;
   const past = scores.length ? newest - scores[0].t_s : 0;
   const span = Math.min(LONGEST_SPAN_S, Math.max(SHORTEST_SPAN_S, past));
@@ -29,7 +30,7 @@ export function drawScores(canvas, scores) {
   const x = (t) => box.right - ((newest - t) / span) * (box.right - box.left);
   const y = (r) => box.bottom - ((r - low) / (1 - low)) * (box.bottom - box.top);
 
-  context.font = "12px system-ui, sans-serif";
+  context.font = `${letter}px system-ui, sans-serif`;
   context.fillStyle = colour("--soft");
   context.strokeStyle = colour("--line");
   context.lineWidth = 1;

@@ -1,0 +1,37 @@
+"""Report pages are one file, and nothing in them is taken for markup."""
+
+from html.parser import HTMLParser
+
+from rtdecode.report import html
+
+
+class Balance(HTMLParser):
+    """Notes the elements that were opened and never closed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag not in ("meta", "img"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def test_a_page_is_well_formed_and_escaped() -> None:
+    table = html.table("T", head=["", "v"], rows=[["<a>", "1"]])
+    parts = [html.picture(b"PNG", says='a "b"'), table]
+    text = html.page("<x>", sentences=["1 < 2"], parts=parts)
+    balance = Balance()
+    balance.feed(text)
+    assert balance.open == []
+    assert "<title>&lt;x&gt;</title>" in text
+    assert "1 &lt; 2" in text
+    assert "<td>&lt;a&gt;</td><td>1</td>" in text
+    assert "base64,UE5H" in text
+
+
+def test_a_table_without_rows_is_nothing() -> None:
+    assert html.table("T", head=["a"], rows=[]) == ""
