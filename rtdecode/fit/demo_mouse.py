@@ -147,6 +147,9 @@ def make_demo_mouse(
         clock=clock,
         report=lambda done, total: report("recording", done, total),
     )
+    out.mkdir(parents=True, exist_ok=True)
+    masks.save(out / MASKS_FILE)
+    calibration.save(out / CALIBRATION_FILE)
     data = SensoriumFolder(session)
     outcome = fit_compact(
         data,
@@ -155,8 +158,6 @@ def make_demo_mouse(
         clock=clock,
         report=lambda now: report("training", now.step, now.steps),
     )
-    masks.save(out / MASKS_FILE)
-    calibration.save(out / CALIBRATION_FILE)
     alpha = fit_transparency(
         load_twin(out),
         data,

@@ -72,8 +72,8 @@ def reference_video(
 
 
 def passes_per_frame(frames: int, *, iterations: int, twins: int = 1) -> float:
-    """Forward and backward passes over one frame of video for each frame of a clip."""
-    return iterations * twins * len(window_starts(frames)) * _WINDOW_FRAMES / frames
+    """Forward and backward passes of a twin over a window, for each frame of a clip."""
+    return iterations * twins * len(window_starts(frames)) / frames
 
 
 def window_starts(frames: int) -> list[int]:

@@ -469,3 +469,20 @@ class UnknownFormatError(BadInputError):
 
     def __init__(self, *, got: str, known: Sequence[str]) -> None:
         super().__init__(f"--format {got} is not known: give one of {', '.join(known)}")
+
+
+class LeakedClipError(BadInputError):
+    """A clip that would be scored was among those the twin was trained on."""
+
+    def __init__(self, *, trial: int, clip: int, fraction: float) -> None:
+        super().__init__(
+            f"trial {trial} shows what training clip {clip} showed ({100 * fraction:.0f} % of its "
+            f"frames match): a score would say nothing; score other trials, or train without this clip"
+        )
+
+
+class MissingOptionError(BadInputError):
+    """A command needs an option that was not given."""
+
+    def __init__(self, *, option: str, needed_for: str) -> None:
+        super().__init__(f"{option} is needed for {needed_for}: give it")

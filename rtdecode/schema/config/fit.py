@@ -9,7 +9,7 @@ class TrainingConfig(Section):
     """Stochastic gradient descent on a recorded session; the defaults fit 20 minutes of data."""
 
     seed: int = 0
-    steps: Count = 900
+    steps: Count = 500
     batch: Count = 5
     frames: Count = 32
     """Consecutive frames of a crop whose activity is predicted; its history comes on top."""
@@ -20,7 +20,7 @@ class TrainingConfig(Section):
     """Of the exponential moving average of the weights, which is what is kept."""
     cutmix: Fraction = 0.0
     """Part of the crops in which a box of the picture is taken from another crop."""
-    validate_every: Count = 150
+    validate_every: Count = 125
     patience: Count = 4
     """Validations without a better one after which training ends."""
     max_minutes: Positive | None = None

@@ -1,3 +1,4 @@
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -52,7 +53,7 @@ def test_frames_whose_lag_has_not_passed_are_not_emitted(
 def test_bins_are_causal_and_side_by_side(lag: int) -> None:
     bins = delay_bins(lag)
     assert bins[0][1] <= lag
-    assert all(late[0] == early[1] + 1 for late, early in zip(bins, bins[1:], strict=False))
+    assert all(late[0] == early[1] + 1 for late, early in pairwise(bins))
 
 
 def test_it_is_the_closed_form_answer(blob_session: SensoriumFolder) -> None:
@@ -63,10 +64,11 @@ def test_it_is_the_closed_form_answer(blob_session: SensoriumFolder) -> None:
         cut = blob_session.stretch(number)
         scaled = (cut.responses - ridge.mean_activity) @ ridge.projection
         for t in range(8, len(scaled), 2):
-            parts = [scaled[t + a : t + b + 1].mean(0) for a, b in delay_bins(0)]
+            bins = [slice(max(0, t + first), t + last + 1) for first, last in delay_bins(0)]
+            parts = [scaled[span].sum(0) / 3 for span in bins]
             features.append(np.concatenate(parts).astype(np.float64))
             frames.append((cut.video[t] - ridge.mean_frame).ravel())
-    x, y = np.stack(features)[:], np.stack(frames)
+    x, y = np.stack(features), np.stack(frames)
     gram = x.T @ x
     penalty = ridge.penalty * np.trace(gram) / len(gram)
     gradient = gram @ ridge.weights + penalty * ridge.weights - x.T @ y

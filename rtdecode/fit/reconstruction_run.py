@@ -1,0 +1,156 @@
+"""One reconstruction as it is asked for on the command line."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rtdecode.fit.datasets.sensorium import SensoriumFolder
+from rtdecode.fit.masks import TRAINED_FROM
+from rtdecode.fit.mean_frame import mean_frame_of
+from rtdecode.fit.methods import (
+    FittedTwin,
+    LinearDecoder,
+    MeanFrame,
+    Method,
+    Offline,
+    Online,
+    Reference,
+)
+from rtdecode.fit.reconstruct import (
+    Scored,
+    fitted_twin,
+    read_mask,
+    reconstruct,
+    summary_of,
+    trained_clips,
+    write_summary,
+)
+from rtdecode.fit.reference import ITERATIONS
+from rtdecode.fit.ridge import Ridge
+from rtdecode.fit.trial import Input, trials_of
+from rtdecode.schema.config.decode import DecodeConfig
+from rtdecode.schema.errors import MissingOptionError, NeuronCountError
+from rtdecode.schema.interfaces import Clock
+
+OFFLINE_ITERATIONS = 60
+MASK_FILE = "mask.npy"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What to reconstruct, how, and where to write it."""
+
+    data: Path
+    out: Path
+    method: str
+    tier: str
+    twins: tuple[Path, ...]
+    ridge: Path | None
+    lag_frames: int
+    steps: int
+    iterations: int | None
+    mask: Path | None
+    source: str
+
+
+def run_request(
+    request: Request, *, clock: Clock, report: Callable[[int, int, float], None]
+) -> dict[str, Any]:
+    """Reconstruct, score and write; gives what `summary.json` says.
+
+    `report` is told the trials done, their number, and the last one's video_r.
+    """
+    data = SensoriumFolder(request.data)
+    total = len(data.trials(request.tier))
+    twins = [fitted_twin(folder, neurons=data.neurons) for folder in request.twins]
+    kind = Input(request.source)
+    if kind is Input.PREDICTED and not twins:
+        raise MissingOptionError(option="--twin", needed_for="--input predicted")
+    mask = scoring_mask(data, request.mask, request.twins)
+    method = method_for(request, data, twins)
+    scored: list[Scored] = []
+
+    def told(now: Scored) -> None:
+        scored.append(now)
+        report(len(scored), total, now.scores.video_r)
+
+    done = reconstruct(
+        method,
+        trials_of(data, request.tier, kind, twin=twins[0].twin if twins else None),
+        mask=mask,
+        clock=clock,
+        out=request.out,
+        trained=trained_clips([fitted.twin for fitted in twins]),
+        report=told,
+    )
+    summary = summary_of(done, method, name=request.method, kind=kind, neurons=data.neurons)
+    summary["scored_pixels"] = int(mask.sum())
+    write_summary(summary, request.out)
+    return summary
+
+
+def scoring_mask(
+    data: SensoriumFolder, path: Path | None, twins: tuple[Path, ...]
+) -> NDArray[np.bool_]:
+    """The mask in `path`, else the one beside the first twin, else the whole screen."""
+    shape = (data.rows_px, data.cols_px)
+    if path is None and twins and (twins[0] / MASK_FILE).is_file():
+        path = twins[0] / MASK_FILE
+    return np.ones(shape, np.bool_) if path is None else read_mask(path, shape=shape)
+
+
+def method_for(request: Request, data: SensoriumFolder, twins: list[FittedTwin]) -> Method:
+    """The method that `request` names; MissingOptionError where it needs more than it was given."""
+    if request.method == "mean":
+        return MeanFrame(mean_frame_of(data))
+    if request.method == "ridge":
+        return LinearDecoder(_ridge(request, data))
+    if not twins:
+        raise MissingOptionError(option="--twin", needed_for=f"--method {request.method}")
+    if request.method == "offline":
+        return Offline(twins, iterations=request.iterations or OFFLINE_ITERATIONS)
+    if request.method == "reference":
+        return Reference(
+            [fitted.twin for fitted in twins],
+            free_mask(data, request.mask, request.twins),
+            iterations=request.iterations or ITERATIONS,
+        )
+    return Online(twins, online_config(lag_frames=request.lag_frames, steps=request.steps))
+
+
+def online_config(*, lag_frames: int, steps: int) -> DecodeConfig:
+    """The defaults of the live decoder at another lag; the window grows with a long one."""
+    defaults = DecodeConfig()
+    window = max(defaults.window_frames, defaults.window_frames - 8 + lag_frames)
+    return DecodeConfig(window_frames=window, lag_frames=lag_frames, steps=steps)
+
+
+def free_mask(
+    data: SensoriumFolder, path: Path | None, twins: tuple[Path, ...]
+) -> NDArray[np.bool_]:
+    """Pixels that the reference may move: a wider mask than the scored one where it is known.
+
+    `rtdecode fit mask` keeps the transparency beside the mask; the published procedure scores
+    where it reaches 1 and moves pixels where it reaches a half.
+    """
+    beside = path or (twins[0] / MASK_FILE if twins else None)
+    if beside is not None:
+        transparency = beside.with_name(f"{beside.stem}_transparency.npy")
+        if transparency.is_file():
+            return np.asarray(np.load(transparency, allow_pickle=False) >= TRAINED_FROM, np.bool_)
+    return scoring_mask(data, path, twins)
+
+
+def _ridge(request: Request, data: SensoriumFolder) -> Ridge:
+    if request.ridge is None:
+        raise MissingOptionError(option="--ridge", needed_for="--method ridge")
+    ridge = Ridge.load(request.ridge)
+    if len(ridge.mean_activity) != data.neurons:
+        raise NeuronCountError(
+            streamed=data.neurons, trained=len(ridge.mean_activity), twin=str(request.ridge)
+        )
+    return ridge
