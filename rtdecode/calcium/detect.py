@@ -12,13 +12,18 @@ from rtdecode.calcium.masks import Masks, masks_from_lists
 from rtdecode.calcium.register import Registrar
 from rtdecode.schema.errors import NoCellsFoundError
 
+_IMAGES = 100
+_FEWEST_IMAGES = 3
 _SMOOTH_PX = 1.0
-_LEAST_CORRELATION = 0.15
-_ABOVE_TYPICAL_SD = 2.0
-_LEAST_ON_SEED = 0.4
-"""Correlation with the seed's trace, as a share of the seed's own, that a cell's pixel must have."""
+_LEAST_CORRELATION = 0.05
+_ABOVE_TYPICAL_SD = 3.0
+_LEAST_ON_SEED = 0.5
+"""Share of the correlation around the seed that a pixel's must reach to belong to the cell."""
 _EDGE_PX = 4
-_FEWEST_PIXELS = 12
+_NEIGHBOURS = 8
+_STEP_PX = 2
+_SD_OF_MAD = 1.4826
+_FEWEST_PIXELS = 20
 
 
 def detected_masks(
@@ -31,22 +36,24 @@ def detected_masks(
 ) -> Masks:
     """Masks of what looks like cells in some hundred scans; raises NoCellsFoundError for none.
 
-    1. The scans are registered, their slow mean is taken off, and they are smoothed by 1 px.
-    2. Each pixel's mean correlation with its eight neighbours two pixels away is the image in
-       which cells stand out: independent noise does not correlate, and smoothing reaches less far.
-    3. Local maxima of that image are seeds, the brightest first, no two within `radius_px`.
-    4. A cell is the connected pixels around its seed whose traces correlate with the seed's.
+    1. The scans are registered and averaged in time to about 100 images; the slow mean goes.
+    2. Each pixel's mean correlation with the eight pixels two away is the image in which cells
+       stand out: noise of single pixels does not correlate, and moving blends only next ones.
+    3. Local maxima of that image, smoothed, are seeds; the highest first, none inside a cell.
+    4. A cell is the connected pixels whose traces correlate with the seed's surroundings.
 
     It finds active cells only, and takes bright neuropil for a cell here and there; for
     experiments use suite2p or CaImAn.
     """
     movie = _aligned(scans, reference, max_shift_px)
-    movie -= ndimage.uniform_filter1d(movie, max(3, len(movie) // 4), axis=0)
+    movie -= ndimage.uniform_filter1d(movie, max(_FEWEST_IMAGES, len(movie) // 3), axis=0)
     movie /= movie.std(0) + np.float32(1e-6)
     correlation = _neighbour_correlation(movie)
     neurons = []
     taken = np.zeros(correlation.shape, bool)
     for row, col in _seeds(correlation, radius_px)[:most]:
+        if taken[row, col]:
+            continue
         pixels, weights = _grown(movie, taken, seed=(row, col), radius_px=radius_px)
         if len(pixels) >= _FEWEST_PIXELS:
             neurons.append((pixels, weights))
@@ -60,24 +67,25 @@ def _aligned(
     scans: Sequence[NDArray[Any]], reference: NDArray[Any], max_shift_px: float
 ) -> NDArray[np.float32]:
     registrar, mover = Registrar(reference, max_shift_px=max_shift_px), Mover(reference.shape)
-    movie = np.empty((len(scans), *reference.shape), np.float32)
-    for place, scan in zip(movie, scans, strict=True):
+    together = max(1, len(scans) // _IMAGES)
+    movie = np.zeros((max(1, len(scans) // together), *reference.shape), np.float32)
+    for number, scan in enumerate(scans[: len(movie) * together]):
         shift = registrar.shift(scan)
         moved, _ = mover.move(scan, row_px=shift.row_px, col_px=shift.col_px)
-        ndimage.gaussian_filter(moved, _SMOOTH_PX, output=place)
+        movie[number // together] += moved
     return movie
 
 
 def _neighbour_correlation(movie: NDArray[np.float32]) -> NDArray[np.float32]:
     """(row, col) mean correlation of standardised traces with those 2 px away, 0 near the edge."""
-    step = 2
+    step = _STEP_PX
     total = np.zeros(movie.shape[1:], np.float32)
     for down, right in ((0, step), (step, 0), (step, step), (step, -step)):
         product = (movie * np.roll(movie, (down, right), (1, 2))).mean(0)
         total += product + np.roll(product, (-down, -right), (0, 1))
     image = np.zeros_like(total)
     edge = slice(_EDGE_PX, -_EDGE_PX)
-    image[edge, edge] = total[edge, edge] / 8
+    image[edge, edge] = total[edge, edge] / _NEIGHBOURS
     return image
 
 
@@ -86,7 +94,7 @@ def _seeds(correlation: NDArray[np.float32], radius_px: int) -> NDArray[np.int64
     smooth = ndimage.gaussian_filter(correlation, _SMOOTH_PX)
     inner = smooth[_EDGE_PX:-_EDGE_PX, _EDGE_PX:-_EDGE_PX]
     typical = float(np.median(inner))
-    spread = 1.4826 * float(np.median(np.abs(inner - typical)))
+    spread = _SD_OF_MAD * float(np.median(np.abs(inner - typical)))
     least = max(_LEAST_CORRELATION, typical + _ABOVE_TYPICAL_SD * spread)
     top = ndimage.maximum_filter(smooth, size=radius_px + 1)
     seeds = np.argwhere((smooth == top) & (smooth > least))
@@ -107,7 +115,9 @@ def _grown(
     alike = np.tensordot(own, movie[:, *window], (0, 0)) / len(movie)
     rows, cols = np.indices(alike.shape)
     near = (rows - (row - top)) ** 2 + (cols - (col - left)) ** 2 <= radius_px**2
-    member = (alike > _LEAST_ON_SEED * alike[row - top, col - left]) & near & ~taken[window]
+    alike = ndimage.gaussian_filter(alike, _SMOOTH_PX / 2)
+    around = (rows - (row - top)) ** 2 + (cols - (col - left)) ** 2 <= (_STEP_PX + 1) ** 2
+    member = (alike > _LEAST_ON_SEED * np.median(alike[around])) & near & ~taken[window]
     labels, _ = ndimage.label(member)
     cell = member & (labels == labels[row - top, col - left]) & (labels > 0)
     found = np.argwhere(cell)

@@ -103,10 +103,13 @@ def _move(
                 pixels[below, left + 1]
             )
             moved[row, col] = (one - part_row) * upper + part_row * lower
-        for col in range(first):
-            moved[row, col] = np.float32(pixels[above, 0])
-        for col in range(last, cols):
-            moved[row, col] = np.float32(pixels[above, cols - 1])
+        for col in range(cols):
+            if first <= col < last:
+                continue
+            left = min(max(col + whole_col, 0), cols - 1)
+            moved[row, col] = (one - part_row) * np.float32(
+                pixels[above, left]
+            ) + part_row * np.float32(pixels[below, left])
 
 
 @compiled

@@ -13,9 +13,9 @@ from rtdecode.schema.errors import ScanShapeError, ShapeError
 _AXES = 2
 _SMALLEST_PX = 16
 _LARGEST_CROP_PX = 256
-_TAPER = 0.06
+_TAPER = 0.25
 """Share of the crop at each side that a raised cosine fades out, so that edges do not correlate."""
-_PEAK_SD_PX = 1.0
+_PEAK_SD_PX = 1.5
 """The correlation peak is a Gaussian of this width, which makes a three-point fit of it exact."""
 
 

@@ -35,7 +35,7 @@ class CalciumConfig(Section):
     masks: Path | None = None
     calibration: Path | None = None
     detector: Detector = Detector.NONE
-    detector_scans: Count = 200
+    detector_scans: Count = 400
     plane: Index = 0
     planes: Count = 1
     reference_scans: Count = 30

@@ -1,0 +1,43 @@
+"""Means over masks are those of scipy's interpolation, and never of pixels that were not seen."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import ndimage
+
+from rtdecode.calcium.extract import Extractor, Mover
+from rtdecode.calcium.masks import masks_from_lists
+
+RNG = np.random.default_rng(0)
+SCAN = RNG.integers(0, 1000, (24, 30)).astype(np.uint16)
+MASKS = masks_from_lists(
+    (24, 30),
+    [
+        (np.array([5 * 30 + 6, 5 * 30 + 7, 6 * 30 + 6]), np.array([1.0, 2.0, 1.0])),
+        (np.array([0, 1, 30]), np.ones(3)),
+        (np.array([23 * 30 + 29]), np.ones(1)),
+    ],
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(row=st.floats(-7, 7), col=st.floats(-7, 7))
+def test_moving_is_linear_interpolation_inside_the_scan(row: float, col: float) -> None:
+    moved, (top, bottom, left, right) = Mover(SCAN.shape).move(SCAN, row_px=row, col_px=col)
+    expected = ndimage.shift(SCAN.astype(float), (row, col), order=1)
+    inside = np.s_[top : bottom + 1, left : right + 1]
+    np.testing.assert_allclose(moved[inside], expected[inside], atol=0.1)
+
+
+def test_a_mean_is_weighted() -> None:
+    moved, inside = Mover(SCAN.shape).move(SCAN, row_px=0.0, col_px=0.0)
+    means, measured = Extractor(MASKS).means(moved, inside)
+    assert means[0] == pytest.approx((SCAN[5, 6] + 2.0 * SCAN[5, 7] + SCAN[6, 6]) / 4)
+    assert measured.all()
+
+
+def test_a_neuron_that_leaves_the_scan_is_not_measured() -> None:
+    moved, inside = Mover(SCAN.shape).move(SCAN, row_px=2.0, col_px=0.0)
+    _, measured = Extractor(MASKS).means(moved, inside)
+    assert measured.tolist() == [True, False, True]

@@ -1,0 +1,32 @@
+"""Rings lie around their cell and touch no cell."""
+
+import numpy as np
+
+from rtdecode.calcium.masks import Masks, masks_from_lists
+from rtdecode.calcium.neuropil import neuropil_rings
+
+
+def disc(row: int, col: int) -> tuple[np.ndarray, np.ndarray]:
+    rows, cols = np.mgrid[:60, :60]
+    pixels = np.flatnonzero((rows - row) ** 2 + (cols - col) ** 2 <= 16)
+    return pixels, np.ones(len(pixels))
+
+
+def own(masks: Masks, neuron: int) -> np.ndarray:
+    return masks.pixels[masks.indptr[neuron] : masks.indptr[neuron + 1]]
+
+
+def test_a_ring_keeps_off_all_cells_and_their_halo() -> None:
+    masks = masks_from_lists((60, 60), [disc(20, 20), disc(20, 30), disc(50, 50)])
+    rings = neuropil_rings(masks, ring_px=6)
+    assert not np.isin(rings.pixels, masks.pixels).any()
+    row, col = np.divmod(own(rings, 0), 60)
+    distance = np.hypot(row - 20, col - 20)
+    assert distance.min() > 5.5
+    assert distance.max() <= 13
+
+
+def test_a_cell_without_any_free_pixel_keeps_its_own() -> None:
+    everything = (np.arange(100), np.ones(100))
+    masks = masks_from_lists((10, 10), [everything, (np.array([5]), np.ones(1))])
+    assert own(neuropil_rings(masks, ring_px=3), 1).tolist() == [5]
