@@ -9,6 +9,7 @@ import logging
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from threading import Event
 
@@ -27,6 +28,7 @@ from rtdecode.schema.messages import Body, Command, Health, Received, Start
 log = logging.getLogger(__name__)
 _BEAT_NS = 500_000_000
 _HELLO_S = 0.05
+_RECORDED = ("rtdecode", "numpy", "pyzmq", "msgpack")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,7 @@ class Process:
         self._line: ControlLine | None = None
         self._next_beat_ns = 0
         self._detail = ""
+        self._heard: list[Command] = []
         self._sync: ClockSync | None = None
         if config.network.control:
             self._line = ControlLine(wire, name, clock=clock, endpoint=config.network.control)
@@ -138,25 +141,37 @@ class Process:
                 self._publishers[0].push(probe)
         if self._line is not None:
             self._line.push(health)
-        if any(order.name == "stop" for order in self.orders()):
-            self.stop.set()
+        self._listen()
 
     def on_turn(self, counters: Callable[[], dict[str, float]]) -> Callable[[LoopReport], None]:
         """What `run_loop` calls once a turn."""
         return lambda _report: self.beat(counters())
 
     def orders(self) -> list[Command]:
-        """Commands from the supervisor that have come."""
+        """Commands that have come since the last call; a `stop` is obeyed already."""
+        self._listen()
+        heard, self._heard = self._heard, []
+        return heard
+
+    def _listen(self) -> None:
         if self._line is None:
-            return []
+            return
         taken = [*self._line.take(0.0)]
         if self._sync is not None:
             taken, self._sync.others = self._sync.others + taken, []
-        bodies = (received.message.body for received in taken)
-        return [body for body in bodies if isinstance(body, Command)]
+        for received in taken:
+            if isinstance(received.message.body, Command):
+                self._heard.append(received.message.body)
+                if received.message.body.name == "stop":
+                    self.stop.set()
 
     def _health(self, state: str, counters: dict[str, float]) -> Health:
         return Health(state=state, detail=self._detail, counters=counters)
+
+
+def _versions() -> dict[str, str]:
+    known = {name: version(name) for name in _RECORDED}
+    return {"python": sys.version.split()[0], **known}
 
 
 def _is_elsewhere(endpoint: str) -> bool:
@@ -182,7 +197,9 @@ def run_process(name: str, main: Callable[[Process], int], argv: Sequence[str]) 
         stop_with_parent(stop)
     try:
         config = read_config(args.config)
-        ticket = Ticket(args.session, args.revision, args.config.read_text(encoding="utf-8"), {})
+        ticket = Ticket(
+            args.session, args.revision, args.config.read_text(encoding="utf-8"), _versions()
+        )
         with Wire() as wire:
             return main(
                 Process(name, config, ticket=ticket, wire=wire, stop=stop, clock=HostClock())
