@@ -152,9 +152,9 @@ class Page:
         self._sent_ns[body.frame] = (message.t_ns, body.t_frame_ns)
         if len(self._sent_ns) > _KEPT_FRAMES:
             self._sent_ns.pop(next(iter(self._sent_ns)))
-        spans = {f"{stage}": ms * _NS_PER_MS for stage, ms in stage_latencies_ms(body).items()}
+        spans = {stage: ms * _NS_PER_MS for stage, ms in stage_latencies_ms(body).items()}
         self._note(spans | {"pacing": message.t_ns - body.t_ready_ns})
-        truth = self._truth.pop(body.frame, None)
+        truth = self._truth_of(body)
         flags = Flag.DECODED | (Flag.WARM if body.warm else 0) | (Flag.LATE if body.late else 0)
         uncertain = body.uncertainty.any()
         planes = (
@@ -169,6 +169,11 @@ class Page:
             lag_frames=body.lag_frames,
             age_ms=(self._clock.now_ns() - body.t_frame_ns) / _NS_PER_MS,
         )
+
+    def _truth_of(self, body: Reconstruction) -> NDArray[np.uint8] | None:
+        """Truth on the same pixels; another screen's truth cannot be laid over it."""
+        truth = self._truth.pop(body.frame, None)
+        return truth if truth is not None and truth.shape == body.luminance.shape else None
 
     def _note(self, spans_ns: Mapping[str, float]) -> None:
         for stage, span_ns in spans_ns.items():

@@ -49,8 +49,6 @@ function draw() {
   drawThird(packet);
   at("truth").dataset.frame = packet.frame;
   say("frame", packet.frame.toString());
-  const lagMs = Math.round((packet.lagFrames / 30) * 1000);
-  say("lag", packet.hasDecoded ? `${packet.lagFrames} frames (${lagMs} ms) behind, by choice` : "");
   if (state.socket.readyState === WebSocket.OPEN) state.socket.send(packet.frame.toString());
 }
 
@@ -72,6 +70,8 @@ function hear(told) {
   tell(told.mood, told.word, told.sentence);
   showScore(told.score);
   showLatency(told);
+  const lag = `${told.lag_frames} frames (${Math.round(told.lag_ms)} ms) behind, by choice`;
+  say("lag", told.counters.frames ? lag : "");
   const { counters } = told;
   const unknown = state.shown && !state.shown.hasTruth;
   say("clip", unknown ? "not known for this frame" : told.clip.split("/").pop());

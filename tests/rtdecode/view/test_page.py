@@ -2,15 +2,18 @@
 
 import json
 import struct
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 
-from rtdecode.schema.messages import End, Gap, Score
+from rtdecode.schema.messages import End, Gap, Score, ShownFrame
 from rtdecode.view.packets import Flag, Packet, Slot
 from rtdecode.view.page import Page
 
 PIXELS = 36 * 64
+GRID_NS = 1_000_000_000 // 30
 
 
 @pytest.fixture
@@ -43,6 +46,13 @@ def test_truth_is_shown_alone_until_the_decoder_speaks(page: Page, rig: Any) -> 
     assert [(p[0], p[1]) for p in pictures(packets)] == [(k, Flag.TRUTH) for k in (100, 101, 102)]
     page.step([rig.decoded(100, 1.0)])
     assert pictures(page.step([rig.shown(104, level=5)])) == []
+
+
+def test_truth_of_another_size_is_not_laid_over_the_reconstruction(page: Page, rig: Any) -> None:
+    small = ShownFrame("c", 0, np.zeros((18, 32), np.uint8), GRID_NS * 100, flips=2)
+    page.step([rig.received(small), rig.received(replace(small, t_flip_ns=GRID_NS * 103))])
+    ((_, flags, *_),) = pictures(page.step([rig.decoded(101, 1.0)]))
+    assert Flag.TRUTH not in flags
 
 
 def test_latency_to_the_page_ends_when_a_browser_has_drawn(page: Page, rig: Any) -> None:
