@@ -58,7 +58,6 @@ def report_session(session: SessionLayout, summary: Summary) -> None:
             (pair.reconstruction.luminance for pair in scenes.pairs.values()), screen
         ),
         scores=scores,
-        sentences=summary.in_words().splitlines(),
         frame_rate_hz=rate_hz / scenes.every,
     )
 
