@@ -32,7 +32,7 @@ def arrays_from_pickle(path: Path) -> NDArray[Any]:
             shape, _, dtype = header(file)
         except ValueError as error:
             raise _not_readable(path, str(error)) from error
-        if dtype != object:
+        if dtype.kind != "O":
             raise _not_readable(path, f"an array of {dtype}")
         body = file.read(_MOST_BYTES)
     return _unpickled(path, body, shape)
@@ -56,7 +56,7 @@ def _not_readable(path: Path, got: str) -> UnreadableFileError:
     )
 
 
-class _ArrayUnpickler(pickle.Unpickler):  # noqa: S301 - names are looked up in a list of five
+class _ArrayUnpickler(pickle.Unpickler):
     def __init__(self, path: Path, body: bytes) -> None:
         super().__init__(io.BytesIO(body), encoding="latin1")
         self._path = path

@@ -58,16 +58,18 @@ def _filled(counts: Sequence[Counts]) -> NDArray[np.float32]:
     measured = np.stack([count.measured for count in counts])
     if measured.all():
         return corrected
-    total = np.where(measured, corrected, 0).sum(0) / np.maximum(measured.sum(0), 1)
-    return np.where(measured, corrected, total).astype(np.float32)
+    mean = np.where(measured, corrected, 0).sum(0) / np.maximum(measured.sum(0), 1)
+    filled: NDArray[np.float32] = np.where(measured, corrected, mean.astype(np.float32))
+    return filled
 
 
 def _block_means(corrected: NDArray[np.float32], block: int) -> NDArray[np.float32]:
     whole = len(corrected) // block * block
     if whole == 0:
-        return corrected.mean(0, keepdims=True)
+        whole = block = len(corrected)
     blocks = corrected[:whole].reshape(-1, block, corrected.shape[1])
-    return blocks.mean(1).astype(np.float32)
+    means: NDArray[np.float32] = blocks.mean(1)
+    return means
 
 
 def _dff(

@@ -1,6 +1,7 @@
 """Scans go in, and each grid frame comes out once, whole and only from the past."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -133,11 +134,7 @@ def test_the_neuron_that_fires_is_the_one_that_is_active_when_it_fires() -> None
 def test_any_way_of_cutting_the_stream_gives_the_same(cuts: set[int]) -> None:
     edges = [0, *sorted(cuts), SCANS]
     stage = chain()
-    outs = [
-        out
-        for first, last in zip(edges, edges[1:], strict=False)
-        for out in stage.step(STREAM[first:last])
-    ]
+    outs = [out for first, last in pairwise(edges) for out in stage.step(STREAM[first:last])]
     assert same(outs, WHOLE)
 
 

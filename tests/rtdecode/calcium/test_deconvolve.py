@@ -21,7 +21,9 @@ def recording(scans: int = 600, *, noise: float = 0.2, seed: int = 0) -> tuple[n
     return spikes, (calcium + rng.normal(0, noise, scans)).astype(np.float32)
 
 
-def online(dff: np.ndarray, lag: int, *, rise: float = 0.0, lost: tuple[int, ...] = ()) -> np.ndarray:
+def online(
+    dff: np.ndarray, lag: int, *, rise: float = 0.0, lost: tuple[int, ...] = ()
+) -> np.ndarray:
     pools = PoolDeconvolver(
         np.array([TAU_SCANS], np.float32), penalty=np.zeros(1, np.float32), rise_scans=rise
     )

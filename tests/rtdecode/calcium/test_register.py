@@ -56,7 +56,7 @@ def test_photon_noise_costs_less_than_a_fifth_of_a_pixel() -> None:
     for _ in range(20):
         shift = rng.uniform(-3, 3, 2)
         found = registrar.shift(rng.poisson(np.maximum(seen(*shift), 0)).astype(np.uint16))
-        errors.append(np.abs(shift + [found.row_px, found.col_px]).max())
+        errors.append(np.abs(shift + np.array([found.row_px, found.col_px])).max())
     assert np.median(errors) < 0.2
 
 

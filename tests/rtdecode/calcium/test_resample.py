@@ -48,8 +48,8 @@ def test_later_scans_change_no_frame_that_is_out(cut: int) -> None:
             for resampler, ramp in zip(resamplers, (1.0, 7.0), strict=True)
         ]
         if n < cut:
-            for (k, a, v), (l, b, w) in zip(*frames, strict=True):
-                assert k == l
+            for (k, a, v), (m, b, w) in zip(*frames, strict=True):
+                assert k == m
                 np.testing.assert_array_equal(a, b)
                 np.testing.assert_array_equal(v, w)
 

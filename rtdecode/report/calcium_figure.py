@@ -1,0 +1,102 @@
+"""A picture of what the calcium chain saw: mean image, outlines of the masks, example traces."""
+
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from rtdecode.calcium.masks import Masks
+from rtdecode.schema.errors import ShapeError
+
+_TRACES = 8
+_OUTLINE = "#e8590c"
+
+
+def draw_calcium(
+    path: Path,
+    *,
+    mean_counts: NDArray[np.float32],
+    masks: Masks,
+    times_s: NDArray[np.float64],
+    f_counts: NDArray[np.float32],
+    title: str = "",
+) -> None:
+    """Write the picture to `path`; its ending says the format.
+
+    Parameters
+    ----------
+    mean_counts
+        (row, col) mean or reference image.
+    times_s, f_counts
+        (scan,) and (scan, neuron) fluorescence; the eight neurons that vary most are drawn.
+
+    Raises
+    ------
+    ShapeError
+        If image or traces do not belong to the masks.
+    """
+    if mean_counts.shape != masks.shape:
+        raise ShapeError("mean_counts", expected=f"shape {masks.shape}", got=mean_counts)
+    if f_counts.shape != (len(times_s), masks.count):
+        expected = f"shape {(len(times_s), masks.count)}, (scan, neuron)"
+        raise ShapeError("f_counts", expected=expected, got=f_counts)
+    shown = _liveliest(f_counts)
+    figure = Figure(figsize=(11, 5), layout="constrained")
+    field, traces = figure.subplots(1, 2, width_ratios=(1, 1.3))
+    _draw_field(field, mean_counts, masks, shown)
+    _draw_traces(traces, times_s, f_counts, shown)
+    figure.suptitle(title or f"{masks.count} neurons, {len(times_s)} scans")
+    figure.savefig(path, dpi=130)
+
+
+def _liveliest(f_counts: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Neurons whose upper range is largest beside their noise, the topmost first."""
+    if len(f_counts) < len("ab"):
+        return np.arange(min(_TRACES, f_counts.shape[1]))
+    noise = np.abs(np.diff(f_counts, axis=0)).mean(0) + 1e-6
+    high, middle = np.percentile(f_counts, [99, 50], axis=0)
+    return np.argsort(-(high - middle) / noise, kind="stable")[:_TRACES]
+
+
+def _draw_field(
+    axes: Axes, mean_counts: NDArray[np.float32], masks: Masks, shown: NDArray[np.int64]
+) -> None:
+    low, high = np.percentile(mean_counts, [1, 99.5])
+    axes.imshow(mean_counts, cmap="gray", vmin=low, vmax=max(high, low + 1e-6))
+    for neuron in range(masks.count):
+        inside = np.zeros(masks.shape)
+        inside.reshape(-1)[masks.pixels[masks.indptr[neuron] : masks.indptr[neuron + 1]]] = 1
+        _outline(axes, inside)
+    for place, neuron in enumerate(shown):
+        row, col = masks.centers_px[neuron]
+        axes.text(col, row, str(place + 1), color="white", ha="center", va="center", fontsize=7)
+    axes.set_axis_off()
+    axes.set_title(f"mean of the scans, {masks.shape[0]} x {masks.shape[1]} px")
+
+
+def _outline(axes: Axes, inside: NDArray[np.float64]) -> None:
+    rows, cols = np.nonzero(inside)
+    top, left = max(0, rows.min() - 1), max(0, cols.min() - 1)
+    part = inside[top : rows.max() + 2, left : cols.max() + 2]
+    if min(part.shape) > 1:
+        across, down = np.arange(part.shape[1]) + left, np.arange(part.shape[0]) + top
+        axes.contour(across, down, part, [0.5], colors=_OUTLINE, linewidths=0.7)
+
+
+def _draw_traces(
+    axes: Axes,
+    times_s: NDArray[np.float64],
+    f_counts: NDArray[np.float32],
+    shown: NDArray[np.int64],
+) -> None:
+    for place, neuron in enumerate(shown):
+        trace = f_counts[:, neuron]
+        resting = np.percentile(trace, 10)
+        step = 1.2 * max(float(np.ptp(trace)), 1e-6)
+        axes.plot(times_s, (trace - resting) / step - place, linewidth=0.7, color="#364fc7")
+    axes.set_yticks(-np.arange(len(shown)), [str(place + 1) for place in range(len(shown))])
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.set_xlabel("time (s)")
+    axes.set_title("fluorescence of the liveliest neurons, each on its own scale")

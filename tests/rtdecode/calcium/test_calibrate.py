@@ -1,0 +1,48 @@
+"""A short run finds the baseline, the noise and the spread of activity."""
+
+import numpy as np
+
+from rtdecode.calcium.calibrate import calibrated
+from rtdecode.calcium.register import Shift
+from rtdecode.calcium.scan_reader import Counts
+from rtdecode.schema.config.calcium import CalciumConfig
+
+RESTING = np.array([50, 100, 200], np.float32)
+
+
+def counts(scans: int) -> list[Counts]:
+    """Three neurons with 5 % noise; the last fires, the neuropil is half as bright as the cell."""
+    rng = np.random.default_rng(0)
+    glow, fired, found = RESTING / 2, np.zeros(3), []
+    for _ in range(scans):
+        fired = 0.9 * fired + np.array([0, 0, 0.5]) * rng.poisson(0.05, 3)
+        mean = RESTING * (1 + fired + rng.normal(0, 0.05, 3))
+        corrected = (mean - 0.7 * glow).astype(np.float32)
+        found.append(
+            Counts(
+                mean.astype(np.float32),
+                glow,
+                corrected,
+                np.ones(3, bool),
+                Shift(0.0, 0.0, 9.0, at_edge=False),
+            )
+        )
+    return found
+
+
+def test_it_finds_baseline_noise_and_who_is_active() -> None:
+    found = calibrated(
+        CalciumConfig(), counts(300), reference=np.zeros((4, 4), np.float32), scan_rate_hz=15.0
+    )
+    np.testing.assert_allclose(found.baseline_counts, RESTING * 0.65, rtol=0.1)
+    np.testing.assert_allclose(found.noise, 0.05, rtol=0.4)
+    assert found.activity_sd.argmax() == 2
+    assert found.activity_quantiles.shape == (3, 33)
+    assert (np.diff(found.activity_quantiles, axis=1) >= 0).all()
+
+
+def test_a_few_scans_are_enough_to_begin() -> None:
+    found = calibrated(
+        CalciumConfig(), counts(2), reference=np.zeros((4, 4), np.float32), scan_rate_hz=15.0
+    )
+    assert all(np.isfinite(value).all() for value in (found.noise, found.activity_sd))

@@ -1,0 +1,51 @@
+"""A calibration survives the disk and belongs to its masks."""
+
+from dataclasses import fields, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rtdecode.calcium.calibration import Calibration
+from rtdecode.calcium.masks import masks_from_lists
+from rtdecode.schema.errors import CalibrationError, MissingFileError, UnreadableFileError
+
+PLAIN = np.arange(1, 4, dtype=np.float32)
+GIVEN = Calibration(
+    reference_counts=np.arange(20, dtype=np.float32).reshape(4, 5),
+    scan_rate_hz=15.0,
+    baseline_counts=PLAIN,
+    neuropil_counts=PLAIN,
+    noise=PLAIN,
+    decay_tau_s=PLAIN,
+    activity_quantiles=np.ones((3, 5), np.float32),
+    activity_mean=PLAIN,
+    activity_sd=PLAIN,
+)
+
+
+def test_it_comes_back_from_disk_as_it_was(tmp_path: Path) -> None:
+    GIVEN.save(tmp_path / "calibration.npz")
+    again = Calibration.load(tmp_path / "calibration.npz")
+    for field in fields(Calibration):
+        np.testing.assert_array_equal(getattr(again, field.name), getattr(GIVEN, field.name))
+
+
+@pytest.mark.parametrize(
+    ("shape", "count", "told"), [((4, 5), 2, "2 neurons"), ((5, 4), 3, "shape")]
+)
+def test_other_masks_are_refused(shape: tuple[int, int], count: int, told: str) -> None:
+    masks = masks_from_lists(shape, [(np.array([n]), np.ones(1)) for n in range(count)])
+    with pytest.raises(CalibrationError, match=told):
+        GIVEN.check(masks)
+
+
+def test_files_that_hold_none_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(MissingFileError):
+        Calibration.load(tmp_path / "absent.npz")
+    (tmp_path / "broken.npz").write_bytes(b"PK nothing")
+    with pytest.raises(UnreadableFileError, match=r"broken\.npz"):
+        Calibration.load(tmp_path / "broken.npz")
+    replace(GIVEN, noise=PLAIN * np.nan).save(tmp_path / "nan.npz")
+    with pytest.raises(UnreadableFileError, match="NaN"):
+        Calibration.load(tmp_path / "nan.npz")

@@ -1,0 +1,39 @@
+"""Lost scans take their places in the count, repeats do not."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rtdecode.calcium.scan_count import ScanCount
+from rtdecode.schema.messages import Scan
+
+PIXELS = np.zeros((1, 1), np.uint16)
+
+
+def scan(number: int, at_s: float) -> Scan:
+    return Scan(PIXELS, number, 0, round(at_s * 1e9), round((at_s + 0.06) * 1e9))
+
+
+@given(steps=st.lists(st.integers(1, 9), min_size=1, max_size=30))
+def test_seen_and_lost_scans_add_up(steps: list[int]) -> None:
+    count, numbers = ScanCount(planes=1, scan_rate_hz=None), np.cumsum([0, *steps])
+    found = [count.index_of(scan(int(n), n / 15)) for n in numbers]
+    assert found == numbers.tolist()
+    assert count.scan_rate_hz == pytest.approx(15, rel=1e-3)
+
+
+def test_repeats_and_older_scans_have_no_place() -> None:
+    count = ScanCount(planes=1, scan_rate_hz=15.0)
+    found = [count.index_of(scan(n, n / 15)) for n in (0, 1, 1, 0, 2)]
+    assert found == [0, 1, None, None, 2]
+
+
+def test_a_plane_of_three_counts_every_third_number() -> None:
+    count = ScanCount(planes=3, scan_rate_hz=None)
+    assert [count.index_of(scan(n, n / 45)) for n in (1, 4, 10)] == [0, 1, 3]
+
+
+def test_numbers_that_begin_again_go_on_where_the_clock_says() -> None:
+    count = ScanCount(planes=1, scan_rate_hz=10.0)
+    assert [count.index_of(scan(n, t)) for n, t in ((50, 0.0), (0, 0.5), (1, 0.6))] == [0, 5, 6]
