@@ -46,7 +46,7 @@ class ActivityEstimator:
         self._deconvolver = PoolDeconvolver(
             calibration.decay_tau_s * self._rate,
             penalty=np.float32(config.sparsity) * calibration.noise,
-            rise_scans=config.rise_tau_s * rate,
+            rise_scans=_resolved_rise(config.rise_tau_s * rate),
         )
         self._rescaler = Rescaler(
             config.rescale,
@@ -88,3 +88,12 @@ class ActivityEstimator:
             yield ScanActivity(
                 number, start_ns, end_ns, self._rescaler.rescaled(activity, seen), seen
             )
+
+
+def _resolved_rise(rise_scans: float) -> float:
+    """Rise in scans, 0 where it is shorter than a scan.
+
+    Taking back a rise costs noise. With true spikes that pays at 30 Hz (mean correlation 0.60
+    instead of 0.57) and no longer does at 15 and 8 Hz.
+    """
+    return rise_scans if rise_scans >= 1 else 0.0

@@ -40,7 +40,7 @@ class CalciumConfig(Section):
     planes: Count = 1
     reference_scans: Count = 30
     max_shift_px: Positive = 8.0
-    min_peak_sd: NotNegative = 4.0
+    min_peak_sd: NotNegative = 6.0
     lost_field_scans: Count = 15
     neuropil_ring_px: Count = 6
     neuropil_weight: Fraction = 0.7
