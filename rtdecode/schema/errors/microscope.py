@@ -1,0 +1,119 @@
+"""The microscope, its scans, and the cells in them."""
+
+from pathlib import Path
+
+from rtdecode.schema.errors.families import BadInputError, RtdecodeError
+
+
+class StreamError(RtdecodeError, ValueError):
+    """What a microscope sends is not what its adapter reads."""
+
+    def __init__(self, *, stream: str, reason: str) -> None:
+        super().__init__(
+            f"the stream of acquisition.source.kind {stream} cannot be read: {reason}; "
+            f"check kind and settings of acquisition.source against the rig (docs/rig.md)"
+        )
+
+
+class StreamAbsentError(BadInputError):
+    """Nobody sends the stream that the config names."""
+
+    def __init__(self, *, stream: str, waited_s: float) -> None:
+        super().__init__(
+            f"no LSL stream named '{stream}' was found within {waited_s:g} s: start its sender, or "
+            f"set the stream's name in the config to one that `mne-lsl` lists"
+        )
+
+
+class MovieNotGivenError(BadInputError):
+    """The source is a recorded movie, but no file is named."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "acquisition.source.kind is raw_movie but no movie is named: "
+            "give --movie FILE, or set acquisition.source.path"
+        )
+
+
+class ScanSizeChangedError(RtdecodeError):
+    """Scans of another size than before; masks and reference no longer fit."""
+
+    def __init__(self, *, number: int, before: tuple[int, ...], now: tuple[int, ...]) -> None:
+        super().__init__(
+            f"scan {number} has shape {now}, all before had {before}: masks and reference no longer "
+            f"fit; keep the rig's settings during a run, and start a new run after changing them"
+        )
+
+
+class ScanShapeError(BadInputError):
+    """A scan has another size than what it is compared with."""
+
+    def __init__(self, *, got: tuple[int, ...], expected: tuple[int, ...], what: str) -> None:
+        super().__init__(
+            f"a scan of {_size(got)} pixels came in, but the {what} has {_size(expected)}: give the "
+            f"{what} of this field of view, or set the microscope back to {_size(expected)}"
+        )
+
+
+class ScanValueError(BadInputError):
+    """A scan holds values that no detector gives."""
+
+    def __init__(self, *, number: int, got: str) -> None:
+        super().__init__(
+            f"scan {number} holds {got}: counts must be finite whole numbers (uint16 or int16); "
+            f"look at what the microscope's software sends"
+        )
+
+
+class MasksMissingError(BadInputError):
+    """Nobody said which pixels are neurons."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the config names neither calcium.masks nor a calcium.detector: give the masks of this "
+            "field of view, or set calcium.detector: local_correlation"
+        )
+
+
+class MasksError(BadInputError):
+    """Masks that cannot be those of a field of view."""
+
+    def __init__(self, *, where: str, got: str) -> None:
+        super().__init__(
+            f"masks {where} cannot be used: {got}; give .npz masks of this project, a suite2p folder, "
+            f"a CaImAn .hdf5 file or an NWB file with a PlaneSegmentation"
+        )
+
+
+class UnsafePickleError(BadInputError):
+    """A pickled file names code that reading an array never needs; nothing of it was run."""
+
+    def __init__(self, *, path: Path, name: str) -> None:
+        super().__init__(
+            f"{path} wants to run {name} while it is read, which an array of ROIs never needs, so it "
+            f"was refused unread: convert it on the machine that wrote it, or give another masks file"
+        )
+
+
+class CalibrationError(BadInputError):
+    """A calibration does not belong to these masks or this field of view."""
+
+    def __init__(self, *, got: str, expected: str) -> None:
+        super().__init__(
+            f"the calibration does not fit: expected {expected}, got {got}; leave calibration out to "
+            f"calibrate on the first scans, or give the one made with these masks"
+        )
+
+
+class NoCellsFoundError(BadInputError):
+    """The detector saw nothing that rises and falls like a cell."""
+
+    def __init__(self, *, scans: int) -> None:
+        super().__init__(
+            f"no cells were found in the first {scans} scans: raise calcium.detector_scans, look whether "
+            f"the shutter is open, or give calcium.masks from suite2p, CaImAn or NWB"
+        )
+
+
+def _size(shape: tuple[int, ...]) -> str:
+    return " x ".join(map(str, shape))

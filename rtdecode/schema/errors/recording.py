@@ -1,0 +1,64 @@
+"""A session's folder and log, and data of sessions recorded before."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rtdecode.schema.errors.families import BadInputError, RtdecodeError
+
+
+class DiskFullError(BadInputError):
+    """The disk has too little room for a session of this length."""
+
+    def __init__(self, *, folder: Path, free_mb: float, needed_mb: float) -> None:
+        super().__init__(
+            f"{folder} has {free_mb:.0f} MB free, this session needs about {needed_mb:.0f} MB: "
+            f"free some space, choose another --out, or shorten the run"
+        )
+
+
+class SessionExistsError(BadInputError):
+    """The folder already holds a recording, which nothing may overwrite."""
+
+    def __init__(self, *, folder: Path) -> None:
+        super().__init__(
+            f"{folder} already holds a recorded session: choose another --out, or move it away"
+        )
+
+
+class LogWriteError(RtdecodeError):
+    """The log can no longer be written while a session runs."""
+
+    def __init__(self, *, log: Path, got: str) -> None:
+        super().__init__(
+            f"{log} can no longer be written ({got}): what was flushed before is kept; "
+            f"free the disk, then run `rtdecode recover {log.parent}`"
+        )
+
+
+class NonFiniteError(BadInputError):
+    """A file holds NaN or infinity where a measurement must be."""
+
+    def __init__(self, *, path: Path, where: str) -> None:
+        super().__init__(
+            f"{path} holds NaN or infinity at {where}: only the end of a trial may be padded with NaN; "
+            f"mend the file or take the trial out of its tier"
+        )
+
+
+class NoSuchTierError(BadInputError):
+    """A recorded session has no trial of the tier that was asked for."""
+
+    def __init__(self, *, folder: Path, tier: str, tiers: Sequence[str]) -> None:
+        super().__init__(
+            f"{folder} has no trial of tier '{tier}': its tiers are {', '.join(tiers) or '(none)'}"
+        )
+
+
+class TooShortError(BadInputError):
+    """A recording or clip has fewer frames than what is to be done with it needs."""
+
+    def __init__(self, *, what: str, frames: int, needed: int) -> None:
+        super().__init__(
+            f"{what} has {frames} frames, at least {needed} are needed: "
+            f"leave it out, or choose shorter crops (frames) or a twin with a shorter history"
+        )

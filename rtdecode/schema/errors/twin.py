@@ -1,0 +1,86 @@
+"""Twins, their training, and what is decoded with them."""
+
+from pathlib import Path
+
+from rtdecode.schema.errors.families import BadInputError, RtdecodeError
+
+
+class TwinMissingError(BadInputError):
+    """An inversion was asked for without saying of what."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the config asks for a decoder but names no decode.twin: give the folder of a twin, or "
+            "write `decode: null` to stop at the responses"
+        )
+
+
+class NeuronCountError(BadInputError):
+    """The microscope's masks and the twin do not speak of the same neurons."""
+
+    def __init__(self, *, streamed: int, trained: int, twin: str) -> None:
+        super().__init__(
+            f"the masks give {streamed} neurons, but twin '{twin}' was trained on {trained}: "
+            f"set calcium.masks to the masks the twin was trained with, "
+            f"or train a twin for these masks"
+        )
+
+
+class BehaviourChannelsError(BadInputError):
+    """The behaviour that comes in is not what the twin was trained with."""
+
+    def __init__(self, *, got: int, expected: int) -> None:
+        super().__init__(
+            f"a frame carries {got} behaviour channels, the twin was trained with {expected}: "
+            f"give running, pupil diameter, pupil x and pupil y, in this order"
+        )
+
+
+class FrameOrderError(RtdecodeError):
+    """A frame came that is not newer than the one before it."""
+
+    def __init__(self, *, newest: int, got: int) -> None:
+        super().__init__(
+            f"the decoder was given frame {got} after frame {newest}: frames must come in order, once; "
+            f"start a new decoder for a new stream, or check the order of what feeds it"
+        )
+
+
+class CheckpointError(BadInputError):
+    """An interrupted training cannot be gone on with by these settings."""
+
+    def __init__(self, *, path: Path, differing: str) -> None:
+        super().__init__(
+            f"{path} is from an interrupted training with another {differing}: "
+            f"repeat its command to go on with it, delete the file to start anew, or choose another --out"
+        )
+
+
+class DivergedError(RtdecodeError):
+    """A training or a fit no longer gives numbers."""
+
+    def __init__(self, *, step: int) -> None:
+        super().__init__(
+            f"the loss is not finite at step {step}: lower learning_rate, "
+            f"and look for extreme values in the responses"
+        )
+
+
+class EmptyMaskError(RtdecodeError):
+    """No part of the screen matters to the neurons."""
+
+    def __init__(self, *, highest: float, needed: float) -> None:
+        super().__init__(
+            f"no pixel reaches a transparency of {needed:g} (the highest is {highest:.2f}): "
+            f"give more --steps, or a twin that predicts its neurons better"
+        )
+
+
+class ForeignWeightsError(BadInputError):
+    """A published checkpoint is not of the layout that it was said to be."""
+
+    def __init__(self, *, path: Path, got: str) -> None:
+        super().__init__(
+            f"weights {path} cannot be imported: they hold {got}; "
+            f"check --format (sensorium2022 for images, dwiseneuro for video) and --mouse"
+        )
