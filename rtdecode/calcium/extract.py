@@ -87,29 +87,24 @@ def _move(
 ) -> None:
     rows, cols = pixels.shape
     whole_row, whole_col = int(np.floor(-row_px)), int(np.floor(-col_px))
-    part_row, part_col = np.float32(-row_px - whole_row), np.float32(-col_px - whole_col)
-    one = np.float32(1)
+    low, right = np.float32(-row_px - whole_row), np.float32(-col_px - whole_col)
+    high, left = np.float32(1) - low, np.float32(1) - right
+    first = min(cols, max(0, -whole_col))
+    last = max(first, min(cols, cols - 1 - whole_col))
     for row in range(rows):
-        above = min(max(row + whole_row, 0), rows - 1)
-        below = min(max(row + whole_row + 1, 0), rows - 1)
-        first = min(cols, max(0, -whole_col))
-        last = max(first, min(cols, cols - 1 - whole_col))
+        upper = pixels[min(max(row + whole_row, 0), rows - 1)]
+        lower = pixels[min(max(row + whole_row + 1, 0), rows - 1)]
         for col in range(first, last):
-            left = col + whole_col
-            upper = (one - part_col) * np.float32(pixels[above, left]) + part_col * np.float32(
-                pixels[above, left + 1]
-            )
-            lower = (one - part_col) * np.float32(pixels[below, left]) + part_col * np.float32(
-                pixels[below, left + 1]
-            )
-            moved[row, col] = (one - part_row) * upper + part_row * lower
-        for col in range(cols):
-            if first <= col < last:
-                continue
-            left = min(max(col + whole_col, 0), cols - 1)
-            moved[row, col] = (one - part_row) * np.float32(
-                pixels[above, left]
-            ) + part_row * np.float32(pixels[below, left])
+            at = col + whole_col
+            before = high * np.float32(upper[at]) + low * np.float32(lower[at])
+            after = high * np.float32(upper[at + 1]) + low * np.float32(lower[at + 1])
+            moved[row, col] = left * before + right * after
+        # Columns of which one neighbour lies outside hold the nearest one.
+        for col in range(first):
+            moved[row, col] = high * np.float32(upper[0]) + low * np.float32(lower[0])
+        for col in range(last, cols):
+            end = cols - 1
+            moved[row, col] = high * np.float32(upper[end]) + low * np.float32(lower[end])
 
 
 @compiled
