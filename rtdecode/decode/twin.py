@@ -16,7 +16,8 @@ class TwinSpec:
 
     `sizes` holds the numbers that its architecture is built from, `training_clips` the
     perceptual hashes of the clips it was trained on, `provenance` who was measured and how
-    it was trained, in words.
+    it was trained, in words. `future_frames` is how far the prediction of a frame looks ahead:
+    0 for a causal twin.
     """
 
     architecture: str
@@ -31,6 +32,7 @@ class TwinSpec:
     behaviour_mean: tuple[float, ...] = (0.0, 0.0, 0.0, 0.0)
     behaviour_sd: tuple[float, ...] = (1.0, 1.0, 1.0, 1.0)
     history_frames: int = 16
+    future_frames: int = 0
     sizes: dict[str, int] = field(default_factory=dict)
     provenance: dict[str, str] = field(default_factory=dict)
     training_clips: tuple[str, ...] = ()

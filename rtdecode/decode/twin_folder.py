@@ -10,15 +10,19 @@ from safetensors.torch import load_file, save_file
 
 from rtdecode.decode.twin import TwinSpec
 from rtdecode.decode.twins.compact import Compact
+from rtdecode.decode.twins.dwiseneuro.network import DwiseNeuro
 from rtdecode.decode.twins.linear import Linear
+from rtdecode.decode.twins.still import Still
 from rtdecode.schema.errors import MissingFileError, UnreadableFileError
 
 WEIGHTS = "twin.safetensors"
 DESCRIPTION = "twin.json"
-_REMEDY = "give a folder that `rtdecode fit twin --out FOLDER` wrote"
+_REMEDY = "give a folder that `rtdecode fit twin` or `rtdecode import-twin` wrote"
+
+AnyTwin = Compact | Linear | Still | DwiseNeuro
 
 
-def save_twin(twin: Compact | Linear, folder: Path) -> None:
+def save_twin(twin: AnyTwin, folder: Path) -> None:
     """Write `twin` into `folder`, which is made if it is not there."""
     folder.mkdir(parents=True, exist_ok=True)
     state = {name: value.detach().cpu().contiguous() for name, value in twin.state_dict().items()}
@@ -27,7 +31,7 @@ def save_twin(twin: Compact | Linear, folder: Path) -> None:
     (folder / DESCRIPTION).write_text(text + "\n")
 
 
-def load_twin(folder: Path, *, device: torch.device | None = None) -> Compact | Linear:
+def load_twin(folder: Path, *, device: torch.device | None = None) -> AnyTwin:
     """Read the twin in `folder`, frozen and in evaluation mode, onto `device`.
 
     Raises
@@ -83,15 +87,19 @@ def _existing(path: Path) -> Path:
     return path
 
 
-def _build(spec: TwinSpec, folder: Path) -> Compact | Linear:
+def _build(spec: TwinSpec, folder: Path) -> AnyTwin:
     match spec.architecture:
         case "compact":
             return Compact(spec)
         case "linear":
             return Linear(spec)
+        case "still":
+            return Still(spec)
+        case "dwiseneuro":
+            return DwiseNeuro(spec)
     raise UnreadableFileError(
         what="twin description",
         path=folder / DESCRIPTION,
-        expected="architecture compact or linear",
+        expected="architecture compact, linear, still or dwiseneuro",
         got=repr(spec.architecture),
     )

@@ -1,0 +1,170 @@
+"""The decode stage: absorbs all frames that wait, inverts once, gives the frames that are due."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from rtdecode.decode.inverter import Inverter, Observed
+from rtdecode.decode.noise import Noise, even_noise
+from rtdecode.decode.prior import VideoPrior
+from rtdecode.decode.twin import Twin
+from rtdecode.decode.window import Window
+from rtdecode.schema.config.decode import DecodeConfig
+from rtdecode.schema.frame_grid import FrameGrid
+from rtdecode.schema.interfaces import Clock
+from rtdecode.schema.messages import Reconstruction, Responses, WindowFrame
+
+F32 = NDArray[np.float32]
+_NS_PER_MS = 1_000_000
+
+
+class Decoder:
+    """Sliding-window inversion of a twin, one `Reconstruction` for each frame `lag_frames` old.
+
+    Preprocessing sees every frame; only the inversion skips work: however many frames wait, the
+    window takes them all and is improved once, by `steps` steps or as many as the deadline
+    allows (at least one). The result is the best so far, with the number of steps it had.
+    """
+
+    def __init__(
+        self,
+        config: DecodeConfig,
+        twin: Twin,
+        prior: VideoPrior,
+        *,
+        clock: Clock,
+        noise: Noise | None = None,
+        device: torch.device | None = None,
+    ) -> None:
+        self._config, self._clock, self._device = config, clock, device
+        spec = twin.spec
+        self._grid = FrameGrid(spec.frame_rate_hz)
+        self._window = Window(
+            neurons=spec.neurons,
+            channels=len(spec.behaviour_channels),
+            frames=config.window_frames,
+            twin=spec.provenance.get("session", spec.architecture),
+        )
+        self._noise = (noise or even_noise(spec.neurons)).to(device)
+        self._inverter = Inverter(
+            twin,
+            prior.to(device),
+            self._noise,
+            window_frames=config.window_frames,
+            free_frames=config.free_frames_used,
+            tau=config.tau,
+        )
+        self._first: int | None = None
+
+    def step(self, items: Sequence[WindowFrame]) -> list[Reconstruction]:
+        """Take all `items`, improve the window once, give every frame that became due.
+
+        More frames at once than the free part of the window can hold are taken in portions,
+        each improved by its own steps, so that none goes out on the prior's word alone.
+        """
+        deadline_ns = self._clock.now_ns() + round(self._config.deadline_ms * _NS_PER_MS)
+        ready: list[Reconstruction] = []
+        for portion in self._portions(items):
+            ready += self._invert(portion, deadline_ns)
+        return ready
+
+    def _portions(self, items: Sequence[WindowFrame]) -> Iterator[Sequence[WindowFrame]]:
+        room = self._config.free_frames_used - self._config.lag_frames
+        for first in range(0, len(items), room):
+            yield items[first : first + room]
+
+    def _invert(self, items: Sequence[WindowFrame], deadline_ns: int) -> list[Reconstruction]:
+        before = self._window.newest
+        moved = self._window.absorb(items)
+        if self._first is None:
+            self._first = items[0].responses.frame
+        self._inverter.advance(min(moved, self._config.window_frames))
+        steps = self._improve(deadline_ns)
+        newest = items[-1].responses.frame
+        oldest = self._first if before is None else before + 1 - self._config.lag_frames
+        oldest = max(oldest, self._first, newest - self._config.window_frames + 1)
+        due = range(oldest, newest - self._config.lag_frames + 1)
+        return self._reconstructions(due, steps=steps, deadline_ns=deadline_ns)
+
+    def _improve(self, deadline_ns: int) -> int:
+        observed = self._observed()
+        steps, spent_ns = 0, 0
+        while steps < self._config.steps:
+            begun_ns = self._clock.now_ns()
+            if steps > 0 and begun_ns + spent_ns > deadline_ns:
+                break
+            self._inverter.improve(observed)
+            spent_ns = self._clock.now_ns() - begun_ns
+            steps += 1
+        return steps
+
+    def _observed(self) -> Observed:
+        now = self._window.contents()
+        free = slice(-self._config.free_frames_used, None)
+        return self._inverter.observed(
+            torch.from_numpy(now.recorded[free]).to(self._device),
+            torch.from_numpy(now.measured[free]).to(self._device),
+            torch.from_numpy(now.behaviour).to(self._device),
+        )
+
+    def _reconstructions(self, due: range, *, steps: int, deadline_ns: int) -> list[Reconstruction]:
+        newest = self._window.newest
+        if not due or newest is None:
+            return []
+        video, spread, objective = self._inverter.result(back=newest - due.start)
+        ready_ns = self._clock.now_ns()
+        warm = newest - (self._first or 0) + 1 >= self._config.window_frames
+        return [
+            self._reconstruction(
+                frame,
+                video[frame - due.start],
+                spread,
+                source=self._source(frame),
+                objective=objective,
+                steps=steps,
+                ready_ns=ready_ns,
+                warm=warm,
+                late=ready_ns > deadline_ns,
+            )
+            for frame in due
+        ]
+
+    def _source(self, frame: int) -> Responses:
+        """The responses whose coming made `frame` due, or the next ones if those are missing."""
+        newest = self._window.newest or 0
+        for number in range(frame + self._config.lag_frames, newest + 1):
+            if (source := self._window.source_of(number)) is not None:
+                return source
+        raise IndexError(f"frame {newest} is not in the window")
+
+    def _reconstruction(
+        self,
+        frame: int,
+        luminance: F32,
+        spread: F32,
+        *,
+        source: Responses,
+        objective: float,
+        steps: int,
+        ready_ns: int,
+        warm: bool,
+        late: bool,
+    ) -> Reconstruction:
+        return Reconstruction(
+            luminance=luminance,
+            uncertainty=spread,
+            frame=frame,
+            t_frame_ns=self._grid.middle_ns(frame),
+            t_scan_ns=source.t_scan_ns,
+            t_scan_end_ns=source.t_scan_end_ns,
+            t_received_ns=source.t_received_ns,
+            t_responses_ns=source.t_ready_ns,
+            t_ready_ns=ready_ns,
+            lag_frames=self._config.lag_frames,
+            steps=steps,
+            objective=objective,
+            warm=warm,
+            late=late,
+        )

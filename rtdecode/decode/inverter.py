@@ -1,0 +1,125 @@
+"""Inversion of a twin in whitened coordinates, a few steps at a time."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from numpy.typing import NDArray
+from torch import Tensor
+
+from rtdecode.decode.free_block import FreeBlock
+from rtdecode.decode.noise import Noise
+from rtdecode.decode.objective import neuron_weights, poisson_objective, rate_floor
+from rtdecode.decode.prior import VideoPrior
+from rtdecode.decode.step_size import greatest_curvature
+from rtdecode.decode.twin import TailTwin, Twin, predict_tail
+from rtdecode.decode.warm_start import Memory, fresh_memory, shifted
+
+F32 = NDArray[np.float32]
+_MOMENTUM = 0.6
+_BLACK, _WHITE = 0.0, 255.0
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What is known of the free frames whose activity is compared, oldest first."""
+
+    recorded: Float[Tensor, "compared neuron"]
+    weight: Float[Tensor, "compared neuron"]
+    behaviour: Float[Tensor, "window channel"]
+
+
+class Inverter:
+    """Finds the video whose predicted activity explains the recorded one, under the prior.
+
+    Only the newest `free_frames` of the window change; older ones have long been given out and
+    serve as history of the twin's filters. Each step is a gradient step with Nesterov's momentum
+    on tau * quasi-Poisson loss + |u|^2 / 2. The step size is 1 over the greatest curvature, which
+    is measured on videos drawn from the prior when the inverter is made: nothing is tuned by hand.
+    A twin with a pace is compared at every pace-th frame, which costs that much less.
+    """
+
+    def __init__(
+        self,
+        twin: Twin,
+        prior: VideoPrior,
+        noise: Noise,
+        *,
+        window_frames: int,
+        free_frames: int,
+        tau: float | None = None,
+    ) -> None:
+        self._twin, self._noise = twin, noise
+        self._block = FreeBlock(prior, frames=free_frames)
+        self._every = twin.pace if isinstance(twin, TailTwin) else 1
+        self._tau = noise.tau if tau is None else torch.full_like(noise.tau, tau)
+        self._floor = rate_floor(noise.dispersion)
+        self._memory = fresh_memory(self._block, history=window_frames - free_frames)
+        self._objective = prior.mean.new_zeros(())
+        mean = torch.tensor(twin.spec.behaviour_mean, device=prior.mean.device)
+        self._rate = 1 / greatest_curvature(
+            self._block,
+            history=window_frames - free_frames,
+            predict=lambda video: self._predicted(video, mean.expand(window_frames, -1)),
+            weight=self._weight(torch.ones(1, twin.spec.neurons, device=prior.mean.device)),
+            floor=self._floor,
+        )
+        self._spread = self._pixel_spread()
+
+    def observed(
+        self,
+        recorded: Float[Tensor, "free neuron"],
+        measured: Float[Tensor, "free neuron"],
+        behaviour: Float[Tensor, "window channel"],
+    ) -> Observed:
+        """Those of the free frames that are compared, with their weights."""
+        compared = slice((len(recorded) - 1) % self._every, None, self._every)
+        return Observed(recorded[compared], self._weight(measured[compared]), behaviour)
+
+    def advance(self, frames: int) -> None:
+        """Move the window on by `frames`."""
+        self._memory = shifted(self._memory, self._block, frames=frames)
+
+    def improve(self, observed: Observed) -> None:
+        """One step; its cost is one pass forward and one backward through the twin."""
+        memory = self._memory
+        ahead = (memory.u + _MOMENTUM * memory.velocity).requires_grad_()
+        video = torch.cat([memory.old, self._video(ahead, memory)])
+        loss = poisson_objective(
+            self._predicted(video, observed.behaviour),
+            observed.recorded,
+            observed.weight,
+            floor=self._floor,
+        )
+        objective = loss + ahead.square().sum() / 2
+        (gradient,) = torch.autograd.grad(objective, ahead)
+        velocity = _MOMENTUM * memory.velocity - self._rate * gradient
+        self._memory = Memory(memory.u + velocity, memory.spread, velocity, memory.past, memory.old)
+        self._objective = objective.detach()
+
+    @torch.no_grad()
+    def result(self, *, back: int) -> tuple[F32, F32, float]:
+        """Video of the last `back` + 1 frames, standard deviation of a pixel, and the objective.
+
+        Here, after the last step, the host waits for the device.
+        """
+        memory = self._memory
+        video = torch.cat([memory.old, self._video(memory.u, memory)])[-back - 1 :]
+        shown = video.clamp(_BLACK, _WHITE).cpu().numpy()
+        return shown, self._spread.cpu().numpy(), float(self._objective)
+
+    def _video(self, u: Tensor, memory: Memory) -> Tensor:
+        return self._block.video(self._block.coefficients(u * memory.spread, memory.past))
+
+    def _predicted(self, video: Tensor, behaviour: Tensor) -> Tensor:
+        frames = self._block.frames
+        twin, every = self._twin, self._every
+        return predict_tail(twin, video[None], behaviour[None], frames=frames, every=every)[0]
+
+    def _weight(self, measured: Tensor) -> Tensor:
+        return neuron_weights(measured, self._noise.dispersion, tau=self._tau, every=self._every)
+
+    def _pixel_spread(self) -> Tensor:
+        """Standard deviation of a pixel under the prior, as if no neuron were heard."""
+        return self._block.pixel_variance(self._block.prior.power).sqrt()

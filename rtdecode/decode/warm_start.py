@@ -1,0 +1,61 @@
+"""What an inversion remembers, and how it moves on when the window does."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from rtdecode.decode.free_block import FreeBlock
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """State of an inversion between frames.
+
+    u: whitened coordinates (innovations) of the free frames, the solution so far. spread: the
+    standard deviation that each stands for. velocity: of the optimiser. past: cosine
+    coefficients of the frames before, oldest first. old: their grey levels, as far back as the
+    twin sees.
+    """
+
+    u: Float[Tensor, "frame krow kcol"]
+    spread: Float[Tensor, "frame krow kcol"]
+    velocity: Float[Tensor, "frame krow kcol"]
+    past: Float[Tensor, "order krow kcol"]
+    old: Float[Tensor, "history row col"]
+
+
+def fresh_memory(block: FreeBlock, *, history: int) -> Memory:
+    """Nothing seen yet: mean video, and a first free frame as uncertain as any video is."""
+    prior = block.prior
+    u = torch.zeros(block.frames, *prior.power.shape, device=prior.power.device)
+    spread = prior.innovation_sd.expand_as(u).clone()
+    spread[0] = prior.power.sqrt()
+    past = u.new_zeros(block.order, *prior.power.shape)
+    return Memory(u, spread, torch.zeros_like(u), past, prior.mean.expand(history, -1, -1).clone())
+
+
+def shifted(memory: Memory, block: FreeBlock, *, frames: int) -> Memory:
+    """The same state after the window moved on by `frames`; by 0, `memory` itself.
+
+    The oldest free frames become past as they are. New frames start from the prior's prediction
+    (innovation 0) without velocity; all other innovations keep their meaning exactly.
+    """
+    if frames == 0:
+        return memory
+    if frames > block.frames:
+        return shifted(
+            shifted(memory, block, frames=block.frames), block, frames=frames - block.frames
+        )
+    coefficients = block.coefficients(memory.u * memory.spread, memory.past)
+    settled = coefficients[:frames]
+    added = memory.u.new_zeros(frames, *memory.u.shape[1:])
+    spread = block.prior.innovation_sd.expand(frames, -1, -1)
+    return Memory(
+        u=torch.cat([memory.u[frames:], added]),
+        spread=torch.cat([memory.spread[frames:], spread]),
+        velocity=torch.cat([memory.velocity[frames:], added]),
+        past=torch.cat([memory.past, settled])[-block.order :],
+        old=torch.cat([memory.old, block.video(settled)])[-len(memory.old) :],
+    )

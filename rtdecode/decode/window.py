@@ -1,0 +1,116 @@
+"""The last frames of everything that the decoder is told."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rtdecode.schema.errors import BehaviourChannelsError, FrameOrderError, NeuronCountError
+from rtdecode.schema.messages import Responses, WindowFrame
+
+F32 = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """Copy-free view of a window, oldest frame first.
+
+    recorded: (frame, neuron) twin units. measured: (frame, neuron) 1 where there is a
+    measurement, else 0. behaviour: (frame, channel).
+    """
+
+    recorded: F32
+    measured: F32
+    behaviour: F32
+
+
+class Window:
+    """Ring of the last `frames` frames of the grid.
+
+    A frame whose number was jumped over counts as missing: nothing is measured in it, and
+    behaviour stays as it was. The contents depend on the frames alone, not on how the stream
+    was cut into batches.
+    """
+
+    def __init__(self, *, neurons: int, channels: int, frames: int, twin: str = "") -> None:
+        self._neurons, self._channels, self._frames, self._twin = neurons, channels, frames, twin
+        self._recorded = np.zeros((2 * frames, neurons), np.float32)
+        self._measured = np.zeros((2 * frames, neurons), np.float32)
+        self._behaviour = np.zeros((2 * frames, channels), np.float32)
+        self._sources: list[Responses | None] = [None] * frames
+        self._at = 0
+        self._newest: int | None = None
+
+    @property
+    def newest(self) -> int | None:
+        """Number of the newest frame; None before the first."""
+        return self._newest
+
+    def missing_before(self, item: WindowFrame) -> int:
+        """How many frames lie between the newest frame and `item`.
+
+        Raises
+        ------
+        FrameOrderError
+            If `item` is not newer than what came before it.
+        """
+        if self._newest is None:
+            return 0
+        missing = item.responses.frame - self._newest - 1
+        if missing < 0:
+            raise FrameOrderError(newest=self._newest, got=item.responses.frame)
+        return missing
+
+    def absorb(self, items: Sequence[WindowFrame]) -> int:
+        """Take `items`, in order; returns by how many frames the window moved on.
+
+        Raises
+        ------
+        FrameOrderError, NeuronCountError, BehaviourChannelsError
+            If an item does not follow, or has other neurons or channels than the twin.
+        """
+        moved = 0
+        for item in items:
+            self._check(item)
+            missing = self.missing_before(item)
+            for _ in range(min(missing, self._frames)):
+                self._push(None)
+            self._push(item)
+            self._newest = item.responses.frame
+            moved += missing + 1
+        return moved
+
+    def contents(self) -> Contents:
+        """All frames of the window, oldest first; valid until the next `absorb`."""
+        rows = slice(self._at, self._at + self._frames)
+        return Contents(self._recorded[rows], self._measured[rows], self._behaviour[rows])
+
+    def source_of(self, frame: int) -> Responses | None:
+        """Responses of `frame`; None if they are missing, or outside the window."""
+        age = -1 if self._newest is None else self._newest - frame
+        return self._sources[self._frames - 1 - age] if 0 <= age < self._frames else None
+
+    def _push(self, item: WindowFrame | None) -> None:
+        """Write one frame at both places of the doubled ring, so that a view needs no copy."""
+        for row in (self._at, self._at + self._frames):
+            if item is None:
+                self._recorded[row], self._measured[row] = 0, 0
+                self._behaviour[row] = self._behaviour[(row - 1) % (2 * self._frames)]
+                continue
+            measured = item.responses.valid
+            self._recorded[row] = np.where(measured, item.responses.activity, 0)
+            self._measured[row] = measured
+            self._behaviour[row] = item.behaviour
+        if self._newest is None and item is not None:
+            self._behaviour[:] = item.behaviour
+        self._at = (self._at + 1) % self._frames
+        self._sources = [*self._sources[1:], None if item is None else item.responses]
+
+    def _check(self, item: WindowFrame) -> None:
+        if len(item.responses.activity) != self._neurons:
+            raise NeuronCountError(
+                streamed=len(item.responses.activity), trained=self._neurons, twin=self._twin
+            )
+        if len(item.behaviour) != self._channels:
+            raise BehaviourChannelsError(got=len(item.behaviour), expected=self._channels)
