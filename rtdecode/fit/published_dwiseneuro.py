@@ -47,7 +47,7 @@ def dwiseneuro_twin(
             "format": "dwiseneuro",
             "mouse": str(number),
             "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
-            "causality": "not causal: kernels are symmetric in time over stacks of 16 frames at step 2",
+            "causality": "not causal: kernels symmetric in time over stacks of 16 frames at step 2",
             "method": "published winner of Sensorium 2023, imported",
         },
     )
