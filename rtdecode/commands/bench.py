@@ -26,7 +26,7 @@ def wire(
 ) -> None:
     """One-way latency between two processes by size and transport; packing and unpacking."""
     console = Console()
-    with errors_told(console):
+    with errors_told():
         rows = benchmark_wire(count=count)
         console.print(table_of(rows))
         if json_file is not None:
@@ -41,7 +41,7 @@ def latency(
 ) -> None:
     """The whole live system as real processes: each stage p50, p99, max; late, gaps, lost."""
     console = Console()
-    with errors_told(console):
+    with errors_told():
         run = read_config(config).model_copy(update={"seconds": seconds})
         summary = recorded(run, out=None, console=console)
         if json_file is not None:

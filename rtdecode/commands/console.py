@@ -17,7 +17,7 @@ _INTERRUPTED = 130
 
 
 class LiveTable:
-    """A table with one line a process, kept up to date by heartbeats."""
+    """A table with one line a process, kept up to date by heartbeats; without a terminal, a log."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -27,7 +27,10 @@ class LiveTable:
 
     def hear(self, name: str, health: Health) -> None:
         """Show the newest heartbeat of `name`."""
+        before = self._health.get(name)
         self._health[name] = health
+        if not self._console.is_terminal and (before is None or before.state != health.state):
+            self._console.print(f"{name}: {health.state}", highlight=False)
         if name == "view" and health.detail and health.detail != self._announced:
             self._announced = health.detail
             self._console.print(f"[bold]See it live:[/] {health.detail}", highlight=False)
@@ -36,7 +39,7 @@ class LiveTable:
 
     @contextmanager
     def shown(self) -> Iterator[None]:
-        """Show the table while the block runs; on no terminal, show nothing."""
+        """Show the table while the block runs; only on a terminal."""
         if not self._console.is_terminal:
             yield
             return
@@ -58,12 +61,13 @@ def _counted(health: Health) -> str:
 
 
 @contextmanager
-def errors_told(console: Console) -> Iterator[None]:
-    """Print a named error in one sentence and exit with its code; a bug keeps its trace."""
+def errors_told() -> Iterator[None]:
+    """Tell a named error on stderr and exit with its code; a bug keeps its trace."""
     try:
         yield
     except RtdecodeError as error:
-        console.print("[bold red]rtdecode:[/]", escape(str(error)), highlight=False, soft_wrap=True)
+        told = Console(stderr=True, soft_wrap=True, highlight=False)
+        told.print("[bold red]rtdecode:[/]", escape(str(error)))
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(_INTERRUPTED)

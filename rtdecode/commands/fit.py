@@ -73,7 +73,7 @@ def twin(
 ) -> None:
     """Train an encoding model of a session; run the same command again to go on after a kill."""
     console = Console()
-    with errors_told(console):
+    with errors_told():
         from rtdecode.fit.datasets.sensorium import SensoriumFolder
         from rtdecode.fit.memory import prepare_process
         from rtdecode.fit.training import Progress as Step
@@ -112,7 +112,7 @@ def ridge(
 ) -> None:
     """Fit the causal linear decoder at one lag; its penalty is chosen on the validation trials."""
     console = Console()
-    with errors_told(console):
+    with errors_told():
         from rtdecode.fit.datasets.sensorium import SensoriumFolder
         from rtdecode.fit.memory import prepare_process
         from rtdecode.fit.ridge import fit_ridge
@@ -144,7 +144,7 @@ def mask(
 ) -> None:
     """Find the part of the screen that the population sees; the transparency is kept beside it."""
     console = Console()
-    with errors_told(console):
+    with errors_told():
         from rtdecode.decode.twin_folder import load_twin
         from rtdecode.fit.datasets.sensorium import SensoriumFolder
         from rtdecode.fit.masks import fit_transparency, save_mask
@@ -178,7 +178,7 @@ def demo_mouse(
 ) -> None:
     """Make the mouse of the demo anew: record the simulated rig, train, write all its files."""
     console = Console()
-    with errors_told(console), tempfile.TemporaryDirectory() as scratch:
+    with errors_told(), tempfile.TemporaryDirectory() as scratch:
         from rtdecode.fit.demo_mouse import DemoPlan, demo_sections, make_demo_mouse
         from rtdecode.fit.memory import prepare_process
 

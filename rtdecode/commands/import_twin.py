@@ -26,7 +26,7 @@ def import_published(
 ) -> None:
     """Make a twin of published weights."""
     console = Console()
-    with errors_told(console):
+    with errors_told():
         from rtdecode.fit.import_twin import Format, import_twin
         from rtdecode.schema.errors import UnknownFormatError
 

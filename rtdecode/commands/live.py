@@ -38,7 +38,7 @@ def demo(
 ) -> None:
     """Run the whole live loop on the embedded simulated rig."""
     console = Console()
-    with errors_told(console):
+    with errors_told():
         display = Display.VIRTUAL if headless else Display.AUTO
         config = demo_config(seconds=seconds, display=display, clips=clips)
         _finish(config, recorded(config, out=out, console=console), json_file)
@@ -53,7 +53,7 @@ def run(
 ) -> None:
     """Run a session as CONFIG says, until Ctrl-C or the end of its source."""
     console = Console()
-    with errors_told(console):
+    with errors_told():
         config = read_config(config_file)
         if movie is not None:
             config = config.with_movie(movie)
@@ -64,7 +64,7 @@ def run(
 def check(config_file: Config) -> None:
     """Say what CONFIG would run, or all its mistakes at once."""
     console = Console()
-    with errors_told(console):
+    with errors_told():
         console.print(config_yaml(read_config(config_file)), highlight=False, markup=False)
 
 

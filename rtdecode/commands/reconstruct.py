@@ -61,7 +61,7 @@ def reconstruct(
 ) -> None:
     """Reconstruct and score the trials of a tier; writes each video and summary.json."""
     console = Console()
-    with errors_told(console):
+    with errors_told():
         from rtdecode.fit.memory import prepare_process
         from rtdecode.fit.reconstruction_run import Request, run_request
 
@@ -103,7 +103,7 @@ def quality(
 ) -> None:
     """The ladder of methods, and quality against lag, compute and neurons."""
     console = Console()
-    with errors_told(console):
+    with errors_told():
         from rtdecode.fit.memory import prepare_process
         from rtdecode.report.bench_quality import bench_quality
 

@@ -24,7 +24,7 @@ Json = Annotated[Path | None, typer.Option("--json", help="write the summary to 
 def score(session: Session, json_file: Json = None) -> None:
     """Sum SESSION up again from its log, and write its report."""
     console = Console()
-    with errors_told(console):
+    with errors_told():
         layout = session_at(session)
         summary = summarise(layout)
         report_session(layout, summary)
@@ -43,7 +43,7 @@ def replay(
 ) -> None:
     """Decode SESSION again from its recorded scans, into a new session."""
     console = Console()
-    with errors_told(console):
+    with errors_told():
         # torch takes seconds to import, and no other verb of this file needs it
         from rtdecode.pipeline.replay import replay_session
 
@@ -62,7 +62,7 @@ def replay(
 def recover(session: Session) -> None:
     """Make the log of a session whole again whose recorder was killed."""
     console = Console()
-    with errors_told(console):
+    with errors_told():
         report = recovered(session)
         if report.was_complete:
             console.print(f"{report.log} is complete; nothing was changed", highlight=False)

@@ -1,5 +1,6 @@
 """How a process learns that it should end: a signal, or the end of whoever started it."""
 
+import itertools
 import os
 import signal
 import sys
@@ -13,9 +14,11 @@ _EXIT_AT_ONCE = 130
 def stop_on_signals() -> Event:
     """An event that SIGINT and SIGTERM set; the second signal exits at once."""
     stop = Event()
+    # counted apart from the event: a signal may come while the one before it sets the event
+    signals = itertools.count()
 
     def _on_signal(_number: int, _frame: FrameType | None) -> None:
-        if stop.is_set():
+        if next(signals) > 0:
             os._exit(_EXIT_AT_ONCE)
         stop.set()
 

@@ -41,14 +41,30 @@ def test_the_address_of_the_page_is_said_once() -> None:
     assert printed(screen).count("http://127.0.0.1:4242") == 1
 
 
-def test_a_named_error_is_told_and_its_code_is_the_exit_code() -> None:
+def test_without_a_terminal_each_change_of_state_is_one_line() -> None:
     screen = console(terminal=False)
-    with pytest.raises(SystemExit) as ended, errors_told(screen):
+    table = LiveTable(screen)
+    with table.shown():
+        for state in ("starting", "ready", "ready", "running"):
+            table.hear("decoder", Health(state, "", {}))
+    assert printed(screen).splitlines() == [
+        "decoder: starting",
+        "decoder: ready",
+        "decoder: running",
+    ]
+
+
+def test_a_named_error_is_told_and_its_code_is_the_exit_code(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit) as ended, errors_told():
         raise MissingFileError(what="twin", path=Path("t[1]"), remedy="make one")
     assert ended.value.code == 2
-    assert "twin t[1] does not exist: make one" in printed(screen)
+    told = capsys.readouterr()
+    assert told.err == "rtdecode: twin t[1] does not exist: make one\n"
+    assert told.out == ""
 
 
 def test_a_bug_keeps_its_trace() -> None:
-    with pytest.raises(ZeroDivisionError), errors_told(console(terminal=False)):
+    with pytest.raises(ZeroDivisionError), errors_told():
         raise ZeroDivisionError
