@@ -49,6 +49,34 @@ def latency(
             write_benchmark(json_file, name="latency", config=settings, results=summary.as_json())
 
 
+@app.command()
+def decoder(
+    *,
+    twin: Annotated[Path, typer.Option(help="folder of a compact twin")],
+    neurons: Annotated[int, typer.Option(help="made of the twin's own", min=1)] = 2000,
+    steps: Annotated[int, typer.Option(help="steps a frame", min=1)] = 3,
+    window_frames: Annotated[int, typer.Option(help="frames of the window", min=2)] = 36,
+    lag_frames: Annotated[int, typer.Option(help="frames that are waited for", min=0)] = 8,
+    frames: Annotated[int, typer.Option(help="timed frames for each setting", min=30)] = 300,
+    threads: Annotated[int, typer.Option(help="CPU threads of a step", min=1)] = 1,
+    grow: Annotated[bool, typer.Option(help="time other sizes too")] = True,
+    json_file: Json = None,
+) -> None:
+    """Time of a frame in the decoder; growth with neurons, window and steps."""
+    console = Console()
+    with errors_told():
+        # torch takes seconds to import, and no other verb of this file needs it
+        from rtdecode.report.bench_decoder import Setting, benchmark_decoder
+
+        asked = Setting(neurons, window_frames, lag_frames, steps)
+        with console.status("timing"):
+            rows = benchmark_decoder(twin, asked, frames=frames, threads=threads, grow=grow)
+        console.print(table_of(rows))
+        if json_file is not None:
+            settings = {"twin": str(twin), "frames": frames, "threads": threads}
+            write_benchmark(json_file, name="decoder", config=settings, results=rows)
+
+
 def table_of(rows: Sequence[dict[str, Any]]) -> Table:
     """A table with one line for each of `rows`, which all have the same keys."""
     table = Table(*rows[0], box=None, header_style="dim")
