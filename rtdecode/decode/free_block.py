@@ -53,10 +53,9 @@ class FreeBlock:
         """What an innovation of 1 makes of this frame and the next ones."""
         first = torch.ones_like(self.prior.power)
         response = [first]
-        for frame in range(1, self.frames):
+        for _ in range(self.frames - 1):
             terms = zip(self.prior.autoregression, reversed(response[-self.order :]), strict=False)
             response.append(sum((a * y for a, y in terms), torch.zeros_like(first)))
-            del frame
         return torch.stack(response)
 
     def _propagated_past(self) -> Float[Tensor, "frame order krow kcol"]:

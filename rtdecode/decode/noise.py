@@ -11,11 +11,13 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from rtdecode.decode.twin import Twin
-from rtdecode.schema.errors import MissingFileError, NeuronCountError, UnreadableFileError
+from rtdecode.schema.errors import MissingFileError, TooShortError, UnreadableFileError
 
 NOISE_FILE = "noise.safetensors"
 _LAGS = 24
 _LEAST_DISPERSION = 1e-2
+_FEWEST_FRAMES = 2
+"""Of which a standard deviation can be taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,18 +50,33 @@ def fit_noise(
     """Noise of `twin` on held-out `trials`.
 
     Each trial is video (frame, row, col), behaviour (frame, channel), responses (frame, neuron);
-    its first `history_frames` are left out. Use trials that the twin was not fitted to: on its
-    training trials a twin looks better than it is.
+    its first `history_frames` are left out, and with them a trial that has no two frames more.
+    Use trials that the twin was not fitted to: on its training trials a twin looks better than
+    it is.
+
+    Raises
+    ------
+    TooShortError
+        If no trial is long enough.
     """
+    history = twin.spec.history_frames
+    longest = 0
     squared = torch.zeros(twin.spec.neurons)
     predicted = torch.zeros(twin.spec.neurons)
     alike = torch.zeros(_LAGS)
     for video, behaviour, responses in trials:
-        rate = twin(video[None], behaviour[None])[0, twin.spec.history_frames :]
-        residual = responses[twin.spec.history_frames :] - rate
+        longest = max(longest, len(video))
+        if len(video) < history + _FEWEST_FRAMES:
+            continue
+        rate = twin(video[None], behaviour[None])[0, history:]
+        residual = responses[history:] - rate
         squared += residual.square().sum(0)
         predicted += rate.sum(0)
         alike += _autocovariance(residual / (residual.std(0) + 1e-6))
+    if longest < history + _FEWEST_FRAMES:
+        raise TooShortError(
+            what="the longest held-out trial", frames=longest, needed=history + _FEWEST_FRAMES
+        )
     dispersion = (squared / predicted.clamp_min(1e-6)).clamp_min(_LEAST_DISPERSION)
     correlation = alike / alike[0].clamp_min(1e-6)
     integrated = 1 + 2 * correlation[1:].clamp_min(0).sum()
@@ -94,5 +111,10 @@ def load_noise(folder: Path, *, neurons: int, device: torch.device | None = None
             what="noise of the twin", path=path, expected="dispersion and tau", got=str(error)
         ) from error
     if len(noise.dispersion) != neurons:
-        raise NeuronCountError(streamed=len(noise.dispersion), trained=neurons, twin=str(folder))
+        raise UnreadableFileError(
+            what="noise of the twin",
+            path=path,
+            expected=f"the dispersion of {neurons} neurons, as the twin beside it has",
+            got=f"that of {len(noise.dispersion)}",
+        )
     return noise

@@ -27,6 +27,8 @@ ORDER = 4
 KEPT_ROWS, KEPT_COLS = 18, 32
 _RINGS = 14
 _SIDES = 3
+_SLOWEST = 0.99
+"""Root given to an autoregression that would not fade: a tenth is left after 230 frames."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +69,20 @@ def fit_prior(videos: Iterable[NDArray[np.generic]], *, order: int = ORDER) -> V
 
     Power and autocorrelation are pooled over rings of like spatial frequency, as a few minutes
     of video say little about a single frequency. Regression by Yule and Walker's equations.
+
+    Raises
+    ------
+    ShapeError
+        If there is no video, or one is too short or of another screen than the first.
     """
-    clips = [torch.as_tensor(np.asarray(video, dtype=np.float32)) for video in videos]
-    if not clips or any(clip.ndim != _SIDES or len(clip) < order + 2 for clip in clips):
-        got = clips[0].numpy() if clips else np.zeros(0)
-        raise ShapeError(
-            "videos", expected=f"(frame, row, col), {order + 2} frames or more", got=got
-        )
+    clips = [_clip(video, order=order) for video in videos]
+    if not clips:
+        raise ShapeError("videos", expected="one video or more", got=np.zeros(0))
+    for clip in clips:
+        if clip.shape[1:] != clips[0].shape[1:]:
+            raise ShapeError(
+                "videos", expected=f"frames of {tuple(clips[0].shape[1:])} px", got=clip.numpy()
+            )
     frames = sum(len(clip) for clip in clips)
     mean = torch.stack([clip.sum(0) for clip in clips]).sum(0) / frames
     rows, cols = (int(side) for side in mean.shape)
@@ -90,6 +99,14 @@ def fit_prior(videos: Iterable[NDArray[np.generic]], *, order: int = ORDER) -> V
     return _from_autocovariance(mean, products / counts[:, None, None])
 
 
+def _clip(video: NDArray[np.generic], *, order: int) -> Float[Tensor, "frame row col"]:
+    array = np.array(video, dtype=np.float32)
+    if array.ndim != _SIDES or len(array) < order + 2:
+        expected = f"(frame, row, col), {order + 2} frames or more"
+        raise ShapeError("videos", expected=expected, got=array)
+    return torch.from_numpy(array)
+
+
 def _from_autocovariance(
     mean: Float[Tensor, "row col"], covariance: Float[Tensor, "lag krow kcol"]
 ) -> VideoPrior:
@@ -97,14 +114,31 @@ def _from_autocovariance(
     rings = _ring_weights(*covariance.shape[1:], screen=(int(mean.shape[0]), int(mean.shape[1])))
     power = torch.exp(_pooled(covariance[0].clamp_min(1e-3).log(), rings))
     pooled = torch.stack([_pooled(c / covariance[0].clamp_min(1e-3), rings) for c in covariance])
-    pooled = pooled / pooled[:1]
+    pooled = pooled / pooled[:1].clamp_min(1e-6)
     lags = torch.arange(order)
     toeplitz = pooled[(lags[:, None] - lags[None, :]).abs()].permute(2, 3, 0, 1)
     toeplitz = toeplitz + 1e-4 * torch.eye(order)
     solved = torch.linalg.solve(toeplitz, pooled[1:].permute(1, 2, 0)[..., None])[..., 0]
     autoregression = solved.permute(2, 0, 1)
     left = (1 - (autoregression * pooled[1:]).sum(0)).clamp_min(1e-4)
-    return VideoPrior(mean, power, autoregression.contiguous(), (power * left).sqrt())
+    return VideoPrior(mean, power, _fading(autoregression), (power * left).sqrt())
+
+
+def _fading(
+    autoregression: Float[Tensor, "order krow kcol"],
+) -> Float[Tensor, "order krow kcol"]:
+    """The same where it is stable; else with its roots moved into the unit circle.
+
+    Clips of few frames can have sample correlations that no process has; a window that such a
+    regression predicts would explode.
+    """
+    order = len(autoregression)
+    companion = torch.zeros(*autoregression.shape[1:], order, order)
+    companion[..., 0, :] = autoregression.permute(1, 2, 0)
+    companion[..., 1:, :-1] = torch.eye(order - 1)
+    radius = torch.linalg.eigvals(companion).abs().amax(-1)
+    pull = torch.where(radius < 1, 1.0, _SLOWEST / radius)
+    return autoregression * pull ** torch.arange(1, order + 1)[:, None, None]
 
 
 def _ring_weights(

@@ -57,5 +57,5 @@ def shifted(memory: Memory, block: FreeBlock, *, frames: int) -> Memory:
         spread=torch.cat([memory.spread[frames:], spread]),
         velocity=torch.cat([memory.velocity[frames:], added]),
         past=torch.cat([memory.past, settled])[-block.order :],
-        old=torch.cat([memory.old, block.video(settled)])[-len(memory.old) :],
+        old=torch.cat([memory.old, block.video(settled)])[frames:],
     )

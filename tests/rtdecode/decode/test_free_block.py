@@ -1,0 +1,99 @@
+"""Video from innovations: the same as stepping through the autoregression frame by frame."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.fft import dctn, idctn
+from torch import Tensor
+
+from rtdecode.decode.free_block import FreeBlock
+from rtdecode.decode.prior import VideoPrior
+
+FRAMES = 6
+
+
+@pytest.fixture
+def block(prior: VideoPrior) -> FreeBlock:
+    return FreeBlock(prior, frames=FRAMES)
+
+
+def normal(*shape: int, seed: int = 0) -> Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def stepped(prior: VideoPrior, scaled: Tensor, past: Tensor) -> Tensor:
+    """y[t] = a1 y[t-1] + a2 y[t-2] + innovation, written as it stands."""
+    y = list(past)
+    for innovation in scaled:
+        first, second = prior.autoregression
+        y.append(first * y[-1] + second * y[-2] + innovation)
+    return torch.stack(y[2:])
+
+
+@pytest.mark.parametrize("frames", [1, 2, FRAMES])
+def test_coefficients_are_those_of_the_recursion(prior: VideoPrior, frames: int) -> None:
+    block = FreeBlock(prior, frames=frames)
+    scaled, past = normal(frames, 4, 5), normal(2, 4, 5, seed=1)
+    expected = stepped(prior, scaled, past)
+    torch.testing.assert_close(block.coefficients(scaled, past), expected)
+
+
+def test_without_innovations_the_past_fades_as_the_autoregression_says(
+    prior: VideoPrior, block: FreeBlock
+) -> None:
+    past = torch.zeros(2, 4, 5)
+    past[-1] = 10
+    faded = block.coefficients(torch.zeros(FRAMES, 4, 5), past)
+    assert faded[0, 0, 0] == pytest.approx(11)  # the slowest frequency: 1.1 times 10
+    assert faded[1, 0, 0] == pytest.approx(1.1 * 11 - 0.2 * 10)
+
+
+@settings(max_examples=10)
+@given(cut=st.integers(1, FRAMES - 1))
+def test_a_block_goes_on_where_another_ended(cut: int) -> None:
+    prior = VideoPrior(
+        mean=torch.zeros(3, 3),
+        power=torch.ones(3, 3),
+        autoregression=torch.tensor([0.9, -0.2])[:, None, None].expand(2, 3, 3),
+        innovation_sd=torch.full((3, 3), 0.5),
+    )
+    scaled, past = normal(FRAMES, 3, 3), normal(2, 3, 3, seed=1)
+    whole = FreeBlock(prior, frames=FRAMES).coefficients(scaled, past)
+    early = FreeBlock(prior, frames=cut).coefficients(scaled[:cut], past)
+    known = torch.cat([past, early])[-2:]
+    late = FreeBlock(prior, frames=FRAMES - cut).coefficients(scaled[cut:], known)
+    torch.testing.assert_close(torch.cat([early, late]), whole)
+
+
+def test_video_is_the_inverse_cosine_transform_about_the_mean(
+    prior: VideoPrior, block: FreeBlock
+) -> None:
+    coefficients = normal(FRAMES, 4, 5)
+    padded = np.zeros((FRAMES, 6, 8))
+    padded[:, :4, :5] = coefficients
+    expected = idctn(padded, axes=(1, 2), norm="ortho") + prior.mean.numpy()
+    np.testing.assert_allclose(block.video(coefficients), expected, atol=1e-4)
+
+
+def test_what_is_analysed_are_the_kept_cosine_coefficients(
+    prior: VideoPrior, block: FreeBlock
+) -> None:
+    video = 50 * normal(3, 6, 8) + 100
+    expected = dctn((video - prior.mean).numpy(), axes=(1, 2), norm="ortho")[:, :4, :5]
+    np.testing.assert_allclose(block.analysed(video), expected, atol=1e-3)
+    again = block.analysed(block.video(block.analysed(video)))
+    torch.testing.assert_close(again, block.analysed(video), rtol=1e-4, atol=1e-3)
+
+
+def test_pixel_variance_is_that_of_many_drawn_frames(block: FreeBlock) -> None:
+    variance = 1 + 30 * torch.rand(4, 5, generator=torch.Generator().manual_seed(3))
+    drawn = block.video(normal(20_000, 4, 5) * variance.sqrt())
+    np.testing.assert_allclose(block.pixel_variance(variance), drawn.var(0), rtol=0.05)
+
+
+def test_a_coefficient_of_all_light_varies_each_pixel_alike(block: FreeBlock) -> None:
+    variance = torch.zeros(4, 5)
+    variance[0, 0] = 48 * 9
+    np.testing.assert_allclose(block.pixel_variance(variance), np.full((6, 8), 9), rtol=1e-5)

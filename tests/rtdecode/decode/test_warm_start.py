@@ -1,0 +1,96 @@
+"""A window that moves on keeps what it knows."""
+
+from dataclasses import fields
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rtdecode.decode.free_block import FreeBlock
+from rtdecode.decode.prior import VideoPrior
+from rtdecode.decode.warm_start import Memory, fresh_memory, shifted
+
+FREE, HISTORY = 5, 3
+FLAT = VideoPrior(
+    mean=torch.full((3, 4), 100.0),
+    power=torch.full((2, 3), 4.0),
+    autoregression=torch.tensor([0.8, 0.1])[:, None, None].expand(2, 2, 3),
+    innovation_sd=torch.full((2, 3), 0.7),
+)
+BLOCK = FreeBlock(FLAT, frames=FREE)
+
+
+def some_memory(*, history: int = HISTORY, seed: int = 0) -> Memory:
+    generator = torch.Generator().manual_seed(seed)
+
+    def normal(*shape: int) -> torch.Tensor:
+        return torch.randn(*shape, generator=generator)
+
+    return Memory(
+        u=normal(FREE, 2, 3),
+        spread=normal(FREE, 2, 3).abs(),
+        velocity=normal(FREE, 2, 3),
+        past=normal(2, 2, 3),
+        old=100 + normal(history, 3, 4),
+    )
+
+
+def video_of(memory: Memory) -> torch.Tensor:
+    """All frames that a memory stands for, oldest first."""
+    free = BLOCK.video(BLOCK.coefficients(memory.u * memory.spread, memory.past))
+    return torch.cat([memory.old, free])
+
+
+def assert_alike(one: Memory, other: Memory) -> None:
+    for field in fields(Memory):
+        torch.testing.assert_close(getattr(one, field.name), getattr(other, field.name))
+
+
+def test_shift_by_0_is_the_same_memory() -> None:
+    memory = some_memory()
+    assert shifted(memory, BLOCK, frames=0) is memory
+
+
+@given(frames=st.integers(1, 12), seed=st.integers(0, 20))
+def test_shift_by_k_is_k_shifts_by_one(frames: int, seed: int) -> None:
+    stepped = memory = some_memory(seed=seed)
+    for _ in range(frames):
+        stepped = shifted(stepped, BLOCK, frames=1)
+    assert_alike(shifted(memory, BLOCK, frames=frames), stepped)
+
+
+@given(frames=st.integers(1, FREE), seed=st.integers(0, 20))
+def test_frames_that_stay_keep_their_video_and_innovations(frames: int, seed: int) -> None:
+    memory = some_memory(seed=seed)
+    moved = shifted(memory, BLOCK, frames=frames)
+    assert torch.equal(moved.u[: FREE - frames], memory.u[frames:])
+    assert torch.equal(moved.velocity[: FREE - frames], memory.velocity[frames:])
+    torch.testing.assert_close(
+        video_of(moved)[: HISTORY + FREE - frames], video_of(memory)[frames:]
+    )
+
+
+def test_a_new_frame_is_the_prior_s_prediction() -> None:
+    memory = some_memory()
+    coefficients = BLOCK.coefficients(memory.u * memory.spread, memory.past)
+    expected = BLOCK.video((0.8 * coefficients[-1] + 0.1 * coefficients[-2])[None])
+    moved = shifted(memory, BLOCK, frames=1)
+    torch.testing.assert_close(video_of(moved)[-1:], expected)
+    assert not moved.u[-1].any()
+    assert not moved.velocity[-1].any()
+    torch.testing.assert_close(moved.spread[-1], FLAT.innovation_sd)
+
+
+@pytest.mark.parametrize("frames", [1, FREE, 9])
+def test_a_window_that_is_wholly_free_gets_no_history(frames: int) -> None:
+    moved = shifted(some_memory(history=0), BLOCK, frames=frames)
+    assert len(moved.old) == 0
+
+
+def test_nothing_seen_is_the_mean_video_and_a_first_frame_as_uncertain_as_any() -> None:
+    memory = fresh_memory(BLOCK, history=HISTORY)
+    assert (video_of(memory) == 100).all()
+    assert len(video_of(memory)) == HISTORY + FREE
+    assert (memory.spread[0] == 2).all()
+    torch.testing.assert_close(memory.spread[1:], FLAT.innovation_sd.expand(FREE - 1, 2, 3))
