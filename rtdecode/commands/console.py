@@ -14,6 +14,13 @@ from rtdecode.schema.messages import Health
 
 _SHOWN = ("recorder", "stimulus", "bridge", "decoder", "evaluate", "view")
 _INTERRUPTED = 130
+_IN_THE_REPORT = ("_p99_ms", "_max_ms")
+"""Of the latency of each stage the table tells the median alone."""
+
+
+def tell(console: Console, text: str) -> None:
+    """Print `text` as it is: unbroken, so that paths and YAML can be copied, and without markup."""
+    console.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
 class LiveTable:
@@ -44,6 +51,8 @@ class LiveTable:
             yield
             return
         with Live(self._table(), console=self._console, refresh_per_second=4) as self._live:
+            # a second Ctrl-C ends the process at once, and must not leave a terminal without one
+            self._console.show_cursor(True)
             yield
         self._live = None
 
@@ -57,7 +66,8 @@ class LiveTable:
 
 
 def _counted(health: Health) -> str:
-    return "  ".join(f"{name} {value:,.4g}" for name, value in health.counters.items())
+    told = {n: value for n, value in health.counters.items() if not n.endswith(_IN_THE_REPORT)}
+    return "  ".join(f"{name} {value:,.4g}" for name, value in told.items())
 
 
 @contextmanager

@@ -1,6 +1,5 @@
 """`rtdecode demo`, `run` and `check`: runs that go on while one watches."""
 
-import json
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -8,13 +7,13 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from rtdecode.commands.console import LiveTable, errors_told
+from rtdecode.commands.console import LiveTable, errors_told, tell
+from rtdecode.commands.sessions import reported
 from rtdecode.pipeline.demo import demo_config
 from rtdecode.pipeline.run import run_session
-from rtdecode.pipeline.session_report import report_session
-from rtdecode.pipeline.summary import Summary, summarise
+from rtdecode.pipeline.summary import Summary, write_summary
 from rtdecode.runtime.config_file import config_yaml, read_config
-from rtdecode.runtime.stop import stop_on_signals
+from rtdecode.runtime.stop import stopped_by_signals
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.config.stimulus import Display
 from rtdecode.schema.errors import DataLostError
@@ -23,7 +22,9 @@ from rtdecode.session.layout import SessionLayout, named_session, new_session
 app = typer.Typer()
 
 Seconds = Annotated[float, typer.Option(help="length of the run in seconds", min=5)]
-Json = Annotated[Path | None, typer.Option("--json", help="write the summary to this file")]
+Json = Annotated[
+    Path | None, typer.Option("--json", help="write the summary to this file", dir_okay=False)
+]
 Out = Annotated[Path | None, typer.Option(help="session folder; by default a new one")]
 Config = Annotated[Path, typer.Argument(help="YAML config of the run")]
 
@@ -63,23 +64,24 @@ def run(
 @app.command()
 def check(config_file: Config) -> None:
     """Say what CONFIG would run, or all its mistakes at once."""
-    console = Console()
     with errors_told():
-        console.print(config_yaml(read_config(config_file)), highlight=False, markup=False)
+        tell(Console(), config_yaml(read_config(config_file)))
 
 
 def recorded(config: RunConfig, *, out: Path | None, console: Console) -> Summary:
-    """Run a session while a table shows it; its summary, told and written into its folder."""
-    session = _session(config, out)
-    console.print(f"recording into {session.folder}", highlight=False)
-    table, stop = LiveTable(console), stop_on_signals()
-    with table.shown():
+    """Run a session while a table shows it; its summary, told and written into its folder.
+
+    A session that is stopped before it began has nothing to sum up and ends the command.
+    """
+    session, table = _session(config, out), LiveTable(console)
+    tell(console, f"recording into {session.folder}")
+    with stopped_by_signals() as stop, table.shown():
         outcome = run_session(config, session, stop=stop, on_health=table.hear)
-    console.print(f"ended: {outcome.reason}; reading the log …", highlight=False)
-    summary = summarise(session)
-    report_session(session, summary)
-    console.print(summary.in_words(), highlight=False, soft_wrap=True)
-    return summary
+    if not outcome.began:
+        tell(console, f"{outcome.reason}: nothing was recorded")
+        raise typer.Exit
+    tell(console, f"ended: {outcome.reason}; reading the log …")
+    return reported(session, console)
 
 
 def _session(config: RunConfig, out: Path | None) -> SessionLayout:
@@ -90,7 +92,7 @@ def _session(config: RunConfig, out: Path | None) -> SessionLayout:
 
 def _finish(config: RunConfig, summary: Summary, json_file: Path | None) -> None:
     if json_file is not None:
-        json_file.write_text(json.dumps(summary.as_json(), indent=2) + "\n", encoding="utf-8")
+        write_summary(summary, json_file)
     permitted = config.record.permitted_loss
     if summary.lost_messages > permitted:
         where = ", ".join(summary.lost_by_stream)

@@ -1,6 +1,5 @@
 """`rtdecode score`, `replay` and `recover`: what one does with a recorded session."""
 
-import json
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -8,16 +7,18 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from rtdecode.commands.console import errors_told
+from rtdecode.commands.console import errors_told, tell
 from rtdecode.pipeline.session_report import report_session
-from rtdecode.pipeline.summary import summarise
-from rtdecode.session.layout import named_session, new_session, session_at
+from rtdecode.pipeline.summary import Summary, summarise, write_summary
+from rtdecode.session.layout import SessionLayout, named_session, new_session, session_at
 from rtdecode.session.recover import recover as recovered
 
 app = typer.Typer()
 
 Session = Annotated[Path, typer.Argument(help="session folder")]
-Json = Annotated[Path | None, typer.Option("--json", help="write the summary to this file")]
+Json = Annotated[
+    Path | None, typer.Option("--json", help="write the summary to this file", dir_okay=False)
+]
 
 
 @app.command()
@@ -25,12 +26,9 @@ def score(session: Session, json_file: Json = None) -> None:
     """Sum SESSION up again from its log, and write its report."""
     console = Console()
     with errors_told():
-        layout = session_at(session)
-        summary = summarise(layout)
-        report_session(layout, summary)
-        console.print(summary.in_words(), highlight=False)
+        summary = reported(session_at(session), console)
         if json_file is not None:
-            json_file.write_text(json.dumps(summary.as_json(), indent=2) + "\n", encoding="utf-8")
+            write_summary(summary, json_file)
 
 
 @app.command()
@@ -51,11 +49,9 @@ def replay(
         started = datetime.now().astimezone()
         parent = recorded.folder.resolve().parent
         into = new_session(parent, started=started) if out is None else named_session(out)
+        tell(console, f"replaying into {into.folder}")
         replay_session(recorded, into, speed=speed)
-        summary = summarise(into)
-        report_session(into, summary)
-        console.print(f"replayed into {into.folder}", highlight=False)
-        console.print(summary.in_words(), highlight=False)
+        reported(into, console)
 
 
 @app.command()
@@ -65,7 +61,21 @@ def recover(session: Session) -> None:
     with errors_told():
         report = recovered(session)
         if report.was_complete:
-            console.print(f"{report.log} is complete; nothing was changed", highlight=False)
+            tell(console, f"{report.log} is complete; nothing was changed")
             return
         total = sum(report.counts.values())
-        console.print(f"{total} messages recovered; as found: {report.damaged}", highlight=False)
+        tell(console, f"{total} messages recovered; as found: {report.damaged}")
+
+
+def reported(session: SessionLayout, console: Console) -> Summary:
+    """Sum `session` up and write its report; the summary, told in words."""
+    session.report.mkdir(exist_ok=True)
+    try:
+        summary = summarise(session)
+        report_session(session, summary)
+    except KeyboardInterrupt:
+        tell(console, f"the recording is whole; `rtdecode score {session.folder}` sums it up")
+        raise
+    tell(console, summary.in_words())
+    tell(console, f"report: {session.report / 'index.html'}")
+    return summary

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Sequence
 
-from rtdecode.runtime.loop import run_loop
+from rtdecode.runtime.loop import Nowhere, run_loop
 from rtdecode.runtime.process import Process, run_process
 from rtdecode.runtime.sockets import Collector
 from rtdecode.schema.messages import Body, Received
@@ -29,13 +29,6 @@ class RecordStage:
     def counters(self) -> dict[str, float]:
         """What the heartbeat tells."""
         return {"messages": self.n_messages, "mb": self.n_bytes / 1e6}
-
-
-class Nowhere:
-    """Sink of a stage that gives nothing on."""
-
-    def push(self, item: Body) -> None:
-        raise NotImplementedError(f"the recorder gives nothing on, got {item.kind}")
 
 
 def main(process: Process) -> int:

@@ -14,7 +14,6 @@ from rtdecode.runtime.config_file import write_config
 from rtdecode.runtime.sockets import ControlDesk, Wire
 from rtdecode.runtime.supervisor import ProcessSpec, Supervisor
 from rtdecode.schema.config import RunConfig
-from rtdecode.schema.config.acquisition import RawMovieSource
 from rtdecode.schema.config.run import Role
 from rtdecode.schema.config.session import NetworkConfig
 from rtdecode.schema.messages import Health
@@ -30,6 +29,8 @@ _MODULES = {
     Role.VIEW: "rtdecode.pipeline.view",
 }
 _RESTARTED = (Role.DECODER, Role.EVALUATE, Role.VIEW)
+_ENDS_RUN = (Role.STIMULUS, Role.BRIDGE)
+"""Somebody at the screen may end the show, and a recorded movie has an end."""
 _ONE_THREAD = {
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
@@ -48,16 +49,17 @@ class RunOutcome:
 
     folder: Path
     reason: str
+    began: bool
+    """False where it was stopped before all processes were ready: nothing was recorded."""
 
 
 @contextmanager
-def started(
+def prepared(
     config: RunConfig, session: SessionLayout, *, on_health: Callable[[str, Health], None]
 ) -> Iterator[Supervisor]:
-    """All processes of the run, ready and going; they end with the block.
+    """A supervisor whose processes will find their config, each other, and room on the disk.
 
-    Raises DiskFullError, SecondInstanceError before anything is started; NotReadyError,
-    ProcessFailedError with the last words of the process that failed.
+    What it has started ends with the block. Raises DiskFullError, SecondInstanceError.
     """
     require_space(session.folder, needed_mb=config.record.min_free_mb)
     with (
@@ -76,9 +78,6 @@ def started(
             on_health=on_health,
             env={**os.environ, **_ONE_THREAD},
         )
-        supervisor.start(
-            [_spec(role, config, session) for role in Role if role in config.processes]
-        )
         try:
             yield supervisor
         finally:
@@ -92,30 +91,40 @@ def run_session(
     stop: Event,
     on_health: Callable[[str, Health], None] = lambda _name, _health: None,
 ) -> RunOutcome:
-    """Run until `stop`, `config.seconds`, or the end of the source; everything is recorded."""
-    with started(config, session, on_health=on_health) as supervisor:
-        clock = supervisor.clock
+    """Run until `stop`, `config.seconds`, or the end of the source; everything is recorded.
+
+    Raises
+    ------
+    DiskFullError, SecondInstanceError
+        Before anything is started.
+    NotReadyError, ProcessFailedError
+        With the last words of the process that failed.
+    """
+    # the processes may have another working directory than whoever named the folder
+    session = SessionLayout(session.folder.resolve())
+    with prepared(config, session, on_health=on_health) as supervisor:
+        if not supervisor.start(_specs(config, session), stop=stop):
+            return RunOutcome(session.folder, "stopped before it began", began=False)
         ends_ns = None
         if config.seconds is not None:
-            ends_ns = clock.now_ns() + round(config.seconds * 1e9)
+            ends_ns = supervisor.clock.now_ns() + round(config.seconds * 1e9)
         reason = supervisor.watch(stop, until_ns=ends_ns)
-    return RunOutcome(session.folder, reason)
+    return RunOutcome(session.folder, reason, began=True)
 
 
-def _spec(role: Role, config: RunConfig, session: SessionLayout) -> ProcessSpec:
-    argv = [
-        *(sys.executable, "-m", _MODULES[role], str(session.config)),
-        *("--session", session.folder.name, "--revision", git_revision(), "--supervised"),
+def _specs(config: RunConfig, session: SessionLayout) -> list[ProcessSpec]:
+    told = [str(session.config), "--session", session.folder.name]
+    told += ["--revision", git_revision(), "--supervised"]
+    return [
+        ProcessSpec(
+            role.value,
+            [sys.executable, "-m", _MODULES[role], *told],
+            restarts=role in _RESTARTED,
+            ends_run=role in _ENDS_RUN,
+        )
+        for role in Role
+        if role in config.processes
     ]
-    is_movie = isinstance(config.acquisition.source, RawMovieSource)
-    # somebody at the screen may end the show, and a movie has an end
-    ends_run = role is Role.STIMULUS or (role is Role.BRIDGE and is_movie)
-    return ProcessSpec(
-        role.value,
-        argv,
-        restarts=role in _RESTARTED,
-        ends_run=ends_run,
-    )
 
 
 def _resolved(config: RunConfig, session: SessionLayout, network: NetworkConfig) -> RunConfig:

@@ -1,8 +1,10 @@
 """What a session came to, computed from its log alone, so that it can be computed again."""
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from rtdecode.evaluate.latency import Latencies, StageLatency, stage_latencies_ms
@@ -88,6 +90,12 @@ class Summary:
             f"From the screen to the output {whole.p50:.0f} ms (99 %: {whole.p99:.0f} ms); "
             f"in its stages, ms: {parts}."
         ]
+
+
+def write_summary(summary: Summary, path: Path) -> None:
+    """Write `summary` as JSON; the folder is made if it is not there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(summary.as_json(), indent=2) + "\n", encoding="utf-8")
 
 
 class _Tally:

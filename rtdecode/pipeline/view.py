@@ -4,7 +4,7 @@ import logging
 import sys
 from collections.abc import Sequence
 
-from rtdecode.runtime.loop import run_loop
+from rtdecode.runtime.loop import Nowhere, run_loop
 from rtdecode.runtime.process import Process, run_process
 from rtdecode.schema.config.run import Role
 from rtdecode.schema.messages import (
@@ -31,13 +31,6 @@ class PageStage:
     def step(self, items: Sequence[Received]) -> Sequence[Body]:
         self._page.push(items)
         return ()
-
-
-class Nowhere:
-    """Sink of a stage that gives nothing on."""
-
-    def push(self, item: Body) -> None:
-        raise NotImplementedError(f"the page gives nothing on, got {item.kind}")
 
 
 def main(process: Process) -> int:

@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from threading import Event
-from typing import TypeVar
+from typing import Any, Never, TypeVar
 
 from rtdecode.schema.interfaces import Clock, Sink, Source, Stage
 
@@ -24,6 +24,13 @@ class LoopReport:
     items_out: int = 0
     longest_backlog: int = 0
     step_ns: deque[int] = field(default_factory=lambda: deque(maxlen=_KEPT_STEPS))
+
+
+class Nowhere:
+    """Sink of a stage that gives nothing on."""
+
+    def push(self, item: Any) -> Never:
+        raise NotImplementedError(f"nothing follows here, got {type(item).__name__}")
 
 
 def run_loop(

@@ -103,7 +103,9 @@ class Process:
     def wait_for_go(self, inlet: Subscriber | None = None, hears: Iterable[str] = ()) -> None:
         """Say ready once every source in `hears` was heard on `inlet`; return at `go`.
 
-        Without a supervisor there is nobody to say go, so it returns when all are heard.
+        Without a supervisor there is nobody to say go, so it returns when all are heard. A stop
+        that comes first ends the process from here, with code 0: nothing was sent, so nothing has
+        to be ended.
         """
         unheard, taken = set(hears), list[Received]()
         while not self.stop.is_set():
@@ -116,6 +118,8 @@ class Process:
                 self.stop.wait(_HELLO_S)
             if self._goes(heard=not unheard):
                 break
+        else:
+            raise _StoppedEarlyError
         if inlet is not None:
             inlet.put_back(taken)
 
@@ -169,6 +173,10 @@ class Process:
         return Health(state=state, detail=self._detail, counters=counters)
 
 
+class _StoppedEarlyError(Exception):
+    """Carries a stop that came before `go` past whatever the process has opened."""
+
+
 def _versions() -> dict[str, str]:
     known = {name: version(name) for name in _RECORDED}
     return {"python": sys.version.split()[0], **known}
@@ -204,6 +212,9 @@ def run_process(name: str, main: Callable[[Process], int], argv: Sequence[str]) 
             return main(
                 Process(name, config, ticket=ticket, wire=wire, stop=stop, clock=HostClock())
             )
+    except _StoppedEarlyError:
+        log.info("stopped before it began")
+        return 0
     except RtdecodeError as error:
         log.error("%s", error)
         return error.exit_code

@@ -5,6 +5,8 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from threading import Event
 from types import FrameType
 
@@ -25,6 +27,18 @@ def stop_on_signals() -> Event:
     signal.signal(signal.SIGINT, _on_signal)
     signal.signal(signal.SIGTERM, _on_signal)
     return stop
+
+
+@contextmanager
+def stopped_by_signals() -> Iterator[Event]:
+    """`stop_on_signals` while the block runs; after it, signals do what they did before."""
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.getsignal(number) for number in numbers]
+    try:
+        yield stop_on_signals()
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
 
 
 def stop_with_parent(stop: Event) -> None:

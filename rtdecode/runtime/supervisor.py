@@ -57,21 +57,26 @@ class Supervisor:
     env: Mapping[str, str] | None = None
     _children: dict[str, _Child] = field(default_factory=dict)
 
-    def start(self, specs: Sequence[ProcessSpec], *, ready_s: float = _READY_S) -> None:
+    def start(
+        self, specs: Sequence[ProcessSpec], *, stop: Event, ready_s: float = _READY_S
+    ) -> bool:
         """Start all, wait until each is ready, then let all go at once.
 
-        Raises ProcessFailedError, NotReadyError; whatever was started is ended first.
+        False where `stop` was set before; then, as after an error, nothing is left running.
+        Raises ProcessFailedError, NotReadyError.
         """
         self.logs.mkdir(parents=True, exist_ok=True)
+        going = False
         try:
             for spec in specs:
                 self._children[spec.name] = _Child(spec, self._spawned(spec))
-            self._wait_until_ready(ready_s)
-        except BaseException:
-            self.end()
-            raise
+            going = self._all_ready(stop, ready_s)
+        finally:
+            if not going:
+                self._cancel()
         for name in self._children:
             self._tell(name, "go")
+        return going
 
     def watch(self, stop: Event, *, until_ns: int | None = None) -> str:
         """Watch until `stop`, `until_ns`, or the clean end of a source; says which it was.
@@ -101,6 +106,14 @@ class Supervisor:
         self._children.clear()
         return codes
 
+    def _cancel(self) -> None:
+        """End all at once: nothing has passed between them yet."""
+        for child in self._children.values():
+            child.popen.terminate()
+        for child in self._children.values():
+            _waited_for(child)
+        self._children.clear()
+
     def pids(self) -> dict[str, int]:
         """Process numbers by name."""
         return {name: child.popen.pid for name, child in self._children.items()}
@@ -116,9 +129,12 @@ class Supervisor:
                 start_new_session=True,
             )
 
-    def _wait_until_ready(self, ready_s: float) -> None:
+    def _all_ready(self, stop: Event, ready_s: float) -> bool:
+        """Wait until all are; False where `stop` comes first."""
         deadline_ns = self.clock.now_ns() + int(ready_s * 1e9)
         while not all(child.ready for child in self._children.values()):
+            if stop.is_set():
+                return False
             self._listen(0.05)
             for child in self._children.values():
                 code = child.popen.poll()
@@ -127,6 +143,7 @@ class Supervisor:
                 if not child.ready and self.clock.now_ns() > deadline_ns:
                     tail = self._tail(child.spec.name)
                     raise NotReadyError(name=child.spec.name, waited_s=ready_s, tail=tail)
+        return True
 
     def _listen(self, wait_s: float) -> None:
         for name, message in self.desk.take(wait_s):
@@ -170,17 +187,20 @@ class Supervisor:
         self.desk.tell(name, Command(target=name, name=order, value=""))
 
     def _ended(self, child: _Child) -> int:
-        popen = child.popen
-        if popen.poll() is None:
-            popen.terminate()
-        try:
-            code = popen.wait(_STOP_S)
-        except subprocess.TimeoutExpired:
-            log.warning("%s did not end within %g s: killed", child.spec.name, _STOP_S)
-            popen.kill()
-            code = popen.wait()
-        _let_go(popen)
-        return code
+        child.popen.terminate()
+        return _waited_for(child)
+
+
+def _waited_for(child: _Child) -> int:
+    popen = child.popen
+    try:
+        code = popen.wait(_STOP_S)
+    except subprocess.TimeoutExpired:
+        log.warning("%s did not end within %g s: killed", child.spec.name, _STOP_S)
+        popen.kill()
+        code = popen.wait()
+    _let_go(popen)
+    return code
 
 
 def _let_go(popen: "subprocess.Popen[bytes]") -> None:

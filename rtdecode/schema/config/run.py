@@ -3,7 +3,7 @@
 from enum import StrEnum
 from pathlib import Path
 
-from pydantic import model_validator
+from pydantic import field_validator
 
 from rtdecode.schema.config.acquisition import AcquisitionConfig, RawMovieSource
 from rtdecode.schema.config.calcium import CalciumConfig
@@ -52,8 +52,9 @@ class RunConfig(Section):
         named = source.model_copy(update={"path": movie.resolve()})
         return self.model_copy(update={"acquisition": AcquisitionConfig(source=named)})
 
-    @model_validator(mode="after")
-    def _recorded(self) -> "RunConfig":
-        if Role.RECORDER not in self.processes:
+    @field_validator("processes")
+    @classmethod
+    def _recorded(cls, processes: tuple[Role, ...]) -> tuple[Role, ...]:
+        if Role.RECORDER not in processes:
             raise ValueError("processes must include recorder: nothing starts without a recording")
-        return self
+        return processes

@@ -6,9 +6,12 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from rtdecode.commands.console import LiveTable, errors_told
+from rtdecode.commands.console import LiveTable, errors_told, tell
 from rtdecode.schema.errors import MissingFileError
 from rtdecode.schema.messages import Health
+
+
+CURSOR_SHOWN, CURSOR_HIDDEN = "\x1b[?25h", "\x1b[?25l"
 
 
 def console(*, terminal: bool) -> Console:
@@ -68,3 +71,27 @@ def test_a_named_error_is_told_and_its_code_is_the_exit_code(
 def test_a_bug_keeps_its_trace() -> None:
     with pytest.raises(ZeroDivisionError), errors_told():
         raise ZeroDivisionError
+
+
+def test_of_latencies_the_table_tells_the_medians_alone() -> None:
+    screen = console(terminal=True)
+    table = LiveTable(screen)
+    counted = {"decode_p50_ms": 31.0, "decode_p99_ms": 47.0, "decode_max_ms": 99.0}
+    with table.shown():
+        table.hear("evaluate", Health("running", "", counted))
+    last = printed(screen).rsplit("process", 1)[-1]
+    assert "decode_p50_ms 31" in last
+    assert "47" not in last
+    assert "99" not in last
+
+
+def test_the_cursor_stays_while_the_table_is_shown() -> None:
+    screen = console(terminal=True)
+    with LiveTable(screen).shown():
+        assert printed(screen).rfind(CURSOR_SHOWN) > printed(screen).rfind(CURSOR_HIDDEN)
+
+
+def test_a_path_is_told_unbroken_and_as_it_is() -> None:
+    screen, path = console(terminal=False), "/data/[bold]mouse/" + "x" * 200
+    tell(screen, path)
+    assert printed(screen) == path + "\n"

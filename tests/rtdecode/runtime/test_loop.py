@@ -5,7 +5,7 @@ from threading import Event
 
 import pytest
 
-from rtdecode.runtime.loop import run_loop
+from rtdecode.runtime.loop import Nowhere, run_loop
 
 
 class TickingClock:
@@ -89,3 +89,8 @@ def test_each_turn_is_told_of() -> None:
         on_turn=lambda report: seen.append(report.items_in),
     )
     assert seen[:2] == [1, 2]
+
+
+def test_nothing_can_be_put_nowhere() -> None:
+    with pytest.raises(NotImplementedError, match="nothing follows here, got int"):
+        Nowhere().push(3)

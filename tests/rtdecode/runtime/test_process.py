@@ -69,3 +69,18 @@ def test_without_a_supervisor_it_goes_once_all_are_heard(config: Path) -> None:
         return 0
 
     assert run_process("child", main, [str(config)]) == 0
+
+
+def test_a_stop_before_go_ends_it_with_code_0_and_nothing_was_sent(config: Path) -> None:
+    opened = []
+
+    def main(process: Process) -> int:
+        publisher = process.publisher(f"ipc://{config.parent}/p")
+        process.stop.set()
+        opened.append(publisher)
+        process.wait_for_go()
+        publisher.start(process.ticket.start())
+        return 7
+
+    assert run_process("child", main, [str(config)]) == 0
+    assert opened[0].sent == {}

@@ -7,6 +7,8 @@ from textwrap import dedent
 
 import pytest
 
+from rtdecode.runtime.stop import stopped_by_signals
+
 pytestmark = pytest.mark.system
 
 CHILD = dedent("""
@@ -54,3 +56,15 @@ def test_a_second_signal_ends_one_that_hangs() -> None:
         while running.poll() is None:
             running.send_signal(signal.SIGINT)
         assert running.returncode == 130
+
+
+def test_after_the_block_signals_do_what_they_did_before() -> None:
+    with pytest.raises(KeyboardInterrupt):
+        interrupt_in_and_after_the_block()
+
+
+def interrupt_in_and_after_the_block() -> None:
+    with stopped_by_signals() as stop:
+        signal.raise_signal(signal.SIGINT)
+        assert stop.is_set()
+    signal.raise_signal(signal.SIGINT)

@@ -87,7 +87,7 @@ def nursery(tmp_path: Path) -> Iterator[Nursery]:
 
 
 def test_all_get_ready_run_and_end_with_code_0(nursery: Nursery) -> None:
-    nursery.supervisor.start([nursery.spec("one"), nursery.spec("two")])
+    nursery.supervisor.start([nursery.spec("one"), nursery.spec("two")], stop=Event())
     pids = nursery.supervisor.pids()
     reason = nursery.supervisor.watch(Event(), until_ns=nursery.until(1.5))
     codes = nursery.supervisor.end()
@@ -98,7 +98,7 @@ def test_all_get_ready_run_and_end_with_code_0(nursery: Nursery) -> None:
 
 
 def test_one_that_dies_is_started_again_where_that_is_allowed(nursery: Nursery) -> None:
-    nursery.supervisor.start([nursery.spec("dies", restarts=True)])
+    nursery.supervisor.start([nursery.spec("dies", restarts=True)], stop=Event())
     stop = Event()
     nursery.supervisor.on_health = lambda _, health: (
         stop.set() if health.state == "running" else None
@@ -107,26 +107,47 @@ def test_one_that_dies_is_started_again_where_that_is_allowed(nursery: Nursery) 
 
 
 def test_one_that_dies_ends_the_run_elsewhere_with_its_exit_code(nursery: Nursery) -> None:
-    nursery.supervisor.start([nursery.spec("dies"), nursery.spec("one")])
+    nursery.supervisor.start([nursery.spec("dies"), nursery.spec("one")], stop=Event())
     with pytest.raises(ProcessFailedError, match="dies ended with exit code 7") as failure:
         nursery.supervisor.watch(Event(), until_ns=nursery.until(30))
     assert failure.value.exit_code == 7
 
 
 def test_the_clean_end_of_a_source_is_the_end_of_the_run(nursery: Nursery) -> None:
-    nursery.supervisor.start([nursery.spec("ends", ends_run=True), nursery.spec("one")])
+    nursery.supervisor.start(
+        [nursery.spec("ends", ends_run=True), nursery.spec("one")], stop=Event()
+    )
     reason = nursery.supervisor.watch(Event(), until_ns=nursery.until(30))
     assert reason == "ends is at its end"
 
 
 def test_one_that_never_gets_ready_is_named_and_nothing_stays(nursery: Nursery) -> None:
     with pytest.raises(NotReadyError, match=r"was not ready after 1 s"):
-        nursery.supervisor.start([nursery.spec("one"), nursery.spec("never")], ready_s=1.0)
+        nursery.supervisor.start(
+            [nursery.spec("one"), nursery.spec("never")], stop=Event(), ready_s=1.0
+        )
     assert not nursery.supervisor.pids()
+
+
+def test_a_stop_during_the_start_ends_all_and_nothing_goes(nursery: Nursery) -> None:
+    stop, pids = Event(), dict[str, int]()
+
+    def stop_once_one_is_ready(name: str, health: Health) -> None:
+        nursery.heard.append((name, health))
+        if health.state == "ready" and not stop.is_set():
+            pids.update(nursery.supervisor.pids())
+            stop.set()
+
+    nursery.supervisor.on_health = stop_once_one_is_ready
+    assert not nursery.supervisor.start([nursery.spec("one"), nursery.spec("never")], stop=stop)
+    assert len(pids) == 2
+    assert not any(psutil.pid_exists(pid) for pid in pids.values())
+    assert "running" not in {health.state for _, health in nursery.heard}
+    assert nursery.supervisor.end() == {}
 
 
 def test_a_wrong_config_is_told_with_its_line(nursery: Nursery) -> None:
     nursery.config.write_text("seconds: soon\n")
     with pytest.raises(ProcessFailedError, match="line 1: seconds") as failure:
-        nursery.supervisor.start([nursery.spec("one")])
+        nursery.supervisor.start([nursery.spec("one")], stop=Event())
     assert failure.value.exit_code == 2

@@ -27,6 +27,12 @@ def test_nothing_runs_without_a_recorder() -> None:
         RunConfig(processes=(Role.BRIDGE,))
 
 
+def test_a_missing_recorder_is_told_beside_other_mistakes() -> None:
+    with pytest.raises(ValidationError) as found:
+        RunConfig.model_validate({"processes": ["bridge"], "seconds": "soon"})
+    assert {mistake["loc"] for mistake in found.value.errors()} == {("processes",), ("seconds",)}
+
+
 @pytest.mark.parametrize("lag", [36, 40])
 def test_the_lag_lies_inside_the_window(lag: int) -> None:
     with pytest.raises(ValidationError, match="below window_frames=36"):
