@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterator
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,13 +10,26 @@ from numpy.typing import NDArray
 from rtdecode.calcium.baseline import Baseline
 from rtdecode.calcium.calibration import Calibration
 from rtdecode.calcium.deconvolve import PoolDeconvolver
+from rtdecode.calcium.immediate import DffReader, EventDetector, event_threshold
 from rtdecode.calcium.resample import ScanActivity
 from rtdecode.calcium.rescale import Rescaler
-from rtdecode.schema.config.calcium import CalciumConfig
+from rtdecode.schema.config.calcium import Activity, CalciumConfig
 
 _NEUROPIL_PACE = 0.01
 _LEAST_RESTING_SHARE = 0.05
 """Resting light is at least this share of the median neuron's, so that no dF/F explodes."""
+
+
+class Reading(Protocol):
+    """A way to read activity out of dF/F, one scan at a time."""
+
+    def absorb(
+        self, dff: NDArray[np.float32], measured: NDArray[np.bool_], *, scan: int
+    ) -> None: ...
+
+    def read(self, scan: int) -> NDArray[np.float32]:
+        """(neuron,) activity of a scan that was absorbed, each scan once and in order."""
+        ...
 
 
 class ActivityEstimator:
@@ -33,8 +47,8 @@ class ActivityEstimator:
         self, config: CalciumConfig, *, calibration: Calibration, wanted: Calibration | None = None
     ) -> None:
         rate = calibration.scan_rate_hz
-        self._rate = np.float32(rate)
-        self._lag = config.deconvolution_lag_scans
+        is_oasis = config.activity is Activity.OASIS
+        self._lag = config.deconvolution_lag_scans if is_oasis else 0
         self._share = np.float32(config.neuropil_weight)
         self._baseline = Baseline(
             calibration.count,
@@ -43,11 +57,9 @@ class ActivityEstimator:
         )
         self._baseline.seed(calibration.baseline_counts)
         self._neuropil = calibration.neuropil_counts.copy()
-        self._deconvolver = PoolDeconvolver(
-            calibration.decay_tau_s * self._rate,
-            penalty=np.float32(config.sparsity) * calibration.noise,
-            rise_scans=_resolved_rise(config.rise_tau_s * rate),
-        )
+        self._reading = _reading(config, calibration)
+        # jumps become dF/F per second, which does not depend on the scan rate
+        self._unit = np.float32(1 if config.activity is Activity.DFF else rate)
         self._rescaler = Rescaler(
             config.rescale,
             found=calibration,
@@ -80,14 +92,31 @@ class ActivityEstimator:
         t_end_ns: int,
     ) -> Iterator[ScanActivity]:
         """Scans whose activity this scan makes final, in twin units."""
-        self._deconvolver.absorb(dff, measured, scan=scan)
+        self._reading.absorb(dff, measured, scan=scan)
         self._waiting.append((scan, t_start_ns, t_end_ns, measured))
         while self._waiting and self._waiting[0][0] <= scan - self._lag:
             number, start_ns, end_ns, seen = self._waiting.popleft()
-            activity = self._deconvolver.read(number) * self._rate
+            activity = self._reading.read(number) * self._unit
             yield ScanActivity(
                 number, start_ns, end_ns, self._rescaler.rescaled(activity, seen), seen
             )
+
+
+def _reading(config: CalciumConfig, calibration: Calibration) -> Reading:
+    rate = calibration.scan_rate_hz
+    decay_scans = calibration.decay_tau_s * np.float32(rate)
+    if config.activity is Activity.DFF:
+        return DffReader()
+    if config.activity is Activity.EVENTS:
+        return EventDetector(
+            decay_scans,
+            threshold=event_threshold(calibration.noise, decay_scans, noise_sd=config.event_sd),
+        )
+    return PoolDeconvolver(
+        decay_scans,
+        penalty=np.float32(config.sparsity) * calibration.noise,
+        rise_scans=_resolved_rise(config.rise_tau_s * rate),
+    )
 
 
 def _resolved_rise(rise_scans: float) -> float:

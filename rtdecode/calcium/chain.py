@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from rtdecode.calcium.activity import ActivityEstimator
 from rtdecode.calcium.calibrate import calibrated
 from rtdecode.calcium.calibration import Calibration
+from rtdecode.calcium.field_check import FieldCheck
 from rtdecode.calcium.masks import Masks
 from rtdecode.calcium.reference import mean_of_aligned
 from rtdecode.calcium.resample import Resampler, ScanActivity
@@ -43,7 +44,9 @@ class CalciumChain:
     -----
     Each Scan gives one Fluorescence. Each frame of the grid gives one Responses, as soon as
     every neuron has final activity at or after the frame's start; what a lost scan would have
-    told is invalid, never made up. A Health tells when the field of view is lost or found.
+    told is invalid, never made up. A Health tells when the field of view is lost or found, and
+    what a calibration found. The first scans are compared with reference and masks (all of the
+    calibration, or `config.reference_scans` where one was given): FieldMismatchError.
     """
 
     def __init__(
@@ -63,9 +66,10 @@ class CalciumChain:
         self._config, self._masks, self._clock = config, masks, clock
         self._wanted = wanted
         self._count = ScanCount(planes=config.planes, scan_rate_hz=scan_rate_hz)
-        self._reader = (
-            None if reference is None else ScanReader(config, masks=masks, reference=reference)
-        )
+        self._reader: ScanReader | None = None
+        self._check: FieldCheck | None = None
+        if reference is not None:
+            self._look_at(reference)
         self._estimator: ActivityEstimator | None = None
         self.calibration = calibration
         """The one in use; None while it is being made."""
@@ -106,10 +110,17 @@ class CalciumChain:
             [scan.pixels_counts for scan, *_ in self._first],
             max_shift_px=self._config.max_shift_px,
         )
-        self._reader = ScanReader(self._config, masks=self._masks, reference=reference)
+        reader = self._look_at(reference)
         waiting, self._first = self._first, []
         for scan, index, t_received_ns in waiting:
-            yield from self._read(self._reader, scan, index, t_received_ns)
+            yield from self._read(reader, scan, index, t_received_ns)
+
+    def _look_at(self, reference: NDArray[Any]) -> ScanReader:
+        self._reader = ScanReader(self._config, masks=self._masks, reference=reference)
+        self._check = FieldCheck(
+            self._config, masks=self._masks, reference=self._reader.reference_counts
+        )
+        return self._reader
 
     def _read(
         self, reader: ScanReader, scan: Scan, index: int, t_received_ns: int
@@ -125,19 +136,31 @@ class CalciumChain:
         )
         if reader.guard.lost != was_lost:
             yield _field_health(scan, counts, lost=reader.guard.lost)
-        for done in self._activities(reader, scan, index, counts):
+        if self._check is not None:
+            self._check.add(scan.pixels_counts, reader.moved_counts, doubtful=reader.guard.doubtful)
+        estimator = self._estimator
+        if estimator is None:
+            yield from self._learn(reader, scan, counts)
+        elif self._check is not None and self._check.scans >= self._config.reference_scans:
+            self._pass()
+        for done in self._activities(estimator, scan, index, counts):
             yield from self._responses(done, scan, t_received_ns)
 
+    def _pass(self) -> None:
+        """Let the field of view pass, or raise FieldMismatchError."""
+        if self._check is not None:
+            self._check.judge()
+        self._check = None
+
     def _activities(
-        self, reader: ScanReader, scan: Scan, index: int, counts: Counts
+        self, estimator: ActivityEstimator | None, scan: Scan, index: int, counts: Counts
     ) -> Iterator[ScanActivity]:
-        if self._estimator is None:
-            self._learn(reader, scan, counts)
+        if estimator is None:
             nothing = np.zeros(self._masks.count, np.float32)
             yield ScanActivity(index, scan.t_start_ns, scan.t_end_ns, nothing, nothing > 0)
             return
-        dff = self._estimator.dff(counts.corrected_counts, counts.neuropil_counts, counts.measured)
-        yield from self._estimator.activities(
+        dff = estimator.dff(counts.corrected_counts, counts.neuropil_counts, counts.measured)
+        yield from estimator.activities(
             dff,
             counts.measured,
             scan=index,
@@ -145,10 +168,11 @@ class CalciumChain:
             t_end_ns=scan.t_end_ns,
         )
 
-    def _learn(self, reader: ScanReader, scan: Scan, counts: Counts) -> None:
+    def _learn(self, reader: ScanReader, scan: Scan, counts: Counts) -> Iterator[Health]:
         self._learned.append(counts)
         if self._count.seconds_since_first(scan) < self._config.calibration_s:
             return
+        self._pass()
         self.calibration = calibrated(
             self._config,
             self._learned,
@@ -158,6 +182,7 @@ class CalciumChain:
         self._estimator = ActivityEstimator(
             self._config, calibration=self.calibration, wanted=self._wanted
         )
+        yield _calibration_health(self.calibration, scans=len(self._learned))
         self._learned = []
 
     def _responses(self, done: ScanActivity, scan: Scan, t_received_ns: int) -> Iterator[Responses]:
@@ -172,6 +197,16 @@ class CalciumChain:
                 t_received_ns=t_received_ns,
                 t_ready_ns=self._clock.now_ns(),
             )
+
+
+def _calibration_health(found: Calibration, *, scans: int) -> Health:
+    noise, decay_s = float(np.median(found.noise)), float(np.median(found.decay_tau_s))
+    return Health(
+        state="running",
+        detail=f"calibrated {found.count} neurons on {scans} scans: noise {noise:.3f} dF/F, "
+        f"decay {decay_s:.2f} s (medians)",
+        counters={"scans": float(scans), "noise_dff": noise, "decay_tau_s": decay_s},
+    )
 
 
 def _field_health(scan: Scan, counts: Counts, *, lost: bool) -> Health:

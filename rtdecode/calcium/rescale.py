@@ -54,7 +54,7 @@ class Rescaler:
     def rescaled(
         self, activity: NDArray[np.float32], measured: NDArray[np.bool_]
     ) -> NDArray[np.float32]:
-        """(neuron,) activity in twin units, at least 0."""
+        """(neuron,) activity in twin units; `quantile` gives nothing below 0."""
         if not self.frozen:
             step = np.float32(self._pace) * (activity - self._mean)
             self._mean = np.where(measured, self._mean + step, self._mean)

@@ -48,6 +48,8 @@ class ScanReader:
         self._rings = Extractor(neuropil_rings(masks, ring_px=config.neuropil_ring_px))
         self._share = np.float32(config.neuropil_weight)
         self._demixer = Demixer(masks)
+        self.moved_counts = np.zeros(masks.shape, np.float32)
+        """(row, col) scan read last, on the reference; the next one overwrites it."""
         self.guard = FieldGuard(config)
 
     def read(self, pixels: NDArray[Any]) -> Counts:
@@ -56,6 +58,7 @@ class ScanReader:
             raise ScanShapeError(got=pixels.shape, expected=self._shape, what="masks")
         shift = self.guard.trusted(self._registrar.shift(pixels))
         moved, inside = self._mover.move(pixels, row_px=shift.row_px, col_px=shift.col_px)
+        self.moved_counts = moved
         mean, measured = self._cells.means(moved, inside)
         neuropil, ring_measured = self._rings.means(moved, inside)
         measured &= ring_measured

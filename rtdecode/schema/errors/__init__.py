@@ -7,6 +7,7 @@ from rtdecode.schema.errors.families import (
 )
 from rtdecode.schema.errors.microscope import (
     CalibrationError,
+    FieldMismatchError,
     MasksError,
     MasksMissingError,
     MovieNotGivenError,
@@ -81,6 +82,7 @@ __all__ = [
     "EmptyMaskError",
     "EndpointMissingError",
     "ExtraMissingError",
+    "FieldMismatchError",
     "FolderNotEmptyError",
     "ForeignWeightsError",
     "FrameOrderError",

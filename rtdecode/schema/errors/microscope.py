@@ -1,6 +1,9 @@
 """The microscope, its scans, and the cells in them."""
 
 from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
 
 from rtdecode.schema.errors.families import BadInputError, RtdecodeError
 
@@ -102,6 +105,46 @@ class CalibrationError(BadInputError):
         super().__init__(
             f"the calibration does not fit: expected {expected}, got {got}; leave calibration out to "
             f"calibrate on the first scans, or give the one made with these masks"
+        )
+
+
+class FieldMismatchError(BadInputError):
+    """Another field of view is under the microscope than reference image and masks show.
+
+    Attributes
+    ----------
+    reference_counts, seen_counts
+        (row, col) what was expected, and the mean of the scans that came.
+    footprint
+        (row, col) sum of all masks.
+    """
+
+    def __init__(
+        self,
+        *,
+        why: str,
+        reference_counts: NDArray[Any],
+        seen_counts: NDArray[Any],
+        footprint: NDArray[Any],
+        picture: Path | None = None,
+    ) -> None:
+        self.why = why
+        self.reference_counts, self.seen_counts = reference_counts, seen_counts
+        self.footprint = footprint
+        shown = "" if picture is None else f"; {picture} shows both"
+        super().__init__(
+            f"the field of view does not match: {why}; move the objective back to where reference image "
+            f"and masks were made, or give calcium.masks and calcium.calibration of this field{shown}"
+        )
+
+    def pictured(self, picture: Path) -> "FieldMismatchError":
+        """The same error, which names the `picture` of it."""
+        return FieldMismatchError(
+            why=self.why,
+            reference_counts=self.reference_counts,
+            seen_counts=self.seen_counts,
+            footprint=self.footprint,
+            picture=picture,
         )
 
 

@@ -14,7 +14,12 @@ from rtdecode.calcium.calibration import Calibration
 from rtdecode.calcium.chain import Out
 from rtdecode.calcium.masks import Masks, masks_from_lists
 from rtdecode.schema.config.calcium import CalciumConfig
-from rtdecode.schema.errors import CalibrationError, ScanShapeError, ScanValueError
+from rtdecode.schema.errors import (
+    CalibrationError,
+    FieldMismatchError,
+    ScanShapeError,
+    ScanValueError,
+)
 from rtdecode.schema.messages import Fluorescence, Health, Received, Responses, Scan, Stamped
 
 ROWS, COLS, RATE_HZ, SCANS = 48, 56, 15.0, 90
@@ -59,18 +64,18 @@ def movie() -> np.ndarray:
 MOVIE = movie()
 
 
-def received(pixels: np.ndarray, number: int) -> Received:
+def received(pixels: np.ndarray, number: int, *, plane: int = 0) -> Received:
     start_ns = round(number * 1e9 / RATE_HZ)
-    scan = Scan(pixels, number, 0, start_ns, round((number + 0.95) * 1e9 / RATE_HZ))
+    scan = Scan(pixels, number, plane, start_ns, round((number + 0.95) * 1e9 / RATE_HZ))
     return Received(Stamped("bridge", number, start_ns, "host", scan), start_ns)
 
 
 STREAM = [received(pixels, number) for number, pixels in enumerate(MOVIE)]
 
 
-def chain(calibration: Calibration | None = None) -> CalciumChain:
+def chain(calibration: Calibration | None = None, config: CalciumConfig = CONFIG) -> CalciumChain:
     return CalciumChain(
-        CONFIG,
+        config,
         masks=MASKS,
         scan_rate_hz=None,
         reference=None,
@@ -171,16 +176,60 @@ def test_a_calibration_starts_a_session_at_once() -> None:
 def test_a_lost_field_of_view_is_told_and_so_is_its_return() -> None:
     stage = chain()
     elsewhere = np.random.default_rng(5).poisson(50, (20, ROWS, COLS)).astype(np.uint16)
-    outs = run(STREAM[:50], stage)
+    run(STREAM[:50], stage)
     lost = run([received(pixels, 50 + n) for n, pixels in enumerate(elsewhere)], stage)
     assert stage.field_lost
     assert not responses(lost)[-1].valid.any()
     found = run(STREAM[70:], stage)
-    details = [out.detail for out in [*outs, *lost, *found] if isinstance(out, Health)]
+    details = [out.detail for out in [*lost, *found] if isinstance(out, Health)]
     assert len(details) == 2
     assert "lost" in details[0]
     assert "found again" in details[1]
     assert responses(found)[-1].valid.all()
+
+
+def test_a_calibration_tells_what_it_found() -> None:
+    (health,) = [out for out in WHOLE if isinstance(out, Health)]
+    assert health.detail.startswith("calibrated 9 neurons on 31 scans")
+    assert health.counters["noise_dff"] == pytest.approx(0.02, abs=0.02)
+
+
+def test_other_planes_change_nothing() -> None:
+    """The same movie in plane 1 of 2, between scans of another plane."""
+    config = CONFIG.model_copy(update={"plane": 1, "planes": 2})
+    both = [
+        received(
+            np.full((ROWS, COLS), 9, np.uint16) if plane == 0 else pixels,
+            2 * n + plane,
+            plane=plane,
+        )
+        for n, pixels in enumerate(MOVIE)
+        for plane in (0, 1)
+    ]
+    outs = run(both, chain(config=config))
+    alone = run([item for item in both if item.message.body.plane == 1], chain(config=config))
+    assert same(outs, alone)
+    assert [out.number for out in outs if isinstance(out, Fluorescence)] == list(range(1, 180, 2))
+    assert responses(outs)[-1].valid.all()
+
+
+def test_a_field_that_is_not_the_calibrations_is_refused() -> None:
+    first = chain()
+    run(STREAM, first)
+    elsewhere = np.random.default_rng(6).poisson(50, (8, ROWS, COLS)).astype(np.uint16)
+    with pytest.raises(FieldMismatchError, match="8 of the first 8 scans") as refused:
+        run([received(p, n) for n, p in enumerate(elsewhere)], chain(first.calibration))
+    assert first.calibration is not None
+    np.testing.assert_array_equal(
+        refused.value.reference_counts, first.calibration.reference_counts
+    )
+
+
+def test_a_field_that_moves_away_while_it_is_calibrated_is_refused() -> None:
+    elsewhere = np.random.default_rng(5).poisson(50, (30, ROWS, COLS)).astype(np.uint16)
+    stream = STREAM[:10] + [received(pixels, 10 + n) for n, pixels in enumerate(elsewhere)]
+    with pytest.raises(FieldMismatchError, match="21 of the first 31 scans"):
+        run(stream)
 
 
 def test_scans_and_calibrations_of_another_field_are_refused() -> None:

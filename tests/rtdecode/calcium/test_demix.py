@@ -34,3 +34,16 @@ def test_cells_that_overlap_with_none_are_left_alone() -> None:
     counts = np.array([1, 2, 3, -4], np.float32)
     demixer.demix(counts, np.ones(4, bool))
     assert counts[3] == -4
+
+
+def test_counts_that_are_out_stay_as_they_are_whatever_comes_after() -> None:
+    rng, everywhere = np.random.default_rng(1), np.ones(4, bool)
+    stream = rng.uniform(0, 100, (12, 4)).astype(np.float32)
+    other = np.concatenate([stream[:6], 7 * stream[6:]])
+    found = []
+    for counts in (stream.copy(), other):
+        demixer = Demixer(MASKS)
+        for row in counts:
+            demixer.demix(row, everywhere)
+        found.append(counts[:6])
+    np.testing.assert_array_equal(*found)

@@ -30,6 +30,14 @@ def test_moving_is_linear_interpolation_inside_the_scan(row: float, col: float) 
     np.testing.assert_allclose(moved[inside], expected[inside], atol=0.1)
 
 
+def test_a_moved_scan_owes_nothing_to_the_scans_before() -> None:
+    used, shifts = Mover(SCAN.shape), [(2.5, -1.0), (-3.2, 0.4), (0.0, 7.9)]
+    for row, col in shifts:
+        one, _ = used.move(SCAN, row_px=row, col_px=col)
+        other, _ = Mover(SCAN.shape).move(SCAN, row_px=row, col_px=col)
+        np.testing.assert_array_equal(one, other)
+
+
 def test_a_mean_is_weighted() -> None:
     moved, inside = Mover(SCAN.shape).move(SCAN, row_px=0.0, col_px=0.0)
     means, measured = Extractor(MASKS).means(moved, inside)

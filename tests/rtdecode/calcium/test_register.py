@@ -60,6 +60,12 @@ def test_photon_noise_costs_less_than_a_fifth_of_a_pixel() -> None:
     assert np.median(errors) < 0.2
 
 
+def test_a_shift_owes_nothing_to_the_scans_before() -> None:
+    used = Registrar(FIELD, max_shift_px=8)
+    for shift in ((3, -2), (0.5, 0.25), (-4, 1)):
+        assert used.shift(seen(*shift)) == Registrar(FIELD, max_shift_px=8).shift(seen(*shift))
+
+
 def test_an_unmoved_scan_stays_where_it_is() -> None:
     found = Registrar(FIELD, max_shift_px=8).shift(FIELD.astype(np.uint16))
     assert (found.row_px, found.col_px) == pytest.approx((0, 0), abs=0.02)

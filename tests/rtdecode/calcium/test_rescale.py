@@ -56,6 +56,17 @@ def test_quantiles_give_the_wanted_distribution_and_go_on_beyond_it() -> None:
     np.testing.assert_allclose(twice, 2 * WANTED.max(0), rtol=1e-4)
 
 
+@pytest.mark.parametrize("kind", list(Rescale))
+@pytest.mark.parametrize("drift_scans", [None, 20.0])
+def test_the_future_changes_nothing_in_the_past(kind: Rescale, drift_scans: float | None) -> None:
+    def mapped(activity: np.ndarray) -> np.ndarray:
+        rescaler = Rescaler(kind, found=statistics(FOUND), drift_scans=drift_scans)
+        return np.array([rescaler.rescaled(row, EVERYWHERE) for row in activity])
+
+    other = np.concatenate([FOUND[:40], 5 * FOUND[40:60]])
+    np.testing.assert_array_equal(mapped(FOUND[:60])[:40], mapped(other)[:40])
+
+
 def test_drift_is_taken_back_until_it_is_frozen() -> None:
     found = statistics(np.full((10, 3), 2.0, np.float32))
     rescaler = Rescaler(Rescale.IDENTITY, found=found, drift_scans=20.0)
