@@ -40,14 +40,19 @@ class Calibration:
         """Number of neurons."""
         return len(self.baseline_counts)
 
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(row, col) of the field of view."""
+        rows, cols = self.reference_counts.shape
+        return rows, cols
+
     def check(self, masks: Masks) -> None:
         """Raise CalibrationError where it belongs to other masks."""
         if self.count != masks.count:
             raise CalibrationError(expected=f"{masks.count} neurons", got=f"{self.count}")
-        if self.reference_counts.shape != masks.shape:
+        if self.shape != masks.shape:
             raise CalibrationError(
-                expected=f"a reference image of shape {masks.shape}",
-                got=f"{self.reference_counts.shape}",
+                expected=f"a reference image of shape {masks.shape}", got=f"{self.shape}"
             )
 
     def save(self, path: Path) -> None:

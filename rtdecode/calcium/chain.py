@@ -16,7 +16,7 @@ from rtdecode.calcium.resample import Resampler, ScanActivity
 from rtdecode.calcium.scan_count import ScanCount
 from rtdecode.calcium.scan_reader import Counts, ScanReader
 from rtdecode.schema.config.calcium import CalciumConfig
-from rtdecode.schema.errors import ScanValueError
+from rtdecode.schema.errors import CalibrationError, ScanValueError
 from rtdecode.schema.frame_grid import FrameGrid
 from rtdecode.schema.interfaces import Clock
 from rtdecode.schema.messages import Fluorescence, Health, Received, Responses, Scan
@@ -63,6 +63,10 @@ class CalciumChain:
         if calibration is not None:
             calibration.check(masks)
             reference = calibration.reference_counts if reference is None else reference
+        if wanted is not None and wanted.count != masks.count:
+            raise CalibrationError(
+                expected=f"{masks.count} neurons to rescale to", got=f"{wanted.count}"
+            )
         self._config, self._masks, self._clock = config, masks, clock
         self._wanted = wanted
         self._count = ScanCount(planes=config.planes, scan_rate_hz=scan_rate_hz)

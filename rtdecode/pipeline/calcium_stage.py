@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from rtdecode.calcium import CalciumChain
 from rtdecode.calcium.calibration import Calibration
 from rtdecode.calcium.detect import detected_masks
+from rtdecode.calcium.mask_files import read_masks
 from rtdecode.calcium.masks import Masks
 from rtdecode.calcium.reference import mean_of_aligned
 from rtdecode.schema.config import RunConfig
@@ -35,6 +36,11 @@ class CalciumStage(Protocol):
         """How many neurons it reads; None while that is not known."""
         ...
 
+    @property
+    def calibrated(self) -> bool:
+        """Whether it has a calibration, given or made."""
+        ...
+
     def step(self, items: Sequence[Received]) -> Iterator[Out]:
         """Scans in, fluorescence and responses out."""
         ...
@@ -51,7 +57,10 @@ def calcium_stage(config: RunConfig, *, clock: Clock) -> CalciumStage:
     wrong with the files of masks and calibration.
     """
     if config.calcium.masks is not None:
-        return MaskedChain(Masks.load(config.calcium.masks), config, clock=clock)
+        calibration = _calibration(config.calcium.calibration)
+        # files that do not say which axis comes first are read with the reference's shape
+        shape = None if calibration is None else calibration.shape
+        return MaskedChain(read_masks(config.calcium.masks, shape=shape), config, clock=clock)
     if config.calcium.detector is Detector.NONE:
         raise MasksMissingError
     return DetectingChain(config, clock=clock)
@@ -61,8 +70,8 @@ class MaskedChain:
     """A calcium chain whose masks are known, with the calibration that the config names."""
 
     def __init__(self, masks: Masks, config: RunConfig, *, clock: Clock) -> None:
-        named = config.calcium.calibration
-        calibration = None if named is None else Calibration.load(named)
+        calibration = _calibration(config.calcium.calibration)
+        wanted = _calibration(config.calcium.rescale_to)
         self._masks = masks
 
         def chain() -> CalciumChain:
@@ -72,6 +81,7 @@ class MaskedChain:
                 scan_rate_hz=config.acquisition.source.scan_rate_hz,
                 reference=None,
                 calibration=calibration,
+                wanted=wanted,
                 clock=clock,
             )
 
@@ -83,6 +93,10 @@ class MaskedChain:
     def neurons(self) -> int:
         return self._masks.count
 
+    @property
+    def calibrated(self) -> bool:
+        return self._chain.calibration is not None
+
     def step(self, items: Sequence[Received]) -> Iterator[Out]:
         yield from self._chain.step(items)
 
@@ -90,6 +104,10 @@ class MaskedChain:
         self._masks.save(folder / MASKS_FILE)
         if self._chain.calibration is not None:
             self._chain.calibration.save(folder / CALIBRATION_FILE)
+
+
+def _calibration(path: Path | None) -> Calibration | None:
+    return None if path is None else Calibration.load(path)
 
 
 def _warm_up(chain: CalciumChain, picture: NDArray[np.float32]) -> None:
@@ -119,6 +137,10 @@ class DetectingChain:
     @property
     def neurons(self) -> int | None:
         return None if self._chain is None else self._chain.neurons
+
+    @property
+    def calibrated(self) -> bool:
+        return self._chain is not None and self._chain.calibrated
 
     def step(self, items: Sequence[Received]) -> Iterator[Out]:
         for item in items:

@@ -2,15 +2,18 @@
 
 import sys
 from contextlib import ExitStack
+from pathlib import Path
 
 from rtdecode.emit import Pace
 from rtdecode.pipeline.assembly import Assembly, assembled
+from rtdecode.pipeline.calcium_files import CalciumKeeper, refusals_pictured
 from rtdecode.pipeline.emission import Emission
-from rtdecode.runtime.loop import run_loop
+from rtdecode.runtime.loop import LoopReport, run_loop
 from rtdecode.runtime.process import Process, run_process
 from rtdecode.runtime.sockets import Publisher
 from rtdecode.schema.config.run import Role
 from rtdecode.schema.messages import Behaviour, Body, Reconstruction, Scan
+from rtdecode.session.layout import SessionLayout
 
 
 class DecoderSink:
@@ -27,12 +30,27 @@ class DecoderSink:
 
 
 def main(process: Process) -> int:
-    """Decode until told to stop."""
+    """Decode until told to stop; FieldMismatchError where another field of view is shown."""
+    session = SessionLayout(process.config.record.folder / process.ticket.session)
+    with refusals_pictured(session.report):
+        _decode(process, session.folder)
+    return 0
+
+
+def _decode(process: Process, folder: Path) -> None:
     config, network = process.config, process.config.network
     publisher = process.publisher(network.decoder)
     inlet = process.subscriber([network.bridge], [Scan, Behaviour])
     parts = assembled(config, seen_by=process.name, clock=process.clock)
     emission = _emission(process, parts)
+    keeper = CalciumKeeper(parts.calcium, folder)
+    keeper.keep()
+    beat = process.on_turn(lambda: _counters(parts, emission))
+
+    def on_turn(report: LoopReport) -> None:
+        keeper.keep()
+        beat(report)
+
     process.wait_for_go(inlet, hears=["bridge"] if Role.BRIDGE in config.processes else [])
     start = process.ticket.start(twin_hash=parts.twin_hash)
     with ExitStack() as ending:
@@ -46,10 +64,8 @@ def main(process: Process) -> int:
             DecoderSink(publisher, emission),
             stop=process.stop,
             clock=process.clock,
-            on_turn=process.on_turn(lambda: _counters(parts, emission)),
+            on_turn=on_turn,
         )
-    parts.calcium.save(config.record.folder / process.ticket.session)
-    return 0
 
 
 def _emission(process: Process, parts: Assembly) -> Emission | None:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from itertools import chain
 
 from rtdecode.pipeline.assembly import assembled
+from rtdecode.pipeline.calcium_files import refusals_pictured
 from rtdecode.runtime.clock import HostClock
 from rtdecode.runtime.codec import pack
 from rtdecode.runtime.config_file import read_config, write_config
@@ -43,17 +44,18 @@ def replay_session(recorded: SessionLayout, into: SessionLayout, *, speed: float
     write_config(config, into.config)
     environment_here().save(into.environment)
     clock = RecordedClock()
-    stage = assembled(config, seen_by="decoder", clock=clock).stage
+    parts = assembled(config, seen_by="decoder", clock=clock)
     stamps = _Stamps(clock)
-    with SessionLock(into):
+    with SessionLock(into), refusals_pictured(into.report):
         tape = Recorder(into.folder, flush_s=config.record.flush_s, clock=HostClock())
         try:
             for batch in _batches(recorded, clock=clock, speed=speed):
-                made = (stamps.stamped(body) for body in stage.step(batch))
+                made = (stamps.stamped(body) for body in parts.stage.step(batch))
                 for message in chain((item.message for item in batch), made):
                     tape.write(pack(message), message, clock.now_ns())
         finally:
             tape.close()
+            parts.calcium.save(into.folder)
 
 
 def _of_a_rig(stream: str) -> bool:

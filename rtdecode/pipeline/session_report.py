@@ -7,9 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtdecode.evaluate.alignment import Pair, Pairing
+from rtdecode.pipeline.calcium_report import report_calcium
 from rtdecode.pipeline.summary import Summary
 from rtdecode.report.session_report import write_session_report
 from rtdecode.runtime.config_file import read_config
+from rtdecode.schema.config import RunConfig
 from rtdecode.schema.frame_grid import FrameGrid
 from rtdecode.schema.messages import Reconstruction, Score, ShownFrame
 from rtdecode.session.layout import SessionLayout
@@ -36,9 +38,18 @@ class _Scenes:
 
 
 def report_session(session: SessionLayout, summary: Summary) -> None:
-    """Write picture, page and words of `session`; what it has none of is said there."""
+    """Write picture, page and words of `session`; what it has none of is said there.
+
+    Where nothing was reconstructed they show what the calcium chain saw.
+    """
     (session.report / "summary.txt").write_text(summary.in_words() + "\n", encoding="utf-8")
     config = read_config(session.config)
+    if config.decode is None and report_calcium(session, summary, config.calcium):
+        return
+    _report_reconstructions(session, summary, config)
+
+
+def _report_reconstructions(session: SessionLayout, summary: Summary, config: RunConfig) -> None:
     rate_hz = config.emit.frame_rate_hz
     scenes, scores = _Scenes(), list[tuple[float, float]]()
     pairing = Pairing(FrameGrid(rate_hz), hold_frames=round(_HELD_S * rate_hz))

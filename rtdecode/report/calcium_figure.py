@@ -1,5 +1,6 @@
-"""A picture of what the calcium chain saw: mean image, outlines of the masks, example traces."""
+"""Pictures of what the calcium chain saw: mean image, masks, traces; or what it refused."""
 
+import textwrap
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,8 @@ from rtdecode.schema.errors import ShapeError
 
 _TRACES = 8
 _OUTLINE = "#e8590c"
+_BLUE, _TEAL = "#364fc7", "#0b7285"
+_DPI = 130
 
 
 def draw_calcium(
@@ -21,6 +24,7 @@ def draw_calcium(
     masks: Masks,
     times_s: NDArray[np.float64],
     f_counts: NDArray[np.float32],
+    shifts_px: NDArray[np.float32] | None = None,
     title: str = "",
 ) -> None:
     """Write the picture to `path`; its ending says the format.
@@ -31,6 +35,8 @@ def draw_calcium(
         (row, col) mean or reference image.
     times_s, f_counts
         (scan,) and (scan, neuron) fluorescence; the eight neurons that vary most are drawn.
+    shifts_px
+        (scan, 2) by how much each scan was moved, (row, col); left out where None.
 
     Raises
     ------
@@ -44,11 +50,46 @@ def draw_calcium(
         raise ShapeError("f_counts", expected=expected, got=f_counts)
     shown = _liveliest(f_counts)
     figure = Figure(figsize=(11, 5), layout="constrained")
-    field, traces = figure.subplots(1, 2, width_ratios=(1, 1.3))
-    _draw_field(field, mean_counts, masks, shown)
-    _draw_traces(traces, times_s, f_counts, shown)
+    left, right = figure.subfigures(1, 2, width_ratios=(1, 1.3), squeeze=False).ravel()
+    _draw_field(left.subplots(), mean_counts, masks, shown)
+    if shifts_px is None:
+        _draw_traces(right.subplots(), times_s, f_counts, shown)
+    else:
+        traces, moves = right.subplots(2, 1, height_ratios=(4, 1), sharex=True)
+        _draw_traces(traces, times_s, f_counts, shown)
+        traces.set_xlabel("")
+        _draw_shifts(moves, times_s, shifts_px)
     figure.suptitle(title or f"{masks.count} neurons, {len(times_s)} scans")
-    figure.savefig(path, dpi=130)
+    figure.savefig(path, dpi=_DPI)
+
+
+def draw_mismatch(
+    path: Path,
+    *,
+    reference_counts: NDArray[np.float32],
+    seen_counts: NDArray[np.float32],
+    footprint: NDArray[np.float32],
+    why: str,
+) -> None:
+    """Write the field of view that was expected beside the one that came, masks on both.
+
+    All images are (row, col) of one shape; `footprint` is the sum of the masks.
+    """
+    figure = Figure(figsize=(11, 6), layout="constrained")
+    names = ("expected: the reference image", "seen: the mean of the first scans")
+    panels = zip(figure.subplots(1, 2), (reference_counts, seen_counts), names, strict=True)
+    for axes, image, name in panels:
+        _show(axes, image)
+        axes.contour(footprint > 0, [0.5], colors=_OUTLINE, linewidths=0.5)
+        axes.set_title(name)
+    figure.suptitle("\n".join(textwrap.wrap(f"Refused: {why}", 100)))
+    figure.savefig(path, dpi=_DPI)
+
+
+def _show(axes: Axes, counts: NDArray[np.float32]) -> None:
+    low, high = np.percentile(counts, [1, 99.5])
+    axes.imshow(counts, cmap="gray", vmin=low, vmax=max(high, low + 1e-6))
+    axes.set_axis_off()
 
 
 def _liveliest(f_counts: NDArray[np.float32]) -> NDArray[np.int64]:
@@ -63,8 +104,7 @@ def _liveliest(f_counts: NDArray[np.float32]) -> NDArray[np.int64]:
 def _draw_field(
     axes: Axes, mean_counts: NDArray[np.float32], masks: Masks, shown: NDArray[np.int64]
 ) -> None:
-    low, high = np.percentile(mean_counts, [1, 99.5])
-    axes.imshow(mean_counts, cmap="gray", vmin=low, vmax=max(high, low + 1e-6))
+    _show(axes, mean_counts)
     for neuron in range(masks.count):
         inside = np.zeros(masks.shape)
         inside.reshape(-1)[masks.pixels[masks.indptr[neuron] : masks.indptr[neuron + 1]]] = 1
@@ -72,7 +112,6 @@ def _draw_field(
     for place, neuron in enumerate(shown):
         row, col = masks.centers_px[neuron]
         axes.text(col, row, str(place + 1), color="white", ha="center", va="center", fontsize=7)
-    axes.set_axis_off()
     axes.set_title(f"mean of the scans, {masks.shape[0]} x {masks.shape[1]} px")
 
 
@@ -95,8 +134,17 @@ def _draw_traces(
         trace = f_counts[:, neuron]
         resting = np.percentile(trace, 10)
         step = 1.2 * max(float(np.ptp(trace)), 1e-6)
-        axes.plot(times_s, (trace - resting) / step - place, linewidth=0.7, color="#364fc7")
+        axes.plot(times_s, (trace - resting) / step - place, linewidth=0.7, color=_BLUE)
     axes.set_yticks(-np.arange(len(shown)), [str(place + 1) for place in range(len(shown))])
     axes.spines[["top", "right"]].set_visible(False)
     axes.set_xlabel("time (s)")
     axes.set_title("fluorescence of the liveliest neurons, each on its own scale")
+
+
+def _draw_shifts(axes: Axes, times_s: NDArray[np.float64], shifts_px: NDArray[np.float32]) -> None:
+    for column, (name, colour) in enumerate((("rows", _OUTLINE), ("columns", _TEAL))):
+        axes.plot(times_s, shifts_px[:, column], linewidth=0.7, color=colour, label=name)
+    axes.legend(loc="upper right", fontsize=7, frameon=False, ncols=2)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.set_xlabel("time (s)")
+    axes.set_ylabel("moved (px)")
