@@ -1,0 +1,87 @@
+"""Taking a part out leaves everything else as it was."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from rtdecode.decode.noise import even_noise
+from rtdecode.decode.prior import VideoPrior, cosine_basis, fit_prior
+from rtdecode.decode.twin import TwinSpec
+from rtdecode.decode.twins.linear import Linear
+from rtdecode.fit.ablation import ColdStart, without_prior
+from rtdecode.fit.methods import FittedTwin, Online
+from rtdecode.fit.trial import Trial
+from rtdecode.schema.config.decode import DecodeConfig
+
+ROWS, COLS, FRAMES, NEURONS = 4, 6, 30, 40
+
+
+def fitted() -> FittedTwin:
+    spec = TwinSpec(
+        architecture="linear",
+        neurons=NEURONS,
+        rows_px=ROWS,
+        cols_px=COLS,
+        luminance_mean=127.0,
+        luminance_sd=50.0,
+        history_frames=1,
+        sizes={"taps": 1},
+    )
+    generator = torch.Generator().manual_seed(0)
+    twin = Linear(spec)
+    with torch.no_grad():
+        twin.temporal.fill_(1.0)
+        twin.spatial.normal_(generator=generator).mul_(0.1)
+        twin.bias.fill_(4.0)
+    twin.requires_grad_(requires_grad=False)
+    noise = torch.randn(200, 4, 6, generator=generator).cumsum(0) * 5 + 127
+    return FittedTwin(twin, fit_prior([noise.numpy()]), even_noise(NEURONS, tau=1.0))
+
+
+def trial(model: FittedTwin) -> Trial:
+    steady = torch.randn(ROWS, COLS, generator=torch.Generator().manual_seed(3)) * 40 + 127
+    video = steady.clamp(0, 255).expand(FRAMES, -1, -1)
+    behaviour = torch.zeros(FRAMES, 4)
+    responses = model.twin(video[None], behaviour[None])[0]
+    return Trial(
+        number=0,
+        responses=responses.numpy(),
+        valid=np.ones((FRAMES, NEURONS), np.bool_),
+        behaviour=behaviour.numpy(),
+        truth=video.numpy(),
+    )
+
+
+def pixel_variance(prior: VideoPrior) -> float:
+    down, across = cosine_basis(ROWS, kept=ROWS), cosine_basis(COLS, kept=COLS)
+    return float((down.T.square() @ prior.power @ across.square()).mean())
+
+
+def test_without_the_prior_contrast_and_mean_stay() -> None:
+    before = fitted().prior
+    flat = without_prior(fitted()).prior
+    assert pixel_variance(flat) == pytest.approx(pixel_variance(before), rel=1e-4)
+    assert float(flat.mean.mean()) == pytest.approx(float(before.mean.mean()), rel=1e-5)
+    assert float(flat.power.std()) == 0
+    assert float(flat.autoregression.abs().max()) == 0
+
+
+def test_a_cold_start_gives_the_frames_of_full_windows() -> None:
+    model = fitted()
+    config = DecodeConfig(window_frames=8, free_frames=6, lag_frames=2, steps=2)
+    video = ColdStart(model, config).video(trial(model))
+    given = np.isfinite(video).all((1, 2))
+    assert given.tolist() == [False] * 5 + [True] * (FRAMES - 7) + [False] * 2
+
+
+def test_a_cold_start_knows_nothing_of_what_came_before_its_window() -> None:
+    model, config = fitted(), DecodeConfig(window_frames=8, free_frames=6, lag_frames=2, steps=2)
+    shown = trial(model)
+    disturbed = replace(shown, responses=shown.responses.copy())
+    disturbed.responses[:10] = 0
+    cold = [ColdStart(model, config).video(one)[15:28] for one in (shown, disturbed)]
+    np.testing.assert_array_equal(*cold)
+    warm = [Online([model], config).video(one)[15:28] for one in (shown, disturbed)]
+    assert np.abs(warm[0] - warm[1]).max() > 1
