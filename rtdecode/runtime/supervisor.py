@@ -2,7 +2,8 @@
 
 Decoder, evaluate and view are started again when they die; the recorder, the microscope and the
 stimulus are not: without them there is nothing to show, and a recorder that comes back silently
-would hide a hole in the record.
+would hide a hole in the record. One that refuses its input is not started again either, for it
+would refuse it again.
 """
 
 import logging
@@ -13,7 +14,7 @@ from pathlib import Path
 from threading import Event
 
 from rtdecode.runtime.sockets import ControlDesk
-from rtdecode.schema.errors import NotReadyError, ProcessFailedError
+from rtdecode.schema.errors import BadInputError, NotReadyError, ProcessFailedError
 from rtdecode.schema.interfaces import Clock
 from rtdecode.schema.messages import ClockProbe, Command, Health
 
@@ -166,7 +167,8 @@ class Supervisor:
         return child.heard_ns > 0 and self.clock.now_ns() - child.heard_ns > _SILENT_NS
 
     def _mend(self, child: _Child, code: int) -> None:
-        if not child.spec.restarts or child.starts > _MOST_RESTARTS:
+        refused = code == BadInputError.exit_code
+        if refused or not child.spec.restarts or child.starts > _MOST_RESTARTS:
             raise self._failure(child, code)
         log.warning("%s ended with exit code %d: started again", child.spec.name, code)
         _let_go(child.popen)

@@ -43,8 +43,8 @@ CHILD = dedent("""
             given.stop.wait()
             return 0
         given.wait_for_go()
-        if sys.argv[1] == "ends":
-            return 0
+        if sys.argv[1] in ("ends", "refuses"):
+            return {"ends": 0, "refuses": 2}[sys.argv[1]]
         idle = Idle()
         run_loop(idle, idle, idle, stop=given.stop, clock=given.clock, poll_s=0.02,
                  on_turn=given.on_turn(lambda: {"turns": 1.0}))
@@ -111,6 +111,12 @@ def test_one_that_dies_ends_the_run_elsewhere_with_its_exit_code(nursery: Nurser
     with pytest.raises(ProcessFailedError, match="dies ended with exit code 7") as failure:
         nursery.supervisor.watch(Event(), until_ns=nursery.until(30))
     assert failure.value.exit_code == 7
+
+
+def test_one_that_refuses_its_input_is_not_asked_again(nursery: Nursery) -> None:
+    nursery.supervisor.start([nursery.spec("refuses", restarts=True)], stop=Event())
+    with pytest.raises(ProcessFailedError, match="refuses ended with exit code 2"):
+        nursery.supervisor.watch(Event(), until_ns=nursery.until(30))
 
 
 def test_the_clean_end_of_a_source_is_the_end_of_the_run(nursery: Nursery) -> None:
