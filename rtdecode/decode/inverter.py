@@ -55,12 +55,13 @@ class Inverter:
         self._every = twin.pace if isinstance(twin, TailTwin) else 1
         self._tau = noise.tau if tau is None else torch.full_like(noise.tau, tau)
         self._floor = rate_floor(noise.dispersion)
-        self._memory = fresh_memory(self._block, history=window_frames - free_frames)
+        self._history = window_frames - free_frames
         self._objective = prior.mean.new_zeros(())
+        self.forget()
         mean = torch.tensor(twin.spec.behaviour_mean, device=prior.mean.device)
         self._rate = 1 / greatest_curvature(
             self._block,
-            history=window_frames - free_frames,
+            history=self._history,
             predict=lambda video: self._predicted(video, mean.expand(window_frames, -1)),
             weight=self._weight(torch.ones(1, twin.spec.neurons, device=prior.mean.device)),
             floor=self._floor,
@@ -76,6 +77,10 @@ class Inverter:
         """Those of the free frames that are compared, with their weights."""
         compared = slice((len(recorded) - 1) % self._every, None, self._every)
         return Observed(recorded[compared], self._weight(measured[compared]), behaviour)
+
+    def forget(self) -> None:
+        """Begin again, with nothing seen yet."""
+        self._memory = fresh_memory(self._block, history=self._history)
 
     def advance(self, frames: int) -> None:
         """Move the window on by `frames`."""
@@ -94,7 +99,7 @@ class Inverter:
         )
         objective = loss + ahead.square().sum() / 2
         (gradient,) = torch.autograd.grad(objective, ahead)
-        velocity = _MOMENTUM * memory.velocity - self._rate * gradient
+        velocity = _MOMENTUM * memory.velocity - self._rates(memory) * gradient
         self._memory = Memory(memory.u + velocity, memory.spread, velocity, memory.past, memory.old)
         self._objective = objective.detach()
 
@@ -108,6 +113,14 @@ class Inverter:
         video = torch.cat([memory.old, self._video(memory.u, memory)])[-back - 1 :]
         shown = video.clamp(_BLACK, _WHITE).cpu().numpy()
         return shown, self._spread.cpu().numpy(), float(self._objective)
+
+    def _rates(self, memory: Memory) -> Tensor:
+        """Step size of each coordinate.
+
+        What stands for more than one frame's innovation bends the objective more, by the square
+        of their ratio: this is so for the very first frame of a window, on which all others rest.
+        """
+        return self._rate * (self._block.prior.innovation_sd / memory.spread).square()
 
     def _video(self, u: Tensor, memory: Memory) -> Tensor:
         return self._block.video(self._block.coefficients(u * memory.spread, memory.past))

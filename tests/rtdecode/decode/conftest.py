@@ -24,7 +24,7 @@ def _one_thread() -> None:
     torch.set_num_threads(1)
 
 
-def linear(neurons: int, *, level: float = 4.0, gain: float = 0.3, seed: int = 1) -> Linear:
+def linear(neurons: int, *, level: float = 12.0, gain: float = 0.3, seed: int = 1) -> Linear:
     """Neurons that look at small random patches; `level` is their activity in the grey."""
     spec = TwinSpec(
         "linear",

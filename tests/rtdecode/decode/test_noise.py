@@ -102,7 +102,7 @@ def test_missing_damaged_and_foreign_noise_is_named(tmp_path: Path, noise: Noise
     with pytest.raises(MissingFileError, match="rtdecode fit twin"):
         load_noise(tmp_path, neurons=7)
     save_noise(noise, tmp_path)
-    with pytest.raises(UnreadableFileError, match="of 9 neurons, as the twin .* got that of 7"):
+    with pytest.raises(UnreadableFileError, match=r"of 9 neurons, as the twin .* got that of 7"):
         load_noise(tmp_path, neurons=9)
     save_file({"tau": torch.ones(())}, tmp_path / NOISE_FILE)
     with pytest.raises(UnreadableFileError, match="dispersion"):

@@ -1,0 +1,75 @@
+"""The greatest curvature is the greatest eigenvalue of the objective's Hessian."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor
+
+from rtdecode.decode.free_block import FreeBlock
+from rtdecode.decode.objective import poisson_objective
+from rtdecode.decode.prior import VideoPrior
+from rtdecode.decode.step_size import greatest_curvature
+from rtdecode.decode.twins.linear import Linear
+
+FREE, HISTORY, NEURONS = 4, 3, 7
+FLOOR = torch.full((NEURONS,), 0.01)
+MakeLinear = Callable[..., Linear]
+
+
+def predictor(twin: Linear) -> Callable[[Tensor], Tensor]:
+    return lambda video: twin(video[None], torch.zeros(1, len(video), 4))[0, -FREE:]
+
+
+def measured(twin: Linear, prior: VideoPrior, weight: Tensor) -> float:
+    block = FreeBlock(prior, frames=FREE)
+    found = greatest_curvature(
+        block, history=HISTORY, predict=predictor(twin), weight=weight, floor=FLOOR
+    )
+    return float(found)
+
+
+def exact(twin: Linear, prior: VideoPrior, weight: Tensor, *, level: float) -> float:
+    """At activity `level`, which is what the twin predicts everywhere for a tiny gain."""
+    block, shape = FreeBlock(prior, frames=FREE), (FREE, *prior.power.shape)
+    past = torch.zeros(block.order, *prior.power.shape)
+    old = prior.mean.expand(HISTORY, -1, -1)
+
+    def objective(flat: Tensor) -> Tensor:
+        u = flat.reshape(shape)
+        video = torch.cat([old, block.video(block.coefficients(u * prior.innovation_sd, past))])
+        recorded = torch.full((FREE, NEURONS), level) + FLOOR
+        loss = poisson_objective(
+            predictor(twin)(video), recorded, weight.expand(FREE, -1), floor=FLOOR
+        )
+        return loss + u.square().sum() / 2
+
+    size = FREE * prior.power.numel()
+    hessian = torch.autograd.functional.hessian(objective, torch.zeros(size))
+    assert isinstance(hessian, Tensor)
+    return float(torch.linalg.eigvalsh(hessian)[-1])
+
+
+@pytest.mark.parametrize("worth", [1e2, 1e4, 1e6])
+def test_it_is_the_hessian_s_eigenvalue(
+    make_linear: MakeLinear, prior: VideoPrior, worth: float
+) -> None:
+    """To within what a step of one over it allows: momentum 0.6 is stable up to 1.45 times it."""
+    twin = make_linear(NEURONS, level=4.0, gain=1e-3)
+    weight = worth * torch.linspace(0.5, 2, NEURONS)[None]
+    greatest = exact(twin, prior, weight, level=4.0)
+    assert measured(twin, prior, weight) < 1.02 * greatest
+    assert measured(twin, prior, weight) > greatest / 1.45
+
+
+def test_without_neurons_only_the_prior_bends(make_linear: MakeLinear, prior: VideoPrior) -> None:
+    assert measured(make_linear(NEURONS), prior, torch.zeros(1, NEURONS)) == pytest.approx(1)
+
+
+def test_it_is_measured_the_same_each_time(make_linear: MakeLinear, prior: VideoPrior) -> None:
+    weight = torch.ones(1, NEURONS)
+    twin = make_linear(NEURONS)
+    torch.manual_seed(1)
+    first = measured(twin, prior, weight)
+    torch.manual_seed(2)
+    assert measured(twin, prior, weight) == first
