@@ -1,0 +1,82 @@
+"""A rig so small that a run takes a moment: nine cells, and a twin of a screen of 6 x 8 px."""
+
+import runpy
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from rtdecode.schema.config import RunConfig
+from rtdecode.session.replay import RecordedClock
+
+HERE = Path(__file__).parent
+SCREEN_PX = (6, 8)
+MakeRun = Callable[..., RunConfig]
+
+
+@pytest.fixture(scope="session")
+def rig() -> Any:
+    return runpy.run_path(str(HERE / "small_rig.py"))["SmallRig"]()
+
+
+@pytest.fixture
+def conducted() -> Any:
+    """Runs the main of a process as a supervisor would; see `conducted.py`."""
+    return runpy.run_path(str(HERE / "conducted.py"))["conducted"]
+
+
+@pytest.fixture
+def clock() -> RecordedClock:
+    """Time stands still."""
+    return RecordedClock()
+
+
+@pytest.fixture
+def twin_folder(tmp_path: Path) -> Callable[..., Path]:
+    """Makes the folder of a linear twin, with prior and noise."""
+    # torch takes seconds to import, and few tests of this folder need it
+    import torch
+
+    from rtdecode.decode.noise import even_noise, save_noise
+    from rtdecode.decode.prior import fit_prior, save_prior
+    from rtdecode.decode.twin import TwinSpec
+    from rtdecode.decode.twin_folder import save_twin
+    from rtdecode.decode.twins.linear import Linear
+
+    def made(*, neurons: int = 9) -> Path:
+        folder, neutral = tmp_path / f"twin{neurons}", (3.0, 20.0, 1.0, 2.0)
+        twin = Linear(
+            TwinSpec("linear", neurons, *SCREEN_PX, behaviour_mean=neutral, sizes={"taps": 2})
+        )
+        twin.temporal.data = torch.tensor([[0.4, 0.6]])
+        weights = np.random.default_rng(1).normal(0, 0.1, (neurons, *SCREEN_PX))
+        twin.spatial.data = torch.from_numpy(weights).float()
+        save_twin(twin, folder)
+        steps = np.random.default_rng(0).normal(0, 9, (80, *SCREEN_PX))
+        save_prior(fit_prior([128 + np.cumsum(steps, 0)]), folder)
+        save_noise(even_noise(neurons), folder)
+        return folder
+
+    return made
+
+
+@pytest.fixture
+def small_run(tmp_path: Path, rig: Any) -> MakeRun:
+    """Makes the config of a run on the small rig, with or without a twin."""
+    rig.masks.save(tmp_path / "masks.npz")
+
+    masks, screen = tmp_path / "masks.npz", {"rows_px": SCREEN_PX[0], "cols_px": SCREEN_PX[1]}
+
+    def made(twin: Path | None, **other: object) -> RunConfig:
+        window = {"twin": twin, "window_frames": 8, "lag_frames": 2, "deadline_ms": 1e6}
+        sections = {
+            "acquisition": {"source": {"kind": "raw_movie", "scan_rate_hz": 15.0}},
+            "stimulus": {"clips": tmp_path, **screen},
+            "calcium": {"masks": masks, "reference_scans": 4, "calibration_s": 0.5},
+            "decode": twin and window,
+        }
+        return RunConfig.model_validate(sections | other)
+
+    return made

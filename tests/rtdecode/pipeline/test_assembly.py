@@ -1,0 +1,83 @@
+"""One assembly turns scans into reconstructions, the same for a live run and for a replay."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rtdecode.decode.twin_folder import twin_hash
+from rtdecode.pipeline.assembly import assembled
+from rtdecode.schema.config import RunConfig
+from rtdecode.schema.errors import MasksMissingError, NeuronCountError
+from rtdecode.schema.interfaces import Clock
+from rtdecode.schema.messages import Body, Fluorescence, Received, Reconstruction, Responses
+
+MakeRun = Callable[..., RunConfig]
+MakeTwin = Callable[..., Path]
+
+
+class Rig:
+    def stream(self, count: int) -> list[Received]: ...
+
+
+def all_of(config: RunConfig, stream: list[Received], clock: Clock) -> list[Body]:
+    stage = assembled(config, seen_by="decoder", clock=clock).stage
+    return [out for item in stream for out in stage.step([item])]
+
+
+def test_two_assemblies_of_one_config_give_the_same_bit_for_bit(
+    rig: Rig, small_run: MakeRun, twin_folder: MakeTwin, clock: Clock
+) -> None:
+    config, stream = small_run(twin_folder()), rig.stream(30)
+    one, other = (all_of(config, stream, clock) for _ in range(2))
+    assert [body.kind for body in one] == [body.kind for body in other]
+    pictures = [
+        [body.luminance.tobytes() for body in bodies if isinstance(body, Reconstruction)]
+        for bodies in (one, other)
+    ]
+    assert len(pictures[0]) > 20
+    assert pictures[0] == pictures[1]
+
+
+def test_every_scan_is_read_and_every_frame_comes_out_once(
+    rig: Rig, small_run: MakeRun, twin_folder: MakeTwin, clock: Clock
+) -> None:
+    bodies = all_of(small_run(twin_folder()), rig.stream(30), clock)
+    read = [body.number for body in bodies if isinstance(body, Fluorescence)]
+    frames = [body.frame for body in bodies if isinstance(body, Responses)]
+    decoded = [body for body in bodies if isinstance(body, Reconstruction)]
+    assert read == list(range(30))
+    assert frames == list(range(frames[0], frames[0] + len(frames)))
+    # the lag of the small run is two frames
+    assert [body.frame for body in decoded] == frames[:-2]
+    assert all(np.isfinite(body.luminance).all() for body in decoded)
+
+
+def test_it_names_its_twin(small_run: MakeRun, twin_folder: MakeTwin, clock: Clock) -> None:
+    folder = twin_folder()
+    parts = assembled(small_run(folder), seen_by="decoder", clock=clock)
+    assert parts.twin_hash == twin_hash(folder)
+    assert parts.calcium.neurons == 9
+
+
+def test_without_a_twin_it_ends_at_the_responses(
+    rig: Rig, small_run: MakeRun, clock: Clock
+) -> None:
+    config = small_run(None)
+    assert assembled(config, seen_by="decoder", clock=clock).twin_hash == ""
+    bodies = all_of(config, rig.stream(12), clock)
+    assert {"fluorescence", "responses"} <= {body.kind for body in bodies}
+    assert not any(isinstance(body, Reconstruction) for body in bodies)
+
+
+def test_masks_and_twin_of_different_mice_are_refused(
+    small_run: MakeRun, twin_folder: MakeTwin, clock: Clock
+) -> None:
+    with pytest.raises(NeuronCountError):
+        assembled(small_run(twin_folder(neurons=4)), seen_by="decoder", clock=clock)
+
+
+def test_a_run_that_names_no_cells_is_refused(clock: Clock) -> None:
+    with pytest.raises(MasksMissingError):
+        assembled(RunConfig(), seen_by="decoder", clock=clock)

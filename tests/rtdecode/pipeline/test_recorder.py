@@ -1,0 +1,90 @@
+"""All that anybody sends is in the log, byte for byte, and what never came is named there."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from rtdecode.pipeline.recorder import RecordStage, main
+from rtdecode.runtime.clock import HostClock
+from rtdecode.runtime.codec import pack
+from rtdecode.schema.config import RunConfig
+from rtdecode.schema.errors import SessionExistsError
+from rtdecode.schema.messages import Behaviour, Gap, Received, Stamped, Start
+from rtdecode.session.layout import SessionLayout
+from rtdecode.session.reader import LogReader
+from rtdecode.session.recorder import Recorder
+
+START = Start("session", config_yaml="", git_revision="", twin_hash="")
+
+
+def behaviour(number: int) -> Behaviour:
+    return Behaviour(number, float(number), 20.0, np.array([1, 2], np.float32))
+
+
+def sent(numbers: Sequence[int]) -> list[tuple[bytes, Received]]:
+    messages = [Stamped("bridge", n, n, "host", behaviour(n)) for n in numbers]
+    return [(pack(message), Received(message, 5)) for message in messages]
+
+
+def test_it_counts_what_it_writes(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path, flush_s=1.0, clock=HostClock())
+    stage, items = RecordStage(recorder), sent(range(3))
+    assert stage.step(items) == ()
+    assert stage.counters() == {"messages": 3, "mb": sum(len(data) for data, _ in items) / 1e6}
+    recorder.close()
+
+
+def test_the_log_holds_the_bytes_that_came(tmp_path: Path) -> None:
+    recorder, items = Recorder(tmp_path, flush_s=1.0, clock=HostClock()), sent(range(20))
+    RecordStage(recorder).step(items)
+    recorder.close()
+    logged = list(LogReader(SessionLayout(tmp_path).log).logged())
+    assert [entry.data for entry in logged] == [data for data, _ in items]
+
+
+@pytest.mark.system
+def test_what_is_sent_until_the_stop_is_recorded(tmp_path: Path, conducted: Any) -> None:
+    with conducted(main, RunConfig(), tmp_path, records=False) as scene:
+        bridge, screen = scene.publisher("bridge"), scene.publisher("stimulus")
+        scene.go()
+        for outlet in (bridge, screen):
+            outlet.start(START)
+        for number in range(50):
+            bridge.push(behaviour(number))
+        screen.push(Gap("x", 0, 1, "y"))
+        for outlet in (bridge, screen):
+            outlet.end(session="session", reason="asked")
+        # a START, 50 samples, a gap, and an END: 55 in all
+        scene.until(lambda health: health.counters.get("messages") == 55)
+        assert scene.end() == 0
+    found = LogReader(SessionLayout(tmp_path / "session").log).summary()
+    assert found.complete
+    assert found.counts == {
+        "bridge/start": 1,
+        "bridge/behaviour": 50,
+        "bridge/end": 1,
+        "stimulus/start": 1,
+        "stimulus/gap": 1,
+        "stimulus/end": 1,
+    }
+
+
+@pytest.mark.system
+def test_a_folder_that_holds_a_recording_is_refused(tmp_path: Path, conducted: Any) -> None:
+    (tmp_path / "session").mkdir()
+    (tmp_path / "session" / "log.mcap").write_bytes(b"of another day")
+    refused = []
+
+    def refusing(process: Any) -> int:
+        with pytest.raises(SessionExistsError) as error:
+            main(process)
+        refused.append(error)
+        return error.value.exit_code
+
+    with conducted(refusing, RunConfig(), tmp_path, records=False) as scene:
+        scene.thread.join()
+        assert scene.code == 2
+    assert (tmp_path / "session" / "log.mcap").read_bytes() == b"of another day"
