@@ -28,6 +28,7 @@ _MOST_SCANS = 4000
 class _Traces:
     """Fluorescence evenly over the session, however long it is."""
 
+    most: int = _MOST_SCANS
     every: int = 1
     kept: dict[int, Fluorescence] = field(default_factory=dict)
     seen: int = 0
@@ -36,7 +37,7 @@ class _Traces:
         if self.seen % self.every == 0:
             self.kept[self.seen] = scan
         self.seen += 1
-        if len(self.kept) > _MOST_SCANS:
+        if len(self.kept) > self.most:
             self.every *= 2
             self.kept = {n: one for n, one in self.kept.items() if n % self.every == 0}
 

@@ -50,9 +50,25 @@ def report_session(session: SessionLayout, summary: Summary) -> None:
 
 
 def _report_reconstructions(session: SessionLayout, summary: Summary, config: RunConfig) -> None:
-    rate_hz = config.emit.frame_rate_hz
+    scenes, scores = _collected(session, config.emit.frame_rate_hz)
+    pairs = scenes.pairs.values()
+    screen = (config.stimulus.rows_px, config.stimulus.cols_px)
+    write_session_report(
+        session.report,
+        summary=summary.as_json(),
+        truth=_stacked((pair.shown.luminance for pair in pairs), screen),
+        reconstruction=_stacked((pair.reconstruction.luminance for pair in pairs), screen),
+        scores=scores,
+        frame_rate_hz=config.emit.frame_rate_hz / scenes.every,
+    )
+
+
+def _collected(
+    session: SessionLayout, frame_rate_hz: float
+) -> tuple[_Scenes, list[tuple[float, float]]]:
+    """Scenes, and the running score as (seconds since the first message, video r)."""
     scenes, scores = _Scenes(), list[tuple[float, float]]()
-    pairing = Pairing(FrameGrid(rate_hz), hold_frames=round(_HELD_S * rate_hz))
+    pairing = Pairing(FrameGrid(frame_rate_hz), hold_frames=round(_HELD_S * frame_rate_hz))
     first_ns: int | None = None
     for item in LogReader(session.log).messages(lambda stream: stream.endswith(_KINDS)):
         first_ns = item.message.t_ns if first_ns is None else first_ns
@@ -60,17 +76,7 @@ def _report_reconstructions(session: SessionLayout, summary: Summary, config: Ru
             scores.append(((item.message.t_ns - first_ns) / 1e9, item.message.body.video_r))
         for pair in pairing.take(item.message):
             scenes.add(pair)
-    screen = (config.stimulus.rows_px, config.stimulus.cols_px)
-    write_session_report(
-        session.report,
-        summary=summary.as_json(),
-        truth=_stacked((pair.shown.luminance for pair in scenes.pairs.values()), screen),
-        reconstruction=_stacked(
-            (pair.reconstruction.luminance for pair in scenes.pairs.values()), screen
-        ),
-        scores=scores,
-        frame_rate_hz=rate_hz / scenes.every,
-    )
+    return scenes, scores
 
 
 def _stacked(frames: Iterator[NDArray[np.generic]], screen: tuple[int, int]) -> NDArray[np.float32]:

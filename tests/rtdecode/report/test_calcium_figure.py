@@ -7,7 +7,7 @@ import pytest
 from matplotlib.image import imread
 
 from rtdecode.calcium.masks import masks_from_lists
-from rtdecode.report.calcium_figure import draw_calcium
+from rtdecode.report.calcium_figure import draw_calcium, draw_mismatch
 from rtdecode.schema.errors import ShapeError
 
 MASKS = masks_from_lists(
@@ -37,3 +37,36 @@ def test_traces_of_other_neurons_are_refused(tmp_path: Path) -> None:
             times_s=TIMES,
             f_counts=np.zeros((40, 3), np.float32),
         )
+
+
+def test_movement_is_drawn_where_it_is_given(tmp_path: Path) -> None:
+    traces, image = np.ones((40, 2), np.float32), np.ones((20, 24), np.float32)
+    pictures = []
+    for name, shifts in (("a", None), ("b", np.full((40, 2), 1.5, np.float32))):
+        draw_calcium(
+            tmp_path / f"{name}.png",
+            mean_counts=image,
+            masks=MASKS,
+            times_s=TIMES,
+            f_counts=traces,
+            shifts_px=shifts,
+        )
+        pictures.append(imread(tmp_path / f"{name}.png"))
+    teal = [((p[..., 0] < 0.2) & (p[..., 2] > 0.4) & (p[..., 2] < 0.7)).sum() for p in pictures]
+    assert teal[1] > 100 + teal[0]
+
+
+def test_a_refusal_shows_both_fields_with_the_masks_on_them(tmp_path: Path) -> None:
+    image = np.random.default_rng(1).uniform(0, 50, (20, 24)).astype(np.float32)
+    draw_mismatch(
+        tmp_path / "a.png",
+        reference_counts=image,
+        seen_counts=image[::-1],
+        footprint=MASKS.footprint(),
+        why="the field is another one " * 9,
+    )
+    picture = imread(tmp_path / "a.png")
+    orange = (picture[..., 0] > 0.8) & (picture[..., 2] < 0.3)
+    left, right = np.split(orange, [orange.shape[1] // 2], axis=1)
+    assert left.any()
+    assert right.any()
