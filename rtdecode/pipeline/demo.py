@@ -6,6 +6,7 @@ from pathlib import Path
 from rtdecode.runtime.config_file import read_config
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.config.stimulus import Display
+from rtdecode.schema.errors import ClipError
 
 
 def demo_config(*, seconds: float, display: Display, clips: Path | None) -> RunConfig:
@@ -18,8 +19,15 @@ def demo_config(*, seconds: float, display: Display, clips: Path | None) -> RunC
     display
         Where the stimulus window opens.
     clips
-        A folder of the user's own videos, shown in place of the embedded clips.
+        A folder of the user's own videos, or one video, shown in place of the embedded clips.
+
+    Raises
+    ------
+    ClipError
+        If there is nothing at `clips`; what is there is looked at by the stimulus.
     """
+    if clips is not None and not clips.exists():
+        raise ClipError(path=clips, got="it does not exist")
     source = importlib.resources.files("rtdecode") / "demo_mouse" / "demo.yaml"
     with importlib.resources.as_file(source) as path:
         config = read_config(path)

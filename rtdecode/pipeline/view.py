@@ -35,16 +35,16 @@ class PageStage:
 
 def main(process: Process) -> int:
     """Serve the page until told to stop."""
-    network = process.config.network
+    config, network = process.config, process.config.network
     sources = {
         "stimulus": (Role.STIMULUS, network.stimulus),
         "decoder": (Role.DECODER, network.decoder),
         "emit": (Role.DECODER, network.emit),
         "evaluate": (Role.EVALUATE, network.evaluate),
     }
-    heard = {n: at for n, (role, at) in sources.items() if role in process.config.processes}
+    heard = {n: at for n, (role, at) in sources.items() if role in config.processes}
     inlet = process.subscriber(heard.values(), _SHOWN)
-    page = PageServer(process.config.view)
+    page = PageServer(config.view, frame_rate_hz=config.emit.frame_rate_hz, clock=process.clock)
     address = page.start()
     log.info("page at %s", address)
     try:

@@ -1,0 +1,141 @@
+"""How much memory the demo takes, and whether it grows.
+
+    .venv/bin/python benchmarks/memory.py --seconds 600
+
+Runs `rtdecode demo --headless` and looks at all its processes once a second. RSS counts pages that
+several processes share in each of them; PSS gives each its part, so that PSS may be summed. Prints
+a line for each process and writes `benchmarks/results/memory.json`. The slope is that of a straight
+line through the PSS while all processes run, from a minute after the last one came (in a short run:
+from the end of its first third); what leaks makes it positive for as long as the run lasts.
+"""
+
+import argparse
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import psutil
+
+from rtdecode.report.benchmark_file import write_benchmark
+
+RESULTS = Path(__file__).parent / "results" / "memory.json"
+BUDGET_MB = {"decoder": 1500.0, "whole demo": 4000.0}
+SETTLING_S = 60.0
+KEPT_POINTS = 60
+MODULES = {"stimulus": "stimulus", "acquisition_bridge": "bridge"}
+
+
+class Sample(NamedTuple):
+    """Memory of one process, or of several together, at one moment."""
+
+    t_s: float
+    rss_mb: float
+    pss_mb: float
+
+
+def role(process: psutil.Process) -> str:
+    """What the process does in a run, from its command line, such as `decoder`."""
+    argv = process.cmdline()
+    if "-m" not in argv[:-1]:
+        return Path(argv[0]).name if argv else "gone"
+    module = argv[argv.index("-m") + 1].removeprefix("rtdecode.pipeline.")
+    return MODULES.get(module, module)
+
+
+def memory_now(command: psutil.Process, t_s: float) -> dict[str, Sample]:
+    """Memory of the command and of every process below it, by what they do."""
+    found: dict[str, Sample] = {}
+    for process in [command, *command.children(recursive=True)]:
+        try:
+            memory = process.memory_full_info()
+            found[role(process)] = Sample(t_s, memory.rss / 1e6, memory.pss / 1e6)
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            continue  # it has just ended
+    return found
+
+
+def every_second(demo: "subprocess.Popen[bytes]") -> Iterator[dict[str, Sample]]:
+    """What `memory_now` says once a second until the demo ends."""
+    command, begun_s = psutil.Process(demo.pid), time.monotonic()
+    while demo.poll() is None:
+        yield memory_now(command, time.monotonic() - begun_s)
+        time.sleep(1.0 - (time.monotonic() - begun_s) % 1.0)
+
+
+def figures(samples: Sequence[Sample], *, settled_s: tuple[float, float]) -> dict[str, object]:
+    """Highest values, slope within `settled_s`, and at most `KEPT_POINTS` points of the way."""
+    t_s, rss_mb, pss_mb = np.array(samples).T
+    settled = (t_s >= settled_s[0]) & (t_s <= settled_s[1])
+    step = -(-len(t_s) // KEPT_POINTS)
+    return {
+        "highest_rss_mb": round(float(rss_mb.max()), 1),
+        "highest_pss_mb": round(float(pss_mb.max()), 1),
+        "slope_mb_per_minute": round(
+            float(np.polyfit(t_s[settled] / 60, pss_mb[settled], 1)[0]), 3
+        ),
+        "t_s": [round(float(t)) for t in t_s[::step]],
+        "pss_mb": [round(float(pss), 1) for pss in pss_mb[::step]],
+    }
+
+
+def measured(seconds: float, folder: Path) -> list[dict[str, Sample]]:
+    """Memory of each process, once a second, through a demo of `seconds`."""
+    command = [sys.executable, "-m", "rtdecode", "demo", "--headless", "--seconds", str(seconds)]
+    with subprocess.Popen([*command, "--out", str(folder / "session")]) as demo:
+        moments = [moment for moment in every_second(demo) if moment]
+    if demo.returncode != 0:
+        raise RuntimeError(f"the demo ended with exit code {demo.returncode}")
+    return moments
+
+
+def summed(moments: Sequence[Mapping[str, Sample]]) -> dict[str, dict[str, object]]:
+    """`figures` of each process and of all together."""
+    names = sorted({name for moment in moments for name in moment})
+    whole = [
+        Sample(min(one.t_s for one in m.values()), *np.array(list(m.values()))[:, 1:].sum(0))
+        for m in moments
+    ]
+    complete = [
+        sample.t_s for sample, m in zip(whole, moments, strict=True) if len(m) == len(names)
+    ]
+    settling_s = min(SETTLING_S, (complete[-1] - complete[0]) / 3)
+    settled_s = (complete[0] + settling_s, complete[-1])
+    each = {name: [m[name] for m in moments if name in m] for name in names}
+    return {
+        name: figures(samples, settled_s=settled_s)
+        for name, samples in (each | {"whole demo": whole}).items()
+    }
+
+
+def table(results: Mapping[str, Mapping[str, object]]) -> str:
+    """A line for each process."""
+    head = f"{'':18}{'highest RSS':>12}{'highest PSS':>12}{'slope':>16}{'budget':>10}"
+    lines = [
+        f"{name:18}{one['highest_rss_mb']:>9} MB{one['highest_pss_mb']:>9} MB"
+        f"{one['slope_mb_per_minute']:>+9} MB/min"
+        + (f"{BUDGET_MB[name]:>7.0f} MB" if name in BUDGET_MB else "")
+        for name, one in results.items()
+    ]
+    return "\n".join([head, *lines])
+
+
+def main() -> None:
+    """Run the demo, watch it, tell."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=600.0, help="length of the demo")
+    parser.add_argument("--json", type=Path, default=RESULTS)
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        results = summed(measured(asked.seconds, Path(folder)))
+    print(table(results))
+    config = {"seconds": asked.seconds, "budget_mb": BUDGET_MB, "settling_s": SETTLING_S}
+    write_benchmark(asked.json, name="memory", config=config, results=results)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,118 @@
+"""What was shown and what was decoded come in, scores and the holes between them go out."""
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from rtdecode.acquire import GapWatch
+from rtdecode.evaluate.online import OnlineScore
+from rtdecode.pipeline.evaluate import ScoringStage, main
+from rtdecode.schema.config import RunConfig
+from rtdecode.schema.config.session import EvaluateConfig
+from rtdecode.schema.frame_grid import FrameGrid
+from rtdecode.schema.messages import (
+    Body,
+    End,
+    Gap,
+    Received,
+    Reconstruction,
+    Score,
+    ShownFrame,
+    Stamped,
+    Start,
+)
+
+GRID = FrameGrid(30.0)
+FRAMES, FIRST = 120, 9000
+EVALUATE = EvaluateConfig(window_s=2.0, period_s=0.5, warm_up_s=0.5)
+
+
+def shown_and_decoded() -> Iterator[tuple[ShownFrame, Reconstruction]]:
+    """A wandering pattern, and the same in half its contrast."""
+    steps = np.cumsum(np.random.default_rng(0).normal(0, 12, (FRAMES, 36, 64)), axis=0)
+    video = np.clip(128 + steps, 0, 255).astype(np.uint8)
+    for n, picture in enumerate(video):
+        t_ns = GRID.start_ns(FIRST + n)
+        decoded = (64 + 0.5 * picture).astype(np.float32)
+        spread = np.zeros((36, 64), np.float32)
+        times = (t_ns, t_ns, t_ns, t_ns, t_ns, t_ns)
+        back = Reconstruction(decoded, spread, FIRST + n, *times, 8, 3, 0.0, True, False)
+        yield ShownFrame("clip", n, picture, t_ns, 1), back
+
+
+def received(body: Body, source: str, seq: int) -> Received:
+    t_ns = GRID.start_ns(FIRST + seq)
+    return Received(Stamped(source, seq, t_ns, "host", body), t_ns)
+
+
+def stage() -> ScoringStage:
+    mask = np.ones((36, 64), np.bool_)
+    return ScoringStage(
+        GapWatch(seen_by="evaluate"), OnlineScore(EVALUATE, mask, frame_rate_hz=30.0)
+    )
+
+
+STREAM = [
+    item
+    for n, (shown, back) in enumerate(shown_and_decoded())
+    for item in (received(shown, "stimulus", n), received(back, "emit", n))
+]
+
+
+def test_contrast_and_brightness_do_not_matter_to_the_score() -> None:
+    scores = [out for out in stage().step(STREAM) if isinstance(out, Score)]
+    assert len(scores) > 3
+    assert all(score.video_r == pytest.approx(1, abs=1e-3) for score in scores)
+
+
+def test_a_hole_is_handed_on_and_counted() -> None:
+    scoring = stage()
+    found = list(scoring.step(STREAM[:20] + STREAM[26:]))
+    gaps = {(out.stream, out.n_missing) for out in found if isinstance(out, Gap)}
+    # three pairs are left out
+    assert gaps == {("stimulus/shown_frame", 3), ("emit/reconstruction", 3)}
+    assert scoring.counters()["lost"] == 6
+
+
+def test_the_counters_are_those_of_gaps_and_score() -> None:
+    scoring = stage()
+    list(scoring.step(STREAM))
+    assert scoring.counters()["lost"] == 0
+    assert scoring.counters()["scored_frames"] > 80
+
+
+@pytest.mark.system
+def test_the_last_score_is_over_the_whole_run(tmp_path: Path, conducted: Any) -> None:
+    with conducted(main, RunConfig(evaluate=EVALUATE), tmp_path) as scene:
+        outlets = [scene.publisher("stimulus"), scene.publisher("emit")]
+        scene.go()
+        for outlet in outlets:
+            outlet.start(Start("session", config_yaml="", git_revision="", twin_hash=""))
+        for pair in shown_and_decoded():
+            for outlet, body in zip(outlets, pair, strict=True):
+                outlet.push(body)
+        health = scene.until(lambda health: health.counters.get("frames") == FRAMES)
+        assert scene.end() == 0
+    told = scene.bodies("evaluate")
+    assert isinstance(told[0], Start)
+    assert isinstance(told[-1], End)
+    scores = [body for body in told if isinstance(body, Score)]
+    assert [score.final for score in scores] == [False] * (len(scores) - 1) + [True]
+    # the warm-up of half a second is 15 frames
+    assert scores[-1].n_frames == health.counters["scored_frames"] <= FRAMES - 15
+    assert scores[-1].video_r == pytest.approx(1, abs=1e-3)
+
+
+@pytest.mark.system
+def test_a_run_that_showed_nothing_has_no_score(tmp_path: Path, conducted: Any) -> None:
+    with conducted(main, RunConfig(evaluate=EVALUATE), tmp_path) as scene:
+        for source in ("stimulus", "emit"):
+            scene.publisher(source)
+        scene.go()
+        assert scene.end() == 0
+    finite = [b for b in scene.bodies("evaluate") if isinstance(b, Score) and math.isfinite(b.ssim)]
+    assert finite == []

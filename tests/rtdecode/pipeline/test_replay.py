@@ -1,0 +1,118 @@
+"""The same log, twin and config give the same reconstructions, bit for bit, at any speed."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rtdecode.pipeline.replay import replay_session
+from rtdecode.runtime.clock import HostClock
+from rtdecode.runtime.codec import pack
+from rtdecode.runtime.config_file import read_config, write_config
+from rtdecode.schema.config import RunConfig
+from rtdecode.schema.errors import MissingFileError, SessionExistsError
+from rtdecode.schema.messages import Fluorescence, Health, Received, Reconstruction, Stamped
+from rtdecode.session.layout import SessionLayout, named_session
+from rtdecode.session.reader import LogReader
+from rtdecode.session.recorder import Recorder
+
+MakeRun = Callable[..., RunConfig]
+MakeTwin = Callable[..., Path]
+SCANS = 24
+OF_THE_DECODER = re.compile("(decoder|emit)/")
+
+
+def recorded(folder: Path, config: RunConfig, stream: list[Received]) -> SessionLayout:
+    """A session of a rig with a heartbeat, whose decoder has said something else."""
+    session, clock = named_session(folder), HostClock()
+    write_config(config, session.config)
+    tape = Recorder(session.folder, flush_s=1.0, clock=clock)
+    beat = Stamped("bridge", 0, 0, "host", Health("running", "", {"scans": 3.0}))
+    old = Stamped("decoder", 0, 0, "host", Health("running", "of that day", {}))
+    for item in [Received(beat, 0), Received(old, 0), *stream]:
+        tape.write(pack(item.message), item.message, item.t_received_ns)
+    tape.close()
+    return session
+
+
+def replayed(session: SessionLayout, name: str, *, speed: float | None = None) -> SessionLayout:
+    into = named_session(session.folder.with_name(name))
+    replay_session(session, into, speed=speed)
+    return into
+
+
+def logged(session: SessionLayout) -> list[tuple[str, bytes]]:
+    return [(entry.stream, entry.data) for entry in LogReader(session.log).logged()]
+
+
+def bodies(session: SessionLayout, kind: type[Any]) -> list[Any]:
+    found = (item.message.body for item in LogReader(session.log).messages())
+    return [body for body in found if isinstance(body, kind)]
+
+
+@pytest.fixture
+def session(tmp_path: Path, rig: Any, small_run: MakeRun, twin_folder: MakeTwin) -> SessionLayout:
+    return recorded(tmp_path / "recorded", small_run(twin_folder()), rig.stream(SCANS))
+
+
+def test_two_replays_are_the_same_bit_for_bit_at_any_speed(session: SessionLayout) -> None:
+    one, other = replayed(session, "one"), replayed(session, "other", speed=200.0)
+    assert logged(one) == logged(other)
+    assert len(bodies(one, Reconstruction)) > SCANS
+
+
+def test_every_scan_is_decoded_and_kept_with_what_else_came_from_the_rig(
+    session: SessionLayout,
+) -> None:
+    into = replayed(session, "again")
+    assert [body.number for body in bodies(into, Fluorescence)] == list(range(SCANS))
+    rig = [entry for entry in logged(session) if entry[0].startswith("bridge/")]
+    assert [entry for entry in logged(into) if entry[0].startswith("bridge/")] == rig
+    assert LogReader(into.log).summary().complete
+    assert bodies(into, Health)[0].counters == {"scans": 3.0}
+
+
+def test_what_the_decoder_said_that_day_is_not_taken_over(session: SessionLayout) -> None:
+    into = replayed(session, "again")
+    assert "of that day" not in {body.detail for body in bodies(into, Health)}
+    streams = {stream for stream, _ in logged(into) if OF_THE_DECODER.match(stream)}
+    assert streams >= {"decoder/responses", "decoder/fluorescence", "emit/reconstruction"}
+
+
+def test_streams_are_numbered_without_a_hole(session: SessionLayout) -> None:
+    into = replayed(session, "again")
+    for stream in ("decoder/responses", "emit/reconstruction"):
+        entries = LogReader(into.log).logged(lambda name, of=stream: name == of)
+        seqs = [entry.seq for entry in entries]
+        assert seqs == list(range(len(seqs)))
+
+
+def test_it_is_a_session_of_its_own_with_the_same_config(session: SessionLayout) -> None:
+    into = replayed(session, "again")
+    assert read_config(into.config) == read_config(session.config)
+    assert into.environment.is_file()
+    assert logged(replayed(into, "of-the-replay")) == logged(into)
+
+
+def test_a_replay_without_a_twin_ends_at_the_responses(
+    tmp_path: Path, rig: Any, small_run: MakeRun
+) -> None:
+    session = recorded(tmp_path / "recorded", small_run(None), rig.stream(12))
+    into = replayed(session, "again")
+    assert bodies(into, Fluorescence)
+    assert not bodies(into, Reconstruction)
+
+
+def test_a_recording_is_never_overwritten(session: SessionLayout) -> None:
+    before = session.log.read_bytes()
+    with pytest.raises(SessionExistsError):
+        replay_session(session, session, speed=None)
+    assert session.log.read_bytes() == before
+
+
+def test_a_session_without_its_config_is_named(session: SessionLayout) -> None:
+    session.config.unlink()
+    with pytest.raises(MissingFileError, match=r"config .*config\.yaml does not exist"):
+        replayed(session, "again")

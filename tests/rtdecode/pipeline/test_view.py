@@ -1,0 +1,74 @@
+"""The page's process announces its address, shows what comes, and goes with the run."""
+
+import json
+from pathlib import Path
+from typing import Any
+from urllib.error import URLError
+from urllib.request import urlopen
+
+import numpy as np
+import pytest
+from websockets.sync.client import connect
+
+from rtdecode.pipeline.view import PageStage, main
+from rtdecode.schema.config import RunConfig
+from rtdecode.schema.config.run import Role
+from rtdecode.schema.messages import Body, Received, Responses, ShownFrame, Stamped, Start
+
+GREY = np.full((36, 64), 128, np.uint8)
+START = Start("session", config_yaml="", git_revision="", twin_hash="")
+
+
+class Page:
+    def __init__(self) -> None:
+        self.shown: list[Received] = []
+
+    def push(self, items: list[Received]) -> None:
+        self.shown += items
+
+
+def responses(frame: int, *, neurons: int) -> Responses:
+    ones = np.ones(neurons, np.float32)
+    return Responses(ones, ones > 0, frame, 0, 0, 0, 0, 0)
+
+
+def test_all_is_handed_to_the_page_and_nothing_is_given_on() -> None:
+    page = Page()
+    shown: Body = ShownFrame("clip", 0, GREY, 0, 1)
+    items = [Received(Stamped("stimulus", n, 0, "host", shown), n) for n in range(3)]
+    assert list(PageStage(page).step(items)) == []  # type: ignore[arg-type]
+    assert page.shown == items
+
+
+@pytest.mark.system
+def test_the_page_is_there_before_the_run_goes_and_gone_after_it(
+    tmp_path: Path, conducted: Any
+) -> None:
+    config = RunConfig(processes=(Role.RECORDER, Role.DECODER, Role.VIEW))
+    with conducted(main, config, tmp_path) as scene:
+        decoder, emit = scene.publisher("decoder"), scene.publisher("emit")
+        address = scene.go().detail
+        with urlopen(address) as page:
+            assert b"<canvas" in page.read()
+        with connect(address.replace("http", "ws") + "live") as browser:
+            assert json.loads(browser.recv(timeout=10)) == {"history": []}
+            for outlet in (decoder, emit):
+                outlet.start(START)
+            decoder.push(responses(3, neurons=77))
+            told = ({}, b"")
+            while not (told[0].get("neurons") == 77 and told[1]):
+                said = browser.recv(timeout=10)
+                told = (told[0], said) if isinstance(said, bytes) else (json.loads(said), told[1])
+            # an activity packet says: kind 2
+            assert told[1][0] == 2
+        assert scene.end() == 0
+    with pytest.raises(URLError):
+        urlopen(address)
+
+
+@pytest.mark.system
+def test_it_waits_only_for_those_who_take_part(tmp_path: Path, conducted: Any) -> None:
+    config = RunConfig(processes=(Role.RECORDER, Role.BRIDGE, Role.VIEW))
+    with conducted(main, config, tmp_path) as scene:
+        assert scene.go().detail.startswith("http://127.0.0.1:")
+        assert scene.end() == 0
