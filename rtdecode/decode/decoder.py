@@ -26,6 +26,9 @@ class Decoder:
     Preprocessing sees every frame; only the inversion skips work: however many frames wait, the
     window takes them all and is improved once, by `steps` steps or as many as the deadline
     allows (at least one). The result is the best so far, with the number of steps it had.
+
+    Frames without responses go out too, as far as the others and the prior tell them. Only after
+    a jump over most of a window are those in between left out: the decoder then starts anew.
     """
 
     def __init__(
@@ -57,6 +60,7 @@ class Decoder:
             tau=config.tau,
         )
         self._first: int | None = None
+        self._next = 0
 
     def step(self, items: Sequence[WindowFrame]) -> list[Reconstruction]:
         """Take all `items`, improve the window once, give every frame that became due.
@@ -67,25 +71,52 @@ class Decoder:
         deadline_ns = self._clock.now_ns() + round(self._config.deadline_ms * _NS_PER_MS)
         ready: list[Reconstruction] = []
         for portion in self._portions(items):
+            jumped = self._window.missing_before(portion[0])
+            if jumped >= self._config.window_frames - self._config.lag_frames:
+                ready += self._start_afresh(deadline_ns)
             ready += self._invert(portion, deadline_ns)
         return ready
 
     def _portions(self, items: Sequence[WindowFrame]) -> Iterator[Sequence[WindowFrame]]:
+        """Cut so that each portion moves the window on by what its free part can hold.
+
+        A frame after a longer jump comes alone.
+        """
         room = self._config.free_frames_used - self._config.lag_frames
-        for first in range(0, len(items), room):
-            yield items[first : first + room]
+        before = self._window.newest
+        portion: list[WindowFrame] = []
+        for item in items:
+            frame = item.responses.frame
+            before = frame - 1 if before is None else before
+            if portion and frame - before > room:
+                yield portion
+                before, portion = portion[-1].responses.frame, []
+            portion.append(item)
+        if portion:
+            yield portion
+
+    def _start_afresh(self, deadline_ns: int) -> list[Reconstruction]:
+        """Give the frames that still wait for their lag, and forget everything.
+
+        So much was jumped over that they would leave the window unseen, and that the frames
+        before the jump say nothing of those after it.
+        """
+        newest = self._window.newest
+        if newest is None:
+            return []
+        waiting = range(self._next, newest + 1)
+        rest = self._reconstructions(waiting, steps=0, deadline_ns=deadline_ns)
+        self._inverter.forget()
+        self._first = None
+        return rest
 
     def _invert(self, items: Sequence[WindowFrame], deadline_ns: int) -> list[Reconstruction]:
-        before = self._window.newest
         moved = self._window.absorb(items)
         if self._first is None:
-            self._first = items[0].responses.frame
+            self._first = self._next = items[0].responses.frame
         self._inverter.advance(min(moved, self._config.window_frames))
         steps = self._improve(deadline_ns)
-        newest = items[-1].responses.frame
-        oldest = self._first if before is None else before + 1 - self._config.lag_frames
-        oldest = max(oldest, self._first, newest - self._config.window_frames + 1)
-        due = range(oldest, newest - self._config.lag_frames + 1)
+        due = range(self._next, items[-1].responses.frame - self._config.lag_frames + 1)
         return self._reconstructions(due, steps=steps, deadline_ns=deadline_ns)
 
     def _improve(self, deadline_ns: int) -> int:
@@ -113,6 +144,7 @@ class Decoder:
         newest = self._window.newest
         if not due or newest is None:
             return []
+        self._next = due.stop
         video, spread, objective = self._inverter.result(back=newest - due.start)
         ready_ns = self._clock.now_ns()
         warm = newest - (self._first or 0) + 1 >= self._config.window_frames
@@ -134,7 +166,7 @@ class Decoder:
     def _source(self, frame: int) -> Responses:
         """The responses whose coming made `frame` due, or the next ones if those are missing."""
         newest = self._window.newest or 0
-        for number in range(frame + self._config.lag_frames, newest + 1):
+        for number in range(min(frame + self._config.lag_frames, newest), newest + 1):
             if (source := self._window.source_of(number)) is not None:
                 return source
         raise IndexError(f"frame {newest} is not in the window")

@@ -1,6 +1,7 @@
 """The window holds the last frames of the stream, however the stream was cut."""
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -44,7 +45,7 @@ def test_it_holds_the_last_frames_of_the_whole_stream(
     items = stream(make_frame, numbers)
     window, moved = a_window(), 0
     edges = [0, *sorted(cut for cut in cuts if cut < len(items)), len(items)]
-    for first, last in zip(edges, edges[1:], strict=False):
+    for first, last in pairwise(edges):
         moved += window.absorb(items[first:last])
     now, newest = window.contents(), numbers[-1]
     assert moved == newest - numbers[0] + 1
