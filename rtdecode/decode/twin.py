@@ -50,10 +50,10 @@ class TwinSpec:
 
 @runtime_checkable
 class Twin(Protocol):
-    """An `nn.Module` that predicts expected activity, at least 0, in twin units, causally.
+    """An `nn.Module` that predicts expected activity, at least 0, in twin units.
 
-    The prediction of frame t depends on frames up to t only; before the first frame the
-    video is taken to have stood still.
+    The prediction of frame t depends on frames up to t only, or, where the twin is not causal,
+    up to t + `spec.future_frames`; before the first frame the video is taken to have stood still.
     """
 
     @property

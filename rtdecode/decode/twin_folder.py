@@ -43,7 +43,7 @@ def load_twin(folder: Path, *, device: torch.device | None = None) -> AnyTwin:
     """
     spec = read_spec(folder)
     weights = _existing(folder / WEIGHTS)
-    twin = _build(spec, folder)
+    twin = _built(spec, folder)
     try:
         state = load_file(weights)
         twin.load_state_dict(state)
@@ -87,19 +87,27 @@ def _existing(path: Path) -> Path:
     return path
 
 
-def _build(spec: TwinSpec, folder: Path) -> AnyTwin:
-    match spec.architecture:
-        case "compact":
-            return Compact(spec)
-        case "linear":
-            return Linear(spec)
-        case "still":
-            return Still(spec)
-        case "dwiseneuro":
-            return DwiseNeuro(spec)
-    raise UnreadableFileError(
-        what="twin description",
-        path=folder / DESCRIPTION,
-        expected="architecture compact, linear, still or dwiseneuro",
-        got=repr(spec.architecture),
-    )
+def _built(spec: TwinSpec, folder: Path) -> AnyTwin:
+    """An untrained twin of the sizes in `spec`."""
+    kinds: dict[str, type[AnyTwin]] = {
+        "compact": Compact,
+        "linear": Linear,
+        "still": Still,
+        "dwiseneuro": DwiseNeuro,
+    }
+    if spec.architecture not in kinds:
+        raise UnreadableFileError(
+            what="twin description",
+            path=folder / DESCRIPTION,
+            expected=f"architecture {', '.join(kinds)}",
+            got=repr(spec.architecture),
+        )
+    try:
+        return kinds[spec.architecture](spec)
+    except (KeyError, TypeError, RuntimeError, ValueError) as error:
+        raise UnreadableFileError(
+            what="twin description",
+            path=folder / DESCRIPTION,
+            expected=f"sizes that a {spec.architecture} twin can be built from",
+            got=f"{type(error).__name__}: {error}",
+        ) from error

@@ -1,0 +1,74 @@
+"""What holds for every twin: a description that survives JSON, and tails of predictions."""
+
+import json
+
+import pytest
+import torch
+from torch import Tensor
+
+from rtdecode.decode.twin import TailTwin, Twin, TwinSpec, predict_tail
+from rtdecode.decode.twins.compact import Compact
+from rtdecode.decode.twins.linear import Linear
+
+FRAMES = 40
+
+
+def compact(pace: int) -> Compact:
+    sizes = {"hidden": 6, "features": 4, "filter_px": 5, "taps": 8, "response_taps": 3}
+    spec = TwinSpec("compact", 5, 8, 10, sizes={**sizes, "pace": pace})
+    twin = Compact(spec, generator=torch.Generator().manual_seed(2))
+    twin.behaviour_gain.data.normal_(generator=torch.Generator().manual_seed(3))
+    return twin.requires_grad_(False)
+
+
+def seen(rows: int, cols: int, *, batch: int = 2) -> tuple[Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(4)
+    video = 255 * torch.rand(batch, FRAMES, rows, cols, generator=generator)
+    return video, torch.randn(batch, FRAMES, 4, generator=generator)
+
+
+@pytest.mark.parametrize("pace", [1, 2, 3])
+@pytest.mark.parametrize("frames", [1, 2, 9, 12])
+def test_a_compact_tail_is_that_of_the_whole_prediction(pace: int, frames: int) -> None:
+    twin, (video, behaviour) = compact(pace), seen(8, 10)
+    whole = twin(video, behaviour)
+    tail = predict_tail(twin, video, behaviour, frames=frames, every=pace)
+    torch.testing.assert_close(tail, whole[:, FRAMES - 1 - (frames - 1) // pace * pace :: pace])
+
+
+def test_every_frame_of_a_tail_can_be_had_too() -> None:
+    twin, (video, behaviour) = compact(2), seen(8, 10)
+    tail = predict_tail(twin, video, behaviour, frames=9)
+    torch.testing.assert_close(tail, twin(video, behaviour)[:, -9:])
+
+
+@pytest.mark.parametrize("every", [1, 2])
+@pytest.mark.parametrize("frames", [1, 5, 8])
+def test_a_twin_that_cannot_leave_frames_out_predicts_all_and_the_rest_is_cut(
+    twin: Linear, every: int, frames: int
+) -> None:
+    video, behaviour = seen(6, 8)
+    tail = predict_tail(twin, video, behaviour, frames=frames, every=every)
+    newest_first = twin(video, behaviour).flip(1)[:, :frames:every]
+    torch.testing.assert_close(tail, newest_first.flip(1))
+
+
+def test_twins_are_known_by_what_they_can_do(twin: Linear) -> None:
+    assert isinstance(twin, Twin)
+    assert not isinstance(twin, TailTwin)
+    assert isinstance(compact(2), TailTwin)
+
+
+def test_a_description_survives_json() -> None:
+    spec = TwinSpec(
+        "compact", 3, behaviour_mean=(1.0, 2.0, 3.0, 4.0), sizes={"taps": 9}, training_clips=("ab",)
+    )
+    assert TwinSpec.from_json(json.loads(json.dumps(spec.as_json()))) == spec
+
+
+def test_a_description_of_another_version_is_refused() -> None:
+    plain = TwinSpec("compact", 3).as_json()
+    with pytest.raises(TypeError, match="colour"):
+        TwinSpec.from_json({**plain, "colour": "green"})
+    with pytest.raises(TypeError, match="neurons"):
+        TwinSpec.from_json({"architecture": "compact"})
