@@ -1,6 +1,7 @@
 """`rtdecode reconstruct`: videos of a tier by one method, with their scores, as files."""
 
 import json
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,8 @@ from rtdecode.schema.errors import (
 )
 from rtdecode.schema.interfaces import Clock
 from rtdecode.session.environment import environment_here
+
+F32 = NDArray[np.float32]
 
 SUMMARY = "summary.json"
 METRICS = ("video_r", "frame_r", "ssim", "shift_ms")
@@ -98,7 +101,6 @@ def summary_of(
     here = environment_here()
     return {
         **{metric: _interval(done, metric) for metric in METRICS},
-        "trials": [scored.trial for scored in done],
         "twin_passes_per_frame": method.passes_per_frame(done[0].frames),
         "seconds_per_frame": sum(scored.seconds for scored in done) / frames,
         "method": name,
@@ -112,9 +114,19 @@ def summary_of(
 
 
 def write_summary(summary: dict[str, Any], out: Path) -> None:
-    """Write `summary.json` beside the videos."""
+    """Write `summary.json` beside the videos; a figure that cannot be had is null in it."""
     out.mkdir(parents=True, exist_ok=True)
-    (out / SUMMARY).write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+    text = json.dumps(without_nan(summary), indent=2, allow_nan=False)
+    (out / SUMMARY).write_text(text + "\n", encoding="utf-8")
+
+
+def without_nan(plain: Any) -> Any:
+    """`plain` with None for NaN and infinity, at any depth: strict JSON has no word for them."""
+    if isinstance(plain, dict):
+        return {key: without_nan(value) for key, value in plain.items()}
+    if isinstance(plain, list):
+        return [without_nan(value) for value in plain]
+    return None if isinstance(plain, float) and not math.isfinite(plain) else plain
 
 
 def fitted_twin(folder: Path, *, neurons: int) -> FittedTwin:
@@ -132,20 +144,35 @@ def trained_clips(twins: Sequence[Twin]) -> list[TrainedClips]:
 
 def read_mask(path: Path, *, shape: tuple[int, int]) -> NDArray[np.bool_]:
     """A (row, col) bool mask with at least one pixel; MissingFileError or UnreadableFileError."""
-    if not path.is_file():
-        raise MissingFileError(what="mask", path=path, remedy="make one with `rtdecode fit mask`")
-    expected = f"a bool .npy of shape {shape} with at least one pixel"
-    try:
-        mask = np.load(path, allow_pickle=False)
-    except ValueError as error:
+    mask = _screen_array(path, what="mask", shape=shape, dtype=np.dtype(np.bool_))
+    if not mask.any():
         raise UnreadableFileError(
-            what="mask", path=path, expected=expected, got=str(error)
-        ) from error
-    if mask.dtype != np.bool_ or mask.shape != shape or not mask.any():
-        raise UnreadableFileError(
-            what="mask", path=path, expected=expected, got=f"{mask.dtype} of shape {mask.shape}"
+            what="mask", path=path, expected="at least one pixel set", got="none"
         )
     return np.asarray(mask, np.bool_)
+
+
+def read_transparency(path: Path, *, shape: tuple[int, int]) -> F32:
+    """What `rtdecode fit mask` keeps beside a mask; raises as `read_mask` does."""
+    return _screen_array(path, what="transparency", shape=shape, dtype=np.dtype(np.float32))
+
+
+def _screen_array(
+    path: Path, *, what: str, shape: tuple[int, int], dtype: np.dtype[Any]
+) -> NDArray[Any]:
+    if not path.is_file():
+        raise MissingFileError(what=what, path=path, remedy="make one with `rtdecode fit mask`")
+    expected = f"a .npy array, {dtype} of shape {shape}"
+    try:
+        found = np.load(path, allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        raise UnreadableFileError(
+            what=what, path=path, expected=expected, got=str(error)
+        ) from error
+    if found.dtype != dtype or found.shape != shape:
+        got = f"{found.dtype} of shape {found.shape}"
+        raise UnreadableFileError(what=what, path=path, expected=expected, got=got)
+    return np.asarray(found)
 
 
 _CAUSALITY = {

@@ -24,6 +24,7 @@ from rtdecode.fit.reconstruct import (
     Scored,
     fitted_twin,
     read_mask,
+    read_transparency,
     reconstruct,
     summary_of,
     trained_clips,
@@ -88,7 +89,6 @@ def run_request(
         report=told,
     )
     summary = summary_of(done, method, name=request.method, kind=kind, neurons=data.neurons)
-    summary["scored_pixels"] = int(mask.sum())
     write_summary(summary, request.out)
     return summary
 
@@ -141,7 +141,8 @@ def free_mask(
     if beside is not None:
         transparency = beside.with_name(f"{beside.stem}_transparency.npy")
         if transparency.is_file():
-            return np.asarray(np.load(transparency, allow_pickle=False) >= TRAINED_FROM, np.bool_)
+            shape = (data.rows_px, data.cols_px)
+            return np.asarray(read_transparency(transparency, shape=shape) >= TRAINED_FROM)
     return scoring_mask(data, path, twins)
 
 

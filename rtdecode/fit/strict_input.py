@@ -1,17 +1,19 @@
 """Responses as an online system would have them: raw scans, deconvolved without looking ahead.
 
 Published responses were deconvolved over the whole recording. Here each scan of dF/F goes through
-the deconvolution and the resampling of the live chain, and a frame's activity counts as known
-when the live chain would have said it.
+the live chain from there on: its deconvolution and its resampling. A frame's activity is what the
+live chain says of it; the scans at the end of a trial stay without a final word.
 """
 
+from collections.abc import Iterator
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rtdecode.calcium.activity import ActivityEstimator
 from rtdecode.calcium.autoregression import decay_tau_s, noise_sd
-from rtdecode.calcium.deconvolve import PoolDeconvolver
+from rtdecode.calcium.calibration import Calibration
 from rtdecode.calcium.resample import Resampler, ScanActivity
 from rtdecode.fit.datasets.sensorium import TRAIN, SensoriumFolder, Traces
 from rtdecode.schema.config.calcium import CalciumConfig
@@ -64,35 +66,38 @@ class StrictInput:
                     activity[frame], valid[frame] = value, seen
         return activity, valid
 
-    def _scans(self, traces: Traces) -> list[ScanActivity]:
-        """Activity of each scan, as known `deconvolution_lag_scans` scans later."""
-        tau_s, noise = self._indicator
-        penalty = (self._config.sparsity * noise).astype(np.float32)
-        deconvolver = PoolDeconvolver(tau_s / np.float32(self._period_s), penalty=penalty)
+    def _scans(self, traces: Traces) -> Iterator[ScanActivity]:
+        """Activity of each scan as soon as the live chain calls it final."""
+        estimator = ActivityEstimator(self._config, calibration=self._calibration)
         seen = np.ones(self._data.neurons, np.bool_)
-        done: list[ScanActivity] = []
-        lag = self._config.deconvolution_lag_scans
         for scan, dff in enumerate(traces.dff):
-            deconvolver.absorb(np.ascontiguousarray(dff), seen, scan=scan)
-            if scan >= lag:
-                start_ns, end_ns = self._span_ns(traces, scan - lag)
-                value = deconvolver.read(scan - lag)
-                done.append(ScanActivity(scan - lag, start_ns, end_ns, value, seen))
-        return done
+            start_ns, end_ns = self._span_ns(traces, scan)
+            yield from estimator.activities(
+                np.ascontiguousarray(dff), seen, scan=scan, t_start_ns=start_ns, t_end_ns=end_ns
+            )
 
     def _span_ns(self, traces: Traces, scan: int) -> tuple[int, int]:
         start_s = float(traces.t_s[scan])
         return round(start_s * _NS_PER_S), round((start_s + self._period_s) * _NS_PER_S)
 
     @cached_property
-    def _indicator(self) -> tuple[F32, F32]:
-        """Decay time in s and noise in dF/F of each neuron."""
+    def _calibration(self) -> Calibration:
+        """Decay and noise of each neuron; traces are dF/F already, so that nothing else counts."""
         trials = self._data.trials(TRAIN)[:_CALIBRATION_TRIALS]
         dff = np.concatenate([self._data.traces(number).dff for number in trials])
-        tau_s = decay_tau_s(
-            dff, scan_rate_hz=1 / self._period_s, expected_s=self._config.decay_tau_s
+        rate = 1 / self._period_s
+        nothing = np.zeros(self._data.neurons, np.float32)
+        return Calibration(
+            reference_counts=np.zeros((0, 0), np.float32),
+            scan_rate_hz=rate,
+            baseline_counts=nothing,
+            neuropil_counts=nothing,
+            noise=noise_sd(dff),
+            decay_tau_s=decay_tau_s(dff, scan_rate_hz=rate, expected_s=self._config.decay_tau_s),
+            activity_quantiles=nothing[:, None],
+            activity_mean=nothing,
+            activity_sd=nothing,
         )
-        return tau_s, noise_sd(dff)
 
     @cached_property
     def _gain(self) -> F32:

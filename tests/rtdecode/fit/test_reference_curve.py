@@ -1,0 +1,61 @@
+import numpy as np
+import pytest
+from torch import Tensor, nn
+
+from rtdecode.decode.twin import TwinSpec
+from rtdecode.evaluate.metrics import video_r
+from rtdecode.fit.datasets.sensorium import SensoriumFolder
+from rtdecode.fit.methods import Reference
+from rtdecode.fit.reconstruct import Scored
+from rtdecode.fit.reference_curve import STOPS, reference_curve
+from rtdecode.fit.trial import Input, Trial, trials_of
+
+
+class Lights(nn.Module):
+    """Twelve neurons that tell the light at a pixel each, some more than others."""
+
+    def __init__(self, factor: float) -> None:
+        super().__init__()
+        self.factor = factor
+        self.spec = TwinSpec("lights", 12, rows_px=12, cols_px=16, history_frames=1)
+
+    def forward(self, video: Tensor, behaviour: Tensor) -> Tensor:
+        return self.factor * video[:, :, 2::4, 2::4].flatten(2) / 50 + 0.1
+
+
+TWINS = [Lights(1.0), Lights(0.5)]
+MASK = np.zeros((12, 16), bool)
+MASK[2:10, 2:14] = True
+
+
+@pytest.fixture(scope="module")
+def trial(blob_session: SensoriumFolder) -> Trial:
+    return next(trials_of(blob_session, "test", Input.RESPONSES))
+
+
+def curve(trial: Trial, iterations: int) -> list[tuple[Reference, list[Scored]]]:
+    free = np.ones((12, 16), bool)
+    return list(reference_curve(TWINS, [trial], free=free, mask=MASK, iterations=iterations))
+
+
+def test_it_stops_at_the_usual_iterations_and_at_the_last(trial: Trial) -> None:
+    assert [method.iterations for method, _ in curve(trial, 25)] == [10, 20, 25]
+    assert [method.iterations for method, _ in curve(trial, 10)] == [10]
+    assert STOPS[-1] == 1000
+
+
+def test_each_stop_scores_what_a_run_of_that_length_gives(trial: Trial) -> None:
+    for method, done in curve(trial, 12):
+        whole = Reference(TWINS, np.ones((12, 16), bool), iterations=method.iterations)
+        expected = video_r(trial.truth[30:], whole.video(trial)[30:], MASK)
+        assert done[0].trial == trial.number
+        assert done[0].scores.video_r == pytest.approx(expected, abs=1e-6)
+
+
+def test_passes_grow_with_the_stop(trial: Trial) -> None:
+    (short, _), (long, _) = curve(trial, 20)
+    assert long.passes_per_frame(90) == pytest.approx(2 * short.passes_per_frame(90))
+
+
+def test_no_time_is_told_of_a_part_of_a_run(trial: Trial) -> None:
+    assert all(np.isnan(done[0].seconds) for _, done in curve(trial, 10))
