@@ -80,7 +80,7 @@ def recorded(config: RunConfig, *, out: Path | None, console: Console) -> Summar
     if not outcome.began:
         tell(console, f"{outcome.reason}: nothing was recorded")
         raise typer.Exit
-    tell(console, f"ended: {outcome.reason}; reading the log …")
+    tell(console, f"ended: {outcome.reason}")
     return reported(session, console)
 
 

@@ -71,6 +71,7 @@ def reported(session: SessionLayout, console: Console) -> Summary:
     """Sum `session` up and write its report; the summary, told in words."""
     session.report.mkdir(exist_ok=True)
     try:
+        tell(console, "reading the log …")
         summary = summarise(session)
         report_session(session, summary)
     except KeyboardInterrupt:

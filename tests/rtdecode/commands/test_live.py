@@ -1,0 +1,127 @@
+"""What a user of `check` and `run` is told, and with which exit code they end."""
+
+import json
+import signal
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from rtdecode.commands.live import _finish, app
+from rtdecode.pipeline.summary import Summary, summarise
+from rtdecode.runtime.clock import HostClock
+from rtdecode.runtime.config_file import read_config, write_config
+from rtdecode.schema.config import RunConfig
+from rtdecode.schema.config.session import RecordConfig
+from rtdecode.schema.errors import DataLostError
+from rtdecode.session.layout import named_session, session_at
+from rtdecode.session.recorder import Recorder
+
+USER = CliRunner()
+SCANS = 20
+
+
+@pytest.fixture
+def summary(tmp_path: Path) -> Summary:
+    """Of a session in which nothing happened."""
+    session = named_session(tmp_path / "quiet")
+    write_config(RunConfig(), session.config)
+    Recorder(session.folder, flush_s=1.0, clock=HostClock()).close()
+    return summarise(session)
+
+
+def test_what_check_prints_is_the_run_itself(movie_config: Path, tmp_path: Path) -> None:
+    told = USER.invoke(app, ["check", str(movie_config)])
+    assert told.exit_code == 0
+    (tmp_path / "printed.yaml").write_text(told.stdout)
+    assert read_config(tmp_path / "printed.yaml") == read_config(movie_config)
+
+
+def test_all_mistakes_are_told_at_once_with_their_lines(tmp_path: Path) -> None:
+    wrong = tmp_path / "wrong.yaml"
+    wrong.write_text("seconds: -3\nview:\n  port: 80\n  prot: 81\n")
+    told = USER.invoke(app, ["check", str(wrong)])
+    assert told.exit_code == 2
+    assert told.stdout == ""
+    for part in ("2 mistakes", "line 1: seconds", "line 4: view.prot: unknown key"):
+        assert part in told.stderr
+
+
+def test_a_config_that_is_not_there_is_named(tmp_path: Path) -> None:
+    told = USER.invoke(app, ["check", str(tmp_path / "none.yaml")])
+    assert told.exit_code == 2
+    assert "none.yaml does not exist" in told.stderr
+
+
+@pytest.mark.parametrize(("lost", "permitted"), [(4, 3), (1, 0)])
+def test_more_loss_than_permitted_is_an_error_after_the_figures_are_written(
+    summary: Summary, tmp_path: Path, lost: int, permitted: int
+) -> None:
+    holed = replace(summary, lost_messages=lost, lost_by_stream={"bridge/scan": lost})
+    config = RunConfig(record=RecordConfig(permitted_loss=permitted))
+    with pytest.raises(DataLostError, match=rf"{lost} messages were lost \(bridge/scan\)") as error:
+        _finish(config, holed, tmp_path / "new" / "figures.json")
+    assert error.value.exit_code == 3
+    assert json.loads((tmp_path / "new" / "figures.json").read_text())["lost_messages"] == lost
+
+
+def test_a_permitted_loss_is_no_error(summary: Summary) -> None:
+    config = RunConfig(record=RecordConfig(permitted_loss=3))
+    _finish(config, replace(summary, lost_messages=3), None)
+
+
+def test_figures_that_could_not_be_written_are_refused_before_the_run(
+    movie_config: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "session"
+    asked = ["run", str(movie_config), "--out", str(out), "--json", str(tmp_path)]
+    assert USER.invoke(app, asked).exit_code == 2
+    assert not out.exists()
+
+
+def test_clips_that_are_not_there_are_refused_before_the_run(tmp_path: Path) -> None:
+    out = tmp_path / "session"
+    told = USER.invoke(app, ["demo", "--clips", str(tmp_path / "none"), "--out", str(out)])
+    assert told.exit_code == 2
+    assert "none cannot be shown: it does not exist" in told.stderr
+    assert not out.exists()
+
+
+@pytest.fixture
+def signals_kept() -> Callable[[], bool]:
+    before = signal.getsignal(signal.SIGINT)
+    return lambda: signal.getsignal(signal.SIGINT) is before
+
+
+@pytest.mark.system
+def test_a_run_tells_what_it_came_to_and_leaves_its_report(
+    movie_config: Path, tmp_path: Path, signals_kept: Callable[[], bool]
+) -> None:
+    out, figures = tmp_path / "a session", tmp_path / "figures.json"
+    asked = ["run", str(movie_config), "--out", str(out), "--json", str(figures)]
+    told = USER.invoke(app, asked)
+    assert told.exit_code == 0, told.output
+    said = told.stdout.splitlines()
+    assert said[0] == f"recording into {out}"
+    assert "ended: bridge is at its end" in said
+    assert said[-1] == f"report: {out / 'report' / 'index.html'}"
+    assert (out / "report" / "index.html").is_file()
+    assert json.loads(figures.read_text())["messages"]["bridge/scan"] == SCANS
+    assert signals_kept()
+
+
+@pytest.mark.system
+def test_another_movie_can_be_named_and_sessions_are_named_by_their_time(
+    movie_config: Path, tmp_path: Path
+) -> None:
+    movie = tmp_path / "half.raw"
+    whole = movie_config.with_name("movie.raw").read_bytes()
+    movie.write_bytes(whole[: len(whole) // 2])
+    told = USER.invoke(app, ["run", str(movie_config), "--movie", str(movie)])
+    assert told.exit_code == 0, told.output
+    folder = Path(told.stdout.splitlines()[0].removeprefix("recording into "))
+    assert folder.parent == movie_config.parent / "sessions"
+    assert read_config(folder / "config.yaml").acquisition.source.path == movie
+    assert summarise(session_at(folder)).messages["bridge/scan"] == SCANS // 2

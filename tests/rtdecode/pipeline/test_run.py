@@ -1,0 +1,117 @@
+"""Real processes around a tiny movie: they start together, end together, and leave a session."""
+
+from collections.abc import Callable
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import numpy as np
+import psutil
+import pytest
+
+from rtdecode.pipeline.run import RunOutcome, run_session
+from rtdecode.runtime.config_file import read_config
+from rtdecode.schema.config import RunConfig
+from rtdecode.schema.errors import DiskFullError, ProcessFailedError, SecondInstanceError
+from rtdecode.schema.messages import Health, Scan
+from rtdecode.session.layout import SessionLayout, SessionLock, named_session
+from rtdecode.session.reader import LogReader
+
+pytestmark = pytest.mark.system
+SCANS = 12
+MakeRun = Callable[..., RunConfig]
+
+
+@pytest.fixture
+def movie(tmp_path: Path, rig: Any) -> Path:
+    scans = [rig.bodies(number)[1].pixels_counts for number in range(SCANS)]
+    path = tmp_path / "movie.raw"
+    path.write_bytes(np.stack(scans).tobytes())
+    return path
+
+
+@pytest.fixture
+def movie_run(small_run: MakeRun, movie: Path) -> MakeRun:
+    """Makes a run of microscope and recorder alone."""
+
+    def made(*, speed: float = 20.0, **other: Any) -> RunConfig:
+        source = {"kind": "raw_movie", "path": movie, "rows_px": 48, "cols_px": 56, "speed": speed}
+        parts = {"processes": ["recorder", "bridge"], "acquisition": {"source": source}}
+        return small_run(None, **parts, **other)
+
+    return made
+
+
+def numbers(session: SessionLayout) -> list[int]:
+    bodies = (item.message.body for item in LogReader(session.log).messages())
+    return [body.number for body in bodies if isinstance(body, Scan)]
+
+
+def test_a_movie_is_recorded_to_its_last_scan_and_ends_the_run(
+    tmp_path: Path, movie_run: MakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    session, heard = named_session(Path("here")), list[tuple[str, str]]()
+    outcome = run_session(
+        movie_run(),
+        session,
+        stop=Event(),
+        on_health=lambda name, health: heard.append((name, health.state)),
+    )
+    assert outcome == RunOutcome(tmp_path / "here", "bridge is at its end", began=True)
+    assert numbers(session) == list(range(SCANS))
+    assert LogReader(session.log).summary().complete
+    assert {("recorder", "ready"), ("bridge", "ready")} <= set(heard)
+    resolved = read_config(session.config)
+    assert resolved.record.folder == tmp_path
+    assert resolved.network.recorder.startswith("ipc://")
+    assert not Path(resolved.network.recorder.removeprefix("ipc://")).parent.exists()
+    assert session.environment.is_file()
+
+
+def test_a_run_ends_when_its_time_is_over(tmp_path: Path, movie_run: MakeRun) -> None:
+    session = named_session(tmp_path / "s")
+    outcome = run_session(movie_run(speed=0.1, seconds=0.2), session, stop=Event())
+    assert outcome.reason == "time is over"
+    assert len(numbers(session)) < SCANS
+    assert LogReader(session.log).summary().complete
+
+
+def test_a_run_that_is_stopped_while_it_starts_has_not_begun(
+    tmp_path: Path, movie_run: MakeRun
+) -> None:
+    session, stop = named_session(tmp_path / "s"), Event()
+
+    def stop_early(_name: str, _health: Health) -> None:
+        stop.set()
+
+    outcome = run_session(movie_run(), session, stop=stop, on_health=stop_early)
+    assert outcome == RunOutcome(tmp_path / "s", "stopped before it began", began=False)
+    assert psutil.Process().children() == []
+
+
+def test_a_process_that_cannot_start_is_told_with_its_last_words(
+    tmp_path: Path, movie_run: MakeRun, movie: Path
+) -> None:
+    movie.unlink()
+    with pytest.raises(ProcessFailedError, match=r"movie .*movie\.raw does not exist") as failure:
+        run_session(movie_run(), named_session(tmp_path / "s"), stop=Event())
+    assert failure.value.exit_code == 2
+    assert psutil.Process().children() == []
+
+
+def test_without_room_on_the_disk_nothing_is_started(tmp_path: Path, movie_run: MakeRun) -> None:
+    session = named_session(tmp_path / "s")
+    with pytest.raises(DiskFullError, match="this session needs about 1000000000 MB"):
+        run_session(movie_run(record={"min_free_mb": 1e9}), session, stop=Event())
+    assert not (session.folder / "logs").exists()
+
+
+def test_a_folder_that_somebody_records_into_is_left_alone(
+    tmp_path: Path, movie_run: MakeRun
+) -> None:
+    session = named_session(tmp_path / "s")
+    with SessionLock(session):
+        with pytest.raises(SecondInstanceError):
+            run_session(movie_run(), session, stop=Event())
+    assert not session.config.exists()

@@ -1,0 +1,76 @@
+"""A user at a terminal: commands as real processes, and a look at what they have left running."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import yaml
+
+MARK = "RTDECODE_TEST_FOLDER"
+Running = subprocess.Popen[str]
+
+
+class User:
+    """Types commands in `folder`; `environment` is added to its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.environment = os.environ | {MARK: str(folder)}
+
+    def config(self, **sections: Any) -> Path:
+        """Write a config; sections as in the file."""
+        path = self.folder / "run.yaml"
+        path.write_text(yaml.safe_dump(sections))
+        return path
+
+    def told(self, *command: object) -> subprocess.CompletedProcess[str]:
+        """What `rtdecode COMMAND` said, once it has ended."""
+        return subprocess.run(
+            self._argv(command),
+            capture_output=True,
+            text=True,
+            check=False,
+            env=self.environment,
+            cwd=self.folder,
+        )
+
+    @contextmanager
+    def running(self, *command: object) -> Iterator[Running]:
+        """`rtdecode COMMAND` while it runs; what it says on stderr comes with stdout."""
+        with subprocess.Popen(
+            self._argv(command),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env=self.environment,
+            cwd=self.folder,
+        ) as process:
+            try:
+                yield process
+            finally:
+                process.kill()
+
+    def left_running(self) -> list[str]:
+        """Command lines of all processes that descend from commands of this user."""
+        found = []
+        for process in psutil.process_iter():
+            try:
+                if process.environ().get(MARK) == str(self.folder):
+                    found.append(" ".join(process.cmdline()))
+            except (psutil.NoSuchProcess, psutil.AccessDenied):
+                continue
+        return found
+
+    def _argv(self, command: Sequence[object]) -> list[str]:
+        return [sys.executable, "-m", "rtdecode", *map(str, command)]
+
+
+@pytest.fixture
+def user(tmp_path: Path) -> User:
+    return User(tmp_path)
