@@ -78,7 +78,7 @@ def test_it_shows_a_page_ends_by_itself_and_sums_up(tmp_path: Path) -> None:
 
 def test_ctrl_c_ends_it_cleanly_and_leaves_nothing_running(tmp_path: Path) -> None:
     with demo(tmp_path, ["--seconds", "100"]) as running:
-        line_with(running, r"http://\S+")
+        line_with(running, "stimulus: running")
         children = family(running)
         assert len(children) >= 6
         running.send_signal(signal.SIGINT)

@@ -10,7 +10,6 @@ from rtdecode.commands.console import LiveTable, errors_told, tell
 from rtdecode.schema.errors import MissingFileError
 from rtdecode.schema.messages import Health
 
-
 CURSOR_SHOWN, CURSOR_HIDDEN = "\x1b[?25h", "\x1b[?25l"
 
 
