@@ -41,10 +41,7 @@ CALIBRATION_FILE = "calibration.npz"
 SCORING_MASK_FILE = "mask.npy"
 _GRID = FrameGrid(30.0)
 _CLIP_S = 10.0
-_TRIAL_FRAMES = 900
-_TRIAL_S = 30.0
-_CALIBRATION_S = 60.0
-_CALIBRATION_TRIALS = 2
+_SPARE_CLIPS = 2
 _FIRST_FRAME = 300
 _HALF_FRAME_NS = 1_000_000_000 // 60
 _MASK_STEPS = 1000
@@ -53,12 +50,19 @@ _NEUTRAL = np.array([0, 30, 0, 0], np.float32)
 
 @dataclass(frozen=True, slots=True)
 class DemoPlan:
-    """How much is shown to the simulated mouse, in trials of 30 s, and the seed of it all."""
+    """How many trials the simulated mouse watches, how long they are, and the seed of it all."""
 
     train: int = 40
     validation: int = 4
     test: int = 4
     seed: int = 1
+    trial_s: float = 30.0
+    calibration_s: float = 60.0
+
+    @property
+    def trial_frames(self) -> int:
+        """Frames of a trial."""
+        return round(self.trial_s * 30)
 
 
 def record_demo_session(
@@ -97,8 +101,9 @@ def record_demo_session(
         (Split.SHOW, 3 * plan.seed + 2, plan.test),
     ):
         chain_ = _chain(calcium, masks, calibration, source, clock)
-        recording = Recording(chain_, BehaviourJoin(_NEUTRAL), frames=_TRIAL_FRAMES)
-        for trial in _trials(recording, source, split, run_seed, count):
+        recording = Recording(chain_, BehaviourJoin(_NEUTRAL), frames=plan.trial_frames)
+        trials = _trials(recording, source, split, run_seed, seconds=count * plan.trial_s)
+        for trial in islice(trials, count):
             writer.add(trial, tier=tiers[done])
             done += 1
             report(done, len(tiers))
@@ -172,8 +177,8 @@ def make_demo_mouse(
 def _calibration(
     source: SimulatedSource, calcium: CalciumConfig, masks: Masks, plan: DemoPlan, *, clock: Clock
 ) -> Calibration:
-    """From the first minute under the microscope, with clips of the train split on the screen."""
-    own = calcium.model_copy(update={"calibration_s": _CALIBRATION_S})
+    """From a short run of its own, with clips of the train split on the screen."""
+    own = calcium.model_copy(update={"calibration_s": plan.calibration_s})
     chain_ = CalciumChain(
         own,
         masks=masks,
@@ -182,10 +187,11 @@ def _calibration(
         calibration=None,
         clock=clock,
     )
-    recording = Recording(chain_, BehaviourJoin(_NEUTRAL), frames=_TRIAL_FRAMES)
-    deque(_trials(recording, source, Split.TRAIN, 3 * plan.seed, _CALIBRATION_TRIALS), maxlen=0)
+    recording = Recording(chain_, BehaviourJoin(_NEUTRAL), frames=plan.trial_frames)
+    run = _trials(recording, source, Split.TRAIN, 3 * plan.seed, seconds=plan.calibration_s)
+    deque(run, maxlen=0)
     if chain_.calibration is None:
-        raise TooShortError(what="the calibration run", frames=0, needed=_TRIAL_FRAMES)
+        raise TooShortError(what="the calibration run", frames=0, needed=plan.trial_frames)
     return chain_.calibration
 
 
@@ -207,20 +213,16 @@ def _chain(
 
 
 def _trials(
-    recording: Recording, source: SimulatedSource, split: Split, run_seed: int, count: int
+    recording: Recording, source: SimulatedSource, split: Split, run_seed: int, *, seconds: float
 ) -> Iterator[Stretch]:
-    """`count` trials of a mouse that watches clip after clip until they are full."""
+    """Trials of a mouse that watches clip after clip for `seconds` and a little longer."""
     rng = np.random.default_rng([run_seed, 5])
     start_ns = _GRID.start_ns(_FIRST_FRAME) - int(rng.integers(_HALF_FRAME_NS, 5 * _HALF_FRAME_NS))
     rig = SimulatedMicroscope(source, run_seed, t_start_ns=start_ns)
-    clips = 2 + int(count * _TRIAL_S / _CLIP_S)
+    clips = _SPARE_CLIPS + int(seconds / _CLIP_S)
     shown = _shown_frames(embedded_clips(split, count=clips, seconds=_CLIP_S, seed=run_seed), rng)
-    trials = (
-        trial
-        for frame, (luminance, phase_ns) in enumerate(shown, start=_FIRST_FRAME)
-        for trial in _seen(recording, rig, luminance, frame=frame, phase_ns=phase_ns)
-    )
-    yield from islice(trials, count)
+    for frame, (luminance, phase_ns) in enumerate(shown, start=_FIRST_FRAME):
+        yield from _seen(recording, rig, luminance, frame=frame, phase_ns=phase_ns)
 
 
 def _shown_frames(

@@ -60,6 +60,7 @@ def fit_compact(
         Where to train; the CPU by default.
     """
     machines = Machines()
+    data.trials(VALIDATION)  # refuses a session without them now, not after the first steps
     found = survey(data)
     spec = _spec(data, found, config, core=core)
     twin = fresh_compact(spec, found, receptive_field_centers(data), seed=config.seed)
