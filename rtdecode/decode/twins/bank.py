@@ -43,7 +43,12 @@ def hermite_filters(orders: int, *, taps: int, width_px: float = 1.6) -> Float[T
 def strided_filters(
     filters: Float[Tensor, "order tap"], *, size: int, stride: int = 2
 ) -> Float[Tensor, "order out size"]:
-    """Matrices that filter a line of `size` pixels at every `stride`-th of them, zero outside."""
+    """Matrices that filter a line of `size` pixels at every `stride`-th of them, zero outside.
+
+    Each is centred on the `stride` pixels that it stands for. With an even stride an odd filter
+    would have its taps between pixels: each pixel then takes the nearest tap of even number, and
+    half of the taps take no part.
+    """
     taps = filters.shape[1]
     centre = torch.arange(0, size, stride, device=filters.device) + (stride - 1) / 2
     tap = torch.arange(size, device=filters.device)[None, :] - centre[:, None] + (taps - 1) / 2

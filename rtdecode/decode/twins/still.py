@@ -17,13 +17,30 @@ from rtdecode.decode.twins.sampling import corner_weights, looked_up
 DEFAULT_SIZES = {"channels": 64, "layers": 4, "first_px": 9, "later_px": 7}
 
 
+class FrozenNorm(nn.BatchNorm2d):
+    """Batch normalisation by what was learned, always: this twin is imported, never trained here.
+
+    Written out, as torch's own backward on a CPU (2.13) mistakes the layout of the gradient where
+    there is a single image, and scatters it over the screen.
+    """
+
+    def forward(
+        self, input: Float[Tensor, "image channel y x"]
+    ) -> Float[Tensor, "image channel y x"]:
+        if self.running_mean is None or self.running_var is None:
+            raise TypeError("a frozen norm needs its statistics")
+        scale = self.weight / (self.running_var + self.eps).sqrt()
+        shift = self.bias - self.running_mean * scale
+        return input * scale[:, None, None] + shift[:, None, None]
+
+
 class FirstLayer(nn.Module):
     """Convolution of the image without padding, normalised and bent."""
 
     def __init__(self, channels: int, *, filter_px: int) -> None:
         super().__init__()
         self.conv = nn.Conv2d(1, channels, filter_px, bias=False)
-        self.norm = nn.BatchNorm2d(channels)
+        self.norm = FrozenNorm(channels)
 
     def forward(
         self, image: Float[Tensor, "image 1 row col"]
@@ -41,7 +58,7 @@ class SeparableLayer(nn.Module):
             channels, channels, filter_px, padding=filter_px // 2, groups=channels, bias=False
         )
         self.mix_out = nn.Conv2d(channels, channels, 1, bias=False)
-        self.norm = nn.BatchNorm2d(channels)
+        self.norm = FrozenNorm(channels)
 
     def forward(
         self, maps: Float[Tensor, "image channel y x"]

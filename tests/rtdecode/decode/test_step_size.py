@@ -17,8 +17,14 @@ FLOOR = torch.full((NEURONS,), 0.01)
 MakeLinear = Callable[..., Linear]
 
 
-def predictor(twin: Linear) -> Callable[[Tensor], Tensor]:
-    return lambda video: twin(video[None], torch.zeros(1, len(video), 4))[0, -FREE:]
+def predictor(twin: Linear) -> Callable[..., Tensor]:
+    """Activity in the free frames, which follow the old ones."""
+
+    def predicted(*parts: Tensor) -> Tensor:
+        video = torch.cat(parts)[None]
+        return twin(video, torch.zeros(1, video.shape[1], 4))[0, -FREE:]
+
+    return predicted
 
 
 def measured(twin: Linear, prior: VideoPrior, weight: Tensor) -> float:

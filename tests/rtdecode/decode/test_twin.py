@@ -7,10 +7,21 @@ import torch
 from torch import Tensor
 
 from rtdecode.decode.twin import TailTwin, Twin, TwinSpec, predict_tail
+from rtdecode.decode.twin_folder import AnyTwin
 from rtdecode.decode.twins.compact import Compact
+from rtdecode.decode.twins.dwiseneuro.network import DwiseNeuro
 from rtdecode.decode.twins.linear import Linear
+from rtdecode.decode.twins.still import Still
 
 FRAMES = 40
+SIZES = {
+    "compact": {"hidden": 6, "features": 4, "filter_px": 6},
+    "linear": {"taps": 3},
+    "still": {"channels": 6, "layers": 3, "first_px": 5, "later_px": 3},
+    "dwiseneuro": {"expansion": 3, "squeeze": 2, "space_px": 3, "taps": 3, "groups": 2}
+    | {"hop_frames": 16, "core_0": 2, "core_1": 4, "cortex_0": 4},
+}
+KINDS: list[type[AnyTwin]] = [Compact, Linear, Still, DwiseNeuro]
 
 
 def compact(pace: int) -> Compact:
@@ -51,6 +62,28 @@ def test_a_twin_that_cannot_leave_frames_out_predicts_all_and_the_rest_is_cut(
     tail = predict_tail(twin, video, behaviour, frames=frames, every=every)
     newest_first = twin(video, behaviour).flip(1)[:, :frames:every]
     torch.testing.assert_close(tail, newest_first.flip(1))
+
+
+@pytest.mark.parametrize("frames", [1, 2, 34])
+@pytest.mark.parametrize("kind", KINDS)
+def test_its_gradient_is_that_of_finite_differences(kind: type[AnyTwin], frames: int) -> None:
+    """Along a random direction, in double precision: what the inversion descends is true."""
+    name = kind.__name__.lower()
+    twin = kind(TwinSpec(name, 4, 10, 12, sizes=SIZES[name])).eval().double()
+    generator = torch.Generator().manual_seed(5)
+    for parameter in twin.parameters():
+        parameter.data.normal_(0, 0.3, generator=generator)
+
+    def normal(*shape: int) -> Tensor:
+        return torch.randn(*shape, generator=generator, dtype=torch.float64)
+
+    video = (110 + 40 * normal(1, frames, 10, 12)).requires_grad_()
+    behaviour, pull, along = normal(1, frames, 4), normal(1, frames, 4), normal(*video.shape)
+    (gradient,) = torch.autograd.grad((twin(video, behaviour) * pull).sum(), video)
+    with torch.no_grad():
+        apart = twin(video + 1e-4 * along, behaviour) - twin(video - 1e-4 * along, behaviour)
+    expected = (apart * pull).sum() / 2e-4
+    torch.testing.assert_close((gradient * along).sum(), expected, rtol=1e-3, atol=1e-9)
 
 
 def test_twins_are_known_by_what_they_can_do(twin: Linear) -> None:
