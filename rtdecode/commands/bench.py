@@ -34,6 +34,31 @@ def wire(
 
 
 @app.command()
+def calcium(
+    size: Annotated[int, typer.Option(help="rows and columns of a scan in px", min=64)] = 512,
+    cells: Annotated[int, typer.Option(help="neurons in it", min=1)] = 1000,
+    scans: Annotated[int, typer.Option(help="timed scans for each setting", min=30)] = 600,
+    grow: Annotated[bool, typer.Option(help="time up to five times as many cells too")] = True,
+    json_file: Json = None,
+) -> None:
+    """Time of a scan in the calcium chain on one core, step by step; growth with cells."""
+    console = Console()
+    with errors_told():
+        # the calcium chain takes half a second to import, and no other verb of this file needs it
+        from rtdecode.report.bench_calcium import benchmark_calcium, growth
+
+        with console.status("timing"):
+            result = benchmark_calcium(size, cells, scans)
+            if grow:
+                result["growth"] = growth(size, [cells * n for n in range(1, 6)], scans // 2)
+        for table in calcium_tables(result):
+            console.print(table)
+        if json_file is not None:
+            settings = {"size_px": size, "cells": cells, "scans": scans}
+            write_benchmark(json_file, name="calcium speed", config=settings, results=result)
+
+
+@app.command()
 def latency(
     config: Annotated[Path, typer.Option(help="YAML config of the run to measure")],
     seconds: Annotated[float, typer.Option(help="length of the run", min=5)] = 60.0,
@@ -75,6 +100,25 @@ def decoder(
         if json_file is not None:
             settings = {"twin": str(twin), "frames": frames, "threads": threads}
             write_benchmark(json_file, name="decoder", config=settings, results=rows)
+
+
+def calcium_tables(result: dict[str, Any]) -> list[Table]:
+    """The steps of one setting, then the whole chain for each number of cells."""
+    steps = [
+        {"step": name, **times, "share_%": 100 * result["share"][name]}
+        for name, times in result["steps_cpu_ms"].items()
+    ]
+    whole = [{"cells": result["cells"], **_flat(result)}]
+    grown = [
+        {"cells": row["cells"], **_flat(row)} for row in result.get("growth", {"rows": []})["rows"]
+    ]
+    return [table_of(rows) for rows in (steps, whole, grown) if rows]
+
+
+def _flat(row: dict[str, Any]) -> dict[str, float]:
+    names = {"ms": "ms", "cpu_ms": "cpu ms"}
+    spreads = {f"{name} {p}": row[key][p] for key, name in names.items() for p in ("p50", "p99")}
+    return {"scans/s": row["scans_per_s"], "by cpu": row["cpu_scans_per_s"], **spreads}
 
 
 def table_of(rows: Sequence[dict[str, Any]]) -> Table:

@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtdecode.evaluate.alignment import Pair, Pairing
-from rtdecode.pipeline.calcium_report import report_calcium
 from rtdecode.pipeline.summary import Summary
 from rtdecode.report.session_report import write_session_report
 from rtdecode.runtime.config_file import read_config
@@ -44,8 +43,12 @@ def report_session(session: SessionLayout, summary: Summary) -> None:
     """
     (session.report / "summary.txt").write_text(summary.in_words() + "\n", encoding="utf-8")
     config = read_config(session.config)
-    if config.decode is None and report_calcium(session, summary, config.calcium):
-        return
+    if config.decode is None:
+        # the calcium chain takes half a second to import, and only such sessions need it
+        from rtdecode.pipeline.calcium_report import report_calcium
+
+        if report_calcium(session, summary, config.calcium):
+            return
     _report_reconstructions(session, summary, config)
 
 

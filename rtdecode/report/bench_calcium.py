@@ -1,7 +1,7 @@
 """What one scan costs in the calcium chain, step by step, on one core."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,10 +26,10 @@ P99_MS_TARGET = 10.0
 _RATE_HZ = 30.0
 _RADIUS_PX = 5
 _MOVIE_SCANS = 60
-_WARM_UP_SCANS = 20
+_WARM_UP_SCANS = 40
+"""Compiling, and the comparison of the first scans with the reference image, come before."""
 
 Report = dict[str, Any]
-NowNs = Callable[[], int]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,20 +41,35 @@ class _Field:
     movie: NDArray[np.uint16]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Times:
+    """What each call took, in ms of the wall clock and of the processor."""
+
+    wall: NDArray[np.float64]
+    cpu: NDArray[np.float64]
+
+    def summary(self) -> Report:
+        """Median, 99th percentile and largest of both, and calls a second by each median."""
+        return {
+            "scans_per_s": 1e3 / float(np.median(self.wall)),
+            "cpu_scans_per_s": 1e3 / float(np.median(self.cpu)),
+            "ms": _spread(self.wall),
+            "cpu_ms": _spread(self.cpu),
+        }
+
+
 def benchmark_calcium(size_px: int, cells: int, scans: int = 600, *, seed: int = 0) -> Report:
     """Time the chain on `scans` scans of `size_px` x `size_px` pixels with `cells` cells.
 
     Returns
     -------
-    `scans_per_s`, `ms` (p50, p99 and largest of the whole chain), the same in processor time
-    (`cpu_…`, which other programs on the machine do not lengthen), `steps_ms` (of each step
-    alone), `share` (each step's part of their sum), and what was asked for.
+    `scans_per_s` by the median, `ms` (p50, p99 and largest of the whole chain), the same in
+    processor time (`cpu_…`, which other programs on the machine lengthen little), `steps_cpu_ms`
+    (of each step alone), `share` (each step's part of their sum), and what was asked for.
     """
     field = _field_of_view(size_px, cells, np.random.default_rng(seed))
-    clock = HostClock()
-    chain_ms = _chain_times(field, scans, clock.now_ns)
-    cpu_ms = _chain_times(field, scans, time.thread_time_ns)
-    steps = {name: _times(step, scans, clock.now_ns) for name, step in _steps(field).items()}
+    chain = _chain_times(field, scans)
+    steps = {name: _times(step, scans).cpu for name, step in _steps(field).items()}
     middle = {name: float(np.median(times)) for name, times in steps.items()}
     total = sum(middle.values())
     return {
@@ -63,36 +78,53 @@ def benchmark_calcium(size_px: int, cells: int, scans: int = 600, *, seed: int =
         "scans": scans,
         "seed": seed,
         "threads": 1,
-        "scans_per_s": 1e3 / float(chain_ms.mean()),
-        "ms": _summary(chain_ms),
-        "cpu_scans_per_s": 1e3 / float(cpu_ms.mean()),
-        "cpu_ms": _summary(cpu_ms),
-        "steps_ms": {name: _summary(times) for name, times in steps.items()},
+        **chain.summary(),
+        "steps_cpu_ms": {name: _spread(times) for name, times in steps.items()},
         "share": {name: value / total for name, value in middle.items()},
         "target": {"scans_per_s": SCANS_PER_S_TARGET, "p99_ms": P99_MS_TARGET},
     }
 
 
-def growth(size_px: int, cells: tuple[int, ...], scans: int = 300) -> list[Report]:
-    """Time the chain for several numbers of cells in the same field of view."""
-    return [benchmark_calcium(size_px, count, scans) for count in cells]
+def growth(size_px: int, cells: Sequence[int], scans: int = 300, *, seed: int = 0) -> Report:
+    """Time the chain for several numbers of cells in the same field of view.
+
+    Returns
+    -------
+    `rows` with the times of each, and the line through their medians in processor time: `ms` and
+    `ms_per_1000_cells`, with the largest deviation from it as a share, `off_line`.
+    """
+    rows: list[Report] = []
+    for count in cells:
+        field = _field_of_view(size_px, count, np.random.default_rng(seed))
+        rows.append({"cells": count, **_chain_times(field, scans).summary()})
+    medians = np.array([row["cpu_ms"]["p50"] for row in rows])
+    slope, offset = np.polyfit(np.array(cells) / 1000, medians, 1)
+    line = offset + slope * np.array(cells) / 1000
+    return {
+        "rows": rows,
+        "ms": float(offset),
+        "ms_per_1000_cells": float(slope),
+        "off_line": float(np.abs(medians / line - 1).max()),
+    }
 
 
-def _summary(times_ms: NDArray[np.float64]) -> dict[str, float]:
+def _spread(times_ms: NDArray[np.float64]) -> dict[str, float]:
     p50, p99 = np.percentile(times_ms, [50, 99])
     return {"p50": float(p50), "p99": float(p99), "max": float(times_ms.max())}
 
 
-def _times(step: Callable[[int], object], scans: int, now_ns: NowNs) -> NDArray[np.float64]:
-    times = np.empty(scans)
-    for number in range(-_WARM_UP_SCANS, scans):
-        begun_ns = now_ns()
-        step(number + _WARM_UP_SCANS)
-        times[number] = (now_ns() - begun_ns) / 1e6
-    return times
+def _times(step: Callable[[int], object], scans: int) -> _Times:
+    clock, taken = HostClock(), []
+    for number in range(_WARM_UP_SCANS + scans):
+        begun = clock.now_ns(), time.thread_time_ns()
+        step(number)
+        ended_cpu_ns = time.thread_time_ns()
+        taken.append((clock.now_ns() - begun[0], ended_cpu_ns - begun[1]))
+    wall, cpu = np.array(taken[_WARM_UP_SCANS:]).T / 1e6
+    return _Times(wall, cpu)
 
 
-def _chain_times(field: _Field, scans: int, now_ns: NowNs) -> NDArray[np.float64]:
+def _chain_times(field: _Field, scans: int) -> _Times:
     chain = CalciumChain(
         CalciumConfig(),
         masks=field.masks,
@@ -105,7 +137,7 @@ def _chain_times(field: _Field, scans: int, now_ns: NowNs) -> NDArray[np.float64
         Received(Stamped("bench", number, 0, "host", _scan(field, number)), 0)
         for number in range(scans + _WARM_UP_SCANS)
     ]
-    return _times(lambda number: list(chain.step(received[number : number + 1])), scans, now_ns)
+    return _times(lambda number: list(chain.step(received[number : number + 1])), scans)
 
 
 def _scan(field: _Field, number: int) -> Scan:
