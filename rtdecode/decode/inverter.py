@@ -11,9 +11,10 @@ from torch import Tensor
 from rtdecode.decode.free_block import FreeBlock
 from rtdecode.decode.noise import Noise
 from rtdecode.decode.objective import neuron_weights, poisson_objective, rate_floor
+from rtdecode.decode.predictor import predictor
 from rtdecode.decode.prior import VideoPrior
 from rtdecode.decode.step_size import greatest_curvature
-from rtdecode.decode.twin import TailTwin, Twin, predict_tail
+from rtdecode.decode.twin import Twin
 from rtdecode.decode.warm_start import Memory, fresh_memory, shifted
 
 F32 = NDArray[np.float32]
@@ -50,19 +51,20 @@ class Inverter:
         free_frames: int,
         tau: float | None = None,
     ) -> None:
-        self._twin, self._noise = twin, noise
+        self._noise = noise
         self._block = FreeBlock(prior, frames=free_frames)
-        self._every = twin.pace if isinstance(twin, TailTwin) else 1
         self._tau = noise.tau if tau is None else torch.full_like(noise.tau, tau)
         self._floor = rate_floor(noise.dispersion)
         self._history = window_frames - free_frames
+        self._predicted = predictor(twin, history=self._history, free=free_frames)
+        self._every = self._predicted.every
         self._objective = prior.mean.new_zeros(())
         self.forget()
         mean = torch.tensor(twin.spec.behaviour_mean, device=prior.mean.device)
         self._rate = 1 / greatest_curvature(
             self._block,
             history=self._history,
-            predict=lambda video: self._predicted(video, mean.expand(window_frames, -1)),
+            predict=lambda old, free: self._predicted(old, free, mean.expand(window_frames, -1)),
             weight=self._weight(torch.ones(1, twin.spec.neurons, device=prior.mean.device)),
             floor=self._floor,
         )
@@ -90,9 +92,8 @@ class Inverter:
         """One step; its cost is one pass forward and one backward through the twin."""
         memory = self._memory
         ahead = (memory.u + _MOMENTUM * memory.velocity).requires_grad_()
-        video = torch.cat([memory.old, self._video(ahead, memory)])
         loss = poisson_objective(
-            self._predicted(video, observed.behaviour),
+            self._predicted(memory.old, self._video(ahead, memory), observed.behaviour),
             observed.recorded,
             observed.weight,
             floor=self._floor,
@@ -124,11 +125,6 @@ class Inverter:
 
     def _video(self, u: Tensor, memory: Memory) -> Tensor:
         return self._block.video(self._block.coefficients(u * memory.spread, memory.past))
-
-    def _predicted(self, video: Tensor, behaviour: Tensor) -> Tensor:
-        frames = self._block.frames
-        twin, every = self._twin, self._every
-        return predict_tail(twin, video[None], behaviour[None], frames=frames, every=every)[0]
 
     def _weight(self, measured: Tensor) -> Tensor:
         return neuron_weights(measured, self._noise.dispersion, tau=self._tau, every=self._every)

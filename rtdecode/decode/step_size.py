@@ -8,7 +8,10 @@ from torch import Tensor
 
 from rtdecode.decode.free_block import FreeBlock
 
-Predict = Callable[[Float[Tensor, "window row col"]], Float[Tensor, "compared neuron"]]
+Predict = Callable[
+    [Float[Tensor, "history row col"], Float[Tensor, "free row col"]],
+    Float[Tensor, "compared neuron"],
+]
 _ITERATIONS = 6
 _PROBE = 0.1
 """Length of the finite difference, in standard deviations of the prior."""
@@ -38,7 +41,7 @@ def greatest_curvature(
 
     def predicted(u: Tensor) -> Tensor:
         coefficients = block.coefficients(u * prior.innovation_sd, past)
-        return predict(torch.cat([old, block.video(coefficients)]))
+        return predict(old, block.video(coefficients))
 
     u = torch.randn(shape, generator=generator).to(prior.mean.device)
     direction = torch.randn(shape, generator=generator).to(prior.mean.device)
