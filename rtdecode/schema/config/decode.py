@@ -13,14 +13,21 @@ class DecodeConfig(Section):
     """Sliding-window inversion of the twin."""
 
     twin: Path | None = None
+    """Folder of the twin that is inverted, with its prior and its noise."""
     window_frames: Count = 36
+    """What the twin sees at once."""
     free_frames: Count | None = None
     """The newest frames of the window, which each step improves; None: the lag and four more."""
     lag_frames: Index = 8
+    """How many frames behind the newest responses a frame goes out."""
     steps: Count = 3
+    """Improvements of the window for each time that frames come in."""
     deadline_ms: Positive = 33.3
+    """Past this no further step begins; the window goes out as it stands."""
     tau: Positive | None = None
+    """Weight of what neurons say against the prior; null: as measured with the twin."""
     threads: Count = 1
+    """Threads that a step may use."""
 
     @property
     def free_frames_used(self) -> int:
@@ -47,4 +54,6 @@ class EmitConfig(Section):
     """Paced output: frame k goes out when its time has come, ready or late."""
 
     frame_rate_hz: Positive = 30.0
+    """Of the output, and of the grid on which everything is aligned."""
     budget_ms: NotNegative = 100.0
+    """Time that computing and transport may take before a frame counts as late."""

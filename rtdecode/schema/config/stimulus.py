@@ -31,21 +31,31 @@ class StimulusConfig(Section):
     """A window that shows clips, frame-locked to the movie's rate."""
 
     presenter: Presenter = Presenter.PSYCHOPY
+    """A real window, or none: frames are only counted and told."""
     display: Display = Display.AUTO
+    """Which X display the window opens on; auto: $DISPLAY, else a virtual one."""
     clips: Path | None = None
     """A video or a folder of videos, shown whole; without it the embedded clips are shown."""
     seed: int = 0
+    """Chooses embedded clips, and the order of all clips."""
     rows_px: Count = 36
+    """Rows of a movie frame, as decoded."""
     cols_px: Count = 64
+    """Columns of it."""
     frame_rate_hz: Positive = 30.0
+    """Of the movie; the monitor must refresh at least as often."""
     refresh_hz: Positive | None = None
     """Of the monitor; measured where it is not given, and checked where it is."""
     window_px: tuple[Count, Count] = (640, 360)
     """(width, height)."""
     fullscreen: bool = False
+    """Cover the screen, whatever `window_px` says."""
     screen: Index = 0
+    """Which of the display's screens, from 0."""
     sync_patch_px: Index = 40
+    """Side of the corner square that a photodiode watches; 0: none."""
     light_delay_ms: NotNegative = 0.0
+    """Time from a flip to light on the monitor, as measured with the photodiode."""
     clip_s: Positive = 10.0
     """Length of an embedded clip."""
     embedded_clips: Count = 12

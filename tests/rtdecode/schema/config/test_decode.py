@@ -1,0 +1,50 @@
+"""A window holds its lag, and frames go out while they are still free."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from rtdecode.schema.config.decode import DecodeConfig, EmitConfig
+
+
+@given(window=st.integers(1, 60), lag=st.integers(0, 60), free=st.none() | st.integers(1, 60))
+def test_a_frame_always_goes_out_while_it_is_free(window: int, lag: int, free: int | None) -> None:
+    settings = {"window_frames": window, "lag_frames": lag, "free_frames": free}
+    try:
+        config = DecodeConfig.model_validate(settings)
+    except ValidationError:
+        assert lag >= window or (free is not None and free <= lag)
+    else:
+        assert config.lag_frames < config.free_frames_used <= config.window_frames
+
+
+def test_four_frames_beyond_the_lag_are_free_where_nothing_is_said() -> None:
+    assert DecodeConfig(lag_frames=8).free_frames_used == 12
+    assert DecodeConfig(lag_frames=30, window_frames=32).free_frames_used == 32
+    assert DecodeConfig(free_frames=20).free_frames_used == 20
+
+
+@pytest.mark.parametrize("lag", [36, 40])
+def test_a_lag_outside_the_window_is_refused(lag: int) -> None:
+    with pytest.raises(ValidationError, match=rf"lag_frames={lag} .*below window_frames=36"):
+        DecodeConfig(lag_frames=lag)
+
+
+def test_too_few_free_frames_are_refused() -> None:
+    with pytest.raises(ValidationError, match="free_frames=8 must be above lag_frames=8"):
+        DecodeConfig(lag_frames=8, free_frames=8)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"steps": 0}, {"deadline_ms": 0}, {"tau": -1}, {"lag": 3}, {"deadline_ms": "inf"}]
+)
+def test_what_cannot_be_is_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(ValidationError, match=next(iter(wrong))):
+        DecodeConfig.model_validate(wrong)
+
+
+def test_a_frame_that_takes_no_time_is_never_late_by_config() -> None:
+    assert EmitConfig(budget_ms=0).budget_ms == 0
+    with pytest.raises(ValidationError, match="frame_rate_hz"):
+        EmitConfig(frame_rate_hz=0)
