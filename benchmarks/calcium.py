@@ -4,8 +4,9 @@
     .venv/bin/python benchmarks/calcium.py movie --shared ../shared
 
 `spikes`: every recording with a pipette on the cell, averaged to 30 and 8 Hz, goes through the
-chain's dF/F, deconvolution and calibration (first 10 s, default config); the table gives the best
-correlation with the spike counts over shifts of 0 to 3 scans, beside offline OASIS's.
+chain's dF/F, deconvolution and calibration (first 10 s, default config) at each lag, and through
+thresholded events and dF/F as it is; the table gives the best correlation with the spike counts
+over shifts of 0 to 3 scans, beside offline OASIS's.
 `movie`: shifts beside scikit-image's, traces beside an offline computation with scipy.
 Both write `benchmarks/results/calcium_*.json`. Needs the `dev` extra (oasis-deconv, scikit-image).
 """
@@ -32,11 +33,15 @@ from rtdecode.calcium.reference import mean_of_aligned
 from rtdecode.calcium.register import Registrar, Shift
 from rtdecode.calcium.scan_reader import Counts
 from rtdecode.report.benchmark_file import write_benchmark
-from rtdecode.schema.config.calcium import CalciumConfig
+from rtdecode.schema.config.calcium import Activity, CalciumConfig
 
 RESULTS = Path(__file__).parent / "results"
 RATES_HZ = (30.0, 8.0)
-LAGS = (0, 1, 2, 3)
+WAYS = {
+    **{f"online_lag_{lag}": CalciumConfig(deconvolution_lag_scans=lag) for lag in range(4)},
+    "online_events": CalciumConfig(activity=Activity.EVENTS),
+    "online_dff": CalciumConfig(activity=Activity.DFF),
+}
 SHIFTS = range(4)
 RESTING_COUNTS = 1000.0
 Floats = NDArray[np.float64]
@@ -92,14 +97,13 @@ def spikes_table(shared: Path) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for rate_hz in RATES_HZ:
         rows = []
-        for name, times, dff, spikes in recordings(shared):
+        for cell, times, dff, spikes in recordings(shared):
             trace, counts = at_rate(times, dff, spikes, rate_hz)
             _, offline, *_ = deconvolve(trace, penalty=1)
-            row: dict[str, Any] = {"cell": name, "spikes": int(counts.sum())}
+            row: dict[str, Any] = {"cell": cell, "spikes": int(counts.sum())}
             row["offline_oasis"] = agreement(offline, counts)
-            for lag in LAGS:
-                config = CalciumConfig(deconvolution_lag_scans=lag)
-                row[f"online_lag_{lag}"] = agreement(online(trace, rate_hz, config), counts)
+            for name, config in WAYS.items():
+                row[name] = agreement(online(trace, rate_hz, config), counts)
             rows.append(row)
             print(f"{rate_hz:4g} Hz", *(_short(value) for value in row.values()))
         found[f"{rate_hz:g}_hz"] = {"cells": rows, **_summary(rows)}
@@ -112,7 +116,7 @@ def _short(value: Any) -> str:
 
 
 def _summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    names = ["offline_oasis", *(f"online_lag_{lag}" for lag in LAGS)]
+    names = ["offline_oasis", *WAYS]
     mean = {name: float(np.mean([row[name] for row in rows])) for name in names}
     ratio = {name: mean[name] / mean["offline_oasis"] for name in names[1:]}
     return {"mean": mean, "ratio_of_means": ratio}

@@ -47,8 +47,7 @@ class ActivityEstimator:
         self, config: CalciumConfig, *, calibration: Calibration, wanted: Calibration | None = None
     ) -> None:
         rate = calibration.scan_rate_hz
-        is_oasis = config.activity is Activity.OASIS
-        self._lag = config.deconvolution_lag_scans if is_oasis else 0
+        self._lag = config.lag_scans
         self._share = np.float32(config.neuropil_weight)
         self._baseline = Baseline(
             calibration.count,

@@ -3,6 +3,8 @@
 from enum import StrEnum
 from pathlib import Path
 
+from pydantic import model_validator
+
 from rtdecode.schema.config.section import (
     Count,
     Fraction,
@@ -94,3 +96,16 @@ class CalciumConfig(Section):
     """Over which time a slow change of a neuron's mean activity is taken back; null: frozen."""
     frame_rate_hz: Positive = 30.0
     """Grid of the responses."""
+
+    @property
+    def lag_scans(self) -> int:
+        """Scans that activity is final behind the newest: those oasis waits, else none."""
+        return self.deconvolution_lag_scans if self.activity is Activity.OASIS else 0
+
+    @model_validator(mode="after")
+    def _plane_is_there(self) -> "CalciumConfig":
+        if self.plane >= self.planes:
+            raise ValueError(
+                f"plane={self.plane} counts from 0 and must be below planes={self.planes}"
+            )
+        return self

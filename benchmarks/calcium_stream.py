@@ -1,0 +1,157 @@
+"""A real movie at ten times its pace through each adapter for files; nothing may be lost.
+
+    .venv/bin/python benchmarks/calcium_stream.py --shared ../shared
+
+For `raw_movie` (TIFF and bare pixels), `tiff_tail` and `raw_tail` a whole run is started: recorder,
+bridge and decoder as real processes. Its log must hold every scan bit for bit and the fluorescence
+of every scan, which is compared with an offline computation: the same masks and shifts, scipy's
+cubic interpolation, dense weights. Writes `benchmarks/results/calcium_stream.json`.
+"""
+
+import argparse
+import tempfile
+import threading
+import time
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import numpy as np
+import tifffile
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from rtdecode.calcium.masks import Masks
+from rtdecode.pipeline.run import run_session
+from rtdecode.pipeline.summary import summarise
+from rtdecode.report.benchmark_file import write_benchmark
+from rtdecode.schema.config import RunConfig
+from rtdecode.schema.messages import Fluorescence, Health, Scan
+from rtdecode.session.layout import SessionLayout, named_session
+from rtdecode.session.reader import LogReader
+
+RESULTS = Path(__file__).parent / "results"
+RECORDED_HZ, SPEED = 30.0, 10.0
+IDLE_S = 5.0
+Movie = NDArray[np.uint16]
+
+
+def sources(movie: Movie, tiff: Path, scratch: Path) -> dict[str, dict[str, Any]]:
+    """Config of each source; `raw_tail` reads a file that grows while it does."""
+    rows, cols = movie.shape[1:]
+    movie.astype("<u2").tofile(scratch / "movie.raw")
+    tifffile.imwrite(scratch / "scan_00001.tif", movie, photometric="minisblack", metadata=None)
+    size = {"rows_px": rows, "cols_px": cols}
+    pace = {"scan_rate_hz": RECORDED_HZ, "speed": SPEED}
+    tail = {"scan_rate_hz": RECORDED_HZ * SPEED, "idle_s": IDLE_S, **size}
+    return {
+        "raw_movie, TIFF": {"kind": "raw_movie", "path": tiff, **pace},
+        "raw_movie, bare": {"kind": "raw_movie", "path": scratch / "movie.raw", **pace, **size},
+        "tiff_tail": {
+            "kind": "tiff_tail",
+            "path": scratch / "scan_00001.tif",
+            "idle_s": IDLE_S,
+            **pace,
+        },
+        "raw_tail": {"kind": "raw_tail", "path": scratch / "grows.raw", **tail},
+    }
+
+
+def grow(path: Path, movie: Movie, begun: Event) -> None:
+    """Write scans at ten times their pace, as a rig does, once the bridge looks."""
+    begun.wait()
+    with path.open("wb", buffering=0) as file:
+        first = time.monotonic()
+        for number, scan in enumerate(movie, start=1):
+            file.write(scan.astype("<u2").tobytes())
+            time.sleep(max(0.0, first + number / (RECORDED_HZ * SPEED) - time.monotonic()))
+
+
+def streamed(source: dict[str, Any], movie: Movie, folder: Path) -> dict[str, Any]:
+    """Figures of one run."""
+    config = RunConfig.model_validate(
+        {
+            "processes": ["recorder", "bridge", "decoder"],
+            "seconds": 120.0,
+            "acquisition": {"source": source},
+            "calcium": {
+                "detector": "local_correlation",
+                "detector_scans": 200,
+                "calibration_s": 1.0,
+            },
+            "decode": None,
+        }
+    )
+    session, begun = named_session(folder), Event()
+    if source["kind"] == "raw_tail":
+        threading.Thread(target=grow, args=(source["path"], movie, begun), daemon=True).start()
+
+    def hear(name: str, health: Health) -> None:
+        if name == "bridge" and health.state == "running":
+            begun.set()
+
+    outcome = run_session(config, session, stop=Event(), on_health=hear)
+    summary = summarise(session)
+    scans = [body for body in bodies(session, Scan) if isinstance(body, Scan)]
+    read = [body for body in bodies(session, Fluorescence) if isinstance(body, Fluorescence)]
+    same = sum(
+        np.array_equal(scan.pixels_counts, pixels)
+        for scan, pixels in zip(scans, movie, strict=False)
+    )
+    span_s = (scans[-1].t_end_ns - scans[0].t_start_ns) / 1e9
+    return {
+        "ended": outcome.reason,
+        "scans": len(scans),
+        "scans_bit_for_bit": same,
+        "scans_per_s": len(scans) / span_s,
+        "fluorescence": len(read),
+        "in_order": [one.number for one in read] == list(range(len(movie))),
+        "lost_messages": summary.lost_messages,
+        **agreement(session, movie, read),
+    }
+
+
+def bodies(session: SessionLayout, kind: type[Scan] | type[Fluorescence]) -> Any:
+    """What the log holds of one kind, in order."""
+    for item in LogReader(session.log).messages(lambda stream: stream.endswith(f"/{kind.kind}")):
+        yield item.message.body
+
+
+def agreement(session: SessionLayout, movie: Movie, read: list[Fluorescence]) -> dict[str, Any]:
+    """Correlation of each neuron's trace with the offline computation on the whole movie."""
+    masks = Masks.load(session.folder / "masks.npz")
+    dense = np.zeros((masks.count, movie[0].size))
+    for neuron, (first, last) in enumerate(zip(masks.indptr, masks.indptr[1:], strict=False)):
+        dense[neuron, masks.pixels[first:last]] = masks.weights[first:last]
+    dense /= dense.sum(1, keepdims=True)
+    offline = [
+        dense @ ndimage.shift(movie[one.number].astype(float), one.shift_px, order=3).ravel()
+        for one in read
+    ]
+    pairs = zip(np.array([one.f_counts for one in read]).T, np.array(offline).T, strict=True)
+    r = [float(np.corrcoef(ours, theirs)[0, 1]) for ours, theirs in pairs]
+    return {"cells": masks.count, "median_r": float(np.median(r)), "lowest_r": min(r)}
+
+
+def main() -> None:
+    """Stream the movie through each source."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--shared", type=Path, default=Path("../shared"))
+    shared = parser.parse_args().shared.resolve()
+    tiff = shared / "data" / "raw_twophoton" / "sample_mouse2p_first1000.tiff"
+    movie, results = tifffile.imread(tiff), {}
+    with tempfile.TemporaryDirectory() as folder:
+        scratch = Path(folder)
+        for number, (name, source) in enumerate(sources(movie, tiff, scratch).items()):
+            results[name] = streamed(source, movie, scratch / f"session{number}")
+            print(name, results[name], flush=True)
+    write_benchmark(
+        RESULTS / "calcium_stream.json",
+        name="calcium stream",
+        config={"recorded_hz": RECORDED_HZ, "speed": SPEED},
+        results=results,
+    )
+
+
+if __name__ == "__main__":
+    main()
