@@ -2,7 +2,7 @@
 
 import typer
 
-from rtdecode.commands import bench, fit, import_twin, live, sessions
+from rtdecode.commands import bench, fit, import_twin, live, reconstruct, sessions
 
 app = typer.Typer(
     name="rtdecode",
@@ -12,9 +12,11 @@ app = typer.Typer(
 )
 app.registered_commands += live.app.registered_commands
 app.registered_commands += sessions.app.registered_commands
+bench.app.registered_commands += reconstruct.bench_app.registered_commands
 app.add_typer(bench.app, name="bench")
 app.add_typer(fit.app, name="fit")
 app.registered_commands += import_twin.app.registered_commands
+app.registered_commands += reconstruct.app.registered_commands
 
 
 def main() -> None:

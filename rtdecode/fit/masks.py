@@ -90,7 +90,7 @@ def _gradient(twin: Twin, data: SensoriumFolder, alpha: F32, rng: np.random.Gene
     own = data.stretch(trials[first], first=start, frames=frames)
     foreign = torch.from_numpy(data.stretch(trials[second], first=start, frames=frames).video)
     mask = torch.from_numpy(alpha).expand(frames, -1, -1).clone().requires_grad_(True)
-    shown = torch.lerp(foreign, torch.from_numpy(own.video), mask)
+    shown = torch.lerp(foreign, torch.from_numpy(own.video), mask.clamp(0, 1))
     recorded = torch.from_numpy(own.responses[-_FRAMES:])
     behaviour = torch.from_numpy(own.behaviour)[None]
     predicted = predict_tail(twin, shown[None], behaviour, frames=_FRAMES)[0]

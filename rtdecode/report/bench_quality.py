@@ -1,16 +1,25 @@
 """The ladder: every method on the same trials, mask and twin, as JSON and as figures."""
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rtdecode.fit.ablation import ColdStart, without_prior
 from rtdecode.fit.datasets.sensorium import SensoriumFolder
 from rtdecode.fit.mean_frame import mean_frame_of
 from rtdecode.fit.methods import FittedTwin, LinearDecoder, MeanFrame, Method, Offline, Online
-from rtdecode.fit.reconstruct import Scored, fitted_twin, reconstruct, summary_of, trained_clips
+from rtdecode.fit.reconstruct import (
+    Scored,
+    fitted_twin,
+    reconstruct,
+    summary_of,
+    trained_clips,
+    without_nan,
+)
 from rtdecode.fit.reconstruction_run import (
     OFFLINE_ITERATIONS,
     free_mask,
@@ -28,7 +37,7 @@ from rtdecode.schema.interfaces import Clock
 Row = dict[str, Any]
 
 LAGS = (0, 2, 4, 8, 16, 30)
-STEPS = (1, 3, 10)
+STEPS = (1, 2, 3, 10, 30)
 NEURON_PARTS = (2, 4, 8)
 LAG, STEP_COUNT = 8, 3
 
@@ -113,6 +122,7 @@ def bench_quality(
     iterations: int,
     clock: Clock,
     report: Callable[[str], None],
+    rungs: Rungs | None = None,
 ) -> list[Row]:
     """Run the whole ladder; writes `quality.json` and figures into `out`, gives the rows.
 
@@ -126,7 +136,7 @@ def bench_quality(
     ladder = Ladder(data, fitted, pixels, tier=tier, trials=trials, clock=clock, report=report)
     ladder.run("mean", MeanFrame(mean_frame_of(data)))
     ladder.run("ridge", LinearDecoder(_ridge(data, out / f"ridge_lag{LAG}", report)))
-    _online_rungs(ladder)
+    _online_rungs(ladder, rungs or Rungs())
     ladder.run("offline", Offline(fitted[:1], iterations=OFFLINE_ITERATIONS))
     if iterations:
         _reference_rungs(ladder, free_mask(data, mask, twins), iterations)
@@ -138,23 +148,26 @@ def bench_quality(
         "iterations": iterations,
         "scored_pixels": int(pixels.sum()),
     }
-    write_benchmark(out / "quality.json", name="quality", config=settings, results=ladder.rows)
+    results = without_nan(ladder.rows)
+    write_benchmark(out / "quality.json", name="quality", config=settings, results=results)
     draw_figures(ladder.rows, out)
     return ladder.rows
 
 
-def _online_rungs(ladder: Ladder) -> None:
+def _online_rungs(ladder: Ladder, rungs: Rungs) -> None:
     one = ladder.twins[:1]
-    for lag in LAGS:
+    for lag in rungs.lags:
         ladder.run("online", Online(one, online_config(lag_frames=lag, steps=STEP_COUNT)))
-    for steps in STEPS:
+    for steps in rungs.steps:
         if steps != STEP_COUNT:
             ladder.run("online", Online(one, online_config(lag_frames=LAG, steps=steps)))
     usual = online_config(lag_frames=LAG, steps=STEP_COUNT)
+    ladder.run("online, cold start", ColdStart(one[0], usual))
+    ladder.run("online, no prior", Online([without_prior(one[0])], usual))
     ladder.run("online, noise-free", Online(one, usual), kind=Input.PREDICTED)
     if _has_traces(ladder.data):
         ladder.run("online, strict", Online(one, usual), kind=Input.TRACES)
-    for part in NEURON_PARTS:
+    for part in rungs.neuron_parts:
         kept = np.arange(ladder.data.neurons) % part == 0
         ladder.run(f"online, 1/{part} of the neurons", Online(one, usual), kept=kept)
     for size in range(2, len(ladder.twins) + 1):
