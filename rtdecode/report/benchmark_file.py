@@ -27,9 +27,16 @@ def write_benchmark(path: Path, *, name: str, config: Mapping[str, Any], results
     path.parent.mkdir(parents=True, exist_ok=True)
     content = {
         "benchmark": name,
-        "command": ["rtdecode", *sys.argv[1:]],
-        "config": dict(config),
+        "command": ["rtdecode", *map(_without_folders, sys.argv[1:])],
+        "config": {name: _without_folders(value) for name, value in config.items()},
         "environment": asdict(environment_here()),
         "results": results,
     }
     path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+def _without_folders(value: Any) -> Any:
+    """The name alone of a path from the root: where it lies is this machine's own affair."""
+    if isinstance(value, list | tuple):
+        return [_without_folders(one) for one in value]
+    return Path(value).name if isinstance(value, str) and value.startswith("/") else value

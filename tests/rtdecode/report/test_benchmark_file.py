@@ -1,7 +1,10 @@
 """A result can be read back, and says what it was measured on."""
 
 import json
+import sys
 from pathlib import Path
+
+import pytest
 
 from rtdecode.report.benchmark_file import write_benchmark
 
@@ -15,3 +18,14 @@ def test_figures_come_with_commit_machine_versions_and_settings(tmp_path: Path) 
     assert content["environment"]["git_revision"]
     assert content["environment"]["cores"] >= 1
     assert "numpy" in content["environment"]["versions"]
+
+
+def test_where_files_lie_on_this_machine_is_not_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["/bin/rtdecode", "bench", "--twin", str(tmp_path / "mouse")])
+    twins = [str(tmp_path / "mouse"), "configs/demo.yaml"]
+    write_benchmark(tmp_path / "r.json", name="decoder", config={"twins": twins}, results={})
+    content = json.loads((tmp_path / "r.json").read_text())
+    assert content["command"] == ["rtdecode", "bench", "--twin", "mouse"]
+    assert content["config"] == {"twins": ["mouse", "configs/demo.yaml"]}
