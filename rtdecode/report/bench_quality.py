@@ -36,10 +36,17 @@ from rtdecode.schema.interfaces import Clock
 
 Row = dict[str, Any]
 
-LAGS = (0, 2, 4, 8, 16, 30)
-STEPS = (1, 2, 3, 10, 30)
-NEURON_PARTS = (2, 4, 8)
 LAG, STEP_COUNT = 8, 3
+
+
+@dataclass(frozen=True, slots=True)
+class Rungs:
+    """Which settings of the online decoder are compared with the usual ones."""
+
+    lags: Sequence[int] = (0, 2, 4, LAG, 16, 30)
+    steps: Sequence[int] = (1, 2, STEP_COUNT, 10, 30)
+    neuron_parts: Sequence[int] = (2, 4, 8)
+    """The neurons are divided by these; the others count as missing."""
 
 
 class Ladder:

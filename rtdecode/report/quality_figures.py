@@ -43,7 +43,7 @@ def lag_panel(axes: Axes, rows: Sequence[Row]) -> None:
             best["video_r"]["mean"], color=_REFERENCE, ls="--", lw=1, label="reference, best"
         )
     axes.set_xlabel("lag (ms)")
-    axes.legend(frameon=False, fontsize=8)
+    _legend(axes)
 
 
 def compute_panel(axes: Axes, rows: Sequence[Row]) -> None:
@@ -58,7 +58,7 @@ def compute_panel(axes: Axes, rows: Sequence[Row]) -> None:
         _curve(axes, chosen, at=lambda row: row["twin_passes_per_frame"], color=color, label=label)
     axes.set_xscale("log")
     axes.set_xlabel("twin passes for each frame")
-    axes.legend(frameon=False, fontsize=8)
+    _legend(axes)
 
 
 def neuron_panel(axes: Axes, rows: Sequence[Row]) -> None:
@@ -90,7 +90,13 @@ def ensemble_panel(axes: Axes, rows: Sequence[Row]) -> None:
     chosen = [row for row in best if row is not None]
     _curve(axes, chosen, at=lambda row: row["twins"], color=_REFERENCE, label="reference, best")
     axes.set_xlabel("twins")
-    axes.legend(frameon=False, fontsize=8)
+    _legend(axes)
+
+
+def _legend(axes: Axes) -> None:
+    """Names of what is drawn, if anything is."""
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(frameon=False, fontsize=8)
 
 
 def _named(rows: Sequence[Row], name: str) -> list[Row]:
