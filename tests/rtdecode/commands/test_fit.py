@@ -1,0 +1,100 @@
+"""From a session folder to what is fitted to it; a wrong folder is said in one sentence."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner, Result
+
+from rtdecode.commands.fit import app
+from rtdecode.decode.twin_folder import load_twin
+from rtdecode.fit.datasets.sensorium import SensoriumFolder
+from rtdecode.fit.ridge import Ridge
+
+MASK = "mask.npy"
+
+
+def told(verb: str, **options: object) -> Result:
+    arguments = [
+        word for name, value in options.items() for word in (f"--{name.replace('_', '-')}", value)
+    ]
+    return CliRunner().invoke(app, [verb, *map(str, arguments), "--threads", "1"])
+
+
+def test_a_twin_is_trained_and_how_well_it_predicts_is_said(
+    blob_session: SensoriumFolder, tmp_path: Path
+) -> None:
+    done = told("twin", data=blob_session.folder, out=tmp_path / "t", steps=50, seed=2)
+    assert done.exit_code == 0, done.output
+    assert load_twin(tmp_path / "t").spec.neurons == 12
+    assert "single-trial r" in done.stdout
+    assert (tmp_path / "t" / "training.json").read_text().count('"seed": 2') == 1
+
+
+def test_a_linear_decoder_is_fitted_and_its_penalty_is_marked(
+    blob_session: SensoriumFolder, tmp_path: Path
+) -> None:
+    done = told("ridge", data=blob_session.folder, out=tmp_path / "r", lag_frames=3)
+    assert done.exit_code == 0, done.output
+    ridge = Ridge.load(tmp_path / "r")
+    assert ridge.lag_frames == 3
+    assert f"{ridge.penalty:g} *" in done.stdout
+
+
+def test_a_mask_that_would_be_empty_is_a_failure_with_a_remedy(
+    blob_session: SensoriumFolder, blob_twin: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / MASK
+    done = told("mask", data=blob_session.folder, twin=blob_twin, out=out, steps=1)
+    assert done.exit_code == 1
+    assert "give more --steps" in done.stderr
+    assert not out.exists()
+
+
+def test_a_mask_is_written_with_its_transparency(
+    blob_session: SensoriumFolder, blob_twin: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / MASK
+    done = told("mask", data=blob_session.folder, twin=blob_twin, out=out, steps=300)
+    assert done.exit_code == 0, done.output
+    mask = np.load(out)
+    assert f"{mask.sum()} of {mask.size} pixels" in done.stdout
+    np.testing.assert_array_equal(np.load(tmp_path / "mask_transparency.npy") >= 1, mask)
+
+
+@pytest.mark.parametrize("verb", ["twin", "ridge", "mask"])
+def test_a_wrong_folder_is_bad_input_with_a_named_reason(
+    verb: str, blob_twin: Path, tmp_path: Path
+) -> None:
+    options: dict[str, object] = {"data": tmp_path / "nothing", "out": tmp_path / "out"}
+    done = told(verb, **options, **({"twin": blob_twin} if verb == "mask" else {}))
+    assert done.exit_code == 2
+    assert done.stderr.startswith("rtdecode: session file")
+    assert "tiers.npy does not exist: give a folder in the Sensorium 2023 layout" in done.stderr
+    assert "Traceback" not in done.output
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_architecture_that_cannot_be_trained_is_bad_input(
+    blob_session: SensoriumFolder, tmp_path: Path
+) -> None:
+    done = told("twin", data=blob_session.folder, out=tmp_path / "t", model="huge")
+    assert done.exit_code == 2
+    assert "no training for model 'huge': choose compact" in done.stderr
+
+
+def test_a_twin_that_is_none_is_bad_input(blob_session: SensoriumFolder, tmp_path: Path) -> None:
+    done = told("mask", data=blob_session.folder, twin=tmp_path, out=tmp_path / MASK)
+    assert done.exit_code == 2
+    assert "twin.json does not exist" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("verb", "options"), [("twin", {"steps": 3}), ("ridge", {"lag_frames": -1}), ("mask", {})]
+)
+def test_options_that_cannot_be_are_bad_input(
+    verb: str, options: dict[str, object], tmp_path: Path
+) -> None:
+    done = told(verb, data=tmp_path, out=tmp_path / "out", **options)
+    assert done.exit_code == 2
+    assert "--" in done.stderr

@@ -1,0 +1,73 @@
+"""Published weights become a twin folder by one command."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from typer.testing import CliRunner, Result
+
+from rtdecode.cli import app
+from rtdecode.decode.twin import TwinSpec
+from rtdecode.decode.twin_folder import load_twin
+from rtdecode.decode.twins.dwiseneuro.network import DwiseNeuro
+
+SIZES = {
+    "expansion": 2,
+    "squeeze": 4,
+    "space_px": 3,
+    "taps": 3,
+    "groups": 2,
+    "hop_frames": 8,
+    "core_0": 4,
+    "cortex_0": 6,
+}
+
+
+@pytest.fixture
+def weights(tmp_path: Path) -> Path:
+    """A checkpoint in the published layout whose readout is padded by a neuron."""
+    state = DwiseNeuro(TwinSpec("dwiseneuro", 5, sizes=SIZES)).state_dict()
+    theirs = {
+        name.replace("_conv_dw", "_covn_dw").replace("readout.", "readouts.0."): value
+        for name, value in state.items()
+    }
+    torch.save({"nn_state_dict": theirs}, tmp_path / "theirs.pth")
+    return tmp_path / "theirs.pth"
+
+
+def told(weights: Path, out: Path, *words: str) -> Result:
+    return CliRunner().invoke(app, ["import-twin", str(weights), "--out", str(out), *words])
+
+
+def test_a_checkpoint_becomes_a_folder_and_what_it_is_is_said(
+    weights: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "twin"
+    done = told(weights, out, "--format", "dwiseneuro", "--neurons", "5")
+    assert done.exit_code == 0, done.output
+    assert "dwiseneuro twin of 5 neurons (not causal)" in done.stdout
+    assert load_twin(out).spec.neurons == 5
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (["--format", "onnx"], "--format onnx is not known: give one of sensorium2022, dwiseneuro"),
+        (["--format", "sensorium2022"], "no readout position"),
+        (["--format", "dwiseneuro", "--mouse", "3"], "choose one of them with --mouse"),
+        (["--format", "dwiseneuro", "--neurons", "9"], "a readout of 6 neurons for mouse 0, not 9"),
+    ],
+)
+def test_what_does_not_fit_is_bad_input(
+    weights: Path, tmp_path: Path, words: list[str], reason: str
+) -> None:
+    done = told(weights, tmp_path / "twin", *words)
+    assert done.exit_code == 2
+    assert reason in done.stderr
+    assert not (tmp_path / "twin").exists()
+
+
+def test_a_missing_file_is_bad_input(tmp_path: Path) -> None:
+    done = told(tmp_path / "none.pth", tmp_path / "twin", "--format", "dwiseneuro")
+    assert done.exit_code == 2
+    assert "none.pth does not exist: give the file that the authors published" in done.stderr
