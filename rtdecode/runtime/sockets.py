@@ -195,8 +195,8 @@ class Collector:
         return _drained(self._socket, self._clock, wait_s)
 
 
-_BATCH = 256
-"""A reader that has fallen behind still comes up for air after this many messages."""
+_BATCH = 64
+"""A reader that has fallen behind still says that it lives after this many messages."""
 
 
 def _drained(

@@ -21,7 +21,7 @@ from rtdecode.schema.messages import ClockProbe, Command, Health
 log = logging.getLogger(__name__)
 _READY_S = 90.0
 _STOP_S = 10.0
-_SILENT_NS = 15_000_000_000
+_SILENT_S = 15.0
 _MOST_RESTARTS = 3
 _TAIL_LINES = 12
 
@@ -56,6 +56,8 @@ class Supervisor:
     logs: Path
     on_health: Callable[[str, Health], None] = lambda _name, _health: None
     env: Mapping[str, str] | None = None
+    silent_s: float = _SILENT_S
+    """A process that says nothing for so long hangs, and is killed."""
     _children: dict[str, _Child] = field(default_factory=dict)
 
     def start(
@@ -95,8 +97,10 @@ class Supervisor:
                 if code is not None:
                     self._mend(child, code)
                 elif self._is_silent(child):
-                    log.warning("%s has been silent for too long: killed", child.spec.name)
+                    log.warning("%s said nothing for %g s: killed", child.spec.name, self.silent_s)
                     child.popen.kill()
+                    # it takes a while to die, and is silent meanwhile
+                    child.heard_ns = 0
         return "stopped as asked"
 
     def end(self) -> dict[str, int]:
@@ -164,7 +168,7 @@ class Supervisor:
         self.desk.tell(name, replace(probe, t_heard_ns=heard_ns, t_answered_ns=heard_ns))
 
     def _is_silent(self, child: _Child) -> bool:
-        return child.heard_ns > 0 and self.clock.now_ns() - child.heard_ns > _SILENT_NS
+        return child.heard_ns > 0 and self.clock.now_ns() - child.heard_ns > self.silent_s * 1e9
 
     def _mend(self, child: _Child, code: int) -> None:
         refused = code == BadInputError.exit_code

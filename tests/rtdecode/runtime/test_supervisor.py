@@ -1,5 +1,7 @@
 """Real child processes: all go at once, a dead one is started again or ends the run, none stays."""
 
+import os
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -117,6 +119,17 @@ def test_one_that_refuses_its_input_is_not_asked_again(nursery: Nursery) -> None
     nursery.supervisor.start([nursery.spec("refuses", restarts=True)], stop=Event())
     with pytest.raises(ProcessFailedError, match="refuses ended with exit code 2"):
         nursery.supervisor.watch(Event(), until_ns=nursery.until(30))
+
+
+def test_one_that_hangs_is_killed_once(nursery: Nursery, caplog: pytest.LogCaptureFixture) -> None:
+    nursery.supervisor.start([nursery.spec("one")], stop=Event())
+    nursery.supervisor.silent_s = 1.0
+    os.kill(nursery.supervisor.pids()["one"], signal.SIGSTOP)
+    with pytest.raises(ProcessFailedError, match="one ended with exit code -9"):
+        nursery.supervisor.watch(Event(), until_ns=nursery.until(30))
+    assert [record.getMessage() for record in caplog.records] == [
+        "one said nothing for 1 s: killed"
+    ]
 
 
 def test_the_clean_end_of_a_source_is_the_end_of_the_run(nursery: Nursery) -> None:
