@@ -139,6 +139,7 @@ def mask(
     twin: Annotated[Path, typer.Option(help="folder of the session's twin")],
     out: Annotated[Path, typer.Option(help=".npy file to write, (row, col) bool")],
     steps: Annotated[int, typer.Option(help="gradient steps", min=1)] = 1000,
+    scored_from: Annotated[float, typer.Option(help="least transparency of a scored pixel")] = 1.0,
     seed: Seed = 0,
     threads: Threads = 0,
 ) -> None:
@@ -160,7 +161,7 @@ def mask(
                 seed=seed,
                 report=lambda done: shown.update(task, completed=done),
             )
-        scored = save_mask(alpha, out)
+        scored = save_mask(alpha, out, scored_from=scored_from)
         console.print(f"{out}: {np.count_nonzero(scored)} of {scored.size} pixels are scored")
 
 

@@ -21,7 +21,7 @@ from rtdecode.calcium.calibration import Calibration
 from rtdecode.calcium.masks import Masks, masks_from_lists
 from rtdecode.decode.twin_folder import load_twin
 from rtdecode.fit.datasets.sensorium import TRAIN, VALIDATION, SensoriumFolder, Stretch
-from rtdecode.fit.masks import fit_transparency, save_mask
+from rtdecode.fit.masks import TRAINED_FROM, fit_transparency, save_mask
 from rtdecode.fit.recording import Recording
 from rtdecode.fit.session_folder import SessionWriter
 from rtdecode.fit.training import Outcome
@@ -45,6 +45,8 @@ _SPARE_CLIPS = 2
 _FIRST_FRAME = 300
 _HALF_FRAME_NS = 1_000_000_000 // 60
 _MASK_STEPS = 1000
+_SCORED_FROM = TRAINED_FROM
+"""This mouse looks at nearly the whole screen, where the published threshold leaves no pixel."""
 _NEUTRAL = np.array([0, 30, 0, 0], np.float32)
 
 
@@ -170,7 +172,7 @@ def make_demo_mouse(
         seed=config.seed,
         report=lambda done: report("scoring mask", done, _MASK_STEPS),
     )
-    save_mask(alpha, out / SCORING_MASK_FILE)
+    save_mask(alpha, out / SCORING_MASK_FILE, scored_from=_SCORED_FROM)
     return outcome
 
 

@@ -64,17 +64,17 @@ def fit_transparency(
     return alpha
 
 
-def save_mask(alpha: F32, path: Path) -> NDArray[np.bool_]:
-    """Write the scored pixels to `path` and the transparency beside it; gives the former.
+def save_mask(alpha: F32, path: Path, *, scored_from: float = SCORED_FROM) -> NDArray[np.bool_]:
+    """Write the pixels to score to `path` and the transparency beside it; gives the former.
 
     Raises
     ------
     EmptyMaskError
         If no pixel is transparent enough to be scored.
     """
-    scored = alpha >= SCORED_FROM
+    scored = alpha >= scored_from
     if not scored.any():
-        raise EmptyMaskError(highest=float(alpha.max()), needed=SCORED_FROM)
+        raise EmptyMaskError(highest=float(alpha.max()), needed=scored_from)
     path.parent.mkdir(parents=True, exist_ok=True)
     np.save(path, scored)
     np.save(path.with_name(f"{path.stem}_transparency.npy"), alpha)

@@ -46,6 +46,12 @@ def test_pixels_from_a_transparency_of_1_on_are_scored(tmp_path: Path) -> None:
     np.testing.assert_array_equal(np.load(tmp_path / "new" / "m_transparency.npy"), alpha)
 
 
+def test_another_threshold_can_be_asked_for(tmp_path: Path) -> None:
+    alpha = np.array([[0.2, 0.5], [0.7, 0.49]], np.float32)
+    scored = save_mask(alpha, tmp_path / "m.npy", scored_from=0.5)
+    assert scored.tolist() == [[False, True], [True, False]]
+
+
 def test_a_mask_without_pixels_is_refused(tmp_path: Path) -> None:
     with pytest.raises(EmptyMaskError, match=r"highest is 0\.40"):
         save_mask(np.full((2, 2), 0.4, np.float32), tmp_path / "m.npy")
