@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -92,18 +93,17 @@ def measured(seconds: float, folder: Path) -> tuple[list[dict[str, Sample]], int
 
 
 def summed(moments: Sequence[Mapping[str, Sample]]) -> dict[str, dict[str, object]]:
-    """`figures` of each process and of all together."""
-    names = sorted({name for moment in moments for name in moment})
+    """`figures` of each process that lasts, and of all together."""
+    seen = Counter(name for moment in moments for name in moment)
+    lasting = {name for name, times in seen.items() if times > len(moments) / 2}
     whole = [
         Sample(min(one.t_s for one in m.values()), *np.array(list(m.values()))[:, 1:].sum(0))
         for m in moments
     ]
-    complete = [
-        sample.t_s for sample, m in zip(whole, moments, strict=True) if len(m) == len(names)
-    ]
+    complete = [all_of.t_s for all_of, m in zip(whole, moments, strict=True) if lasting <= set(m)]
     settling_s = min(SETTLING_S, (complete[-1] - complete[0]) / 3)
     settled_s = (complete[0] + settling_s, complete[-1])
-    each = {name: [m[name] for m in moments if name in m] for name in names}
+    each = {name: [m[name] for m in moments if name in m] for name in sorted(lasting)}
     return {
         name: figures(samples, settled_s=settled_s)
         for name, samples in (each | {"whole demo": whole}).items()
