@@ -32,21 +32,24 @@ class Predictor(Protocol):
         ...
 
 
-def predictor(twin: Twin, *, history: int, free: int) -> Predictor:
-    """The fastest way to ask `twin` about the last `free` frames of history + free."""
+def predictor(twin: Twin, *, history: int, free: int, every: int | None = None) -> Predictor:
+    """The fastest way to ask `twin` about the last `free` frames of history + free.
+
+    It answers for each `every`-th of them, by default as many as the twin can without loss.
+    """
     frozen_on_host = isinstance(twin, Compact) and not (
         twin.weights.requires_grad or twin.weights.is_cuda
     )
     if isinstance(twin, Compact) and frozen_on_host:
-        return CompactPredictor(twin, history=history, free=free)
-    return WholeWindow(twin, free=free)
+        return CompactPredictor(twin, history=history, free=free, every=every)
+    return WholeWindow(twin, free=free, every=every)
 
 
 class WholeWindow:
     """Any twin, asked about the whole window each time."""
 
-    def __init__(self, twin: Twin, *, free: int) -> None:
-        self.every = twin.pace if isinstance(twin, TailTwin) else 1
+    def __init__(self, twin: Twin, *, free: int, every: int | None = None) -> None:
+        self.every = every or (twin.pace if isinstance(twin, TailTwin) else 1)
         self._twin, self._free = twin, free
 
     def __call__(
@@ -64,11 +67,12 @@ class WholeWindow:
 class CompactPredictor:
     """The compact twin; what it says of old frames is worked out once for all steps."""
 
-    def __init__(self, twin: Compact, *, history: int, free: int) -> None:
-        self.every, self._twin = twin.pace, twin
+    def __init__(self, twin: Compact, *, history: int, free: int, every: int | None = None) -> None:
+        self.every, self._twin = every or twin.pace, twin
         total, compared = history + free, -(-free // self.every)
-        kernel = twin.response_kernel.detach().abs()
-        rated = newest_frames(total, count=compared + len(kernel) - 1, every=self.every)
+        kernel, spacing = twin.response_kernel.detach().abs(), twin.pace // self.every
+        reach = (len(kernel) - 1) * spacing
+        rated = newest_frames(total, count=compared + reach, every=self.every)
         before = [frame for frame in rated if frame < history]
         self._rated = rated
         self._old = CompactDrive(twin, frames_in=history, wanted=before) if before else None
@@ -77,6 +81,7 @@ class CompactPredictor:
             kernel[None],
             frames_in=len(rated),
             wanted=torch.tensor(newest_frames(len(rated), count=compared, every=1)),
+            spacing=spacing,
         )[0]
         self._settled_for: Tensor | None = None
         self._settled = twin.bias.new_zeros(0, twin.spec.neurons)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
+from rtdecode.decode.predictor import Predictor, predictor
 from rtdecode.decode.twin import Twin
 from rtdecode.fit.training import poisson_loss
 
@@ -60,10 +61,12 @@ def reference_video(
     """
     recorded, state = torch.from_numpy(responses), torch.from_numpy(behaviour)
     free = torch.from_numpy(mask)
+    window = min(_WINDOW_FRAMES, len(responses))
+    activity = predictor(twin, history=0, free=window, every=1)
     video = torch.full((len(responses), *mask.shape), _GREY)
     momentum = torch.zeros_like(video)
     for step in range(1, iterations + 1):
-        gradient = _mean_gradient(twin, video, recorded, state) * free
+        gradient = _mean_gradient(activity, video, recorded, state) * free
         momentum = _MOMENTUM * momentum + (1 - _MOMENTUM) * gradient.clamp(-1, 1)
         video = (video - _rate(step) * momentum / (1 - _MOMENTUM**step)).clamp(0, 255)
         if step in report_at:
@@ -83,22 +86,21 @@ def window_starts(frames: int) -> list[int]:
 
 
 def _mean_gradient(
-    twin: Twin,
+    activity: Predictor,
     video: Float[Tensor, "frame row col"],
     recorded: Float[Tensor, "frame neuron"],
     behaviour: Float[Tensor, "frame channel"],
 ) -> Float[Tensor, "frame row col"]:
     """Direction of each window's gradient, averaged over the windows that hold a frame."""
-    starts = window_starts(len(video))
-    cut = [slice(start, start + _WINDOW_FRAMES) for start in starts]
-    windows = torch.stack([video[part] for part in cut]).requires_grad_(True)
-    predicted = twin(windows, torch.stack([behaviour[part] for part in cut]))
-    loss = poisson_loss(predicted, torch.stack([recorded[part] for part in cut]))
-    (gradients,) = torch.autograd.grad(loss, windows)
-    norms = gradients.flatten(1).norm(dim=1)
+    nothing_before = video[:0]
     total, count = torch.zeros_like(video), torch.zeros(len(video), 1, 1)
-    for part, gradient, norm in zip(cut, gradients, norms, strict=True):
-        total[part] += gradient / (norm + 1e-12)
+    for start in window_starts(len(video)):
+        part = slice(start, start + _WINDOW_FRAMES)
+        window = video[part].clone().requires_grad_(True)
+        predicted = activity(nothing_before, window, behaviour[part])
+        loss = poisson_loss(predicted, recorded[part])
+        (gradient,) = torch.autograd.grad(loss, window)
+        total[part] += gradient / (gradient.norm() + 1e-12)
         count[part] += 1
     return total / count
 

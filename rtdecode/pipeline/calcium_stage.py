@@ -5,25 +5,21 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
 from rtdecode.calcium import CalciumChain
 from rtdecode.calcium.calibration import Calibration
 from rtdecode.calcium.detect import detected_masks
 from rtdecode.calcium.mask_files import read_masks
 from rtdecode.calcium.masks import Masks
 from rtdecode.calcium.reference import mean_of_aligned
+from rtdecode.pipeline.calcium_warm_up import warm_up_calcium
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.config.calcium import Detector
 from rtdecode.schema.errors import MasksMissingError
 from rtdecode.schema.interfaces import Clock
-from rtdecode.schema.messages import Fluorescence, Health, Received, Responses, Scan, Stamped
+from rtdecode.schema.messages import Fluorescence, Health, Received, Responses, Scan
 
 log = logging.getLogger(__name__)
 Out = Fluorescence | Responses | Health
-_WARM_UP_SCANS = 6
-_WARM_UP_PERIOD_NS = 66_666_667
 MASKS_FILE = "masks.npz"
 CALIBRATION_FILE = "calibration.npz"
 
@@ -51,11 +47,12 @@ class CalciumStage(Protocol):
 
 
 def calcium_stage(config: RunConfig, *, clock: Clock) -> CalciumStage:
-    """The chain that the run asks for.
+    """The chain that the run asks for, its loops compiled.
 
     Raises MasksMissingError where the config names neither masks nor a detector, and whatever is
     wrong with the files of masks and calibration.
     """
+    warm_up_calcium(clock)
     if config.calcium.masks is not None:
         calibration = _calibration(config.calcium.calibration)
         # files that do not say which axis comes first are read with the reference's shape
@@ -73,21 +70,15 @@ class MaskedChain:
         calibration = _calibration(config.calcium.calibration)
         wanted = _calibration(config.calcium.rescale_to)
         self._masks = masks
-
-        def chain() -> CalciumChain:
-            return CalciumChain(
-                config.calcium,
-                masks=masks,
-                scan_rate_hz=config.acquisition.source.scan_rate_hz,
-                reference=None,
-                calibration=calibration,
-                wanted=wanted,
-                clock=clock,
-            )
-
-        if calibration is not None:
-            _warm_up(chain(), calibration.reference_counts)
-        self._chain = chain()
+        self._chain = CalciumChain(
+            config.calcium,
+            masks=masks,
+            scan_rate_hz=config.acquisition.source.scan_rate_hz,
+            reference=None,
+            calibration=calibration,
+            wanted=wanted,
+            clock=clock,
+        )
 
     @property
     def neurons(self) -> int:
@@ -108,19 +99,6 @@ class MaskedChain:
 
 def _calibration(path: Path | None) -> Calibration | None:
     return None if path is None else Calibration.load(path)
-
-
-def _warm_up(chain: CalciumChain, picture: NDArray[np.float32]) -> None:
-    """Carry a few scans through, so that the first real one finds all loops compiled.
-
-    Loading them takes up to two seconds, for which the first frames of a run would be late.
-    """
-    pixels = picture.clip(0, np.iinfo(np.uint16).max).astype(np.uint16)
-    for number in range(_WARM_UP_SCANS):
-        start_ns = number * _WARM_UP_PERIOD_NS
-        scan = Scan(pixels, number, 0, start_ns, start_ns + _WARM_UP_PERIOD_NS)
-        for _ in chain.step([Received(Stamped("warm-up", number, 0, "host", scan), 0)]):
-            pass
 
 
 class DetectingChain:

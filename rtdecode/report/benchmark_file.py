@@ -27,7 +27,7 @@ def write_benchmark(path: Path, *, name: str, config: Mapping[str, Any], results
     path.parent.mkdir(parents=True, exist_ok=True)
     content = {
         "benchmark": name,
-        "command": ["rtdecode", *map(_without_folders, sys.argv[1:])],
+        "command": [Path(sys.argv[0]).name, *map(_without_folders, sys.argv[1:])],
         "config": {name: _without_folders(value) for name, value in config.items()},
         "environment": asdict(environment_here()),
         "results": results,

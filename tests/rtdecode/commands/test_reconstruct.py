@@ -28,7 +28,7 @@ def shown(table: Any) -> str:
 
 def summary(**changes: Any) -> dict[str, Any]:
     metric = {"mean": 0.5123, "ci95": [0.4, 0.6], "per_clip": [0.4, 0.6]}
-    metrics = {name: metric for name in ("video_r", "frame_r", "ssim", "shift_ms")}
+    metrics = dict.fromkeys(("video_r", "frame_r", "ssim", "shift_ms"), metric)
     cost = {"twin_passes_per_frame": 3.0, "seconds_per_frame": 0.0123}
     which = {"method": "online", "lag_frames": 8, "steps": 3, "neurons": 2000}
     return {**metrics, **cost, **which, **changes}

@@ -26,14 +26,15 @@ def window(history: int, free: int) -> tuple[torch.Tensor, torch.Tensor, torch.T
     return video[:history], video[history:].requires_grad_(), behaviour
 
 
+@pytest.mark.parametrize("every", [None, 1])
 @pytest.mark.parametrize(("history", "free"), [(24, 12), (7, 5), (0, 20), (3, 1), (24, 11)])
 def test_a_compact_twin_says_the_same_with_its_old_frames_worked_out_once(
-    history: int, free: int
+    history: int, free: int, every: int | None
 ) -> None:
     twin = compact()
     old, new, behaviour = window(history, free)
-    fast = CompactPredictor(twin, history=history, free=free)
-    plain = WholeWindow(twin, free=free)
+    fast = CompactPredictor(twin, history=history, free=free, every=every)
+    plain = WholeWindow(twin, free=free, every=every)
     assert fast.every == plain.every
     for _ in range(2):
         predicted, expected = (ask(old, new, behaviour) for ask in (fast, plain))

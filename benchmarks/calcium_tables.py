@@ -1,0 +1,123 @@
+"""Tables of docs/calcium.md."""
+
+from results_as_tables import result, table
+
+SPIKES = ("offline_oasis", "online_lag_1", "online_lag_3")
+
+
+def step_table() -> str:
+    """Time of each step of the chain."""
+    speed = result("calcium_speed")
+    rows = [
+        [name, f"{times['p50']:.2f}", f"{times['p99']:.2f}", f"{100 * speed['share'][name]:.0f} %"]
+        for name, times in speed["steps_cpu_ms"].items()
+    ]
+    return table(["step", "median ms", "99 % ms", "share"], rows)
+
+
+def growth_table() -> str:
+    """Time of the whole chain by number of cells."""
+    rows = [
+        [
+            f"{row['cells']:,}",
+            *(f"{row['cpu_ms'][part]:.2f}" for part in ("p50", "p99")),
+            f"{row['cpu_scans_per_s']:.0f}",
+            *(f"{row['ms'][part]:.2f}" for part in ("p50", "p99")),
+        ]
+        for row in result("calcium_speed")["growth"]["rows"]
+    ]
+    head = ["cells", "median ms", "99 % ms", "scans/s", "median ms, by the wall", "99 %"]
+    return table(head, rows)
+
+
+def stream_table() -> str:
+    """A real movie through recorder, bridge and decoder."""
+    rows = [
+        [
+            name,
+            f"{run['scans_per_s']:.0f}",
+            f"{run['scans_bit_for_bit']:,} of {run['scans']:,}",
+            f"{run['fluorescence']:,}",
+            str(run["lost_messages"]),
+            f"{run['median_r']:.4f}",
+        ]
+        for name, run in result("calcium_stream").items()
+    ]
+    head = ["source", "scans/s", "in the log, bit for bit", "read", "lost", "median r with offline"]
+    return table(head, rows)
+
+
+def movie_table() -> str:
+    """Registration and traces of a real movie beside other implementations."""
+    movie = result("calcium_movie")
+    known, beside, traces = (movie[k] for k in ("known_shifts", "scikit_image_px", "extraction"))
+    rows = [
+        ["known shifts: error, median / largest px", known["chain_median_px"], "chain_largest_px"],
+        ["the same of scikit-image", known["scikit_image_median_px"], "scikit_image_largest_px"],
+    ]
+    told = [[name, f"{median:.3f} / {known[largest]:.3f}"] for name, median, largest in rows]
+    told += [
+        [f"single scans: difference from scikit-image, {how}, median px", f"{beside[key]:.3f}"]
+        for how, key in {
+            "same window": "same_window_median",
+            "no window": "no_window_median",
+            "no window, whitened": "no_window_whitened_median",
+        }.items()
+    ]
+    told.append(
+        [
+            "scikit-image against itself, plain and whitened, median px",
+            f"{beside['scikit_image_plain_to_whitened_median']:.3f}",
+        ]
+    )
+    told.append(
+        [
+            f"traces of {movie['cells']} cells: r with offline, median / lowest",
+            f"{traces['median_r']:.4f} / {traces['lowest_r']:.4f}",
+        ]
+    )
+    return table(["", "value"], told)
+
+
+def ways_table() -> str:
+    """Each way to activity beside offline OASIS, on true spikes."""
+    rates = result("calcium_spikes")
+    names = {
+        "offline_oasis": "offline OASIS (oasis-deconv)",
+        **{f"online_lag_{lag}": f"online, lag of {lag} scans" for lag in range(4)},
+        "online_events": "online, thresholded events",
+        "online_dff": "online, dF/F as it is",
+    }
+    rows = []
+    for key, name in names.items():
+        row = [name]
+        for rate in rates.values():
+            ratio = rate["mean"][key] / rate["mean"]["offline_oasis"]
+            row += [f"{rate['mean'][key]:.3f}", f"{ratio:.2f}"]
+        rows.append(row)
+    return table(["", "30 Hz: mean r", "of offline", "8 Hz: mean r", "of offline"], rows)
+
+
+def spikes_table() -> str:
+    """The same for each recording."""
+    fast, slow = (rate["cells"] for rate in result("calcium_spikes").values())
+    rows = [
+        [
+            one["cell"].replace("_", " "),
+            str(one["spikes"]),
+            *(f"{row[key]:.2f}" for row in (one, other) for key in SPIKES),
+        ]
+        for one, other in zip(fast, slow, strict=True)
+    ]
+    head = [f"{rate} Hz {name}" for rate in (30, 8) for name in ("offline", "lag 1", "lag 3")]
+    return table(["recording", "spikes", *head], rows)
+
+
+TABLES = {
+    "steps": step_table,
+    "growth": growth_table,
+    "stream": stream_table,
+    "movie": movie_table,
+    "ways": ways_table,
+    "spikes": spikes_table,
+}

@@ -1,0 +1,23 @@
+"""Write the tables of the docs from the results in `benchmarks/results`.
+
+    python benchmarks/doc_tables.py
+
+A test holds that they say what the results say.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import calcium_tables
+import quality_tables
+from results_as_tables import ROOT, filled
+
+TABLES: dict[Path, dict[str, Callable[[], str]]] = {
+    ROOT / "README.md": {"quality": quality_tables.short_table},
+    ROOT / "docs" / "decoder.md": {"ladder": quality_tables.ladder_table},
+    ROOT / "docs" / "calcium.md": calcium_tables.TABLES,
+}
+
+if __name__ == "__main__":
+    for page, tables in TABLES.items():
+        page.write_text(filled(page.read_text(encoding="utf-8"), tables), encoding="utf-8")

@@ -1,0 +1,63 @@
+"""Loads the calcium chain's compiled loops before the first scan needs them."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rtdecode.calcium import CalciumChain
+from rtdecode.calcium.calibration import Calibration
+from rtdecode.calcium.masks import masks_from_lists
+from rtdecode.calcium.reference import mean_of_aligned
+from rtdecode.schema.config.calcium import CalciumConfig
+from rtdecode.schema.interfaces import Clock
+from rtdecode.schema.messages import Received, Scan, Stamped
+
+_SIDE_PX = 32
+_SCANS = 6
+_REACH_PX = 4.0
+_PERIOD_NS = 66_666_667
+_DETECTORS = (np.uint16, np.int16)
+
+
+def warm_up_calcium(clock: Clock) -> None:
+    """Carry made-up scans of a small field through a chain of their own.
+
+    Loading the loops takes up to two seconds, for which the first frames of a run would be late.
+    They are compiled for each kind of pixels, and for pixels that nobody may write to, as those
+    are that come out of a message.
+    """
+    noise = np.random.default_rng(0).poisson(50, (_SIDE_PX, _SIDE_PX))
+    for kind in _DETECTORS:
+        pixels = noise.astype(kind)
+        pixels.flags.writeable = False
+        chain = _small_chain(mean_of_aligned([pixels, pixels], max_shift_px=_REACH_PX), clock)
+        for number in range(_SCANS):
+            start_ns = number * _PERIOD_NS
+            scan = Scan(pixels, number, 0, start_ns, start_ns + _PERIOD_NS)
+            for _ in chain.step([Received(Stamped("warm-up", number, 0, "host", scan), 0)]):
+                pass
+
+
+def _small_chain(reference: NDArray[np.float32], clock: Clock) -> CalciumChain:
+    """Two cells that overlap, so that no step is left out."""
+    cells = [np.arange(400, 420), np.arange(410, 430)]
+    masks = masks_from_lists((_SIDE_PX, _SIDE_PX), [(cell, np.ones(len(cell))) for cell in cells])
+    plain = np.ones(len(cells), np.float32)
+    calibration = Calibration(
+        reference_counts=reference,
+        scan_rate_hz=1e9 / _PERIOD_NS,
+        baseline_counts=plain,
+        neuropil_counts=plain,
+        noise=plain,
+        decay_tau_s=plain,
+        activity_quantiles=np.zeros((len(cells), 2), np.float32),
+        activity_mean=plain,
+        activity_sd=plain,
+    )
+    return CalciumChain(
+        CalciumConfig(),
+        masks=masks,
+        scan_rate_hz=None,
+        reference=None,
+        calibration=calibration,
+        clock=clock,
+    )

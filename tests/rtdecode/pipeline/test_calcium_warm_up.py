@@ -1,0 +1,59 @@
+"""After the warm-up no scan of any microscope waits for a loop to be compiled."""
+
+import subprocess
+import sys
+from textwrap import dedent
+
+SCRIPT = dedent("""
+    import sys
+
+    import numpy as np
+
+    from rtdecode.calcium import CalciumChain, baseline, deconvolve, demix, extract, resample
+    from rtdecode.calcium.masks import masks_from_lists
+    from rtdecode.pipeline.calcium_warm_up import warm_up_calcium
+    from rtdecode.runtime.clock import HostClock
+    from rtdecode.runtime.codec import pack, unpack
+    from rtdecode.schema.config.calcium import CalciumConfig
+    from rtdecode.schema.messages import Received, Scan, Stamped
+
+    LOOPS = [
+        loop
+        for module in (baseline, deconvolve, demix, extract, resample)
+        for loop in vars(module).values()
+        if hasattr(loop, "signatures")
+    ]
+
+    def compiled():
+        return {(loop.__name__, str(one)) for loop in LOOPS for one in loop.signatures}
+
+    warm_up_calcium(HostClock())
+    before = compiled()
+    rng = np.random.default_rng(1)
+    cells = [(np.arange(900, 930), np.ones(30)), (np.arange(915, 960), np.ones(45))]
+    for kind in ("uint16", "int16"):
+        chain = CalciumChain(
+            CalciumConfig(reference_scans=3, calibration_s=0.3),
+            masks=masks_from_lists((40, 48), cells),
+            scan_rate_hz=None,
+            reference=None,
+            calibration=None,
+            clock=HostClock(),
+        )
+        image = rng.normal(60, 20, (40, 48)).clip(1)
+        for n in range(12):
+            scan = Scan(rng.poisson(image).astype(kind), n, 0, n * 50_000_000, n * 50_000_000 + 1)
+            message = unpack(pack(Stamped("bridge", n, 0, "host", scan)))
+            for _ in chain.step([Received(message, 0)]):
+                pass
+    assert {name for name, _ in before} == {loop.__name__ for loop in LOOPS}
+    assert compiled() == before, compiled() - before
+""")
+
+
+def test_no_loop_is_compiled_after_the_warm_up() -> None:
+    # in a process of its own: here other tests may have compiled what the warm-up has missed
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
