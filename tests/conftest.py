@@ -14,6 +14,12 @@ settings.register_profile(
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
     max_examples=50,
+    # The same examples each time: what passed once passes on every machine.
+    derandomize=True,
+)
+# Other examples each time, and more of them: `pytest --hypothesis-profile explore`.
+settings.register_profile(
+    "explore", settings.get_profile("rtdecode"), derandomize=False, max_examples=500
 )
 settings.load_profile("rtdecode")
 
