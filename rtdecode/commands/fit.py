@@ -30,7 +30,7 @@ from rtdecode.schema.config.fit import TrainingConfig
 
 app = typer.Typer(no_args_is_help=True, help="Fit twins, baselines and masks to a session.")
 
-Data = Annotated[Path, typer.Option(help="session in the Sensorium 2023 layout")]
+Data = Annotated[Path, typer.Option(help="session in the Sensorium layout (see docs/data.md)")]
 Out = Annotated[Path, typer.Option(help="folder to write")]
 Seed = Annotated[int, typer.Option(help="of everything that is random")]
 Minutes = Annotated[float | None, typer.Option(help="end by then, whatever the steps", min=0.05)]
@@ -148,15 +148,17 @@ def mask(
     with errors_told():
         from rtdecode.decode.twin_folder import load_twin
         from rtdecode.fit.datasets.sensorium import SensoriumFolder
+        from rtdecode.fit.datasets.stills import StillClips, StillSession, is_still_session
         from rtdecode.fit.masks import fit_transparency, save_mask
         from rtdecode.fit.memory import prepare_process
 
         prepare_process(threads=threads_used(threads))
+        still = is_still_session(data)
         with progress_shown(console) as shown:
             task = shown.add_task("mask", total=steps, told="")
             alpha = fit_transparency(
                 load_twin(twin),
-                SensoriumFolder(data),
+                StillClips(StillSession(data)) if still else SensoriumFolder(data),
                 steps=steps,
                 seed=seed,
                 report=lambda done: shown.update(task, completed=done),

@@ -130,6 +130,8 @@ def summary_table(summary: dict[str, Any]) -> Table:
     for metric in ("video_r", "frame_r", "ssim", "shift_ms"):
         value = summary[metric]
         low, high = value["ci95"]
+        if value["mean"] is None:  # still images have no time
+            continue
         table.add_row(metric, f"{value['mean']:.3f}", f"{low:.3f} to {high:.3f}")
     table.add_row("twin passes a frame", f"{summary['twin_passes_per_frame']:.3g}", "")
     table.add_row("ms a frame", f"{1000 * summary['seconds_per_frame']:.2f}", "")

@@ -10,6 +10,7 @@ from near 0.
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -18,7 +19,7 @@ from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
 from rtdecode.decode.twin import Twin, predict_tail
-from rtdecode.fit.datasets.sensorium import VALIDATION, SensoriumFolder
+from rtdecode.fit.datasets.sensorium import VALIDATION, Stretch
 from rtdecode.schema.errors import EmptyMaskError
 
 F32 = NDArray[np.float32]
@@ -33,9 +34,22 @@ _BLUR_PX = 5.0
 _HIGHEST_START = 0.05
 
 
+class Clips(Protocol):
+    """What is looked at: a session with video, or held-out images one after the other."""
+
+    rows_px: int
+    cols_px: int
+
+    def trials(self, tier: str) -> tuple[int, ...]: ...
+
+    def frames(self, number: int) -> int: ...
+
+    def stretch(self, number: int, *, first: int = 0, frames: int | None = None) -> Stretch: ...
+
+
 def fit_transparency(
     twin: Twin,
-    data: SensoriumFolder,
+    data: Clips,
     *,
     steps: int,
     seed: int,
@@ -46,7 +60,7 @@ def fit_transparency(
     Parameters
     ----------
     twin, data
-        A trained twin and the session it was trained on; its validation trials are used.
+        A trained twin and the session it was trained on; its validation clips are used.
     steps
         Gradient steps; the published procedure takes 1,000.
     seed
@@ -81,7 +95,7 @@ def save_mask(alpha: F32, path: Path, *, scored_from: float = SCORED_FROM) -> ND
     return np.asarray(scored, np.bool_)
 
 
-def _gradient(twin: Twin, data: SensoriumFolder, alpha: F32, rng: np.random.Generator) -> F32:
+def _gradient(twin: Twin, data: Clips, alpha: F32, rng: np.random.Generator) -> F32:
     """Of one pair of trials: of unit norm over pixels and frames, then averaged over frames."""
     trials = data.trials(VALIDATION)
     frames = twin.spec.history_frames + _FRAMES

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtdecode.fit.datasets.sensorium import SensoriumFolder
+from rtdecode.fit.datasets.stills import is_still_session
 from rtdecode.fit.masks import TRAINED_FROM
 from rtdecode.fit.mean_frame import mean_frame_of
 from rtdecode.fit.methods import (
@@ -32,6 +33,7 @@ from rtdecode.fit.reconstruct import (
 )
 from rtdecode.fit.reference import ITERATIONS
 from rtdecode.fit.ridge import Ridge
+from rtdecode.fit.still_run import reconstruct_stills
 from rtdecode.fit.trial import Input, trials_of
 from rtdecode.schema.config.decode import DecodeConfig
 from rtdecode.schema.errors import MissingOptionError, NeuronCountError
@@ -65,6 +67,8 @@ def run_request(
 
     `report` is told the trials done, their number, and the last one's video_r.
     """
+    if is_still_session(request.data):
+        return _run_stills(request, clock=clock, report=report)
     data = SensoriumFolder(request.data)
     total = len(data.trials(request.tier))
     twins = [fitted_twin(folder, neurons=data.neurons) for folder in request.twins]
@@ -93,11 +97,35 @@ def run_request(
     return summary
 
 
+def _run_stills(
+    request: Request, *, clock: Clock, report: Callable[[int, int, float], None]
+) -> dict[str, Any]:
+    summary = reconstruct_stills(
+        request.data,
+        request.out,
+        tier=request.tier,
+        method=request.method,
+        twins=request.twins,
+        iterations=request.iterations,
+        mask=lambda shape: screen_mask(shape, request.mask, request.twins),
+        clock=clock,
+        report=report,
+    )
+    write_summary(summary, request.out)
+    return summary
+
+
 def scoring_mask(
     data: SensoriumFolder, path: Path | None, twins: tuple[Path, ...]
 ) -> NDArray[np.bool_]:
     """The mask in `path`, else the one beside the first twin, else the whole screen."""
-    shape = (data.rows_px, data.cols_px)
+    return screen_mask((data.rows_px, data.cols_px), path, twins)
+
+
+def screen_mask(
+    shape: tuple[int, int], path: Path | None, twins: tuple[Path, ...]
+) -> NDArray[np.bool_]:
+    """As `scoring_mask`, for a screen of so many rows and columns."""
     if path is None and twins and (twins[0] / MASK_FILE).is_file():
         path = twins[0] / MASK_FILE
     return np.ones(shape, np.bool_) if path is None else read_mask(path, shape=shape)

@@ -56,6 +56,7 @@ from rtdecode.schema.errors.settings import (
     UnknownFormatError,
     UnknownModelError,
     UnreadableFileError,
+    UnsuitedMethodError,
 )
 from rtdecode.schema.errors.twin import (
     BehaviourChannelsError,
@@ -122,4 +123,5 @@ __all__ = [
     "UnknownOrderError",
     "UnreadableFileError",
     "UnsafePickleError",
+    "UnsuitedMethodError",
 ]

@@ -53,6 +53,16 @@ class MissingOptionError(BadInputError):
         super().__init__(f"{option} is needed for {needed_for}: give it")
 
 
+class UnsuitedMethodError(BadInputError):
+    """A way to reconstruct that does not fit the data."""
+
+    def __init__(self, *, method: str, suited: Sequence[str], data: Path) -> None:
+        super().__init__(
+            f"{data} holds still images, for which there is no --method {method}: "
+            f"choose {' or '.join(suited)}"
+        )
+
+
 class UnknownModelError(BadInputError):
     """A twin of this architecture cannot be trained here."""
 
