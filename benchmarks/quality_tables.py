@@ -46,3 +46,17 @@ def short_table() -> str:
     rows.append(_shown(best, "published procedure, at its best iteration"))
     rows.append(_shown(of_reference[-1], "published procedure, at its last iteration"))
     return _headed(iter(rows))
+
+
+def stills_table() -> str:
+    """A real mouse and still images: each way, inside the mask and on the whole screen."""
+    rows = []
+    for way, scores in result("stills").items():
+        row = [way]
+        for part in scores.values():
+            low, high = part["video_r"]["ci95"]
+            row.append(f"{part['video_r']['mean']:.3f} ({low:.3f} to {high:.3f})")
+        rows.append([*row, f"{scores['mask']['frame_r']['mean']:.3f}"])
+    return table(
+        ["", "pooled r in the mask (95 %)", "on the whole screen", "mean r of an image"], rows
+    )

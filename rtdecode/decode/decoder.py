@@ -4,7 +4,9 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from numpy.typing import NDArray
+from torch import Tensor
 
 from rtdecode.decode.inverter import Inverter, Observed
 from rtdecode.decode.noise import Noise, even_noise
@@ -27,6 +29,9 @@ class Decoder:
     window takes them all and is improved once, by `steps` steps or as many as the deadline
     allows (at least one). The result is the best so far, with the number of steps it had.
 
+    `sd` is the posterior's standard deviation of a pixel, `posterior_sd`, by frames behind the
+    newest; without it reconstructions carry zeros.
+
     Frames without responses go out too, as far as the others and the prior tell them. Only after
     a jump over most of a window are those in between left out: the decoder then starts anew.
     """
@@ -39,6 +44,7 @@ class Decoder:
         *,
         clock: Clock,
         noise: Noise | None = None,
+        sd: Float[Tensor, "back row col"] | None = None,
         device: torch.device | None = None,
     ) -> None:
         self._config, self._clock, self._device = config, clock, device
@@ -59,6 +65,7 @@ class Decoder:
             free_frames=config.free_frames_used,
             tau=config.tau,
         )
+        self._sd = np.zeros((1, *prior.mean.shape), np.float32) if sd is None else sd.numpy()
         self._first: int | None = None
         self._next = 0
 
@@ -145,14 +152,14 @@ class Decoder:
         if not due or newest is None:
             return []
         self._next = due.stop
-        video, spread, objective = self._inverter.result(back=newest - due.start)
+        video, objective = self._inverter.result(back=newest - due.start)
         ready_ns = self._clock.now_ns()
         warm = newest - (self._first or 0) + 1 >= self._config.window_frames
         return [
             self._reconstruction(
                 frame,
                 video[frame - due.start],
-                spread,
+                self._sd[min(newest - frame, len(self._sd) - 1)],
                 source=self._source(frame),
                 objective=objective,
                 steps=steps,
@@ -175,7 +182,7 @@ class Decoder:
         self,
         frame: int,
         luminance: F32,
-        spread: F32,
+        sd: F32,
         *,
         source: Responses,
         objective: float,
@@ -186,7 +193,7 @@ class Decoder:
     ) -> Reconstruction:
         return Reconstruction(
             luminance=luminance,
-            uncertainty=spread,
+            uncertainty=sd,
             frame=frame,
             t_frame_ns=self._grid.middle_ns(frame),
             t_scan_ns=source.t_scan_ns,

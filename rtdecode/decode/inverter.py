@@ -68,7 +68,6 @@ class Inverter:
             weight=self._weight(torch.ones(1, twin.spec.neurons, device=prior.mean.device)),
             floor=self._floor,
         )
-        self._spread = self._pixel_spread()
 
     def observed(
         self,
@@ -105,15 +104,15 @@ class Inverter:
         self._objective = objective.detach()
 
     @torch.no_grad()
-    def result(self, *, back: int) -> tuple[F32, F32, float]:
-        """Video of the last `back` + 1 frames, standard deviation of a pixel, and the objective.
+    def result(self, *, back: int) -> tuple[F32, float]:
+        """Video of the last `back` + 1 frames, and the objective.
 
         Here, after the last step, the host waits for the device.
         """
         memory = self._memory
         video = torch.cat([memory.old, self._video(memory.u, memory)])[-back - 1 :]
         shown = video.clamp(_BLACK, _WHITE).cpu().numpy()
-        return shown, self._spread.cpu().numpy(), float(self._objective)
+        return shown, float(self._objective)
 
     def _rates(self, memory: Memory) -> Tensor:
         """Step size of each coordinate.
@@ -128,7 +127,3 @@ class Inverter:
 
     def _weight(self, measured: Tensor) -> Tensor:
         return neuron_weights(measured, self._noise.dispersion, tau=self._tau, every=self._every)
-
-    def _pixel_spread(self) -> Tensor:
-        """Standard deviation of a pixel under the prior, as if no neuron were heard."""
-        return self._block.pixel_variance(self._block.prior.power).sqrt()

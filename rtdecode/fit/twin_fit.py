@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from rtdecode.decode.noise import fit_noise, save_noise
+from rtdecode.decode.posterior import posterior_sd, save_posterior_sd
 from rtdecode.decode.prior import fit_prior, save_prior
 from rtdecode.decode.twin import TwinSpec
 from rtdecode.decode.twin_folder import load_twin, save_twin
@@ -77,8 +78,11 @@ def fit_compact(
     )
     outcome = training.run(report)
     if machines.leads:
-        save_prior(fit_prior(training_videos(data)), out)
-        save_noise(fit_noise(twin.cpu(), validation_trials(data)), out)
+        prior = fit_prior(training_videos(data))
+        noise = fit_noise(twin.cpu(), validation_trials(data))
+        save_prior(prior, out)
+        save_noise(noise, out)
+        save_posterior_sd(posterior_sd(twin.requires_grad_(False), prior, noise), out)
         save_twin(twin, out)
         _write_report(out, outcome, config)
         training.discard_checkpoint()

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from rtdecode.decode.decoder import Decoder
 from rtdecode.decode.noise import load_noise
+from rtdecode.decode.posterior import load_posterior_sd
 from rtdecode.decode.prior import load_prior
 from rtdecode.decode.threads import use_threads
 from rtdecode.decode.twin import TwinSpec
@@ -67,6 +68,7 @@ def _decoder(decode: DecodeConfig, folder: Path, *, clock: Clock) -> Decoder:
         load_prior(folder),
         clock=clock,
         noise=load_noise(folder, neurons=twin.spec.neurons),
+        sd=load_posterior_sd(folder, shape=(twin.spec.rows_px, twin.spec.cols_px)),
     )
 
 

@@ -200,6 +200,23 @@ def test_a_reconstruction_says_when_its_frame_was_and_what_made_it_due(
     assert out.luminance.dtype == np.float32
 
 
+def test_it_says_how_sure_it_is_by_the_age_of_a_frame(
+    twin: Linear, prior: VideoPrior, noise: Noise, make_stream: MakeStream
+) -> None:
+    sd = torch.arange(5.0)[:, None, None].expand(-1, 6, 8).clone()
+    decoder = Decoder(CONFIG, twin, prior, noise=noise, clock=StepClock(0.0), sd=sd)
+    at_lag = one_by_one(decoder, make_stream(range(5)))
+    assert {float(out.uncertainty.max()) for out in at_lag} == {3.0}
+    together = decoder.step(make_stream(range(5, 8)))
+    assert [float(out.uncertainty.min()) for out in together] == [4.0, 4.0, 3.0]
+
+
+def test_without_a_posterior_it_gives_zeros(
+    make_decoder: MakeDecoder, make_stream: MakeStream
+) -> None:
+    assert not one_by_one(make_decoder(), make_stream(range(5)))[0].uncertainty.any()
+
+
 def test_frames_that_were_lost_go_out_from_what_is_around_them(
     make_decoder: MakeDecoder, make_stream: MakeStream
 ) -> None:

@@ -9,6 +9,7 @@ import yaml
 from rtdecode.calcium.calibration import Calibration
 from rtdecode.calcium.masks import Masks
 from rtdecode.decode.noise import load_noise
+from rtdecode.decode.posterior import load_posterior_sd
 from rtdecode.decode.prior import load_prior
 from rtdecode.decode.twin_folder import load_twin
 from rtdecode.evaluate.leakage import TrainedClips
@@ -110,5 +111,6 @@ def test_the_mouse_that_ships_is_whole_and_of_one_kind() -> None:
     assert masks.count == twin.spec.neurons == source.neurons
     assert len(load_noise(DEMO, neurons=source.neurons).dispersion) == source.neurons
     assert load_prior(DEMO).mean.shape == (36, 64)
+    assert load_posterior_sd(DEMO, shape=(36, 64)) is not None
     assert np.load(DEMO / "mask.npy").any()
     assert twin.spec.training_clips

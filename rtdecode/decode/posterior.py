@@ -1,0 +1,164 @@
+"""How sure a reconstruction can be of each pixel: the posterior's standard deviation.
+
+The posterior is taken as normal, with the inverse of the objective's Gauss-Newton matrix
+A = I + J' W J as its covariance, J the derivative of the prediction at a video drawn from the
+prior. Exact draws from it are solutions x of A x = e + J' W^(1/2) n with e and n white, which
+conjugate gradients find without the matrix (Papandreou & Yuille 2010, "Gaussian sampling by
+local perturbations"). All frames of the window are free here, so that what was not known of old
+frames is not known of new ones either. It depends on twin, prior and noise alone, not on what
+is recorded, and is worked out once, when a twin is fitted.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from rtdecode.decode.free_block import FreeBlock
+from rtdecode.decode.noise import Noise
+from rtdecode.decode.objective import neuron_weights, rate_floor
+from rtdecode.decode.predictor import predictor
+from rtdecode.decode.prior import VideoPrior
+from rtdecode.decode.twin import Twin
+from rtdecode.schema.errors import UnreadableFileError
+
+POSTERIOR_FILE = "posterior.safetensors"
+WINDOW_FRAMES = 36
+_KEPT_FRAMES = 24
+_DRAWS = 32
+_SOLVED_AT = 4
+"""Videos at which the prediction is made linear, for an equal share of the draws each."""
+_ITERATIONS = 20
+_PROBE = 0.1
+"""Length of the finite difference, in standard deviations of the prior."""
+_SEED = 0
+
+Product = Callable[[Tensor], Tensor]
+
+
+def posterior_sd(
+    twin: Twin,
+    prior: VideoPrior,
+    noise: Noise,
+    *,
+    window_frames: int = WINDOW_FRAMES,
+    draws: int = _DRAWS,
+) -> Float[Tensor, "back row col"]:
+    """Standard deviation of each pixel in grey levels; `back` counts frames from the newest, 0.
+
+    Parameters
+    ----------
+    twin, prior, noise
+        What the decoder inverts, all on the CPU, the twin frozen.
+    window_frames
+        Frames that are free at once; those of the older third are not given, as what is known
+        of them lies partly outside the window.
+    draws
+        From the posterior; the standard deviation has a relative error of 1 / sqrt(2 draws).
+    """
+    generator = torch.Generator().manual_seed(_SEED)
+    block = FreeBlock(prior, frames=window_frames)
+    squares = torch.zeros(window_frames, *prior.mean.shape)
+    for _ in range(_SOLVED_AT):
+        local = _Local(twin, block, noise, generator)
+        for _ in range(-(-draws // _SOLVED_AT)):
+            deviation = local.video(local.draw(generator)) - prior.mean
+            squares += deviation.square()
+    count = _SOLVED_AT * -(-draws // _SOLVED_AT)
+    return (squares / count).sqrt().flip(0)[: window_frames * _KEPT_FRAMES // WINDOW_FRAMES]
+
+
+def save_posterior_sd(sd: Float[Tensor, "back row col"], folder: Path) -> None:
+    """Write it beside a twin, as float16."""
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file({"sd": sd.half().contiguous()}, folder / POSTERIOR_FILE)
+
+
+def load_posterior_sd(
+    folder: Path, *, shape: tuple[int, int]
+) -> Float[Tensor, "back row col"] | None:
+    """What is stored beside the twin in `folder`, for a screen of `shape`; None if nothing is.
+
+    Raises UnreadableFileError where the file is damaged or of another screen.
+    """
+    path = folder / POSTERIOR_FILE
+    if not path.is_file():
+        return None
+    expected = f"sd (frames, {shape[0]}, {shape[1]})"
+    try:
+        sd = load_file(path)["sd"].float()
+    except (SafetensorError, KeyError) as error:
+        raise UnreadableFileError(
+            what="posterior of the twin", path=path, expected=expected, got=str(error)
+        ) from error
+    if sd.shape[1:] != shape:
+        raise UnreadableFileError(
+            what="posterior of the twin", path=path, expected=expected, got=f"{tuple(sd.shape)}"
+        )
+    return sd
+
+
+class _Local:
+    """The objective's Gauss-Newton matrix at one video drawn from the prior."""
+
+    def __init__(
+        self, twin: Twin, block: FreeBlock, noise: Noise, generator: torch.Generator
+    ) -> None:
+        frames, prior = block.frames, block.prior
+        self._block = block
+        self._scale = prior.innovation_sd.expand(frames, -1, -1).clone()
+        self._scale[0] = prior.power.sqrt()
+        self._past = torch.zeros(block.order, *prior.power.shape)
+        self._ask = predictor(twin, history=0, free=frames)
+        self._behaviour = torch.tensor(twin.spec.behaviour_mean).expand(frames, -1)
+        self._at = torch.randn(self._scale.shape, generator=generator)
+        with torch.no_grad():
+            self._here = self._predicted(self._at)
+        everywhere = torch.ones(1, twin.spec.neurons)
+        weight = neuron_weights(everywhere, noise.dispersion, tau=noise.tau, every=self._ask.every)
+        self._weight = weight / (self._here + rate_floor(noise.dispersion))
+
+    def draw(self, generator: torch.Generator) -> Float[Tensor, "frame krow kcol"]:
+        """Whitened coordinates of one draw from the posterior, less its mean."""
+        white = torch.randn(self._scale.shape, generator=generator)
+        heard = torch.randn(self._here.shape, generator=generator)
+        return _solved(self._times, white + self._back(self._weight.sqrt() * heard))
+
+    @torch.no_grad()
+    def video(self, u: Float[Tensor, "frame krow kcol"]) -> Float[Tensor, "frame row col"]:
+        """Grey levels."""
+        return self._block.video(self._block.coefficients(u * self._scale, self._past))
+
+    def _times(self, direction: Tensor) -> Tensor:
+        length = direction.norm() / _PROBE
+        with torch.no_grad():
+            moved = (self._predicted(self._at + direction / length) - self._here) * length
+        return direction + self._back(self._weight * moved)
+
+    def _back(self, pull: Float[Tensor, "compared neuron"]) -> Tensor:
+        at = self._at.clone().requires_grad_()
+        (back,) = torch.autograd.grad((self._predicted(at) * pull).sum(), at)
+        return back
+
+    def _predicted(self, u: Tensor) -> Float[Tensor, "compared neuron"]:
+        video = self._block.video(self._block.coefficients(u * self._scale, self._past))
+        return self._ask(video[:0], video, self._behaviour)
+
+
+def _solved(times: Product, right: Tensor) -> Tensor:
+    """Conjugate gradients from 0 (Hestenes & Stiefel 1952)."""
+    found, left = torch.zeros_like(right), right
+    direction, size = left, left.square().sum()
+    for _ in range(_ITERATIONS):
+        product = times(direction)
+        step = size / (direction * product).sum()
+        found, left = found + step * direction, left - step * product
+        before, size = size, left.square().sum()
+        if size <= 1e-6 * right.square().sum():
+            break
+        direction = left + size / before * direction
+    return found

@@ -1,0 +1,96 @@
+"""The posterior's standard deviation is that of dense linear algebra, and travels with the twin."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from rtdecode.decode.free_block import FreeBlock
+from rtdecode.decode.noise import Noise
+from rtdecode.decode.posterior import (
+    POSTERIOR_FILE,
+    load_posterior_sd,
+    posterior_sd,
+    save_posterior_sd,
+)
+from rtdecode.decode.prior import VideoPrior
+from rtdecode.decode.twins.linear import Linear
+from rtdecode.schema.errors import UnreadableFileError
+
+FRAMES, NEURONS = 9, 7
+MakeLinear = Callable[..., Linear]
+
+
+@pytest.fixture
+def steady(make_linear: MakeLinear) -> Linear:
+    """Neurons whose activity, and with it their noise, hardly changes with the video."""
+    return make_linear(NEURONS, level=200.0)
+
+
+def densely(twin: Linear, prior: VideoPrior, noise: Noise) -> Tensor:
+    """(back, row, col) from the inverse of the whole precision matrix."""
+    block = FreeBlock(prior, frames=FRAMES)
+    scale = prior.innovation_sd.expand(FRAMES, -1, -1).clone()
+    scale[0] = prior.power.sqrt()
+    past = torch.zeros(block.order, *prior.power.shape)
+
+    def video(u: Tensor) -> Tensor:
+        return block.video(block.coefficients(u * scale, past))
+
+    def activity(u: Tensor) -> Tensor:
+        return twin(video(u)[None], torch.zeros(1, FRAMES, 4))[0]
+
+    at = torch.zeros_like(scale)
+    seen = torch.autograd.functional.jacobian(activity, at).reshape(FRAMES * NEURONS, -1)
+    shown = torch.autograd.functional.jacobian(video, at).reshape(-1, at.numel())
+    weight = (noise.tau / noise.dispersion / activity(at)).reshape(-1, 1)
+    precision = (torch.eye(at.numel()) + seen.T @ (weight * seen)).double()
+    shown = shown.double()
+    variance = (shown @ torch.linalg.inv(precision) * shown).sum(1)
+    return variance.reshape(FRAMES, *prior.mean.shape).sqrt().flip(0).float()
+
+
+def test_it_is_that_of_the_whole_matrix(steady: Linear, prior: VideoPrior, noise: Noise) -> None:
+    clear = Noise(noise.dispersion / 100, noise.tau)
+    sd = posterior_sd(steady, prior, clear, window_frames=FRAMES, draws=800)
+    expected = densely(steady, prior, clear)[: len(sd)]
+    assert len(sd) == 6
+    torch.testing.assert_close(sd, expected, rtol=0.15, atol=0)
+    torch.testing.assert_close(sd.mean((1, 2)), expected.mean((1, 2)), rtol=0.03, atol=0)
+
+
+def test_nobody_is_heard_through_endless_noise(
+    steady: Linear, prior: VideoPrior, noise: Noise
+) -> None:
+    deaf = Noise(noise.dispersion * 1e6, noise.tau)
+    sd = posterior_sd(steady, prior, deaf, window_frames=FRAMES, draws=800)
+    unheard = FreeBlock(prior, frames=1).pixel_variance(prior.power).sqrt()
+    torch.testing.assert_close(sd.mean(0), unheard, rtol=0.15, atol=0)
+
+
+def test_the_newest_frame_is_the_least_certain(
+    steady: Linear, prior: VideoPrior, noise: Noise
+) -> None:
+    clear = Noise(noise.dispersion / 100, noise.tau)
+    sd = posterior_sd(steady, prior, clear, window_frames=FRAMES, draws=400).mean((1, 2))
+    assert sd[0] > 1.05 * sd[3]
+
+
+def test_it_is_read_as_it_was_written(tmp_path: Path) -> None:
+    assert load_posterior_sd(tmp_path, shape=(6, 8)) is None
+    sd = 50 * torch.rand(4, 6, 8, generator=torch.Generator().manual_seed(0))
+    save_posterior_sd(sd, tmp_path / "twin")
+    loaded = load_posterior_sd(tmp_path / "twin", shape=(6, 8))
+    assert loaded is not None
+    torch.testing.assert_close(loaded, sd, rtol=1e-3, atol=1e-3)
+
+
+def test_that_of_another_screen_or_a_damaged_one_is_refused(tmp_path: Path) -> None:
+    save_posterior_sd(torch.ones(4, 6, 8), tmp_path)
+    with pytest.raises(UnreadableFileError, match=r"\(frames, 36, 64\), got \(4, 6, 8\)"):
+        load_posterior_sd(tmp_path, shape=(36, 64))
+    (tmp_path / POSTERIOR_FILE).write_bytes(b"no")
+    with pytest.raises(UnreadableFileError, match="posterior"):
+        load_posterior_sd(tmp_path, shape=(36, 64))
