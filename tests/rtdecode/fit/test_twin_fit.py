@@ -102,6 +102,7 @@ def test_a_folder_holds_twin_prior_noise_and_how_well_it_predicts(
     """And no checkpoint, once all this is safe."""
     assert {path.name for path in blob_twin.iterdir()} == {
         "noise.safetensors",
+        "posterior.safetensors",
         "prior.safetensors",
         "training.json",
         "twin.json",
