@@ -98,7 +98,6 @@ def summary_of(
 ) -> dict[str, Any]:
     """What `summary.json` says: metrics with bootstrap intervals over clips, and the cost."""
     frames = sum(scored.frames for scored in done)
-    here = environment_here()
     return {
         **{metric: _interval(done, metric) for metric in METRICS},
         "twin_passes_per_frame": method.passes_per_frame(done[0].frames),
@@ -108,6 +107,14 @@ def summary_of(
         "steps": method.steps,
         "causality": _CAUSALITY[kind],
         "neurons": neurons,
+        **made_here(),
+    }
+
+
+def made_here() -> dict[str, Any]:
+    """By which version, and on what."""
+    here = environment_here()
+    return {
         "commit": here.git_revision,
         "machine": {"cpu": here.cpu, "cores": here.cores, "memory_mb": here.memory_mb},
     }

@@ -20,9 +20,9 @@ from rtdecode.fit.datasets.stills import TRAIN, StillSession
 from rtdecode.fit.image_likelihood import logged
 from rtdecode.fit.image_map import ITERATIONS, ImageMap, image_map
 from rtdecode.fit.image_ridge import ImageRidge, fit_image_ridge
+from rtdecode.fit.reconstruct import made_here
 from rtdecode.schema.errors import MissingOptionError, NeuronCountError, UnsuitedMethodError
 from rtdecode.schema.interfaces import Clock
-from rtdecode.session.environment import environment_here
 
 F32 = NDArray[np.float32]
 
@@ -127,7 +127,6 @@ def reconstruct_stills(
         r = pearson_r(session.images[now][:, scored], found[:, scored])
         report(min(first + _BATCH, len(chosen)), len(chosen), r)
     seconds = (clock.now_ns() - begun_ns) / _NS_PER_S
-    here = environment_here()
     return {
         **image_scores(session.images[chosen], np.concatenate(parts), scored),
         "twin_passes_per_frame": float(way.iterations),
@@ -137,8 +136,7 @@ def reconstruct_stills(
         "steps": way.iterations,
         "causality": "released",
         "neurons": session.neurons,
-        "commit": here.git_revision,
-        "machine": {"cpu": here.cpu, "cores": here.cores, "memory_mb": here.memory_mb},
+        **made_here(),
     }
 
 
