@@ -10,12 +10,14 @@ from pathlib import Path
 
 import calcium_tables
 import quality_tables
+import speed_tables
 from results_as_tables import ROOT, filled
 
 TABLES: dict[Path, dict[str, Callable[[], str]]] = {
     ROOT / "README.md": {"quality": quality_tables.short_table},
     ROOT / "docs" / "decoder.md": {"ladder": quality_tables.ladder_table},
     ROOT / "docs" / "calcium.md": calcium_tables.TABLES,
+    ROOT / "docs" / "benchmarks.md": speed_tables.TABLES,
 }
 
 if __name__ == "__main__":

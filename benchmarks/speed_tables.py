@@ -1,0 +1,119 @@
+"""Tables of docs/benchmarks.md."""
+
+import json
+from typing import Any
+
+from results_as_tables import ROOT, result, table
+
+STAGES = {
+    "scan": "middle of the newest scan to its end",
+    "transport": "to its arrival",
+    "calcium": "to the responses",
+    "decode": "responses to reconstruction",
+    "pacing": "waiting for its turn",
+    "screen_to_output": "screen to output, the lag included",
+}
+BUDGETS_MB = {"decoder": "1,500", "whole demo": "4,000"}
+
+
+def summary(name: str) -> Any:
+    """Content of a result without a head: what `rtdecode demo --json` and the like write."""
+    file = ROOT / "benchmarks" / "results" / f"{name}.json"
+    return json.loads(file.read_text(encoding="utf-8"))
+
+
+def decoder_table() -> str:
+    """Time of a frame by neurons, window and steps."""
+    rows = [
+        [
+            f"{row['neurons']:,}",
+            *(str(row[key]) for key in ("window_frames", "steps", "threads")),
+            *(f"{row[key]:.1f}" for key in ("ms_p50", "ms_p99", "cpu_ms_p50", "cpu_ms_p99")),
+            f"{row['cpu_ms_p50'] / row['steps']:.1f}",
+        ]
+        for row in result("decoder")
+    ]
+    times = ["median ms, by the wall", "99 %", "median ms of the processor", "99 %", "a step"]
+    return table(["neurons", "window, frames", "steps", "threads", *times], rows)
+
+
+def wire_table() -> str:
+    """One hop between two processes by size and transport."""
+    rows = [
+        [
+            f"{row['side_px']} × {row['side_px']}",
+            row["transport"],
+            f"{row['kilobytes']:,.0f}",
+            *(f"{row[key]:.2f}" for key in ("p50_ms", "p99_ms")),
+            *(f"{row[key]:.0f}" for key in ("pack_us", "unpack_us")),
+            f"{row['lost']} of {row['messages']}",
+        ]
+        for row in result("wire")
+    ]
+    head = ["scan, px", "transport", "kB", "median ms", "99 % ms", "pack µs", "unpack µs", "lost"]
+    return table(head, rows)
+
+
+def live_table() -> str:
+    """The whole live system beside its targets."""
+    runs = (summary("demo"), result("latency"))
+    asked = {
+        "frames a second": ("30.0", "fps_out", "{:.1f}"),
+        "late, %": ("≤ 0.5", "late_percent", "{:.2f}"),
+        "messages lost": ("0", "lost_messages", "{}"),
+        "video_r": ("", "video_r", "{:.2f}"),
+        "frame_r": ("", "frame_r", "{:.2f}"),
+        "frames scored": ("", "frames_scored", "{:,}"),
+    }
+    rows = [
+        [name, target, *(shown.format(run[key]) for run in runs)]
+        for name, (target, key, shown) in asked.items()
+    ]
+    ready = [f"{run['stages_ms']['decode']['p99']:.1f}" for run in runs]
+    rows.insert(3, ["responses to reconstruction, 99 %, ms", "≤ 33", *ready])
+    return table(["", "target", "`demo`, 30 s", "`bench latency`, 60 s"], rows)
+
+
+def stages_table() -> str:
+    """Where the time of a frame goes, in the longer run."""
+    stages = result("latency")["stages_ms"]
+    rows = [
+        [name, *(f"{stages[key][part]:.1f}" for part in ("p50", "p99", "max"))]
+        for key, name in STAGES.items()
+    ]
+    return table(["stage", "median ms", "99 % ms", "longest ms"], rows)
+
+
+def memory_table() -> str:
+    """Memory of each process of the demo beside its budget."""
+    rows = [
+        [
+            name,
+            *(f"{one[key]:,.0f}" for key in ("highest_rss_mb", "highest_pss_mb")),
+            BUDGETS_MB.get(name, ""),
+            f"{one['slope_mb_per_minute']:.2f}",
+        ]
+        for name, one in result("memory")["processes"].items()
+    ]
+    return table(["process", "RSS, MB", "PSS, MB", "budget, MB", "slope, MB a minute"], rows)
+
+
+def rig_table() -> str:
+    """What the simulated rig takes of the processor, and how well its neurons can be read."""
+    rig = summary("simulated_rig")
+    rows = [
+        [f"% of one core, {size.replace('x', ' × ')}", f"{percent:.1f}"]
+        for size, percent in rig["percent_of_one_core"].items()
+    ]
+    r = f"{rig['single_trial_r']:.2f}"
+    return table(["", "value"], [*rows, ["r of activity and true rate, median of neurons", r]])
+
+
+TABLES = {
+    "decoder": decoder_table,
+    "wire": wire_table,
+    "live": live_table,
+    "stages": stages_table,
+    "memory": memory_table,
+    "rig": rig_table,
+}
