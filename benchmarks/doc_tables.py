@@ -15,7 +15,10 @@ from results_as_tables import ROOT, filled
 
 TABLES: dict[Path, dict[str, Callable[[], str]]] = {
     ROOT / "README.md": {"quality": quality_tables.short_table},
-    ROOT / "docs" / "decoder.md": {"ladder": quality_tables.ladder_table},
+    ROOT / "docs" / "decoder.md": {
+        "ladder": quality_tables.ladder_table,
+        "stills": quality_tables.stills_table,
+    },
     ROOT / "docs" / "calcium.md": calcium_tables.TABLES,
     ROOT / "docs" / "benchmarks.md": speed_tables.TABLES,
 }

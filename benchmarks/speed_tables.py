@@ -71,7 +71,7 @@ def live_table() -> str:
     ]
     ready = [f"{run['stages_ms']['decode']['p99']:.1f}" for run in runs]
     rows.insert(3, ["responses to reconstruction, 99 %, ms", "≤ 33", *ready])
-    return table(["", "target", "`demo`, 30 s", "`bench latency`, 60 s"], rows)
+    return table(["", "target", "`demo`, 25 s", "`bench latency`, 60 s"], rows)
 
 
 def stages_table() -> str:
