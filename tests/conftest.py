@@ -1,6 +1,7 @@
 """What holds for every test: nothing is left running, and shared data are found or skipped."""
 
 import os
+import signal
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +23,10 @@ settings.register_profile(
     "explore", settings.get_profile("rtdecode"), derandomize=False, max_examples=500
 )
 settings.load_profile("rtdecode")
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell that runs the suite in the background has it ignored by all that it starts.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _CHECKOUT = Path(__file__).resolve().parents[1]
 _PATIENCE_S = 2.0
