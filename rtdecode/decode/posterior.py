@@ -19,11 +19,13 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from rtdecode.decode.free_block import FreeBlock
+from rtdecode.decode.gauss_newton import GaussNewton
 from rtdecode.decode.noise import Noise
 from rtdecode.decode.objective import neuron_weights, rate_floor
 from rtdecode.decode.predictor import predictor
 from rtdecode.decode.prior import VideoPrior
 from rtdecode.decode.twin import Twin
+from rtdecode.decode.warm_start import fresh_memory
 from rtdecode.schema.errors import UnreadableFileError
 
 POSTERIOR_FILE = "posterior.safetensors"
@@ -33,8 +35,6 @@ _DRAWS = 32
 _SOLVED_AT = 4
 """Videos at which the prediction is made linear, for an equal share of the draws each."""
 _ITERATIONS = 20
-_PROBE = 0.1
-"""Length of the finite difference, in standard deviations of the prior."""
 _SEED = 0
 
 Product = Callable[[Tensor], Tensor]
@@ -63,13 +63,16 @@ def posterior_sd(
     generator = torch.Generator().manual_seed(_SEED)
     block = FreeBlock(prior, frames=window_frames)
     squares = torch.zeros(window_frames, *prior.mean.shape)
+    each = -(-draws // _SOLVED_AT)
     for _ in range(_SOLVED_AT):
         local = _Local(twin, block, noise, generator)
-        for _ in range(-(-draws // _SOLVED_AT)):
-            deviation = local.video(local.draw(generator)) - prior.mean
-            squares += deviation.square()
-    count = _SOLVED_AT * -(-draws // _SOLVED_AT)
-    return (squares / count).sqrt().flip(0)[: window_frames * _KEPT_FRAMES // WINDOW_FRAMES]
+        for _ in range(each):
+            squares += local.deviation(generator).square()
+    return (
+        (squares / (_SOLVED_AT * each))
+        .sqrt()
+        .flip(0)[: window_frames * _KEPT_FRAMES // WINDOW_FRAMES]
+    )
 
 
 def save_posterior_sd(sd: Float[Tensor, "back row col"], folder: Path) -> None:
@@ -103,50 +106,34 @@ def load_posterior_sd(
 
 
 class _Local:
-    """The objective's Gauss-Newton matrix at one video drawn from the prior."""
+    """The posterior where the prediction is made linear at one video drawn from the prior."""
 
     def __init__(
         self, twin: Twin, block: FreeBlock, noise: Noise, generator: torch.Generator
     ) -> None:
-        frames, prior = block.frames, block.prior
-        self._block = block
-        self._scale = prior.innovation_sd.expand(frames, -1, -1).clone()
-        self._scale[0] = prior.power.sqrt()
-        self._past = torch.zeros(block.order, *prior.power.shape)
-        self._ask = predictor(twin, history=0, free=frames)
-        self._behaviour = torch.tensor(twin.spec.behaviour_mean).expand(frames, -1)
-        self._at = torch.randn(self._scale.shape, generator=generator)
-        with torch.no_grad():
-            self._here = self._predicted(self._at)
+        self._block, self._start = block, fresh_memory(block, history=0)
+        ask = predictor(twin, history=0, free=block.frames)
+        behaviour = torch.tensor(twin.spec.behaviour_mean).expand(block.frames, -1)
+        at = torch.randn(self._start.spread.shape, generator=generator)
         everywhere = torch.ones(1, twin.spec.neurons)
-        weight = neuron_weights(everywhere, noise.dispersion, tau=noise.tau, every=self._ask.every)
-        self._weight = weight / (self._here + rate_floor(noise.dispersion))
+        self._matrix = GaussNewton(
+            lambda u: ask(self._start.old, self._video(u), behaviour),
+            at,
+            weight=neuron_weights(everywhere, noise.dispersion, tau=noise.tau, every=ask.every),
+            floor=rate_floor(noise.dispersion),
+        )
 
-    def draw(self, generator: torch.Generator) -> Float[Tensor, "frame krow kcol"]:
-        """Whitened coordinates of one draw from the posterior, less its mean."""
-        white = torch.randn(self._scale.shape, generator=generator)
-        heard = torch.randn(self._here.shape, generator=generator)
-        return _solved(self._times, white + self._back(self._weight.sqrt() * heard))
+    def deviation(self, generator: torch.Generator) -> Float[Tensor, "frame row col"]:
+        """Grey levels of one draw from the posterior, less its mean."""
+        white = torch.randn(self._start.spread.shape, generator=generator)
+        weight = self._matrix.weight
+        heard = torch.randn(weight.shape, generator=generator)
+        drawn = _solved(self._matrix.times, white + self._matrix.back(weight.sqrt() * heard))
+        return self._video(drawn) - self._block.prior.mean
 
-    @torch.no_grad()
-    def video(self, u: Float[Tensor, "frame krow kcol"]) -> Float[Tensor, "frame row col"]:
-        """Grey levels."""
-        return self._block.video(self._block.coefficients(u * self._scale, self._past))
-
-    def _times(self, direction: Tensor) -> Tensor:
-        length = direction.norm() / _PROBE
-        with torch.no_grad():
-            moved = (self._predicted(self._at + direction / length) - self._here) * length
-        return direction + self._back(self._weight * moved)
-
-    def _back(self, pull: Float[Tensor, "compared neuron"]) -> Tensor:
-        at = self._at.clone().requires_grad_()
-        (back,) = torch.autograd.grad((self._predicted(at) * pull).sum(), at)
-        return back
-
-    def _predicted(self, u: Tensor) -> Float[Tensor, "compared neuron"]:
-        video = self._block.video(self._block.coefficients(u * self._scale, self._past))
-        return self._ask(video[:0], video, self._behaviour)
+    def _video(self, u: Float[Tensor, "frame krow kcol"]) -> Float[Tensor, "frame row col"]:
+        scaled = u * self._start.spread
+        return self._block.video(self._block.coefficients(scaled, self._start.past))
 
 
 def _solved(times: Product, right: Tensor) -> Tensor:

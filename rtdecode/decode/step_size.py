@@ -7,14 +7,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 from rtdecode.decode.free_block import FreeBlock
+from rtdecode.decode.gauss_newton import GaussNewton
 
 Predict = Callable[
     [Float[Tensor, "history row col"], Float[Tensor, "free row col"]],
     Float[Tensor, "compared neuron"],
 ]
 _ITERATIONS = 6
-_PROBE = 0.1
-"""Length of the finite difference, in standard deviations of the prior."""
 _SEED = 0
 
 
@@ -28,9 +27,7 @@ def greatest_curvature(
 ) -> Float[Tensor, ""]:
     """Greatest eigenvalue of the objective's Gauss-Newton matrix, at a video drawn from the prior.
 
-    The matrix is I + J' diag(weight / f) J with J the derivative of the prediction f with respect
-    to the whitened coordinates of the free frames; found by power iteration, J by finite
-    differences, J' by automatic differentiation.
+    Found by power iteration.
     """
     generator = torch.Generator().manual_seed(_SEED)
     prior = block.prior
@@ -44,16 +41,10 @@ def greatest_curvature(
         return predict(old, block.video(coefficients))
 
     u = torch.randn(shape, generator=generator).to(prior.mean.device)
+    matrix = GaussNewton(predicted, u, weight=weight, floor=floor)
     direction = torch.randn(shape, generator=generator).to(prior.mean.device)
     curvature = prior.mean.new_ones(())
     for _ in range(_ITERATIONS):
-        direction = direction / direction.norm()
-        at = u.clone().requires_grad_()
-        here = predicted(at)
-        with torch.no_grad():
-            moved = (predicted(u + _PROBE * direction) - here) / _PROBE
-            pull = weight / (here + floor) * moved
-        (back,) = torch.autograd.grad((here * pull).sum(), at)
-        direction = direction + back
+        direction = matrix.times(direction / direction.norm())
         curvature = direction.norm()
     return curvature
