@@ -9,10 +9,15 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def result(name: str) -> Any:
-    """Figures of `benchmarks/results/NAME.json`."""
+def content(name: str) -> Any:
+    """All of `benchmarks/results/NAME.json`."""
     file = ROOT / "benchmarks" / "results" / f"{name}.json"
-    return json.loads(file.read_text(encoding="utf-8"))["results"]
+    return json.loads(file.read_text(encoding="utf-8"))
+
+
+def result(name: str) -> Any:
+    """Figures of `benchmarks/results/NAME.json`, without by what and how they were made."""
+    return content(name)["results"]
 
 
 def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:

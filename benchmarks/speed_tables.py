@@ -1,9 +1,6 @@
 """Tables of docs/benchmarks.md."""
 
-import json
-from typing import Any
-
-from results_as_tables import ROOT, result, table
+from results_as_tables import content, result, table
 
 STAGES = {
     "scan": "middle of the newest scan to its end",
@@ -14,12 +11,6 @@ STAGES = {
     "screen_to_output": "screen to output, the lag included",
 }
 BUDGETS_MB = {"decoder": "1,500", "whole demo": "4,000"}
-
-
-def summary(name: str) -> Any:
-    """Content of a result without a head: what `rtdecode demo --json` and the like write."""
-    file = ROOT / "benchmarks" / "results" / f"{name}.json"
-    return json.loads(file.read_text(encoding="utf-8"))
 
 
 def decoder_table() -> str:
@@ -56,7 +47,7 @@ def wire_table() -> str:
 
 def live_table() -> str:
     """The whole live system beside its targets."""
-    runs = (summary("demo"), result("latency"))
+    runs = (content("demo"), result("latency"))
     asked = {
         "frames a second": ("30.0", "fps_out", "{:.1f}"),
         "late, %": ("≤ 0.5", "late_percent", "{:.2f}"),
@@ -100,7 +91,7 @@ def memory_table() -> str:
 
 def rig_table() -> str:
     """What the simulated rig takes of the processor, and how well its neurons can be read."""
-    rig = summary("simulated_rig")
+    rig = content("simulated_rig")
     rows = [
         [f"% of one core, {size.replace('x', ' × ')}", f"{percent:.1f}"]
         for size, percent in rig["percent_of_one_core"].items()

@@ -111,6 +111,12 @@ def summary_of(
     }
 
 
+def interval_of(per_clip: list[float]) -> dict[str, Any]:
+    """How `summary.json` states a metric: mean over clips, bootstrap 95 % interval, each clip."""
+    interval = bootstrap_interval(per_clip, rng=np.random.default_rng(_BOOTSTRAP_SEED))
+    return {"mean": interval.mean, "ci95": [interval.low, interval.high], "per_clip": per_clip}
+
+
 def made_here() -> dict[str, Any]:
     """By which version, and on what."""
     here = environment_here()
@@ -138,10 +144,16 @@ def without_nan(plain: Any) -> Any:
 
 def fitted_twin(folder: Path, *, neurons: int) -> FittedTwin:
     """The twin in `folder` with its prior and noise; raises NeuronCountError for other neurons."""
+    twin = twin_of(folder, neurons=neurons)
+    return FittedTwin(twin, load_prior(folder), load_noise(folder, neurons=neurons))
+
+
+def twin_of(folder: Path, *, neurons: int) -> Twin:
+    """The twin in `folder` alone; raises NeuronCountError for other neurons."""
     twin = load_twin(folder)
     if twin.spec.neurons != neurons:
         raise NeuronCountError(streamed=neurons, trained=twin.spec.neurons, twin=str(folder))
-    return FittedTwin(twin, load_prior(folder), load_noise(folder, neurons=neurons))
+    return twin
 
 
 def trained_clips(twins: Sequence[Twin]) -> list[TrainedClips]:
@@ -190,9 +202,7 @@ _CAUSALITY = {
 
 
 def _interval(done: Sequence[Scored], metric: str) -> dict[str, Any]:
-    per_clip = [float(getattr(scored.scores, metric)) for scored in done]
-    interval = bootstrap_interval(per_clip, rng=np.random.default_rng(_BOOTSTRAP_SEED))
-    return {"mean": interval.mean, "ci95": [interval.low, interval.high], "per_clip": per_clip}
+    return interval_of([float(getattr(scored.scores, metric)) for scored in done])
 
 
 def _refuse_leaks(trial: Trial, trained: Sequence[TrainedClips]) -> None:

@@ -14,14 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtdecode.decode.twin import Twin
-from rtdecode.decode.twin_folder import load_twin
-from rtdecode.evaluate.metrics import bootstrap_interval, bounding_box, frame_ssim, pearson_r
+from rtdecode.evaluate.metrics import bounding_box, frame_ssim, pearson_r
 from rtdecode.fit.datasets.stills import TRAIN, StillSession
 from rtdecode.fit.image_likelihood import logged
 from rtdecode.fit.image_map import ITERATIONS, ImageMap, image_map
 from rtdecode.fit.image_ridge import ImageRidge, fit_image_ridge
-from rtdecode.fit.reconstruct import made_here
-from rtdecode.schema.errors import MissingOptionError, NeuronCountError, UnsuitedMethodError
+from rtdecode.fit.reconstruct import interval_of, made_here, twin_of
+from rtdecode.schema.errors import MissingOptionError, UnsuitedMethodError
 from rtdecode.schema.interfaces import Clock
 
 F32 = NDArray[np.float32]
@@ -31,7 +30,6 @@ _BATCH = 32
 _SEED = 0
 _DRAWS = 2000
 _NS_PER_S = 1e9
-_SILENT_SD = 1e-8
 
 
 class ImageMethod(Protocol):
@@ -112,15 +110,12 @@ def reconstruct_stills(
         raise UnsuitedMethodError(method=method, suited=METHODS, data=data)
     session = StillSession(data)
     chosen, scored = session.trials(tier), mask((session.rows_px, session.cols_px))
-    train = session.trials(TRAIN)
-    sd = session.activity[train].std(0)
-    activity = session.activity / np.maximum(sd, _SILENT_SD)
-    way = _method(session, activity, method=method, twins=twins, iterations=iterations)
+    way = _method(session, method=method, twins=twins, iterations=iterations)
     out.mkdir(parents=True, exist_ok=True)
     begun_ns, parts = clock.now_ns(), []
     for first in range(0, len(chosen), _BATCH):
         now = chosen[first : first + _BATCH]
-        found = way.images(activity[now]).reshape(-1, session.rows_px, session.cols_px)
+        found = way.images(session.activity_sd[now]).reshape(-1, session.rows_px, session.cols_px)
         for trial, image in zip(now, found, strict=True):
             np.save(out / f"{trial}.npy", image[None].astype(np.float32))
         parts.append(found)
@@ -154,8 +149,8 @@ def image_scores(truth: F32, found: F32, mask: NDArray[np.bool_]) -> dict[str, A
     nothing = {"mean": None, "ci95": [None, None], "per_clip": []}
     return {
         "video_r": pooled,
-        "frame_r": _interval(each),
-        "ssim": _interval(alike),
+        "frame_r": interval_of(each),
+        "ssim": interval_of(alike),
         "shift_ms": nothing,
     }
 
@@ -167,14 +162,8 @@ def _pooled_r(means: NDArray[np.float64]) -> float:
     return (ab - of_a * of_b) / spread**0.5 if spread > 0 else 0.0
 
 
-def _interval(values: list[float]) -> dict[str, Any]:
-    interval = bootstrap_interval(values, rng=np.random.default_rng(_SEED))
-    return {"mean": interval.mean, "ci95": [interval.low, interval.high], "per_clip": values}
-
-
 def _method(
     session: StillSession,
-    activity: F32,
     *,
     method: str,
     twins: tuple[Path, ...],
@@ -182,21 +171,19 @@ def _method(
 ) -> ImageMethod:
     train = session.trials(TRAIN)
     images = session.images[train].reshape(len(train), -1)
+    activity = session.activity_sd[train]
     rng = np.random.default_rng(_SEED)
     if method == "mean":
         return MeanImage(images.mean(0))
     if method == "ridge":
-        return LinearImages(fit_image_ridge(activity[train], images, rng=rng))
+        return LinearImages(fit_image_ridge(activity, images, rng=rng))
     twin = _one_twin(twins, neurons=session.neurons)
-    ridge = fit_image_ridge(logged(activity[train]), images, rng=rng)
-    inversion = image_map(twin, ridge, images=images, activity=activity[train])
+    ridge = fit_image_ridge(logged(activity), images, rng=rng)
+    inversion = image_map(twin, ridge, images=images, activity=activity)
     return MapImages(inversion, ITERATIONS if iterations is None else iterations)
 
 
 def _one_twin(twins: tuple[Path, ...], *, neurons: int) -> Twin:
     if len(twins) != 1:
         raise MissingOptionError(option="one --twin", needed_for="--method offline on still images")
-    twin = load_twin(twins[0])
-    if twin.spec.neurons != neurons:
-        raise NeuronCountError(streamed=neurons, trained=twin.spec.neurons, twin=str(twins[0]))
-    return twin
+    return twin_of(twins[0], neurons=neurons)

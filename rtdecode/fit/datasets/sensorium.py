@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from rtdecode.fit.datasets.session_array import session_array, unlike
 from rtdecode.schema.errors import (
     MissingFileError,
     NonFiniteError,
@@ -78,7 +79,7 @@ class SensoriumFolder:
         self.tiers = _tiers(folder)
         screen = _header(self._path("videos", 0))
         if len(screen.shape) != _VIDEO_RANK:
-            raise _unlike(self._path("videos", 0), "(row, col, frame)", screen)
+            raise unlike(self._path("videos", 0), "(row, col, frame)", screen)
         self.rows_px, self.cols_px = screen.shape[:2]
         self.neurons = _header(self._path("responses", 0)).shape[0]
         for number in range(len(self.tiers)):
@@ -167,40 +168,19 @@ class SensoriumFolder:
             path = self._path(kind, number)
             header = _header(path)
             if header.shape != (*shape, frames):
-                raise _unlike(
-                    path, f"{(*shape, frames)}, as the other files of the session", header
-                )
+                raise unlike(path, f"{(*shape, frames)}, as the other files of the session", header)
 
 
 def _tiers(folder: Path) -> NDArray[np.str_]:
     path = folder / "meta" / "trials" / "tiers.npy"
     tiers = _header(path)
     if tiers.ndim != 1 or tiers.dtype.kind != "U" or not len(tiers):
-        raise _unlike(path, "one word for each trial", tiers)
+        raise unlike(path, "one word for each trial", tiers)
     return np.array(tiers)
 
 
 def _header(path: Path) -> NDArray[np.generic]:
-    """The array in `path`, not yet read into memory."""
-    if not path.is_file():
-        raise MissingFileError(what="session file", path=path, remedy=_REMEDY)
-    try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
-        raise UnreadableFileError(
-            what="session file", path=path, expected="an array in .npy form", got=str(error)
-        ) from error
-    if not isinstance(array, np.ndarray) or not array.ndim:
-        raise UnreadableFileError(
-            what="session file", path=path, expected="an array in .npy form", got="something else"
-        )
-    return array
-
-
-def _unlike(path: Path, expected: str, got: NDArray[np.generic]) -> UnreadableFileError:
-    return UnreadableFileError(
-        what="session file", path=path, expected=expected, got=f"{got.shape} {got.dtype}"
-    )
+    return session_array(path, remedy=_REMEDY)
 
 
 def _valid_frames(path: Path) -> int:

@@ -7,6 +7,7 @@ Two layouts are read. The folder of the Sensorium 2022 competition has
 """
 
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 from zipfile import BadZipFile
 
@@ -14,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtdecode.fit.datasets.sensorium import VALIDATION, Stretch
+from rtdecode.fit.datasets.session_array import session_array, unlike
 from rtdecode.schema.errors import (
     MissingFileError,
     NonFiniteError,
@@ -27,6 +29,7 @@ TRAIN = "train"
 HELD_OUT = "validation"
 _ARRAYS = ("images", "responses", "behavior", "pupil_center", "tiers")
 _IMAGES_A_CLIP = 24
+_SILENT_SD = np.float32(1e-8)
 _BEHAVIOUR = 3
 """Pupil size, its rate of change, running speed."""
 _REMEDY = (
@@ -72,15 +75,22 @@ class StillSession:
         pupil = _checked(read("pupil_center"), where, "pupil_center", "(trial, 2)", sides=2)
         for name, array in (("responses", activity), ("behavior", behaviour), ("pupil", pupil)):
             if len(array) != trials:
-                raise _unlike(where, f"{name} of {trials} trials, as the images", array)
+                raise unlike(where, f"{name} of {trials} trials, as the images", array)
         if behaviour.shape[1] != _BEHAVIOUR:
-            raise _unlike(where, "behavior (trial, 3)", behaviour)
+            raise unlike(where, "behavior (trial, 3)", behaviour)
         self.behaviour: F32 = np.column_stack([behaviour[:, 2], behaviour[:, 0], pupil])
         self.tiers = np.asarray(read("tiers")).astype(np.str_)
         if self.tiers.shape != (trials,):
-            raise _unlike(where, f"tiers of {trials} trials", self.tiers)
+            raise unlike(where, f"tiers of {trials} trials", self.tiers)
         self.rows_px, self.cols_px = self.images.shape[1:]
         self.neurons = activity.shape[1]
+
+    @cached_property
+    def activity_sd(self) -> F32:
+        """(trial, neuron) activity over its SD of the training trials: the imported twin's unit."""
+        sd = self.activity[self.trials(TRAIN)].std(0)
+        scaled: F32 = self.activity / np.maximum(sd, _SILENT_SD)
+        return scaled
 
     def trials(self, tier: str) -> NDArray[np.int64]:
         """Numbers of the trials of `tier`; raises NoSuchTierError where there is none."""
@@ -101,9 +111,6 @@ class StillClips:
         self._session = session
         self.rows_px, self.cols_px = session.rows_px, session.cols_px
         self.neurons = session.neurons
-        # in units of each neuron's SD over the training trials, as the imported twin's
-        train = session.trials(TRAIN)
-        self._scale = 1 / np.maximum(session.activity[train].std(0), 1e-8)
         self._numbers = session.trials(HELD_OUT)
 
     def trials(self, tier: str) -> tuple[int, ...]:
@@ -123,7 +130,7 @@ class StillClips:
         held = self._session
         return Stretch(
             video=held.images[at],
-            responses=(held.activity[at] * self._scale).astype(np.float32),
+            responses=held.activity_sd[at],
             behaviour=held.behaviour[at],
         )
 
@@ -159,16 +166,17 @@ def _from_file(path: Path) -> Reader:
 
 
 def _from_folder(path: Path) -> Reader:
-    tiers = _array(path / "meta" / "trials" / "tiers.npy")
+    tiers = session_array(path / "meta" / "trials" / "tiers.npy", remedy=_REMEDY)
 
     def read(name: str) -> NDArray[np.generic]:
         if name == "tiers":
             return tiers
         files = [path / "data" / name / f"{number}.npy" for number in range(len(tiers))]
-        arrays = [_array(file) for file in files]
+        # read at once: a mapping for each of thousands of files would stay open
+        arrays = [np.array(session_array(file, remedy=_REMEDY)) for file in files]
         for file, array in zip(files, arrays, strict=True):
             if array.shape != arrays[0].shape:
-                raise _unlike(file, f"{arrays[0].shape}, as the first trial's", array)
+                raise unlike(file, f"{arrays[0].shape}, as the first trial's", array)
         stacked = np.stack(arrays)
         # images have an axis of one colour
         return stacked[:, 0] if name == "images" and stacked.ndim > 3 else stacked  # noqa: PLR2004
@@ -176,31 +184,16 @@ def _from_folder(path: Path) -> Reader:
     return read
 
 
-def _array(path: Path) -> NDArray[np.generic]:
-    if not path.is_file():
-        raise MissingFileError(what="session file", path=path, remedy=_REMEDY)
-    try:
-        return np.asarray(np.load(path, allow_pickle=False))
-    except (ValueError, OSError, EOFError) as error:
-        raise _not_arrays(path, str(error)) from error
-
-
 def _checked(
     array: NDArray[np.generic], path: Path, name: str, expected: str, *, sides: int
 ) -> F32:
     if array.ndim != sides or not array.size or array.dtype.kind not in "fiu":
-        raise _unlike(path, f"{name} {expected}, numbers", array)
+        raise unlike(path, f"{name} {expected}, numbers", array)
     values = np.ascontiguousarray(array, np.float32)
     finite = np.isfinite(values).all(tuple(range(1, sides)))
     if not finite.all():
         raise NonFiniteError(path=path, where=f"{name} of trial {int(np.flatnonzero(~finite)[0])}")
     return values
-
-
-def _unlike(path: Path, expected: str, got: NDArray[np.generic]) -> UnreadableFileError:
-    return UnreadableFileError(
-        what="session file", path=path, expected=expected, got=f"{got.shape} {got.dtype}"
-    )
 
 
 def _not_arrays(path: Path, got: str) -> UnreadableFileError:

@@ -55,13 +55,11 @@ def test_a_mask_is_written_with_its_transparency(
     blob_session: SensoriumFolder, blob_twin: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / MASK
-    done = told(
-        "mask", data=blob_session.folder, twin=blob_twin, out=out, steps=100, scored_from=0.3
-    )
+    done = told("mask", data=blob_session.folder, twin=blob_twin, out=out, steps=450)
     assert done.exit_code == 0, done.output
     mask = np.load(out)
     assert f"{mask.sum()} of {mask.size} pixels" in " ".join(done.stdout.split())
-    np.testing.assert_array_equal(np.load(tmp_path / "mask_transparency.npy") >= 0.3, mask)
+    np.testing.assert_array_equal(np.load(tmp_path / "mask_transparency.npy") >= 1, mask)
 
 
 @pytest.mark.parametrize("verb", ["twin", "ridge", "mask"])

@@ -1,9 +1,35 @@
-"""One thread for all of it: these tests are small, and machines are shared."""
+"""What the tests of fitting share: one thread for all of it, and a mouse that sees still images."""
+
+from collections.abc import Callable
 
 import pytest
 import torch
 
+from rtdecode.decode.twin import TwinSpec
+from rtdecode.decode.twins.still import Still
+
 
 @pytest.fixture(autouse=True)
 def _one_thread() -> None:
+    """These tests are small, and machines are shared."""
     torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def still_twin() -> Callable[[int], Still]:
+    """Makes a twin of so many neurons that see edges of a 12 x 16 screen, at random points."""
+    return _still_twin
+
+
+def _still_twin(neurons: int) -> Still:
+    spec = TwinSpec(
+        "still", neurons, rows_px=12, cols_px=16, history_frames=1,
+        sizes={"channels": 8, "layers": 2, "first_px": 5, "later_px": 3},
+    )  # fmt: skip
+    generator = torch.Generator().manual_seed(0)
+    twin = Still(spec).eval().requires_grad_(requires_grad=False)
+    for name, value in twin.named_parameters():
+        if "norm" not in name:
+            value.normal_(std=0.5, generator=generator)
+    twin.position.uniform_(-1, 1, generator=generator)
+    return twin

@@ -1,11 +1,12 @@
 """Inverting a twin of images comes nearer to them than a linear decoder does."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import torch
 from scipy.ndimage import gaussian_filter
 
-from rtdecode.decode.twin import TwinSpec
 from rtdecode.decode.twins.still import Still
 from rtdecode.evaluate.metrics import pearson_r
 from rtdecode.fit.image_likelihood import logged
@@ -13,21 +14,6 @@ from rtdecode.fit.image_map import ImageMap, image_map, predicted_for
 from rtdecode.fit.image_ridge import fit_image_ridge
 
 ROWS, COLS, NEURONS, TRIALS = 12, 16, 60, 400
-
-
-def twin() -> Still:
-    """Neurons that see edges, at random points."""
-    spec = TwinSpec(
-        "still", NEURONS, rows_px=ROWS, cols_px=COLS, history_frames=1,
-        sizes={"channels": 8, "layers": 2, "first_px": 5, "later_px": 3},
-    )  # fmt: skip
-    generator = torch.Generator().manual_seed(0)
-    made = Still(spec).eval().requires_grad_(requires_grad=False)
-    for name, value in made.named_parameters():
-        if "norm" not in name:
-            value.normal_(std=0.5, generator=generator)
-    made.position.uniform_(-1, 1, generator=generator)
-    return made
 
 
 def images(count: int, seed: int) -> np.ndarray:
@@ -45,8 +31,8 @@ def recorded(mouse: Still, shown: np.ndarray, seed: int) -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def mouse() -> Still:
-    return twin()
+def mouse(still_twin: Callable[[int], Still]) -> Still:
+    return still_twin(NEURONS)
 
 
 @pytest.fixture(scope="module")

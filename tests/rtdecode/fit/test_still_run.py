@@ -1,6 +1,7 @@
 """A session with still images is reconstructed by each method that suits it, and scored pooled."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,6 @@ import pytest
 import torch
 from scipy.ndimage import gaussian_filter
 
-from rtdecode.decode.twin import TwinSpec
 from rtdecode.decode.twin_folder import save_twin
 from rtdecode.decode.twins.still import Still
 from rtdecode.evaluate.metrics import pearson_r
@@ -23,27 +23,13 @@ from rtdecode.schema.interfaces import Clock
 ROWS, COLS, NEURONS, TRAIN, HELD_OUT = 12, 16, 40, 200, 40
 
 
-def still_twin(neurons: int = NEURONS) -> Still:
-    spec = TwinSpec(
-        "still", neurons, rows_px=ROWS, cols_px=COLS, history_frames=1,
-        sizes={"channels": 8, "layers": 2, "first_px": 5, "later_px": 3},
-    )  # fmt: skip
-    generator = torch.Generator().manual_seed(0)
-    twin = Still(spec).eval().requires_grad_(requires_grad=False)
-    for name, value in twin.named_parameters():
-        if "norm" not in name:
-            value.normal_(std=0.5, generator=generator)
-    twin.position.uniform_(-1, 1, generator=generator)
-    return twin
-
-
 @pytest.fixture(scope="module")
-def session(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def session(tmp_path_factory: pytest.TempPathFactory, still_twin: Callable[[int], Still]) -> Path:
     rng = np.random.default_rng(0)
     smooth = gaussian_filter(rng.normal(size=(TRAIN + HELD_OUT, ROWS, COLS)), (0, 1.5, 1.5))
     images = (110 + 250 * smooth).clip(0, 255).astype(np.uint8)
     flat = torch.from_numpy(images.reshape(len(images), -1).astype(np.float32))
-    rate = predicted_for(still_twin(), flat).numpy()
+    rate = predicted_for(still_twin(NEURONS), flat).numpy()
     path = tmp_path_factory.mktemp("stills") / "session.npz"
     np.savez(
         path,
@@ -57,9 +43,11 @@ def session(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def twin_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def twin_folder(
+    tmp_path_factory: pytest.TempPathFactory, still_twin: Callable[[int], Still]
+) -> Path:
     folder = tmp_path_factory.mktemp("twin")
-    save_twin(still_twin(), folder)
+    save_twin(still_twin(NEURONS), folder)
     return folder
 
 
@@ -127,18 +115,21 @@ def test_methods_for_videos_are_refused(
 
 
 def test_inversion_needs_one_twin_of_these_neurons(
-    session: Path, tmp_path: Path, clock: Clock
+    session: Path, tmp_path: Path, clock: Clock, still_twin: Callable[[int], Still]
 ) -> None:
     with pytest.raises(MissingOptionError, match="one --twin"):
         run_request(request(session, tmp_path, "offline"), clock=clock, report=quiet)
-    save_twin(still_twin(neurons=7), tmp_path / "other")
+    save_twin(still_twin(7), tmp_path / "other")
     asked = request(session, tmp_path, "offline", tmp_path / "other")
     with pytest.raises(NeuronCountError, match="40 neurons"):
         run_request(asked, clock=clock, report=quiet)
 
 
-def test_a_mask_can_be_fitted_to_held_out_images(session: Path) -> None:
-    alpha = fit_transparency(still_twin(), StillClips(StillSession(session)), steps=30, seed=0)
+def test_a_mask_can_be_fitted_to_held_out_images(
+    session: Path, still_twin: Callable[[int], Still]
+) -> None:
+    clips = StillClips(StillSession(session))
+    alpha = fit_transparency(still_twin(NEURONS), clips, steps=30, seed=0)
     assert alpha.shape == (ROWS, COLS)
     assert alpha.max() > 0.2
 
