@@ -9,7 +9,7 @@ Two layouts are read. The folder of the Sensorium 2022 competition has
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
-from zipfile import BadZipFile
+from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -143,9 +143,18 @@ Reader = Callable[[str], NDArray[np.generic]]
 
 def _packed(path: Path) -> Path | None:
     if path.is_dir():
-        files = sorted(path.glob("*.npz"))
+        # other files may lie beside a session, and beside one with videos too
+        files = [file for file in path.glob("*.npz") if _holds_images(file)]
         return files[0] if len(files) == 1 else None
     return path if path.suffix == ".npz" else None
+
+
+def _holds_images(file: Path) -> bool:
+    try:
+        with ZipFile(file) as packed:
+            return "images.npy" in packed.namelist()
+    except (OSError, BadZipFile):
+        return False
 
 
 def _from_file(path: Path) -> Reader:

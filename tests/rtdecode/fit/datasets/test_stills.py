@@ -65,6 +65,16 @@ def test_both_layouts_give_the_same_trials(tmp_path: Path, layout: str) -> None:
 def test_a_folder_with_videos_is_none(tmp_path: Path) -> None:
     (tmp_path / "data" / "videos").mkdir(parents=True)
     assert not is_still_session(tmp_path)
+    np.savez(tmp_path / "truth.npz", receptive_fields=np.zeros((3, 2)))
+    (tmp_path / "broken.npz").write_bytes(b"no archive")
+    assert not is_still_session(tmp_path)
+
+
+def test_other_files_beside_the_packed_one_do_not_matter(tmp_path: Path) -> None:
+    packed(tmp_path)
+    np.savez(tmp_path / "notes.npz", depth_um=np.zeros(3))
+    assert is_still_session(tmp_path)
+    assert len(StillSession(tmp_path).images) == TRIALS
 
 
 def test_activity_below_zero_from_rounding_is_zero(tmp_path: Path) -> None:
