@@ -63,7 +63,8 @@ class ActivityEstimator:
             config.rescale,
             found=calibration,
             wanted=wanted,
-            drift_scans=None if config.drift_tau_s is None else config.drift_tau_s * rate,
+            drift_scans=_scans(config.drift_tau_s, rate),
+            followed_scans=_scans(config.drift_followed_s, rate),
         )
         self._waiting: deque[tuple[int, int, int, NDArray[np.bool_]]] = deque()
 
@@ -99,6 +100,10 @@ class ActivityEstimator:
             yield ScanActivity(
                 number, start_ns, end_ns, self._rescaler.rescaled(activity, seen), seen
             )
+
+
+def _scans(duration_s: float | None, rate_hz: float) -> float | None:
+    return None if duration_s is None else duration_s * rate_hz
 
 
 def _reading(config: CalciumConfig, calibration: Calibration) -> Reading:

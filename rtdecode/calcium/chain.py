@@ -6,18 +6,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rtdecode.calcium.activity import ActivityEstimator
-from rtdecode.calcium.calibrate import calibrated
 from rtdecode.calcium.calibration import Calibration
+from rtdecode.calcium.counts_chain import CountsChain
 from rtdecode.calcium.field_check import FieldCheck
 from rtdecode.calcium.masks import Masks
 from rtdecode.calcium.reference import mean_of_aligned
-from rtdecode.calcium.resample import Resampler, ScanActivity
-from rtdecode.calcium.scan_count import ScanCount
+from rtdecode.calcium.scan_count import ScanCount, ScanTime
 from rtdecode.calcium.scan_reader import Counts, ScanReader
 from rtdecode.schema.config.calcium import CalciumConfig
-from rtdecode.schema.errors import CalibrationError, ScanValueError
-from rtdecode.schema.frame_grid import FrameGrid
+from rtdecode.schema.errors import ScanValueError
 from rtdecode.schema.interfaces import Clock
 from rtdecode.schema.messages import Fluorescence, Health, Received, Responses, Scan
 
@@ -30,7 +27,7 @@ class CalciumChain:
     Parameters
     ----------
     scan_rate_hz
-        Imaging rate; None learns it from the stamps of the first scans.
+        Imaging rate, all planes together; None learns it from the stamps of the first scans.
     reference
         (row, col) image on which the masks are drawn, in counts; None takes the calibration's,
         or else the mean of the first `config.reference_scans` scans after alignment.
@@ -63,27 +60,28 @@ class CalciumChain:
         if calibration is not None:
             calibration.check(masks)
             reference = calibration.reference_counts if reference is None else reference
-        if wanted is not None and wanted.count != masks.count:
-            raise CalibrationError(
-                expected=f"{masks.count} neurons to rescale to", got=f"{wanted.count}"
-            )
-        self._config, self._masks, self._clock = config, masks, clock
-        self._wanted = wanted
+        self._config, self._masks = config, masks
+        (self._plane,) = config.decoded_planes
         self._count = ScanCount(planes=config.planes, scan_rate_hz=scan_rate_hz)
+        phase = np.clip((masks.centers_px[:, 0] + 0.5) / masks.shape[0], 0, 1)
+        self._counts = CountsChain(
+            config,
+            phase=phase.astype(np.float32),
+            count=self._count,
+            calibration=calibration,
+            wanted=wanted,
+            clock=clock,
+        )
         self._reader: ScanReader | None = None
         self._check: FieldCheck | None = None
         if reference is not None:
             self._look_at(reference)
-        self._estimator: ActivityEstimator | None = None
-        self.calibration = calibration
-        """The one in use; None while it is being made."""
-        if calibration is not None:
-            self._estimator = ActivityEstimator(config, calibration=calibration, wanted=wanted)
-        phase = np.clip((masks.centers_px[:, 0] + 0.5) / masks.shape[0], 0, 1)
-        self._resampler = Resampler(phase.astype(np.float32), frame_rate_hz=config.frame_rate_hz)
-        self._grid = FrameGrid(config.frame_rate_hz)
         self._first: list[tuple[Scan, int, int]] = []
-        self._learned: list[Counts] = []
+
+    @property
+    def calibration(self) -> Calibration | None:
+        """The one in use; None while it is being made."""
+        return self._counts.calibration
 
     @property
     def field_lost(self) -> bool:
@@ -93,13 +91,13 @@ class CalciumChain:
     def step(self, items: Sequence[Received]) -> Iterator[Out]:
         for item in items:
             body = item.message.body
-            if isinstance(body, Scan) and body.plane == self._config.plane:
+            if isinstance(body, Scan) and body.plane == self._plane:
                 yield from self._take(body, item.t_received_ns)
 
     def _take(self, scan: Scan, t_received_ns: int) -> Iterator[Out]:
         if scan.pixels_counts.dtype.kind not in "iu":
             raise ScanValueError(number=scan.number, got=f"{scan.pixels_counts.dtype} values")
-        index = self._count.index_of(scan)
+        index = self._count.index_of(_time(scan))
         if index is None:
             return
         if self._reader is not None:
@@ -130,87 +128,43 @@ class CalciumChain:
         self, reader: ScanReader, scan: Scan, index: int, t_received_ns: int
     ) -> Iterator[Out]:
         was_lost = reader.guard.lost
-        counts = reader.read(scan.pixels_counts)
+        counts, time = reader.read(scan.pixels_counts), _time(scan)
         yield Fluorescence(
             f_counts=counts.f_counts,
             neuropil_counts=counts.neuropil_counts,
             number=scan.number,
-            t_scan_ns=(scan.t_start_ns + scan.t_end_ns) // 2,
+            t_scan_ns=time.t_middle_ns,
             shift_px=np.array([counts.shift.row_px, counts.shift.col_px], np.float32),
+            plane=scan.plane,
         )
         if reader.guard.lost != was_lost:
             yield _field_health(scan, counts, lost=reader.guard.lost)
         if self._check is not None:
-            self._check.add(scan.pixels_counts, reader.moved_counts, doubtful=reader.guard.doubtful)
-        estimator = self._estimator
-        if estimator is None:
-            yield from self._learn(reader, scan, counts)
-        elif self._check is not None and self._check.scans >= self._config.reference_scans:
-            self._pass()
-        for done in self._activities(estimator, scan, index, counts):
-            yield from self._responses(done, scan, t_received_ns)
-
-    def _pass(self) -> None:
-        """Let the field of view pass, or raise FieldMismatchError."""
-        if self._check is not None:
-            self._check.judge()
-        self._check = None
-
-    def _activities(
-        self, estimator: ActivityEstimator | None, scan: Scan, index: int, counts: Counts
-    ) -> Iterator[ScanActivity]:
-        if estimator is None:
-            nothing = np.zeros(self._masks.count, np.float32)
-            yield ScanActivity(index, scan.t_start_ns, scan.t_end_ns, nothing, nothing > 0)
-            return
-        dff = estimator.dff(counts.corrected_counts, counts.neuropil_counts, counts.measured)
-        yield from estimator.activities(
-            dff,
-            counts.measured,
-            scan=index,
-            t_start_ns=scan.t_start_ns,
-            t_end_ns=scan.t_end_ns,
-        )
-
-    def _learn(self, reader: ScanReader, scan: Scan, counts: Counts) -> Iterator[Health]:
-        self._learned.append(counts)
-        if self._count.seconds_since_first(scan) < self._config.calibration_s:
-            return
-        self._pass()
-        self.calibration = calibrated(
-            self._config,
-            self._learned,
+            self._look_closer(self._check, reader, scan, time)
+        yield from self._counts.step(
+            counts,
+            time,
+            index=index,
             reference=reader.reference_counts,
-            scan_rate_hz=self._count.scan_rate_hz,
+            t_received_ns=t_received_ns,
         )
-        self._estimator = ActivityEstimator(
-            self._config, calibration=self.calibration, wanted=self._wanted
-        )
-        yield _calibration_health(self.calibration, scans=len(self._learned))
-        self._learned = []
 
-    def _responses(self, done: ScanActivity, scan: Scan, t_received_ns: int) -> Iterator[Responses]:
-        for frame, activity, valid in self._resampler.frames(done):
-            yield Responses(
-                activity=activity,
-                valid=valid,
-                frame=frame,
-                t_frame_ns=self._grid.start_ns(frame),
-                t_scan_ns=(scan.t_start_ns + scan.t_end_ns) // 2,
-                t_scan_end_ns=scan.t_end_ns,
-                t_received_ns=t_received_ns,
-                t_ready_ns=self._clock.now_ns(),
-            )
+    def _look_closer(
+        self, check: FieldCheck, reader: ScanReader, scan: Scan, time: ScanTime
+    ) -> None:
+        """Let the field of view pass once enough was seen of it, or raise FieldMismatchError."""
+        check.add(scan.pixels_counts, reader.moved_counts, doubtful=reader.guard.doubtful)
+        if self.calibration is None:
+            enough = self._counts.calibrates_at(time)
+        else:
+            enough = check.scans >= self._config.reference_scans
+        if enough:
+            check.judge()
+            self._check = None
 
 
-def _calibration_health(found: Calibration, *, scans: int) -> Health:
-    noise, decay_s = float(np.median(found.noise)), float(np.median(found.decay_tau_s))
-    return Health(
-        state="running",
-        detail=f"calibrated {found.count} neurons on {scans} scans: noise {noise:.3f} dF/F, "
-        f"decay {decay_s:.2f} s (medians)",
-        counters={"scans": float(scans), "noise_dff": noise, "decay_tau_s": decay_s},
-    )
+def _time(scan: Scan) -> ScanTime:
+    return ScanTime(scan.number, scan.t_start_ns, scan.t_end_ns)
 
 
 def _field_health(scan: Scan, counts: Counts, *, lost: bool) -> Health:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from rtdecode.calcium.array_pickle import arrays_from_pickle
 from rtdecode.calcium.masks import Masks, masks_from_lists
+from rtdecode.schema.config.calcium import MASKS_FILE
 from rtdecode.schema.errors import MasksError, MissingFileError, UnreadableFileError
 
 Neurons = list[tuple[NDArray[Any], NDArray[Any]]]
@@ -20,7 +21,8 @@ def read_masks(path: Path, *, shape: tuple[int, int] | None = None) -> Masks:
     Parameters
     ----------
     path
-        This project's .npz; a suite2p plane folder or its stat.npy; CaImAn .hdf5; NWB .nwb.
+        This project's .npz or a folder with its masks.npz; a suite2p plane folder or its
+        stat.npy; CaImAn .hdf5; NWB .nwb.
     shape
         (row, col) of the field of view. It settles which axis of an NWB image comes first, and
         NWB's pixel lists need it; for suite2p it stands in for the size in ops.npy.
@@ -33,6 +35,8 @@ def read_masks(path: Path, *, shape: tuple[int, int] | None = None) -> Masks:
         raise MissingFileError(
             what="the masks file", path=path, remedy="give the file or folder that holds the ROIs"
         )
+    if (path / MASKS_FILE).is_file():
+        return Masks.load(path / MASKS_FILE)
     if path.is_dir() or path.name == "stat.npy":
         return _suite2p(path if path.is_dir() else path.parent, shape)
     if path.suffix == ".npz":

@@ -24,6 +24,8 @@ class Rescaler:
         Statistics of the twin's training data; None stands for a standard deviation of 1.
     drift_scans
         Time in scans over which a slow change of a neuron's mean is taken back; None for never.
+    followed_scans
+        After so many scans the correction stays as it is; None follows drift to the end.
     """
 
     def __init__(
@@ -33,6 +35,7 @@ class Rescaler:
         found: Calibration,
         wanted: Calibration | None = None,
         drift_scans: float | None = None,
+        followed_scans: float | None = None,
     ) -> None:
         self._kind = kind
         sd = np.maximum(found.activity_sd, _SMALLEST_SD)
@@ -48,14 +51,16 @@ class Rescaler:
         self._expected = np.maximum(found.activity_mean, _SMALLEST_SD)
         self._mean = self._expected.copy()
         self._pace = 0.0 if drift_scans is None else 1 - math.exp(-1 / drift_scans)
-        self.frozen = drift_scans is None
-        """While True the drift correction stays as it is."""
+        self._to_follow = 0.0
+        if drift_scans is not None:
+            self._to_follow = math.inf if followed_scans is None else followed_scans
 
     def rescaled(
         self, activity: NDArray[np.float32], measured: NDArray[np.bool_]
     ) -> NDArray[np.float32]:
         """(neuron,) activity in twin units; `quantile` gives nothing below 0."""
-        if not self.frozen:
+        if self._to_follow > 0:
+            self._to_follow -= 1
             step = np.float32(self._pace) * (activity - self._mean)
             self._mean = np.where(measured, self._mean + step, self._mean)
         drift = np.clip(self._expected / self._mean, 1 / _WIDEST_DRIFT, _WIDEST_DRIFT)

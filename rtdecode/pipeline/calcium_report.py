@@ -1,6 +1,6 @@
 """What the calcium chain of a recorded session saw, out of its log into a picture and a page."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -11,11 +11,15 @@ from numpy.typing import NDArray
 from rtdecode.calcium.calibration import Calibration
 from rtdecode.calcium.masks import Masks
 from rtdecode.calcium.reference import mean_of_aligned
-from rtdecode.pipeline.calcium_stage import CALIBRATION_FILE, MASKS_FILE
 from rtdecode.pipeline.summary import Summary
 from rtdecode.report import html
 from rtdecode.report.calcium_figure import draw_calcium
-from rtdecode.schema.config.calcium import CalciumConfig
+from rtdecode.schema.config.calcium import (
+    CALIBRATION_FILE,
+    MASKS_FILE,
+    CalciumConfig,
+    plane_folder,
+)
 from rtdecode.schema.messages import Body, Fluorescence, Scan
 from rtdecode.session.layout import SessionLayout
 from rtdecode.session.reader import LogReader
@@ -42,48 +46,77 @@ class _Traces:
             self.kept = {n: one for n, one in self.kept.items() if n % self.every == 0}
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Plane:
+    """What one plane's masks saw."""
+
+    number: int
+    masks: Masks
+    traces: _Traces
+    mean_counts: NDArray[np.float32]
+
+    @property
+    def moved_px(self) -> NDArray[np.float64]:
+        """(scan,) distance from where the plane lay most of the time."""
+        shifts_px = self.shifts_px()
+        moved: NDArray[np.float64] = np.hypot(*(shifts_px - np.median(shifts_px, axis=0)).T)
+        return moved
+
+    def shifts_px(self) -> NDArray[np.float32]:
+        """(scan, 2) by how much each scan was moved."""
+        return np.stack([scan.shift_px for scan in self.traces.kept.values()])
+
+
 def report_calcium(session: SessionLayout, summary: Summary, config: CalciumConfig) -> bool:
-    """Write picture and page of what the chain saw; False where it saw nothing yet.
+    """Write a picture of each plane and one page of what the chain saw; False if it saw nothing.
 
     A session whose cells were never found, or that ended before, has no masks or no fluorescence.
     """
-    traces = _traces(session.log)
-    if not traces.kept or not (session.folder / MASKS_FILE).is_file():
+    planes = list(_planes(session, config))
+    if not planes:
         return False
-    masks, scans = Masks.load(session.folder / MASKS_FILE), list(traces.kept.values())
-    t_ns = np.array([scan.t_scan_ns for scan in scans])
-    shifts_px = np.stack([scan.shift_px for scan in scans])
-    picture = session.report / PICTURE
-    draw_calcium(
-        picture,
-        mean_counts=_mean_image(session, config),
-        masks=masks,
-        times_s=(t_ns - t_ns[0]) / 1e9,
-        f_counts=np.stack([scan.f_counts for scan in scans]),
-        shifts_px=shifts_px,
-        title=f"{session.folder.name}: {masks.count} neurons, {traces.seen} scans",
-    )
-    page = _page(summary, picture, masks=masks, scans=traces.seen, shifts_px=shifts_px)
+    several = len(config.decoded_planes) > 1
+    pictures = []
+    for plane in planes:
+        name = f"calcium_{plane_folder(plane.number)}.png" if several else PICTURE
+        pictures.append(session.report / name)
+        which = f", plane {plane.number}" if several else ""
+        _draw(plane, pictures[-1], title=f"{session.folder.name}{which}")
+    page = _page(summary, pictures, planes)
     (session.report / PAGE).write_text(page, encoding="utf-8")
     return True
 
 
-def _traces(log: Path) -> _Traces:
-    traces = _Traces()
+def _planes(session: SessionLayout, config: CalciumConfig) -> Iterator[_Plane]:
+    """Those decoded planes that have masks and fluorescence."""
+    seen = _traces(session.log)
+    for number in config.decoded_planes:
+        several = len(config.decoded_planes) > 1
+        folder = session.folder / plane_folder(number) if several else session.folder
+        if number in seen and (folder / MASKS_FILE).is_file():
+            mean_counts = _mean_image(session, folder, config, plane=number)
+            yield _Plane(number, Masks.load(folder / MASKS_FILE), seen[number], mean_counts)
+
+
+def _traces(log: Path) -> dict[int, _Traces]:
+    """By plane."""
+    traces: dict[int, _Traces] = {}
     for body in _bodies(log, Fluorescence):
         if isinstance(body, Fluorescence):
-            traces.add(body)
+            traces.setdefault(body.plane, _Traces()).add(body)
     return traces
 
 
-def _mean_image(session: SessionLayout, config: CalciumConfig) -> NDArray[np.float32]:
+def _mean_image(
+    session: SessionLayout, folder: Path, config: CalciumConfig, *, plane: int
+) -> NDArray[np.float32]:
     """The chain's reference image; made again as it made it where it left no calibration."""
-    if (session.folder / CALIBRATION_FILE).is_file():
-        return Calibration.load(session.folder / CALIBRATION_FILE).reference_counts
+    if (folder / CALIBRATION_FILE).is_file():
+        return Calibration.load(folder / CALIBRATION_FILE).reference_counts
     scans = (
         body.pixels_counts
         for body in _bodies(session.log, Scan)
-        if isinstance(body, Scan) and body.plane == config.plane
+        if isinstance(body, Scan) and body.plane == plane
     )
     first = list(islice(scans, config.reference_scans))
     return mean_of_aligned(first, max_shift_px=config.max_shift_px)
@@ -94,25 +127,31 @@ def _bodies(log: Path, kind: type[Body]) -> Iterator[Body]:
         yield item.message.body
 
 
-def _page(
-    summary: Summary,
-    picture: Path,
-    *,
-    masks: Masks,
-    scans: int,
-    shifts_px: NDArray[np.float32],
-) -> str:
-    moved_px = np.hypot(*(shifts_px - np.median(shifts_px, axis=0)).T)
+def _draw(plane: _Plane, picture: Path, *, title: str) -> None:
+    scans = list(plane.traces.kept.values())
+    t_ns = np.array([scan.t_scan_ns for scan in scans])
+    draw_calcium(
+        picture,
+        mean_counts=plane.mean_counts,
+        masks=plane.masks,
+        times_s=(t_ns - t_ns[0]) / 1e9,
+        f_counts=np.stack([scan.f_counts for scan in scans]),
+        shifts_px=plane.shifts_px(),
+        title=f"{title}: {plane.masks.count} neurons, {plane.traces.seen} scans",
+    )
+
+
+def _page(summary: Summary, pictures: Sequence[Path], planes: Sequence[_Plane]) -> str:
+    moved_px = np.concatenate([plane.moved_px for plane in planes])
     rows = [
-        ["scans read", str(scans)],
-        ["neurons", str(masks.count)],
+        ["scans read", str(sum(plane.traces.seen for plane in planes))],
+        ["neurons", str(sum(plane.masks.count for plane in planes))],
         ["messages lost", str(summary.lost_messages)],
         ["movement, median px", f"{np.median(moved_px):.2f}"],
         ["movement, largest px", f"{moved_px.max():.2f}"],
     ]
-    parts = [
-        html.picture(picture.read_bytes(), says="Mean image, masks, traces and movement"),
-        html.table("Figures", head=["", "value"], rows=rows),
-    ]
+    says = "Mean image, masks, traces and movement"
+    parts = [html.picture(picture.read_bytes(), says=says) for picture in pictures]
+    parts.append(html.table("Figures", head=["", "value"], rows=rows))
     sentences = summary.in_words().splitlines()
     return html.page(f"Session {summary.session}", sentences=sentences, parts=parts)

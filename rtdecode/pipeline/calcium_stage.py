@@ -1,7 +1,7 @@
-"""The calcium chain of a run: with masks from a file, or found in its first scans."""
+"""The calcium chain of a run: with masks from files, found in its first scans, or without any."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -10,18 +10,19 @@ from rtdecode.calcium.calibration import Calibration
 from rtdecode.calcium.detect import detected_masks
 from rtdecode.calcium.mask_files import read_masks
 from rtdecode.calcium.masks import Masks
+from rtdecode.calcium.plane_join import PlaneJoin
 from rtdecode.calcium.reference import mean_of_aligned
+from rtdecode.calcium.roi_chain import RoiChain
 from rtdecode.pipeline.calcium_warm_up import warm_up_calcium
 from rtdecode.schema.config import RunConfig
-from rtdecode.schema.config.calcium import Detector
+from rtdecode.schema.config.acquisition import LslRoisSource
+from rtdecode.schema.config.calcium import CALIBRATION_FILE, MASKS_FILE, Detector, plane_folder
 from rtdecode.schema.errors import MasksMissingError
 from rtdecode.schema.interfaces import Clock
 from rtdecode.schema.messages import Fluorescence, Health, Received, Responses, Scan
 
 log = logging.getLogger(__name__)
 Out = Fluorescence | Responses | Health
-MASKS_FILE = "masks.npz"
-CALIBRATION_FILE = "calibration.npz"
 
 
 class CalciumStage(Protocol):
@@ -53,6 +54,19 @@ def calcium_stage(config: RunConfig, *, clock: Clock) -> CalciumStage:
     wrong with the files of masks and calibration.
     """
     warm_up_calcium(clock)
+    calcium = config.calcium
+    if calcium.rois_from_source or isinstance(config.acquisition.source, LslRoisSource):
+        return RoisChain(config, clock=clock)
+    if len(calcium.decoded_planes) == 1:
+        return _of_one_plane(config, clock=clock)
+    planes = {
+        plane: config.model_copy(update={"calcium": calcium.of_plane(plane)})
+        for plane in calcium.decoded_planes
+    }
+    return PlanesChain({plane: _of_one_plane(one, clock=clock) for plane, one in planes.items()})
+
+
+def _of_one_plane(config: RunConfig, *, clock: Clock) -> CalciumStage:
     if config.calcium.masks is not None:
         calibration = _calibration(config.calcium.calibration)
         # files that do not say which axis comes first are read with the reference's shape
@@ -97,6 +111,72 @@ class MaskedChain:
             self._chain.calibration.save(folder / CALIBRATION_FILE)
 
 
+class RoisChain:
+    """A chain for the values of ROIs that the microscope's own program sends."""
+
+    def __init__(self, config: RunConfig, *, clock: Clock) -> None:
+        self._chain = RoiChain(
+            config.calcium,
+            scan_rate_hz=config.acquisition.source.scan_rate_hz,
+            calibration=_calibration(config.calcium.calibration),
+            wanted=_calibration(config.calcium.rescale_to),
+            clock=clock,
+        )
+
+    @property
+    def neurons(self) -> int | None:
+        return self._chain.neurons
+
+    @property
+    def calibrated(self) -> bool:
+        return self._chain.calibration is not None
+
+    def step(self, items: Sequence[Received]) -> Iterator[Out]:
+        yield from self._chain.step(items)
+
+    def save(self, folder: Path) -> None:
+        if self._chain.calibration is not None:
+            self._chain.calibration.save(folder / CALIBRATION_FILE)
+
+
+class PlanesChain:
+    """A chain for each of several planes; their responses go out joined.
+
+    What each plane leaves lies in a folder of its own, from which another run can take it.
+    """
+
+    def __init__(self, chains: Mapping[int, CalciumStage]) -> None:
+        self._chains = chains
+        self._join = PlaneJoin(len(chains))
+
+    @property
+    def neurons(self) -> int | None:
+        known = [count for count in self._counts() if count is not None]
+        return sum(known) if len(known) == len(self._chains) else None
+
+    @property
+    def calibrated(self) -> bool:
+        return all(chain.calibrated for chain in self._chains.values())
+
+    def step(self, items: Sequence[Received]) -> Iterator[Out]:
+        for item in items:
+            for place, chain in enumerate(self._chains.values()):
+                for out in chain.step([item]):
+                    if isinstance(out, Responses):
+                        yield from self._join.take(out, place=place, counts=self._counts())
+                    else:
+                        yield out
+
+    def save(self, folder: Path) -> None:
+        for plane, chain in self._chains.items():
+            where = folder / plane_folder(plane)
+            where.mkdir(parents=True, exist_ok=True)
+            chain.save(where)
+
+    def _counts(self) -> list[int | None]:
+        return [chain.neurons for chain in self._chains.values()]
+
+
 def _calibration(path: Path | None) -> Calibration | None:
     return None if path is None else Calibration.load(path)
 
@@ -109,6 +189,7 @@ class DetectingChain:
 
     def __init__(self, config: RunConfig, *, clock: Clock) -> None:
         self._config, self._clock = config, clock
+        (self._plane,) = config.calcium.decoded_planes
         self._kept: list[Received] = []
         self._chain: MaskedChain | None = None
 
@@ -124,7 +205,7 @@ class DetectingChain:
         for item in items:
             if self._chain is not None:
                 yield from self._chain.step([item])
-            elif isinstance(item.message.body, Scan):
+            elif isinstance(item.message.body, Scan) and item.message.body.plane == self._plane:
                 yield from self._keep(item)
 
     def save(self, folder: Path) -> None:

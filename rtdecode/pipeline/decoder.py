@@ -12,7 +12,7 @@ from rtdecode.runtime.loop import LoopReport, run_loop
 from rtdecode.runtime.process import Process, run_process
 from rtdecode.runtime.sockets import Publisher
 from rtdecode.schema.config.run import Role
-from rtdecode.schema.messages import Behaviour, Body, Reconstruction, Scan
+from rtdecode.schema.messages import Behaviour, Body, Fluorescence, Reconstruction, Scan
 from rtdecode.session.layout import SessionLayout
 
 
@@ -40,7 +40,7 @@ def main(process: Process) -> int:
 def _decode(process: Process, folder: Path) -> None:
     config, network = process.config, process.config.network
     publisher = process.publisher(network.decoder)
-    inlet = process.subscriber([network.bridge], [Scan, Behaviour])
+    inlet = process.subscriber([network.bridge], [Scan, Fluorescence, Behaviour])
     parts = assembled(config, seen_by=process.name, clock=process.clock)
     emission = _emission(process, parts)
     keeper = CalciumKeeper(parts.calcium, folder)

@@ -9,6 +9,7 @@ from rtdecode.pipeline.calcium_stage import CalciumStage
 from rtdecode.schema.messages import (
     Behaviour,
     Body,
+    Fluorescence,
     Gap,
     Received,
     Responses,
@@ -60,7 +61,7 @@ class DecodingStage:
         if isinstance(body, Behaviour):
             for _ in self._behaviour.step([body]):
                 pass
-        if isinstance(body, Scan):
+        if isinstance(body, Scan | Fluorescence):
             self._counts["scans"] += 1
             for out in self._calcium.step([item]):
                 self._counts["responses"] += isinstance(out, Responses)

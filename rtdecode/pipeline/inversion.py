@@ -96,4 +96,4 @@ def _response_latency_s(config: RunConfig) -> float:
     if rate_hz is None:
         reason = "when frames are due follows from it"
         raise SettingMissingError(setting="acquisition.source.scan_rate_hz", reason=reason)
-    return (2 + config.calcium.lag_scans) / rate_hz
+    return (2 + config.calcium.lag_scans) * config.calcium.planes / rate_hz

@@ -6,7 +6,7 @@ rank, size and finiteness of each array before it is made. No pickle, no JSON ar
 
 import types
 from collections.abc import Callable, Mapping
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from functools import cache
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
@@ -54,13 +54,14 @@ def unpack(data: bytes | memoryview) -> Stamped:
         raise MessageError(reason=f"version {wire['v']} is not {WIRE_VERSION}: update the sender")
     body = _BY_KIND.get(wire["kind"])
     if body is None:
-        known = ", ".join(_BY_KIND)
-        raise MessageError(reason=f"unknown kind '{wire['kind']:.40}'; known: {known}")
+        kinds = ", ".join(_BY_KIND)
+        raise MessageError(reason=f"unknown kind '{wire['kind']:.40}'; known: {kinds}")
     plan = _field_plan(body.kind)
-    if wire.keys() != plan.keys() | _ENVELOPE.keys():
-        odd = sorted(map(str, wire.keys() ^ (plan.keys() | _ENVELOPE.keys())))
-        raise MessageError(reason=f"{body.kind}: fields missing or unknown: {', '.join(odd):.200}")
-    values = {name: read(name, wire[name]) for name, (_, read) in plan.items()}
+    known = plan.keys() | _ENVELOPE.keys()
+    if odd := (wire.keys() - known) | (known - wire.keys() - _optional(body.kind)):
+        named = ", ".join(sorted(map(str, odd)))
+        raise MessageError(reason=f"{body.kind}: fields missing or unknown: {named:.200}")
+    values = {name: read(name, wire[name]) for name, (_, read) in plan.items() if name in wire}
     return Stamped(wire["source"], wire["seq"], wire["t_ns"], wire["clock"], body(**values))
 
 
@@ -93,6 +94,17 @@ def _field_plan(kind: str) -> dict[str, tuple[ArraySpec | None, Reader]]:
     body = _BY_KIND[kind]
     hints = get_type_hints(body, include_extras=True)
     return {field.name: _reader(hints[field.name]) for field in fields(body)}
+
+
+@cache
+def _optional(kind: str) -> frozenset[str]:
+    """Fields that may be left out, as older recordings leave out what came later."""
+    without = (MISSING, MISSING)
+    return frozenset(
+        field.name
+        for field in fields(_BY_KIND[kind])
+        if (field.default, field.default_factory) != without
+    )
 
 
 def _reader(hint: Any) -> tuple[ArraySpec | None, Reader]:

@@ -79,6 +79,7 @@ class Fluorescence:
     """Middle of the scan."""
     shift_px: PairF32
     """(row, col) by which the scan was moved back onto the reference."""
+    plane: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)

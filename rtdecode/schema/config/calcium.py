@@ -2,8 +2,9 @@
 
 from enum import StrEnum
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from rtdecode.schema.config.section import (
     Count,
@@ -14,6 +15,10 @@ from rtdecode.schema.config.section import (
     Positive,
     Section,
 )
+
+MASKS_FILE = "masks.npz"
+CALIBRATION_FILE = "calibration.npz"
+"""What the chain leaves in a session, or in the folder of each of several planes."""
 
 
 class Detector(StrEnum):
@@ -42,6 +47,8 @@ class Activity(StrEnum):
 class CalciumConfig(Section):
     """The online calcium chain, one scan at a time."""
 
+    rois_from_source: bool = False
+    """Whether the microscope sends values of its ROIs, and no masks are laid on its scans."""
     masks: Path | None = None
     """Which pixels are which neuron: .npz of a session, suite2p folder, CaImAn .hdf5, or NWB."""
     calibration: Path | None = None
@@ -52,10 +59,10 @@ class CalciumConfig(Section):
     """How masks are found in the first scans where no file gives them."""
     detector_scans: Count = 400
     """Scans that the detector gets."""
-    plane: Index = 0
-    """The plane that is decoded; the others are recorded."""
     planes: Count = 1
     """How many the microscope goes through."""
+    decoded_planes: Annotated[tuple[Index, ...], Field(min_length=1)] = (0,)
+    """Planes that are decoded, their neurons one after the other; the others are recorded."""
     reference_scans: Count = 30
     """Their mean is the reference image; with a calibration, they are compared with its image."""
     max_shift_px: Positive = 8.0
@@ -93,7 +100,9 @@ class CalciumConfig(Section):
     rescale: Rescale = Rescale.IDENTITY
     """How activity becomes twin units."""
     drift_tau_s: Positive | None = None
-    """Over which time a slow change of a neuron's mean activity is taken back; null: frozen."""
+    """Over which time a slow change of a neuron's mean activity is taken back; null: never."""
+    drift_followed_s: Positive | None = None
+    """Drift is followed for so long after the calibration and then frozen; null: to the end."""
     frame_rate_hz: Positive = 30.0
     """Grid of the responses."""
 
@@ -102,10 +111,34 @@ class CalciumConfig(Section):
         """Scans that activity is final behind the newest: those oasis waits, else none."""
         return self.deconvolution_lag_scans if self.activity is Activity.OASIS else 0
 
+    def of_plane(self, plane: int) -> "CalciumConfig":
+        """The same for one of several planes: its files lie in `plane0`, `plane1` and so on."""
+
+        def file(folder: Path | None, name: str) -> Path | None:
+            return None if folder is None else folder / plane_folder(plane) / name
+
+        return self.model_copy(
+            update={
+                "decoded_planes": (plane,),
+                "masks": file(self.masks, ""),
+                "calibration": file(self.calibration, CALIBRATION_FILE),
+                "rescale_to": file(self.rescale_to, CALIBRATION_FILE),
+            }
+        )
+
     @model_validator(mode="after")
-    def _plane_is_there(self) -> "CalciumConfig":
-        if self.plane >= self.planes:
+    def _planes_are_there(self) -> "CalciumConfig":
+        decoded = self.decoded_planes
+        if max(decoded) >= self.planes:
             raise ValueError(
-                f"plane={self.plane} counts from 0 and must be below planes={self.planes}"
+                f"decoded_planes={list(decoded)} count from 0 and must be below "
+                f"planes={self.planes}"
             )
+        if len(set(decoded)) < len(decoded):
+            raise ValueError(f"decoded_planes={list(decoded)} names a plane twice")
         return self
+
+
+def plane_folder(plane: int) -> str:
+    """Where files of one of several planes lie: as suite2p names it."""
+    return f"plane{plane}"

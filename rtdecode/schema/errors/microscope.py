@@ -58,6 +58,16 @@ class ScanShapeError(BadInputError):
         )
 
 
+class RoiCountError(BadInputError):
+    """The microscope's program sends another number of ROIs than before."""
+
+    def __init__(self, *, number: int, got: int, before: int | None) -> None:
+        super().__init__(
+            f"scan {number} brings values of {got} ROIs, those before had {before}: keep the ROIs "
+            f"during a run, and start a new run after changing them"
+        )
+
+
 class ScanValueError(BadInputError):
     """A scan holds values that no detector gives."""
 
@@ -74,7 +84,8 @@ class MasksMissingError(BadInputError):
     def __init__(self) -> None:
         super().__init__(
             "the config names neither calcium.masks nor a calcium.detector: give the masks of this "
-            "field of view, or set calcium.detector: local_correlation"
+            "field of view, or set calcium.detector: local_correlation, or calcium.rois_from_source: "
+            "true where the microscope sends values of its ROIs"
         )
 
 

@@ -196,7 +196,7 @@ def test_a_calibration_tells_what_it_found() -> None:
 
 def test_other_planes_change_nothing() -> None:
     """The same movie in plane 1 of 2, between scans of another plane."""
-    config = CONFIG.model_copy(update={"plane": 1, "planes": 2})
+    config = CONFIG.model_copy(update={"decoded_planes": (1,), "planes": 2})
     both = [
         received(
             np.full((ROWS, COLS), 9, np.uint16) if plane == 0 else pixels,

@@ -67,14 +67,16 @@ def test_the_future_changes_nothing_in_the_past(kind: Rescale, drift_scans: floa
     np.testing.assert_array_equal(mapped(FOUND[:60])[:40], mapped(other)[:40])
 
 
-def test_drift_is_taken_back_until_it_is_frozen() -> None:
+@pytest.mark.parametrize(("followed_scans", "later"), [(None, 2.0), (300, 4.0)])
+def test_drift_is_taken_back_until_it_is_frozen(followed_scans: float | None, later: float) -> None:
     found = statistics(np.full((10, 3), 2.0, np.float32))
-    rescaler = Rescaler(Rescale.IDENTITY, found=found, drift_scans=20.0)
+    rescaler = Rescaler(
+        Rescale.IDENTITY, found=found, drift_scans=20.0, followed_scans=followed_scans
+    )
     faded = np.full(3, 1.5, np.float32)
     for _ in range(300):
         steady = rescaler.rescaled(faded, np.array([True, True, False]))
     np.testing.assert_allclose(steady, [2.0, 2.0, 1.5], rtol=0.01)
-    rescaler.frozen = True
     for _ in range(300):
         steady = rescaler.rescaled(2 * faded, EVERYWHERE)
-    assert steady[0] == pytest.approx(4.0, rel=0.01)
+    assert steady[0] == pytest.approx(later, rel=0.01)

@@ -5,14 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtdecode.calcium.scan_count import ScanCount
-from rtdecode.schema.messages import Scan
-
-PIXELS = np.zeros((1, 1), np.uint16)
+from rtdecode.calcium.scan_count import ScanCount, ScanTime
 
 
-def scan(number: int, at_s: float) -> Scan:
-    return Scan(PIXELS, number, 0, round(at_s * 1e9), round((at_s + 0.06) * 1e9))
+def scan(number: int, at_s: float) -> ScanTime:
+    return ScanTime(number, round(at_s * 1e9), round((at_s + 0.06) * 1e9))
 
 
 @given(steps=st.lists(st.integers(1, 9), min_size=1, max_size=30))
@@ -30,8 +27,10 @@ def test_repeats_and_older_scans_have_no_place() -> None:
 
 
 def test_a_plane_of_three_counts_every_third_number() -> None:
-    count = ScanCount(planes=3, scan_rate_hz=None)
-    assert [count.index_of(scan(n, n / 45)) for n in (1, 4, 10)] == [0, 1, 3]
+    for told_hz in (None, 45.0):
+        count = ScanCount(planes=3, scan_rate_hz=told_hz)
+        assert [count.index_of(scan(n, n / 45)) for n in (1, 4, 10)] == [0, 1, 3]
+        assert count.scan_rate_hz == pytest.approx(15, rel=1e-3)
 
 
 def test_numbers_that_begin_again_go_on_where_the_clock_says() -> None:

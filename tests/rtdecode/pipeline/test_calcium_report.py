@@ -1,7 +1,9 @@
 """The picture of a session shows the whole of it, and is drawn from what the session holds."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from shutil import copyfile
 
 import numpy as np
 import pytest
@@ -16,7 +18,7 @@ from rtdecode.runtime.codec import pack
 from rtdecode.runtime.config_file import write_config
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.interfaces import Clock
-from rtdecode.schema.messages import Fluorescence, Received, Stamped
+from rtdecode.schema.messages import Fluorescence, Received, Scan, Stamped
 from rtdecode.session.layout import SessionLayout, named_session
 from rtdecode.session.recorder import Recorder
 
@@ -93,8 +95,39 @@ def test_the_movement_that_is_told_is_that_of_the_scans(
 ) -> None:
     config, stream = small_run(None), rig.stream(SCANS)
     session = recorded(config, stream, tmp_path / "s", clock=clock)
-    shifts = np.array([one.shift_px for one in calcium_report._traces(session.log).kept.values()])
+    shifts = np.array(
+        [one.shift_px for one in calcium_report._traces(session.log)[0].kept.values()]
+    )
     largest = np.hypot(*(shifts - np.median(shifts, axis=0)).T).max()
     report_calcium(session, summarise(session), config.calcium)
     told = f"<td>movement, largest px</td><td>{largest:.2f}</td>"
     assert told in (session.report / "index.html").read_text()
+
+
+def test_each_plane_has_its_picture(
+    rig: Rig, small_run: MakeRun, tmp_path: Path, clock: Clock
+) -> None:
+    one = small_run(None)
+    both = one.calcium.model_copy(
+        update={"planes": 2, "decoded_planes": (0, 1), "masks": tmp_path / "planes"}
+    )
+    for plane in (0, 1):
+        (tmp_path / "planes" / f"plane{plane}").mkdir(parents=True)
+        assert one.calcium.masks is not None
+        copyfile(one.calcium.masks, tmp_path / "planes" / f"plane{plane}" / "masks.npz")
+    stream = [
+        replace(item, message=replace(item.message, body=replace(body, plane=body.number % 2)))
+        for item in rig.stream(2 * SCANS)
+        for body in [item.message.body]
+        if isinstance(body, Scan)
+    ]
+    config = one.model_copy(update={"calcium": both})
+    session = recorded(config, stream, tmp_path / "s", clock=clock)
+    assert report_calcium(session, summarise(session), both)
+    assert sorted(picture.name for picture in session.report.glob("*.png")) == [
+        "calcium_plane0.png",
+        "calcium_plane1.png",
+    ]
+    page = (session.report / "index.html").read_text()
+    assert page.count("<img") == 2
+    assert "<td>neurons</td><td>18</td>" in page

@@ -1,6 +1,7 @@
 """The chain of a run comes by its masks as the config says, and loses no scan meanwhile."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rtdecode.calcium.calibration import Calibration
-from rtdecode.calcium.masks import Masks
+from rtdecode.calcium.masks import Masks, masks_from_lists
 from rtdecode.pipeline.calcium_stage import CalciumStage, Out, calcium_stage
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.errors import (
@@ -20,7 +21,7 @@ from rtdecode.schema.errors import (
     NoCellsFoundError,
 )
 from rtdecode.schema.interfaces import Clock
-from rtdecode.schema.messages import Fluorescence, Received, Responses
+from rtdecode.schema.messages import Fluorescence, Received, Responses, Scan, Stamped
 from rtdecode.session.replay import RecordedClock
 
 MakeRun = Callable[..., RunConfig]
@@ -164,3 +165,136 @@ def test_scans_without_cells_are_refused(rig: Rig, clock: Clock) -> None:
     still = [item for item in rig.stream(1) if item.message.body.kind == "scan"] * 60
     with pytest.raises(NoCellsFoundError):
         run(calcium_stage(detecting(), clock=clock), still)
+
+
+def of_two_planes(stream: Sequence[Received]) -> list[Received]:
+    """Each scan in plane 0, and half a scan later its mirror image in plane 1."""
+    both = []
+    for item in stream:
+        body = item.message.body
+        if not isinstance(body, Scan):
+            both.append(item)
+            continue
+        middle_ns = (body.t_start_ns + body.t_end_ns) // 2
+        for plane, pixels, start_ns, end_ns in (
+            (0, body.pixels_counts, body.t_start_ns, middle_ns),
+            (1, body.pixels_counts[:, ::-1].copy(), middle_ns, body.t_end_ns),
+        ):
+            scan = Scan(pixels, 2 * body.number + plane, plane, start_ns, end_ns)
+            both.append(replace(item, message=replace(item.message, body=scan)))
+    return both
+
+
+def plane_folders(folder: Path, masks: Masks) -> Path:
+    """Masks of both planes, the second with two cells fewer."""
+    cols = masks.shape[1]
+    for plane, count in ((0, 9), (1, 7)):
+        rows_cols = [
+            np.divmod(masks.pixels[a:b], cols) for a, b in pairwise(masks.indptr[: count + 1])
+        ]
+        flat = [row * cols + (cols - 1 - col if plane else col) for row, col in rows_cols]
+        (folder / f"plane{plane}").mkdir(parents=True)
+        masks_from_lists(masks.shape, [(np.sort(one), np.ones(len(one))) for one in flat]).save(
+            folder / f"plane{plane}" / "masks.npz"
+        )
+    return folder
+
+
+def responses(outs: Sequence[Out]) -> dict[int, Responses]:
+    return {out.frame: out for out in outs if isinstance(out, Responses)}
+
+
+def test_planes_are_decoded_together_as_each_would_be_alone(
+    rig: Rig, tmp_path: Path, clock: Clock
+) -> None:
+    masks = plane_folders(tmp_path / "masks", rig.masks)
+    stream, settings_ = of_two_planes(rig.stream(40)), {"planes": 2, "detector": "none"}
+    stage = calcium_stage(detecting(masks=masks, decoded_planes=[0, 1], **settings_), clock=clock)
+    assert stage.neurons == 16
+    outs = run(stage, stream)
+    seen = [(out.plane, out.number) for out in outs if isinstance(out, Fluorescence)]
+    assert sorted(seen) == [(n % 2, n) for n in (*range(0, 80, 2), *range(1, 80, 2))]
+    alone = [
+        responses(run(calcium_stage(one, clock=clock), stream))
+        for plane in (0, 1)
+        for one in [detecting(masks=masks / f"plane{plane}", decoded_planes=[plane], **settings_)]
+    ]
+    joined = responses(outs)
+    assert list(joined) == sorted(alone[0].keys() & alone[1].keys())
+    for frame, whole in joined.items():
+        parts = [one[frame] for one in alone]
+        np.testing.assert_array_equal(whole.activity, np.concatenate([p.activity for p in parts]))
+        np.testing.assert_array_equal(whole.valid, np.concatenate([p.valid for p in parts]))
+    assert list(joined.values())[-1].valid.all()
+
+
+def test_what_planes_leave_starts_the_next_session_calibrated(
+    rig: Rig, tmp_path: Path, clock: Clock
+) -> None:
+    planes = {"planes": 2, "decoded_planes": [0, 1], "detector": "none"}
+    masks = plane_folders(tmp_path / "masks", rig.masks)
+    first = calcium_stage(detecting(masks=masks, **planes), clock=clock)
+    assert not first.calibrated
+    run(first, of_two_planes(rig.stream(30)))
+    first.save(tmp_path / "s")
+    left = {"masks": tmp_path / "s", "calibration": tmp_path / "s"}
+    second = calcium_stage(detecting(**left, **planes), clock=clock)
+    assert second.calibrated
+    assert second.neurons == 16
+    early = list(responses(run(second, of_two_planes(rig.stream(8)))).values())
+    assert early[-1].valid.all()
+
+
+def test_cells_are_found_in_each_plane_for_itself(rig: Rig, clock: Clock) -> None:
+    config = detecting(planes=2, decoded_planes=[1, 0])
+    stage, stream = calcium_stage(config, clock=clock), of_two_planes(rig.stream(SCANS))
+    run(stage, stream[:100])
+    assert stage.neurons is None
+    outs = run(stage, stream[100:])
+    assert numbers(outs).count(0) == 1
+    assert len(numbers(outs)) == 2 * SCANS
+    assert stage.neurons == pytest.approx(18, abs=2)
+    assert len(list(responses(outs).values())[-1].activity) == stage.neurons
+
+
+def test_a_plane_without_masks_is_named(rig: Rig, tmp_path: Path, clock: Clock) -> None:
+    masks = plane_folders(tmp_path / "masks", rig.masks)
+    config = detecting(masks=masks, planes=3, decoded_planes=[0, 2], detector="none")
+    with pytest.raises(MissingFileError, match="plane2"):
+        calcium_stage(config, clock=clock)
+
+
+@pytest.mark.parametrize(
+    "source", [{"kind": "zmq_native"}, {"kind": "lsl_rois", "stream": "rois", "scan_rate_hz": 15}]
+)
+def test_roi_values_of_the_source_need_no_masks(
+    tmp_path: Path, clock: Clock, source: dict[str, object]
+) -> None:
+    config = RunConfig.model_validate(
+        {
+            "acquisition": {"source": source},
+            "calcium": {
+                "calibration_s": 1.0,
+                "rois_from_source": source["kind"] == "zmq_native",
+            },
+            "decode": None,
+        }
+    )
+    stage = calcium_stage(config, clock=clock)
+    light = np.random.default_rng(0).gamma(9, 20, (40, 3)).astype(np.float32)
+    nothing, still = np.zeros(3, np.float32), np.zeros(2, np.float32)
+    stream = [
+        Received(Stamped("bridge", n, 0, "host", Fluorescence(f, nothing, n, t, still)), t)
+        for n, f in enumerate(light)
+        for t in [round(n * 1e9 / 15)]
+    ]
+    outs = run(stage, stream)
+    assert stage.neurons == 3
+    assert stage.calibrated
+    assert list(responses(outs).values())[-1].valid.all()
+    stage.save(tmp_path)
+    again = calcium_stage(
+        detecting(rois_from_source=True, detector="none", calibration=tmp_path / "calibration.npz"),
+        clock=clock,
+    )
+    assert again.calibrated

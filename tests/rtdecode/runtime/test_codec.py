@@ -107,6 +107,19 @@ def test_what_is_wrong_is_said(changes: dict[str, Any], reason: str) -> None:
         unpack(changed(**changes))
 
 
+def test_what_came_later_may_be_missing_in_an_older_recording() -> None:
+    nothing = np.zeros(2, np.float32)
+    values = Fluorescence(nothing, nothing, 3, 4, nothing, plane=2)
+    wire = msgpack.unpackb(pack(Stamped("decoder", 0, 0, "host", values)))
+    del wire["plane"]
+    back = unpack(msgpack.packb(wire)).body
+    assert isinstance(back, Fluorescence)
+    assert (back.number, back.plane) == (3, 0)
+    del wire["number"]
+    with pytest.raises(MessageError, match="fields missing or unknown: number"):
+        unpack(msgpack.packb(wire))
+
+
 def scan(pixels: Any) -> Stamped:
     return Stamped("bridge", 0, 0, "host", Scan(pixels, 0, 0, 0, 0))
 

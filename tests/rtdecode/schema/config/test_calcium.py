@@ -1,5 +1,7 @@
 """What the calcium chain can be asked for."""
 
+from pathlib import Path
+
 import pytest
 from pydantic import ValidationError
 
@@ -13,7 +15,23 @@ def test_only_oasis_waits_for_later_scans() -> None:
     assert lags == {Activity.OASIS: 3, Activity.EVENTS: 0, Activity.DFF: 0}
 
 
-def test_a_plane_that_the_microscope_does_not_have_is_refused() -> None:
-    assert CalciumConfig(plane=2, planes=3).plane == 2
-    with pytest.raises(ValidationError, match="plane=3 counts from 0 and must be below planes=3"):
-        CalciumConfig(plane=3, planes=3)
+def test_planes_that_the_microscope_does_not_have_are_refused() -> None:
+    assert CalciumConfig(decoded_planes=(2, 0), planes=3).decoded_planes == (2, 0)
+    for planes, why in (
+        ((0, 3), r"\[0, 3\] count from 0 and must be below planes=3"),
+        ((1, 1), r"\[1, 1\] names a plane twice"),
+        ((), "at least 1 item"),
+    ):
+        with pytest.raises(ValidationError, match=why):
+            CalciumConfig(decoded_planes=planes, planes=3)
+
+
+def test_each_of_several_planes_has_its_files_in_a_folder() -> None:
+    both = CalciumConfig(
+        planes=2, decoded_planes=(0, 1), masks=Path("suite2p"), calibration=Path("earlier")
+    )
+    one = both.of_plane(1)
+    assert one.decoded_planes == (1,)
+    assert one.masks == Path("suite2p/plane1")
+    assert one.calibration == Path("earlier/plane1/calibration.npz")
+    assert one.rescale_to is None

@@ -1,0 +1,98 @@
+"""From counts to responses: the calibration ends when its time is over, and lost scans are gaps."""
+
+import numpy as np
+import pytest
+
+from rtdecode.calcium.calibration import Calibration
+from rtdecode.calcium.counts_chain import CountsChain
+from rtdecode.calcium.register import Shift
+from rtdecode.calcium.scan_count import ScanCount, ScanTime
+from rtdecode.calcium.scan_reader import Counts
+from rtdecode.schema.config.calcium import CalciumConfig
+from rtdecode.schema.errors import CalibrationError
+from rtdecode.schema.interfaces import Clock
+from rtdecode.schema.messages import Health, Responses
+from rtdecode.session.replay import RecordedClock
+
+RATE_HZ, NEURONS, SCANS = 10.0, 4, 60
+CONFIG = CalciumConfig(calibration_s=2.0)
+IMAGE = np.zeros((2, 2), np.float32)
+LIGHT = np.random.default_rng(0).gamma(8, 12, (SCANS, NEURONS)).astype(np.float32)
+
+
+def time(number: int) -> ScanTime:
+    return ScanTime(number, round(number * 1e9 / RATE_HZ), round((number + 0.9) * 1e9 / RATE_HZ))
+
+
+def chain(clock: Clock, **given: Calibration | None) -> tuple[CountsChain, ScanCount]:
+    count = ScanCount(planes=1, scan_rate_hz=RATE_HZ)
+    files: dict[str, Calibration | None] = {"calibration": None, "wanted": None} | given
+    phase = np.linspace(0, 1, NEURONS, dtype=np.float32)
+    return CountsChain(CONFIG, phase=phase, count=count, clock=clock, **files), count
+
+
+def ran(numbers: list[int], **given: Calibration | None) -> tuple[CountsChain, list[object]]:
+    stage, count = chain(RecordedClock(), **given)
+    outs: list[object] = []
+    for number in numbers:
+        light, dark = LIGHT[number], np.zeros(NEURONS, np.float32)
+        counts = Counts(light, dark, light, np.ones(NEURONS, bool), Shift(0, 0, 9, at_edge=False))
+        index = count.index_of(time(number))
+        assert index is not None
+        outs += stage.step(counts, time(number), index=index, reference=IMAGE, t_received_ns=number)
+    return stage, outs
+
+
+def test_the_calibration_is_told_once_and_what_follows_is_valid() -> None:
+    stage, outs = ran(list(range(SCANS)))
+    (told,) = [place for place, out in enumerate(outs) if isinstance(out, Health)]
+    assert outs[told].counters["scans"] == 21  # type: ignore[attr-defined]
+    before, after = (
+        [out for out in part if isinstance(out, Responses)]
+        for part in (outs[:told], outs[told + 6 :])
+    )
+    assert before
+    assert not any(out.valid.any() for out in before)
+    assert all(out.valid.all() for out in after[6:])
+    assert stage.calibration is not None
+    np.testing.assert_array_equal(stage.calibration.reference_counts, IMAGE)
+
+
+def test_it_says_beforehand_which_scan_completes_the_calibration() -> None:
+    stage, count = chain(RecordedClock())
+    count.index_of(time(0))
+    assert [stage.calibrates_at(time(number)) for number in (1, 19, 20)] == [False, False, True]
+
+
+def test_a_calibration_of_its_own_makes_the_same_responses_from_the_start() -> None:
+    stage, made = ran(list(range(SCANS)))
+    _, again = ran(list(range(SCANS)), calibration=stage.calibration)
+    last = [[out for out in outs if isinstance(out, Responses)][-1] for outs in (made, again)]
+    assert last[0].valid.all()
+    early = [out for out in again if isinstance(out, Responses)]
+    assert early[6].valid.all()
+    assert not any(isinstance(out, Health) for out in again)
+
+
+def test_a_lost_scan_is_a_hole_and_no_made_up_value() -> None:
+    _, outs = ran([number for number in range(SCANS) if number != 40])
+    hole = [
+        out for out in outs if isinstance(out, Responses) and 4.0e9 <= out.t_frame_ns <= 4.0999e9
+    ]
+    assert hole
+    assert not any(out.valid[0] for out in hole)
+
+
+def test_statistics_of_other_neurons_are_refused() -> None:
+    stage, _ = ran(list(range(30)))
+    assert stage.calibration is not None
+    count = ScanCount(planes=1, scan_rate_hz=RATE_HZ)
+    with pytest.raises(CalibrationError, match=r"expected 3 neurons to rescale to, got 4"):
+        CountsChain(
+            CONFIG,
+            phase=np.zeros(3, np.float32),
+            count=count,
+            calibration=None,
+            wanted=stage.calibration,
+            clock=RecordedClock(),
+        )
