@@ -36,7 +36,7 @@ from rtdecode.fit.ridge import Ridge
 from rtdecode.fit.still_run import reconstruct_stills
 from rtdecode.fit.trial import Input, trials_of
 from rtdecode.schema.config.decode import DecodeConfig
-from rtdecode.schema.errors import MissingOptionError, NeuronCountError
+from rtdecode.schema.errors import MissingOptionError, NeuronCountError, UnsuitedOptionError
 from rtdecode.schema.interfaces import Clock
 
 OFFLINE_ITERATIONS = 60
@@ -100,6 +100,13 @@ def run_request(
 def _run_stills(
     request: Request, *, clock: Clock, report: Callable[[int, int, float], None]
 ) -> dict[str, Any]:
+    if request.ridge is not None:
+        instead = "leave it out, --method ridge fits its own"
+        raise UnsuitedOptionError(option="--ridge", data=request.data, instead=instead)
+    if request.source != Input.RESPONSES:
+        option = f"--input {request.source}"
+        instead = "there is one value a neuron and image, take --input responses"
+        raise UnsuitedOptionError(option=option, data=request.data, instead=instead)
     summary = reconstruct_stills(
         request.data,
         request.out,

@@ -47,10 +47,14 @@ class Summary:
     lag_frames: int | None
     stages_ms: Mapping[str, StageLatency]
     messages: Mapping[str, int]
+    environment: Mapping[str, Any]
+    """On what it ran, and by which version; empty where the session does not tell."""
 
     def as_json(self) -> dict[str, Any]:
-        """Plain values, as `--json` writes them."""
-        return asdict(self)
+        """The figures as plain values, without the environment."""
+        figures = asdict(self)
+        del figures["environment"]
+        return figures
 
     def in_words(self) -> str:
         """A few lines that a scientist understands."""
@@ -93,9 +97,10 @@ class Summary:
 
 
 def write_summary(summary: Summary, path: Path) -> None:
-    """Write `summary` as JSON; the folder is made if it is not there."""
+    """Write figures and environment as JSON; the folder is made if it is not there."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(summary.as_json(), indent=2) + "\n", encoding="utf-8")
+    content = {**summary.as_json(), "environment": summary.environment}
+    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
 class _Tally:
@@ -166,7 +171,17 @@ def summarise(session: SessionLayout) -> Summary:
         lag_frames=tally.lag_frames,
         stages_ms=tally.latencies.summary(),
         messages=counted.counts,
+        environment=_environment(session.environment),
     )
+
+
+def _environment(path: Path) -> dict[str, Any]:
+    """What the session says of its machine; a session that was copied in part may say nothing."""
+    try:
+        told = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return told if isinstance(told, dict) else {}
 
 
 def _online_score(config: RunConfig) -> OnlineScore:

@@ -58,6 +58,7 @@ from rtdecode.schema.errors.settings import (
     UnknownModelError,
     UnreadableFileError,
     UnsuitedMethodError,
+    UnsuitedOptionError,
 )
 from rtdecode.schema.errors.twin import (
     BehaviourChannelsError,
@@ -126,4 +127,5 @@ __all__ = [
     "UnreadableFileError",
     "UnsafePickleError",
     "UnsuitedMethodError",
+    "UnsuitedOptionError",
 ]

@@ -63,6 +63,13 @@ class UnsuitedMethodError(BadInputError):
         )
 
 
+class UnsuitedOptionError(BadInputError):
+    """An option that means nothing for these data."""
+
+    def __init__(self, *, option: str, data: Path, instead: str) -> None:
+        super().__init__(f"{data} holds still images, for which {option} means nothing: {instead}")
+
+
 class UnknownModelError(BadInputError):
     """A twin of this architecture cannot be trained here."""
 

@@ -47,6 +47,9 @@ def test_a_session_is_summed_up_again_from_its_log_alone(
     assert "the log is complete; lost: nothing" in told.stdout
     assert (session.report / "index.html").is_file()
     figures = json.loads((tmp_path / "new" / "f.json").read_text())
+    environment = figures.pop("environment")
+    assert environment == json.loads(session.environment.read_text())
+    assert environment["git_revision"]
     assert figures == json.loads(json.dumps(summarise(session).as_json()))
 
 

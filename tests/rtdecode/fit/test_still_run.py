@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,12 @@ from rtdecode.fit.image_map import predicted_for
 from rtdecode.fit.masks import fit_transparency
 from rtdecode.fit.reconstruction_run import Request, run_request
 from rtdecode.fit.still_run import image_scores
-from rtdecode.schema.errors import MissingOptionError, NeuronCountError, UnsuitedMethodError
+from rtdecode.schema.errors import (
+    MissingOptionError,
+    NeuronCountError,
+    UnsuitedMethodError,
+    UnsuitedOptionError,
+)
 from rtdecode.schema.interfaces import Clock
 
 ROWS, COLS, NEURONS, TRAIN, HELD_OUT = 12, 16, 40, 200, 40
@@ -123,6 +129,16 @@ def test_inversion_needs_one_twin_of_these_neurons(
     asked = request(session, tmp_path, "offline", tmp_path / "other")
     with pytest.raises(NeuronCountError, match="40 neurons"):
         run_request(asked, clock=clock, report=quiet)
+
+
+def test_options_for_videos_are_refused(session: Path, tmp_path: Path, clock: Clock) -> None:
+    asked = request(session, tmp_path, "mean")
+    for option, told in (
+        ({"ridge": tmp_path}, "--ridge means nothing: leave it out"),
+        ({"source": "traces"}, "--input traces means nothing: there is one value"),
+    ):
+        with pytest.raises(UnsuitedOptionError, match=told):
+            run_request(replace(asked, **option), clock=clock, report=quiet)  # type: ignore[arg-type]
 
 
 def test_a_mask_can_be_fitted_to_held_out_images(
