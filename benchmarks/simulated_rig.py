@@ -1,15 +1,14 @@
 """What the simulated rig costs, and how well its neurons can be read.
 
-    .venv/bin/python benchmarks/simulated_rig.py [--seconds 60] [--json FILE]
+    .venv/bin/python benchmarks/simulated_rig.py [--seconds 60]
 
 Shows seeded natural scenes to the rig of the demo, faster than real time, and prints for several
 sizes of scan the processor time that a second of the mouse's life takes, and the correlation of
 each neuron's fluorescence in its footprint, deconvolved without look ahead, with its true rate.
+Writes `benchmarks/results/simulated_rig.json`.
 """
 
 import argparse
-import json
-import platform
 import time
 from pathlib import Path
 
@@ -18,9 +17,11 @@ from scipy import ndimage
 
 from acquisition_bridge.sources.simulated.microscope import SimulatedMicroscope
 from acquisition_bridge.sources.simulated.natural_scenes import natural_scenes
+from rtdecode.report.benchmark_file import write_benchmark
 from rtdecode.schema.config.acquisition import SimulatedSource
 from rtdecode.schema.messages import Scan
 
+RESULTS = Path(__file__).parent / "results" / "simulated_rig.json"
 SIZES = ((256, 15.0), (512, 15.0), (512, 30.0))
 FRAME_HZ = 30
 LAGS_FRAMES = range(1, 7)
@@ -63,10 +64,9 @@ def _correlations(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure, print and write."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=int, default=60, help="of the mouse's life")
-    parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     costs = {}
     for size, rate_hz in SIZES:
@@ -76,9 +76,12 @@ def main() -> None:
         print(f"{size} x {size} at {rate_hz:g} Hz: {100 * cost:.1f} % of one core")
     r = single_trial_r(options.seconds)
     print(f"single-trial correlation of activity with the true rate, median: {r:.3f}")
-    result = {"percent_of_one_core": costs, "single_trial_r": r, "machine": platform.platform()}
-    if options.json is not None:
-        options.json.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    write_benchmark(
+        RESULTS,
+        name="simulated_rig",
+        config={"seconds": options.seconds},
+        results={"percent_of_one_core": costs, "single_trial_r": r},
+    )
 
 
 if __name__ == "__main__":

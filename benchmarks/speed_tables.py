@@ -91,7 +91,7 @@ def memory_table() -> str:
 
 def rig_table() -> str:
     """What the simulated rig takes of the processor, and how well its neurons can be read."""
-    rig = content("simulated_rig")
+    rig = result("simulated_rig")
     rows = [
         [f"% of one core, {size.replace('x', ' × ')}", f"{percent:.1f}"]
         for size, percent in rig["percent_of_one_core"].items()
