@@ -73,13 +73,16 @@ class TrainedClips:
 
     def leak(self, video: NDArray[np.generic]) -> Leak | None:
         """Find the training clip that a (frame, row, col) video repeats most, or None."""
+        return max(self.leaks(video), key=lambda leak: leak.fraction, default=None)
+
+    def leaks(self, video: NDArray[np.generic]) -> list[Leak]:
+        """All training clips that a (frame, row, col) video repeats, in their order."""
         shown = frame_bits(video)
         if not len(shown) or not len(self._bits):
-            return None
+            return []
         near = self._near(shown)
         fractions = [self._fraction(near[:, self._clip == clip]) for clip in range(self._n_clips)]
-        clip = int(np.argmax(fractions))
-        return Leak(clip, fractions[clip]) if fractions[clip] >= LEAKED_FRACTION else None
+        return [Leak(k, part) for k, part in enumerate(fractions) if part >= LEAKED_FRACTION]
 
     def is_trained_frame(self, frame: NDArray[np.generic]) -> bool:
         """Tell whether a single (row, col) frame looks like any hashed training frame."""

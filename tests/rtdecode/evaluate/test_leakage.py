@@ -77,3 +77,9 @@ def test_the_hash_is_text_that_stays_the_same() -> None:
 def test_a_single_picture_is_refused_as_a_clip() -> None:
     with pytest.raises(ShapeError, match=r"video must have \(frame, row, col\)"):
         clip_hash(np.zeros((36, 64)))
+
+
+def test_every_copy_is_found_not_only_the_nearest() -> None:
+    twice = TrainedClips([clip_hash(CLIPS[k]) for k in (2, 5, 2)])
+    assert [leak.clip for leak in twice.leaks(CLIPS[2])] == [0, 2]
+    assert twice.leaks(np.full((20, 36, 64), 90)) == []
