@@ -50,7 +50,8 @@ def fit_noise(
     """Noise of `twin` on held-out `trials`.
 
     Each trial is video (frame, row, col), behaviour (frame, channel), responses (frame, neuron);
-    its first `history_frames` are left out, and with them a trial that has no two frames more.
+    its first `history_frames` are left out, and with them a trial that has no two frames more, and
+    whatever was not measured, which is NaN in the responses.
     Use trials that the twin was not fitted to: on its training trials a twin looks better than
     it is.
 
@@ -69,9 +70,10 @@ def fit_noise(
         if len(video) < history + _FEWEST_FRAMES:
             continue
         rate = twin(video[None], behaviour[None])[0, history:]
-        residual = responses[history:] - rate
+        measured = responses[history:].isfinite()
+        residual = torch.where(measured, responses[history:] - rate, 0)
         squared += residual.square().sum(0)
-        predicted += rate.sum(0)
+        predicted += (rate * measured).sum(0)
         alike += _autocovariance(residual / (residual.std(0) + 1e-6))
     if longest < history + _FEWEST_FRAMES:
         raise TooShortError(

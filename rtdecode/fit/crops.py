@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from rtdecode.fit.datasets.sensorium import SensoriumFolder
+from rtdecode.fit.datasets.video_session import VideoSession
 from rtdecode.schema.errors import TooShortError
 
 
@@ -19,6 +19,7 @@ class Batch:
     video: Float[Tensor, "batch frame row col"]
     behaviour: Float[Tensor, "batch frame channel"]
     responses: Float[Tensor, "batch tail neuron"]
+    """NaN where a neuron was not measured."""
 
     def to(self, device: torch.device) -> "Batch":
         """The same batch on `device`."""
@@ -45,12 +46,13 @@ class Crops:
         Chooses cuts and order.
     cutmix
         Part of the crops that get a box of another crop's picture (Yun et al. 2019,
-        arXiv:1905.04899), with activity in proportion to the areas.
+        arXiv:1905.04899), with activity in proportion to the areas, and
+        none where the neuron was not measured in both.
     """
 
     def __init__(
         self,
-        data: SensoriumFolder,
+        data: VideoSession,
         tier: str,
         *,
         batch: int,

@@ -20,7 +20,8 @@ from rtdecode.calcium import CalciumChain
 from rtdecode.calcium.calibration import Calibration
 from rtdecode.calcium.masks import Masks, masks_from_lists
 from rtdecode.decode.twin_folder import load_twin
-from rtdecode.fit.datasets.sensorium import TRAIN, VALIDATION, SensoriumFolder, Stretch
+from rtdecode.fit.datasets.sensorium import SensoriumFolder
+from rtdecode.fit.datasets.video_session import TRAIN, VALIDATION, Stretch
 from rtdecode.fit.masks import TRAINED_FROM, fit_transparency, save_mask
 from rtdecode.fit.recording import Recording
 from rtdecode.fit.session_folder import SessionWriter

@@ -10,7 +10,6 @@ from near 0.
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import torch
@@ -19,7 +18,7 @@ from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
 from rtdecode.decode.twin import Twin, predict_tail
-from rtdecode.fit.datasets.sensorium import VALIDATION, Stretch
+from rtdecode.fit.datasets.video_session import VALIDATION, Clips
 from rtdecode.schema.errors import EmptyMaskError
 
 F32 = NDArray[np.float32]
@@ -32,19 +31,6 @@ _FRAMES = 8
 _RATE = 10.0
 _BLUR_PX = 5.0
 _HIGHEST_START = 0.05
-
-
-class Clips(Protocol):
-    """What is looked at: a session with video, or held-out images one after the other."""
-
-    rows_px: int
-    cols_px: int
-
-    def trials(self, tier: str) -> tuple[int, ...]: ...
-
-    def frames(self, number: int) -> int: ...
-
-    def stretch(self, number: int, *, first: int = 0, frames: int | None = None) -> Stretch: ...
 
 
 def fit_transparency(
@@ -108,7 +94,9 @@ def _gradient(twin: Twin, data: Clips, alpha: F32, rng: np.random.Generator) -> 
     recorded = torch.from_numpy(own.responses[-_FRAMES:])
     behaviour = torch.from_numpy(own.behaviour)[None]
     predicted = predict_tail(twin, shown[None], behaviour, frames=_FRAMES)[0]
-    loss = (predicted * (1 - mask.mean()) - recorded).square().mean()
+    error = predicted * (1 - mask.mean()) - recorded
+    # a neuron that was not measured neither fits nor misses
+    loss = torch.where(recorded.isfinite(), error, 0).square().mean()
     (gradient,) = torch.autograd.grad(loss, mask)
     return _mean_direction(gradient)
 

@@ -3,12 +3,12 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from rtdecode.fit.datasets.sensorium import TRAIN, SensoriumFolder
+from rtdecode.fit.datasets.video_session import TRAIN, VideoSession
 
 F32 = NDArray[np.float32]
 
 
-def mean_frame_of(data: SensoriumFolder) -> F32:
+def mean_frame_of(data: VideoSession) -> F32:
     """(row, col) mean of all training frames, in grey levels."""
     total, frames = np.zeros((data.rows_px, data.cols_px)), 0
     for number in data.trials(TRAIN):

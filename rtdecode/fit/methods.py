@@ -186,7 +186,7 @@ class Reference:
     def _inverted(self, place: int, trial: Trial) -> F32:
         return reference_video(
             self.twins[place],
-            trial.responses,
+            np.where(trial.valid, trial.responses, np.float32(np.nan)),
             trial.behaviour,
             self.mask,
             iterations=self.iterations,

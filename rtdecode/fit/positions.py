@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve
 from scipy.ndimage import gaussian_filter, uniform_filter1d
 
-from rtdecode.fit.datasets.sensorium import TRAIN, SensoriumFolder
+from rtdecode.fit.datasets.video_session import TRAIN, VideoSession
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
@@ -26,7 +26,7 @@ _SHRINKAGE = 1.0
 (measured on a simulated mouse: median error 2.4 px with 1, 3.9 px with 0.03)."""
 
 
-def receptive_field_centers(data: SensoriumFolder) -> F32:
+def receptive_field_centers(data: VideoSession) -> F32:
     """(neuron, 2) column and row of each neuron's centre in px, from the training trials."""
     gram, cross = _sums(data)
     gram[np.diag_indices_from(gram)] += _SHRINKAGE * np.trace(gram) / len(gram)
@@ -39,14 +39,14 @@ def receptive_field_centers(data: SensoriumFolder) -> F32:
     return ((np.column_stack([x, y]) + 0.5) * CELL_PX - 0.5).astype(np.float32)
 
 
-def _sums(data: SensoriumFolder) -> tuple[F64, F64]:
+def _sums(data: VideoSession) -> tuple[F64, F64]:
     """Sums of products of pictures with pictures and with activity, each trial about its mean."""
     size = _PICTURES * (data.rows_px // CELL_PX) * (data.cols_px // CELL_PX)
     gram, cross = np.zeros((size, size)), np.zeros((size, data.neurons))
     for stretch in data.stretches(TRAIN):
         seen = coarse_pictures(stretch.video)[:-_DELAY_FRAMES:2]
-        activity = stretch.responses[_DELAY_FRAMES::2]
-        seen, activity = seen - seen.mean(0), activity - activity.mean(0)
+        activity = _about_its_mean(stretch.responses[_DELAY_FRAMES::2])
+        seen = seen - seen.mean(0)
         gram += seen.T @ seen
         cross += seen.T @ activity
     return gram, cross
@@ -65,6 +65,13 @@ def coarse_pictures(video: F32) -> F32:
     pictures /= pictures.std((0, 2, 3), keepdims=True) + 1e-3
     smooth = uniform_filter1d(pictures, _SMOOTH_FRAMES, axis=0, origin=_SMOOTH_FRAMES // 2 - 1)
     return np.asarray(smooth.reshape(len(video), -1), np.float32)
+
+
+def _about_its_mean(activity: F32) -> F32:
+    """(frame, neuron) each neuron about the mean of what was measured; 0 elsewhere."""
+    measured = np.isfinite(activity)
+    mean = np.nansum(activity, 0) / np.maximum(measured.sum(0), 1)
+    return np.where(measured, activity - mean, 0).astype(np.float32)
 
 
 def _cells(video: F32) -> F32:

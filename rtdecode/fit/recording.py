@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from rtdecode.behaviour import BehaviourJoin
 from rtdecode.calcium import CalciumChain
-from rtdecode.fit.datasets.sensorium import Stretch
+from rtdecode.fit.datasets.video_session import Stretch
 from rtdecode.schema.messages import Behaviour, Received, Responses, Scan, Stamped, WindowFrame
 
 F32 = NDArray[np.float32]

@@ -51,7 +51,7 @@ def reference_video(
     twin
         The encoding model; several are used one by one, and their videos averaged.
     responses, behaviour
-        (frame, neuron) and (frame, channel) of the whole clip.
+        (frame, neuron) and (frame, channel) of the whole clip; NaN where a neuron was not measured.
     mask
         (row, col) True where pixels may move; elsewhere the video stays grey.
     iterations

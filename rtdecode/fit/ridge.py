@@ -16,7 +16,7 @@ from safetensors.numpy import save_file
 from scipy.linalg import cho_factor, cho_solve
 
 from rtdecode.evaluate.metrics import FIRST_SCORED_FRAME, pearson_r
-from rtdecode.fit.datasets.sensorium import TRAIN, VALIDATION, SensoriumFolder, Stretch
+from rtdecode.fit.datasets.video_session import TRAIN, VALIDATION, Stretch, VideoSession
 from rtdecode.fit.mean_frame import mean_frame_of
 from rtdecode.schema.errors import MissingFileError, UnreadableFileError
 
@@ -53,7 +53,8 @@ class Ridge:
     def video(self, responses: F32) -> F32:
         """(frame, row, col) grey levels; NaN for the last `lag_frames` frames.
 
-        `responses` is (frame, neuron). Before the first frame activity counts as average.
+        `responses` is (frame, neuron). Activity before the first frame, and of a neuron that was
+        not measured (NaN), counts as average.
         """
         emitted = len(responses) - self.lag_frames
         shape = (len(responses), *self.mean_frame.shape)
@@ -94,7 +95,7 @@ _ARRAYS = ("mean_frame", "mean_activity", "projection", "weights")
 
 
 def fit_ridge(
-    data: SensoriumFolder,
+    data: VideoSession,
     *,
     lag_frames: int,
     report: Callable[[float, float], None] = lambda _penalty, _r: None,
@@ -145,7 +146,7 @@ def delay_bins(lag_frames: int) -> list[tuple[int, int]]:
 
 def _features(responses: F32, mean: F32, projection: F32, lag_frames: int) -> F32:
     """(frame, bin x component) for each frame as the decoded one."""
-    projected = (responses - mean) @ projection
+    projected = np.nan_to_num(responses - mean) @ projection
     frames = len(projected)
     sums = np.concatenate([np.zeros_like(projected[:1]), projected.cumsum(0, dtype=np.float64)])
     at = np.arange(frames)
@@ -156,15 +157,16 @@ def _features(responses: F32, mean: F32, projection: F32, lag_frames: int) -> F3
     return (np.concatenate(parts, 1) / _BIN_FRAMES).astype(np.float32)
 
 
-def _projection(data: SensoriumFolder) -> tuple[F32, F32]:
+def _projection(data: VideoSession) -> tuple[F32, F32]:
     """Mean activity, and scaling of each neuron; main components where neurons are many."""
-    total, square, frames = np.zeros(data.neurons), np.zeros(data.neurons), 0
+    total, square, measured = (np.zeros(data.neurons) for _ in range(3))
     for stretch in data.stretches(TRAIN):
-        total += stretch.responses.sum(0, dtype=np.float64)
-        square += np.square(stretch.responses, dtype=np.float64).sum(0)
-        frames += len(stretch.responses)
-    mean = total / frames
-    sd = np.sqrt(np.maximum(square / frames - mean**2, 1e-12))
+        total += np.nansum(stretch.responses, 0, dtype=np.float64)
+        square += np.nansum(np.square(stretch.responses, dtype=np.float64), 0)
+        measured += stretch.measured.sum(0)
+    measured = np.maximum(measured, 1)
+    mean = total / measured
+    sd = np.sqrt(np.maximum(square / measured - mean**2, 1e-12))
     most = _MOST_FEATURES // _FEWEST_BINS
     scale = np.where(sd > _SILENT_SD, 1 / sd, 0)
     if data.neurons <= most:
@@ -173,18 +175,18 @@ def _projection(data: SensoriumFolder) -> tuple[F32, F32]:
 
 
 def _main_components(
-    data: SensoriumFolder, mean: NDArray[np.float64], scale: NDArray[np.float64], count: int
+    data: VideoSession, mean: NDArray[np.float64], scale: NDArray[np.float64], count: int
 ) -> F32:
     covariance = np.zeros((data.neurons, data.neurons), np.float32)
     for stretch in data.stretches(TRAIN):
-        scaled = ((stretch.responses - mean) * scale).astype(np.float32)[::_BIN_FRAMES]
+        scaled = np.nan_to_num((stretch.responses - mean) * scale).astype(np.float32)[::_BIN_FRAMES]
         covariance += scaled.T @ scaled
     _, vectors = np.linalg.eigh(covariance)
     return np.asarray(scale[:, None] * vectors[:, -count:], np.float32)
 
 
 def _sums(
-    data: SensoriumFolder, mean_frame: F32, mean_activity: F32, projection: F32, lag_frames: int
+    data: VideoSession, mean_frame: F32, mean_activity: F32, projection: F32, lag_frames: int
 ) -> tuple[F32, F32]:
     size = len(delay_bins(lag_frames)) * projection.shape[1]
     gram = np.zeros((size, size), np.float32)
@@ -198,7 +200,7 @@ def _sums(
     return gram, cross
 
 
-def _validation_r(ridge: Ridge, data: SensoriumFolder) -> float:
+def _validation_r(ridge: Ridge, data: VideoSession) -> float:
     return float(np.mean([_trial_r(ridge, cut) for cut in data.stretches(VALIDATION)]))
 
 

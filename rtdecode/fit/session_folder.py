@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rtdecode.fit.datasets.sensorium import Stretch
+from rtdecode.fit.datasets.video_session import Stretch
 from rtdecode.schema.errors import FolderNotEmptyError
 
 

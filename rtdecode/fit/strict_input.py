@@ -15,7 +15,7 @@ from rtdecode.calcium.activity import ActivityEstimator
 from rtdecode.calcium.autoregression import decay_tau_s, noise_sd
 from rtdecode.calcium.calibration import Calibration
 from rtdecode.calcium.resample import Resampler, ScanActivity
-from rtdecode.fit.datasets.sensorium import TRAIN, SensoriumFolder, Traces
+from rtdecode.fit.datasets.video_session import TRAIN, Traces, VideoSession
 from rtdecode.schema.config.calcium import CalciumConfig
 
 F32 = NDArray[np.float32]
@@ -32,7 +32,7 @@ class StrictInput:
     system would calibrate before a session; nothing is learnt from the trials themselves.
     """
 
-    def __init__(self, data: SensoriumFolder, config: CalciumConfig | None = None) -> None:
+    def __init__(self, data: VideoSession, config: CalciumConfig | None = None) -> None:
         self._data = data
         self._config = config or CalciumConfig()
         first = data.traces(data.trials(TRAIN)[0])

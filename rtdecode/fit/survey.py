@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtdecode.evaluate.leakage import clip_hash
-from rtdecode.fit.datasets.sensorium import TRAIN, SensoriumFolder, Stretch
+from rtdecode.fit.datasets.video_session import TRAIN, Stretch, VideoSession
 
 F64 = NDArray[np.float64]
 
@@ -20,7 +20,7 @@ class Survey:
     behaviour_mean: tuple[float, ...]
     behaviour_sd: tuple[float, ...]
     rate: F64
-    """(neuron,) mean activity."""
+    """(neuron,) mean of the measured activity; 0 for a neuron that was never measured."""
     clip_hashes: tuple[str, ...]
 
 
@@ -48,24 +48,23 @@ class _Moments:
         return np.sqrt(np.maximum(self._square / self._n - self.mean**2, 1e-6))
 
 
-def survey(data: SensoriumFolder) -> Survey:
+def survey(data: VideoSession) -> Survey:
     """Read every training trial once; raises NonFiniteError for the first that has a hole."""
     light, behaviour = _Moments(1), _Moments(4)
-    rate = np.zeros(data.neurons)
+    total, measured = np.zeros(data.neurons), np.zeros(data.neurons)
     hashes: list[str] = []
-    frames = 0
     for stretch in data.stretches(TRAIN):
         light.add(_pixels(stretch))
         behaviour.add(stretch.behaviour)
-        rate += stretch.responses.sum(0, dtype=np.float64)
-        frames += len(stretch.responses)
+        total += np.nansum(stretch.responses, 0, dtype=np.float64)
+        measured += stretch.measured.sum(0)
         hashes.append(clip_hash(stretch.video))
     return Survey(
         luminance_mean=float(light.mean[0]),
         luminance_sd=float(light.sd[0]),
         behaviour_mean=tuple(behaviour.mean.tolist()),
         behaviour_sd=tuple(behaviour.sd.tolist()),
-        rate=rate / frames,
+        rate=total / np.maximum(measured, 1),
         clip_hashes=tuple(hashes),
     )
 

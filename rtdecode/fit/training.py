@@ -14,7 +14,7 @@ from rtdecode.decode.twin import TailTwin, Twin, predict_tail
 from rtdecode.fit.average import WeightAverage, copied
 from rtdecode.fit.checkpoint import Standing, Trainee, load_checkpoint, save_checkpoint
 from rtdecode.fit.crops import Batch, Crops
-from rtdecode.fit.datasets.sensorium import TRAIN, VALIDATION, SensoriumFolder
+from rtdecode.fit.datasets.video_session import TRAIN, VALIDATION, VideoSession
 from rtdecode.fit.machines import Machines
 from rtdecode.fit.schedule import learning_rate_factor
 from rtdecode.fit.validation import F64, single_trial_correlation
@@ -53,8 +53,14 @@ class Outcome:
 def poisson_loss(
     predicted: Float[Tensor, "batch frame neuron"], recorded: Float[Tensor, "batch frame neuron"]
 ) -> Float[Tensor, ""]:
-    """Mean Poisson loss of the recorded activity under the predicted; both in twin units."""
-    return (predicted - recorded * torch.log(predicted + 1e-6)).mean()
+    """Mean Poisson loss of the recorded activity under the predicted; both in twin units.
+
+    The mean is over what was measured: NaN in `recorded` says nothing of the prediction.
+    """
+    measured = recorded.isfinite()
+    told = torch.where(measured, recorded, 0)
+    losses = (predicted - told * torch.log(predicted + 1e-6)) * measured
+    return losses.sum() / measured.sum().clamp_min(1)
 
 
 class Training:
@@ -78,7 +84,7 @@ class Training:
     def __init__(
         self,
         twin: nn.Module,
-        data: SensoriumFolder,
+        data: VideoSession,
         config: TrainingConfig,
         *,
         checkpoint: Path,

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from rtdecode.decode.twin import Twin
-from rtdecode.fit.datasets.sensorium import SensoriumFolder
+from rtdecode.fit.datasets.video_session import VideoSession
 from rtdecode.fit.strict_input import StrictInput
 
 F32 = NDArray[np.float32]
@@ -19,7 +19,7 @@ class Input(StrEnum):
     """Which activity the methods get."""
 
     RESPONSES = "responses"
-    """As released: deconvolved offline, which looks ahead."""
+    """As they are in the session."""
     TRACES = "traces"
     """Raw scans through the online calcium chain: strictly causal."""
     PREDICTED = "predicted"
@@ -32,7 +32,7 @@ class Trial:
 
     number: int
     responses: F32
-    """(frame, neuron) twin units."""
+    """(frame, neuron) twin units; any number where it is not `valid`."""
     valid: NDArray[np.bool_]
     """(frame, neuron) False where there is no measurement."""
     behaviour: F32
@@ -41,15 +41,22 @@ class Trial:
     """(frame, row, col) grey levels."""
 
 
+def causality_of(data: VideoSession, kind: Input) -> str:
+    """How `summary.json` says whether activity was known when the live loop would need it."""
+    if kind is Input.RESPONSES:
+        return data.causality
+    return "strict" if kind is Input.TRACES else "predicted"
+
+
 def trials_of(
-    data: SensoriumFolder, tier: str, kind: Input, *, twin: Twin | None = None
+    data: VideoSession, tier: str, kind: Input, *, twin: Twin | None = None
 ) -> Iterator[Trial]:
     """Trials of a tier, one in memory at a time; `twin` is what predicts for Input.PREDICTED."""
     strict = StrictInput(data) if kind is Input.TRACES else None
     for number in data.trials(tier):
         cut = data.stretch(number)
-        everywhere = np.ones(cut.responses.shape, np.bool_)
-        trial = Trial(number, cut.responses, everywhere, cut.behaviour, cut.video)
+        activity = np.where(cut.measured, cut.responses, np.float32(0))
+        trial = Trial(number, activity, cut.measured, cut.behaviour, cut.video)
         if strict is not None:
             responses, valid = strict.responses(number)
             trial = replace(trial, responses=responses, valid=valid)

@@ -17,7 +17,7 @@ from rtdecode.decode.twin import TwinSpec
 from rtdecode.decode.twin_folder import load_twin, save_twin
 from rtdecode.decode.twins.compact import DEFAULT_SIZES, Compact
 from rtdecode.fit.checkpoint import FILE
-from rtdecode.fit.datasets.sensorium import TRAIN, VALIDATION, SensoriumFolder
+from rtdecode.fit.datasets.video_session import TRAIN, VALIDATION, VideoSession
 from rtdecode.fit.machines import Machines
 from rtdecode.fit.positions import receptive_field_centers
 from rtdecode.fit.start import fresh_compact, with_core
@@ -33,7 +33,7 @@ _PRIOR_TRIALS = 60
 
 
 def fit_compact(
-    data: SensoriumFolder,
+    data: VideoSession,
     out: Path,
     config: TrainingConfig,
     *,
@@ -96,14 +96,14 @@ def check_model(model: str) -> None:
         raise UnknownModelError(model=model, known=MODELS)
 
 
-def training_videos(data: SensoriumFolder) -> Iterator[NDArray[np.uint8]]:
+def training_videos(data: VideoSession) -> Iterator[NDArray[np.uint8]]:
     """Training trials for the prior, at most `_PRIOR_TRIALS` of them, spread evenly."""
     trials = data.trials(TRAIN)
     for number in trials[:: max(1, len(trials) // _PRIOR_TRIALS)]:
         yield data.video(number).astype(np.uint8)
 
 
-def validation_trials(data: SensoriumFolder) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+def validation_trials(data: VideoSession) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
     """Video, behaviour and responses of each validation trial."""
     for cut in data.stretches(VALIDATION):
         yield (
@@ -114,7 +114,7 @@ def validation_trials(data: SensoriumFolder) -> Iterator[tuple[Tensor, Tensor, T
 
 
 def _spec(
-    data: SensoriumFolder, found: Survey, config: TrainingConfig, *, core: Path | None
+    data: VideoSession, found: Survey, config: TrainingConfig, *, core: Path | None
 ) -> TwinSpec:
     sizes = dict(DEFAULT_SIZES) if core is None else dict(_compact(core).spec.sizes)
     return TwinSpec(

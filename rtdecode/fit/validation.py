@@ -5,34 +5,35 @@ import torch
 from numpy.typing import NDArray
 
 from rtdecode.decode.twin import Twin
-from rtdecode.fit.datasets.sensorium import SensoriumFolder
+from rtdecode.fit.datasets.video_session import VideoSession
 
 F64 = NDArray[np.float64]
 
 
 def single_trial_correlation(
-    twin: Twin, data: SensoriumFolder, *, tier: str, device: torch.device
+    twin: Twin, data: VideoSession, *, tier: str, device: torch.device
 ) -> F64:
     """(neuron,) Pearson correlation of predicted and recorded activity over all frames of a tier.
 
-    The first frames of each trial, whose history nobody knows, are left out. NaN for a neuron
-    that is silent throughout.
+    The first frames of each trial, whose history nobody knows, are left out, and of each neuron
+    those in which it was not measured. NaN for a neuron that is silent throughout.
     """
-    sums = [np.zeros(data.neurons) for _ in range(5)]
-    frames = 0
+    sums = [np.zeros(data.neurons) for _ in range(6)]
     for number in data.trials(tier):
         predicted, recorded = predicted_and_recorded(twin, data, number, device=device)
-        frames += len(predicted)
-        terms = (predicted, recorded, predicted**2, recorded**2, predicted * recorded)
+        measured = np.isfinite(recorded)
+        p, r = np.where(measured, predicted, 0), np.where(measured, recorded, 0)
+        terms = (measured, p, r, p**2, r**2, p * r)
         sums = [total + term.sum(0) for total, term in zip(sums, terms, strict=True)]
-    p, r, pp, rr, pr = (total / frames for total in sums)
+    frames = np.maximum(sums[0], 1)
+    p, r, pp, rr, pr = (total / frames for total in sums[1:])
     scale = np.sqrt(np.maximum((pp - p**2) * (rr - r**2), 0))
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.where(scale > 0, (pr - p * r) / scale, np.nan)
 
 
 def predicted_and_recorded(
-    twin: Twin, data: SensoriumFolder, number: int, *, device: torch.device
+    twin: Twin, data: VideoSession, number: int, *, device: torch.device
 ) -> tuple[F64, F64]:
     """(frame, neuron) each, of a trial without the first `history_frames` frames."""
     cut = data.stretch(number)

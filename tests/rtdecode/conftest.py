@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rtdecode.fit.datasets.sensorium import TRAIN, VALIDATION, SensoriumFolder, Stretch
+from rtdecode.fit.datasets.sensorium import SensoriumFolder
+from rtdecode.fit.datasets.video_session import TRAIN, VALIDATION, Stretch
 from rtdecode.fit.session_folder import SessionWriter
 from rtdecode.schema.config.fit import TrainingConfig
 

@@ -7,7 +7,6 @@ when a trial or a stretch of it is asked for.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtdecode.fit.datasets.session_array import session_array, unlike
+from rtdecode.fit.datasets.video_session import F32, Stretch, Traces
 from rtdecode.schema.errors import (
     MissingFileError,
     NonFiniteError,
@@ -22,39 +22,11 @@ from rtdecode.schema.errors import (
     UnreadableFileError,
 )
 
-F32 = NDArray[np.float32]
-
-TRAIN = "train"
-VALIDATION = "oracle"
 _VIDEO_RANK = 3
 _REMEDY = (
     "give a folder in the Sensorium 2023 layout: data/{videos,responses,behavior,pupil_center}/"
     "K.npy and meta/trials/tiers.npy"
 )
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Stretch:
-    """Consecutive frames of one trial."""
-
-    video: F32
-    """(frame, row, col) grey levels."""
-    responses: F32
-    """(frame, neuron) activity, at least 0, in the units of the file."""
-    behaviour: F32
-    """(frame, 4): running in cm/s, pupil diameter in px, pupil centre x and y in px."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Traces:
-    """Raw fluorescence of one trial as it was scanned, for strictly causal reconstruction."""
-
-    dff: F32
-    """(scan, neuron) dF/F."""
-    t_s: NDArray[np.float64]
-    """(scan,) start of each scan in s after the first frame."""
-    phase_s: NDArray[np.float64]
-    """(neuron,) time of each neuron inside a scan, in s."""
 
 
 class SensoriumFolder:
@@ -73,6 +45,8 @@ class SensoriumFolder:
         If a file is no array, or has another shape than the first trial's files require; the
         message names the file and what was expected.
     """
+
+    causality = "released"
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

@@ -14,8 +14,8 @@ from zipfile import BadZipFile, ZipFile
 import numpy as np
 from numpy.typing import NDArray
 
-from rtdecode.fit.datasets.sensorium import VALIDATION, Stretch
 from rtdecode.fit.datasets.session_array import session_array, unlike
+from rtdecode.fit.datasets.video_session import VALIDATION, Stretch
 from rtdecode.schema.errors import (
     MissingFileError,
     NonFiniteError,

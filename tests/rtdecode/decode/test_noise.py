@@ -110,3 +110,15 @@ def test_missing_damaged_and_foreign_noise_is_named(tmp_path: Path, noise: Noise
     (tmp_path / NOISE_FILE).write_bytes(b"no")
     with pytest.raises(UnreadableFileError, match="noise of the twin"):
         load_noise(tmp_path, neurons=7)
+
+
+def test_what_was_not_measured_counts_neither_way(twin: Linear) -> None:
+    rng = np.random.default_rng(2)
+
+    def holed(responses: Tensor) -> Tensor:
+        kept = torch.from_numpy(rng.random(responses.shape) > 0.3)
+        return torch.where(kept, responses, torch.nan)
+
+    noise = fit_noise(twin, [(v, b, holed(r)) for v, b, r in trials(30)])
+    np.testing.assert_allclose(noise.dispersion, DISPERSION, rtol=0.06)
+    assert float(noise.tau) == pytest.approx(1, abs=0.1)

@@ -1,12 +1,15 @@
-"""What the tests of fitting share: one thread for all of it, and a mouse that sees still images."""
+"""What the tests of fitting share: one thread, a mouse that sees still images, data with holes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
+import numpy as np
 import pytest
 import torch
 
 from rtdecode.decode.twin import TwinSpec
 from rtdecode.decode.twins.still import Still
+from rtdecode.fit.datasets.sensorium import SensoriumFolder
+from rtdecode.fit.datasets.video_session import Stretch
 
 
 @pytest.fixture(autouse=True)
@@ -33,3 +36,25 @@ def _still_twin(neurons: int) -> Still:
             value.normal_(std=0.5, generator=generator)
     twin.position.uniform_(-1, 1, generator=generator)
     return twin
+
+
+class Holed(SensoriumFolder):
+    """A session of which every third value is missing, neuron by neuron."""
+
+    def stretch(self, number: int, *, first: int = 0, frames: int | None = None) -> Stretch:
+        cut = super().stretch(number, first=first, frames=frames)
+        at = first + np.arange(len(cut.responses))[:, None]
+        missing = (at + np.arange(self.neurons) + number) % 3 == 0
+        return Stretch(
+            cut.video, np.where(missing, np.float32(np.nan), cut.responses), cut.behaviour
+        )
+
+    def stretches(self, tier: str) -> Iterator[Stretch]:
+        for number in self.trials(tier):
+            yield self.stretch(number)
+
+
+@pytest.fixture(scope="session")
+def holed_session(blob_session: SensoriumFolder) -> SensoriumFolder:
+    """`blob_session` with holes."""
+    return Holed(blob_session.folder)

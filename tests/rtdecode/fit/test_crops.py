@@ -3,7 +3,8 @@ import pytest
 import torch
 
 from rtdecode.fit.crops import Crops
-from rtdecode.fit.datasets.sensorium import TRAIN, SensoriumFolder
+from rtdecode.fit.datasets.sensorium import SensoriumFolder
+from rtdecode.fit.datasets.video_session import TRAIN
 from rtdecode.schema.errors import TooShortError
 
 SIZES = {"batch": 3, "frames": 10, "history": 6}
@@ -67,3 +68,11 @@ def test_cutmix_keeps_pixels_and_mixes_activity_by_area(blob_session: SensoriumF
 def test_a_session_of_trials_too_short_is_refused(blob_session: SensoriumFolder) -> None:
     with pytest.raises(TooShortError, match="90 frames, at least 110 are needed"):
         Crops(blob_session, TRAIN, batch=1, frames=100, history=10, seed=0)
+
+
+def test_a_mixture_is_measured_where_both_crops_are(holed_session: SensoriumFolder) -> None:
+    plain = Crops(holed_session, TRAIN, seed=0, **SIZES).batch(0)
+    mixed = Crops(holed_session, TRAIN, seed=0, cutmix=1.0, **SIZES).batch(0)
+    missing = plain.responses.isnan()
+    assert bool(missing.any())
+    assert torch.equal(mixed.responses.isnan(), missing | missing.roll(-1, 0))

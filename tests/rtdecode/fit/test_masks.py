@@ -55,3 +55,10 @@ def test_another_threshold_can_be_asked_for(tmp_path: Path) -> None:
 def test_a_mask_without_pixels_is_refused(tmp_path: Path) -> None:
     with pytest.raises(EmptyMaskError, match=r"highest is 0\.40"):
         save_mask(np.full((2, 2), 0.4, np.float32), tmp_path / "m.npy")
+
+
+def test_the_mask_grows_though_neurons_were_not_measured_all_the_time(
+    holed_session: SensoriumFolder,
+) -> None:
+    alpha = fit_transparency(LeftLooking(holed_session), holed_session, steps=60, seed=0)
+    assert alpha[:, :6].mean() > 1.3 * alpha[:, 10:].mean()

@@ -1,6 +1,7 @@
 import numpy as np
 
-from rtdecode.fit.datasets.sensorium import TRAIN, SensoriumFolder
+from rtdecode.fit.datasets.sensorium import SensoriumFolder
+from rtdecode.fit.datasets.video_session import TRAIN
 from rtdecode.fit.mean_frame import mean_frame_of
 
 

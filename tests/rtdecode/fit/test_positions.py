@@ -26,3 +26,10 @@ def test_pictures_know_nothing_of_the_future() -> None:
 
 def test_an_even_screen_has_no_pictures() -> None:
     np.testing.assert_array_equal(coarse_pictures(np.full((5, 12, 12), 80, np.float32)), 0)
+
+
+def test_neurons_are_found_though_they_were_not_measured_all_the_time(
+    holed_session: SensoriumFolder, blob_centers_px: np.ndarray
+) -> None:
+    found = receptive_field_centers(holed_session)
+    assert np.median(np.hypot(*(found - blob_centers_px).T)) < CELL_PX

@@ -6,7 +6,7 @@ import pytest
 from rtdecode.behaviour import BehaviourJoin
 from rtdecode.calcium import CalciumChain
 from rtdecode.calcium.masks import masks_from_lists
-from rtdecode.fit.datasets.sensorium import Stretch
+from rtdecode.fit.datasets.video_session import Stretch
 from rtdecode.fit.recording import Recording
 from rtdecode.schema.config.calcium import CalciumConfig
 from rtdecode.schema.interfaces import Clock

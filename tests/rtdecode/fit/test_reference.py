@@ -83,3 +83,13 @@ def test_what_is_reported_on_the_way_is_what_a_shorter_run_gives() -> None:
     )
     assert sorted(told) == [5, 12]
     np.testing.assert_array_equal(told[5], reconstructed(np.ones((ROWS, COLS), bool), 5))
+
+
+def test_a_neuron_that_was_not_measured_moves_nothing() -> None:
+    responses = a_clip().reshape(FRAMES, -1) / 50 + 0.1
+    responses[:, 7] = np.nan
+    behaviour, mask = np.zeros((FRAMES, 4), np.float32), np.ones((ROWS, COLS), bool)
+    video = reference_video(EveryPixel(), responses, behaviour, mask, iterations=20)
+    assert np.isfinite(video).all()
+    blurred_only = np.abs(video[:, 1, 2] - 127.5).max()
+    assert blurred_only < np.abs(video - 127.5).max() / 2

@@ -97,3 +97,17 @@ def test_a_missing_or_damaged_decoder_is_named(tmp_path: Path) -> None:
     (tmp_path / "ridge.safetensors").write_bytes(b"no")
     with pytest.raises(UnreadableFileError, match="ridge decoder"):
         Ridge.load(tmp_path)
+
+
+def test_a_neuron_that_was_not_measured_counts_as_average(
+    holed_session: SensoriumFolder,
+) -> None:
+    ridge = fit_ridge(holed_session, lag_frames=LAG)
+    everything = np.concatenate([cut.responses for cut in holed_session.stretches("train")])
+    mean = np.nanmean(everything.astype(float), 0)
+    np.testing.assert_allclose(ridge.mean_activity, mean, rtol=1e-5)
+    cut = holed_session.stretch(holed_session.trials("test")[0])
+    filled = np.where(cut.measured, cut.responses, ridge.mean_activity)
+    np.testing.assert_array_equal(ridge.video(cut.responses), ridge.video(filled))
+    scored = slice(10, len(cut.video) - LAG)
+    assert pearson_r(cut.video[scored], ridge.video(cut.responses)[scored]) > 0.5

@@ -3,7 +3,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rtdecode.fit.datasets.sensorium import SensoriumFolder, Stretch
+from rtdecode.fit.datasets.sensorium import SensoriumFolder
+from rtdecode.fit.datasets.video_session import Stretch
 from rtdecode.fit.session_folder import SessionWriter
 from rtdecode.schema.errors import FolderNotEmptyError
 

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from rtdecode.evaluate.leakage import clip_hash
-from rtdecode.fit.datasets.sensorium import TRAIN, SensoriumFolder
+from rtdecode.fit.datasets.sensorium import SensoriumFolder
+from rtdecode.fit.datasets.video_session import TRAIN
 from rtdecode.fit.survey import survey
 
 
@@ -22,3 +23,11 @@ def test_moments_are_those_of_the_training_trials(blob_session: SensoriumFolder)
 def test_hashes_are_those_of_the_training_trials(blob_session: SensoriumFolder) -> None:
     expected = [clip_hash(blob_session.video(k)) for k in blob_session.trials(TRAIN)]
     assert list(survey(blob_session).clip_hashes) == expected
+
+
+def test_the_mean_is_over_what_was_measured(holed_session: SensoriumFolder) -> None:
+    responses = np.concatenate([cut.responses for cut in holed_session.stretches(TRAIN)])
+    assert np.isnan(responses).any()
+    np.testing.assert_allclose(
+        survey(holed_session).rate, np.nanmean(responses.astype(float), 0), rtol=1e-6
+    )

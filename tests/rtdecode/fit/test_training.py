@@ -164,3 +164,32 @@ def test_a_diverging_training_says_so(
         twin.mix.fill_(float("nan"))
     with pytest.raises(DivergedError, match="step 0"):
         a_training(twin, blob_session, SHORT, tmp_path, clock).run(lambda _: None)
+
+
+def test_what_was_not_measured_is_neither_fitted_nor_missed() -> None:
+    recorded = torch.rand(2, 3, 4) + 0.5
+    predicted = (torch.rand(2, 3, 4) + 0.5).requires_grad_(True)
+    holed = recorded.clone()
+    holed[:, :, 1] = torch.nan
+    loss = poisson_loss(predicted, holed)
+    kept = [0, 2, 3]
+    assert loss.item() == pytest.approx(
+        poisson_loss(predicted[:, :, kept], recorded[:, :, kept]).item(), rel=1e-5
+    )
+    (gradient,) = torch.autograd.grad(loss, predicted)
+    assert not gradient[:, :, 1].any()
+    assert gradient[:, :, kept].all()
+    nothing = torch.full_like(recorded, torch.nan)
+    assert poisson_loss(predicted, nothing).item() == 0
+
+
+def test_a_session_with_holes_trains_a_twin(
+    holed_session: SensoriumFolder, tmp_path: Path, clock: Clock
+) -> None:
+    config = SHORT.model_copy(
+        update={"steps": 150, "validate_every": 50, "learning_rate": 0.02, "average_decay": 0.9}
+    )
+    outcome = a_training(a_twin(holed_session), holed_session, config, tmp_path, clock).run(
+        lambda _: None
+    )
+    assert np.nanmean(outcome.single_trial_r) > 0.4

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from rtdecode.decode.twin import TwinSpec
 from rtdecode.fit.datasets.sensorium import SensoriumFolder
-from rtdecode.fit.trial import Input, trials_of, with_neurons
+from rtdecode.fit.trial import Input, causality_of, trials_of, with_neurons
 from rtdecode.schema.errors import MissingFileError
 
 
@@ -67,3 +67,13 @@ def test_only_one_trial_is_in_memory_at_a_time(
     trials = trials_of(blob_session, "train", Input.RESPONSES)
     next(trials)
     assert {path.stem for path in read if path.parent.name == "responses"} == {"0"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "causality"),
+    [(Input.RESPONSES, "released"), (Input.TRACES, "strict"), (Input.PREDICTED, "predicted")],
+)
+def test_causality_is_always_said(
+    blob_session: SensoriumFolder, kind: Input, causality: str
+) -> None:
+    assert causality_of(blob_session, kind) == causality

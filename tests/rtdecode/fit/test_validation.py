@@ -41,3 +41,11 @@ def test_frames_without_a_known_history_are_left_out(blob_session: SensoriumFold
     )
     assert len(predicted) == len(recorded) == blob_session.frames(trial) - 10
     np.testing.assert_array_equal(recorded, blob_session.stretch(trial).responses[10:])
+
+
+def test_only_what_was_measured_is_compared(
+    blob_session: SensoriumFolder, holed_session: SensoriumFolder
+) -> None:
+    r = single_trial_correlation(Told(blob_session), holed_session, tier="oracle", device=CPU)
+    assert r[0] == pytest.approx(-1)
+    np.testing.assert_allclose(r[2:], 1)

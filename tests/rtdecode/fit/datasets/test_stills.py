@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rtdecode.fit.datasets.sensorium import VALIDATION
 from rtdecode.fit.datasets.stills import StillClips, StillSession, is_still_session
+from rtdecode.fit.datasets.video_session import VALIDATION
 from rtdecode.schema.errors import (
     MissingFileError,
     NonFiniteError,
