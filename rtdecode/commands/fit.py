@@ -30,7 +30,9 @@ from rtdecode.schema.config.fit import TrainingConfig
 
 app = typer.Typer(no_args_is_help=True, help="Fit twins, baselines and masks to a session.")
 
-Data = Annotated[Path, typer.Option(help="session in the Sensorium layout (see docs/data.md)")]
+Data = Annotated[
+    Path, typer.Option(help="recorded session, ours or Sensorium's (see docs/data.md)")
+]
 Out = Annotated[Path, typer.Option(help="folder to write")]
 Seed = Annotated[int, typer.Option(help="of everything that is random")]
 Minutes = Annotated[float | None, typer.Option(help="end by then, whatever the steps", min=0.05)]
@@ -74,7 +76,7 @@ def twin(
     """Train an encoding model of a session; run the same command again to go on after a kill."""
     console = Console()
     with errors_told():
-        from rtdecode.fit.datasets.sensorium import SensoriumFolder
+        from rtdecode.fit.datasets.opening import open_video_session
         from rtdecode.fit.memory import prepare_process
         from rtdecode.fit.training import Progress as Step
         from rtdecode.fit.twin_fit import check_model, fit_compact
@@ -90,7 +92,7 @@ def twin(
                 shown.update(task, completed=now.step, told=told)
 
             outcome = fit_compact(
-                SensoriumFolder(data), out, config, clock=HostClock(), report=report, core=core
+                open_video_session(data), out, config, clock=HostClock(), report=report, core=core
             )
         r = outcome.single_trial_r
         table = Table("twin", "neurons", "single-trial r", "best at step", "minutes", box=None)
@@ -113,7 +115,7 @@ def ridge(
     """Fit the causal linear decoder at one lag; its penalty is chosen on the validation trials."""
     console = Console()
     with errors_told():
-        from rtdecode.fit.datasets.sensorium import SensoriumFolder
+        from rtdecode.fit.datasets.opening import open_video_session
         from rtdecode.fit.memory import prepare_process
         from rtdecode.fit.ridge import fit_ridge
 
@@ -121,7 +123,7 @@ def ridge(
         tried: list[tuple[float, float]] = []
         with console.status("adding up activity and video"):
             fitted = fit_ridge(
-                SensoriumFolder(data),
+                open_video_session(data),
                 lag_frames=lag_frames,
                 report=lambda penalty, r: tried.append((penalty, r)),
             )
@@ -147,18 +149,16 @@ def mask(
     console = Console()
     with errors_told():
         from rtdecode.decode.twin_folder import load_twin
-        from rtdecode.fit.datasets.sensorium import SensoriumFolder
-        from rtdecode.fit.datasets.stills import StillClips, StillSession, is_still_session
+        from rtdecode.fit.datasets.opening import open_clips
         from rtdecode.fit.masks import fit_transparency, save_mask
         from rtdecode.fit.memory import prepare_process
 
         prepare_process(threads=threads_used(threads))
-        still = is_still_session(data)
         with progress_shown(console) as shown:
             task = shown.add_task("mask", total=steps, told="")
             alpha = fit_transparency(
                 load_twin(twin),
-                StillClips(StillSession(data)) if still else SensoriumFolder(data),
+                open_clips(data),
                 steps=steps,
                 seed=seed,
                 report=lambda done: shown.update(task, completed=done),

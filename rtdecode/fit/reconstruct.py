@@ -17,7 +17,7 @@ from rtdecode.decode.twin_folder import load_twin
 from rtdecode.evaluate.leakage import TrainedClips
 from rtdecode.evaluate.metrics import ClipScores, bootstrap_interval, clip_scores
 from rtdecode.fit.methods import FittedTwin, Method
-from rtdecode.fit.trial import Input, Trial
+from rtdecode.fit.trial import Trial
 from rtdecode.schema.errors import (
     LeakedClipError,
     MissingFileError,
@@ -94,7 +94,7 @@ def reconstruct(
 
 
 def summary_of(
-    done: Sequence[Scored], method: Method, *, name: str, kind: Input, neurons: int
+    done: Sequence[Scored], method: Method, *, name: str, causality: str, neurons: int
 ) -> dict[str, Any]:
     """What `summary.json` says: metrics with bootstrap intervals over clips, and the cost."""
     frames = sum(scored.frames for scored in done)
@@ -105,7 +105,7 @@ def summary_of(
         "method": name,
         "lag_frames": method.lag_frames,
         "steps": method.steps,
-        "causality": _CAUSALITY[kind],
+        "causality": causality,
         "neurons": neurons,
         **made_here(),
     }
@@ -192,13 +192,6 @@ def _screen_array(
         got = f"{found.dtype} of shape {found.shape}"
         raise UnreadableFileError(what=what, path=path, expected=expected, got=got)
     return np.asarray(found)
-
-
-_CAUSALITY = {
-    Input.RESPONSES: "released",
-    Input.TRACES: "strict",
-    Input.PREDICTED: "predicted",
-}
 
 
 def _interval(done: Sequence[Scored], metric: str) -> dict[str, Any]:

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rtdecode.fit.datasets.sensorium import SensoriumFolder
-from rtdecode.fit.datasets.stills import is_still_session
+from rtdecode.fit.datasets.opening import holds_stills, open_video_session
+from rtdecode.fit.datasets.video_session import VideoSession
 from rtdecode.fit.masks import TRAINED_FROM
 from rtdecode.fit.mean_frame import mean_frame_of
 from rtdecode.fit.methods import (
@@ -34,7 +34,7 @@ from rtdecode.fit.reconstruct import (
 from rtdecode.fit.reference import ITERATIONS
 from rtdecode.fit.ridge import Ridge
 from rtdecode.fit.still_run import reconstruct_stills
-from rtdecode.fit.trial import Input, trials_of
+from rtdecode.fit.trial import Input, causality_of, trials_of
 from rtdecode.schema.config.decode import DecodeConfig
 from rtdecode.schema.errors import MissingOptionError, NeuronCountError, UnsuitedOptionError
 from rtdecode.schema.interfaces import Clock
@@ -67,9 +67,9 @@ def run_request(
 
     `report` is told the trials done, their number, and the last one's video_r.
     """
-    if is_still_session(request.data):
+    if holds_stills(request.data):
         return _run_stills(request, clock=clock, report=report)
-    data = SensoriumFolder(request.data)
+    data = open_video_session(request.data)
     total = len(data.trials(request.tier))
     twins = [fitted_twin(folder, neurons=data.neurons) for folder in request.twins]
     kind = Input(request.source)
@@ -92,7 +92,13 @@ def run_request(
         trained=trained_clips([fitted.twin for fitted in twins]),
         report=told,
     )
-    summary = summary_of(done, method, name=request.method, kind=kind, neurons=data.neurons)
+    summary = summary_of(
+        done,
+        method,
+        name=request.method,
+        causality=causality_of(data, kind),
+        neurons=data.neurons,
+    )
     write_summary(summary, request.out)
     return summary
 
@@ -123,7 +129,7 @@ def _run_stills(
 
 
 def scoring_mask(
-    data: SensoriumFolder, path: Path | None, twins: tuple[Path, ...]
+    data: VideoSession, path: Path | None, twins: tuple[Path, ...]
 ) -> NDArray[np.bool_]:
     """The mask in `path`, else the one beside the first twin, else the whole screen."""
     return screen_mask((data.rows_px, data.cols_px), path, twins)
@@ -138,7 +144,7 @@ def screen_mask(
     return np.ones(shape, np.bool_) if path is None else read_mask(path, shape=shape)
 
 
-def method_for(request: Request, data: SensoriumFolder, twins: list[FittedTwin]) -> Method:
+def method_for(request: Request, data: VideoSession, twins: list[FittedTwin]) -> Method:
     """The method that `request` names; MissingOptionError where it needs more than it was given."""
     if request.method == "mean":
         return MeanFrame(mean_frame_of(data))
@@ -164,9 +170,7 @@ def online_config(*, lag_frames: int, steps: int) -> DecodeConfig:
     return DecodeConfig(window_frames=window, lag_frames=lag_frames, steps=steps)
 
 
-def free_mask(
-    data: SensoriumFolder, path: Path | None, twins: tuple[Path, ...]
-) -> NDArray[np.bool_]:
+def free_mask(data: VideoSession, path: Path | None, twins: tuple[Path, ...]) -> NDArray[np.bool_]:
     """Pixels that the reference may move: a wider mask than the scored one where it is known.
 
     `rtdecode fit mask` keeps the transparency beside the mask; the published procedure scores
@@ -181,7 +185,7 @@ def free_mask(
     return scoring_mask(data, path, twins)
 
 
-def _ridge(request: Request, data: SensoriumFolder) -> Ridge:
+def _ridge(request: Request, data: VideoSession) -> Ridge:
     if request.ridge is None:
         raise MissingOptionError(option="--ridge", needed_for="--method ridge")
     ridge = Ridge.load(request.ridge)

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtdecode.fit.ablation import ColdStart, without_prior
-from rtdecode.fit.datasets.sensorium import SensoriumFolder
+from rtdecode.fit.datasets.opening import open_video_session
+from rtdecode.fit.datasets.video_session import VideoSession
 from rtdecode.fit.mean_frame import mean_frame_of
 from rtdecode.fit.methods import FittedTwin, LinearDecoder, MeanFrame, Method, Offline, Online
 from rtdecode.fit.reconstruct import (
@@ -28,7 +29,7 @@ from rtdecode.fit.reconstruction_run import (
 )
 from rtdecode.fit.reference_curve import reference_curve
 from rtdecode.fit.ridge import Ridge, fit_ridge
-from rtdecode.fit.trial import Input, Trial, trials_of, with_neurons
+from rtdecode.fit.trial import Input, Trial, causality_of, trials_of, with_neurons
 from rtdecode.report.benchmark_file import write_benchmark
 from rtdecode.report.quality_figures import draw_figures
 from rtdecode.schema.errors import MissingFileError, MissingOptionError
@@ -62,7 +63,7 @@ class Ladder:
 
     def __init__(
         self,
-        data: SensoriumFolder,
+        data: VideoSession,
         twins: Sequence[FittedTwin],
         mask: NDArray[np.bool_],
         *,
@@ -114,7 +115,9 @@ class Ladder:
         twins: int = 1,
     ) -> None:
         """Add a row of scores that are there already."""
-        row = summary_of(done, method, name=name, kind=kind, neurons=neurons)
+        row = summary_of(
+            done, method, name=name, causality=causality_of(self.data, kind), neurons=neurons
+        )
         self.rows.append({**row, "twins": twins})
 
 
@@ -137,7 +140,7 @@ def bench_quality(
     """
     if not twins:
         raise MissingOptionError(option="--twin", needed_for="the ladder")
-    data = SensoriumFolder(folder)
+    data = open_video_session(folder)
     fitted = [fitted_twin(path, neurons=data.neurons) for path in twins]
     pixels = scoring_mask(data, mask, twins)
     ladder = Ladder(data, fitted, pixels, tier=tier, trials=trials, clock=clock, report=report)
@@ -195,7 +198,7 @@ def _reference_rungs(ladder: Ladder, free: NDArray[np.bool_], iterations: int) -
             ladder.add("reference", method, done, neurons=ladder.data.neurons, twins=size)
 
 
-def _ridge(data: SensoriumFolder, folder: Path, report: Callable[[str], None]) -> Ridge:
+def _ridge(data: VideoSession, folder: Path, report: Callable[[str], None]) -> Ridge:
     """The linear decoder, kept in `folder` between runs."""
     report("ridge: fitting")
     try:
@@ -206,7 +209,7 @@ def _ridge(data: SensoriumFolder, folder: Path, report: Callable[[str], None]) -
         return ridge
 
 
-def _has_traces(data: SensoriumFolder) -> bool:
+def _has_traces(data: VideoSession) -> bool:
     try:
         data.traces(0)
     except MissingFileError:

@@ -33,9 +33,12 @@ from rtdecode.schema.errors.processes import (
 from rtdecode.schema.errors.recording import (
     DiskFullError,
     LogWriteError,
+    NeuronsChangedError,
     NonFiniteError,
     NoSuchTierError,
     SessionExistsError,
+    StreamMissingError,
+    TooFewClipsError,
     TooShortError,
 )
 from rtdecode.schema.errors.screen import (
@@ -98,6 +101,7 @@ __all__ = [
     "MissingOptionError",
     "MovieNotGivenError",
     "NeuronCountError",
+    "NeuronsChangedError",
     "NoCellsFoundError",
     "NoDisplayError",
     "NoSuchTierError",
@@ -119,6 +123,8 @@ __all__ = [
     "ShapeError",
     "StreamAbsentError",
     "StreamError",
+    "StreamMissingError",
+    "TooFewClipsError",
     "TooShortError",
     "TwinMissingError",
     "UnknownFormatError",

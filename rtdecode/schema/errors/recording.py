@@ -54,6 +54,35 @@ class NoSuchTierError(BadInputError):
         )
 
 
+class StreamMissingError(BadInputError):
+    """A session's log holds nothing of what it should be used for."""
+
+    def __init__(self, *, log: Path, what: str, remedy: str) -> None:
+        super().__init__(f"{log} holds no {what}: {remedy}")
+
+
+class NeuronsChangedError(BadInputError):
+    """The neurons of a session are not the same from its beginning to its end."""
+
+    def __init__(self, *, log: Path, first: int, then: int, frame: int) -> None:
+        super().__init__(
+            f"{log} holds responses of {first} neurons, and {frame} frames later of {then}: "
+            f"one twin needs the same neurons throughout; `rtdecode replay {log.parent}` "
+            f"decodes the whole session again with one set of masks"
+        )
+
+
+class TooFewClipsError(BadInputError):
+    """A session has too few different clips to train on some and be judged on others."""
+
+    def __init__(self, *, log: Path, clips: int, needed: int) -> None:
+        super().__init__(
+            f"{log} shows {clips} different clips of 3 s or more while neurons were measured, at "
+            f"least {needed} are needed (to train, to validate, to test): record longer, or show "
+            f"more clips (stimulus.clips, stimulus.embedded_clips)"
+        )
+
+
 class TooShortError(BadInputError):
     """A recording or clip has fewer frames than what is to be done with it needs."""
 

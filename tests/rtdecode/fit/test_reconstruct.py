@@ -109,7 +109,7 @@ def test_a_twin_refuses_its_own_training_trials(
 
 def test_the_summary_is_what_the_clips_say(trials: list[Trial], clock: Clock) -> None:
     done = reconstruct(Told(), trials, mask=MASK, clock=clock)
-    summary = summary_of(done, Told(), name="told", kind=Input.TRACES, neurons=7)
+    summary = summary_of(done, Told(), name="told", causality="strict", neurons=7)
     for metric in ("video_r", "frame_r", "ssim", "shift_ms"):
         per_clip = [getattr(scored.scores, metric) for scored in done]
         assert summary[metric]["per_clip"] == per_clip
@@ -123,22 +123,11 @@ def test_the_summary_is_what_the_clips_say(trials: list[Trial], clock: Clock) ->
     assert (summary["method"], summary["causality"], summary["neurons"]) == ("told", "strict", 7)
 
 
-@pytest.mark.parametrize(
-    ("kind", "causality"),
-    [(Input.RESPONSES, "released"), (Input.TRACES, "strict"), (Input.PREDICTED, "predicted")],
-)
-def test_causality_is_always_said(
-    trials: list[Trial], clock: Clock, kind: Input, causality: str
-) -> None:
-    done = reconstruct(Told(), trials[:1], mask=MASK, clock=clock)
-    assert summary_of(done, Told(), name="", kind=kind, neurons=1)["causality"] == causality
-
-
 def test_a_summary_is_json_that_others_can_read(
     trials: list[Trial], tmp_path: Path, clock: Clock
 ) -> None:
     done = reconstruct(Told(), trials, mask=MASK, clock=clock)
-    summary = summary_of(done, Told(), name="told", kind=Input.RESPONSES, neurons=7)
+    summary = summary_of(done, Told(), name="told", causality="released", neurons=7)
     write_summary(summary, tmp_path / "new")
     assert json.loads((tmp_path / "new" / "summary.json").read_text()) == summary
 
@@ -149,7 +138,7 @@ def test_a_figure_that_cannot_be_had_is_null_not_nan(
     """Strict JSON knows no NaN: a clip that stands still has no correlation."""
     still = replace(trials[0], truth=np.full_like(trials[0].truth, 90))
     done = reconstruct(Told(), [still], mask=MASK, clock=clock)
-    summary = summary_of(done, Told(), name="told", kind=Input.RESPONSES, neurons=7)
+    summary = summary_of(done, Told(), name="told", causality="released", neurons=7)
     write_summary(summary, tmp_path)
 
     def refuse(constant: str) -> None:

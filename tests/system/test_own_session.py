@@ -1,0 +1,76 @@
+"""What a user does with a session of his own: record it, fit to it, score what was held out."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import rtdecode
+from rtdecode.decode.twin_folder import load_twin
+from rtdecode.decode.twins.compact import Compact
+from rtdecode.fit.datasets.own_session import OwnSession
+from rtdecode.fit.machines import Machines
+from rtdecode.fit.training import Training
+from rtdecode.fit.validation import single_trial_correlation
+from rtdecode.runtime.clock import HostClock
+from rtdecode.schema.config.fit import TrainingConfig
+
+pytestmark = [pytest.mark.system, pytest.mark.slow, pytest.mark.timeout(600)]
+
+DEMO_MOUSE = Path(rtdecode.__file__).parent / "demo_mouse"
+
+
+def done(*words: object) -> None:
+    command = [sys.executable, "-m", "rtdecode", *map(str, words)]
+    told = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert told.returncode == 0, told.stdout + told.stderr
+
+
+@pytest.fixture(scope="module")
+def session(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A demo long enough for two whole clips and a part of a third."""
+    folder = tmp_path_factory.mktemp("own") / "session"
+    done("demo", "--headless", "--seconds", "27", "--out", folder)
+    return folder
+
+
+def test_the_twin_of_the_mouse_predicts_what_was_recorded_of_it(session: Path) -> None:
+    """Only if truth, activity and neurons lie where they should: it was trained elsewhere."""
+    twin, data = load_twin(DEMO_MOUSE), OwnSession(session)
+    for tier in ("train", "test"):
+        r = single_trial_correlation(twin, data, tier=tier, device=torch.device("cpu"))
+        assert np.nanmedian(r) > 0.3
+
+
+def test_a_twin_is_trained_on_it(session: Path, tmp_path: Path) -> None:
+    twin = load_twin(DEMO_MOUSE)
+    assert isinstance(twin, Compact)
+    outcome = Training(
+        twin.requires_grad_(requires_grad=True),
+        OwnSession(session),
+        TrainingConfig(steps=3, batch=2, warm_up_steps=1, learning_rate=1e-4),
+        checkpoint=tmp_path / "training.safetensors",
+        clock=HostClock(),
+        machines=Machines(),
+    ).run(lambda _: None)
+    assert outcome.standing.step == 3
+    assert np.isfinite(outcome.standing.loss)
+
+
+def test_a_linear_decoder_is_fitted_and_scored_beside_the_twin(
+    session: Path, tmp_path: Path
+) -> None:
+    mask = DEMO_MOUSE / "mask.npy"
+    done("fit", "ridge", "--data", session, "--out", tmp_path)
+    for method, fitted in (("ridge", ("--ridge", tmp_path)), ("online", ("--twin", DEMO_MOUSE))):
+        out = tmp_path / method
+        on = ("reconstruct", "--data", session, "--mask", mask, "--out", out)
+        done(*on, "--method", method, *fitted)
+        summary = json.loads((out / "summary.json").read_text())
+        assert (summary["causality"], summary["neurons"]) == ("strict", 1200)
+        if method == "online":
+            assert summary["video_r"]["mean"] > 0.3
