@@ -36,7 +36,12 @@ Data = Annotated[
 Out = Annotated[Path, typer.Option(help="folder to write")]
 Seed = Annotated[int, typer.Option(help="of everything that is random")]
 Minutes = Annotated[float | None, typer.Option(help="end by then, whatever the steps", min=0.05)]
-Threads = Annotated[int, typer.Option(help="CPU threads; 0 for all", min=0)]
+Threads = Annotated[
+    int,
+    typer.Option(
+        help="CPU threads; 0 for all: fast alone, slow beside other work, where 1 is better", min=0
+    ),
+]
 
 
 @contextmanager
