@@ -17,6 +17,8 @@ TABLES: dict[Path, dict[str, Callable[[], str]]] = {
     ROOT / "README.md": {"quality": quality_tables.short_table},
     ROOT / "docs" / "decoder.md": {
         "ladder": quality_tables.ladder_table,
+        "mice": quality_tables.mice_table,
+        "ensemble": quality_tables.ensemble_table,
         "stills": quality_tables.stills_table,
     },
     ROOT / "docs" / "calcium.md": calcium_tables.TABLES,

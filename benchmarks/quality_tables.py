@@ -10,10 +10,7 @@ _LAG_FRAMES, _STEPS = 8, 3
 
 def _shown(row: dict[str, Any], name: str) -> list[str]:
     lag = "whole clip" if row["lag_frames"] is None else str(row["lag_frames"])
-    scores = []
-    for metric in ("video_r", "frame_r"):
-        low, high = row[metric]["ci95"]
-        scores.append(f"{row[metric]['mean']:.3f} ({low:.2f} to {high:.2f})")
+    scores = [_interval(row[metric]) for metric in ("video_r", "frame_r")]
     return [name, lag, str(row["steps"]), f"{row['twin_passes_per_frame']:.3g}", *scores]
 
 
@@ -60,3 +57,39 @@ def stills_table() -> str:
     return table(
         ["", "pooled r in the mask (95 %)", "on the whole screen", "mean r of an image"], rows
     )
+
+
+def mice_table() -> str:
+    """Each mouse: its twin, and the methods that say whether the decoder carries over."""
+    methods = ("ridge", "online", "online, noise-free", "online, strict", "offline")
+    rows = []
+    for mouse in sorted(result("mice").values(), key=lambda one: one["neurons"]):
+        scores = [_interval(mouse["methods"][method]["video_r"]) for method in methods]
+        known = f"{mouse['neurons']:,}", f"{mouse['noise']:g}", f"{mouse['twin_r']:.2f}"
+        rows.append([*known, str(mouse["trials"]), *scores])
+    head = ["neurons", "noise", "twin's r", "clips", *methods]
+    return table(head, rows)
+
+
+def ensemble_table() -> str:
+    """The published procedure at its best iteration by number of twins, beside the live decoder."""
+    rungs = result("reference_ensemble")
+    rows = []
+    for twins in sorted({rung["twins"] for rung in rungs}):
+        of_twins = [rung for rung in rungs if rung["twins"] == twins]
+        reference = [rung for rung in of_twins if rung["method"] == "reference"]
+        best = max(reference, key=lambda rung: rung["video_r"]["mean"])
+        online = next((rung for rung in of_twins if rung["method"] == "online"), None)
+        rows.append(
+            [
+                str(twins),
+                f"{best['video_r']['mean']:.3f} ({best['steps']})",
+                "" if online is None else f"{online['video_r']['mean']:.3f}",
+            ]
+        )
+    return table(["twins", "reference at its best (iteration)", "online, lag 8"], rows)
+
+
+def _interval(metric: dict[str, Any]) -> str:
+    low, high = metric["ci95"]
+    return f"{metric['mean']:.3f} ({low:.2f} to {high:.2f})"

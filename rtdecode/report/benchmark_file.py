@@ -1,6 +1,7 @@
 """A benchmark's result as a file: the figures, and everything one needs to judge or repeat them."""
 
 import json
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -8,6 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from rtdecode.session.environment import environment_here
+
+_FOLDERS = re.compile(r"(?:^|(?<=[=:]))/(?!/)(?:[^/:=]+/)*(?=[^/:=])")
+"""Folders of each path from the root in a value such as `NAME=DATA:TWIN`."""
 
 
 def write_benchmark(path: Path, *, name: str, config: Mapping[str, Any], results: Any) -> None:
@@ -39,4 +43,4 @@ def _without_folders(value: Any) -> Any:
     """The name alone of a path from the root: where it lies is this machine's own affair."""
     if isinstance(value, list | tuple):
         return [_without_folders(one) for one in value]
-    return Path(value).name if isinstance(value, str) and value.startswith("/") else value
+    return _FOLDERS.sub("", value) if isinstance(value, str) else value

@@ -23,9 +23,13 @@ def test_figures_come_with_commit_machine_versions_and_settings(tmp_path: Path) 
 def test_where_files_lie_on_this_machine_is_not_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sys, "argv", ["/bin/rtdecode", "bench", "--twin", str(tmp_path / "mouse")])
+    mouse = tmp_path / "mouse"
+    words = ["--twin", str(mouse), f"one={mouse}:{mouse}", "tcp://127.0.0.1:5710"]
+    monkeypatch.setattr(sys, "argv", ["/bin/rtdecode", "bench", *words])
     twins = [str(tmp_path / "mouse"), "configs/demo.yaml"]
     write_benchmark(tmp_path / "r.json", name="decoder", config={"twins": twins}, results={})
     content = json.loads((tmp_path / "r.json").read_text())
-    assert content["command"] == ["rtdecode", "bench", "--twin", "mouse"]
+    assert content["command"] == [
+        *("rtdecode", "bench", "--twin", "mouse", "one=mouse:mouse", "tcp://127.0.0.1:5710")
+    ]
     assert content["config"] == {"twins": ["mouse", "configs/demo.yaml"]}

@@ -1,0 +1,163 @@
+"""The published procedure with one twin and with an ensemble, at every iteration worth a look.
+
+    python benchmarks/reference_ensemble.py --data DATA --twin TWIN --twin TWIN ... --trials N
+                                            --iterations N --parts FOLDER
+
+Twins and trials are independent, so they run side by side; each one's videos stay in FOLDER and
+are not made again when the command is. The online decoder runs on the same trials, with the first
+twin and with all. Writes `benchmarks/results/reference_ensemble.json`.
+"""
+
+import argparse
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rtdecode.decode.twin_folder import load_twin
+from rtdecode.evaluate.metrics import clip_scores
+from rtdecode.fit.datasets.sensorium import SensoriumFolder
+from rtdecode.fit.memory import prepare_process
+from rtdecode.fit.methods import Online
+from rtdecode.fit.reconstruct import fitted_twin, interval_of
+from rtdecode.fit.reconstruction_run import free_mask, online_config, scoring_mask
+from rtdecode.fit.reference import passes_per_frame, reference_video
+from rtdecode.fit.reference_curve import STOPS
+from rtdecode.fit.trial import Input, Trial, trials_of
+from rtdecode.report.benchmark_file import write_benchmark
+
+RESULTS = Path(__file__).parent / "results" / "reference_ensemble.json"
+LAG, STEP_COUNT = 8, 3
+F32 = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is measured."""
+
+    data: Path
+    twins: tuple[Path, ...]
+    trials: int
+    iterations: int
+    parts: Path
+
+    @property
+    def stops(self) -> list[int]:
+        """Iterations that are scored."""
+        return [stop for stop in STOPS if stop < self.iterations] + [self.iterations]
+
+    def chosen(self) -> list[Trial]:
+        """The first trials of the tier test."""
+        found = trials_of(
+            SensoriumFolder(self.data), "test", Input.RESPONSES, twin=load_twin(self.twins[0])
+        )
+        return [trial for _, trial in zip(range(self.trials), found, strict=False)]
+
+    def part(self, trial: int, twin: int, stop: int) -> Path:
+        """Where the video of one trial, twin and iteration is kept."""
+        return self.parts / f"trial{trial}_twin{twin}_after{stop}.npy"
+
+
+def make_part(asked: Asked, place: int, twin: int) -> None:
+    """The reference's videos of the trial at `place` by one twin, at each stop."""
+    prepare_process(threads=1)
+    trial = asked.chosen()[place]
+    reference_video(
+        load_twin(asked.twins[twin]),
+        trial.responses,
+        trial.behaviour,
+        free_mask(SensoriumFolder(asked.data), None, asked.twins),
+        iterations=asked.iterations,
+        report=lambda done, video: np.save(asked.part(place, twin, done), video),
+        report_at=asked.stops,
+    )
+
+
+def make_parts(asked: Asked, *, workers: int) -> None:
+    """All that is not there yet, trial after trial."""
+    asked.parts.mkdir(parents=True, exist_ok=True)
+    missing = [
+        (place, twin)
+        for place in range(asked.trials)
+        for twin in range(len(asked.twins))
+        if not asked.part(place, twin, asked.iterations).is_file()
+    ]
+    spawned = get_context("spawn")
+    with ProcessPoolExecutor(workers, mp_context=spawned) as pool:
+        jobs = {pool.submit(make_part, asked, *one): one for one in missing}
+        for job in as_completed(jobs):
+            job.result()
+            print("trial and twin done:", jobs[job], flush=True)
+
+
+def reference_rows(asked: Asked, trials: list[Trial], mask: NDArray[np.bool_]) -> list[Any]:
+    """Scores by number of twins and iterations."""
+    rows = []
+    for count in range(1, len(asked.twins) + 1):
+        for stop in asked.stops:
+            videos = [
+                np.mean([np.load(asked.part(k, twin, stop)) for twin in range(count)], axis=0)
+                for k in range(len(trials))
+            ]
+            passes = passes_per_frame(len(trials[0].truth), iterations=stop, twins=count)
+            head = {"method": "reference", "twins": count, "steps": stop}
+            cost = {"twin_passes_per_frame": passes}
+            rows.append(head | cost | scored(trials, videos, mask))
+    return rows
+
+
+def online_rows(asked: Asked, trials: list[Trial], mask: NDArray[np.bool_]) -> list[Any]:
+    """The live decoder with the first twin, and with all."""
+    rows = []
+    fitted = [fitted_twin(path, neurons=len(trials[0].responses.T)) for path in asked.twins]
+    for count in sorted({1, len(fitted)}):
+        method = Online(fitted[:count], online_config(lag_frames=LAG, steps=STEP_COUNT))
+        videos = [method.video(trial) for trial in trials]
+        passes = method.passes_per_frame(len(trials[0].truth))
+        head = {"method": "online", "twins": count, "steps": STEP_COUNT}
+        cost = {"twin_passes_per_frame": passes}
+        rows.append(head | cost | scored(trials, videos, mask))
+    return rows
+
+
+def scored(trials: list[Trial], videos: list[F32], mask: NDArray[np.bool_]) -> dict[str, Any]:
+    """Metrics with their intervals."""
+    scores = [clip_scores(t.truth, video, mask) for t, video in zip(trials, videos, strict=True)]
+    return {
+        "video_r": interval_of([float(score.video_r) for score in scores]),
+        "frame_r": interval_of([float(score.frame_r) for score in scores]),
+    }
+
+
+def main() -> None:
+    """Measure and write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--twin", type=Path, action="append", required=True)
+    parser.add_argument("--trials", type=int, default=4)
+    parser.add_argument("--iterations", type=int, default=200)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--parts", type=Path, required=True)
+    given = parser.parse_args()
+    asked = Asked(given.data, tuple(given.twin), given.trials, given.iterations, given.parts)
+    make_parts(asked, workers=given.workers)
+    trials = asked.chosen()
+    mask = scoring_mask(SensoriumFolder(asked.data), None, asked.twins)
+    results = [*online_rows(asked, trials, mask), *reference_rows(asked, trials, mask)]
+    settings = {
+        "data": str(asked.data),
+        "twins": [str(path) for path in asked.twins],
+        "trials": len(trials),
+        "iterations": asked.iterations,
+        "lag_frames": LAG,
+        "scored_pixels": int(mask.sum()),
+    }
+    write_benchmark(RESULTS, name="reference_ensemble", config=settings, results=results)
+
+
+if __name__ == "__main__":
+    main()
