@@ -35,9 +35,17 @@ _PYTHONS_OWN = b"multiprocessing.resource_tracker"
 
 def child_processes() -> set[int]:
     """Process ids of this process's children, the dead that nobody waited for among them."""
-    lists = Path(f"/proc/{os.getpid()}/task").glob("*/children")
-    children = {int(pid) for listed in lists for pid in listed.read_text().split()}
+    tasks = Path(f"/proc/{os.getpid()}/task").iterdir()
+    children = {int(pid) for task in tasks for pid in _children_of(task)}
     return {pid for pid in children if not _is_pythons_own(pid)}
+
+
+def _children_of(task: Path) -> list[str]:
+    try:
+        return (task / "children").read_text().split()
+    except OSError:
+        # the thread ended since it was listed; its children are now another thread's
+        return []
 
 
 def _is_pythons_own(pid: int) -> bool:
