@@ -66,7 +66,10 @@ def test_a_linear_decoder_is_fitted_and_scored_beside_the_twin(
 ) -> None:
     mask = DEMO_MOUSE / "mask.npy"
     done("fit", "ridge", "--data", session, "--out", tmp_path)
-    for method, fitted in (("ridge", ("--ridge", tmp_path)), ("online", ("--twin", DEMO_MOUSE))):
+    for method, fitted in (
+        ("ridge", ("--ridge", tmp_path)),
+        ("online", ("--twin", DEMO_MOUSE, "--steps", "1")),
+    ):
         out = tmp_path / method
         on = ("reconstruct", "--data", session, "--mask", mask, "--out", out)
         done(*on, "--method", method, *fitted)
