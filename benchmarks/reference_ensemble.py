@@ -28,10 +28,10 @@ from rtdecode.fit.reconstruction_run import free_mask, online_config, scoring_ma
 from rtdecode.fit.reference import passes_per_frame, reference_video
 from rtdecode.fit.reference_curve import STOPS
 from rtdecode.fit.trial import Input, Trial, trials_of
+from rtdecode.report.bench_quality import LAG, STEP_COUNT
 from rtdecode.report.benchmark_file import write_benchmark
 
 RESULTS = Path(__file__).parent / "results" / "reference_ensemble.json"
-LAG, STEP_COUNT = 8, 3
 F32 = NDArray[np.float32]
 
 

@@ -75,12 +75,12 @@ def report_calcium(session: SessionLayout, summary: Summary, config: CalciumConf
     planes = list(_planes(session, config))
     if not planes:
         return False
-    several = len(config.decoded_planes) > 1
     pictures = []
     for plane in planes:
-        name = f"calcium_{plane_folder(plane.number)}.png" if several else PICTURE
+        name, which = PICTURE, ""
+        if config.several_planes:
+            name, which = f"calcium_{plane_folder(plane.number)}.png", f", plane {plane.number}"
         pictures.append(session.report / name)
-        which = f", plane {plane.number}" if several else ""
         _draw(plane, pictures[-1], title=f"{session.folder.name}{which}")
     page = _page(summary, pictures, planes)
     (session.report / PAGE).write_text(page, encoding="utf-8")
@@ -91,8 +91,9 @@ def _planes(session: SessionLayout, config: CalciumConfig) -> Iterator[_Plane]:
     """Those decoded planes that have masks and fluorescence."""
     seen = _traces(session.log)
     for number in config.decoded_planes:
-        several = len(config.decoded_planes) > 1
-        folder = session.folder / plane_folder(number) if several else session.folder
+        folder = session.folder
+        if config.several_planes:
+            folder /= plane_folder(number)
         if number in seen and (folder / MASKS_FILE).is_file():
             mean_counts = _mean_image(session, folder, config, plane=number)
             yield _Plane(number, Masks.load(folder / MASKS_FILE), seen[number], mean_counts)

@@ -57,7 +57,7 @@ def calcium_stage(config: RunConfig, *, clock: Clock) -> CalciumStage:
     calcium = config.calcium
     if calcium.rois_from_source or isinstance(config.acquisition.source, LslRoisSource):
         return RoisChain(config, clock=clock)
-    if len(calcium.decoded_planes) == 1:
+    if not calcium.several_planes:
         return _of_one_plane(config, clock=clock)
     planes = {
         plane: config.model_copy(update={"calcium": calcium.of_plane(plane)})
@@ -77,66 +77,68 @@ def _of_one_plane(config: RunConfig, *, clock: Clock) -> CalciumStage:
     return DetectingChain(config, clock=clock)
 
 
-class MaskedChain:
+class _OneChain:
+    """A chain that carries everything, and the calibration it leaves."""
+
+    def __init__(self, chain: CalciumChain | RoiChain) -> None:
+        self._chain = chain
+
+    @property
+    def calibrated(self) -> bool:
+        return self._chain.calibration is not None
+
+    def step(self, items: Sequence[Received]) -> Iterator[Out]:
+        yield from self._chain.step(items)
+
+    def save(self, folder: Path) -> None:
+        if self._chain.calibration is not None:
+            self._chain.calibration.save(folder / CALIBRATION_FILE)
+
+
+class MaskedChain(_OneChain):
     """A calcium chain whose masks are known, with the calibration that the config names."""
 
     def __init__(self, masks: Masks, config: RunConfig, *, clock: Clock) -> None:
         calibration = _calibration(config.calcium.calibration)
         wanted = _calibration(config.calcium.rescale_to)
         self._masks = masks
-        self._chain = CalciumChain(
-            config.calcium,
-            masks=masks,
-            scan_rate_hz=config.acquisition.source.scan_rate_hz,
-            reference=None,
-            calibration=calibration,
-            wanted=wanted,
-            clock=clock,
+        super().__init__(
+            CalciumChain(
+                config.calcium,
+                masks=masks,
+                scan_rate_hz=config.acquisition.source.scan_rate_hz,
+                reference=None,
+                calibration=calibration,
+                wanted=wanted,
+                clock=clock,
+            )
         )
 
     @property
     def neurons(self) -> int:
         return self._masks.count
 
-    @property
-    def calibrated(self) -> bool:
-        return self._chain.calibration is not None
-
-    def step(self, items: Sequence[Received]) -> Iterator[Out]:
-        yield from self._chain.step(items)
-
     def save(self, folder: Path) -> None:
         self._masks.save(folder / MASKS_FILE)
-        if self._chain.calibration is not None:
-            self._chain.calibration.save(folder / CALIBRATION_FILE)
+        super().save(folder)
 
 
-class RoisChain:
+class RoisChain(_OneChain):
     """A chain for the values of ROIs that the microscope's own program sends."""
 
     def __init__(self, config: RunConfig, *, clock: Clock) -> None:
-        self._chain = RoiChain(
+        self._rois = RoiChain(
             config.calcium,
             scan_rate_hz=config.acquisition.source.scan_rate_hz,
             calibration=_calibration(config.calcium.calibration),
             wanted=_calibration(config.calcium.rescale_to),
             clock=clock,
         )
+        super().__init__(self._rois)
 
     @property
     def neurons(self) -> int | None:
-        return self._chain.neurons
-
-    @property
-    def calibrated(self) -> bool:
-        return self._chain.calibration is not None
-
-    def step(self, items: Sequence[Received]) -> Iterator[Out]:
-        yield from self._chain.step(items)
-
-    def save(self, folder: Path) -> None:
-        if self._chain.calibration is not None:
-            self._chain.calibration.save(folder / CALIBRATION_FILE)
+        return self._rois.neurons
 
 
 class PlanesChain:

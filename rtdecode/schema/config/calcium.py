@@ -111,6 +111,11 @@ class CalciumConfig(Section):
         """Scans that activity is final behind the newest: those oasis waits, else none."""
         return self.deconvolution_lag_scans if self.activity is Activity.OASIS else 0
 
+    @property
+    def several_planes(self) -> bool:
+        """Whether more than one plane is decoded, and each has a folder of its own."""
+        return len(self.decoded_planes) > 1
+
     def of_plane(self, plane: int) -> "CalciumConfig":
         """The same for one of several planes: its files lie in `plane0`, `plane1` and so on."""
 
