@@ -6,6 +6,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from rtdecode.decode.objective import Trust
+
 _PROBE = 0.1
 """Length of the finite difference, in standard deviations of the prior."""
 
@@ -14,7 +16,10 @@ Predict = Callable[[Coordinates], Float[Tensor, "compared neuron"]]
 
 
 class GaussNewton:
-    """I + J' diag(weight / f) J, with J the derivative of the prediction f at one video.
+    """I + J' W J, with J the derivative of the prediction f at one video.
+
+    W is the inverse covariance of what is recorded, for what it is trusted: S (I + L L')^-1 S,
+    with S' S = weight / (f + floor) and L the shared scatter.
 
     J is taken by finite differences, J' by automatic differentiation.
 
@@ -24,8 +29,8 @@ class GaussNewton:
         Activity from whitened coordinates of the free frames.
     at
         Where it is made linear.
-    weight, floor
-        As in `poisson_objective`.
+    trusted, floor
+        As in `surprise`.
     """
 
     def __init__(
@@ -33,23 +38,35 @@ class GaussNewton:
         predict: Predict,
         at: Coordinates,
         *,
-        weight: Float[Tensor, "one neuron"],
+        trusted: Trust,
         floor: Float[Tensor, " neuron"],
     ) -> None:
-        self._predict, self._at = predict, at
+        self._predict, self._at, self._trusted = predict, at, trusted
         with torch.no_grad():
             self._here = predict(at)
-        self.weight: Float[Tensor, "compared neuron"] = weight / (self._here + floor)
+        self._scale: Float[Tensor, "compared neuron"] = (
+            trusted.weight / (self._here + floor)
+        ).sqrt()
 
     def times(self, direction: Coordinates) -> Coordinates:
         """Its product with `direction`."""
         scale = direction.norm() / _PROBE
         with torch.no_grad():
             moved = (self._predict(self._at + direction / scale) - self._here) * scale
-        return direction + self.back(self.weight * moved)
+        return direction + self._pulled(self._scale * moved)
+
+    def noise(self, generator: torch.Generator) -> Coordinates:
+        """J' times one draw of what noise pulls at the prediction: its covariance is J' W J."""
+        shared = self._trusted.shared
+        own = torch.randn(self._here.shape, generator=generator)
+        common = torch.randn(len(own), shared.shape[1], generator=generator)
+        return self._pulled(own + common @ shared.T)
 
     def back(self, pull: Float[Tensor, "compared neuron"]) -> Coordinates:
         """J' pull."""
         at = self._at.clone().requires_grad_()
         (back,) = torch.autograd.grad((self._predict(at) * pull).sum(), at)
         return back
+
+    def _pulled(self, scaled: Float[Tensor, "compared neuron"]) -> Coordinates:
+        return self.back(self._scale * self._trusted.less_shared(scaled))

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from rtdecode.decode.free_block import FreeBlock
 from rtdecode.decode.noise import Noise
-from rtdecode.decode.objective import neuron_weights, poisson_objective, rate_floor
+from rtdecode.decode.objective import Trust, surprise, trust
 from rtdecode.decode.predictor import predictor
 from rtdecode.decode.prior import VideoPrior
 from rtdecode.decode.step_size import greatest_curvature
@@ -27,7 +27,7 @@ class Observed:
     """What is known of the free frames whose activity is compared, oldest first."""
 
     recorded: Float[Tensor, "compared neuron"]
-    weight: Float[Tensor, "compared neuron"]
+    trusted: Trust
     behaviour: Float[Tensor, "window channel"]
 
 
@@ -36,8 +36,9 @@ class Inverter:
 
     Only the newest `free_frames` of the window change; older ones have long been given out and
     serve as history of the twin's filters. Each step is a gradient step with Nesterov's momentum
-    on tau * quasi-Poisson loss + |u|^2 / 2. The step size is 1 over the greatest curvature, which
-    is measured on videos drawn from the prior when the inverter is made: nothing is tuned by hand.
+    on the surprise at what is recorded + |u|^2 / 2. The step size is 1 over the greatest curvature,
+    which is measured on videos drawn from the prior when the inverter is made: nothing is tuned by
+    hand.
     A twin with a pace is compared at every pace-th frame, which costs that much less.
     """
 
@@ -54,7 +55,6 @@ class Inverter:
         self._noise = noise
         self._block = FreeBlock(prior, frames=free_frames)
         self._tau = noise.tau if tau is None else torch.full_like(noise.tau, tau)
-        self._floor = rate_floor(noise.dispersion)
         self._history = window_frames - free_frames
         self._predicted = predictor(twin, history=self._history, free=free_frames)
         self._every = self._predicted.every
@@ -65,8 +65,10 @@ class Inverter:
             self._block,
             history=self._history,
             predict=lambda old, free: self._predicted(old, free, mean.expand(window_frames, -1)),
-            weight=self._weight(torch.ones(1, twin.spec.neurons, device=prior.mean.device)),
-            floor=self._floor,
+            trusted=self._trusted(
+                torch.ones(-(-free_frames // self._every), twin.spec.neurons).to(prior.mean)
+            ),
+            floor=noise.floor,
         )
 
     def observed(
@@ -77,7 +79,7 @@ class Inverter:
     ) -> Observed:
         """Those of the free frames that are compared, with their weights."""
         compared = slice((len(recorded) - 1) % self._every, None, self._every)
-        return Observed(recorded[compared], self._weight(measured[compared]), behaviour)
+        return Observed(recorded[compared], self._trusted(measured[compared]), behaviour)
 
     def forget(self) -> None:
         """Begin again, with nothing seen yet."""
@@ -91,11 +93,11 @@ class Inverter:
         """One step; its cost is one pass forward and one backward through the twin."""
         memory = self._memory
         ahead = (memory.u + _MOMENTUM * memory.velocity).requires_grad_()
-        loss = poisson_objective(
+        loss = surprise(
             self._predicted(memory.old, self._video(ahead, memory), observed.behaviour),
             observed.recorded,
-            observed.weight,
-            floor=self._floor,
+            observed.trusted,
+            floor=self._noise.floor,
         )
         objective = loss + ahead.square().sum() / 2
         (gradient,) = torch.autograd.grad(objective, ahead)
@@ -125,5 +127,5 @@ class Inverter:
     def _video(self, u: Tensor, memory: Memory) -> Tensor:
         return self._block.video(self._block.coefficients(u * memory.spread, memory.past))
 
-    def _weight(self, measured: Tensor) -> Tensor:
-        return neuron_weights(measured, self._noise.dispersion, tau=self._tau, every=self._every)
+    def _trusted(self, measured: Tensor) -> Trust:
+        return trust(self._noise, measured, tau=self._tau, every=self._every)

@@ -1,6 +1,5 @@
 """How far single trials lie from a twin's prediction: what a neuron's word is worth."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,109 +9,84 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from rtdecode.decode.twin import Twin
-from rtdecode.schema.errors import MissingFileError, TooShortError, UnreadableFileError
+from rtdecode.schema.errors import MissingFileError, UnreadableFileError
 
 NOISE_FILE = "noise.safetensors"
-_LAGS = 24
-_LEAST_DISPERSION = 1e-2
-_FEWEST_FRAMES = 2
-"""Of which a standard deviation can be taken."""
+FLOOR = 0.3
+"""Part of a neuron's dispersion by which its variance exceeds a quasi-Poisson neuron's.
+
+A twin is never so sure that a neuron keeps silent as its prediction, taken at its word, says.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Noise:
     """Spread of recorded about predicted activity, the twin's own mistakes included.
 
-    dispersion: for each neuron, mean squared residual over mean prediction, in twin units (1 for
-    a Poisson count). tau: by how much to divide what single frames say, because the residuals of
-    neighbouring frames are alike: 1 over their integrated autocorrelation, in frames.
+    dispersion: for each neuron, in twin units; it scatters about a prediction f with variance
+    dispersion (f + floor), besides what it shares with others. tau: by how much to divide what
+    single frames say, because the residuals of neighbouring frames are alike: 1 over their
+    integrated autocorrelation, in frames. shared: L, what moves many neurons at once; scatter in
+    units of each neuron's own spread has the covariance I + L L'.
     """
 
     dispersion: Float[Tensor, " neuron"]
     tau: Float[Tensor, ""]
+    shared: Float[Tensor, "neuron factor"]
+
+    @property
+    def floor(self) -> Float[Tensor, " neuron"]:
+        """Added to a prediction before anything is compared with it, in twin units."""
+        return FLOOR * self.dispersion
+
+    def of(self, neurons: Tensor) -> "Noise":
+        """That of the neurons with the numbers `neurons`, in this order."""
+        return Noise(self.dispersion[neurons], self.tau, self.shared[neurons])
 
     def to(self, device: torch.device | None) -> "Noise":
         """The same noise on `device`."""
-        return Noise(self.dispersion.to(device), self.tau.to(device))
+        return Noise(self.dispersion.to(device), self.tau.to(device), self.shared.to(device))
+
+
+def unshared(dispersion: Float[Tensor, " neuron"], tau: Float[Tensor, ""]) -> Noise:
+    """Noise of neurons that share nothing."""
+    return Noise(dispersion, tau, dispersion.new_zeros(len(dispersion), 0))
 
 
 def even_noise(neurons: int, *, tau: float = 0.2) -> Noise:
-    """Noise of a mouse of which nothing is known: all neurons are Poisson."""
-    return Noise(torch.ones(neurons), torch.tensor(tau))
-
-
-@torch.no_grad()
-def fit_noise(
-    twin: Twin,
-    trials: Iterable[tuple[Tensor, Tensor, Tensor]],
-) -> Noise:
-    """Noise of `twin` on held-out `trials`.
-
-    Each trial is video (frame, row, col), behaviour (frame, channel), responses (frame, neuron);
-    its first `history_frames` are left out, and with them a trial that has no two frames more, and
-    whatever was not measured, which is NaN in the responses.
-    Use trials that the twin was not fitted to: on its training trials a twin looks better than
-    it is.
-
-    Raises
-    ------
-    TooShortError
-        If no trial is long enough.
-    """
-    history = twin.spec.history_frames
-    longest = 0
-    squared = torch.zeros(twin.spec.neurons)
-    predicted = torch.zeros(twin.spec.neurons)
-    alike = torch.zeros(_LAGS)
-    for video, behaviour, responses in trials:
-        longest = max(longest, len(video))
-        if len(video) < history + _FEWEST_FRAMES:
-            continue
-        rate = twin(video[None], behaviour[None])[0, history:]
-        measured = responses[history:].isfinite()
-        residual = torch.where(measured, responses[history:] - rate, 0)
-        squared += residual.square().sum(0)
-        predicted += (rate * measured).sum(0)
-        alike += _autocovariance(residual / (residual.std(0) + 1e-6))
-    if longest < history + _FEWEST_FRAMES:
-        raise TooShortError(
-            what="the longest held-out trial", frames=longest, needed=history + _FEWEST_FRAMES
-        )
-    dispersion = (squared / predicted.clamp_min(1e-6)).clamp_min(_LEAST_DISPERSION)
-    correlation = alike / alike[0].clamp_min(1e-6)
-    integrated = 1 + 2 * correlation[1:].clamp_min(0).sum()
-    return Noise(dispersion, 1 / integrated)
-
-
-def _autocovariance(residual: Float[Tensor, "frame neuron"]) -> Float[Tensor, " lag"]:
-    centred = residual - residual.mean(0)
-    frames = len(centred)
-    lags = range(min(_LAGS, frames))
-    covariances = [(centred[lag:] * centred[: frames - lag]).mean() for lag in lags]
-    return torch.stack(covariances + [covariances[0] * 0] * (_LAGS - len(covariances)))
+    """Noise of a mouse of which nothing is known: all neurons are alike, and share nothing."""
+    return unshared(torch.ones(neurons), torch.tensor(tau))
 
 
 def save_noise(noise: Noise, folder: Path) -> None:
     """Write `noise` beside a twin."""
     folder.mkdir(parents=True, exist_ok=True)
-    save_file({"dispersion": noise.dispersion.cpu(), "tau": noise.tau.cpu()}, folder / NOISE_FILE)
+    names = Noise.__dataclass_fields__
+    arrays = {name: getattr(noise, name).cpu().contiguous() for name in names}
+    save_file(arrays, folder / NOISE_FILE)
 
 
 def load_noise(folder: Path, *, neurons: int, device: torch.device | None = None) -> Noise:
-    """Read the noise stored beside the twin of `neurons` neurons in `folder`."""
+    """Read the noise stored beside the twin of `neurons` neurons in `folder`.
+
+    A file from before noise was shared holds no directions: its neurons share nothing.
+    """
     path = folder / NOISE_FILE
     if not path.is_file():
         raise MissingFileError(
             what="noise of the twin", path=path, remedy="`rtdecode fit twin` writes it"
         )
     try:
-        noise = Noise(**load_file(path)).to(device)
+        arrays = load_file(path)
+        noise = Noise(**{"shared": torch.zeros(neurons, 0), **arrays}).to(device)
     except (SafetensorError, TypeError) as error:
         raise UnreadableFileError(
-            what="noise of the twin", path=path, expected="dispersion and tau", got=str(error)
+            what="noise of the twin",
+            path=path,
+            expected="dispersion, tau and shared",
+            got=str(error),
         ) from error
-    if len(noise.dispersion) != neurons:
+    if {len(noise.dispersion), len(noise.shared)} != {neurons}:
         raise UnreadableFileError(
             what="noise of the twin",
             path=path,

@@ -1,39 +1,71 @@
-"""What is minimised: how badly predicted activity explains recorded activity."""
+"""What is minimised: how badly predicted activity explains recorded activity.
 
+Single trials scatter about the twin's prediction f with variance dispersion (f + floor), and
+neurons share a part of their scatter: arousal moves hundreds of them at once. The gradient is
+that of a quasi-likelihood with a working correlation over neurons (Wedderburn 1974; Liang & Zeger
+1986): recorded less predicted activity, in units of its spread, times the inverse of its
+correlation. Taking shared scatter for the word of each neuron alone is what makes an inversion
+fit noise.
+"""
+
+from dataclasses import dataclass
+
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
-_FLOOR = 1e-2
-"""Part of a neuron's dispersion that is added to its prediction: keeps gradients finite."""
+from rtdecode.decode.noise import Noise
 
 
-def poisson_objective(
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """What each measurement of some frames counts.
+
+    weight: tau over the neuron's dispersion; 0 where there is no measurement. shared: what moves
+    many neurons at once, in units of each one's own spread. together: inverse of I + L' L, with L
+    the shared directions of the neurons that were measured.
+    """
+
+    weight: Float[Tensor, "frame neuron"]
+    shared: Float[Tensor, "neuron factor"]
+    together: Float[Tensor, "frame factor factor"]
+
+    def less_shared(self, scaled: Float[Tensor, "frame neuron"]) -> Float[Tensor, "frame neuron"]:
+        """Scatter in units of its spread, times the inverse of I + L L'; 0 where not measured."""
+        own = scaled * (self.weight > 0)
+        along = torch.einsum("tk,tkl->tl", own @ self.shared, self.together)
+        return (own - along @ self.shared.T) * (self.weight > 0)
+
+
+def trust(
+    noise: Noise, measured: Float[Tensor, "frame neuron"], *, tau: Float[Tensor, ""], every: int
+) -> Trust:
+    """What measurements count if each of them stands for `every` frames.
+
+    A neuron without a measurement is left out, as if the mouse did not have it.
+    """
+    weight = measured * (tau * every / noise.dispersion)
+    heard = (weight > 0).to(noise.shared)
+    alike = torch.einsum("tn,nk,nl->tkl", heard, noise.shared, noise.shared)
+    identity = torch.eye(noise.shared.shape[1]).to(noise.shared)
+    return Trust(weight, noise.shared, torch.linalg.inv(identity + alike))
+
+
+def surprise(
     predicted: Float[Tensor, "frame neuron"],
     recorded: Float[Tensor, "frame neuron"],
-    weight: Float[Tensor, "frame neuron"],
+    trusted: Trust,
     *,
     floor: Float[Tensor, " neuron"],
 ) -> Float[Tensor, ""]:
-    """Sum of weight (f - r log f), the quasi-Poisson loss of recorded activity r; f is predicted.
+    """Quasi-Poisson loss of recorded activity, less what shared scatter explains of it.
 
-    A neuron without a measurement has weight 0: it is left out, not taken to be silent. `floor`
-    is added to f inside and outside the logarithm.
+    Without shared scatter it is the sum of weight (f - r log f), with `floor` added to predicted
+    activity f and to recorded activity r. The variance in the shared part is taken as it stands:
+    no gradient goes through it.
     """
-    rate = predicted + floor
-    return (weight * (rate - recorded * rate.log())).sum()
-
-
-def neuron_weights(
-    measured: Float[Tensor, "frame neuron"],
-    dispersion: Float[Tensor, " neuron"],
-    *,
-    tau: Float[Tensor, ""],
-    every: int,
-) -> Float[Tensor, "frame neuron"]:
-    """Weight of each measurement: tau over the neuron's dispersion, for each of `every` frames."""
-    return measured * (tau * every / dispersion)
-
-
-def rate_floor(dispersion: Float[Tensor, " neuron"]) -> Float[Tensor, " neuron"]:
-    """Smallest expected activity that is told apart from 0, in twin units."""
-    return _FLOOR * dispersion
+    rate, heard = predicted + floor, recorded + floor
+    alone = (trusted.weight * (rate - heard * rate.log())).sum()
+    scaled = (trusted.weight / rate.detach()).sqrt() * (recorded - predicted)
+    along = scaled @ trusted.shared
+    return alone - torch.einsum("tk,tkl,tl->", along, trusted.together, along) / 2

@@ -29,8 +29,7 @@ class Population:
         Neurons that come twice have the same tuning; what they cost is what measured ones would.
         """
         chosen = torch.arange(neurons, device=self.twin.bias.device) % self.twin.spec.neurons
-        noise = Noise(self.noise.dispersion[chosen], self.noise.tau)
-        return Population(with_neurons(self.twin, chosen), self.prior, noise)
+        return Population(with_neurons(self.twin, chosen), self.prior, self.noise.of(chosen))
 
 
 def load_population(folder: Path) -> Population:

@@ -2,8 +2,8 @@
 
 The posterior is taken as normal, with the inverse of the objective's Gauss-Newton matrix
 A = I + J' W J as its covariance, J the derivative of the prediction at a video drawn from the
-prior. Exact draws from it are solutions x of A x = e + J' W^(1/2) n with e and n white, which
-conjugate gradients find without the matrix (Papandreou & Yuille 2010, "Gaussian sampling by
+prior. Exact draws from it are solutions x of A x = e + J' W n with e white and n drawn as noise,
+which conjugate gradients find without the matrix (Papandreou & Yuille 2010, "Gaussian sampling by
 local perturbations"). All frames of the window are free here, so that what was not known of old
 frames is not known of new ones either. It depends on twin, prior and noise alone, not on what
 is recorded, and is worked out once, when a twin is fitted.
@@ -21,7 +21,7 @@ from torch import Tensor
 from rtdecode.decode.free_block import FreeBlock
 from rtdecode.decode.gauss_newton import GaussNewton
 from rtdecode.decode.noise import Noise
-from rtdecode.decode.objective import neuron_weights, rate_floor
+from rtdecode.decode.objective import trust
 from rtdecode.decode.predictor import predictor
 from rtdecode.decode.prior import VideoPrior
 from rtdecode.decode.twin import Twin
@@ -115,20 +115,18 @@ class _Local:
         ask = predictor(twin, history=0, free=block.frames)
         behaviour = torch.tensor(twin.spec.behaviour_mean).expand(block.frames, -1)
         at = torch.randn(self._start.spread.shape, generator=generator)
-        everywhere = torch.ones(1, twin.spec.neurons)
+        everywhere = torch.ones(-(-block.frames // ask.every), twin.spec.neurons)
         self._matrix = GaussNewton(
             lambda u: ask(self._start.old, self._video(u), behaviour),
             at,
-            weight=neuron_weights(everywhere, noise.dispersion, tau=noise.tau, every=ask.every),
-            floor=rate_floor(noise.dispersion),
+            trusted=trust(noise, everywhere, tau=noise.tau, every=ask.every),
+            floor=noise.floor,
         )
 
     def deviation(self, generator: torch.Generator) -> Float[Tensor, "frame row col"]:
         """Grey levels of one draw from the posterior, less its mean."""
         white = torch.randn(self._start.spread.shape, generator=generator)
-        weight = self._matrix.weight
-        heard = torch.randn(weight.shape, generator=generator)
-        drawn = _solved(self._matrix.times, white + self._matrix.back(weight.sqrt() * heard))
+        drawn = _solved(self._matrix.times, white + self._matrix.noise(generator))
         return self._video(drawn) - self._block.prior.mean
 
     def _video(self, u: Float[Tensor, "frame krow kcol"]) -> Float[Tensor, "frame row col"]:

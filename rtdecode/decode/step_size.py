@@ -8,6 +8,7 @@ from torch import Tensor
 
 from rtdecode.decode.free_block import FreeBlock
 from rtdecode.decode.gauss_newton import GaussNewton
+from rtdecode.decode.objective import Trust
 
 Predict = Callable[
     [Float[Tensor, "history row col"], Float[Tensor, "free row col"]],
@@ -22,7 +23,7 @@ def greatest_curvature(
     *,
     history: int,
     predict: Predict,
-    weight: Float[Tensor, "one neuron"],
+    trusted: Trust,
     floor: Float[Tensor, " neuron"],
 ) -> Float[Tensor, ""]:
     """Greatest eigenvalue of the objective's Gauss-Newton matrix, at a video drawn from the prior.
@@ -41,7 +42,7 @@ def greatest_curvature(
         return predict(old, block.video(coefficients))
 
     u = torch.randn(shape, generator=generator).to(prior.mean.device)
-    matrix = GaussNewton(predicted, u, weight=weight, floor=floor)
+    matrix = GaussNewton(predicted, u, trusted=trusted, floor=floor)
     direction = torch.randn(shape, generator=generator).to(prior.mean.device)
     curvature = prior.mean.new_ones(())
     for _ in range(_ITERATIONS):

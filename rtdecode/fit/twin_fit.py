@@ -10,7 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from rtdecode.decode.noise import fit_noise, save_noise
+from rtdecode.decode.noise import save_noise
+from rtdecode.decode.noise_fit import fit_noise
 from rtdecode.decode.posterior import posterior_sd, save_posterior_sd
 from rtdecode.decode.prior import fit_prior, save_prior
 from rtdecode.decode.twin import TwinSpec
@@ -30,6 +31,7 @@ from rtdecode.schema.interfaces import Clock
 MODELS = ("compact",)
 REPORT = "training.json"
 _PRIOR_TRIALS = 60
+_NOISE_TRIALS = 60
 
 
 def fit_compact(
@@ -79,7 +81,7 @@ def fit_compact(
     outcome = training.run(report)
     if machines.leads:
         prior = fit_prior(training_videos(data))
-        noise = fit_noise(twin.cpu(), validation_trials(data))
+        noise = fit_noise(twin.cpu(), trials_of_tier(data, VALIDATION), trials_of_tier(data, TRAIN))
         save_prior(prior, out)
         save_noise(noise, out)
         save_posterior_sd(posterior_sd(twin.requires_grad_(False), prior, noise), out)
@@ -103,9 +105,11 @@ def training_videos(data: VideoSession) -> Iterator[NDArray[np.uint8]]:
         yield data.video(number).astype(np.uint8)
 
 
-def validation_trials(data: VideoSession) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-    """Video, behaviour and responses of each validation trial."""
-    for cut in data.stretches(VALIDATION):
+def trials_of_tier(data: VideoSession, tier: str) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """Video, behaviour and responses of a tier's trials, at most `_NOISE_TRIALS` spread evenly."""
+    numbers = data.trials(tier)
+    for number in numbers[:: max(1, -(-len(numbers) // _NOISE_TRIALS))]:
+        cut = data.stretch(number)
         yield (
             torch.from_numpy(cut.video),
             torch.from_numpy(cut.behaviour),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from rtdecode.decode.noise import Noise
+from rtdecode.decode.noise import Noise, unshared
 from rtdecode.decode.prior import VideoPrior
 from rtdecode.decode.twin import TwinSpec
 from rtdecode.decode.twins.linear import Linear
@@ -56,7 +56,7 @@ def twin() -> Linear:
 @pytest.fixture
 def noise() -> Noise:
     """Neurons that are worth more and less; tau is one half."""
-    return Noise(torch.linspace(0.5, 2, NEURONS), torch.tensor(0.5))
+    return unshared(torch.linspace(0.5, 2, NEURONS), torch.tensor(0.5))
 
 
 @pytest.fixture

@@ -5,6 +5,8 @@ import torch
 from torch import Tensor
 
 from rtdecode.decode.gauss_newton import GaussNewton
+from rtdecode.decode.noise import Noise
+from rtdecode.decode.objective import trust
 
 SHAPE = (3, 2, 2)
 SIZE, FRAMES, NEURONS = 12, 3, 5
@@ -15,8 +17,10 @@ def seeded(*shape: int, seed: int) -> Tensor:
 
 
 MIXING = 0.1 * seeded(FRAMES * NEURONS, SIZE, seed=0)
-WEIGHT = seeded(1, NEURONS, seed=1).abs() + 0.1
-FLOOR = torch.full((NEURONS,), 0.01)
+NOISE = Noise(
+    seeded(NEURONS, seed=1).abs() + 0.1, torch.tensor(0.3), shared=seeded(NEURONS, 2, seed=5)
+)
+TRUSTED = trust(NOISE, torch.ones(FRAMES, NEURONS), tau=NOISE.tau, every=2)
 AT, DIRECTION = seeded(*SHAPE, seed=2), seeded(*SHAPE, seed=3)
 
 
@@ -27,7 +31,7 @@ def predict(u: Tensor) -> Tensor:
 
 @pytest.fixture
 def matrix() -> GaussNewton:
-    return GaussNewton(predict, AT, weight=WEIGHT, floor=FLOOR)
+    return GaussNewton(predict, AT, trusted=TRUSTED, floor=NOISE.floor)
 
 
 def slopes() -> Tensor:
@@ -36,9 +40,16 @@ def slopes() -> Tensor:
     return found.reshape(-1, SIZE)
 
 
+def told() -> Tensor:
+    """J' W J, with W the inverse of the covariance of what is recorded."""
+    spread = (NOISE.dispersion * (predict(AT) + NOISE.floor) / (2 * NOISE.tau)).sqrt()
+    alike = torch.eye(NEURONS) + NOISE.shared @ NOISE.shared.T
+    covariance = torch.block_diag(*(alike * torch.outer(sd, sd) for sd in spread))
+    return slopes().T @ torch.linalg.solve(covariance, slopes())
+
+
 def test_a_product_is_that_of_the_whole_matrix(matrix: GaussNewton) -> None:
-    worth = (WEIGHT / (predict(AT) + FLOOR)).reshape(-1, 1)
-    whole = torch.eye(SIZE) + slopes().T @ (worth * slopes())
+    whole = torch.eye(SIZE) + told()
     expected = (whole @ DIRECTION.flatten()).reshape(SHAPE)
     largest = float(expected.abs().max())
     torch.testing.assert_close(matrix.times(DIRECTION), expected, rtol=0, atol=0.01 * largest)
@@ -53,3 +64,10 @@ def test_what_goes_back_is_the_transposed_derivative(matrix: GaussNewton) -> Non
     pull = seeded(FRAMES, NEURONS, seed=4)
     expected = (slopes().T @ pull.flatten()).reshape(SHAPE)
     torch.testing.assert_close(matrix.back(pull), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_noise_pulls_as_much_as_the_recorded_tells(matrix: GaussNewton) -> None:
+    generator = torch.Generator().manual_seed(6)
+    draws = torch.stack([matrix.noise(generator).flatten() for _ in range(4000)])
+    largest = float(told().diagonal().max())
+    torch.testing.assert_close(draws.T @ draws / 4000, told(), rtol=0.1, atol=0.05 * largest)

@@ -9,7 +9,7 @@ from scipy.fft import dctn, idctn
 from scipy.optimize import minimize
 
 from rtdecode.decode.inverter import Inverter
-from rtdecode.decode.noise import Noise
+from rtdecode.decode.noise import Noise, unshared
 from rtdecode.decode.prior import VideoPrior
 from rtdecode.decode.twin import TwinSpec
 from rtdecode.decode.twins.compact import Compact
@@ -64,6 +64,8 @@ class Written:
         self.mean = prior.mean.numpy().astype(float)
         self.dispersion = noise.dispersion.numpy().astype(float)
         self.weight = float(noise.tau) / self.dispersion
+        self.floor = 0.3 * self.dispersion
+        self.heard = self.recorded + self.floor
 
     def video(self, u: np.ndarray) -> np.ndarray:
         y = np.zeros((len(u) + 2, 6, 8))
@@ -77,9 +79,9 @@ class Written:
         scaled = (self.video(u) - self.scale[0]) / self.scale[1]
         held = np.concatenate([scaled[:1], scaled[:1], scaled])
         moved = sum(tap * held[k : k + len(u)] for k, tap in enumerate(self.taps))
-        rate = np.einsum("trc,nrc->tn", moved, self.spatial) + self.bias + 0.01 * self.dispersion
-        value = np.sum(self.weight * (rate - self.recorded * np.log(rate)))
-        pull = np.einsum("tn,nrc->trc", self.weight * (1 - self.recorded / rate), self.spatial)
+        rate = np.einsum("trc,nrc->tn", moved, self.spatial) + self.bias + self.floor
+        value = np.sum(self.weight * (rate - self.heard * np.log(rate)))
+        pull = np.einsum("tn,nrc->trc", self.weight * (1 - self.heard / rate), self.spatial)
         return value + np.sum(u**2) / 2, (self._back(pull) + u).ravel()
 
     def _back(self, pull: np.ndarray) -> np.ndarray:
@@ -130,7 +132,7 @@ def test_neurons_that_are_missing_are_left_out_not_silent(
             for name, value in fewer.state_dict().items()
         }
     )
-    few = Noise(noise.dispersion[kept], noise.tau)
+    few = noise.of(torch.tensor(kept))
     # Each at its own step size, to the minimum.
     masked, _ = inverted(twin, prior, noise, recorded, steps=200, measured=measured)
     alone, _ = inverted(without, prior, few, recorded[:, kept].copy(), steps=200)
@@ -154,7 +156,7 @@ def test_whatever_is_recorded_the_video_is_finite_and_on_the_screen(
     screen = VideoPrior(
         torch.full((8, 8), 100.0), prior.power, prior.autoregression, prior.innovation_sd
     )
-    noise = Noise(torch.ones(5), torch.tensor(1.0))
+    noise = unshared(torch.ones(5), torch.tensor(1.0))
     inverter = Inverter(compact, screen, noise, window_frames=10, free_frames=6)
     recorded = torch.full((6, 5), activity)
     recorded[::2, ::2] = 0
@@ -177,7 +179,7 @@ def test_a_twin_with_a_pace_is_compared_at_every_pace_th_frame_newest_included(
     screen = VideoPrior(
         torch.full((8, 8), 100.0), prior.power, prior.autoregression, prior.innovation_sd
     )
-    noise = Noise(torch.tensor([1.0, 2.0, 4.0]), torch.tensor(0.5))
+    noise = unshared(torch.tensor([1.0, 2.0, 4.0]), torch.tensor(0.5))
     inverter = Inverter(
         Compact(spec).requires_grad_(False), screen, noise, window_frames=8, free_frames=5
     )
@@ -185,7 +187,7 @@ def test_a_twin_with_a_pace_is_compared_at_every_pace_th_frame_newest_included(
     observed = inverter.observed(recorded, torch.ones(5, 3), torch.zeros(8, 4))
     assert observed.recorded[:, 0].tolist() == [0, 2, 4]
     # tau times the pace, over each neuron's dispersion
-    assert observed.weight[0].tolist() == [1, 0.5, 0.25]
+    assert observed.trusted.weight[0].tolist() == [1, 0.5, 0.25]
 
 
 def test_tau_of_the_config_stands_above_that_of_the_noise(
@@ -193,7 +195,7 @@ def test_tau_of_the_config_stands_above_that_of_the_noise(
 ) -> None:
     inverter = Inverter(twin, prior, noise, window_frames=6, free_frames=4, tau=0.1)
     observed = inverter.observed(torch.ones(4, 7), torch.ones(4, 7), torch.zeros(6, 4))
-    torch.testing.assert_close(observed.weight, (0.1 / noise.dispersion).expand(4, -1))
+    torch.testing.assert_close(observed.trusted.weight, (0.1 / noise.dispersion).expand(4, -1))
 
 
 def test_the_window_moves_on_over_what_was_found(

@@ -1,6 +1,7 @@
 """The posterior's standard deviation is that of dense linear algebra, and travels with the twin."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from rtdecode.decode.twins.linear import Linear
 from rtdecode.schema.errors import UnreadableFileError
 
 FRAMES, NEURONS = 9, 7
+TOGETHER = torch.tensor([[3.0, 0], [2, 1], [0, 2], [1, 1], [1, 0], [1, 0], [1, 0]])
 MakeLinear = Callable[..., Linear]
 
 
@@ -45,15 +47,20 @@ def densely(twin: Linear, prior: VideoPrior, noise: Noise) -> Tensor:
     at = torch.zeros_like(scale)
     seen = torch.autograd.functional.jacobian(activity, at).reshape(FRAMES * NEURONS, -1)
     shown = torch.autograd.functional.jacobian(video, at).reshape(-1, at.numel())
-    weight = (noise.tau / noise.dispersion / activity(at)).reshape(-1, 1)
-    precision = (torch.eye(at.numel()) + seen.T @ (weight * seen)).double()
+    spread = ((activity(at) + noise.floor) * noise.dispersion / noise.tau).sqrt()
+    alike = torch.eye(NEURONS) + noise.shared @ noise.shared.T
+    covariance = torch.block_diag(*(alike * torch.outer(sd, sd) for sd in spread))
+    precision = (torch.eye(at.numel()) + seen.T @ torch.linalg.solve(covariance, seen)).double()
     shown = shown.double()
     variance = (shown @ torch.linalg.inv(precision) * shown).sum(1)
     return variance.reshape(FRAMES, *prior.mean.shape).sqrt().flip(0).float()
 
 
-def test_it_is_that_of_the_whole_matrix(steady: Linear, prior: VideoPrior, noise: Noise) -> None:
-    clear = Noise(noise.dispersion / 100, noise.tau)
+@pytest.mark.parametrize("shared", [torch.zeros(NEURONS, 0), TOGETHER])
+def test_it_is_that_of_the_whole_matrix(
+    steady: Linear, prior: VideoPrior, noise: Noise, shared: Tensor
+) -> None:
+    clear = replace(noise, dispersion=noise.dispersion / 100, shared=shared)
     sd = posterior_sd(steady, prior, clear, window_frames=FRAMES, draws=800)
     expected = densely(steady, prior, clear)[: len(sd)]
     assert len(sd) == 6
@@ -64,7 +71,7 @@ def test_it_is_that_of_the_whole_matrix(steady: Linear, prior: VideoPrior, noise
 def test_nobody_is_heard_through_endless_noise(
     steady: Linear, prior: VideoPrior, noise: Noise
 ) -> None:
-    deaf = Noise(noise.dispersion * 1e6, noise.tau)
+    deaf = replace(noise, dispersion=noise.dispersion * 1e6)
     sd = posterior_sd(steady, prior, deaf, window_frames=FRAMES, draws=800)
     unheard = FreeBlock(prior, frames=1).pixel_variance(prior.power).sqrt()
     torch.testing.assert_close(sd.mean(0), unheard, rtol=0.15, atol=0)
@@ -73,7 +80,7 @@ def test_nobody_is_heard_through_endless_noise(
 def test_the_newest_frame_is_the_least_certain(
     steady: Linear, prior: VideoPrior, noise: Noise
 ) -> None:
-    clear = Noise(noise.dispersion / 100, noise.tau)
+    clear = replace(noise, dispersion=noise.dispersion / 100)
     sd = posterior_sd(steady, prior, clear, window_frames=FRAMES, draws=400).mean((1, 2))
     assert sd[0] > 1.05 * sd[3]
 

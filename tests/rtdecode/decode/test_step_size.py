@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from rtdecode.decode.free_block import FreeBlock
-from rtdecode.decode.objective import poisson_objective
+from rtdecode.decode.noise import unshared
+from rtdecode.decode.objective import Trust, surprise, trust
 from rtdecode.decode.prior import VideoPrior
 from rtdecode.decode.step_size import greatest_curvature
 from rtdecode.decode.twins.linear import Linear
@@ -27,10 +28,16 @@ def predictor(twin: Linear) -> Callable[..., Tensor]:
     return predicted
 
 
+def alone(weight: Tensor) -> Trust:
+    """Neurons of `weight` that share nothing."""
+    noise = unshared(torch.ones(NEURONS), torch.ones(()))
+    return trust(noise, weight.expand(FREE, -1), tau=noise.tau, every=1)
+
+
 def measured(twin: Linear, prior: VideoPrior, weight: Tensor) -> float:
     block = FreeBlock(prior, frames=FREE)
     found = greatest_curvature(
-        block, history=HISTORY, predict=predictor(twin), weight=weight, floor=FLOOR
+        block, history=HISTORY, predict=predictor(twin), trusted=alone(weight), floor=FLOOR
     )
     return float(found)
 
@@ -44,10 +51,8 @@ def exact(twin: Linear, prior: VideoPrior, weight: Tensor, *, level: float) -> f
     def objective(flat: Tensor) -> Tensor:
         u = flat.reshape(shape)
         video = torch.cat([old, block.video(block.coefficients(u * prior.innovation_sd, past))])
-        recorded = torch.full((FREE, NEURONS), level) + FLOOR
-        loss = poisson_objective(
-            predictor(twin)(video), recorded, weight.expand(FREE, -1), floor=FLOOR
-        )
+        recorded = torch.full((FREE, NEURONS), level)
+        loss = surprise(predictor(twin)(video), recorded, alone(weight), floor=FLOOR)
         return loss + u.square().sum() / 2
 
     size = FREE * prior.power.numel()

@@ -19,8 +19,9 @@ from rtdecode.decode.twin_folder import load_twin, save_twin
 from rtdecode.decode.twins.compact import Compact
 from rtdecode.decode.twins.linear import Linear
 from rtdecode.fit.datasets.sensorium import SensoriumFolder
+from rtdecode.fit.datasets.video_session import VALIDATION
 from rtdecode.fit.survey import survey
-from rtdecode.fit.twin_fit import check_model, fit_compact, training_videos, validation_trials
+from rtdecode.fit.twin_fit import check_model, fit_compact, training_videos, trials_of_tier
 from rtdecode.schema.config.fit import TrainingConfig
 from rtdecode.schema.errors import NoSuchTierError, UnknownModelError, UnreadableFileError
 from rtdecode.schema.interfaces import Clock
@@ -189,7 +190,7 @@ def test_a_session_without_validation_trials_is_refused_before_the_first_step(
 
 
 def test_validation_trials_come_whole(blob_session: SensoriumFolder) -> None:
-    trials = list(validation_trials(blob_session))
+    trials = list(trials_of_tier(blob_session, VALIDATION))
     assert len(trials) == 2
     for (video, behaviour, responses), number in zip(
         trials, blob_session.trials("oracle"), strict=True
