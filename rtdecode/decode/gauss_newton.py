@@ -44,9 +44,7 @@ class GaussNewton:
         self._predict, self._at, self._trusted = predict, at, trusted
         with torch.no_grad():
             self._here = predict(at)
-        self._scale: Float[Tensor, "compared neuron"] = (
-            trusted.weight / (self._here + floor)
-        ).sqrt()
+        self._scale = trusted.scale(self._here, floor=floor)
 
     def times(self, direction: Coordinates) -> Coordinates:
         """Its product with `direction`."""

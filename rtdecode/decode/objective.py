@@ -30,6 +30,12 @@ class Trust:
     shared: Float[Tensor, "neuron factor"]
     together: Float[Tensor, "frame factor factor"]
 
+    def scale(
+        self, predicted: Float[Tensor, "frame neuron"], *, floor: Float[Tensor, " neuron"]
+    ) -> Float[Tensor, "frame neuron"]:
+        """1 over the spread of each measurement; what is predicted below 0 scatters as at 0."""
+        return (self.weight / (predicted.clamp_min(0) + floor)).sqrt()
+
     def less_shared(self, scaled: Float[Tensor, "frame neuron"]) -> Float[Tensor, "frame neuron"]:
         """Scatter in units of its spread, times the inverse of I + L L'; 0 where not measured."""
         own = scaled * (self.weight > 0)
@@ -66,6 +72,6 @@ def surprise(
     """
     rate, heard = predicted + floor, recorded + floor
     alone = (trusted.weight * (rate - heard * rate.log())).sum()
-    scaled = (trusted.weight / rate.detach()).sqrt() * (recorded - predicted)
+    scaled = trusted.scale(predicted.detach(), floor=floor) * (recorded - predicted)
     along = scaled @ trusted.shared
     return alone - torch.einsum("tk,tkl,tl->", along, trusted.together, along) / 2

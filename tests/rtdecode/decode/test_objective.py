@@ -120,3 +120,13 @@ def test_what_all_neurons_do_together_surprises_less_than_what_one_does() -> Non
         predicted, predicted + step * torch.tensor([1.0, -1.0, 0]), trusted, floor=noise.floor
     )
     assert together < apart - still
+
+
+def test_a_linear_twin_that_predicts_less_than_nothing_does_not_break_the_pull() -> None:
+    noise = shared_noise()
+    predicted = torch.full((FRAMES, NEURONS), -5.0, dtype=torch.float64, requires_grad=True)
+    measured = torch.ones(FRAMES, NEURONS, dtype=torch.float64)
+    trusted = trust(noise, measured, tau=noise.tau, every=1)
+    surprise(predicted, some(0, 3), trusted, floor=noise.floor).backward()
+    assert predicted.grad is not None
+    assert bool(predicted.grad.isfinite().all())
