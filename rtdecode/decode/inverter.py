@@ -65,9 +65,7 @@ class Inverter:
             self._block,
             history=self._history,
             predict=lambda old, free: self._predicted(old, free, mean.expand(window_frames, -1)),
-            trusted=self._trusted(
-                torch.ones(-(-free_frames // self._every), twin.spec.neurons).to(prior.mean)
-            ),
+            trusted=self._trusted(torch.ones(1, twin.spec.neurons, device=prior.mean.device)),
             floor=noise.floor,
         )
 

@@ -52,7 +52,7 @@ def trust(
     """
     weight = measured * (tau * every / noise.dispersion)
     heard = (weight > 0).to(noise.shared)
-    alike = torch.einsum("tn,nk,nl->tkl", heard, noise.shared, noise.shared)
+    alike = (heard[:, None] * noise.shared.T) @ noise.shared
     identity = torch.eye(noise.shared.shape[1]).to(noise.shared)
     return Trust(weight, noise.shared, torch.linalg.inv(identity + alike))
 

@@ -115,7 +115,7 @@ class _Local:
         ask = predictor(twin, history=0, free=block.frames)
         behaviour = torch.tensor(twin.spec.behaviour_mean).expand(block.frames, -1)
         at = torch.randn(self._start.spread.shape, generator=generator)
-        everywhere = torch.ones(-(-block.frames // ask.every), twin.spec.neurons)
+        everywhere = torch.ones(1, twin.spec.neurons)
         self._matrix = GaussNewton(
             lambda u: ask(self._start.old, self._video(u), behaviour),
             at,

@@ -6,7 +6,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from rtdecode.decode.noise import NOISE_FILE, Noise, even_noise, load_noise, save_noise
+from rtdecode.decode.noise import NOISE_FILE, Noise, even_noise, load_noise, save_noise, unshared
 from rtdecode.schema.errors import MissingFileError, UnreadableFileError
 
 
@@ -14,6 +14,11 @@ def test_a_mouse_of_which_nothing_is_known_is_alike() -> None:
     noise = even_noise(3)
     assert noise.dispersion.tolist() == [1, 1, 1]
     assert float(noise.tau) == pytest.approx(0.2)
+
+
+def test_the_floor_is_three_tenths_of_the_dispersion() -> None:
+    noise = unshared(torch.tensor([1.0, 3.0]), torch.tensor(0.2))
+    torch.testing.assert_close(noise.floor, torch.tensor([0.3, 0.9]))
 
 
 def test_what_is_saved_is_read_again(tmp_path: Path, noise: Noise) -> None:

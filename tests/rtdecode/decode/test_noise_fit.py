@@ -50,6 +50,13 @@ def test_dispersion_tells_the_variance(twin: Linear) -> None:
     assert noise.shared.shape == (NEURONS, 0)
 
 
+def test_a_poisson_count_has_the_variance_of_its_mean(twin: Linear) -> None:
+    rng = np.random.default_rng(1)
+    counts = torch.from_numpy(rng.poisson(LEVEL, (4000, NEURONS)).astype(np.float32))
+    noise = fit_noise(twin, [(torch.zeros(4000, 6, 8), torch.zeros(4000, 4), counts)])
+    np.testing.assert_allclose(variance(noise.dispersion), LEVEL, rtol=0.1)
+
+
 def test_rates_that_change_are_taken_as_they_are(make_linear: MakeLinear) -> None:
     """Not the ratio of sums: a neuron that is mostly silent scatters most when it is not."""
     rng = np.random.default_rng(1)

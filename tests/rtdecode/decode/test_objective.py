@@ -76,6 +76,14 @@ def test_a_silent_neuron_pulls_its_prediction_down_and_a_missing_one_does_not() 
     np.testing.assert_allclose(predicted.grad, [[2 / 2.01, 0, 0]], atol=1e-12)
 
 
+def test_silence_where_silence_is_predicted_pulls_nowhere() -> None:
+    nothing = torch.zeros(FRAMES, NEURONS, dtype=torch.float64)
+    predicted = nothing.clone().requires_grad_()
+    surprise(predicted, nothing, alone(nothing + 1), floor=FLOOR).backward()
+    assert predicted.grad is not None
+    np.testing.assert_allclose(predicted.grad, nothing, atol=1e-12)
+
+
 def test_a_noisy_neuron_and_a_frame_in_between_weigh_as_they_should() -> None:
     noise = Noise(torch.tensor([1.0, 4.0, 1.0]), torch.tensor(0.2), torch.zeros(3, 0))
     trusted = trust(noise, torch.tensor([[1.0, 1.0, 0.0]]), tau=noise.tau, every=2)
