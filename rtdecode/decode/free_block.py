@@ -11,8 +11,12 @@ class FreeBlock:
     """Video of the last `frames` frames from their innovations u and from the frames before.
 
     x = mean + basis y, where y[t] follows the prior's autoregression driven by
-    innovation_sd u[t]. Under the prior all u are independent with variance 1, so that the
+    spread[t] u[t]. Under the prior all u are independent with variance 1, so that the
     prior's term of the objective is |u|^2 / 2, whatever was decided about older frames.
+
+    `spread` holds the standard deviations that the u stand for. Those of the first free frame are
+    of video at large, not of innovations: what was decided about the frames before is not
+    certain, and an error in what changes slowly could else be mended only against the prior.
     """
 
     def __init__(self, prior: VideoPrior, *, frames: int) -> None:
@@ -22,6 +26,8 @@ class FreeBlock:
         device = prior.mean.device
         self.down = cosine_basis(int(rows), kept=prior.power.shape[0]).to(device)
         self.across = cosine_basis(int(cols), kept=prior.power.shape[1]).to(device)
+        innovations = prior.innovation_sd.expand(frames - 1, -1, -1)
+        self.spread = torch.cat([prior.power.sqrt()[None], innovations])
         self._from_past = self._propagated_past()
         response = self._impulse_response()
         lag = torch.arange(frames)[:, None] - torch.arange(frames)[None, :]
@@ -31,7 +37,7 @@ class FreeBlock:
     def coefficients(
         self, scaled: Float[Tensor, "frame krow kcol"], past: Float[Tensor, "order krow kcol"]
     ) -> Float[Tensor, "frame krow kcol"]:
-        """Cosine coefficients of the free frames; `scaled` is u times its standard deviation."""
+        """Cosine coefficients of the free frames; `scaled` is u times its spread."""
         driven = (self._from_innovations * scaled[None]).sum(1)
         return driven + (self._from_past * past[None]).sum(1)
 

@@ -38,7 +38,11 @@ class Inverter:
     serve as history of the twin's filters. Each step is a gradient step with Nesterov's momentum
     on the surprise at what is recorded + |u|^2 / 2. The step size is 1 over the greatest curvature,
     which is measured on videos drawn from the prior when the inverter is made: nothing is tuned by
-    hand.
+    hand. In the first free frame, where u stands for more than an innovation, it is smaller by the
+    square of their ratio: its grey levels move at the pace of the others'. Larger steps would be
+    stable where the prior bends the objective most, and were worse: few steps a frame that are
+    this small keep the past from being thrown away.
+
     A twin with a pace is compared at every pace-th frame, which costs that much less.
     """
 
@@ -61,13 +65,15 @@ class Inverter:
         self._objective = prior.mean.new_zeros(())
         self.forget()
         mean = torch.tensor(twin.spec.behaviour_mean, device=prior.mean.device)
-        self._rate = 1 / greatest_curvature(
+        curvature = greatest_curvature(
             self._block,
             history=self._history,
             predict=lambda old, free: self._predicted(old, free, mean.expand(window_frames, -1)),
             trusted=self._trusted(torch.ones(1, twin.spec.neurons, device=prior.mean.device)),
             floor=noise.floor,
         )
+        wider = self._block.spread / prior.innovation_sd
+        self._rates = 1 / (curvature * wider.square())
 
     def observed(
         self,
@@ -99,8 +105,8 @@ class Inverter:
         )
         objective = loss + ahead.square().sum() / 2
         (gradient,) = torch.autograd.grad(objective, ahead)
-        velocity = _MOMENTUM * memory.velocity - self._rates(memory) * gradient
-        self._memory = Memory(memory.u + velocity, memory.spread, velocity, memory.past, memory.old)
+        velocity = _MOMENTUM * memory.velocity - self._rates * gradient
+        self._memory = Memory(memory.u + velocity, velocity, memory.past, memory.old)
         self._objective = objective.detach()
 
     @torch.no_grad()
@@ -114,16 +120,8 @@ class Inverter:
         shown = video.clamp(_BLACK, _WHITE).cpu().numpy()
         return shown, float(self._objective)
 
-    def _rates(self, memory: Memory) -> Tensor:
-        """Step size of each coordinate.
-
-        What stands for more than one frame's innovation bends the objective more, by the square
-        of their ratio: this is so for the very first frame of a window, on which all others rest.
-        """
-        return self._rate * (self._block.prior.innovation_sd / memory.spread).square()
-
     def _video(self, u: Tensor, memory: Memory) -> Tensor:
-        return self._block.video(self._block.coefficients(u * memory.spread, memory.past))
+        return self._block.video(self._block.coefficients(u * self._block.spread, memory.past))
 
     def _trusted(self, measured: Tensor) -> Trust:
         return trust(self._noise, measured, tau=self._tau, every=self._every)

@@ -13,34 +13,31 @@ from rtdecode.decode.free_block import FreeBlock
 class Memory:
     """State of an inversion between frames.
 
-    u: whitened coordinates (innovations) of the free frames, the solution so far. spread: the
-    standard deviation that each stands for. velocity: of the optimiser. past: cosine
-    coefficients of the frames before, oldest first. old: their grey levels, as far back as the
-    twin sees.
+    u: whitened coordinates (innovations) of the free frames, the solution so far. velocity: of
+    the optimiser. past: cosine coefficients of the frames before, oldest first. old: their grey
+    levels, as far back as the twin sees.
     """
 
     u: Float[Tensor, "frame krow kcol"]
-    spread: Float[Tensor, "frame krow kcol"]
     velocity: Float[Tensor, "frame krow kcol"]
     past: Float[Tensor, "order krow kcol"]
     old: Float[Tensor, "history row col"]
 
 
 def fresh_memory(block: FreeBlock, *, history: int) -> Memory:
-    """Nothing seen yet: mean video, and a first free frame as uncertain as any video is."""
-    prior = block.prior
-    u = torch.zeros(block.frames, *prior.power.shape, device=prior.power.device)
-    spread = prior.innovation_sd.expand_as(u).clone()
-    spread[0] = prior.power.sqrt()
-    past = u.new_zeros(block.order, *prior.power.shape)
-    return Memory(u, spread, torch.zeros_like(u), past, prior.mean.expand(history, -1, -1).clone())
+    """Nothing seen yet: mean video."""
+    u = torch.zeros_like(block.spread)
+    past = u.new_zeros(block.order, *u.shape[1:])
+    old = block.prior.mean.expand(history, -1, -1).clone()
+    return Memory(u, torch.zeros_like(u), past, old)
 
 
 def shifted(memory: Memory, block: FreeBlock, *, frames: int) -> Memory:
     """The same state after the window moved on by `frames`; by 0, `memory` itself.
 
     The oldest free frames become past as they are. New frames start from the prior's prediction
-    (innovation 0) without velocity; all other innovations keep their meaning exactly.
+    (innovation 0) without velocity. Those that stay keep their video exactly; the one that is now
+    the first of them is written in units of that frame's wider spread.
     """
     if frames == 0:
         return memory
@@ -48,14 +45,12 @@ def shifted(memory: Memory, block: FreeBlock, *, frames: int) -> Memory:
         return shifted(
             shifted(memory, block, frames=block.frames), block, frames=frames - block.frames
         )
-    coefficients = block.coefficients(memory.u * memory.spread, memory.past)
-    settled = coefficients[:frames]
+    settled = block.coefficients(memory.u * block.spread, memory.past)[:frames]
     added = memory.u.new_zeros(frames, *memory.u.shape[1:])
-    spread = block.prior.innovation_sd.expand(frames, -1, -1)
+    rewritten = block.spread[frames:] / block.spread[: block.frames - frames]
     return Memory(
-        u=torch.cat([memory.u[frames:], added]),
-        spread=torch.cat([memory.spread[frames:], spread]),
-        velocity=torch.cat([memory.velocity[frames:], added]),
+        u=torch.cat([memory.u[frames:] * rewritten, added]),
+        velocity=torch.cat([memory.velocity[frames:] * rewritten, added]),
         past=torch.cat([memory.past, settled])[-block.order :],
         old=torch.cat([memory.old, block.video(settled)])[frames:],
     )

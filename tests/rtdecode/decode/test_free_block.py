@@ -67,6 +67,11 @@ def test_a_block_goes_on_where_another_ended(cut: int) -> None:
     torch.testing.assert_close(torch.cat([early, late]), whole)
 
 
+def test_its_first_frame_is_as_uncertain_as_any_video(prior: VideoPrior, block: FreeBlock) -> None:
+    torch.testing.assert_close(block.spread[0].square(), prior.power)
+    assert (block.spread[1:] == prior.innovation_sd).all()
+
+
 def test_video_is_the_inverse_cosine_transform_about_the_mean(
     prior: VideoPrior, block: FreeBlock
 ) -> None:

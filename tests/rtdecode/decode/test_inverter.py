@@ -1,6 +1,7 @@
 """The inverter reaches the minimum that another optimiser finds for an objective written anew."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -209,3 +210,24 @@ def test_the_window_moves_on_over_what_was_found(
     np.testing.assert_allclose(inverter.result(back=7)[0][:-2], before[2:], atol=1e-3)
     inverter.forget()
     np.testing.assert_allclose(inverter.result(back=7)[0], prior.mean.expand(8, -1, -1), atol=1e-4)
+
+
+def test_what_was_decided_of_the_past_gives_way_to_what_is_recorded_now(
+    twin: Linear, prior: VideoPrior, noise: Noise
+) -> None:
+    """However little the prior lets a frame differ from the one before."""
+    nearly_still = replace(prior, innovation_sd=prior.innovation_sd / 10)
+    inverter = Inverter(twin, nearly_still, noise, window_frames=7, free_frames=5, tau=50.0)
+    nothing = torch.zeros(7, 4)
+
+    def activity(video: np.ndarray) -> torch.Tensor:
+        return twin(torch.from_numpy(video)[None], nothing[None, : len(video)])[0]
+
+    dark, bright = (np.full((5, 6, 8), level, np.float32) for level in (60, 160))
+    for shown in (dark, bright):
+        inverter.advance(5)
+        observed = inverter.observed(activity(shown), torch.ones(5, 7), nothing)
+        for _ in range(200):
+            inverter.improve(observed)
+    found, sought = activity(inverter.result(back=6)[0])[-1], activity(bright)[-1]
+    assert (found - sought).norm() < 0.1 * (activity(dark)[-1] - sought).norm()
