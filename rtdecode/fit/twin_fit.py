@@ -1,7 +1,8 @@
 """`rtdecode fit twin`: from the folder of a session to the folder of a twin."""
 
 import json
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -30,8 +31,8 @@ from rtdecode.schema.interfaces import Clock
 
 MODELS = ("compact",)
 REPORT = "training.json"
-_PRIOR_TRIALS = 60
-_NOISE_TRIALS = 60
+_TRIALS = 60
+"""Of a tier, at most, from which prior and noise are measured."""
 
 
 def fit_compact(
@@ -98,17 +99,20 @@ def check_model(model: str) -> None:
         raise UnknownModelError(model=model, known=MODELS)
 
 
+def some_of(trials: Sequence[int]) -> Sequence[int]:
+    """At most `_TRIALS` of `trials`, spread evenly."""
+    return trials[:: max(1, math.ceil(len(trials) / _TRIALS))]
+
+
 def training_videos(data: VideoSession) -> Iterator[NDArray[np.uint8]]:
-    """Training trials for the prior, at most `_PRIOR_TRIALS` of them, spread evenly."""
-    trials = data.trials(TRAIN)
-    for number in trials[:: max(1, len(trials) // _PRIOR_TRIALS)]:
+    """Training trials for the prior: those of `some_of`."""
+    for number in some_of(data.trials(TRAIN)):
         yield data.video(number).astype(np.uint8)
 
 
 def trials_of_tier(data: VideoSession, tier: str) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-    """Video, behaviour and responses of a tier's trials, at most `_NOISE_TRIALS` spread evenly."""
-    numbers = data.trials(tier)
-    for number in numbers[:: max(1, -(-len(numbers) // _NOISE_TRIALS))]:
+    """Video, behaviour and responses of a tier's trials: those of `some_of`."""
+    for number in some_of(data.trials(tier)):
         cut = data.stretch(number)
         yield (
             torch.from_numpy(cut.video),

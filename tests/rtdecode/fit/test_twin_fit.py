@@ -5,12 +5,15 @@ import shutil
 import signal
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 from subprocess import DEVNULL, PIPE, Popen
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from rtdecode.decode.noise import load_noise
 from rtdecode.decode.prior import fit_prior, load_prior
@@ -21,7 +24,13 @@ from rtdecode.decode.twins.linear import Linear
 from rtdecode.fit.datasets.sensorium import SensoriumFolder
 from rtdecode.fit.datasets.video_session import VALIDATION
 from rtdecode.fit.survey import survey
-from rtdecode.fit.twin_fit import check_model, fit_compact, training_videos, trials_of_tier
+from rtdecode.fit.twin_fit import (
+    check_model,
+    fit_compact,
+    some_of,
+    training_videos,
+    trials_of_tier,
+)
 from rtdecode.schema.config.fit import TrainingConfig
 from rtdecode.schema.errors import NoSuchTierError, UnknownModelError, UnreadableFileError
 from rtdecode.schema.interfaces import Clock
@@ -205,3 +214,11 @@ def test_only_architectures_that_can_be_trained_are_known() -> None:
     check_model("compact")
     with pytest.raises(UnknownModelError, match="'huge': choose compact"):
         check_model("huge")
+
+
+@given(count=st.integers(1, 1000))
+def test_of_many_trials_some_are_taken_from_all_over_the_session(count: int) -> None:
+    taken = some_of(range(count))
+    assert min(count, 30) <= len(taken) <= 60
+    steps = {later - earlier for earlier, later in pairwise([*taken, max(count, taken[-1] + 1)])}
+    assert max(steps) <= -(-count // 60)
