@@ -65,13 +65,13 @@ def test_a_linear_decoder_is_fitted_and_scored_beside_the_twin(
     session: Path, tmp_path: Path
 ) -> None:
     mask = DEMO_MOUSE / "mask.npy"
-    done("fit", "ridge", "--data", session, "--out", tmp_path)
+    done("fit", "ridge", "--data", session, "--out", tmp_path, "--threads", "1")
     for method, fitted in (
         ("ridge", ("--ridge", tmp_path)),
         ("online", ("--twin", DEMO_MOUSE, "--steps", "1")),
     ):
         out = tmp_path / method
-        on = ("reconstruct", "--data", session, "--mask", mask, "--out", out)
+        on = ("reconstruct", "--data", session, "--mask", mask, "--out", out, "--threads", "1")
         done(*on, "--method", method, *fitted)
         summary = json.loads((out / "summary.json").read_text())
         assert (summary["causality"], summary["neurons"]) == ("strict", 1200)
