@@ -49,7 +49,10 @@ class Conducted:
         return made
 
     def go(self) -> Health:
-        """Let the main go once it says that it is ready; the heartbeat that said so."""
+        """Let the main go once it says that it is ready; the heartbeat that said so.
+
+        It runs on return: a stop that came before would end it unbegun.
+        """
 
         def ready(health: Health) -> bool:
             for publisher in self._publishers:
@@ -58,6 +61,7 @@ class Conducted:
 
         found = self.until(ready)
         self._desk.tell(self._name, Command(self._name, "go", ""))
+        self.until(lambda health: health.state == "running")
         return found
 
     def until(self, wanted: Callable[[Health], bool]) -> Health:
