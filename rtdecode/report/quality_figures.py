@@ -94,9 +94,11 @@ def ensemble_panel(axes: Axes, rows: Sequence[Row]) -> None:
 
 
 def _legend(axes: Axes) -> None:
-    """Names of what is drawn, if anything is."""
-    if axes.get_legend_handles_labels()[0]:
-        axes.legend(frameon=False, fontsize=8)
+    """Names of what is drawn, if anything is, above it and so never on it."""
+    if names := axes.get_legend_handles_labels()[0]:
+        axes.legend(
+            frameon=False, fontsize=8, ncols=len(names), loc="lower center", bbox_to_anchor=(0.5, 1)
+        )
 
 
 def _named(rows: Sequence[Row], name: str) -> list[Row]:
