@@ -100,18 +100,18 @@ def check_model(model: str) -> None:
 
 
 def some_of(trials: Sequence[int]) -> Sequence[int]:
-    """At most `_TRIALS` of `trials`, spread evenly."""
-    return trials[:: max(1, math.ceil(len(trials) / _TRIALS))]
+    """At most `_TRIALS` of `trials`, spread evenly; there is always one, or the tier was refused."""
+    return trials[:: math.ceil(len(trials) / _TRIALS)]
 
 
 def training_videos(data: VideoSession) -> Iterator[NDArray[np.uint8]]:
-    """Training trials for the prior: those of `some_of`."""
+    """Videos of some training trials, for the prior."""
     for number in some_of(data.trials(TRAIN)):
         yield data.video(number).astype(np.uint8)
 
 
 def trials_of_tier(data: VideoSession, tier: str) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-    """Video, behaviour and responses of a tier's trials: those of `some_of`."""
+    """Video, behaviour and responses of some of a tier's trials, for the noise."""
     for number in some_of(data.trials(tier)):
         cut = data.stretch(number)
         yield (
