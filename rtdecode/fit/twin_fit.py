@@ -100,7 +100,7 @@ def check_model(model: str) -> None:
 
 
 def some_of(trials: Sequence[int]) -> Sequence[int]:
-    """At most `_TRIALS` of `trials`, spread evenly; there is always one, or the tier was refused."""
+    """At most `_TRIALS` of `trials`, spread evenly; never none, or the tier was refused."""
     return trials[:: math.ceil(len(trials) / _TRIALS)]
 
 
