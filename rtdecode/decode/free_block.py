@@ -1,4 +1,4 @@
-"""The newest frames of the window, which are still free, written in whitened coordinates."""
+"""The newest frames of the window, which are still free, written as the prior's innovations."""
 
 import torch
 from jaxtyping import Float
@@ -11,12 +11,12 @@ class FreeBlock:
     """Video of the last `frames` frames from their innovations u and from the frames before.
 
     x = mean + basis y, where y[t] follows the prior's autoregression driven by
-    spread[t] u[t]. Under the prior all u are independent with variance 1, so that the
-    prior's term of the objective is |u|^2 / 2, whatever was decided about older frames.
+    innovation_sd u[t]. Under the prior all u are independent, so that the prior's term of the
+    objective is |u / u_sd|^2 / 2, whatever was decided about older frames.
 
-    `spread` holds the standard deviations that the u stand for. Those of the first free frame are
-    of video at large, not of innovations: what was decided about the frames before is not
-    certain, and an error in what changes slowly could else be mended only against the prior.
+    `u_sd` is 1, but for the first free frame: there u stands for as much as video varies at large.
+    What was decided about the frames before is not certain, and an error in what changes slowly
+    could else be mended only against the prior.
     """
 
     def __init__(self, prior: VideoPrior, *, frames: int) -> None:
@@ -26,19 +26,19 @@ class FreeBlock:
         device = prior.mean.device
         self.down = cosine_basis(int(rows), kept=prior.power.shape[0]).to(device)
         self.across = cosine_basis(int(cols), kept=prior.power.shape[1]).to(device)
-        innovations = prior.innovation_sd.expand(frames - 1, -1, -1)
-        self.spread = torch.cat([prior.power.sqrt()[None], innovations])
+        self.u_sd = torch.ones(frames, *prior.power.shape, device=device)
+        self.u_sd[0] = prior.power.sqrt() / prior.innovation_sd
         self._from_past = self._propagated_past()
-        response = self._impulse_response()
+        response = self._impulse_response() * prior.innovation_sd
         lag = torch.arange(frames)[:, None] - torch.arange(frames)[None, :]
         inside = (lag >= 0)[..., None, None].to(device)
         self._from_innovations = response[lag.clamp_min(0)] * inside
 
     def coefficients(
-        self, scaled: Float[Tensor, "frame krow kcol"], past: Float[Tensor, "order krow kcol"]
+        self, u: Float[Tensor, "frame krow kcol"], past: Float[Tensor, "order krow kcol"]
     ) -> Float[Tensor, "frame krow kcol"]:
-        """Cosine coefficients of the free frames; `scaled` is u times its spread."""
-        driven = (self._from_innovations * scaled[None]).sum(1)
+        """Cosine coefficients of the free frames, after those of the frames before."""
+        driven = (self._from_innovations * u[None]).sum(1)
         return driven + (self._from_past * past[None]).sum(1)
 
     def video(

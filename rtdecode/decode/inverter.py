@@ -1,4 +1,4 @@
-"""Inversion of a twin in whitened coordinates, a few steps at a time."""
+"""Inversion of a twin in the prior's innovations, a few steps at a time."""
 
 from dataclasses import dataclass
 
@@ -36,12 +36,11 @@ class Inverter:
 
     Only the newest `free_frames` of the window change; older ones have long been given out and
     serve as history of the twin's filters. Each step is a gradient step with Nesterov's momentum
-    on the surprise at what is recorded + |u|^2 / 2. The step size is 1 over the greatest curvature,
-    which is measured on videos drawn from the prior when the inverter is made: nothing is tuned by
-    hand. In the first free frame, where u stands for more than an innovation, it is smaller by the
-    square of their ratio: its grey levels move at the pace of the others'. Larger steps would be
-    stable where the prior bends the objective most, and were worse: few steps a frame that are
-    this small keep the past from being thrown away.
+    on the surprise at what is recorded + |u / u_sd|^2 / 2. The step size is 1 over the greatest
+    curvature, which is measured on a video drawn from the prior when the inverter is made: nothing
+    is tuned by hand. It is the same in the first free frame, where the prior binds u less and
+    longer steps would be stable: few steps a frame that are this small keep the past from being
+    thrown away.
 
     A twin with a pace is compared at every pace-th frame, which costs that much less.
     """
@@ -65,15 +64,13 @@ class Inverter:
         self._objective = prior.mean.new_zeros(())
         self.forget()
         mean = torch.tensor(twin.spec.behaviour_mean, device=prior.mean.device)
-        curvature = greatest_curvature(
+        self._rate = 1 / greatest_curvature(
             self._block,
             history=self._history,
             predict=lambda old, free: self._predicted(old, free, mean.expand(window_frames, -1)),
             trusted=self._trusted(torch.ones(1, twin.spec.neurons, device=prior.mean.device)),
             floor=noise.floor,
         )
-        wider = self._block.spread / prior.innovation_sd
-        self._rates = 1 / (curvature * wider.square())
 
     def observed(
         self,
@@ -103,9 +100,9 @@ class Inverter:
             observed.trusted,
             floor=self._noise.floor,
         )
-        objective = loss + ahead.square().sum() / 2
+        objective = loss + (ahead / self._block.u_sd).square().sum() / 2
         (gradient,) = torch.autograd.grad(objective, ahead)
-        velocity = _MOMENTUM * memory.velocity - self._rates * gradient
+        velocity = _MOMENTUM * memory.velocity - self._rate * gradient
         self._memory = Memory(memory.u + velocity, velocity, memory.past, memory.old)
         self._objective = objective.detach()
 
@@ -121,7 +118,7 @@ class Inverter:
         return shown, float(self._objective)
 
     def _video(self, u: Tensor, memory: Memory) -> Tensor:
-        return self._block.video(self._block.coefficients(u * self._block.spread, memory.past))
+        return self._block.video(self._block.coefficients(u, memory.past))
 
     def _trusted(self, measured: Tensor) -> Trust:
         return trust(self._noise, measured, tau=self._tau, every=self._every)

@@ -114,10 +114,10 @@ class _Local:
         self._block, self._start = block, fresh_memory(block, history=0)
         ask = predictor(twin, history=0, free=block.frames)
         behaviour = torch.tensor(twin.spec.behaviour_mean).expand(block.frames, -1)
-        at = torch.randn(block.spread.shape, generator=generator)
+        at = torch.randn(block.u_sd.shape, generator=generator)
         everywhere = torch.ones(1, twin.spec.neurons)
         self._matrix = GaussNewton(
-            lambda u: ask(self._start.old, self._video(u), behaviour),
+            lambda white: ask(self._start.old, self._video(white), behaviour),
             at,
             trusted=trust(noise, everywhere, tau=noise.tau, every=ask.every),
             floor=noise.floor,
@@ -125,13 +125,13 @@ class _Local:
 
     def deviation(self, generator: torch.Generator) -> Float[Tensor, "frame row col"]:
         """Grey levels of one draw from the posterior, less its mean."""
-        white = torch.randn(self._block.spread.shape, generator=generator)
+        white = torch.randn(self._block.u_sd.shape, generator=generator)
         drawn = _solved(self._matrix.times, white + self._matrix.noise(generator))
         return self._video(drawn) - self._block.prior.mean
 
-    def _video(self, u: Float[Tensor, "frame krow kcol"]) -> Float[Tensor, "frame row col"]:
-        scaled = u * self._block.spread
-        return self._block.video(self._block.coefficients(scaled, self._start.past))
+    def _video(self, white: Float[Tensor, "frame krow kcol"]) -> Float[Tensor, "frame row col"]:
+        u = white * self._block.u_sd
+        return self._block.video(self._block.coefficients(u, self._start.past))
 
 
 def _solved(times: Product, right: Tensor) -> Tensor:

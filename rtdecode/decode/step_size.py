@@ -38,7 +38,7 @@ def greatest_curvature(
     old = block.video(past[-1:]).expand(history, -1, -1)
 
     def predicted(u: Tensor) -> Tensor:
-        coefficients = block.coefficients(u * prior.innovation_sd, past)
+        coefficients = block.coefficients(u, past)
         return predict(old, block.video(coefficients))
 
     u = torch.randn(shape, generator=generator).to(prior.mean.device)

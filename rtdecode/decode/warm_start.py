@@ -13,7 +13,7 @@ from rtdecode.decode.free_block import FreeBlock
 class Memory:
     """State of an inversion between frames.
 
-    u: whitened coordinates (innovations) of the free frames, the solution so far. velocity: of
+    u: innovations of the free frames, the solution so far. velocity: of
     the optimiser. past: cosine coefficients of the frames before, oldest first. old: their grey
     levels, as far back as the twin sees.
     """
@@ -26,7 +26,7 @@ class Memory:
 
 def fresh_memory(block: FreeBlock, *, history: int) -> Memory:
     """Nothing seen yet: mean video."""
-    u = torch.zeros_like(block.spread)
+    u = torch.zeros_like(block.u_sd)
     past = u.new_zeros(block.order, *u.shape[1:])
     old = block.prior.mean.expand(history, -1, -1).clone()
     return Memory(u, torch.zeros_like(u), past, old)
@@ -36,8 +36,7 @@ def shifted(memory: Memory, block: FreeBlock, *, frames: int) -> Memory:
     """The same state after the window moved on by `frames`; by 0, `memory` itself.
 
     The oldest free frames become past as they are. New frames start from the prior's prediction
-    (innovation 0) without velocity. Those that stay keep their video exactly; the one that is now
-    the first of them is written in units of that frame's wider spread.
+    (innovation 0) without velocity. Those that stay keep their video and their motion exactly.
     """
     if frames == 0:
         return memory
@@ -45,12 +44,11 @@ def shifted(memory: Memory, block: FreeBlock, *, frames: int) -> Memory:
         return shifted(
             shifted(memory, block, frames=block.frames), block, frames=frames - block.frames
         )
-    settled = block.coefficients(memory.u * block.spread, memory.past)[:frames]
+    settled = block.coefficients(memory.u, memory.past)[:frames]
     added = memory.u.new_zeros(frames, *memory.u.shape[1:])
-    rewritten = block.spread[frames:] / block.spread[: block.frames - frames]
     return Memory(
-        u=torch.cat([memory.u[frames:] * rewritten, added]),
-        velocity=torch.cat([memory.velocity[frames:] * rewritten, added]),
+        u=torch.cat([memory.u[frames:], added]),
+        velocity=torch.cat([memory.velocity[frames:], added]),
         past=torch.cat([memory.past, settled])[-block.order :],
         old=torch.cat([memory.old, block.video(settled)])[frames:],
     )

@@ -23,10 +23,10 @@ def normal(*shape: int, seed: int = 0) -> Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
 
-def stepped(prior: VideoPrior, scaled: Tensor, past: Tensor) -> Tensor:
+def stepped(prior: VideoPrior, innovations: Tensor, past: Tensor) -> Tensor:
     """y[t] = a1 y[t-1] + a2 y[t-2] + innovation, written as it stands."""
     y = list(past)
-    for innovation in scaled:
+    for innovation in innovations:
         first, second = prior.autoregression
         y.append(first * y[-1] + second * y[-2] + innovation)
     return torch.stack(y[2:])
@@ -35,9 +35,9 @@ def stepped(prior: VideoPrior, scaled: Tensor, past: Tensor) -> Tensor:
 @pytest.mark.parametrize("frames", [1, 2, FRAMES])
 def test_coefficients_are_those_of_the_recursion(prior: VideoPrior, frames: int) -> None:
     block = FreeBlock(prior, frames=frames)
-    scaled, past = normal(frames, 4, 5), normal(2, 4, 5, seed=1)
-    expected = stepped(prior, scaled, past)
-    torch.testing.assert_close(block.coefficients(scaled, past), expected)
+    u, past = normal(frames, 4, 5), normal(2, 4, 5, seed=1)
+    expected = stepped(prior, u * prior.innovation_sd, past)
+    torch.testing.assert_close(block.coefficients(u, past), expected)
 
 
 def test_without_innovations_the_past_fades_as_the_autoregression_says(
@@ -59,17 +59,18 @@ def test_a_block_goes_on_where_another_ended(cut: int) -> None:
         autoregression=torch.tensor([0.9, -0.2])[:, None, None].expand(2, 3, 3),
         innovation_sd=torch.full((3, 3), 0.5),
     )
-    scaled, past = normal(FRAMES, 3, 3), normal(2, 3, 3, seed=1)
-    whole = FreeBlock(prior, frames=FRAMES).coefficients(scaled, past)
-    early = FreeBlock(prior, frames=cut).coefficients(scaled[:cut], past)
+    u, past = normal(FRAMES, 3, 3), normal(2, 3, 3, seed=1)
+    whole = FreeBlock(prior, frames=FRAMES).coefficients(u, past)
+    early = FreeBlock(prior, frames=cut).coefficients(u[:cut], past)
     known = torch.cat([past, early])[-2:]
-    late = FreeBlock(prior, frames=FRAMES - cut).coefficients(scaled[cut:], known)
+    late = FreeBlock(prior, frames=FRAMES - cut).coefficients(u[cut:], known)
     torch.testing.assert_close(torch.cat([early, late]), whole)
 
 
 def test_its_first_frame_is_as_uncertain_as_any_video(prior: VideoPrior, block: FreeBlock) -> None:
-    torch.testing.assert_close(block.spread[0].square(), prior.power)
-    assert (block.spread[1:] == prior.innovation_sd).all()
+    allowed = block.u_sd * prior.innovation_sd
+    torch.testing.assert_close(allowed[0].square(), prior.power)
+    assert (block.u_sd[1:] == 1).all()
 
 
 def test_video_is_the_inverse_cosine_transform_about_the_mean(

@@ -34,8 +34,8 @@ def steady(make_linear: MakeLinear) -> Linear:
 def densely(twin: Linear, prior: VideoPrior, noise: Noise) -> Tensor:
     """(back, row, col) from the inverse of the whole precision matrix."""
     block = FreeBlock(prior, frames=FRAMES)
-    scale = prior.innovation_sd.expand(FRAMES, -1, -1).clone()
-    scale[0] = prior.power.sqrt()
+    scale = torch.ones(FRAMES, *prior.power.shape)
+    scale[0] = prior.power.sqrt() / prior.innovation_sd
     past = torch.zeros(block.order, *prior.power.shape)
 
     def video(u: Tensor) -> Tensor:

@@ -72,7 +72,7 @@ def test_innovations_leave_the_power_as_it_is() -> None:
     block = FreeBlock(fitted, frames=80)
     unit = torch.zeros(80, ROWS, COLS)
     unit[0] = 1
-    response = block.coefficients(unit * fitted.innovation_sd, torch.zeros(2, ROWS, COLS))
+    response = block.coefficients(unit, torch.zeros(2, ROWS, COLS))
     torch.testing.assert_close(response.square().sum(0), fitted.power, rtol=0.02, atol=0)
 
 

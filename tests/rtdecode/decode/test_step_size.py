@@ -50,7 +50,7 @@ def exact(twin: Linear, prior: VideoPrior, weight: Tensor, *, level: float) -> f
 
     def objective(flat: Tensor) -> Tensor:
         u = flat.reshape(shape)
-        video = torch.cat([old, block.video(block.coefficients(u * prior.innovation_sd, past))])
+        video = torch.cat([old, block.video(block.coefficients(u, past))])
         recorded = torch.full((FREE, NEURONS), level)
         loss = surprise(predictor(twin)(video), recorded, alone(weight), floor=FLOOR)
         return loss + u.square().sum() / 2
