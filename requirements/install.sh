@@ -60,7 +60,7 @@ install_python_packages() {
     "${pip[@]}" torch==2.13.0
     "${pip[@]}" -r requirements/stimulus.txt
     if [ "$what" = test ]; then
-        "${pip[@]}" -e '.[dev]'
+        "${pip[@]}" -e '.[dev,nwb]'
     else
         "${pip[@]}" -e .
     fi

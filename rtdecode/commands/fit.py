@@ -31,7 +31,7 @@ from rtdecode.schema.config.fit import TrainingConfig
 app = typer.Typer(no_args_is_help=True, help="Fit twins, baselines and masks to a session.")
 
 Data = Annotated[
-    Path, typer.Option(help="recorded session, ours or Sensorium's (see docs/data.md)")
+    Path, typer.Option(help="recorded session, ours, Sensorium's or .nwb (see docs/data.md)")
 ]
 Out = Annotated[Path, typer.Option(help="folder to write")]
 Seed = Annotated[int, typer.Option(help="of everything that is random")]

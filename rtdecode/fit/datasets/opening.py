@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from rtdecode.fit.datasets.nwb_session import NwbSession, is_nwb
 from rtdecode.fit.datasets.own_session import OwnSession, is_own_session
 from rtdecode.fit.datasets.sensorium import SensoriumFolder
 from rtdecode.fit.datasets.stills import StillClips, StillSession, is_still_session
@@ -9,7 +10,9 @@ from rtdecode.fit.datasets.video_session import Clips, VideoSession
 
 
 def open_video_session(path: Path) -> VideoSession:
-    """The session with video at `path`: one of ours where it has a log, else Sensorium's."""
+    """The session with video at `path`: NWB by name, ours where it has a log, else Sensorium's."""
+    if is_nwb(path):
+        return NwbSession(path)
     return OwnSession(path) if is_own_session(path) else SensoriumFolder(path)
 
 

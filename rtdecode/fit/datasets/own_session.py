@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from rtdecode.fit.datasets.pieces import FEWEST_CLIPS, Piece, groups_of, pieces_of, tiers_of
+from rtdecode.fit.datasets.pieces import pieces_of, tiers_of_pieces
 from rtdecode.fit.datasets.tracks import Tracks, read_tracks
 from rtdecode.fit.datasets.video_session import F32, Stretch, Traces
-from rtdecode.schema.errors import MissingFileError, NoSuchTierError, TooFewClipsError
+from rtdecode.schema.errors import MissingFileError, NoSuchTierError
 from rtdecode.session.layout import SessionLayout, session_at
 
 
@@ -102,7 +102,7 @@ def is_own_session(path: Path) -> bool:
 
 def _trials(tracks: Tracks) -> Iterator[_Trial]:
     pieces = pieces_of(tracks.shown, measured=tracks.is_measured)
-    tiers = _tiers(pieces, tracks)
+    tiers = tiers_of_pieces(pieces, lambda piece: tracks.video(piece.frames), source=tracks.log)
     for place in sorted(tiers):
         frames = pieces[place].frames
         yield _Trial(
@@ -111,13 +111,3 @@ def _trials(tracks: Tracks) -> Iterator[_Trial]:
             tracks.activity(frames),
             tracks.behaviour(frames),
         )
-
-
-def _tiers(pieces: list[Piece], tracks: Tracks) -> dict[int, str]:
-    """Tier of each piece that is a trial, by its place."""
-    groups = groups_of(pieces, lambda piece: tracks.video(piece.frames))
-    if len(groups) < FEWEST_CLIPS:
-        raise TooFewClipsError(log=tracks.log, clips=len(groups), needed=FEWEST_CLIPS)
-    names = [min(pieces[place].name for place in group) for group in groups]
-    told = zip(groups, tiers_of(names), strict=True)
-    return {place: tier for group, tier in told for place in group}

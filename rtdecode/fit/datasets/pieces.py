@@ -9,12 +9,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from itertools import groupby
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rtdecode.evaluate.leakage import TrainedClips, clip_hash
 from rtdecode.fit.datasets.video_session import TEST, TRAIN, VALIDATION
+from rtdecode.schema.errors import TooFewClipsError
 from rtdecode.schema.messages import ShownFrame
 
 PART_FRAMES = 300
@@ -80,6 +82,18 @@ def groups_of(pieces: Sequence[Piece], video: Callable[[Piece], Video]) -> list[
         groups = [group for group in groups if not group & alike]
         groups.append(alike.union(*touched))
     return sorted(sorted(group) for group in groups)
+
+
+def tiers_of_pieces(
+    pieces: Sequence[Piece], video: Callable[[Piece], Video], *, source: Path
+) -> dict[int, str]:
+    """Tier of each piece that is a trial, by its place; TooFewClipsError names the `source`."""
+    groups = groups_of(pieces, video)
+    if len(groups) < FEWEST_CLIPS:
+        raise TooFewClipsError(source=source, clips=len(groups), needed=FEWEST_CLIPS)
+    names = [min(pieces[place].name for place in group) for group in groups]
+    told = zip(groups, tiers_of(names), strict=True)
+    return {place: tier for group, tier in told for place in group}
 
 
 def tiers_of(names: Sequence[str]) -> list[str]:

@@ -25,7 +25,8 @@ from rtdecode.schema.errors import (
 _VIDEO_RANK = 3
 _REMEDY = (
     "give a folder in the Sensorium 2023 layout: data/{videos,responses,behavior,pupil_center}/"
-    "K.npy and meta/trials/tiers.npy, or the folder of a session of ours with its log.mcap"
+    "K.npy and meta/trials/tiers.npy, or the folder of a session of ours with its log.mcap, or a "
+    ".nwb file"
 )
 
 

@@ -75,9 +75,9 @@ class NeuronsChangedError(BadInputError):
 class TooFewClipsError(BadInputError):
     """A session has too few different clips to train on some and be judged on others."""
 
-    def __init__(self, *, log: Path, clips: int, needed: int) -> None:
+    def __init__(self, *, source: Path, clips: int, needed: int) -> None:
         super().__init__(
-            f"{log} shows {clips} different clips of 3 s or more while neurons were measured, at "
+            f"{source} shows {clips} different clips of 3 s or more while neurons were measured, at "
             f"least {needed} are needed (to train, to validate, to test): record longer, or show "
             f"more clips (stimulus.clips, stimulus.embedded_clips)"
         )

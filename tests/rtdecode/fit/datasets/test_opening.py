@@ -10,7 +10,7 @@ from rtdecode.fit.datasets.opening import holds_stills, open_clips, open_video_s
 from rtdecode.fit.datasets.own_session import OwnSession
 from rtdecode.fit.datasets.sensorium import SensoriumFolder
 from rtdecode.fit.datasets.stills import StillClips
-from rtdecode.schema.errors import MissingFileError
+from rtdecode.schema.errors import MissingFileError, UnreadableFileError
 
 
 def test_a_folder_with_a_log_is_one_of_ours(recorded: Any) -> None:
@@ -22,6 +22,12 @@ def test_a_folder_with_a_log_is_one_of_ours(recorded: Any) -> None:
 def test_a_sensorium_folder_is_one(blob_session: SensoriumFolder) -> None:
     assert isinstance(open_video_session(blob_session.folder), SensoriumFolder)
     assert isinstance(open_clips(blob_session.folder), SensoriumFolder)
+
+
+def test_a_nwb_file_is_known_by_its_name(tmp_path: Path) -> None:
+    (tmp_path / "MOUSE.NWB").touch()
+    with pytest.raises(UnreadableFileError, match="NWB"):
+        open_clips(tmp_path / "MOUSE.NWB")
 
 
 def test_the_calibration_beside_a_log_is_no_session_of_stills(recorded: Any) -> None:
