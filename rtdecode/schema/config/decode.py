@@ -22,8 +22,9 @@ class DecodeConfig(Section):
     """How many frames behind the newest responses a frame goes out."""
     steps: Count = 3
     """Improvements of the window for each time that frames come in."""
-    deadline_ms: Positive = 33.3
-    """Past this no further step begins; the window goes out as it stands."""
+    deadline_ms: Positive = 30.0
+    """No step begins that would end later, if it takes as long as the last one; the window goes out
+    as it stands. The rest of a frame's 33 ms is for steps that take longer."""
     tau: Positive | None = None
     """Weight of what neurons say against the prior; null: as measured with the twin."""
     threads: Count = 1
