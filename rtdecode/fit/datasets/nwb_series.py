@@ -1,15 +1,15 @@
-"""What an NWB file holds of activity, screen and behaviour, each with its times.
+"""What an NWB file holds of activity and screen, each with its times.
 
 Labs name things differently, and the format lets them: series are found by their type and by the
 words that their names share. Values stay on the disk until they are asked for.
 """
 
 import importlib
-import re
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 import numpy as np
@@ -20,16 +20,11 @@ from rtdecode.schema.errors import ExtraMissingError, MissingFileError, Unreadab
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 
-_ACTIVITY = re.compile(r"deconv|spike|event", re.IGNORECASE)
-_RUNNING = re.compile(r"running|treadmill|locomotion|wheel|speed|velocity", re.IGNORECASE)
-_PUPIL = re.compile(r"pupil", re.IGNORECASE)
-_EYE = re.compile(r"pupil|eye|gaze", re.IGNORECASE)
-_SIZES: dict[str, Callable[[F64], F64]] = {
-    "diameter": lambda told: told,
-    "radius": lambda told: 2 * told,
-    "area": lambda told: 2 * np.sqrt(told / np.pi),
-}
-_CM_A_METRE = 100
+_DECONVOLVED = ("deconv", "spike", "event")
+"""Words for it, the first that fits any name is taken: two may be of the same neurons."""
+_PAUSE_STEPS = 5
+"""So many usual steps between two samples are a pause, which nothing bridges."""
+_LONGEST_REASON = 160
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,12 +36,20 @@ class Samples:
 
     def between(self, at_s: F64) -> F64:
         """(time, ...) on the lines between samples, at rising times; ends are held."""
-        first = max(0, int(np.searchsorted(self.t_s, at_s[0], side="right")) - 1)
-        stop = min(len(self.t_s), int(np.searchsorted(self.t_s, at_s[-1])) + 1)
+        begin_s, end_s = (at_s[0], at_s[-1]) if len(at_s) else (self.t_s[0], self.t_s[0])
+        first = max(0, int(np.searchsorted(self.t_s, begin_s, side="right")) - 1)
+        stop = min(len(self.t_s), int(np.searchsorted(self.t_s, end_s)) + 1)
         values = np.asarray(self.read(slice(first, stop)), np.float64)
         columns = values.reshape(len(values), -1).T
         told = [np.interp(at_s, self.t_s[first:stop], column) for column in columns]
         return np.stack(told, axis=1).reshape(len(at_s), *values.shape[1:])
+
+    def covers(self, at_s: F64) -> NDArray[np.bool_]:
+        """Whether these times lie between two samples, and in no pause."""
+        after = np.searchsorted(self.t_s, at_s, side="right")
+        inside = (after > 0) & (after < len(self.t_s))
+        covered: NDArray[np.bool_] = inside & (at_s < ends_of(self.t_s)[after - 1])
+        return covered
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,9 +62,8 @@ class Found:
     """One for each plane; (time, neuron)."""
     shown: Sequence[Any]
     """Its stimuli with pictures, by name."""
-    running_cm_s: Samples | None
-    pupil_diameter: Samples | None
-    pupil_center: Samples | None
+    others: Sequence[Any]
+    """All other series without pictures, behaviour among them."""
 
 
 def read_nwb(path: Path) -> Found:
@@ -78,10 +80,11 @@ def read_nwb(path: Path) -> Found:
     file = _opened(path)
     series = [item for item in file.objects.values() if is_a(item, "TimeSeries")]
     activity = [one for one in series if is_a(one, "RoiResponseSeries")]
-    deconvolved = sorted((one for one in activity if _ACTIVITY.search(label_of(one))), key=label_of)
+    deconvolved = _deconvolved(activity)
     if not deconvolved:
         expected = (
-            "a RoiResponseSeries of deconvolved activity (a name with deconv, spike or event)"
+            "a RoiResponseSeries of deconvolved activity (a name with deconv, spike or event; "
+            "deconvolve fluorescence first)"
         )
         raise unlike(path, expected, _listed(activity, "no RoiResponseSeries"))
     shown = sorted(file.stimulus.values(), key=lambda one: str(one.name))
@@ -89,15 +92,17 @@ def read_nwb(path: Path) -> Found:
     if not pictured:
         expected = "an ImageSeries, OpticalSeries or IndexSeries among its stimuli"
         raise unlike(path, expected, _listed(shown, "no stimulus"))
-    plain = [one for one in series if one not in activity and one not in shown]
-    return Found(
-        file,
-        [_activity(one, path) for one in deconvolved],
-        pictured,
-        _running(plain, path),
-        _pupil_diameter(plain, path),
-        _pupil_center(plain, path),
-    )
+    used = {id(one) for one in (*activity, *shown)}
+    others = [one for one in series if id(one) not in used and not is_a(one, "ImageSeries")]
+    return Found(file, [_activity(one, path) for one in deconvolved], pictured, others)
+
+
+def _deconvolved(activity: Sequence[Any]) -> list[Any]:
+    for word in _DECONVOLVED:
+        found = [one for one in activity if word in label_of(one).lower()]
+        if found:
+            return sorted(found, key=label_of)
+    return []
 
 
 def _opened(path: Path) -> Any:
@@ -112,68 +117,40 @@ def _opened(path: Path) -> Any:
             warnings.simplefilter("ignore")  # about what whoever wrote the file could do better
             return pynwb.NWBHDF5IO(str(path), "r", load_namespaces=True).read()
     except Exception as error:  # h5py and pynwb raise whatever they stumble over
-        raise unlike(path, "a whole file in the NWB format", str(error)) from error
+        reason = shorten(str(error), _LONGEST_REASON, placeholder=" ...")
+        raise unlike(path, "a whole file in the NWB format", reason) from error
 
 
 def _activity(series: Any, path: Path) -> Samples:
-    """Activity of the neurons that were accepted, where the file says which."""
-    kept: Any = slice(None)
-    rois = series.rois
-    column = next((name for name in rois.table.colnames if name.lower() == "accepted"), None)
-    if column is not None:
-        kept = np.flatnonzero(np.asarray(rois.table[column][:])[np.asarray(rois.data[:])] > 0)
+    """(time, neuron) of the neurons that were accepted, where the file says which."""
+    rois = np.asarray(series.rois.data[:])
+    shape = series.data.shape
+    columns = shape[1] if len(shape) > 1 else 1
+    if columns != len(rois):
+        got = f"{columns} columns of {len(rois)} neurons"
+        raise unlike(path, f"a column for each of its neurons in '{series.name}'", got)
+    table = series.rois.table
+    accepted = next((name for name in table.colnames if name.lower() == "accepted"), None)
+    kept = np.arange(columns)
+    if accepted is not None:
+        kept = np.flatnonzero(np.asarray(table[accepted][:])[rois] > 0)
+    if not len(kept):
+        raise unlike(path, f"accepted neurons in '{series.name}'", f"none of {columns}")
     samples = samples_of(series, path)
-    return Samples(samples.t_s, lambda part: samples.read(part).clip(min=0)[:, kept])
 
+    def read(part: slice) -> NDArray[Any]:
+        values = samples.read(part)
+        return values.reshape(len(values), -1)[:, kept].clip(min=0)
 
-def _running(series: Sequence[Any], path: Path) -> Samples | None:
-    """Speed; metres a second unless the unit says centimetres."""
-    for one in series:
-        if _RUNNING.search(label_of(one)) and len(one.data.shape) == 1:
-            speed = samples_of(one, path)
-            in_cm = str(one.unit).startswith("cm")
-            return _changed(speed, lambda told: told) if in_cm else _changed(speed, _cm_of_metres)
-    return None
-
-
-def _cm_of_metres(told: F64) -> F64:
-    return told * _CM_A_METRE
-
-
-def _pupil_diameter(series: Sequence[Any], path: Path) -> Samples | None:
-    for word, change in _SIZES.items():
-        for one in series:
-            label = label_of(one).lower()
-            if _PUPIL.search(label) and word in label and len(one.data.shape) == 1:
-                return _changed(samples_of(one, path), change)
-    return None
-
-
-def _pupil_center(series: Sequence[Any], path: Path) -> Samples | None:
-    for one in series:
-        if _EYE.search(label_of(one)) and len(one.data.shape) > 1 and one.data.shape[1] > 1:
-            return _changed(samples_of(one, path), lambda told: told[:, :2])
-    return None
-
-
-def _changed(samples: Samples, change: Callable[[F64], F64]) -> Samples:
-    """In other units, and bridged where it was not known, as during a blink; in memory."""
-    values = change(np.asarray(samples.read(slice(None)), np.float64))
-    columns = values.reshape(len(values), -1).T.copy()
-    for column in columns:
-        known = np.isfinite(column)
-        column[:] = np.interp(samples.t_s, samples.t_s[known], column[known]) if known.any() else 0
-    bridged = columns.T.reshape(values.shape)
-    return Samples(samples.t_s, lambda part: bridged[part])
+    return Samples(samples.t_s, read)
 
 
 def samples_of(series: Any, path: Path) -> Samples:
     """A series in the unit that it names."""
-    factor = float(series.conversion)
+    factor, offset = float(series.conversion), float(series.offset)
 
     def read(part: slice) -> NDArray[Any]:
-        values = np.asarray(series.data[part])
-        return values * factor if factor != 1 else values
+        return np.asarray(series.data[part]) * factor + offset
 
     return Samples(times_of(series, path), read)
 
@@ -192,6 +169,17 @@ def times_of(series: Any, path: Path) -> F64:
         got = f"{t_s[falling[0] + 1]} s at sample {falling[0] + 1}"
         raise unlike(path, f"rising times in {where}", got)
     return t_s
+
+
+def ends_of(t_s: F64) -> F64:
+    """Until when each sample holds: to the next one, or for the usual step before a pause."""
+    if len(t_s) == 1:
+        return t_s.copy()
+    steps_s = np.diff(t_s)
+    usual_s = float(np.median(steps_s))
+    kept_s = np.where(steps_s > _PAUSE_STEPS * usual_s, usual_s, steps_s)
+    ends_s: F64 = t_s + np.append(kept_s, usual_s)
+    return ends_s
 
 
 def is_a(item: Any, kind: str) -> bool:

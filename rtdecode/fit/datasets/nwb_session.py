@@ -7,7 +7,7 @@ A column `tier` of the table tells the tier of each trial; else it follows, as i
 from what was shown.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rtdecode.fit.datasets.nwb_behaviour import behaviour_of
 from rtdecode.fit.datasets.nwb_screen import SCREEN_PX, Screen
-from rtdecode.fit.datasets.nwb_series import Found, Samples, read_nwb, unlike
+from rtdecode.fit.datasets.nwb_series import Found, read_nwb, unlike
 from rtdecode.fit.datasets.pieces import PART_FRAMES, SHORTEST_FRAMES, Piece, tiers_of_pieces
 from rtdecode.fit.datasets.video_session import F32, VALIDATION, Stretch, Traces
 from rtdecode.schema.errors import MissingFileError, NoSuchTierError
@@ -29,6 +30,7 @@ _ROUNDING = 1e-6
 _TIER_COLUMNS = ("tier", "tiers")
 _TIERS = {"validation": VALIDATION, "val": VALIDATION}
 """Other words for a tier."""
+_UNTOLD = ("", "nan", "none")
 _CLIP_COLUMNS = ("clip", "clip_name", "movie", "movie_name", "stimulus_name", "stimulus")
 
 
@@ -76,15 +78,11 @@ class NwbSession:
         self.folder = path
         self._found = read_nwb(path)
         self.neurons = sum(plane.read(slice(0, 1)).shape[1] for plane in self._found.activity)
-        planes = [plane.t_s for plane in self._found.activity]
-        known_s = max(times[0] for times in planes), min(times[-1] for times in planes)
+        self._behaviour = behaviour_of(self._found.others, path)
         self._screen = Screen(self._found.shown, path)
-        self._trials = _trials(self._found, self._screen, known_s)
+        self._trials = _trials(self._found, self._screen)
         if not self._trials:
-            spans = [(shown.t_s[0], shown.last_s) for shown in self._screen.stimuli]
-            shown = ", ".join(f"{start_s:.1f} to {stop_s:.1f} s" for start_s, stop_s in spans)
-            active = f"activity {known_s[0]:.1f} to {known_s[1]:.1f} s, pictures {shown}"
-            raise unlike(path, "a trial of 3 s with activity and pictures", active)
+            raise unlike(path, "a trial of 3 s with activity and pictures", self._spans())
         self._videos: dict[int, NDArray[np.uint8]] = {}
         self._tiers = self._told_tiers() or self._tiers_of_what_was_shown()
 
@@ -102,13 +100,14 @@ class NwbSession:
 
     def stretch(self, number: int, *, first: int = 0, frames: int | None = None) -> Stretch:
         """`frames` frames of a trial from `first` on; all that follow by default."""
-        stop = self.frames(number) if frames is None else first + frames
+        known = self.frames(number)
+        stop = known if frames is None else min(known, first + frames)
         at_s = self._trials[number].start_s + np.arange(first, stop) / _RATE_HZ
         activity = [plane.between(at_s) for plane in self._found.activity]
         return Stretch(
             video=self._video(number)[first:stop].astype(np.float32),
             responses=np.concatenate(activity, axis=1).astype(np.float32),
-            behaviour=self._behaviour(at_s),
+            behaviour=self._behaviour.at(at_s),
         )
 
     def video(self, number: int) -> F32:
@@ -135,11 +134,12 @@ class NwbSession:
             self._videos[number] = self._screen.video(_middles_s(trial.start_s, trial.frames))
         return self._videos[number]
 
-    def _behaviour(self, at_s: F64) -> F32:
-        found, one = self._found, np.zeros((len(at_s), 1))
-        columns = [_told(found.running_cm_s, at_s, one), _told(found.pupil_diameter, at_s, one)]
-        centre = _told(found.pupil_center, at_s, one.repeat(2, axis=1))
-        return np.column_stack([*columns, centre]).astype(np.float32)
+    def _spans(self) -> str:
+        """When there is what."""
+        times = [plane.t_s for plane in self._found.activity]
+        active = [(t_s[0], t_s[-1]) for t_s in times]
+        shown = [(one.t_s[0], one.end_s[-1]) for one in self._screen.stimuli]
+        return f"activity {_told(active)}, pictures {_told(shown)}"
 
     def _told_tiers(self) -> dict[int, str]:
         """What the file says, by trial; nothing if it says nothing of any."""
@@ -156,22 +156,32 @@ def is_nwb(path: Path) -> bool:
     return path.suffix.lower() == ".nwb"
 
 
-def _told(samples: Samples | None, at_s: F64, none: F64) -> F64:
-    return none if samples is None else samples.between(at_s).reshape(none.shape)
+def _told(spans: Sequence[tuple[float, float]]) -> str:
+    return ", ".join(f"{start_s:.1f} to {stop_s:.1f} s" for start_s, stop_s in spans)
 
 
-def _trials(found: Found, screen: Screen, known_s: tuple[float, float]) -> list[_Trial]:
-    """Those of three seconds and more, each cut where screen or activity ends."""
+def _trials(found: Found, screen: Screen) -> list[_Trial]:
+    """Of each span the longest run of frames with screen and activity, if it is three seconds."""
     table = found.file.trials
+    end_s = min(plane.t_s[-1] for plane in found.activity)
     trials: list[_Trial] = []
     for clip, start_s, stop_s, tier in _parts(screen) if table is None else _rows(table):
-        begin_s = max(start_s, known_s[0])
-        count = max(0, int(_RATE_HZ * (min(stop_s, known_s[1]) - begin_s) + _ROUNDING))
-        dark = np.flatnonzero(~screen.is_on(_middles_s(begin_s, count)))
-        frames = int(dark[0]) if len(dark) else count
-        if frames >= SHORTEST_FRAMES:
-            trials.append(_Trial(clip, begin_s, frames, tier))
+        count = max(0, int(_RATE_HZ * (min(stop_s, end_s) - start_s) + _ROUNDING))
+        middles_s = _middles_s(start_s, count)
+        known = screen.is_on(middles_s)
+        for plane in found.activity:
+            known &= plane.covers(middles_s)
+        run = _longest_run(known)
+        if len(run) >= SHORTEST_FRAMES:
+            trials.append(_Trial(clip, start_s + run.start / _RATE_HZ, len(run), tier))
     return trials
+
+
+def _longest_run(known: NDArray[np.bool_]) -> range:
+    """The frames between two that are not known, where there are most."""
+    edges = np.concatenate([[-1], np.flatnonzero(~known), [len(known)]])
+    most = int(np.argmax(np.diff(edges)))
+    return range(int(edges[most]) + 1, int(edges[most + 1]))
 
 
 def _middles_s(start_s: float, frames: int) -> F64:
@@ -192,15 +202,23 @@ def _rows(table: Any) -> Iterator[_Span]:
     for k, (start_s, stop_s) in enumerate(
         zip(column["start_time"], column["stop_time"], strict=True)
     ):
-        tier = None if tiers is None else str(tiers[k]).lower()
         clip = f"trial {k}" if clips is None else str(clips[k])
-        yield clip, float(start_s), float(stop_s), _TIERS.get(tier or "", tier)
+        if np.isfinite([start_s, stop_s]).all():
+            yield clip, float(start_s), float(stop_s), _tier(None if tiers is None else tiers[k])
+
+
+def _tier(told: object) -> str | None:
+    """Its tier in our words."""
+    word = str(told).strip().lower()
+    return None if word in _UNTOLD else _TIERS.get(word, word)
 
 
 def _parts(screen: Screen) -> Iterator[_Span]:
-    """Each stimulus in equal parts, of ten seconds as near as can be."""
+    """Each run of a stimulus in equal parts, of ten seconds as near as can be."""
     for shown in screen.stimuli:
-        count = max(1, round((shown.last_s - shown.t_s[0]) * _RATE_HZ / PART_FRAMES))
-        edges_s = np.linspace(shown.t_s[0], shown.last_s, count + 1).tolist()
-        for part, (start_s, stop_s) in enumerate(pairwise(edges_s)):
-            yield f"{shown.name}/{part}", start_s, stop_s, None
+        part = 0
+        for start_s, stop_s in shown.runs:
+            count = max(1, round((stop_s - start_s) * _RATE_HZ / PART_FRAMES))
+            for edges_s in pairwise(np.linspace(start_s, stop_s, count + 1).tolist()):
+                yield f"{shown.name}/{part}", *edges_s, None
+                part += 1

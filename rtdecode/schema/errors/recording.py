@@ -78,8 +78,9 @@ class TooFewClipsError(BadInputError):
     def __init__(self, *, source: Path, clips: int, needed: int) -> None:
         super().__init__(
             f"{source} shows {clips} different clips of 3 s or more while neurons were measured, at "
-            f"least {needed} are needed (to train, to validate, to test): record longer, or show "
-            f"more clips (stimulus.clips, stimulus.embedded_clips)"
+            f"least {needed} are needed (to train, to validate, to test): record longer, show more "
+            f"clips (stimulus.clips, stimulus.embedded_clips), or, in an NWB file, add a column "
+            f"`tier` to its trials"
         )
 
 

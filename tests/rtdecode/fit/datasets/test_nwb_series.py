@@ -1,20 +1,19 @@
-"""Activity and behaviour of NWB files, as pynwb writes them."""
+"""Activity and times of NWB files, as pynwb writes them."""
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pynwb import TimeSeries
-from pynwb.behavior import BehavioralTimeSeries, EyeTracking, PupilTracking, SpatialSeries
 
-from rtdecode.fit.datasets.nwb_series import Samples, read_nwb
+from rtdecode.fit.datasets.nwb_series import Samples, ends_of, read_nwb
 from rtdecode.schema.errors import ExtraMissingError, MissingFileError, UnreadableFileError
 
-AT = {"rate": 10.0, "starting_time": 0.0}
 SECONDS = np.arange(200) / 10
 """Time of each sample, which is also what it tells."""
 
@@ -34,6 +33,19 @@ def test_values_between_samples_are_numpys(steps_s: list[float], cut: tuple[floa
     np.testing.assert_allclose(told, expected)
 
 
+@given(times_s=st.lists(st.floats(0, 12), max_size=8))
+def test_a_pause_and_what_lies_outside_are_not_covered(times_s: list[float]) -> None:
+    at_s = np.array(sorted(times_s))
+    samples = Samples(np.array([1.0, 2, 3, 4, 10, 11]), np.zeros(6).__getitem__)
+    expected = (at_s >= 1) & (at_s < 11) & ~((at_s >= 5) & (at_s < 10))
+    np.testing.assert_array_equal(samples.covers(at_s), expected)
+    assert samples.between(at_s).shape == at_s.shape
+
+
+def test_a_sample_holds_to_the_next_or_for_the_usual_step() -> None:
+    assert ends_of(np.array([0.0, 1, 2, 4, 20, 21])).tolist() == [1, 2, 4, 5, 21, 22]
+
+
 def test_planes_follow_each_other_by_name_and_only_with_accepted_neurons(recording: Any) -> None:
     accepted = [True, False, False, True, True]
     recording.screen(recording.dark())
@@ -45,41 +57,67 @@ def test_planes_follow_each_other_by_name_and_only_with_accepted_neurons(recordi
     np.testing.assert_allclose(second.read(slice(0, 1)), [[100, 130, 140]])
 
 
-def behaviour(recording: Any, *series: Any) -> Any:
-    recording.activity(recording.ramp())
+def test_the_same_neurons_are_not_taken_twice(recording: Any) -> None:
     recording.screen(recording.dark())
-    recording.behave(*series)
-    return read_nwb(recording.written())
+    recording.activity(recording.ramp() + 7, name="Events")
+    recording.activity(recording.ramp(), name="Deconvolved")
+    (only,) = read_nwb(recording.written()).activity
+    assert only.read(slice(0, 1))[0, 0] == 0
 
 
-@pytest.mark.parametrize(("unit", "a_metre"), [("m/s", 1.0), ("cm/s", 100.0)])
-def test_running_is_in_cm_a_second(recording: Any, unit: str, a_metre: float) -> None:
-    speed = TimeSeries(name="running_speed", data=a_metre * SECONDS, unit=unit, **AT)
-    found = behaviour(recording, BehavioralTimeSeries(time_series=speed))
-    np.testing.assert_allclose(found.running_cm_s.between(np.array([3.0, 3.05])), [300, 305])
+def column(values: np.ndarray) -> np.ndarray:
+    return values[:, 0]
 
 
-@pytest.mark.parametrize(
-    ("name", "told"),
-    [("pupil_diameter", 2 * SECONDS), ("radius", SECONDS), ("pupil_area", np.pi * SECONDS**2)],
-)
-def test_the_pupil_s_diameter_follows_from_what_was_measured(
-    recording: Any, name: str, told: np.ndarray
-) -> None:
-    series = TimeSeries(name=name, data=told, unit="px", **AT)
-    found = behaviour(recording, PupilTracking(name="pupil", time_series=series))
-    np.testing.assert_allclose(found.pupil_diameter.between(np.array([3.0, 7.0])), [6, 14])
-    assert found.running_cm_s is None
-    assert found.pupil_center is None
+def three(values: np.ndarray) -> np.ndarray:
+    return values[:, :3]
 
 
-def test_a_blink_is_bridged(recording: Any) -> None:
-    told = np.column_stack([SECONDS + 1, SECONDS + 2])
-    told[50:70] = np.nan
-    series = SpatialSeries(name="pupil", data=told, reference_frame="camera", **AT)
-    found = behaviour(recording, EyeTracking(spatial_series=series))
-    at_s = np.array([3.0, 6.0])
-    np.testing.assert_allclose(found.pupil_center.between(at_s), [[4, 5], [7, 8]])
+def rewritten(recording: Any, change: Callable[[np.ndarray], np.ndarray]) -> Path:
+    """A file whose activity is not as its neurons tell, which pynwb itself would not write."""
+    path: Path = recording.written()
+    with h5py.File(path, "a") as file:
+        series = file["processing/ophys/Deconvolved"]
+        values, told = series["data"][:], dict(series["data"].attrs)
+        del series["data"]
+        series["data"] = change(values)
+        series["data"].attrs.update(told)
+    return path
+
+
+def test_a_single_neuron_may_lack_its_axis(recording: Any) -> None:
+    recording.screen(recording.dark())
+    recording.activity(recording.ramp(1))
+    (plane,) = read_nwb(rewritten(recording, column)).activity
+    assert plane.read(slice(3, 5)).tolist() == [[0.3], [0.4]]
+
+
+def test_columns_that_are_no_neurons_are_refused(recording: Any) -> None:
+    recording.screen(recording.dark())
+    recording.activity(recording.ramp())
+    with pytest.raises(UnreadableFileError, match="got 3 columns of 5 neurons"):
+        read_nwb(rewritten(recording, three))
+
+
+def test_fewer_times_than_samples_are_refused(recording: Any) -> None:
+    recording.screen(recording.dark())
+    recording.activity(recording.ramp(), timestamps=SECONDS)
+    path = recording.written()
+    with h5py.File(path, "a") as file:
+        series = file["processing/ophys/Deconvolved"]
+        told = dict(series["timestamps"].attrs)
+        del series["timestamps"]
+        series["timestamps"] = SECONDS[:150]
+        series["timestamps"].attrs.update(told)
+    with pytest.raises(UnreadableFileError, match="values in 'Deconvolved', got 150 and 200"):
+        read_nwb(path)
+
+
+def test_no_accepted_neuron_is_refused(recording: Any) -> None:
+    recording.screen(recording.dark())
+    recording.activity(recording.ramp(), accepted=[False] * 5)
+    with pytest.raises(UnreadableFileError, match="accepted neurons in 'Deconvolved', got none"):
+        read_nwb(recording.written())
 
 
 def test_fluorescence_alone_is_refused_by_name(recording: Any) -> None:

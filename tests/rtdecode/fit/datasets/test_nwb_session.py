@@ -69,6 +69,47 @@ def test_a_trial_ends_where_screen_or_activity_does(recording: Any) -> None:
     assert [session.frames(k) for k in session.trials("train")] == [120, 120, 147]
 
 
+def test_of_a_trial_the_longest_part_with_screen_and_activity_counts(recording: Any) -> None:
+    scans_s = np.concatenate([np.arange(100) / 10, 15 + np.arange(100) / 10])
+    recording.activity(recording.ramp(), timestamps=scans_s)
+    recording.screen(recording.dark()[:450] + 9, rate=30.0, starting_time=1.0)  # to 16 s
+    recording.trials([(0.0, 16.0), (2.0, np.nan)], tier=["train", "train"])
+    session = NwbSession(recording.written())
+    assert session.trials("train") == (0,)
+    assert session.frames(0) == 270  # from 1 s to 10 s
+    cut = session.stretch(0)
+    np.testing.assert_allclose(cut.responses[:30, 0], 1 + np.arange(30) / 30, rtol=1e-5)
+    assert (cut.video == 9).all()
+
+
+def test_a_stretch_ends_with_its_trial(whole: Any) -> None:
+    session = NwbSession(whole.written())
+    for first, frames, left in ((110, 50, 10), (20, 0, 0)):
+        cut = session.stretch(0, first=first, frames=frames)
+        assert len(cut.video) == len(cut.responses) == len(cut.behaviour) == left
+
+
+def test_a_trial_without_a_tier_is_left_out(recording: Any) -> None:
+    recording.activity(recording.ramp())
+    recording.screen(recording.dark())
+    recording.trials([(0.0, 4.0), (5.0, 9.0), (10.0, 14.0)], tier=["Train", "", "nan"])
+    session = NwbSession(recording.written())
+    assert session.trials("train") == (0,)
+    with pytest.raises(NoSuchTierError, match=r"its tiers are train$"):
+        session.trials("test")
+
+
+def test_the_same_clip_by_its_column_is_in_one_tier(recording: Any, blobs: Blobs) -> None:
+    recording.activity(recording.ramp())
+    recording.screen(np.concatenate([blobs(seed, 150) for seed in range(4)]))
+    spans = [(5.0 * k, 5.0 * k + 4) for k in range(4)]
+    recording.trials(spans, movie=["a", "b", "c", "b"])
+    session = NwbSession(recording.written())
+    tiers = {k: tier for tier in ("train", "oracle", "test") for k in session.trials(tier)}
+    assert tiers[1] == tiers[3]
+    assert len(set(tiers.values())) == 3
+
+
 def test_without_a_table_each_stimulus_is_cut_and_what_looks_alike_shares_a_tier(
     recording: Any, blobs: Blobs
 ) -> None:
