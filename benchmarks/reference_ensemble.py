@@ -26,7 +26,7 @@ from rtdecode.fit.methods import Online
 from rtdecode.fit.reconstruct import fitted_twin, interval_of
 from rtdecode.fit.reconstruction_run import free_mask, online_config, scoring_mask
 from rtdecode.fit.reference import passes_per_frame, reference_video
-from rtdecode.fit.reference_curve import STOPS
+from rtdecode.fit.reference_curve import stops_until
 from rtdecode.fit.trial import Input, Trial, trials_of
 from rtdecode.report.bench_quality import LAG, STEP_COUNT
 from rtdecode.report.benchmark_file import write_benchmark
@@ -48,7 +48,7 @@ class Asked:
     @property
     def stops(self) -> list[int]:
         """Iterations that are scored."""
-        return [stop for stop in STOPS if stop < self.iterations] + [self.iterations]
+        return stops_until(self.iterations)
 
     def chosen(self) -> list[Trial]:
         """The first trials of the tier test."""

@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from rtdecode.commands.console import errors_told
+from rtdecode.commands.console import errors_told, tell
 from rtdecode.commands.fit import Data, Threads, progress_shown, threads_used
 from rtdecode.runtime.clock import HostClock
 
@@ -101,7 +101,10 @@ def quality(
     iterations: Annotated[int, typer.Option(help="of the reference; 0 leaves it out", min=0)] = 200,
     threads: Threads = 0,
 ) -> None:
-    """The ladder of methods, and quality against lag, compute and neurons."""
+    """The ladder of methods, and quality against lag, compute and neurons.
+
+    Each row is in quality.json as soon as it is measured: the same command goes on after a kill.
+    """
     console = Console()
     with errors_told():
         from rtdecode.fit.memory import prepare_process
@@ -110,6 +113,11 @@ def quality(
         prepare_process(threads=threads_used(threads))
         with progress_shown(console) as shown:
             task = shown.add_task("quality", total=None, told="")
+
+            def report(what: str) -> None:
+                shown.update(task, told=what)
+                tell(shown.console, what)
+
             rows = bench_quality(
                 data,
                 tuple(twin or ()),
@@ -119,7 +127,7 @@ def quality(
                 trials=trials,
                 iterations=iterations,
                 clock=HostClock(),
-                report=lambda what: shown.update(task, told=what),
+                report=report,
             )
         console.print(ladder_table(rows))
 

@@ -1,7 +1,7 @@
 """The reference procedure scored along its way: it passes its best and then fits noise."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,34 +28,35 @@ class _Sums:
         self.videos[done] = video.copy() if before is None else before + video
 
 
+def stops_until(iterations: int) -> list[int]:
+    """The iterations after which a run of `iterations` is scored, its last one among them."""
+    return [stop for stop in STOPS if stop < iterations] + [iterations]
+
+
 def reference_curve(
     twins: Sequence[Twin],
-    trials: Iterable[Trial],
+    trial: Trial,
     *,
     free: NDArray[np.bool_],
     mask: NDArray[np.bool_],
     iterations: int,
-) -> Iterator[tuple[Reference, list[Scored]]]:
-    """The reference as if ended after each of `STOPS` iterations, with the scores of all trials.
+) -> list[Scored]:
+    """Scores of one trial as if the reference ended at each of `stops_until(iterations)`.
 
     `free` are the pixels that move, `mask` those that are scored; videos of the twins are averaged.
     """
-    stops = [stop for stop in STOPS if stop < iterations] + [iterations]
-    scores: dict[int, list[Scored]] = {stop: [] for stop in stops}
-    for trial in trials:
-        sums = _Sums({})
-        method = Reference(
-            twins,
-            free,
-            iterations=iterations,
-            report=lambda _twin, done, video, sums=sums: sums.add(done, video),  # type: ignore[misc]
-            report_at=stops,
-        )
-        method.video(trial)
-        for stop in stops:
-            video = sums.videos[stop] / len(twins)
-            found = clip_scores(trial.truth, video, mask)
-            scores[stop].append(Scored(trial.number, found, float("nan"), len(video)))
-    whole = Reference(twins, free, iterations=iterations)
+    sums, stops = _Sums({}), stops_until(iterations)
+    method = Reference(
+        twins,
+        free,
+        iterations=iterations,
+        report=lambda _twin, done, video: sums.add(done, video),
+        report_at=stops,
+    )
+    method.video(trial)
+    scores: list[Scored] = []
     for stop in stops:
-        yield replace(whole, iterations=stop), scores[stop]
+        video = sums.videos[stop] / len(twins)
+        found = clip_scores(trial.truth, video, mask)
+        scores.append(Scored(trial.number, found, float("nan"), len(video)))
+    return scores

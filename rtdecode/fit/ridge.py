@@ -66,11 +66,13 @@ class Ridge:
         return video
 
     def save(self, folder: Path) -> None:
-        """Write into `folder`, which is made if it is not there."""
+        """Write into `folder`, made if it is not there; a kill leaves no half of a file."""
         folder.mkdir(parents=True, exist_ok=True)
         arrays = {name: np.ascontiguousarray(getattr(self, name)) for name in _ARRAYS}
         metadata = {"lag_frames": str(self.lag_frames), "penalty": str(self.penalty)}
-        save_file(arrays, folder / FILE, metadata=metadata)
+        unfinished = (folder / FILE).with_suffix(".part")
+        save_file(arrays, unfinished, metadata=metadata)
+        unfinished.replace(folder / FILE)
 
     @classmethod
     def load(cls, folder: Path) -> "Ridge":

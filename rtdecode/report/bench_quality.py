@@ -1,41 +1,38 @@
 """The ladder: every method on the same trials, mask and twin, as JSON and as figures."""
 
+import hashlib
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rtdecode.decode.noise import NOISE_FILE
+from rtdecode.decode.prior import PRIOR_FILE
+from rtdecode.decode.twin_folder import twin_hash
+from rtdecode.evaluate.metrics import ClipScores
 from rtdecode.fit.ablation import ColdStart, without_prior
 from rtdecode.fit.datasets.opening import open_video_session
 from rtdecode.fit.datasets.video_session import VideoSession
 from rtdecode.fit.mean_frame import mean_frame_of
-from rtdecode.fit.methods import FittedTwin, LinearDecoder, MeanFrame, Method, Offline, Online
-from rtdecode.fit.reconstruct import (
-    Scored,
-    fitted_twin,
-    reconstruct,
-    summary_of,
-    trained_clips,
-    without_nan,
-)
+from rtdecode.fit.methods import LinearDecoder, MeanFrame, Offline, Online, Reference
+from rtdecode.fit.reconstruct import Scored, fitted_twin
 from rtdecode.fit.reconstruction_run import (
     OFFLINE_ITERATIONS,
     free_mask,
     online_config,
     scoring_mask,
 )
-from rtdecode.fit.reference_curve import reference_curve
+from rtdecode.fit.reference_curve import reference_curve, stops_until
 from rtdecode.fit.ridge import Ridge, fit_ridge
-from rtdecode.fit.trial import Input, Trial, causality_of, trials_of, with_neurons
-from rtdecode.report.benchmark_file import write_benchmark
+from rtdecode.fit.trial import Input, Trial
+from rtdecode.report.kept_rows import KeptRows, Row
+from rtdecode.report.ladder import Ladder
 from rtdecode.report.quality_figures import draw_figures
 from rtdecode.schema.errors import MissingFileError, MissingOptionError
 from rtdecode.schema.interfaces import Clock
-
-Row = dict[str, Any]
+from rtdecode.session.environment import git_revision, package_versions
 
 LAG, STEP_COUNT = 8, 3
 
@@ -48,77 +45,6 @@ class Rungs:
     steps: Sequence[int] = (1, 2, STEP_COUNT, 10, 30)
     neuron_parts: Sequence[int] = (2, 4, 8)
     """The neurons are divided by these; the others count as missing."""
-
-
-class Ladder:
-    """Runs methods on the trials of one tier and keeps a row for each.
-
-    Parameters
-    ----------
-    data, twins, mask
-        The session, its twins (several make ensembles), and the scored pixels.
-    trials
-        Numbers of the trials; the same for every rung.
-    """
-
-    def __init__(
-        self,
-        data: VideoSession,
-        twins: Sequence[FittedTwin],
-        mask: NDArray[np.bool_],
-        *,
-        tier: str,
-        trials: int | None,
-        clock: Clock,
-        report: Callable[[str], None],
-    ) -> None:
-        self.data, self.twins, self.mask = data, twins, mask
-        self._tier, self._clock, self._report = tier, clock, report
-        self._count = len(data.trials(tier)) if trials is None else trials
-        self.rows: list[Row] = []
-
-    def trials(self, kind: Input = Input.RESPONSES) -> Iterable[Trial]:
-        """The trials, one in memory at a time."""
-        found = trials_of(self.data, self._tier, kind, twin=self.twins[0].twin)
-        return (trial for _, trial in zip(range(self._count), found, strict=False))
-
-    def run(
-        self,
-        name: str,
-        method: Method,
-        *,
-        kind: Input = Input.RESPONSES,
-        kept: NDArray[np.bool_] | None = None,
-        twins: int = 1,
-    ) -> None:
-        """Add the row of one method; `kept` are the neurons that are heard."""
-        self._report(name)
-        everyone = np.ones(self.data.neurons, np.bool_) if kept is None else kept
-        trials = (with_neurons(trial, everyone) for trial in self.trials(kind))
-        done = reconstruct(
-            method,
-            trials,
-            mask=self.mask,
-            clock=self._clock,
-            trained=trained_clips([fitted.twin for fitted in self.twins]),
-        )
-        self.add(name, method, done, kind=kind, neurons=int(everyone.sum()), twins=twins)
-
-    def add(
-        self,
-        name: str,
-        method: Method,
-        done: Sequence[Scored],
-        *,
-        neurons: int,
-        kind: Input = Input.RESPONSES,
-        twins: int = 1,
-    ) -> None:
-        """Add a row of scores that are there already."""
-        row = summary_of(
-            done, method, name=name, causality=causality_of(self.data, kind), neurons=neurons
-        )
-        self.rows.append({**row, "twins": twins})
 
 
 def bench_quality(
@@ -136,20 +62,21 @@ def bench_quality(
 ) -> list[Row]:
     """Run the whole ladder; writes `quality.json` and figures into `out`, gives the rows.
 
+    The file grows row by row, and the reference's scores trial by trial beside it. What is there
+    already, of the same settings, data, twins, mask and commit, is not run again.
+
     `iterations` are those of the reference, which is scored at several of them; 0 leaves it out.
+
+    Raises
+    ------
+    OtherSettingsError, DamagedResultError
+        If `out` holds rows that cannot be gone on with; they stay as they are.
     """
     if not twins:
         raise MissingOptionError(option="--twin", needed_for="the ladder")
     data = open_video_session(folder)
     fitted = [fitted_twin(path, neurons=data.neurons) for path in twins]
-    pixels = scoring_mask(data, mask, twins)
-    ladder = Ladder(data, fitted, pixels, tier=tier, trials=trials, clock=clock, report=report)
-    ladder.run("mean", MeanFrame(mean_frame_of(data)))
-    ladder.run("ridge", LinearDecoder(_ridge(data, out / f"ridge_lag{LAG}", report)))
-    _online_rungs(ladder, rungs or Rungs())
-    ladder.run("offline", Offline(fitted[:1], iterations=OFFLINE_ITERATIONS))
-    if iterations:
-        _reference_rungs(ladder, free_mask(data, mask, twins), iterations)
+    pixels, free = scoring_mask(data, mask, twins), free_mask(data, mask, twins)
     settings = {
         "data": str(folder),
         "twins": [str(path) for path in twins],
@@ -157,11 +84,34 @@ def bench_quality(
         "trials": trials,
         "iterations": iterations,
         "scored_pixels": int(pixels.sum()),
+        "hash_of_trials": _hash_of_trials(data, tier, trials),
+        "hash_of_twins": [_hash_of_twin(path) for path in twins],
+        "hash_of_masks": _hash([pixels.tobytes(), free.tobytes()]),
+        "code": _code(),
     }
-    results = without_nan(ladder.rows)
-    write_benchmark(out / "quality.json", name="quality", config=settings, results=results)
-    draw_figures(ladder.rows, out)
-    return ladder.rows
+    kept = KeptRows(out / "quality.json", name="quality", config=settings)
+    parts = KeptRows(out / "reference_trials.json", name="reference trials", config=settings)
+    ladder = Ladder(
+        data, fitted, pixels, kept, tier=tier, trials=trials, clock=clock, report=report
+    )
+    try:
+        _linear_rungs(ladder, out / f"ridge_lag{LAG}")
+        _online_rungs(ladder, rungs or Rungs())
+        ladder.run("offline", Offline(fitted[:1], iterations=OFFLINE_ITERATIONS))
+        if iterations:
+            _reference_rungs(ladder, parts, free, iterations)
+    finally:
+        if kept.rows:
+            draw_figures(kept.rows, out)
+    return kept.rows
+
+
+def _linear_rungs(ladder: Ladder, folder: Path) -> None:
+    """The two that are made of the training trials, which takes a while."""
+    if not ladder.has("mean", lag_frames=0, steps=0):
+        ladder.run("mean", MeanFrame(mean_frame_of(ladder.data)))
+    if not ladder.has("ridge", lag_frames=LAG, steps=0):
+        ladder.run("ridge", LinearDecoder(_ridge(ladder, folder)))
 
 
 def _online_rungs(ladder: Ladder, rungs: Rungs) -> None:
@@ -184,29 +134,49 @@ def _online_rungs(ladder: Ladder, rungs: Rungs) -> None:
         ladder.run("online ensemble", Online(ladder.twins[:size], usual), twins=size)
 
 
-def _reference_rungs(ladder: Ladder, free: NDArray[np.bool_], iterations: int) -> None:
-    sizes = sorted({1, len(ladder.twins)})
-    for size in sizes:
-        curve = reference_curve(
-            [fitted.twin for fitted in ladder.twins[:size]],
-            ladder.trials(),
-            free=free,
+def _reference_rungs(
+    ladder: Ladder, parts: KeptRows, free: NDArray[np.bool_], iterations: int
+) -> None:
+    for size in sorted({1, len(ladder.twins)}):
+        twins = [fitted.twin for fitted in ladder.twins[:size]]
+        missing = {
+            place: Reference(twins, free, iterations=stop)
+            for place, stop in enumerate(stops_until(iterations))
+            if not ladder.has("reference", lag_frames=None, steps=stop, twins=size)
+        }
+        if missing:
+            longest = Reference(twins, free, iterations=iterations)
+            curves = [_curve(ladder, parts, longest, trial) for trial in ladder.trials()]
+            for place, method in missing.items():
+                done = [curve[place] for curve in curves]
+                ladder.add("reference", method, done, neurons=ladder.data.neurons, twins=size)
+
+
+def _curve(ladder: Ladder, parts: KeptRows, method: Reference, trial: Trial) -> list[Scored]:
+    """Scores of one trial along the reference's way, kept in `parts` between runs."""
+    which = {"twins": len(method.twins), "trial": trial.number}
+    title = f"reference (twins: {which['twins']}, trial {trial.number})"
+    part = parts.find(**which)
+    ladder.report(title if part is None else f"{title}: there already")
+    if part is None:
+        scored = reference_curve(
+            method.twins,
+            trial,
+            free=method.mask,
             mask=ladder.mask,
-            iterations=iterations,
+            iterations=method.iterations,
         )
-        for method, done in curve:
-            ladder.add("reference", method, done, neurons=ladder.data.neurons, twins=size)
+        part = {**which, "curve": [asdict(one) for one in scored]}
+        parts.add(part)
+    return [Scored(**{**one, "scores": ClipScores(**one["scores"])}) for one in part["curve"]]
 
 
-def _ridge(data: VideoSession, folder: Path, report: Callable[[str], None]) -> Ridge:
-    """The linear decoder, kept in `folder` between runs."""
-    report("ridge: fitting")
-    try:
-        return Ridge.load(folder)
-    except MissingFileError:
-        ridge = fit_ridge(data, lag_frames=LAG)
-        ridge.save(folder)
-        return ridge
+def _ridge(ladder: Ladder, folder: Path) -> Ridge:
+    """The linear decoder, which is left in `folder` for whoever wants it."""
+    ladder.report("ridge: fitting")
+    ridge = fit_ridge(ladder.data, lag_frames=LAG)
+    ridge.save(folder)
+    return ridge
 
 
 def _has_traces(data: VideoSession) -> bool:
@@ -215,3 +185,28 @@ def _has_traces(data: VideoSession) -> bool:
     except MissingFileError:
         return False
     return True
+
+
+def _hash_of_trials(data: VideoSession, tier: str, count: int | None) -> str:
+    cuts = (data.stretch(number) for number in data.trials(tier)[:count])
+    return _hash(a.tobytes() for cut in cuts for a in (cut.video, cut.responses, cut.behaviour))
+
+
+def _hash_of_twin(folder: Path) -> str:
+    """Of all that takes part: a twin that is fitted again is another, whatever its name."""
+    beside = [(folder / name).read_bytes() for name in (PRIOR_FILE, NOISE_FILE)]
+    return _hash([twin_hash(folder).encode(), *beside])
+
+
+def _hash(parts: Iterable[bytes]) -> str:
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part)
+    return digest.hexdigest()[:12]
+
+
+def _code() -> str:
+    """What rows must have in common beside the settings; uncommitted changes only as `-dirty`."""
+    versions = package_versions()
+    names = ("rtdecode", "torch", "numpy", "scipy")
+    return ", ".join([git_revision(), *(f"{name} {versions.get(name)}" for name in names)])

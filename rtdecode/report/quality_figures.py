@@ -11,20 +11,22 @@ Row = dict[str, Any]
 
 _INK, _OURS, _REFERENCE, _RIDGE = "#333333", "#0072b2", "#d55e00", "#009e73"
 _FRAME_MS = 1000 / 30
-_SIZE_IN = (9.0, 3.6)
+_PANEL_IN = (4.5, 3.6)
 _USUAL_LAG, _USUAL_STEPS = 8, 3
 
 
 def draw_figures(rows: Sequence[Row], folder: Path) -> None:
     """Write `quality_lag_compute.png` and `quality_neurons.png` into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name, left, right in (
-        ("quality_lag_compute", lag_panel, compute_panel),
-        ("quality_neurons", neuron_panel, ensemble_panel),
+    several_twins = any(row["twins"] > 1 for row in rows)
+    for name, panels in (
+        ("quality_lag_compute", (lag_panel, compute_panel)),
+        ("quality_neurons", (neuron_panel, ensemble_panel) if several_twins else (neuron_panel,)),
     ):
-        figure = Figure(figsize=_SIZE_IN, layout="constrained")
-        axes = figure.subplots(1, 2, sharey=True)
-        for panel, draw in zip(axes, (left, right), strict=True):
+        width, height = _PANEL_IN
+        figure = Figure(figsize=(len(panels) * width, height), layout="constrained")
+        axes = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
+        for panel, draw in zip(axes, panels, strict=True):
             draw(panel, rows)
             panel.spines[["top", "right"]].set_visible(False)
         axes[0].set_ylabel("video correlation")
@@ -72,6 +74,8 @@ def neuron_panel(axes: Axes, rows: Sequence[Row]) -> None:
     ]
     _curve(axes, usual, at=lambda row: row["neurons"], color=_OURS, label="online")
     axes.set_xscale("log", base=2)
+    counts = sorted({row["neurons"] for row in usual})
+    axes.set_xticks(counts, [f"{count:,}" for count in counts])
     axes.set_xlabel("neurons")
 
 
@@ -89,6 +93,7 @@ def ensemble_panel(axes: Axes, rows: Sequence[Row]) -> None:
     best = [_best([r for r in _named(rows, "reference") if r["twins"] == n]) for n in sizes]
     chosen = [row for row in best if row is not None]
     _curve(axes, chosen, at=lambda row: row["twins"], color=_REFERENCE, label="reference, best")
+    axes.set_xticks(sorted({row["twins"] for row in [*usual, *chosen]}))
     axes.set_xlabel("twins")
     _legend(axes)
 

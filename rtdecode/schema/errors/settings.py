@@ -106,3 +106,23 @@ class FolderNotEmptyError(BadInputError):
 
     def __init__(self, *, folder: Path) -> None:
         super().__init__(f"{folder} is not empty: choose another folder, or clear it first")
+
+
+class OtherSettingsError(BadInputError):
+    """A result that is there already was measured with other settings."""
+
+    def __init__(self, *, path: Path, differing: Sequence[str]) -> None:
+        super().__init__(
+            f"{path} was measured with another {', another '.join(differing)}: repeat its command "
+            f"to go on with it, choose another --out, or move {path.parent} away to start anew"
+        )
+
+
+class DamagedResultError(BadInputError):
+    """A result that is there already cannot be read, and nothing may overwrite it."""
+
+    def __init__(self, *, path: Path, got: str) -> None:
+        super().__init__(
+            f"{path} cannot be gone on with, as it is no whole result of a benchmark ({got}): "
+            f"choose another --out, or delete the file to measure its rows again"
+        )

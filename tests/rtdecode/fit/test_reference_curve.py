@@ -7,7 +7,7 @@ from rtdecode.evaluate.metrics import video_r
 from rtdecode.fit.datasets.sensorium import SensoriumFolder
 from rtdecode.fit.methods import Reference
 from rtdecode.fit.reconstruct import Scored
-from rtdecode.fit.reference_curve import STOPS, reference_curve
+from rtdecode.fit.reference_curve import STOPS, reference_curve, stops_until
 from rtdecode.fit.trial import Input, Trial, trials_of
 
 
@@ -33,29 +33,24 @@ def trial(blob_session: SensoriumFolder) -> Trial:
     return next(trials_of(blob_session, "test", Input.RESPONSES))
 
 
-def curve(trial: Trial, iterations: int) -> list[tuple[Reference, list[Scored]]]:
+def curve(trial: Trial, iterations: int) -> list[Scored]:
     free = np.ones((12, 16), bool)
-    return list(reference_curve(TWINS, [trial], free=free, mask=MASK, iterations=iterations))
+    return reference_curve(TWINS, trial, free=free, mask=MASK, iterations=iterations)
 
 
-def test_it_stops_at_the_usual_iterations_and_at_the_last(trial: Trial) -> None:
-    assert [method.iterations for method, _ in curve(trial, 25)] == [10, 20, 25]
-    assert [method.iterations for method, _ in curve(trial, 10)] == [10]
-    assert STOPS[-1] == 1000
+def test_it_stops_at_the_usual_iterations_and_at_the_last() -> None:
+    assert stops_until(25) == [10, 20, 25]
+    assert stops_until(10) == [10]
+    assert stops_until(1000) == list(STOPS)
 
 
 def test_each_stop_scores_what_a_run_of_that_length_gives(trial: Trial) -> None:
-    for method, done in curve(trial, 12):
-        whole = Reference(TWINS, np.ones((12, 16), bool), iterations=method.iterations)
+    for stop, scored in zip(stops_until(12), curve(trial, 12), strict=True):
+        whole = Reference(TWINS, np.ones((12, 16), bool), iterations=stop)
         expected = video_r(trial.truth[30:], whole.video(trial)[30:], MASK)
-        assert done[0].trial == trial.number
-        assert done[0].scores.video_r == pytest.approx(expected, abs=1e-6)
-
-
-def test_passes_grow_with_the_stop(trial: Trial) -> None:
-    (short, _), (long, _) = curve(trial, 20)
-    assert long.passes_per_frame(90) == pytest.approx(2 * short.passes_per_frame(90))
+        assert scored.trial == trial.number
+        assert scored.scores.video_r == pytest.approx(expected, abs=1e-6)
 
 
 def test_no_time_is_told_of_a_part_of_a_run(trial: Trial) -> None:
-    assert all(np.isnan(done[0].seconds) for _, done in curve(trial, 10))
+    assert all(np.isnan(scored.seconds) for scored in curve(trial, 10))

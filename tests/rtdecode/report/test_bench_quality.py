@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,14 @@ from rtdecode.fit.positions import receptive_field_centers
 from rtdecode.fit.start import fresh_compact
 from rtdecode.fit.survey import survey
 from rtdecode.fit.twin_fit import training_videos
+from rtdecode.report import bench_quality as module
 from rtdecode.report.bench_quality import LAG, Rungs, bench_quality
-from rtdecode.schema.errors import MissingOptionError, NoSuchTierError
+from rtdecode.schema.errors import (
+    DamagedResultError,
+    MissingOptionError,
+    NoSuchTierError,
+    OtherSettingsError,
+)
 
 
 class StandingClock:
@@ -31,10 +38,13 @@ class StandingClock:
 
 @pytest.fixture(scope="module")
 def short_session(blob_session: SensoriumFolder, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The tiny session with its test trial cut to 40 frames, of which the last ten are scored."""
+    """The tiny session with two test trials of 40 frames, of which the last ten are scored."""
     folder = tmp_path_factory.mktemp("short") / "session"
     shutil.copytree(blob_session.folder, folder)
-    for number in blob_session.trials("test"):
+    tiers = np.load(folder / "meta" / "trials" / "tiers.npy")
+    tiers[blob_session.trials("train")[-1]] = "test"
+    np.save(folder / "meta" / "trials" / "tiers.npy", tiers)
+    for number in SensoriumFolder(folder).trials("test"):
         for kind in ("videos", "responses", "behavior", "pupil_center"):
             path = folder / "data" / kind / f"{number}.npy"
             np.save(path, np.load(path)[..., :40])
@@ -152,7 +162,7 @@ def test_the_result_is_a_file_that_others_can_read(
 
 
 @pytest.mark.slow
-def test_the_linear_decoder_is_fitted_once(
+def test_the_linear_decoder_is_left_behind(
     climbed: tuple[list[dict[str, Any]], Path],
 ) -> None:
     assert (climbed[1] / "ridge_lag8" / "ridge.safetensors").is_file()
@@ -165,3 +175,105 @@ def test_a_ladder_needs_a_twin_and_a_tier(
         ladder(short_session, (), tmp_path)
     with pytest.raises(NoSuchTierError, match="'final'"):
         ladder(short_session, (small_twin,), tmp_path, tier="final")
+
+
+FEW = Rungs(lags=(), steps=(), neuron_parts=())
+
+
+def climb(folder: Path, twin: Path, out: Path, report: Callable[[str], None]) -> list[Any]:
+    """A ladder with next to no rungs, on two trials."""
+    return bench_quality(
+        folder, (twin,), out, tier="test", mask=None, trials=None, iterations=11,
+        clock=StandingClock(), report=report, rungs=FEW,
+    )  # fmt: skip
+
+
+def climb_until(rung: str, folder: Path, twin: Path, out: Path) -> None:
+    """As `climb`, with Ctrl-C when `rung` begins."""
+
+    def report(told: str) -> None:
+        if told.startswith(rung) and not told.endswith("there already"):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        climb(folder, twin, out, report)
+
+
+def kept(file: Path) -> list[dict[str, Any]]:
+    """What there is of a result, without what depends on the machine's other work."""
+    rows = json.loads(file.read_text())["results"]
+    return [{k: v for k, v in row.items() if k != "seconds_per_frame"} for row in rows]
+
+
+@pytest.mark.slow
+def test_a_ladder_that_is_stopped_twice_ends_as_one_that_is_not(
+    short_session: Path, small_twin: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, stopped, told = tmp_path / "whole", tmp_path / "stopped", list[str]()
+    drawn: list[int] = []
+    monkeypatch.setattr(module, "draw_figures", lambda rows, _: drawn.append(len(rows)))
+    monkeypatch.setattr(module, "STEP_COUNT", 1)  # it is as good a ladder, and sooner climbed
+    expected = climb(short_session, small_twin, whole, lambda _: None)
+
+    climb_until("online, cold start", short_session, small_twin, stopped)
+    assert [row["method"] for row in kept(stopped / "quality.json")] == ["mean", "ridge"]
+    second = SensoriumFolder(short_session).trials("test")[1]
+    climb_until(f"reference (twins: 1, trial {second}", short_session, small_twin, stopped)
+    assert len(kept(stopped / "reference_trials.json")) == 1
+
+    rows = climb(short_session, small_twin, stopped, told.append)
+    assert kept(stopped / "quality.json") == kept(whole / "quality.json")
+    np.testing.assert_equal(rows, expected)
+    assert drawn == [len(rows), 2, len(rows) - 2, len(rows)]
+    assert [line for line in told if not line.endswith("there already")] == [
+        f"reference (twins: 1, trial {second})"
+    ]
+    assert told[:2] == [
+        "mean (lag 0, steps 0): there already",
+        "ridge (lag 8, steps 0): there already",
+    ]
+
+
+@pytest.fixture(scope="module")
+def begun(short_session: Path, small_twin: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a ladder that was stopped after its first rung."""
+    out = tmp_path_factory.mktemp("begun")
+    climb_until("ridge", short_session, small_twin, out)
+    return out
+
+
+def test_rows_of_other_settings_are_neither_mixed_nor_lost(
+    begun: Path, short_session: Path, small_twin: Path
+) -> None:
+    before = (begun / "quality.json").read_bytes()
+    with pytest.raises(OtherSettingsError, match=r"iterations \(11 there, 12 here\).*--out"):
+        ladder(short_session, (small_twin,), begun, trials=None)
+    assert (begun / "quality.json").read_bytes() == before
+
+
+def test_what_is_fitted_or_recorded_again_is_another_whatever_its_name(
+    begun: Path, short_session: Path, small_twin: Path, tmp_path: Path
+) -> None:
+    again = shutil.copytree(small_twin, tmp_path / "a" / small_twin.name)
+    noise = even_noise(12)
+    save_noise(noise.__class__(noise.dispersion * 2, noise.tau, noise.shared), again)
+    with pytest.raises(OtherSettingsError, match=r"another hash_of_twins \(\['\w+'\] there"):
+        climb(short_session, again, begun, lambda _: None)
+    brighter = shutil.copytree(short_session, tmp_path / "b" / short_session.name)
+    [path, _] = [
+        brighter / "data" / "videos" / f"{number}.npy"
+        for number in SensoriumFolder(brighter).trials("test")
+    ]
+    np.save(path, np.load(path) + 1)
+    with pytest.raises(OtherSettingsError, match=r"another hash_of_trials \(\w+ there"):
+        climb(brighter, small_twin, begun, lambda _: None)
+
+
+def test_a_damaged_result_is_refused_and_left_as_it_is(
+    begun: Path, short_session: Path, small_twin: Path, tmp_path: Path
+) -> None:
+    half = (begun / "quality.json").read_bytes()[:-20]
+    (tmp_path / "quality.json").write_bytes(half)
+    with pytest.raises(DamagedResultError, match=r"quality\.json .*delete the file"):
+        climb(short_session, small_twin, tmp_path, lambda _: None)
+    assert (tmp_path / "quality.json").read_bytes() == half

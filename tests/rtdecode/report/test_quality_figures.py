@@ -85,6 +85,14 @@ def test_fewer_neurons_stand_left_of_all(axes: Axes) -> None:
     assert curve(axes, "online") == [(200, 0.4), (800, 0.6)]
 
 
+def test_neurons_are_told_as_plain_counts(axes: Axes) -> None:
+    half = [row("online, 1/2 of the neurons", 0.5, neurons=1000), row("online", 0.6, neurons=2000)]
+    neuron_panel(axes, half)
+    axes.figure.draw_without_rendering()
+    labels = [*axes.get_xticklabels(), *axes.get_xticklabels(minor=True)]
+    assert [label.get_text() for label in labels if label.get_text()] == ["1,000", "2,000"]
+
+
 def test_ensembles_are_compared_size_by_size(axes: Axes) -> None:
     ensemble_panel(axes, ROWS)
     assert curve(axes, "online") == [(1, 0.6), (2, 0.68)]
@@ -98,8 +106,13 @@ def test_bars_are_the_interval_over_clips(axes: Axes) -> None:
 
 
 def test_both_figures_are_written_whatever_rungs_there_are(tmp_path: Path) -> None:
-    for number, rows in enumerate((ROWS, ROWS[:3], [])):
+    """One twin is no ensemble to draw: that panel is left out, and the figure half as wide."""
+    for number, (rows, panels) in enumerate(((ROWS, 2), (ROWS[:3], 1), ([], 1))):
         draw_figures(rows, tmp_path / str(number))
-        for name in ("quality_lag_compute", "quality_neurons"):
-            picture = imread(tmp_path / str(number) / f"{name}.png")
-            assert picture[..., :3].min() < 0.5
+        whole, neurons = (
+            imread(tmp_path / str(number) / f"{name}.png")
+            for name in ("quality_lag_compute", "quality_neurons")
+        )
+        assert whole[..., :3].min() < 0.5
+        assert neurons[..., :3].min() < 0.5
+        assert neurons.shape[1] == whole.shape[1] * panels / 2
