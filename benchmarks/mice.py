@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from rtdecode.fit.memory import prepare_process
+from rtdecode.decode.compute import prepare_process
 from rtdecode.report.bench_quality import LAG, STEP_COUNT, Rungs, bench_quality
 from rtdecode.report.benchmark_file import write_benchmark
 from rtdecode.runtime.clock import HostClock

@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rtdecode.decode.compute import prepare_process
 from rtdecode.decode.twin_folder import load_twin
 from rtdecode.evaluate.metrics import clip_scores
 from rtdecode.fit.datasets.sensorium import SensoriumFolder
-from rtdecode.fit.memory import prepare_process
 from rtdecode.fit.methods import Online
 from rtdecode.fit.reconstruct import fitted_twin, interval_of
 from rtdecode.fit.reconstruction_run import free_mask, online_config, scoring_mask

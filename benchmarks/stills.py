@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 from rich.progress import track
 
+from rtdecode.decode.compute import prepare_process
 from rtdecode.decode.twin_folder import load_twin
 from rtdecode.fit.datasets.stills import StillClips, StillSession
 from rtdecode.fit.import_twin import Format, import_twin
 from rtdecode.fit.masks import fit_transparency, save_mask
-from rtdecode.fit.memory import prepare_process
 from rtdecode.fit.reconstruction_run import Request, run_request
 from rtdecode.fit.still_run import image_scores
 from rtdecode.report.benchmark_file import write_benchmark

@@ -81,8 +81,8 @@ def twin(
     """Train an encoding model of a session; run the same command again to go on after a kill."""
     console = Console()
     with errors_told():
+        from rtdecode.decode.compute import prepare_process
         from rtdecode.fit.datasets.opening import open_video_session
-        from rtdecode.fit.memory import prepare_process
         from rtdecode.fit.training import Progress as Step
         from rtdecode.fit.twin_fit import check_model, fit_compact
 
@@ -120,8 +120,8 @@ def ridge(
     """Fit the causal linear decoder at one lag; its penalty is chosen on the validation trials."""
     console = Console()
     with errors_told():
+        from rtdecode.decode.compute import prepare_process
         from rtdecode.fit.datasets.opening import open_video_session
-        from rtdecode.fit.memory import prepare_process
         from rtdecode.fit.ridge import fit_ridge
 
         prepare_process(threads=threads_used(threads))
@@ -153,10 +153,10 @@ def mask(
     """Find the part of the screen that the population sees; the transparency is kept beside it."""
     console = Console()
     with errors_told():
+        from rtdecode.decode.compute import prepare_process
         from rtdecode.decode.twin_folder import load_twin
         from rtdecode.fit.datasets.opening import open_clips
         from rtdecode.fit.masks import fit_transparency, save_mask
-        from rtdecode.fit.memory import prepare_process
 
         prepare_process(threads=threads_used(threads))
         with progress_shown(console) as shown:
@@ -187,8 +187,8 @@ def demo_mouse(
     """Make the mouse of the demo anew: record the simulated rig, train, write all its files."""
     console = Console()
     with errors_told(), tempfile.TemporaryDirectory() as scratch:
+        from rtdecode.decode.compute import prepare_process
         from rtdecode.fit.demo_mouse import DemoPlan, demo_sections, make_demo_mouse
-        from rtdecode.fit.memory import prepare_process
 
         prepare_process(threads=threads_used(threads))
         folder = Path(str(importlib.resources.files("rtdecode") / "demo_mouse"))

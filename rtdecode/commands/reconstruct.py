@@ -62,7 +62,7 @@ def reconstruct(
     """Reconstruct and score the trials of a tier; writes each video and summary.json."""
     console = Console()
     with errors_told():
-        from rtdecode.fit.memory import prepare_process
+        from rtdecode.decode.compute import prepare_process
         from rtdecode.fit.reconstruction_run import Request, run_request
 
         prepare_process(threads=threads_used(threads))
@@ -107,7 +107,7 @@ def quality(
     """
     console = Console()
     with errors_told():
-        from rtdecode.fit.memory import prepare_process
+        from rtdecode.decode.compute import prepare_process
         from rtdecode.report.bench_quality import bench_quality
 
         prepare_process(threads=threads_used(threads))

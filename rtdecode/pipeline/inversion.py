@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from rtdecode.decode.compute import prepare_process
 from rtdecode.decode.decoder import Decoder
 from rtdecode.decode.noise import load_noise
 from rtdecode.decode.posterior import load_posterior_sd
 from rtdecode.decode.prior import load_prior
-from rtdecode.decode.threads import use_threads
 from rtdecode.decode.twin import TwinSpec
 from rtdecode.decode.twin_folder import load_twin, twin_hash
 from rtdecode.schema.config import RunConfig
@@ -47,7 +47,7 @@ def inversion(config: RunConfig, *, neurons: int | None, clock: Clock) -> Invers
     if config.decode.twin is None:
         raise TwinMissingError
     folder, decode = config.decode.twin, config.decode
-    use_threads(decode.threads)
+    prepare_process(threads=decode.threads)
     twin = load_twin(folder)
     if neurons is not None and neurons != twin.spec.neurons:
         raise NeuronCountError(streamed=neurons, trained=twin.spec.neurons, twin=str(folder))

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rtdecode.decode.compute import prepare_process
 from rtdecode.decode.decoder import Decoder
 from rtdecode.decode.population import Population, load_population
-from rtdecode.decode.threads import use_threads
 from rtdecode.runtime.clock import HostClock
 from rtdecode.schema.config.decode import DecodeConfig
 from rtdecode.schema.messages import Responses, WindowFrame
@@ -106,7 +106,7 @@ def benchmark_decoder(
     For each setting wall time (`ms_…`) and processor time (`cpu_ms_…`, which other programs do
     not lengthen, summed over threads) of a frame, and the median for each step.
     """
-    use_threads(threads)
+    prepare_process(threads=threads)
     population = load_population(twin)
     timed = [_timed(population, setting) for setting in _settings(asked, grow=grow)]
     for one in timed:

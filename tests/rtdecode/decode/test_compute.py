@@ -3,11 +3,11 @@ import sys
 
 import torch
 
-from rtdecode.fit.memory import prepare_process
+from rtdecode.decode.compute import prepare_process
 
 CHURN = """
 import resource, sys, torch
-from rtdecode.fit.memory import prepare_process
+from rtdecode.decode.compute import prepare_process
 if sys.argv[1] == "kept":
     prepare_process(threads=1)
 def faults():
