@@ -13,8 +13,8 @@ def prepare_process(*, threads: int) -> None:
     """Let torch use `threads` threads, and let the allocator keep what it has.
 
     glibc hands large freed blocks back to the system at once, and every step asks for the same
-    blocks again: training was up to several times slower for it, and a frame of the live decoder
-    took 500 to 1,800 page faults, a tenth of its time.
+    blocks again: training on two cores was up to several times slower for it, and a frame of the
+    live decoder took up to 1,800 page faults.
     """
     torch.set_num_threads(threads)
     if platform.libc_ver()[0] == "glibc":
