@@ -1,7 +1,6 @@
 """What an interrupted training needs to go on as if it had not been interrupted."""
 
 import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from rtdecode.fit.average import State, WeightAverage
+from rtdecode.runtime.whole_file import written_whole
 from rtdecode.schema.errors import CheckpointError, UnreadableFileError
 
 FILE = "training.safetensors"
@@ -47,13 +47,10 @@ def save_checkpoint(path: Path, trainee: Trainee, *, settings: dict[str, str]) -
     tensors |= {f"best/{name}": value for name, value in trainee.best.items()}
     for number, moments in trainee.optimiser.state_dict()["state"].items():
         tensors |= {f"optimiser/{number}/{name}": value for name, value in moments.items()}
-    unfinished = path.with_suffix(".part")
     metadata = {"settings": json.dumps(settings), "standing": json.dumps(asdict(trainee.standing))}
     copies = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
-    save_file(copies, unfinished, metadata=metadata)
-    with unfinished.open("rb") as file:
-        os.fsync(file.fileno())
-    unfinished.replace(path)
+    with written_whole(path) as unfinished:
+        save_file(copies, unfinished, metadata=metadata)
 
 
 def load_checkpoint(path: Path, trainee: Trainee, *, settings: dict[str, str]) -> None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve
 from scipy.ndimage import gaussian_filter, uniform_filter1d
 
-from rtdecode.fit.datasets.video_session import TRAIN, VideoSession
+from rtdecode.fit.datasets.video_session import TRAIN, VideoSession, stretches
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
@@ -43,7 +43,7 @@ def _sums(data: VideoSession) -> tuple[F64, F64]:
     """Sums of products of pictures with pictures and with activity, each trial about its mean."""
     size = _PICTURES * (data.rows_px // CELL_PX) * (data.cols_px // CELL_PX)
     gram, cross = np.zeros((size, size)), np.zeros((size, data.neurons))
-    for stretch in data.stretches(TRAIN):
+    for stretch in stretches(data, TRAIN):
         seen = coarse_pictures(stretch.video)[:-_DELAY_FRAMES:2]
         activity = _about_its_mean(stretch.responses[_DELAY_FRAMES::2])
         seen = seen - seen.mean(0)

@@ -16,8 +16,9 @@ from safetensors.numpy import save_file
 from scipy.linalg import cho_factor, cho_solve
 
 from rtdecode.evaluate.metrics import FIRST_SCORED_FRAME, pearson_r
-from rtdecode.fit.datasets.video_session import TRAIN, VALIDATION, Stretch, VideoSession
+from rtdecode.fit.datasets.video_session import TRAIN, VALIDATION, Stretch, VideoSession, stretches
 from rtdecode.fit.mean_frame import mean_frame_of
+from rtdecode.runtime.whole_file import written_whole
 from rtdecode.schema.errors import MissingFileError, UnreadableFileError
 
 F32 = NDArray[np.float32]
@@ -67,12 +68,10 @@ class Ridge:
 
     def save(self, folder: Path) -> None:
         """Write into `folder`, made if it is not there; a kill leaves no half of a file."""
-        folder.mkdir(parents=True, exist_ok=True)
         arrays = {name: np.ascontiguousarray(getattr(self, name)) for name in _ARRAYS}
         metadata = {"lag_frames": str(self.lag_frames), "penalty": str(self.penalty)}
-        unfinished = (folder / FILE).with_suffix(".part")
-        save_file(arrays, unfinished, metadata=metadata)
-        unfinished.replace(folder / FILE)
+        with written_whole(folder / FILE) as unfinished:
+            save_file(arrays, unfinished, metadata=metadata)
 
     @classmethod
     def load(cls, folder: Path) -> "Ridge":
@@ -162,7 +161,7 @@ def _features(responses: F32, mean: F32, projection: F32, lag_frames: int) -> F3
 def _projection(data: VideoSession) -> tuple[F32, F32]:
     """Mean activity, and scaling of each neuron; main components where neurons are many."""
     total, square, measured = (np.zeros(data.neurons) for _ in range(3))
-    for stretch in data.stretches(TRAIN):
+    for stretch in stretches(data, TRAIN):
         total += np.nansum(stretch.responses, 0, dtype=np.float64)
         square += np.nansum(np.square(stretch.responses, dtype=np.float64), 0)
         measured += stretch.measured.sum(0)
@@ -180,7 +179,7 @@ def _main_components(
     data: VideoSession, mean: NDArray[np.float64], scale: NDArray[np.float64], count: int
 ) -> F32:
     covariance = np.zeros((data.neurons, data.neurons), np.float32)
-    for stretch in data.stretches(TRAIN):
+    for stretch in stretches(data, TRAIN):
         scaled = np.nan_to_num((stretch.responses - mean) * scale).astype(np.float32)[::_BIN_FRAMES]
         covariance += scaled.T @ scaled
     _, vectors = np.linalg.eigh(covariance)
@@ -193,7 +192,7 @@ def _sums(
     size = len(delay_bins(lag_frames)) * projection.shape[1]
     gram = np.zeros((size, size), np.float32)
     cross = np.zeros((size, mean_frame.size), np.float32)
-    for stretch in data.stretches(TRAIN):
+    for stretch in stretches(data, TRAIN):
         features = _features(stretch.responses, mean_activity, projection, lag_frames)
         kept = np.s_[_EVERY_FRAME * _FEWEST_BINS : len(features) - lag_frames : _EVERY_FRAME]
         frames = (stretch.video - mean_frame).reshape(len(features), -1)
@@ -203,7 +202,7 @@ def _sums(
 
 
 def _validation_r(ridge: Ridge, data: VideoSession) -> float:
-    return float(np.mean([_trial_r(ridge, cut) for cut in data.stretches(VALIDATION)]))
+    return float(np.mean([_trial_r(ridge, cut) for cut in stretches(data, VALIDATION)]))
 
 
 def _trial_r(ridge: Ridge, cut: Stretch) -> float:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtdecode.evaluate.leakage import clip_hash
-from rtdecode.fit.datasets.video_session import TRAIN, Stretch, VideoSession
+from rtdecode.fit.datasets.video_session import TRAIN, Stretch, VideoSession, stretches
 
 F64 = NDArray[np.float64]
 
@@ -53,7 +53,7 @@ def survey(data: VideoSession) -> Survey:
     light, behaviour = _Moments(1), _Moments(4)
     total, measured = np.zeros(data.neurons), np.zeros(data.neurons)
     hashes: list[str] = []
-    for stretch in data.stretches(TRAIN):
+    for stretch in stretches(data, TRAIN):
         light.add(_pixels(stretch))
         behaviour.add(stretch.behaviour)
         total += np.nansum(stretch.responses, 0, dtype=np.float64)

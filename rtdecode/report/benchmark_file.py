@@ -1,7 +1,6 @@
 """A benchmark's result as a file: the figures, and everything one needs to judge or repeat them."""
 
 import json
-import os
 import re
 import sys
 from collections.abc import Mapping
@@ -9,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from rtdecode.runtime.whole_file import written_whole
 from rtdecode.schema.errors import DamagedResultError, OtherSettingsError
 from rtdecode.session.environment import environment_here
 
@@ -32,7 +32,6 @@ def write_benchmark(path: Path, *, name: str, config: Mapping[str, Any], results
     results
         Its figures, as plain values.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     content = {
         "benchmark": name,
         "command": [Path(sys.argv[0]).name, *map(_without_folders, sys.argv[1:])],
@@ -41,12 +40,8 @@ def write_benchmark(path: Path, *, name: str, config: Mapping[str, Any], results
         "results": results,
     }
     text = json.dumps(content, indent=2)
-    unfinished = path.with_suffix(".part")
-    with unfinished.open("w", encoding="utf-8") as file:
-        file.write(text + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    unfinished.replace(path)
+    with written_whole(path) as unfinished:
+        unfinished.write_text(text + "\n", encoding="utf-8")
 
 
 def read_results(path: Path, *, name: str, config: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -20,8 +20,9 @@ from rtdecode.fit.datasets.nwb_behaviour import behaviour_of
 from rtdecode.fit.datasets.nwb_screen import SCREEN_PX, Screen
 from rtdecode.fit.datasets.nwb_series import Found, read_nwb, unlike
 from rtdecode.fit.datasets.pieces import PART_FRAMES, SHORTEST_FRAMES, Piece, tiers_of_pieces
+from rtdecode.fit.datasets.tiers import numbers_of
 from rtdecode.fit.datasets.video_session import F32, VALIDATION, Stretch, Traces
-from rtdecode.schema.errors import MissingFileError, NoSuchTierError
+from rtdecode.schema.errors import MissingFileError
 
 F64 = NDArray[np.float64]
 
@@ -88,11 +89,7 @@ class NwbSession:
 
     def trials(self, tier: str) -> tuple[int, ...]:
         """Numbers of the trials of `tier`; raises NoSuchTierError where there is none."""
-        found = tuple(sorted(k for k, name in self._tiers.items() if name == tier))
-        if not found:
-            named = sorted(set(self._tiers.values()))
-            raise NoSuchTierError(folder=self.folder, tier=tier, tiers=named)
-        return found
+        return numbers_of(tier, self._tiers, folder=self.folder)
 
     def frames(self, number: int) -> int:
         """Frames of a trial."""
@@ -113,11 +110,6 @@ class NwbSession:
     def video(self, number: int) -> F32:
         """(frame, row, col) grey levels of a whole trial."""
         return self._video(number).astype(np.float32)
-
-    def stretches(self, tier: str) -> Iterator[Stretch]:
-        """Whole trials of a tier, one after the other."""
-        for number in self.trials(tier):
-            yield self.stretch(number)
 
     def traces(self, number: int) -> Traces:
         """Raise MissingFileError: scans are not read from NWB."""

@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtdecode.fit.datasets.pieces import pieces_of, tiers_of_pieces
+from rtdecode.fit.datasets.tiers import numbers_of
 from rtdecode.fit.datasets.tracks import Tracks, read_tracks
 from rtdecode.fit.datasets.video_session import F32, Stretch, Traces
-from rtdecode.schema.errors import MissingFileError, NoSuchTierError
+from rtdecode.schema.errors import MissingFileError
 from rtdecode.session.layout import SessionLayout, session_at
 
 
@@ -57,11 +58,8 @@ class OwnSession:
 
     def trials(self, tier: str) -> tuple[int, ...]:
         """Numbers of the trials of `tier`; raises NoSuchTierError where there is none."""
-        found = tuple(k for k, trial in enumerate(self._trials) if trial.tier == tier)
-        if not found:
-            named = sorted({trial.tier for trial in self._trials})
-            raise NoSuchTierError(folder=self.folder, tier=tier, tiers=named)
-        return found
+        tiers = {number: trial.tier for number, trial in enumerate(self._trials)}
+        return numbers_of(tier, tiers, folder=self.folder)
 
     def frames(self, number: int) -> int:
         """Frames of a trial."""
@@ -80,11 +78,6 @@ class OwnSession:
     def video(self, number: int) -> F32:
         """(frame, row, col) grey levels of a whole trial."""
         return self._trials[number].video.astype(np.float32)
-
-    def stretches(self, tier: str) -> Iterator[Stretch]:
-        """Whole trials of a tier, one after the other."""
-        for number in self.trials(tier):
-            yield self.stretch(number)
 
     def traces(self, number: int) -> Traces:
         """Raise MissingFileError: responses are strictly causal here, dF/F is not recorded."""

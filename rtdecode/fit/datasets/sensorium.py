@@ -6,7 +6,6 @@ with NaN at their end. Only headers are read at the door; values are read, throu
 when a trial or a stretch of it is asked for.
 """
 
-from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 
@@ -14,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtdecode.fit.datasets.session_array import session_array, unlike
+from rtdecode.fit.datasets.tiers import numbers_of
 from rtdecode.fit.datasets.video_session import F32, Stretch, Traces
 from rtdecode.schema.errors import (
     MissingFileError,
     NonFiniteError,
-    NoSuchTierError,
     UnreadableFileError,
 )
 
@@ -62,12 +61,7 @@ class SensoriumFolder:
 
     def trials(self, tier: str) -> tuple[int, ...]:
         """Numbers of the trials of `tier`; raises NoSuchTierError where there is none."""
-        found = tuple(int(number) for number in np.flatnonzero(self.tiers == tier))
-        if not found:
-            raise NoSuchTierError(
-                folder=self.folder, tier=tier, tiers=sorted({str(name) for name in self.tiers})
-            )
-        return found
+        return numbers_of(tier, dict(enumerate(self.tiers.tolist())), folder=self.folder)
 
     def frames(self, number: int) -> int:
         """Frames of a trial without the NaN padding at its end."""
@@ -87,11 +81,6 @@ class SensoriumFolder:
     def video(self, number: int) -> F32:
         """(frame, row, col) grey levels of a whole trial."""
         return self._read("videos", number, 0, self.frames(number))
-
-    def stretches(self, tier: str) -> Iterator[Stretch]:
-        """Whole trials of a tier, one in memory at a time."""
-        for number in self.trials(tier):
-            yield self.stretch(number)
 
     def traces(self, number: int) -> Traces:
         """Raw scans of a trial; raises MissingFileError where the session has none."""

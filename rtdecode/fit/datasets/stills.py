@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtdecode.fit.datasets.session_array import session_array, unlike
+from rtdecode.fit.datasets.tiers import numbers_of
 from rtdecode.fit.datasets.video_session import VALIDATION, Stretch
 from rtdecode.schema.errors import (
     MissingFileError,
@@ -94,11 +95,8 @@ class StillSession:
 
     def trials(self, tier: str) -> NDArray[np.int64]:
         """Numbers of the trials of `tier`; raises NoSuchTierError where there is none."""
-        found = np.flatnonzero(self.tiers == tier)
-        if not len(found):
-            named = sorted({str(name) for name in self.tiers})
-            raise NoSuchTierError(folder=self.folder, tier=tier, tiers=named)
-        return found
+        tiers = dict(enumerate(self.tiers.tolist()))
+        return np.array(numbers_of(tier, tiers, folder=self.folder))
 
 
 class StillClips:

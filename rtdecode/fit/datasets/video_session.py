@@ -64,6 +64,11 @@ class Clips(Protocol):
         ...
 
 
+def stretches(data: Clips, tier: str) -> Iterator[Stretch]:
+    """Whole trials of a tier, one in memory at a time."""
+    return (data.stretch(number) for number in data.trials(tier))
+
+
 class VideoSession(Clips, Protocol):
     """The trials of one recorded session with video."""
 
@@ -75,10 +80,6 @@ class VideoSession(Clips, Protocol):
 
     def video(self, number: int) -> F32:
         """(frame, row, col) grey levels of a whole trial."""
-        ...
-
-    def stretches(self, tier: str) -> Iterator[Stretch]:
-        """Whole trials of a tier, one in memory at a time."""
         ...
 
     def traces(self, number: int) -> Traces:

@@ -14,6 +14,7 @@ from rtdecode.decode.prior import load_prior
 from rtdecode.decode.twin_folder import load_twin
 from rtdecode.evaluate.leakage import TrainedClips
 from rtdecode.fit.datasets.sensorium import SensoriumFolder
+from rtdecode.fit.datasets.video_session import stretches
 from rtdecode.fit.demo_mouse import (
     CALIBRATION_FILE,
     MASKS_FILE,
@@ -64,7 +65,7 @@ def test_a_session_is_recorded_in_the_usual_layout(
     assert (data.neurons, data.rows_px, data.cols_px) == (SMALL.neurons, 36, 64)
     assert masks.count == calibration.count == SMALL.neurons
     calibration.check(masks)
-    for cut in data.stretches("train"):
+    for cut in stretches(data, "train"):
         assert len(cut.video) == 120
         assert cut.responses.min() >= 0
         assert (cut.responses.std(0) > 0).all()

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from rtdecode.evaluate.metrics import pearson_r
 from rtdecode.fit.datasets.sensorium import SensoriumFolder
+from rtdecode.fit.datasets.video_session import stretches
 from rtdecode.fit.mean_frame import mean_frame_of
 from rtdecode.fit.ridge import Ridge, delay_bins, fit_ridge
 from rtdecode.schema.errors import MissingFileError, UnreadableFileError
@@ -103,7 +104,7 @@ def test_a_neuron_that_was_not_measured_counts_as_average(
     holed_session: SensoriumFolder,
 ) -> None:
     ridge = fit_ridge(holed_session, lag_frames=LAG)
-    everything = np.concatenate([cut.responses for cut in holed_session.stretches("train")])
+    everything = np.concatenate([cut.responses for cut in stretches(holed_session, "train")])
     mean = np.nanmean(everything.astype(float), 0)
     np.testing.assert_allclose(ridge.mean_activity, mean, rtol=1e-5)
     cut = holed_session.stretch(holed_session.trials("test")[0])

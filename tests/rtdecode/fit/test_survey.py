@@ -3,7 +3,7 @@ import pytest
 
 from rtdecode.evaluate.leakage import clip_hash
 from rtdecode.fit.datasets.sensorium import SensoriumFolder
-from rtdecode.fit.datasets.video_session import TRAIN
+from rtdecode.fit.datasets.video_session import TRAIN, stretches
 from rtdecode.fit.survey import survey
 
 
@@ -26,7 +26,7 @@ def test_hashes_are_those_of_the_training_trials(blob_session: SensoriumFolder) 
 
 
 def test_the_mean_is_over_what_was_measured(holed_session: SensoriumFolder) -> None:
-    responses = np.concatenate([cut.responses for cut in holed_session.stretches(TRAIN)])
+    responses = np.concatenate([cut.responses for cut in stretches(holed_session, TRAIN)])
     assert np.isnan(responses).any()
     np.testing.assert_allclose(
         survey(holed_session).rate, np.nanmean(responses.astype(float), 0), rtol=1e-6

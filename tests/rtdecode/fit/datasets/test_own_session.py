@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from rtdecode.decode.twin_folder import load_twin
 from rtdecode.evaluate.leakage import TrainedClips
 from rtdecode.fit.datasets.own_session import OwnSession, is_own_session
+from rtdecode.fit.datasets.video_session import stretches
 from rtdecode.fit.reconstruction_run import Request, run_request
 from rtdecode.fit.ridge import fit_ridge
 from rtdecode.fit.trial import Input, trials_of
@@ -94,7 +95,7 @@ def test_gaps_stay_gaps(new_run: Callable[[], Run], blobs: Blobs, seed: int, par
         np.testing.assert_array_equal(cut.measured, valid[trial.number])
         np.testing.assert_array_equal(trial.valid, valid[trial.number])
         assert np.isfinite(trial.responses).all()
-        assert sum(1 for _ in data.stretches(tier)) == 1
+        assert sum(1 for _ in stretches(data, tier)) == 1
 
 
 def test_a_killed_run_gives_the_clips_that_were_whole(recorded: Run) -> None:
