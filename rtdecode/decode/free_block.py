@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from rtdecode.decode.prior import VideoPrior, cosine_basis
+from rtdecode.decode.prior import VideoPrior
 
 
 class FreeBlock:
@@ -22,10 +22,7 @@ class FreeBlock:
     def __init__(self, prior: VideoPrior, *, frames: int) -> None:
         self.prior, self.frames = prior, frames
         self.order = len(prior.autoregression)
-        rows, cols = prior.mean.shape
-        device = prior.mean.device
-        self.down = cosine_basis(int(rows), kept=prior.power.shape[0]).to(device)
-        self.across = cosine_basis(int(cols), kept=prior.power.shape[1]).to(device)
+        self.basis, device = prior.basis, prior.mean.device
         self.u_sd = torch.ones(frames, *prior.power.shape, device=device)
         self.u_sd[0] = prior.power.sqrt() / prior.innovation_sd
         self._from_past = self._propagated_past()
@@ -35,25 +32,11 @@ class FreeBlock:
         self._from_innovations = response[lag.clamp_min(0)] * inside
 
     def coefficients(
-        self, u: Float[Tensor, "frame krow kcol"], past: Float[Tensor, "order krow kcol"]
+        self, u: Float[Tensor, "frame krow kcol"], past: Float[Tensor, "before krow kcol"]
     ) -> Float[Tensor, "frame krow kcol"]:
-        """Cosine coefficients of the free frames, after those of the frames before."""
+        """Cosine coefficients of the free frames, after those of the frames before, newest last."""
         driven = (self._from_innovations * u[None]).sum(1)
-        return driven + (self._from_past * past[None]).sum(1)
-
-    def video(
-        self, coefficients: Float[Tensor, "frame krow kcol"]
-    ) -> Float[Tensor, "frame row col"]:
-        """Grey levels."""
-        return self.down.T @ coefficients @ self.across + self.prior.mean
-
-    def analysed(self, video: Float[Tensor, "frame row col"]) -> Float[Tensor, "frame krow kcol"]:
-        """Cosine coefficients of `video`."""
-        return self.down @ (video - self.prior.mean) @ self.across.T
-
-    def pixel_variance(self, variance: Float[Tensor, "krow kcol"]) -> Float[Tensor, "row col"]:
-        """Variance of each pixel if the coefficients are independent with `variance`."""
-        return self.down.T.square() @ variance @ self.across.square()
+        return driven + (self._from_past * past[-self.order :]).sum(1)
 
     def _impulse_response(self) -> Float[Tensor, "frame krow kcol"]:
         """What an innovation of 1 makes of this frame and the next ones."""

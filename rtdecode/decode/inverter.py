@@ -11,7 +11,7 @@ from torch import Tensor
 from rtdecode.decode.free_block import FreeBlock
 from rtdecode.decode.noise import Noise
 from rtdecode.decode.objective import Trust, surprise, trust
-from rtdecode.decode.predictor import predictor
+from rtdecode.decode.predictor import Predict, predictor
 from rtdecode.decode.prior import VideoPrior
 from rtdecode.decode.step_size import greatest_curvature
 from rtdecode.decode.twin import Twin
@@ -24,11 +24,14 @@ _BLACK, _WHITE = 0.0, 255.0
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """What is known of the free frames whose activity is compared, oldest first."""
+    """What is known of the free frames whose activity is compared, oldest first.
+
+    It stands until the window moves on.
+    """
 
     recorded: Float[Tensor, "compared neuron"]
     trusted: Trust
-    behaviour: Float[Tensor, "window channel"]
+    predict: Predict
 
 
 class Inverter:
@@ -59,15 +62,16 @@ class Inverter:
         self._block = FreeBlock(prior, frames=free_frames)
         self._tau = noise.tau if tau is None else torch.full_like(noise.tau, tau)
         self._history = window_frames - free_frames
-        self._predicted = predictor(twin, history=self._history, free=free_frames)
-        self._every = self._predicted.every
+        self._predictor = predictor(twin, prior.basis, history=self._history, free=free_frames)
         self._objective = prior.mean.new_zeros(())
+        self._moved = 0
         self.forget()
         mean = torch.tensor(twin.spec.behaviour_mean, device=prior.mean.device)
         self._rate = 1 / greatest_curvature(
             self._block,
+            self._predictor,
+            mean.expand(window_frames, -1),
             history=self._history,
-            predict=lambda old, free: self._predicted(old, free, mean.expand(window_frames, -1)),
             trusted=self._trusted(torch.ones(1, twin.spec.neurons, device=prior.mean.device)),
             floor=noise.floor,
         )
@@ -79,23 +83,28 @@ class Inverter:
         behaviour: Float[Tensor, "window channel"],
     ) -> Observed:
         """Those of the free frames that are compared, with their weights."""
-        compared = slice((len(recorded) - 1) % self._every, None, self._every)
-        return Observed(recorded[compared], self._trusted(measured[compared]), behaviour)
+        every = self._predictor.every
+        compared = slice((len(recorded) - 1) % every, None, every)
+        predict = self._predictor.given(self._old, behaviour, moved=self._moved)
+        self._moved = 0
+        return Observed(recorded[compared], self._trusted(measured[compared]), predict)
 
     def forget(self) -> None:
         """Begin again, with nothing seen yet."""
         self._memory = fresh_memory(self._block, history=self._history)
+        self._moved = self._history
 
     def advance(self, frames: int) -> None:
         """Move the window on by `frames`."""
         self._memory = shifted(self._memory, self._block, frames=frames)
+        self._moved += frames
 
     def improve(self, observed: Observed) -> None:
         """One step; its cost is one pass forward and one backward through the twin."""
         memory = self._memory
         ahead = (memory.u + _MOMENTUM * memory.velocity).requires_grad_()
         loss = surprise(
-            self._predicted(memory.old, self._video(ahead, memory), observed.behaviour),
+            observed.predict(self._block.coefficients(ahead, memory.past)),
             observed.recorded,
             observed.trusted,
             floor=self._noise.floor,
@@ -103,7 +112,7 @@ class Inverter:
         objective = loss + (ahead / self._block.u_sd).square().sum() / 2
         (gradient,) = torch.autograd.grad(objective, ahead)
         velocity = _MOMENTUM * memory.velocity - self._rate * gradient
-        self._memory = Memory(memory.u + velocity, velocity, memory.past, memory.old)
+        self._memory = Memory(memory.u + velocity, velocity, memory.past)
         self._objective = objective.detach()
 
     @torch.no_grad()
@@ -113,12 +122,14 @@ class Inverter:
         Here, after the last step, the host waits for the device.
         """
         memory = self._memory
-        video = torch.cat([memory.old, self._video(memory.u, memory)])[-back - 1 :]
-        shown = video.clamp(_BLACK, _WHITE).cpu().numpy()
-        return shown, float(self._objective)
+        known = torch.cat([memory.past, self._block.coefficients(memory.u, memory.past)])
+        video = self._block.basis.video(known[-back - 1 :]).clamp(_BLACK, _WHITE)
+        return video.cpu().numpy(), float(self._objective)
 
-    def _video(self, u: Tensor, memory: Memory) -> Tensor:
-        return self._block.video(self._block.coefficients(u, memory.past))
+    @property
+    def _old(self) -> Float[Tensor, "history krow kcol"]:
+        past = self._memory.past
+        return past[len(past) - self._history :]
 
     def _trusted(self, measured: Tensor) -> Trust:
-        return trust(self._noise, measured, tau=self._tau, every=self._every)
+        return trust(self._noise, measured, tau=self._tau, every=self._predictor.every)

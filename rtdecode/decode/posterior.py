@@ -112,14 +112,15 @@ class _Local:
         self, twin: Twin, block: FreeBlock, noise: Noise, generator: torch.Generator
     ) -> None:
         self._block, self._start = block, fresh_memory(block, history=0)
-        ask = predictor(twin, history=0, free=block.frames)
+        asked = predictor(twin, block.basis, history=0, free=block.frames)
         behaviour = torch.tensor(twin.spec.behaviour_mean).expand(block.frames, -1)
+        predict = asked.given(self._start.past[:0], behaviour)
         at = torch.randn(block.u_sd.shape, generator=generator)
         everywhere = torch.ones(1, twin.spec.neurons)
         self._matrix = GaussNewton(
-            lambda white: ask(self._start.old, self._video(white), behaviour),
+            lambda white: predict(self._coefficients(white)),
             at,
-            trusted=trust(noise, everywhere, tau=noise.tau, every=ask.every),
+            trusted=trust(noise, everywhere, tau=noise.tau, every=asked.every),
             floor=noise.floor,
         )
 
@@ -127,11 +128,11 @@ class _Local:
         """Grey levels of one draw from the posterior, less its mean."""
         white = torch.randn(self._block.u_sd.shape, generator=generator)
         drawn = _solved(self._matrix.times, white + self._matrix.noise(generator))
-        return self._video(drawn) - self._block.prior.mean
+        basis = self._block.basis
+        return basis.video(self._coefficients(drawn)) - basis.mean
 
-    def _video(self, white: Float[Tensor, "frame krow kcol"]) -> Float[Tensor, "frame row col"]:
-        u = white * self._block.u_sd
-        return self._block.video(self._block.coefficients(u, self._start.past))
+    def _coefficients(self, white: Tensor) -> Float[Tensor, "frame krow kcol"]:
+        return self._block.coefficients(white * self._block.u_sd, self._start.past)
 
 
 def _solved(times: Product, right: Tensor) -> Tensor:

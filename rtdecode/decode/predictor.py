@@ -3,16 +3,23 @@
 Of a window only the newest frames are free; the older ones stand still while steps are taken.
 """
 
+from collections.abc import Callable
+from functools import partial
 from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from rtdecode.decode.basis import Basis
 from rtdecode.decode.twin import TailTwin, Twin, predict_tail
 from rtdecode.decode.twins.compact import Compact
 from rtdecode.decode.twins.compact_drive import CompactDrive
 from rtdecode.decode.twins.temporal import causal_filters, newest_frames
+
+Coefficients = Float[Tensor, "frame krow kcol"]
+Predict = Callable[[Coefficients], Float[Tensor, "compared neuron"]]
+"""Expected activity, in twin units, from the free frames alone; gradients flow to them."""
 
 
 @runtime_checkable
@@ -22,82 +29,125 @@ class Predictor(Protocol):
     @property
     def every(self) -> int: ...
 
-    def __call__(
+    def given(
         self,
-        old: Float[Tensor, "history row col"],
-        free: Float[Tensor, "free row col"],
+        old: Coefficients,
         behaviour: Float[Tensor, "window channel"],
-    ) -> Float[Tensor, "compared neuron"]:
-        """Expected activity in twin units; gradients flow to `free`."""
+        *,
+        moved: int | None = None,
+    ) -> Predict:
+        """What follows from free frames after these `old` ones, with all behaviour of the window.
+
+        `moved` says by how many frames the window moved on since it was last asked: the other
+        old frames are the same as then. Without it they are all new.
+        """
         ...
 
 
-def predictor(twin: Twin, *, history: int, free: int, every: int | None = None) -> Predictor:
+def predictor(
+    twin: Twin, basis: Basis, *, history: int, free: int, every: int | None = None
+) -> Predictor:
     """The fastest way to ask `twin` about the last `free` frames of history + free.
 
-    It answers for each `every`-th of them, by default as many as the twin can without loss.
+    Frames are told in `basis`. It answers for each `every`-th of the free ones, by default as many
+    as the twin can without loss.
     """
     frozen_on_host = isinstance(twin, Compact) and not (
         twin.weights.requires_grad or twin.weights.is_cuda
     )
     if isinstance(twin, Compact) and frozen_on_host:
-        return CompactPredictor(twin, history=history, free=free, every=every)
-    return WholeWindow(twin, free=free, every=every)
+        return CompactPredictor(twin, basis, history=history, free=free, every=every)
+    return WholeWindow(twin, basis, free=free, every=every)
 
 
 class WholeWindow:
     """Any twin, asked about the whole window each time."""
 
-    def __init__(self, twin: Twin, *, free: int, every: int | None = None) -> None:
+    def __init__(self, twin: Twin, basis: Basis, *, free: int, every: int | None = None) -> None:
         self.every = every or (twin.pace if isinstance(twin, TailTwin) else 1)
-        self._twin, self._free = twin, free
+        self._twin, self._basis, self._free = twin, basis, free
 
-    def __call__(
+    def given(
+        self,
+        old: Coefficients,
+        behaviour: Float[Tensor, "window channel"],
+        *,
+        moved: int | None = None,
+    ) -> Predict:
+        return partial(self._predicted, self._basis.video(old.detach()), behaviour)
+
+    def _predicted(
         self,
         old: Float[Tensor, "history row col"],
-        free: Float[Tensor, "free row col"],
         behaviour: Float[Tensor, "window channel"],
+        free: Coefficients,
     ) -> Float[Tensor, "compared neuron"]:
-        video = torch.cat([old, free])[None]
+        video = torch.cat([old, self._basis.video(free)])[None]
         return predict_tail(
             self._twin, video, behaviour[None], frames=self._free, every=self.every
         )[0]
 
 
 class CompactPredictor:
-    """The compact twin; what it says of old frames is worked out once for all steps."""
+    """The compact twin; what it says of an old frame is worked out once, when it has become old."""
 
-    def __init__(self, twin: Compact, *, history: int, free: int, every: int | None = None) -> None:
-        self.every, self._twin = every or twin.pace, twin
+    def __init__(
+        self, twin: Compact, basis: Basis, *, history: int, free: int, every: int | None = None
+    ) -> None:
+        self.every, self._twin, self._basis = every or twin.pace, twin, basis
         total, compared = history + free, -(-free // self.every)
         kernel, spacing = twin.response_kernel.detach().abs(), twin.pace // self.every
         reach = (len(kernel) - 1) * spacing
         rated = newest_frames(total, count=compared + reach, every=self.every)
         before = [frame for frame in rated if frame < history]
-        self._rated = rated
-        self._old = CompactDrive(twin, frames_in=history, wanted=before) if before else None
-        self._free = CompactDrive(twin, frames_in=total, wanted=rated[len(before) :])
-        self._smear = causal_filters(
+        self._history, self._rated = history, rated
+        self._before = [frame - history for frame in before]
+        self._kept = -min(self._before, default=0)
+        self._free = CompactDrive(
+            twin, basis, history=history, free=free, wanted=rated[len(before) :]
+        )
+        smear = causal_filters(
             kernel[None],
             frames_in=len(rated),
             wanted=torch.tensor(newest_frames(len(rated), count=compared, every=1)),
             spacing=spacing,
         )[0]
-        self._settled_for: Tensor | None = None
+        self._smear_before, self._smear_free = smear[:, : len(before)], smear[:, len(before) :]
         self._settled = twin.bias.new_zeros(0, twin.spec.neurons)
+        self._old: dict[int, CompactDrive] = {}
 
-    def __call__(
+    def given(
         self,
-        old: Float[Tensor, "history row col"],
-        free: Float[Tensor, "free row col"],
+        old: Coefficients,
         behaviour: Float[Tensor, "window channel"],
-    ) -> Float[Tensor, "compared neuron"]:
-        drive = torch.cat([self._drive_of(old), self._free(torch.cat([old, free]))])
-        rate = drive * self._twin.gain(behaviour[None, self._rated])[0]
-        return self._smear @ rate * self._twin.scale
+        *,
+        moved: int | None = None,
+    ) -> Predict:
+        self._settle(old.detach(), new=self._history if moved is None else moved)
+        factor = self._twin.gain(behaviour[None, self._rated])[0] * self._twin.scale
+        before = len(self._before)
+        known = self._smear_before @ (self._settled[self._before] * factor[:before])
+        return partial(self._predicted, known, factor[before:], self._free.before(old.detach()))
 
-    def _drive_of(self, old: Float[Tensor, "history row col"]) -> Float[Tensor, "before neuron"]:
-        if self._old is not None and old is not self._settled_for:
-            self._settled = self._old(old.detach())
-            self._settled_for = old
-        return self._settled
+    def _predicted(
+        self,
+        known: Float[Tensor, "compared neuron"],
+        factor: Float[Tensor, "rated neuron"],
+        before: Tensor,
+        free: Coefficients,
+    ) -> Float[Tensor, "compared neuron"]:
+        return torch.addmm(known, self._smear_free, self._free(free, before) * factor)
+
+    def _settle(self, old: Coefficients, *, new: int) -> None:
+        """Work out the drive of the `new` newest old frames that the response's kernel reaches."""
+        count = min(new, self._kept)
+        if not count:
+            return
+        if count not in self._old:
+            newest = list(range(self._history - count, self._history))
+            self._old[count] = CompactDrive(
+                self._twin, self._basis, history=0, free=self._history, wanted=newest
+            )
+        drive = self._old[count]
+        settled = torch.cat([self._settled, drive(old, drive.before(old[:0]))])
+        self._settled = settled[-self._kept :]

@@ -7,7 +7,6 @@ frequency, and conditioning a window on what went before is exact: the whitened 
 frame are its innovations, and a window that moves on keeps them.
 """
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from rtdecode.decode.basis import Basis, cosine_basis
 from rtdecode.schema.errors import MissingFileError, ShapeError, UnreadableFileError
 
 PRIOR_FILE = "prior.safetensors"
@@ -45,6 +45,14 @@ class VideoPrior:
     autoregression: Float[Tensor, "order krow kcol"]
     innovation_sd: Float[Tensor, "krow kcol"]
 
+    @property
+    def basis(self) -> Basis:
+        """In which the coefficients are told."""
+        (rows, cols), (kept_rows, kept_cols) = self.mean.shape, self.power.shape
+        down = cosine_basis(int(rows), kept=int(kept_rows)).to(self.mean)
+        across = cosine_basis(int(cols), kept=int(kept_cols)).to(self.mean)
+        return Basis(down, across, self.mean)
+
     def to(self, device: torch.device | None) -> "VideoPrior":
         """The same prior on `device`."""
         return VideoPrior(
@@ -53,15 +61,6 @@ class VideoPrior:
             self.autoregression.to(device),
             self.innovation_sd.to(device),
         )
-
-
-def cosine_basis(size: int, *, kept: int) -> Float[Tensor, "kept size"]:
-    """Orthonormal DCT-II of a line of `size` pixels, lowest `kept` frequencies."""
-    at = (torch.arange(size, dtype=torch.float64) + 0.5) * math.pi / size
-    basis = torch.cos(torch.arange(kept, dtype=torch.float64)[:, None] * at[None])
-    basis *= math.sqrt(2 / size)
-    basis[0] *= math.sqrt(0.5)
-    return basis.float()
 
 
 def fit_prior(videos: Iterable[NDArray[np.generic]], *, order: int = ORDER) -> VideoPrior:

@@ -1,7 +1,5 @@
 """How sharply an objective can bend: the step size that needs no tuning."""
 
-from collections.abc import Callable
-
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -9,20 +7,18 @@ from torch import Tensor
 from rtdecode.decode.free_block import FreeBlock
 from rtdecode.decode.gauss_newton import GaussNewton
 from rtdecode.decode.objective import Trust
+from rtdecode.decode.predictor import Predictor
 
-Predict = Callable[
-    [Float[Tensor, "history row col"], Float[Tensor, "free row col"]],
-    Float[Tensor, "compared neuron"],
-]
 _ITERATIONS = 6
 _SEED = 0
 
 
 def greatest_curvature(
     block: FreeBlock,
+    predictor: Predictor,
+    behaviour: Float[Tensor, "window channel"],
     *,
     history: int,
-    predict: Predict,
     trusted: Trust,
     floor: Float[Tensor, " neuron"],
 ) -> Float[Tensor, ""]:
@@ -35,14 +31,14 @@ def greatest_curvature(
     shape = (block.frames, *prior.power.shape)
     first = torch.randn(prior.power.shape, generator=generator).to(prior.mean.device)
     past = (first * prior.power.sqrt()).expand(block.order, -1, -1)
-    old = block.video(past[-1:]).expand(history, -1, -1)
-
-    def predicted(u: Tensor) -> Tensor:
-        coefficients = block.coefficients(u, past)
-        return predict(old, block.video(coefficients))
-
+    predict = predictor.given(past[-1:].expand(history, -1, -1), behaviour)
     u = torch.randn(shape, generator=generator).to(prior.mean.device)
-    matrix = GaussNewton(predicted, u, trusted=trusted, floor=floor)
+    matrix = GaussNewton(
+        lambda coordinates: predict(block.coefficients(coordinates, past)),
+        u,
+        trusted=trusted,
+        floor=floor,
+    )
     direction = torch.randn(shape, generator=generator).to(prior.mean.device)
     curvature = prior.mean.new_ones(())
     for _ in range(_ITERATIONS):

@@ -13,23 +13,20 @@ from rtdecode.decode.free_block import FreeBlock
 class Memory:
     """State of an inversion between frames.
 
-    u: innovations of the free frames, the solution so far. velocity: of
-    the optimiser. past: cosine coefficients of the frames before, oldest first. old: their grey
-    levels, as far back as the twin sees.
+    u: innovations of the free frames, the solution so far. velocity: of the optimiser. past: cosine
+    coefficients of the frames before, oldest first, as far back as twin and prior see.
     """
 
     u: Float[Tensor, "frame krow kcol"]
     velocity: Float[Tensor, "frame krow kcol"]
-    past: Float[Tensor, "order krow kcol"]
-    old: Float[Tensor, "history row col"]
+    past: Float[Tensor, "before krow kcol"]
 
 
 def fresh_memory(block: FreeBlock, *, history: int) -> Memory:
     """Nothing seen yet: mean video."""
     u = torch.zeros_like(block.u_sd)
-    past = u.new_zeros(block.order, *u.shape[1:])
-    old = block.prior.mean.expand(history, -1, -1).clone()
-    return Memory(u, torch.zeros_like(u), past, old)
+    past = u.new_zeros(max(block.order, history), *u.shape[1:])
+    return Memory(u, torch.zeros_like(u), past)
 
 
 def shifted(memory: Memory, block: FreeBlock, *, frames: int) -> Memory:
@@ -49,6 +46,5 @@ def shifted(memory: Memory, block: FreeBlock, *, frames: int) -> Memory:
     return Memory(
         u=torch.cat([memory.u[frames:], added]),
         velocity=torch.cat([memory.velocity[frames:], added]),
-        past=torch.cat([memory.past, settled])[-block.order :],
-        old=torch.cat([memory.old, block.video(settled)])[frames:],
+        past=torch.cat([memory.past, settled])[frames:],
     )

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
+from rtdecode.decode.basis import pixel_basis
 from rtdecode.decode.predictor import Predictor, predictor
 from rtdecode.decode.twin import Twin
 from rtdecode.fit.training import poisson_loss
@@ -62,7 +63,7 @@ def reference_video(
     recorded, state = torch.from_numpy(responses), torch.from_numpy(behaviour)
     free = torch.from_numpy(mask)
     window = min(_WINDOW_FRAMES, len(responses))
-    activity = predictor(twin, history=0, free=window, every=1)
+    activity = predictor(twin, pixel_basis(*mask.shape), history=0, free=window, every=1)
     video = torch.full((len(responses), *mask.shape), _GREY)
     momentum = torch.zeros_like(video)
     for step in range(1, iterations + 1):
@@ -97,7 +98,7 @@ def _mean_gradient(
     for start in window_starts(len(video)):
         part = slice(start, start + _WINDOW_FRAMES)
         window = video[part].clone().requires_grad_(True)
-        predicted = activity(nothing_before, window, behaviour[part])
+        predicted = activity.given(nothing_before, behaviour[part])(window)
         loss = poisson_loss(predicted, recorded[part])
         (gradient,) = torch.autograd.grad(loss, window)
         total[part] += gradient / (gradient.norm() + 1e-12)

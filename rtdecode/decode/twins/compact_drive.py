@@ -1,8 +1,9 @@
 """The compact twin's visual drive for inversion on a CPU: same numbers, a fraction of the time.
 
-While a twin is inverted its weights stand still and one gradient, that of the video, is wanted.
-So filters are written as matrices once, forward and backward are spelt out, and what torch would
-do in many passes over memory is done in one (`compact_loops`).
+While a twin is inverted its weights stand still and one gradient, that of the free frames, is
+wanted. So filters are written as matrices once, in the basis in which frames are told, forward and
+backward are spelt out, and what torch would do in many passes over memory is done in one
+(`compact_loops`).
 """
 
 from dataclasses import dataclass
@@ -11,25 +12,40 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.nn.functional import elu
 
-from rtdecode.decode.twins.bank import blur_matrix, strided_filters
+from rtdecode.decode.basis import Basis
+from rtdecode.decode.twins.bank import blur_matrix
 from rtdecode.decode.twins.compact import Compact
-from rtdecode.decode.twins.compact_loops import F32, I64, bend, bend_back, look, look_back
+from rtdecode.decode.twins.compact_bank import CompactBank
+from rtdecode.decode.twins.compact_loops import (
+    F32,
+    I64,
+    bend,
+    bend_back,
+    divide,
+    divide_back,
+    join,
+    join_back,
+    look,
+    look_back,
+)
 from rtdecode.decode.twins.sampling import corner_weights
-from rtdecode.decode.twins.temporal import causal_filters
 
-_TAPS = 3
+Fine = Float[Tensor, "y x frame hidden"]
+Pooled = Float[Tensor, "y2 x2 frame hidden"]
+Coarse = Float[Tensor, "y2 x2 frame feature"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Maps:
+class _Known:
     """What the backward pass needs of the forward pass."""
 
     linear: Tensor
     bent: Tensor
-    fine: Tensor
     below: Tensor
-    coarse_linear: Tensor
+    fine: Fine
+    coarse: Coarse
     drive: Tensor
 
 
@@ -40,144 +56,138 @@ class CompactDrive:
     ----------
     twin
         Its weights are taken as they are now.
-    frames_in, wanted
-        Frames of the window, and those whose drive is given.
+    basis
+        In which frames are told.
+    history, free
+        Frames that stand still, and those after them that change.
+    wanted
+        Frames, counted over both, whose drive is given.
     """
 
-    def __init__(self, twin: Compact, *, frames_in: int, wanted: list[int]) -> None:
-        self._twin, self._frames = twin, len(wanted)
-        self._rows, self._cols = twin.rows, twin.cols
-        self._orders, self._streams = len(twin.row_filters), len(twin.temporal)
-        filters = causal_filters(twin.temporal, frames_in=frames_in, wanted=torch.tensor(wanted))
-        self._moving = filters.flatten(0, 1) / twin.spec.luminance_sd
-        self._down = strided_filters(twin.row_filters, size=twin.spec.rows_px).flatten(0, 1)
-        self._across = strided_filters(twin.col_filters, size=twin.spec.cols_px).flatten(0, 1)
-        self._blur = blur_matrix(self._rows), blur_matrix(self._cols)
+    def __init__(
+        self, twin: Compact, basis: Basis, *, history: int, free: int, wanted: list[int]
+    ) -> None:
+        self._twin, frames, hidden = twin, len(wanted), len(twin.mix_bias)
+        self._sides = (twin.rows, twin.cols, frames)
+        self._coarse_sides = (twin.rows // 2, twin.cols // 2, frames)
+        self._bank = CompactBank(twin, basis, history=history, free=free, wanted=wanted)
+        of_mean = twin.mixed(basis.mean[None, None], [0])
+        self._of_mean = of_mean.repeat_interleave(frames, 0)
+        self._blur = blur_matrix(twin.rows), blur_matrix(twin.cols)
         self._gain = float(twin.log_contrast_gain.exp())
-        self._taps = twin.combine.permute(2, 3, 1, 0).contiguous()
-        hidden = len(twin.mix_bias)
-        fine, coarse = twin.weights[:, :hidden], twin.weights[:, hidden:]
-        self._fine = _readout(twin, fine, rows=self._rows, cols=self._cols)
-        self._coarse = _readout(twin, coarse, rows=self._rows // 2, cols=self._cols // 2)
+        self._taps = twin.combine.permute(1, 2, 3, 0).contiguous()
+        # neighbours on the screen follow each other, so that what they look at is still in cache
+        cells, _ = corner_weights(twin.position, rows=twin.rows, cols=twin.cols)
+        self._order = cells[:, 0].argsort()
+        self._place = self._order.argsort()
+        self._bias = twin.bias[self._order, None].repeat(1, frames)
+        at, weights = twin.position[self._order], twin.weights[self._order]
+        self._fine = _readout(at, weights[:, :hidden], sides=self._sides)
+        self._coarse = _readout(at, weights[:, hidden:], sides=self._coarse_sides)
 
-    def __call__(self, video: Float[Tensor, "frame row col"]) -> Float[Tensor, "out neuron"]:
-        """Visual drive, above 0, about 1 on average."""
-        drive: Tensor = _Drive.apply(video, self)  # type: ignore[no-untyped-call]
+    def before(
+        self, old: Float[Tensor, "history krow kcol"]
+    ) -> Float[Tensor, "krow frame_stream kcol"]:
+        """What frames that stand still give to the temporal filters."""
+        return self._bank.before(old)
+
+    def __call__(
+        self,
+        free: Float[Tensor, "free krow kcol"],
+        before: Float[Tensor, "krow frame_stream kcol"],
+    ) -> Float[Tensor, "wanted neuron"]:
+        """Visual drive, above 0, about 1 on average; gradients flow to `free`."""
+        drive: Tensor = _Drive.apply(free, before, self)  # type: ignore[no-untyped-call]
         return drive
 
-    def forward(self, video: Tensor) -> tuple[Tensor, _Maps]:
+    def forward(self, free: Tensor, before: Tensor) -> tuple[Tensor, _Known]:
         """Drive, and what `backward` needs to know."""
-        linear = torch.addmm(self._twin.mix_bias, self._sites(video), self._twin.mix)
-        bent, contrast = torch.empty_like(linear), torch.empty(len(linear))
-        bend(linear.numpy(), bent.numpy(), contrast.numpy())
+        linear = torch.addmm(self._of_mean, self._bank(free, before), self._twin.mix)
+        bent, contrast = torch.empty_like(linear), linear.new_empty(self._sides)
+        bend(linear.numpy(), bent.numpy(), contrast.flatten().numpy())
         below = 1 + self._gain * self._blurred(contrast, transposed=False)
-        fine = bent / below[:, None]
-        coarse_linear = self._second_layer(fine)
-        coarse = torch.nn.functional.elu(coarse_linear)
-        drive = self._twin.bias[:, None].repeat(1, self._frames)
-        look(self._by_frame(fine), *self._fine, drive.numpy())
-        look(self._by_frame(coarse), *self._coarse, drive.numpy())
-        return _rate(drive), _Maps(linear, bent, fine, below, coarse_linear, drive)
+        fine = bent.new_empty(*self._sides, bent.shape[1])
+        pooled = bent.new_zeros(*self._coarse_sides, bent.shape[1])
+        divide(bent.reshape_as(fine).numpy(), below.numpy(), fine.numpy(), pooled.numpy())
+        coarse = self._second_layer(pooled)
+        drive = self._bias.clone()
+        look(_by_site(fine), *self._fine, drive.numpy())
+        look(_by_site(coarse), *self._coarse, drive.numpy())
+        rate = elu(drive[self._place].T) + 1
+        return rate, _Known(linear, bent, below, fine, coarse, drive)
 
-    def backward(self, to_rate: Tensor, maps: _Maps) -> Tensor:
-        """Gradient of the video."""
-        to_drive = (to_rate.T * maps.drive.clamp_max(0).exp()).contiguous()
-        to_fine, to_coarse = torch.zeros_like(maps.fine), torch.zeros_like(maps.coarse_linear)
-        look_back(to_drive.numpy(), *self._fine, self._by_frame(to_fine))
-        look_back(to_drive.numpy(), *self._coarse, self._by_frame(to_coarse))
-        self._second_layer_back(to_coarse * maps.coarse_linear.clamp_max(0).exp(), to_fine)
-        to_bent = to_fine / maps.below[:, None]
-        to_below = -torch.linalg.vecdot(to_bent, maps.fine)
+    def backward(self, to_rate: Tensor, known: _Known) -> Tensor:
+        """Gradient of the free frames."""
+        to_drive = to_rate.T[self._order] * known.drive.clamp_max(0).exp()
+        to_fine, to_coarse = torch.zeros_like(known.fine), torch.zeros_like(known.coarse)
+        look_back(to_drive.numpy(), *self._fine, _by_site(to_fine))
+        look_back(to_drive.numpy(), *self._coarse, _by_site(to_coarse))
+        to_below = torch.empty_like(known.below)
+        to_pooled = self._second_layer_back(to_coarse, known)
+        divide_back(
+            known.fine.numpy(),
+            known.below.numpy(),
+            to_pooled.numpy(),
+            to_fine.numpy(),
+            to_below.numpy(),
+        )
         to_contrast = self._gain * self._blurred(to_below, transposed=True)
-        bend_back(maps.linear.numpy(), maps.bent.numpy(), to_bent.numpy(), to_contrast.numpy())
-        return self._sites_back(to_bent @ self._twin.mix.T)
+        to_linear = to_fine.reshape_as(known.linear)
+        bend_back(
+            known.linear.numpy(),
+            known.bent.numpy(),
+            to_linear.numpy(),
+            to_contrast.flatten().numpy(),
+        )
+        return self._bank.back(to_linear @ self._twin.mix.T)
 
-    def _sites(self, video: Tensor) -> Tensor:
-        """(site of y, x and frame, input) what the filter bank gives."""
-        spec, count = self._twin.spec, self._streams * self._frames
-        moved = self._moving @ (video - spec.luminance_mean).flatten(1)
-        across = moved.reshape(-1, spec.cols_px) @ self._across.T
-        bank = self._down @ across.reshape(count, spec.rows_px, -1)
-        parts = bank.reshape(*self._parts())
-        return parts.permute(3, 5, 1, 2, 0, 4).reshape(-1, self._twin.mix.shape[0])
+    def _second_layer(self, pooled: Pooled) -> Coarse:
+        spread = (pooled.flatten(0, 2) @ self._taps.flatten(1)).reshape(self._spread_sides)
+        coarse = spread.new_empty(*self._coarse_sides, self._taps.shape[3])
+        join(spread.numpy(), self._twin.combine_bias.numpy(), coarse.numpy())
+        return coarse
 
-    def _sites_back(self, to_sites: Tensor) -> Tensor:
-        spec, count = self._twin.spec, self._streams * self._frames
-        streams, frames, orders, rows, _, cols = self._parts()
-        parts = to_sites.reshape(rows, cols, frames, orders, streams, orders)
-        bank = parts.permute(4, 2, 3, 0, 5, 1).reshape(count, orders * rows, orders * cols)
-        moved = (self._down.T @ bank).reshape(-1, orders * cols) @ self._across
-        to_video = self._moving.T @ moved.reshape(count, -1)
-        return to_video.reshape(-1, spec.rows_px, spec.cols_px)
+    def _second_layer_back(self, to_coarse: Coarse, known: _Known) -> Pooled:
+        to_spread = to_coarse.new_empty(self._spread_sides)
+        join_back(to_coarse.numpy(), known.coarse.numpy(), to_spread.numpy())
+        to_pooled = to_spread.flatten(0, 2).flatten(1) @ self._taps.flatten(1).T
+        return to_pooled.reshape(*self._coarse_sides, -1)
 
-    def _parts(self) -> tuple[int, int, int, int, int, int]:
-        orders = self._orders
-        return self._streams, self._frames, orders, self._rows, orders, self._cols
+    @property
+    def _spread_sides(self) -> tuple[int, ...]:
+        """Of what taps make of each site: y, x, frame, tap down, tap across, feature."""
+        return (*self._coarse_sides, *self._taps.shape[1:])
 
-    def _blurred(self, contrast: Tensor, *, transposed: bool) -> Tensor:
+    def _blurred(
+        self, contrast: Float[Tensor, "y x frame"], *, transposed: bool
+    ) -> Float[Tensor, "y x frame"]:
         down, across = (matrix.T if transposed else matrix for matrix in self._blur)
-        maps = (down @ contrast.reshape(self._rows, -1)).reshape(self._rows, self._cols, -1)
-        return (across @ maps).flatten()
-
-    def _second_layer(self, fine: Tensor) -> Tensor:
-        rows, cols, frames = self._rows // 2, self._cols // 2, self._frames
-        maps = fine.reshape(self._rows, self._cols, frames, -1)[: rows * 2, : cols * 2]
-        pairs = maps[0::2] + maps[1::2]
-        padded = fine.new_zeros(rows + 2, cols + 2, frames, fine.shape[1])
-        torch.add(pairs[:, 0::2], pairs[:, 1::2], out=padded[1:-1, 1:-1])
-        out = (self._twin.combine_bias * 4).repeat(rows * cols * frames, 1)
-        out = out.reshape(rows, cols * frames, -1)
-        for window, tap in self._shifted(padded):
-            out.baddbmm_(window, tap.expand(rows, -1, -1))
-        return (out / 4).reshape(-1, out.shape[2])
-
-    def _second_layer_back(self, to_linear: Tensor, to_fine: Tensor) -> None:
-        """Add to `to_fine` what comes back through the second layer."""
-        rows, cols, frames = self._rows // 2, self._cols // 2, self._frames
-        features = to_fine.shape[1]
-        padded = to_fine.new_zeros(rows + 2, cols + 2, frames, features)
-        back = (to_linear / 4).reshape(rows, cols * frames, -1)
-        for window, tap in self._shifted(padded):
-            window += back @ tap.T
-        fine = to_fine.reshape(self._rows, self._cols, frames, features)
-        for down in range(2):
-            for across in range(2):
-                fine[down : rows * 2 : 2, across : cols * 2 : 2] += padded[1:-1, 1:-1]
-
-    def _shifted(self, padded: Tensor) -> list[tuple[Tensor, Tensor]]:
-        """For each tap of the second layer the part of `padded` that it looks at, as matrices."""
-        rows, width = padded.shape[0] - 2, (padded.shape[1] - 2) * padded.shape[2]
-        lines, frames = padded.flatten(1, 2), padded.shape[2]
-        return [
-            (
-                lines[down : down + rows, across * frames : across * frames + width],
-                self._taps[down, across],
-            )
-            for down in range(_TAPS)
-            for across in range(_TAPS)
-        ]
-
-    def _by_frame(self, maps: Tensor) -> F32:
-        return maps.reshape(-1, self._frames, maps.shape[1]).numpy()
+        return across @ (down @ contrast.flatten(1)).reshape_as(contrast)
 
 
 class _Drive(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, video: Tensor, drive: CompactDrive) -> Tensor:
-        rate, ctx.maps = drive.forward(video)
+    def forward(ctx: Any, free: Tensor, before: Tensor, drive: CompactDrive) -> Tensor:
+        rate, ctx.known = drive.forward(free, before)
         ctx.drive = drive
         return rate
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
-        return ctx.drive.backward(grads[0], ctx.maps), None
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
+        return ctx.drive.backward(grads[0], ctx.known), None, None
 
 
-def _readout(twin: Compact, weights: Tensor, *, rows: int, cols: int) -> tuple[I64, F32, F32]:
+def _readout(
+    position: Float[Tensor, "neuron 2"],
+    weights: Float[Tensor, "neuron feature"],
+    *,
+    sides: tuple[int, int, int],
+) -> tuple[I64, F32, F32]:
     """Sites around each neuron, their bilinear weights, and the neuron's weights of features."""
-    cells, shares = corner_weights(twin.position, rows=rows, cols=cols)
+    cells, shares = corner_weights(position, rows=sides[0], cols=sides[1])
     return cells.numpy(), shares.contiguous().numpy(), weights.detach().contiguous().numpy()
 
 
-def _rate(drive: Tensor) -> Tensor:
-    return (torch.nn.functional.elu(drive) + 1).T
+def _by_site(maps: Fine | Coarse) -> F32:
+    """With one axis, the first, for all sites."""
+    return maps.flatten(0, 1).numpy()

@@ -17,14 +17,72 @@ I64 = NDArray[np.int64]
 Loop = TypeVar("Loop", bound=Callable[..., object])
 
 _ONE = np.float32(1)
+_ZERO = np.float32(0)
+_QUARTER = np.float32(0.25)
+_SIDE = 3
+"""Taps of a filter of the second layer along each side of the screen."""
 
 
 def fused(loop: Loop) -> Loop:
-    """Compile `loop` for one core, kept on disk; sums may be reordered, which makes them fast."""
+    """Compile `loop` for one core, kept on disk; sums may be reordered, which makes them fast.
+
+    A division by 0 gives what IEEE 754 says: looking out for it would cost all vector instructions.
+    """
     fast = {"reassoc", "contract", "nsz"}
     # what checks shapes in tests wraps functions, and numba can only compile the function itself
     plain = inspect.unwrap(loop)
-    return cast(Loop, numba.njit(cache=True, nogil=True, fastmath=fast)(plain))
+    compiled = numba.njit(cache=True, nogil=True, fastmath=fast, error_model="numpy")(plain)
+    return cast(Loop, compiled)
+
+
+@fused
+def elu(value: np.float32) -> np.float32:
+    """`value` above 0, exp(value) - 1 below, to 2e-6.
+
+    The exponential is that of a 32nd of the value, by its series, squared five times: unlike the
+    library's it is computed for eight values at once.
+    """
+    x = max(min(value, _ZERO), np.float32(-20)) / np.float32(32)
+    series = np.float32(1 / 24) + x * np.float32(1 / 120)
+    power = _ONE + x * (_ONE + x * (np.float32(1 / 2) + x * (np.float32(1 / 6) + x * series)))
+    power *= power
+    power *= power
+    power *= power
+    power *= power
+    power *= power
+    return max(value, _ZERO) + power - _ONE
+
+
+@fused
+def by_site(bank: F32, sites: F32) -> None:
+    """Lay what filters give side by side at each site.
+
+    `bank` is (y, row order, frame, stream, x, column order), `sites` (y, x, frame, row order,
+    stream, column order).
+    """
+    rows, row_orders, frames, streams, cols, col_orders = bank.shape
+    for y in range(rows):
+        for x in range(cols):
+            for frame in range(frames):
+                for down in range(row_orders):
+                    for stream in range(streams):
+                        for across in range(col_orders):
+                            value = bank[y, down, frame, stream, x, across]
+                            sites[y, x, frame, down, stream, across] = value
+
+
+@fused
+def by_site_back(to_sites: F32, to_bank: F32) -> None:
+    """Lay the gradient of `sites` out as that of `bank`."""
+    rows, row_orders, frames, streams, cols, col_orders = to_bank.shape
+    for y in range(rows):
+        for x in range(cols):
+            for frame in range(frames):
+                for down in range(row_orders):
+                    for stream in range(streams):
+                        for across in range(col_orders):
+                            value = to_sites[y, x, frame, down, stream, across]
+                            to_bank[y, down, frame, stream, x, across] = value
 
 
 @fused
@@ -36,10 +94,9 @@ def bend(linear: F32, bent: F32, contrast: F32) -> None:
     sites, features = linear.shape
     half = features // 2
     for site in range(sites):
-        total = np.float32(0)
+        total = _ZERO
         for feature in range(half):
-            value = linear[site, feature]
-            out = value if value > 0 else np.exp(value) - _ONE
+            out = elu(linear[site, feature])
             bent[site, feature] = out
             total += abs(out)
         for feature in range(half, features):
@@ -70,6 +127,87 @@ def bend_back(linear: F32, bent: F32, to_bent: F32, to_contrast: F32) -> None:
 
 
 @fused
+def divide(bent: F32, below: F32, fine: F32, pooled: F32) -> None:
+    """Divide `bent` by `below` and add the means of two by two sites to `pooled`.
+
+    `bent` and `fine` are (y, x, frame, feature), `below` is (y, x, frame), and `pooled` has half
+    as many sites along each side; sites that make no whole four are not in it.
+    """
+    rows, cols, frames, features = bent.shape
+    coarse_rows, coarse_cols = pooled.shape[:2]
+    for y in range(rows):
+        for x in range(cols):
+            inside = y // 2 < coarse_rows and x // 2 < coarse_cols
+            for frame in range(frames):
+                factor = _ONE / below[y, x, frame]
+                for feature in range(features):
+                    fine[y, x, frame, feature] = bent[y, x, frame, feature] * factor
+                if inside:
+                    for feature in range(features):
+                        part = fine[y, x, frame, feature] * _QUARTER
+                        pooled[y // 2, x // 2, frame, feature] += part
+
+
+@fused
+def divide_back(fine: F32, below: F32, to_pooled: F32, to_fine: F32, to_below: F32) -> None:
+    """Turn the gradients of `fine` and `pooled` into that of `bent`, in place of `to_fine`."""
+    rows, cols, frames, features = fine.shape
+    coarse_rows, coarse_cols = to_pooled.shape[:2]
+    for y in range(rows):
+        for x in range(cols):
+            inside = y // 2 < coarse_rows and x // 2 < coarse_cols
+            for frame in range(frames):
+                if inside:
+                    for feature in range(features):
+                        part = to_pooled[y // 2, x // 2, frame, feature] * _QUARTER
+                        to_fine[y, x, frame, feature] += part
+                factor, total = _ONE / below[y, x, frame], _ZERO
+                for feature in range(features):
+                    to_bent = to_fine[y, x, frame, feature] * factor
+                    to_fine[y, x, frame, feature] = to_bent
+                    total += to_bent * fine[y, x, frame, feature]
+                to_below[y, x, frame] = -total
+
+
+@fused
+def join(spread: F32, bias: F32, coarse: F32) -> None:
+    """Second layer: at each site the sum of what each tap has of the site that it looks at.
+
+    `spread` is (y, x, frame, tap down, tap across, feature): what the taps make of each site.
+    `coarse`, rectified, is (y, x, frame, feature). Outside the maps there is nothing.
+    """
+    rows, cols, frames, features = coarse.shape
+    for y in range(rows):
+        for x in range(cols):
+            for frame in range(frames):
+                here = coarse[y, x, frame]
+                here[:] = bias
+                for down in range(max(0, 1 - y), min(_SIDE, rows + 1 - y)):
+                    for across in range(max(0, 1 - x), min(_SIDE, cols + 1 - x)):
+                        part = spread[y + down - 1, x + across - 1, frame, down, across]
+                        for feature in range(features):
+                            here[feature] += part[feature]
+                for feature in range(features):
+                    here[feature] = elu(here[feature])
+
+
+@fused
+def join_back(to_coarse: F32, coarse: F32, to_spread: F32) -> None:
+    """Hand the gradient of `coarse` to each tap of `spread` that looked at a site."""
+    rows, cols, frames, features = coarse.shape
+    to_spread[:] = 0
+    for y in range(rows):
+        for x in range(cols):
+            for frame in range(frames):
+                here, back = coarse[y, x, frame], to_coarse[y, x, frame]
+                for feature in range(features):
+                    back[feature] *= min(here[feature], _ZERO) + _ONE
+                for down in range(max(0, 1 - y), min(_SIDE, rows + 1 - y)):
+                    for across in range(max(0, 1 - x), min(_SIDE, cols + 1 - x)):
+                        to_spread[y + down - 1, x + across - 1, frame, down, across] = back
+
+
+@fused
 def look(maps: F32, cells: I64, shares: F32, weights: F32, drive: F32) -> None:
     """Add to `drive` what neurons read of `maps` at their positions.
 
@@ -78,22 +216,23 @@ def look(maps: F32, cells: I64, shares: F32, weights: F32, drive: F32) -> None:
     maps
         (site, frame, feature)
     cells, shares
-        (neuron, corner) sites around each neuron and their bilinear weights.
+        (neuron, 4) sites around each neuron and their bilinear weights.
     weights
         (neuron, feature)
     drive
         (neuron, frame)
     """
-    neurons, corners = cells.shape
     frames, features = maps.shape[1:]
-    for neuron in range(neurons):
-        for corner in range(corners):
-            site, share = maps[cells[neuron, corner]], shares[neuron, corner]
-            for frame in range(frames):
-                total = np.float32(0)
-                for feature in range(features):
-                    total += site[frame, feature] * weights[neuron, feature]
-                drive[neuron, frame] += share * total
+    for neuron in range(len(cells)):
+        cell, share = cells[neuron], shares[neuron]
+        first, second, third, fourth = maps[cell[0]], maps[cell[1]], maps[cell[2]], maps[cell[3]]
+        for frame in range(frames):
+            total = _ZERO
+            for feature in range(features):
+                upper = share[0] * first[frame, feature] + share[1] * second[frame, feature]
+                lower = share[2] * third[frame, feature] + share[3] * fourth[frame, feature]
+                total += (upper + lower) * weights[neuron, feature]
+            drive[neuron, frame] += total
 
 
 @fused

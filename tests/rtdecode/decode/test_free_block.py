@@ -1,11 +1,9 @@
 """Video from innovations: the same as stepping through the autoregression frame by frame."""
 
-import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.fft import dctn, idctn
 from torch import Tensor
 
 from rtdecode.decode.free_block import FreeBlock
@@ -71,35 +69,3 @@ def test_its_first_frame_is_as_uncertain_as_any_video(prior: VideoPrior, block: 
     allowed = block.u_sd * prior.innovation_sd
     torch.testing.assert_close(allowed[0].square(), prior.power)
     assert (block.u_sd[1:] == 1).all()
-
-
-def test_video_is_the_inverse_cosine_transform_about_the_mean(
-    prior: VideoPrior, block: FreeBlock
-) -> None:
-    coefficients = normal(FRAMES, 4, 5)
-    padded = np.zeros((FRAMES, 6, 8))
-    padded[:, :4, :5] = coefficients
-    expected = idctn(padded, axes=(1, 2), norm="ortho") + prior.mean.numpy()
-    np.testing.assert_allclose(block.video(coefficients), expected, atol=1e-4)
-
-
-def test_what_is_analysed_are_the_kept_cosine_coefficients(
-    prior: VideoPrior, block: FreeBlock
-) -> None:
-    video = 50 * normal(3, 6, 8) + 100
-    expected = dctn((video - prior.mean).numpy(), axes=(1, 2), norm="ortho")[:, :4, :5]
-    np.testing.assert_allclose(block.analysed(video), expected, atol=1e-3)
-    again = block.analysed(block.video(block.analysed(video)))
-    torch.testing.assert_close(again, block.analysed(video), rtol=1e-4, atol=1e-3)
-
-
-def test_pixel_variance_is_that_of_many_drawn_frames(block: FreeBlock) -> None:
-    variance = 1 + 30 * torch.rand(4, 5, generator=torch.Generator().manual_seed(3))
-    drawn = block.video(normal(20_000, 4, 5) * variance.sqrt())
-    np.testing.assert_allclose(block.pixel_variance(variance), drawn.var(0), rtol=0.05)
-
-
-def test_a_coefficient_of_all_light_varies_each_pixel_alike(block: FreeBlock) -> None:
-    variance = torch.zeros(4, 5)
-    variance[0, 0] = 48 * 9
-    np.testing.assert_allclose(block.pixel_variance(variance), np.full((6, 8), 9), rtol=1e-5)

@@ -161,9 +161,8 @@ def test_whatever_is_recorded_the_video_is_finite_and_on_the_screen(
     inverter = Inverter(compact, screen, noise, window_frames=10, free_frames=6)
     recorded = torch.full((6, 5), activity)
     recorded[::2, ::2] = 0
-    observed = inverter.observed(recorded, torch.ones(6, 5), torch.zeros(10, 4))
     for _ in range(10):
-        inverter.improve(observed)
+        inverter.improve(inverter.observed(recorded, torch.ones(6, 5), torch.zeros(10, 4)))
         inverter.advance(1)
     video, objective = inverter.result(back=9)
     assert video.shape == (10, 8, 8)

@@ -39,7 +39,7 @@ def densely(twin: Linear, prior: VideoPrior, noise: Noise) -> Tensor:
     past = torch.zeros(block.order, *prior.power.shape)
 
     def video(u: Tensor) -> Tensor:
-        return block.video(block.coefficients(u * scale, past))
+        return block.basis.video(block.coefficients(u * scale, past))
 
     def activity(u: Tensor) -> Tensor:
         return twin(video(u)[None], torch.zeros(1, FRAMES, 4))[0]
@@ -73,7 +73,8 @@ def test_nobody_is_heard_through_endless_noise(
 ) -> None:
     deaf = replace(noise, dispersion=noise.dispersion * 1e6)
     sd = posterior_sd(steady, prior, deaf, window_frames=FRAMES, draws=800)
-    unheard = FreeBlock(prior, frames=1).pixel_variance(prior.power).sqrt()
+    down, across = prior.basis.down.square(), prior.basis.across.square()
+    unheard = (down.T @ prior.power @ across).sqrt()
     torch.testing.assert_close(sd.mean(0), unheard, rtol=0.15, atol=0)
 
 

@@ -11,13 +11,13 @@ from safetensors.torch import save_file
 from scipy.fft import dct, idctn
 from scipy.signal import lfilter
 
+from rtdecode.decode.basis import cosine_basis
 from rtdecode.decode.free_block import FreeBlock
 from rtdecode.decode.prior import (
     KEPT_COLS,
     KEPT_ROWS,
     PRIOR_FILE,
     VideoPrior,
-    cosine_basis,
     fit_prior,
     load_prior,
     save_prior,

@@ -9,6 +9,7 @@ from torch import Tensor
 from rtdecode.decode.free_block import FreeBlock
 from rtdecode.decode.noise import unshared
 from rtdecode.decode.objective import Trust, surprise, trust
+from rtdecode.decode.predictor import predictor
 from rtdecode.decode.prior import VideoPrior
 from rtdecode.decode.step_size import greatest_curvature
 from rtdecode.decode.twins.linear import Linear
@@ -18,14 +19,9 @@ FLOOR = torch.full((NEURONS,), 0.01)
 MakeLinear = Callable[..., Linear]
 
 
-def predictor(twin: Linear) -> Callable[..., Tensor]:
+def activity(twin: Linear, video: Tensor) -> Tensor:
     """Activity in the free frames, which follow the old ones."""
-
-    def predicted(*parts: Tensor) -> Tensor:
-        video = torch.cat(parts)[None]
-        return twin(video, torch.zeros(1, video.shape[1], 4))[0, -FREE:]
-
-    return predicted
+    return twin(video[None], torch.zeros(1, len(video), 4))[0, -FREE:]
 
 
 def alone(weight: Tensor) -> Trust:
@@ -37,7 +33,12 @@ def alone(weight: Tensor) -> Trust:
 def measured(twin: Linear, prior: VideoPrior, weight: Tensor) -> float:
     block = FreeBlock(prior, frames=FREE)
     found = greatest_curvature(
-        block, history=HISTORY, predict=predictor(twin), trusted=alone(weight), floor=FLOOR
+        block,
+        predictor(twin, block.basis, history=HISTORY, free=FREE),
+        torch.zeros(HISTORY + FREE, 4),
+        history=HISTORY,
+        trusted=alone(weight),
+        floor=FLOOR,
     )
     return float(found)
 
@@ -50,9 +51,9 @@ def exact(twin: Linear, prior: VideoPrior, weight: Tensor, *, level: float) -> f
 
     def objective(flat: Tensor) -> Tensor:
         u = flat.reshape(shape)
-        video = torch.cat([old, block.video(block.coefficients(u, past))])
+        video = torch.cat([old, block.basis.video(block.coefficients(u, past))])
         recorded = torch.full((FREE, NEURONS), level)
-        loss = surprise(predictor(twin)(video), recorded, alone(weight), floor=FLOOR)
+        loss = surprise(activity(twin, video), recorded, alone(weight), floor=FLOOR)
         return loss + u.square().sum() / 2
 
     size = FREE * prior.power.numel()

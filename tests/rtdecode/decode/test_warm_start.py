@@ -30,15 +30,14 @@ def some_memory(*, history: int = HISTORY, seed: int = 0) -> Memory:
     return Memory(
         u=normal(FREE, 2, 3),
         velocity=normal(FREE, 2, 3),
-        past=normal(2, 2, 3),
-        old=100 + normal(history, 3, 4),
+        past=normal(max(2, history), 2, 3),
     )
 
 
 def video_of(memory: Memory) -> torch.Tensor:
     """All frames that a memory stands for, oldest first."""
-    free = BLOCK.video(BLOCK.coefficients(memory.u, memory.past))
-    return torch.cat([memory.old, free])
+    free = BLOCK.coefficients(memory.u, memory.past)
+    return BLOCK.basis.video(torch.cat([memory.past, free]))
 
 
 def assert_alike(one: Memory, other: Memory) -> None:
@@ -73,7 +72,7 @@ def test_frames_that_stay_keep_their_video_and_their_motion(frames: int, seed: i
 def test_a_new_frame_is_the_prior_s_prediction() -> None:
     memory = some_memory()
     coefficients = BLOCK.coefficients(memory.u, memory.past)
-    expected = BLOCK.video((0.8 * coefficients[-1] + 0.1 * coefficients[-2])[None])
+    expected = BLOCK.basis.video((0.8 * coefficients[-1] + 0.1 * coefficients[-2])[None])
     moved = shifted(memory, BLOCK, frames=1)
     torch.testing.assert_close(video_of(moved)[-1:], expected)
     assert not moved.u[-1].any()
@@ -81,9 +80,10 @@ def test_a_new_frame_is_the_prior_s_prediction() -> None:
 
 
 @pytest.mark.parametrize("frames", [1, FREE, 9])
-def test_a_window_that_is_wholly_free_gets_no_history(frames: int) -> None:
-    moved = shifted(some_memory(history=0), BLOCK, frames=frames)
-    assert len(moved.old) == 0
+@pytest.mark.parametrize("history", [0, HISTORY])
+def test_the_past_keeps_its_length(frames: int, history: int) -> None:
+    memory = some_memory(history=history)
+    assert len(shifted(memory, BLOCK, frames=frames).past) == len(memory.past)
 
 
 def test_nothing_seen_is_the_mean_video() -> None:

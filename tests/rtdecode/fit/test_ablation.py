@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from rtdecode.decode.basis import cosine_basis
 from rtdecode.decode.noise import even_noise
-from rtdecode.decode.prior import VideoPrior, cosine_basis, fit_prior
+from rtdecode.decode.prior import VideoPrior, fit_prior
 from rtdecode.decode.twin import TwinSpec
 from rtdecode.decode.twins.linear import Linear
 from rtdecode.fit.ablation import ColdStart, without_prior
