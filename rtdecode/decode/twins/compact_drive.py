@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn.functional import elu
+from torch.nn.functional import elu, pad
 
 from rtdecode.decode.basis import Basis
 from rtdecode.decode.twins.bank import blur_matrix
@@ -148,8 +148,9 @@ class CompactDrive:
         return coarse
 
     def _second_layer_back(self, to_coarse: Coarse, known: _Known) -> Pooled:
-        to_spread = to_coarse.new_empty(self._spread_sides)
-        join_back(to_coarse.numpy(), known.coarse.numpy(), to_spread.numpy())
+        back = to_coarse * (known.coarse.clamp_max(0) + 1)
+        to_spread = back.new_empty(self._spread_sides)
+        join_back(pad(back, (0, 0, 0, 0, 1, 1, 1, 1)).numpy(), to_spread.numpy())
         to_pooled = to_spread.flatten(0, 2).flatten(1) @ self._taps.flatten(1).T
         return to_pooled.reshape(*self._coarse_sides, -1)
 

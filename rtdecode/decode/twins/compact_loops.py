@@ -76,10 +76,10 @@ def by_site_back(to_sites: F32, to_bank: F32) -> None:
     """Lay the gradient of `sites` out as that of `bank`."""
     rows, row_orders, frames, streams, cols, col_orders = to_bank.shape
     for y in range(rows):
-        for x in range(cols):
+        for down in range(row_orders):
             for frame in range(frames):
-                for down in range(row_orders):
-                    for stream in range(streams):
+                for stream in range(streams):
+                    for x in range(cols):
                         for across in range(col_orders):
                             value = to_sites[y, x, frame, down, stream, across]
                             to_bank[y, down, frame, stream, x, across] = value
@@ -192,19 +192,20 @@ def join(spread: F32, bias: F32, coarse: F32) -> None:
 
 
 @fused
-def join_back(to_coarse: F32, coarse: F32, to_spread: F32) -> None:
-    """Hand the gradient of `coarse` to each tap of `spread` that looked at a site."""
-    rows, cols, frames, features = coarse.shape
-    to_spread[:] = 0
+def join_back(to_coarse: F32, to_spread: F32) -> None:
+    """Hand the gradient of what `join` sums to each tap of `spread` that looked at a site.
+
+    `to_coarse` has one more site on each side, of zeros: nobody looks from there.
+    """
+    rows, cols, frames, _, _, features = to_spread.shape
     for y in range(rows):
         for x in range(cols):
             for frame in range(frames):
-                here, back = coarse[y, x, frame], to_coarse[y, x, frame]
-                for feature in range(features):
-                    back[feature] *= min(here[feature], _ZERO) + _ONE
-                for down in range(max(0, 1 - y), min(_SIDE, rows + 1 - y)):
-                    for across in range(max(0, 1 - x), min(_SIDE, cols + 1 - x)):
-                        to_spread[y + down - 1, x + across - 1, frame, down, across] = back
+                for down in range(_SIDE):
+                    for across in range(_SIDE):
+                        back = to_coarse[y + 2 - down, x + 2 - across, frame]
+                        for feature in range(features):
+                            to_spread[y, x, frame, down, across, feature] = back[feature]
 
 
 @fused
