@@ -143,8 +143,8 @@ class CompactDrive:
 
     def _second_layer(self, pooled: Pooled) -> Coarse:
         spread = (pooled.flatten(0, 2) @ self._taps.flatten(1)).reshape(self._spread_sides)
-        coarse = spread.new_empty(*self._coarse_sides, self._taps.shape[3])
-        join(spread.numpy(), self._twin.combine_bias.numpy(), coarse.numpy())
+        coarse = self._twin.combine_bias.repeat(*self._coarse_sides, 1)
+        join(spread.numpy(), coarse.numpy())
         return coarse
 
     def _second_layer_back(self, to_coarse: Coarse, known: _Known) -> Pooled:

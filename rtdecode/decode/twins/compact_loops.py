@@ -170,18 +170,17 @@ def divide_back(fine: F32, below: F32, to_pooled: F32, to_fine: F32, to_below: F
 
 
 @fused
-def join(spread: F32, bias: F32, coarse: F32) -> None:
-    """Second layer: at each site the sum of what each tap has of the site that it looks at.
+def join(spread: F32, coarse: F32) -> None:
+    """Second layer: add to each site what each tap has of the site that it looks at, and rectify.
 
     `spread` is (y, x, frame, tap down, tap across, feature): what the taps make of each site.
-    `coarse`, rectified, is (y, x, frame, feature). Outside the maps there is nothing.
+    `coarse`, which holds the bias, is (y, x, frame, feature). Outside the maps there is nothing.
     """
     rows, cols, frames, features = coarse.shape
     for y in range(rows):
         for x in range(cols):
             for frame in range(frames):
                 here = coarse[y, x, frame]
-                here[:] = bias
                 for down in range(max(0, 1 - y), min(_SIDE, rows + 1 - y)):
                     for across in range(max(0, 1 - x), min(_SIDE, cols + 1 - x)):
                         part = spread[y + down - 1, x + across - 1, frame, down, across]
