@@ -1,7 +1,9 @@
 """Loops of the compact twin's inversion that torch would spread over many passes of memory.
 
 Each is written once forward and once backward, over maps laid out (site, frame, feature), so
-that all frames that a neuron looks at lie side by side.
+that all frames that a neuron looks at lie side by side. No loop sums up and writes at once: which
+of its compiled forms runs, and with it the order of the sum, would depend on where in memory its
+arrays happen to lie.
 """
 
 import inspect
@@ -94,16 +96,14 @@ def bend(linear: F32, bent: F32, contrast: F32) -> None:
     sites, features = linear.shape
     half = features // 2
     for site in range(sites):
-        total = _ZERO
         for feature in range(half):
-            out = elu(linear[site, feature])
-            bent[site, feature] = out
-            total += abs(out)
+            bent[site, feature] = elu(linear[site, feature])
         for feature in range(half, features):
             value = linear[site, feature]
-            out = value * value / (_ONE + abs(value))
-            bent[site, feature] = out
-            total += out
+            bent[site, feature] = value * value / (_ONE + abs(value))
+        total = _ZERO
+        for feature in range(features):
+            total += abs(bent[site, feature])
         contrast[site] = total / np.float32(features)
 
 
@@ -163,9 +163,9 @@ def divide_back(fine: F32, below: F32, to_pooled: F32, to_fine: F32, to_below: F
                         to_fine[y, x, frame, feature] += part
                 factor, total = _ONE / below[y, x, frame], _ZERO
                 for feature in range(features):
-                    to_bent = to_fine[y, x, frame, feature] * factor
-                    to_fine[y, x, frame, feature] = to_bent
-                    total += to_bent * fine[y, x, frame, feature]
+                    to_fine[y, x, frame, feature] *= factor
+                for feature in range(features):
+                    total += to_fine[y, x, frame, feature] * fine[y, x, frame, feature]
                 to_below[y, x, frame] = -total
 
 
