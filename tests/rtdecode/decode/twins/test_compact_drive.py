@@ -54,19 +54,3 @@ def test_drive_and_gradient_are_those_of_the_twin(
     (expected_slope,) = torch.autograd.grad((expected * pull).sum(), free)
     largest = float(expected_slope.abs().max())
     torch.testing.assert_close(slope, expected_slope, rtol=1e-3, atol=1e-4 * largest)
-
-
-def test_it_is_the_same_to_the_last_bit_wherever_it_lies_in_memory() -> None:
-    twin, basis = frozen_twin(12, 16), some_basis(12, 16)
-    frames = 50 * torch.randn(20, 5, 8, generator=torch.Generator().manual_seed(4))
-    told: list[tuple[torch.Tensor, torch.Tensor]] = []
-    in_the_way: list[torch.Tensor] = []
-    for size in range(1, 20_000, 1_111):
-        in_the_way.append(torch.empty(size))
-        drive = CompactDrive(twin, basis, history=0, free=20, wanted=[15, 17, 19])
-        free = frames.clone().requires_grad_()
-        rate = drive(free, drive.before(free[:0]))
-        told.append((rate.detach(), torch.autograd.grad(rate.square().sum(), free)[0]))
-    for rate, slope in told[1:]:
-        assert (rate == told[0][0]).all()
-        assert (slope == told[0][1]).all()

@@ -1,5 +1,8 @@
 """The compiled loops give what NumPy and torch give, forward and backward."""
 
+from collections.abc import Callable, Sequence
+from itertools import permutations, product
+
 import numpy as np
 import pytest
 import torch
@@ -136,3 +139,56 @@ def test_the_second_layer_is_torch_s_convolution_both_ways() -> None:
     join_back(torch.nn.functional.pad(sloped, outside).numpy(), to_spread)
     found = torch.einsum("yxtdaf,hdaf->yxth", torch.from_numpy(to_spread), taps)
     np.testing.assert_allclose(found, wanted, rtol=1e-3, atol=1e-4)
+
+
+def side_by_side(
+    arrays: Sequence[np.ndarray], *, order: Sequence[int], gap: int
+) -> list[np.ndarray]:
+    """Copies of `arrays` in one block of memory, in `order`, with `gap` numbers between them."""
+    block = np.zeros(sum(array.size + gap for array in arrays), np.float32)
+    copies: dict[int, np.ndarray] = {}
+    start = 0
+    for place in order:
+        array = arrays[place]
+        copies[place] = block[start : start + array.size].reshape(array.shape)
+        copies[place][...] = array
+        start += array.size + gap
+    return [copies[place] for place in range(len(arrays))]
+
+
+CELLS = RNG.integers(0, 4, (NEURONS, 4))
+
+
+@pytest.mark.parametrize("features", [16, 48])
+@pytest.mark.parametrize(
+    ("loop", "shapes"),
+    [
+        (bend, [(1, 0), (1, 0), (1,)]),
+        (bend_back, [(1, 0), (1, 0), (1, 0), (1,)]),
+        (divide, [(2, 2, 3, 0), (2, 2, 3), (2, 2, 3, 0), (1, 1, 3, 0)]),
+        (divide_back, [(2, 2, 3, 0), (2, 2, 3), (1, 1, 3, 0), (2, 2, 3, 0), (2, 2, 3)]),
+        (join, [(2, 2, 1, 3, 3, 0), (2, 2, 1, 0)]),
+        (join_back, [(4, 4, 1, 0), (2, 2, 1, 3, 3, 0)]),
+        (
+            lambda maps, shares, weights, drive: look(maps, CELLS, shares, weights, drive),
+            [(4, 2, 0), (NEURONS, 4), (NEURONS, 0), (NEURONS, 2)],
+        ),
+        (
+            lambda to_drive, shares, weights, to_maps: look_back(
+                to_drive, CELLS, shares, weights, to_maps
+            ),
+            [(NEURONS, 2), (NEURONS, 4), (NEURONS, 0), (4, 2, 0)],
+        ),
+    ],
+    ids="bend bend_back divide divide_back join join_back look look_back".split(),
+)
+def test_the_last_bit_does_not_depend_on_where_arrays_lie(
+    loop: Callable[..., None], shapes: list[tuple[int, ...]], features: int
+) -> None:
+    arrays = [normal(*(side or features for side in shape)) for shape in shapes]
+    told: set[bytes] = set()
+    for order, gap in product(permutations(range(len(arrays))), [0, 1, 16, 1000]):
+        copies = side_by_side(arrays, order=order, gap=gap)
+        loop(*copies)
+        told.add(b"".join(copy.tobytes() for copy in copies))
+    assert len(told) == 1
