@@ -39,3 +39,12 @@ def cosine_basis(size: int, *, kept: int) -> Float[Tensor, "kept size"]:
     basis *= math.sqrt(2 / size)
     basis[0] *= math.sqrt(0.5)
     return basis.float()
+
+
+def cosine_frequency(
+    kept_rows: int, kept_cols: int, *, rows_px: int, cols_px: int
+) -> Float[Tensor, "krow kcol"]:
+    """Spatial frequency of products of `cosine_basis` functions, in cycles per pixel."""
+    down = torch.arange(kept_rows)[:, None] / (2 * rows_px)
+    across = torch.arange(kept_cols)[None, :] / (2 * cols_px)
+    return torch.sqrt(down**2 + across**2)

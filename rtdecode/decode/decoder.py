@@ -11,6 +11,7 @@ from torch import Tensor
 from rtdecode.decode.inverter import Inverter, Observed
 from rtdecode.decode.noise import Noise, even_noise
 from rtdecode.decode.prior import VideoPrior
+from rtdecode.decode.shrinkage import shown_share
 from rtdecode.decode.twin import Twin
 from rtdecode.decode.window import Window
 from rtdecode.schema.config.decode import DecodeConfig
@@ -64,6 +65,7 @@ class Decoder:
             window_frames=config.window_frames,
             free_frames=config.free_frames_used,
             tau=config.tau,
+            share=shown_share(prior).to(device),
         )
         self._sd = np.zeros((1, *prior.mean.shape), np.float32) if sd is None else sd.numpy()
         self._first: int | None = None

@@ -45,7 +45,8 @@ class Inverter:
     longer steps would be stable: few steps a frame that are this small keep the past from being
     thrown away.
 
-    A twin with a pace is compared at every pace-th frame, which costs that much less.
+    A twin with a pace is compared at every pace-th frame, which costs that much less. `share` is
+    what a result tells of the amplitude of each coefficient: all of it, unless it is given.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class Inverter:
         window_frames: int,
         free_frames: int,
         tau: float | None = None,
+        share: Float[Tensor, "krow kcol"] | None = None,
     ) -> None:
         self._noise = noise
         self._block = FreeBlock(prior, frames=free_frames)
@@ -65,6 +67,7 @@ class Inverter:
         self._predictor = predictor(twin, prior.basis, history=self._history, free=free_frames)
         self._objective = prior.mean.new_zeros(())
         self._moved = 0
+        self._share = torch.ones_like(prior.power) if share is None else share
         self.forget()
         mean = torch.tensor(twin.spec.behaviour_mean, device=prior.mean.device)
         self._rate = 1 / greatest_curvature(
@@ -123,7 +126,7 @@ class Inverter:
         """
         memory = self._memory
         known = torch.cat([memory.past, self._block.coefficients(memory.u, memory.past)])
-        video = self._block.basis.video(known[-back - 1 :]).clamp(_BLACK, _WHITE)
+        video = self._block.basis.video(self._share * known[-back - 1 :]).clamp(_BLACK, _WHITE)
         return video.cpu().numpy(), float(self._objective)
 
     @property

@@ -19,7 +19,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from rtdecode.decode.basis import Basis, cosine_basis
+from rtdecode.decode.basis import Basis, cosine_basis, cosine_frequency
 from rtdecode.schema.errors import MissingFileError, ShapeError, UnreadableFileError
 
 PRIOR_FILE = "prior.safetensors"
@@ -144,9 +144,9 @@ def _ring_weights(
     kept_rows: int, kept_cols: int, *, screen: tuple[int, int]
 ) -> Float[Tensor, "ring krow kcol"]:
     """Soft membership of each frequency in rings spaced evenly in log frequency."""
-    row = torch.arange(kept_rows)[:, None] / (2 * screen[0])
-    col = torch.arange(kept_cols)[None, :] / (2 * screen[1])
-    height = torch.log(torch.sqrt(row**2 + col**2) + 0.5 / (2 * max(screen)))
+    rows_px, cols_px = screen
+    frequency = cosine_frequency(kept_rows, kept_cols, rows_px=rows_px, cols_px=cols_px)
+    height = torch.log(frequency + 0.5 / (2 * max(screen)))
     centre = torch.linspace(float(height.min()), float(height.max()), _RINGS)
     width = centre[1] - centre[0]
     return (1 - (height[None] - centre[:, None, None]).abs() / width).clamp_min(0)

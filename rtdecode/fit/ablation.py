@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from rtdecode.decode.inverter import Inverter
 from rtdecode.decode.prior import VideoPrior
+from rtdecode.decode.shrinkage import shown_share
 from rtdecode.fit.methods import FittedTwin
 from rtdecode.fit.trial import Trial
 from rtdecode.schema.config.decode import DecodeConfig
@@ -55,6 +56,7 @@ class ColdStart:
             window_frames=window,
             free_frames=free,
             tau=self.config.tau,
+            share=shown_share(self.fitted.prior),
         )
         for end in range(window, len(video) + 1):
             inverter.forget()

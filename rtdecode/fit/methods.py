@@ -12,6 +12,7 @@ from rtdecode.decode.decoder import Decoder
 from rtdecode.decode.inverter import Inverter
 from rtdecode.decode.noise import Noise
 from rtdecode.decode.prior import VideoPrior
+from rtdecode.decode.shrinkage import shown_share
 from rtdecode.decode.twin import Twin
 from rtdecode.fit.reference import passes_per_frame, reference_video
 from rtdecode.fit.ridge import Ridge
@@ -151,6 +152,7 @@ class Offline:
             window_frames=frames,
             free_frames=frames,
             tau=self.tau,
+            share=shown_share(fitted.prior),
         )
         observed = inverter.observed(
             torch.from_numpy(trial.responses),

@@ -1,0 +1,59 @@
+"""What is coarse goes out whole, of what is fine a half, and the window itself keeps all."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from scipy.fft import dctn
+
+from rtdecode.decode.inverter import Inverter
+from rtdecode.decode.noise import Noise
+from rtdecode.decode.prior import VideoPrior
+from rtdecode.decode.shrinkage import EDGE_CYCLES_PER_PX, FINE_SHARE, shown_share
+from rtdecode.decode.twins.linear import Linear
+
+
+def screen(rows_px: int, cols_px: int, *, kept: tuple[int, int]) -> VideoPrior:
+    power = torch.ones(kept)
+    return VideoPrior(torch.zeros(rows_px, cols_px), power, torch.zeros(1, *kept), power)
+
+
+def test_a_uniform_frame_is_shown_as_it_is_and_the_finest_pattern_at_the_fine_share() -> None:
+    share = shown_share(screen(36, 64, kept=(18, 32)))
+    assert share[0, 0] == 1
+    assert float(share[-1, -1]) == pytest.approx(FINE_SHARE, abs=1e-3)
+
+
+def test_the_share_falls_with_spatial_frequency_alone() -> None:
+    share = shown_share(screen(64, 64, kept=(32, 32)))
+    torch.testing.assert_close(share, share.T)
+    assert (share.diff(dim=1) <= 0).all()
+    # a pattern of 3 periods on 50 px, 0.06 cycles/px, is coarse; one of 12 periods is not
+    across = shown_share(screen(50, 50, kept=(25, 25)))[0]
+    assert float(across[6]) == pytest.approx(1, abs=5e-3)
+    assert float(across[24]) == pytest.approx(FINE_SHARE, abs=5e-3)
+
+
+def test_half_of_what_can_be_lost_is_lost_at_the_edge() -> None:
+    cols_px = round(6 / EDGE_CYCLES_PER_PX)
+    share = shown_share(screen(10, cols_px, kept=(1, 13)))
+    assert float(share[0, 12]) == pytest.approx((1 + FINE_SHARE) / 2)
+
+
+def test_a_result_tells_its_share_of_each_coefficient_and_the_window_keeps_all(
+    twin: Linear, prior: VideoPrior, noise: Noise
+) -> None:
+    grey = replace(prior, mean=torch.full_like(prior.mean, 120.0))
+    share = torch.linspace(0, 1, prior.power.numel()).reshape_as(prior.power)
+    told = []
+    for shown in (None, share):
+        inverter = Inverter(twin, grey, noise, window_frames=6, free_frames=4, share=shown)
+        for activity in (11.0, 13.0):
+            recorded = torch.full((4, 7), activity)
+            inverter.improve(inverter.observed(recorded, torch.ones(4, 7), torch.zeros(6, 4)))
+            inverter.advance(1)
+        told.append(inverter.result(back=5)[0] - 120)
+    whole, shared = (dctn(video, axes=(1, 2), norm="ortho")[:, :4, :5] for video in told)
+    assert np.abs(whole).max() > 1
+    np.testing.assert_allclose(shared, share.numpy() * whole, atol=1e-3)
