@@ -130,9 +130,22 @@ def test_a_batch_that_the_free_part_can_hold_is_inverted_once(
     assert clock.now_ms - begun_ms == looks_for_one_inversion
 
 
-def test_it_shows_what_explains_the_activity(
-    make_decoder: MakeDecoder, make_stream: MakeStream, twin: Linear, prior: VideoPrior
+@pytest.fixture
+def show_all(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """From when it is called on, decoders show what is fine whole, as their window holds it."""
+    return lambda: monkeypatch.setattr(
+        decoder_module, "shown_share", lambda prior: torch.ones_like(prior.power)
+    )
+
+
+def test_its_window_holds_what_explains_the_activity(
+    make_decoder: MakeDecoder,
+    make_stream: MakeStream,
+    twin: Linear,
+    prior: VideoPrior,
+    show_all: Callable[[], None],
 ) -> None:
+    show_all()
     items = make_stream(range(30))
     out = one_by_one(make_decoder(CONFIG.model_copy(update={"steps": 8, "tau": 50.0})), items)
     shown = torch.tensor(np.stack([frame.luminance for frame in out]))[None]
@@ -140,19 +153,19 @@ def test_it_shows_what_explains_the_activity(
     heard = np.stack([item.responses.activity for item in items[: len(out)]])
     explained = twin(shown, still)[0].numpy()
     at_first = twin(prior.mean.expand_as(shown), still)[0].numpy()
-    assert np.square(explained - heard)[8:].mean() < 0.4 * np.square(at_first - heard)[8:].mean()
+    assert np.square(explained - heard)[8:].mean() < 0.2 * np.square(at_first - heard)[8:].mean()
 
 
 def test_of_what_is_fine_it_shows_the_share_that_is_to_be_believed(
     make_decoder: MakeDecoder,
     make_stream: MakeStream,
     prior: VideoPrior,
-    monkeypatch: pytest.MonkeyPatch,
+    show_all: Callable[[], None],
 ) -> None:
     items = make_stream(range(12))
     share = shown_share(prior).numpy()
     told = cosines(one_by_one(make_decoder(), items), prior)
-    monkeypatch.setattr(decoder_module, "shown_share", lambda prior: torch.ones_like(prior.power))
+    show_all()
     whole = cosines(one_by_one(make_decoder(), items), prior)
     assert share.min() < 0.6
     assert np.abs(whole).max() > 10
