@@ -26,7 +26,7 @@ from rich.table import Table
 
 from rtdecode.commands.console import errors_told
 from rtdecode.runtime.clock import HostClock
-from rtdecode.schema.config.fit import TrainingConfig
+from rtdecode.schema.config.fit import READOUT_STEPS, STEPS, TrainingConfig
 
 app = typer.Typer(no_args_is_help=True, help="Fit twins, baselines and masks to a session.")
 
@@ -74,7 +74,10 @@ def twin(
     ] = "compact",
     core: Annotated[Path | None, typer.Option(help="fit only a readout to this twin")] = None,
     seed: Seed = 0,
-    steps: Annotated[int, typer.Option(help="gradient steps", min=50)] = 500,
+    steps: Annotated[
+        int | None,
+        typer.Option(help=f"gradient steps; {STEPS}, or {READOUT_STEPS} for a readout", min=50),
+    ] = None,
     max_minutes: Minutes = None,
     threads: Threads = 0,
 ) -> None:
@@ -88,9 +91,10 @@ def twin(
 
         check_model(model)
         prepare_process(threads=threads_used(threads))
-        config = TrainingConfig(seed=seed, steps=steps, max_minutes=max_minutes)
+        wanted = steps or (STEPS if core is None else READOUT_STEPS)
+        config = TrainingConfig(seed=seed, steps=wanted, max_minutes=max_minutes)
         with progress_shown(console) as shown:
-            task = shown.add_task("training", total=steps, told="")
+            task = shown.add_task("training", total=wanted, told="")
 
             def report(now: Step) -> None:
                 told = f"loss {now.loss:.4f}, r {now.best_r:.3f}, {now.eta_s / 60:.1f} min to go"
@@ -179,7 +183,7 @@ def demo_mouse(
     session: Annotated[Path | None, typer.Option(help="keep the recording here")] = None,
     neurons: Annotated[int | None, typer.Option(help="instead of the demo's number", min=1)] = None,
     seed: Seed = 1,
-    steps: Annotated[int, typer.Option(help="gradient steps", min=50)] = 500,
+    steps: Annotated[int, typer.Option(help="gradient steps", min=50)] = STEPS,
     trials: Annotated[int, typer.Option(help="training trials of 30 s", min=1)] = 40,
     max_minutes: Minutes = None,
     threads: Threads = 0,

@@ -4,13 +4,16 @@ from pydantic import model_validator
 
 from rtdecode.schema.config.section import Count, Fraction, Index, NotNegative, Positive, Section
 
+STEPS, READOUT_STEPS = 1500, 400
+"""Gradient steps for all of a twin, and for a readout to filters that exist."""
+
 
 class TrainingConfig(Section):
     """Stochastic gradient descent on a recorded session; the defaults fit 20 minutes of data."""
 
     seed: int = 0
     """Of the first weights, the cuts and their order."""
-    steps: Count = 500
+    steps: Count = STEPS
     """Gradient steps."""
     batch: Count = 5
     """Crops of a step."""

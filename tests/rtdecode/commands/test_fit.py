@@ -1,5 +1,6 @@
 """From a session folder to what is fitted to it; a wrong folder is said in one sentence."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,19 @@ def test_a_twin_is_trained_and_how_well_it_predicts_is_said(
     assert load_twin(tmp_path / "t").spec.neurons == 12
     assert "single-trial r" in done.stdout
     assert (tmp_path / "t" / "training.json").read_text().count('"seed": 2') == 1
+
+
+def test_a_readout_takes_fewer_steps_than_a_whole_twin(
+    blob_session: SensoriumFolder, blob_twin: Path, tmp_path: Path
+) -> None:
+    asked: list[dict[str, object]] = [{}, {"core": blob_twin}]
+    steps = []
+    for place, core in enumerate(asked):
+        out = tmp_path / str(place)
+        done = told("twin", data=blob_session.folder, out=out, max_minutes=0.05, **core)
+        assert done.exit_code == 0, done.output
+        steps.append(json.loads((out / "training.json").read_text())["config"]["steps"])
+    assert steps == [1500, 400]
 
 
 def test_a_linear_decoder_is_fitted_and_its_penalty_is_marked(
