@@ -130,12 +130,9 @@ def test_a_batch_that_the_free_part_can_hold_is_inverted_once(
     assert clock.now_ms - begun_ms == looks_for_one_inversion
 
 
-@pytest.fixture
-def show_all(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
-    """From when it is called on, decoders show what is fine whole, as their window holds it."""
-    return lambda: monkeypatch.setattr(
-        decoder_module, "shown_share", lambda prior: torch.ones_like(prior.power)
-    )
+def show_all(patch: pytest.MonkeyPatch) -> None:
+    """From now on, decoders show what is fine whole, as their window holds it."""
+    patch.setattr(decoder_module, "shown_share", lambda prior: torch.ones_like(prior.power))
 
 
 def test_its_window_holds_what_explains_the_activity(
@@ -143,9 +140,9 @@ def test_its_window_holds_what_explains_the_activity(
     make_stream: MakeStream,
     twin: Linear,
     prior: VideoPrior,
-    show_all: Callable[[], None],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    show_all()
+    show_all(monkeypatch)
     items = make_stream(range(30))
     out = one_by_one(make_decoder(CONFIG.model_copy(update={"steps": 8, "tau": 50.0})), items)
     shown = torch.tensor(np.stack([frame.luminance for frame in out]))[None]
@@ -160,12 +157,12 @@ def test_of_what_is_fine_it_shows_the_share_that_is_to_be_believed(
     make_decoder: MakeDecoder,
     make_stream: MakeStream,
     prior: VideoPrior,
-    show_all: Callable[[], None],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     items = make_stream(range(12))
     share = shown_share(prior).numpy()
     told = cosines(one_by_one(make_decoder(), items), prior)
-    show_all()
+    show_all(monkeypatch)
     whole = cosines(one_by_one(make_decoder(), items), prior)
     assert share.min() < 0.6
     assert np.abs(whole).max() > 10
