@@ -15,7 +15,7 @@ from rtdecode.decode.predictor import Predict, predictor
 from rtdecode.decode.prior import VideoPrior
 from rtdecode.decode.step_size import greatest_curvature
 from rtdecode.decode.twin import Twin
-from rtdecode.decode.warm_start import Memory, fresh_memory, shifted
+from rtdecode.decode.warm_start import Memory, begun_from, fresh_memory, shifted
 
 F32 = NDArray[np.float32]
 _MOMENTUM = 0.6
@@ -102,6 +102,10 @@ class Inverter:
         self._memory = shifted(self._memory, self._block, frames=frames)
         self._moved += frames
 
+    def begin_newest(self, coefficients: Float[Tensor, "krow kcol"]) -> None:
+        """Let the newest frame start from `coefficients` instead of the prior's prediction."""
+        self._memory = begun_from(self._memory, self._block, coefficients)
+
     def improve(self, observed: Observed) -> None:
         """One step; its cost is one pass forward and one backward through the twin."""
         memory = self._memory
@@ -128,6 +132,11 @@ class Inverter:
         known = torch.cat([memory.past, self._block.coefficients(memory.u, memory.past)])
         video = self._block.basis.video(self._share * known[-back - 1 :]).clamp(_BLACK, _WHITE)
         return video.cpu().numpy(), float(self._objective)
+
+    @property
+    def prior(self) -> VideoPrior:
+        """In whose coefficients video is told."""
+        return self._block.prior
 
     @property
     def _old(self) -> Float[Tensor, "history krow kcol"]:

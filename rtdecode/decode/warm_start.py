@@ -1,6 +1,6 @@
 """What an inversion remembers, and how it moves on when the window does."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float
@@ -48,3 +48,13 @@ def shifted(memory: Memory, block: FreeBlock, *, frames: int) -> Memory:
         velocity=torch.cat([memory.velocity[frames:], added]),
         past=torch.cat([memory.past, settled])[frames:],
     )
+
+
+def begun_from(
+    memory: Memory, block: FreeBlock, coefficients: Float[Tensor, "krow kcol"]
+) -> Memory:
+    """The same state with the newest frame at `coefficients`; all others keep their video."""
+    newest = block.coefficients(memory.u, memory.past)[-1]
+    u = memory.u.clone()
+    u[-1] += (coefficients - newest) / block.prior.innovation_sd
+    return replace(memory, u=u)

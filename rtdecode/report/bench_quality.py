@@ -12,7 +12,7 @@ from rtdecode.decode.noise import NOISE_FILE
 from rtdecode.decode.prior import PRIOR_FILE
 from rtdecode.decode.twin_folder import twin_hash
 from rtdecode.evaluate.metrics import ClipScores
-from rtdecode.fit.ablation import ColdStart, without_prior
+from rtdecode.fit.ablation import cold_start, without_guess, without_prior
 from rtdecode.fit.datasets.opening import open_video_session
 from rtdecode.fit.datasets.video_session import VideoSession
 from rtdecode.fit.mean_frame import mean_frame_of
@@ -122,7 +122,8 @@ def _online_rungs(ladder: Ladder, rungs: Rungs) -> None:
         if steps != STEP_COUNT:
             ladder.run("online", Online(one, online_config(lag_frames=LAG, steps=steps)))
     usual = online_config(lag_frames=LAG, steps=STEP_COUNT)
-    ladder.run("online, cold start", ColdStart(one[0], usual))
+    ladder.run("online, cold start", cold_start(one[0], usual))
+    ladder.run("online, no linear guess", without_guess(one[0], usual))
     ladder.run("online, no prior", Online([without_prior(one[0])], usual))
     ladder.run("online, noise-free", Online(one, usual), kind=Input.PREDICTED)
     if _has_traces(ladder.data):

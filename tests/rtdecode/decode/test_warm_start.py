@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from rtdecode.decode.free_block import FreeBlock
 from rtdecode.decode.prior import VideoPrior
-from rtdecode.decode.warm_start import Memory, fresh_memory, shifted
+from rtdecode.decode.warm_start import Memory, begun_from, fresh_memory, shifted
 
 FREE, HISTORY = 5, 3
 FLAT = VideoPrior(
@@ -90,3 +90,14 @@ def test_nothing_seen_is_the_mean_video() -> None:
     memory = fresh_memory(BLOCK, history=HISTORY)
     assert (video_of(memory) == 100).all()
     assert len(video_of(memory)) == HISTORY + FREE
+
+
+@given(seed=st.integers(0, 20))
+def test_a_newest_frame_that_is_begun_anew_is_the_only_one_that_changes(seed: int) -> None:
+    memory = some_memory(seed=seed)
+    wanted = torch.randn(2, 3, generator=torch.Generator().manual_seed(seed + 100))
+    begun = begun_from(memory, BLOCK, wanted)
+    now, before = video_of(begun), video_of(memory)
+    torch.testing.assert_close(now[:-1], before[:-1])
+    torch.testing.assert_close(now[-1:], BLOCK.basis.video(wanted[None]), atol=1e-3, rtol=1e-4)
+    torch.testing.assert_close(begun.velocity, memory.velocity)

@@ -7,11 +7,12 @@ import pytest
 import torch
 
 from rtdecode.decode.basis import cosine_basis
+from rtdecode.decode.inverter import Inverter
 from rtdecode.decode.noise import even_noise
 from rtdecode.decode.prior import VideoPrior, fit_prior
 from rtdecode.decode.twin import TwinSpec
 from rtdecode.decode.twins.linear import Linear
-from rtdecode.fit.ablation import ColdStart, without_prior
+from rtdecode.fit.ablation import ByWindows, cold_start, without_guess, without_prior
 from rtdecode.fit.methods import FittedTwin, Online
 from rtdecode.fit.trial import Trial
 from rtdecode.schema.config.decode import DecodeConfig
@@ -69,12 +70,11 @@ def test_without_the_prior_contrast_and_mean_stay() -> None:
     assert float(flat.autoregression.abs().max()) == 0
 
 
-def test_a_cold_start_gives_the_frames_of_full_windows() -> None:
-    model = fitted()
-    config = DecodeConfig(window_frames=8, free_frames=6, lag_frames=2, steps=2)
-    video = ColdStart(model, config).video(trial(model))
-    given = np.isfinite(video).all((1, 2))
-    assert given.tolist() == [False] * 5 + [True] * (FRAMES - 7) + [False] * 2
+def test_between_windows_the_live_decoder_moves_on_by_a_frame_and_no_more() -> None:
+    model, config = fitted(), DecodeConfig(window_frames=8, free_frames=6, lag_frames=2, steps=2)
+    by_windows = ByWindows(model, config, begin=lambda inverter: inverter.advance(1))
+    live = Online([model], config).video(trial(model))
+    np.testing.assert_allclose(by_windows.video(trial(model)), live, atol=1e-3)
 
 
 def test_a_cold_start_knows_nothing_of_what_came_before_its_window() -> None:
@@ -82,7 +82,26 @@ def test_a_cold_start_knows_nothing_of_what_came_before_its_window() -> None:
     shown = trial(model)
     disturbed = replace(shown, responses=shown.responses.copy())
     disturbed.responses[:10] = 0
-    cold = [ColdStart(model, config).video(one)[15:28] for one in (shown, disturbed)]
+    cold = [cold_start(model, config).video(one)[15:28] for one in (shown, disturbed)]
     np.testing.assert_array_equal(*cold)
     warm = [Online([model], config).video(one)[15:28] for one in (shown, disturbed)]
     assert np.abs(warm[0] - warm[1]).max() > 1
+
+
+def test_without_a_guess_a_new_frame_starts_from_the_mean_and_old_ones_stay() -> None:
+    model, config = fitted(), DecodeConfig(window_frames=8, free_frames=6, lag_frames=0, steps=1)
+    shown = trial(model)
+    started: list[list[np.ndarray]] = []
+
+    def watch(inverter: Inverter) -> None:
+        before = inverter.result(back=4)[0]
+        without_guess(model, config).begin(inverter)
+        started.append([before, inverter.result(back=5)[0]])
+
+    ByWindows(model, config, begin=watch).video(shown)
+    for before, after in started[1:]:
+        np.testing.assert_allclose(after[:-1], before, atol=1e-3)
+        np.testing.assert_allclose(after[-1], model.prior.mean, atol=1e-3)
+    usual = Online([model], config).video(shown)
+    less = without_guess(model, config).video(shown)
+    assert np.abs(less - shown.truth).mean() > np.abs(usual - shown.truth).mean()

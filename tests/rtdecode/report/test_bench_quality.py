@@ -103,6 +103,7 @@ def test_every_rung_is_there_once(climbed: tuple[list[dict[str, Any]], Path]) ->
         "ridge",
         "online",
         "online, cold start",
+        "online, no linear guess",
         "online, no prior",
         "online, noise-free",
         "online, 1/4 of the neurons",
