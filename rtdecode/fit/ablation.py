@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from rtdecode.decode.inverter import Inverter
 from rtdecode.decode.prior import VideoPrior
-from rtdecode.decode.shrinkage import shown_share
 from rtdecode.fit.methods import FittedTwin
 from rtdecode.fit.trial import Trial
+from rtdecode.fit.windows import inverted_windows, moved_on
 from rtdecode.schema.config.decode import DecodeConfig
 
 F32 = NDArray[np.float32]
@@ -40,7 +40,7 @@ def without_guess(fitted: FittedTwin, config: DecodeConfig) -> "ByWindows":
 
 
 def _move_on_to_the_mean(inverter: Inverter) -> None:
-    inverter.advance(1)
+    moved_on(inverter)
     inverter.begin_newest(torch.zeros_like(inverter.prior.power))
 
 
@@ -48,7 +48,7 @@ def _move_on_to_the_mean(inverter: Inverter) -> None:
 class ByWindows:
     """The live decoder's inverter, frame by frame, with something else between two windows.
 
-    begin: makes the inverter ready for the next window; the live decoder's way is `advance(1)`.
+    begin: makes the inverter ready for the next window; the live decoder's way is `moved_on`.
     """
 
     fitted: FittedTwin
@@ -67,36 +67,8 @@ class ByWindows:
         return float(self.config.steps)
 
     def video(self, trial: Trial) -> F32:
-        video = np.full(trial.truth.shape, np.nan, np.float32)
-        window, free, lag = (
-            self.config.window_frames,
-            self.config.free_frames_used,
-            self.config.lag_frames,
-        )
-        inverter = Inverter(
-            self.fitted.twin,
-            self.fitted.prior,
-            self.fitted.noise,
-            window_frames=window,
-            free_frames=free,
-            tau=self.config.tau,
-            share=shown_share(self.fitted.prior),
-        )
-        # Before its first frame the window holds nothing that was measured, as it does live.
-        responses, valid = (
-            np.pad(array, ((window - 1, 0), (0, 0))) for array in (trial.responses, trial.valid)
-        )
-        behaviour = np.pad(trial.behaviour, ((window - 1, 0), (0, 0)), mode="edge")
-        for newest in range(len(video)):
-            self.begin(inverter)
-            end = newest + window
-            seen = inverter.observed(
-                torch.from_numpy(responses[end - free : end]),
-                torch.from_numpy(valid[end - free : end].astype(np.float32)),
-                torch.from_numpy(behaviour[end - window : end]),
-            )
-            for _ in range(self.config.steps):
-                inverter.improve(seen)
+        video, lag = np.full(trial.truth.shape, np.nan, np.float32), self.config.lag_frames
+        for newest, inverter in inverted_windows(self.fitted, self.config, trial, begin=self.begin):
             if newest >= lag:
                 video[newest - lag] = inverter.result(back=lag)[0][0]
         return video

@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -20,11 +21,14 @@ from rtdecode.decode.twin_folder import load_twin, save_twin
 from rtdecode.decode.twins.compact import DEFAULT_SIZES, Compact
 from rtdecode.fit.checkpoint import FILE
 from rtdecode.fit.datasets.video_session import TRAIN, VALIDATION, VideoSession
+from rtdecode.fit.held_out_error import calibrated_sd
 from rtdecode.fit.machines import Machines
+from rtdecode.fit.methods import FittedTwin
 from rtdecode.fit.positions import receptive_field_centers
 from rtdecode.fit.start import fresh_compact, with_core
 from rtdecode.fit.survey import Survey, survey
 from rtdecode.fit.training import Outcome, Progress, Training
+from rtdecode.fit.trial import Input, trials_of
 from rtdecode.schema.config.fit import TrainingConfig
 from rtdecode.schema.errors import UnknownModelError, UnreadableFileError
 from rtdecode.schema.interfaces import Clock
@@ -33,6 +37,8 @@ MODELS = ("compact",)
 REPORT = "training.json"
 _TRIALS = 60
 """Of a tier, at most, from which prior and noise are measured."""
+_TRIALS_DECODED = 8
+"""At most, by which the size of errors is measured: half a minute for 2,000 neurons."""
 
 
 def fit_compact(
@@ -85,7 +91,7 @@ def fit_compact(
         noise = fit_noise(twin.cpu(), trials_of_tier(data, VALIDATION), trials_of_tier(data, TRAIN))
         save_prior(prior, out)
         save_noise(noise, out)
-        save_posterior_sd(posterior_sd(twin.requires_grad_(False), prior, noise), out)
+        save_posterior_sd(_sd(FittedTwin(twin.requires_grad_(False), prior, noise), data), out)
         save_twin(twin, out)
         _write_report(out, outcome, config)
         training.discard_checkpoint()
@@ -143,6 +149,13 @@ def _spec(
         },
         training_clips=found.clip_hashes,
     )
+
+
+def _sd(fitted: FittedTwin, data: VideoSession) -> Tensor:
+    """Standard deviation of a pixel by the age of a frame, as large as errors really are."""
+    sd = posterior_sd(fitted.twin, fitted.prior, fitted.noise)
+    held_out = islice(trials_of(data, VALIDATION, Input.RESPONSES), _TRIALS_DECODED)
+    return calibrated_sd(sd, fitted, held_out)
 
 
 def _compact(folder: Path) -> Compact:

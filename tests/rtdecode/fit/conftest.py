@@ -1,6 +1,9 @@
-"""What the tests of fitting share: one thread, a mouse that sees still images, data with holes."""
+"""What the tests of fitting share: one thread, simple mice, data with holes."""
 
+import runpy
 from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +13,10 @@ from rtdecode.decode.twin import TwinSpec
 from rtdecode.decode.twins.still import Still
 from rtdecode.fit.datasets.sensorium import SensoriumFolder
 from rtdecode.fit.datasets.video_session import Stretch
+from rtdecode.fit.methods import FittedTwin
+from rtdecode.fit.trial import Trial
+
+LINEAR_MOUSE = runpy.run_path(str(Path(__file__).parent / "linear_mouse.py"))
 
 
 @pytest.fixture(autouse=True)
@@ -58,3 +65,16 @@ class Holed(SensoriumFolder):
 def holed_session(blob_session: SensoriumFolder) -> SensoriumFolder:
     """`blob_session` with holes."""
     return Holed(blob_session.folder)
+
+
+@pytest.fixture
+def linear_mouse() -> FittedTwin:
+    """40 linear neurons; see `linear_mouse.py`."""
+    fitted: FittedTwin = LINEAR_MOUSE["linear_mouse"]()
+    return fitted
+
+
+@pytest.fixture
+def watch(linear_mouse: FittedTwin) -> Callable[..., Trial]:
+    """Makes trials of the linear mouse."""
+    return partial(LINEAR_MOUSE["watched"], linear_mouse)
