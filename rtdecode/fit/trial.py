@@ -65,6 +65,12 @@ def trials_of(
         yield trial
 
 
+def first_frames(trial: Trial, frames: int) -> Trial:
+    """The same trial, ended after `frames` frames."""
+    told = ("responses", "valid", "behaviour", "truth")
+    return replace(trial, **{name: getattr(trial, name)[:frames] for name in told})
+
+
 def with_neurons(trial: Trial, kept: NDArray[np.bool_]) -> Trial:
     """The same trial with the neurons outside `kept` missing, not silent."""
     return replace(trial, valid=trial.valid & kept)

@@ -21,14 +21,14 @@ from rtdecode.decode.twin_folder import load_twin, save_twin
 from rtdecode.decode.twins.compact import DEFAULT_SIZES, Compact
 from rtdecode.fit.checkpoint import FILE
 from rtdecode.fit.datasets.video_session import TRAIN, VALIDATION, VideoSession
-from rtdecode.fit.held_out_error import calibrated_sd
+from rtdecode.fit.held_out_error import calibrated_sd, contrast_of
 from rtdecode.fit.machines import Machines
 from rtdecode.fit.methods import FittedTwin
 from rtdecode.fit.positions import receptive_field_centers
 from rtdecode.fit.start import fresh_compact, with_core
 from rtdecode.fit.survey import Survey, survey
 from rtdecode.fit.training import Outcome, Progress, Training
-from rtdecode.fit.trial import Input, trials_of
+from rtdecode.fit.trial import Input, first_frames, trials_of
 from rtdecode.schema.config.fit import TrainingConfig
 from rtdecode.schema.errors import UnknownModelError, UnreadableFileError
 from rtdecode.schema.interfaces import Clock
@@ -37,8 +37,8 @@ MODELS = ("compact",)
 REPORT = "training.json"
 _TRIALS = 60
 """Of a tier, at most, from which prior and noise are measured."""
-_TRIALS_DECODED = 8
-"""At most, by which the size of errors is measured: half a minute for 2,000 neurons."""
+_TRIALS_DECODED, _FRAMES_DECODED = 20, 150
+"""At most, by which the size of errors is measured. Clips differ more than the parts of one do."""
 
 
 def fit_compact(
@@ -155,7 +155,12 @@ def _sd(fitted: FittedTwin, data: VideoSession) -> Tensor:
     """Standard deviation of a pixel by the age of a frame, as large as errors really are."""
     sd = posterior_sd(fitted.twin, fitted.prior, fitted.noise)
     held_out = islice(trials_of(data, VALIDATION, Input.RESPONSES), _TRIALS_DECODED)
-    return calibrated_sd(sd, fitted, held_out)
+    return calibrated_sd(
+        sd,
+        fitted,
+        (first_frames(trial, _FRAMES_DECODED) for trial in held_out),
+        contrast=contrast_of(training_videos(data), fitted.prior.mean.numpy()),
+    )
 
 
 def _compact(folder: Path) -> Compact:

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from rtdecode.decode.twin import TwinSpec
 from rtdecode.fit.datasets.sensorium import SensoriumFolder
-from rtdecode.fit.trial import Input, causality_of, trials_of, with_neurons
+from rtdecode.fit.trial import Input, causality_of, first_frames, trials_of, with_neurons
 from rtdecode.schema.errors import MissingFileError
 
 
@@ -51,6 +51,14 @@ def test_neurons_that_are_dropped_are_missing_not_silent(blob_session: Sensorium
     np.testing.assert_array_equal(fewer.valid, np.broadcast_to(kept, fewer.valid.shape))
     np.testing.assert_array_equal(fewer.responses, trial.responses)
     assert trial.valid.all()
+
+
+def test_a_trial_that_is_ended_early_is_the_beginning_of_it(blob_session: SensoriumFolder) -> None:
+    [trial] = trials_of(blob_session, "test", Input.RESPONSES)
+    begun = first_frames(trial, 7)
+    for name in ("responses", "valid", "behaviour", "truth"):
+        np.testing.assert_array_equal(getattr(begun, name), getattr(trial, name)[:7])
+    assert begun.number == trial.number
 
 
 def test_traces_are_asked_for_by_name_where_there_are_none(blob_session: SensoriumFolder) -> None:
