@@ -30,7 +30,7 @@ class Decoder:
     window takes them all and is improved once, by `steps` steps or as many as the deadline
     allows (at least one). The result is the best so far, with the number of steps it had.
 
-    `sd` is the posterior's standard deviation of a pixel, `posterior_sd`, by frames behind the
+    `sd` is the standard deviation of a pixel, kept beside the twin, by frames behind the
     newest; without it reconstructions carry zeros.
 
     Frames without responses go out too, as far as the others and the prior tell them. Only after
