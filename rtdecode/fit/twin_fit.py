@@ -14,7 +14,7 @@ from torch import Tensor
 
 from rtdecode.decode.noise import save_noise
 from rtdecode.decode.noise_fit import fit_noise
-from rtdecode.decode.posterior import posterior_sd, save_posterior_sd
+from rtdecode.decode.posterior import posterior_sd, save_posterior_sd, smoothed_sd
 from rtdecode.decode.prior import fit_prior, save_prior
 from rtdecode.decode.twin import TwinSpec
 from rtdecode.decode.twin_folder import load_twin, save_twin
@@ -153,7 +153,7 @@ def _spec(
 
 def _sd(fitted: FittedTwin, data: VideoSession) -> Tensor:
     """Standard deviation of a pixel by the age of a frame, as large as errors really are."""
-    sd = posterior_sd(fitted.twin, fitted.prior, fitted.noise)
+    sd = smoothed_sd(posterior_sd(fitted.twin, fitted.prior, fitted.noise))
     held_out = islice(trials_of(data, VALIDATION, Input.RESPONSES), _TRIALS_DECODED)
     return calibrated_sd(
         sd,

@@ -1,7 +1,9 @@
 // The live page: takes packets from the server, draws the newest at each repaint, and tells back
 // which frame it has drawn, so that the latency up to the eye is measured and not guessed.
 
-import { blank, errorColour, paint, readPacket, Strip, uncertaintyColour } from "./pictures.js";
+import {
+  blank, errorColour, FULL_UNCERTAINTY, paint, readPacket, Strip, uncertaintyColour,
+} from "./pictures.js";
 import { drawScores, milliseconds, showStages } from "./charts.js";
 
 const at = (id) => document.getElementById(id);
@@ -142,15 +144,15 @@ function setThird(chosen) {
   const error = chosen === "error";
   say("third-name", error ? "Error" : "Uncertainty");
   say("third", error ? "Uncertainty" : "Error");
-  say("legend-low", error ? "darker than shown" : "sure");
-  say("legend-high", error ? "brighter" : "unsure");
+  say("legend-low", error ? "darker than shown" : "sure: ± 0");
+  say("legend-high", error ? "brighter" : `± ${FULL_UNCERTAINTY} grey levels (sd)`);
   if (state.shown) drawThird(state.shown);
   showLegend();
 }
 
 function showLegend() {
   paint(at("legend"), 1, 128, (i) => (
-    state.third === "error" ? errorColour((i - 63.5) * 1.5, theme) : uncertaintyColour(i / 2)
+    state.third === "error" ? errorColour((i - 63.5) * 1.5, theme) : uncertaintyColour((i / 127) * FULL_UNCERTAINTY)
   ));
 }
 

@@ -15,6 +15,7 @@ from rtdecode.decode.posterior import (
     load_posterior_sd,
     posterior_sd,
     save_posterior_sd,
+    smoothed_sd,
 )
 from rtdecode.decode.prior import VideoPrior
 from rtdecode.decode.twins.linear import Linear
@@ -84,6 +85,15 @@ def test_the_newest_frame_is_the_least_certain(
     clear = replace(noise, dispersion=noise.dispersion / 100)
     sd = posterior_sd(steady, prior, clear, window_frames=FRAMES, draws=400).mean((1, 2))
     assert sd[0] > 1.05 * sd[3]
+
+
+def test_smoothing_takes_away_what_is_chance_and_leaves_what_is_not() -> None:
+    rows = torch.linspace(20, 40, 36)[:, None].expand(24, 36, 64)
+    by_chance = 1 + 0.13 * torch.randn(rows.shape, generator=torch.Generator().manual_seed(0))
+    smooth = smoothed_sd(rows * by_chance)
+    off = (smooth / rows - 1).square().mean().sqrt()
+    assert off < 0.05
+    torch.testing.assert_close(smoothed_sd(rows)[:, 2:-2], rows[:, 2:-2], rtol=0.01, atol=0)
 
 
 def test_it_is_read_as_it_was_written(tmp_path: Path) -> None:
