@@ -6,25 +6,16 @@ What needs torch is imported when a command runs: `rtdecode --help` must not tak
 import importlib.resources
 import os
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import numpy as np
 import typer
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 from rich.table import Table
 
 from rtdecode.commands.console import errors_told
+from rtdecode.commands.fit_progress import TrainingLine, progress_shown, training_told
 from rtdecode.runtime.clock import HostClock
 from rtdecode.schema.config.fit import READOUT_STEPS, STEPS, TrainingConfig
 
@@ -42,21 +33,6 @@ Threads = Annotated[
         help="CPU threads; 0 for all: fast alone, slow beside other work, where 1 is better", min=0
     ),
 ]
-
-
-@contextmanager
-def progress_shown(console: Console) -> Iterator[Progress]:
-    """A line with a bar, what is told of it, and the time it took and will take."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[told]}"),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console, transient=True) as progress:
-        yield progress
 
 
 def threads_used(threads: int) -> int:
@@ -86,7 +62,6 @@ def twin(
     with errors_told():
         from rtdecode.decode.compute import prepare_process
         from rtdecode.fit.datasets.opening import open_video_session
-        from rtdecode.fit.training import Progress as Step
         from rtdecode.fit.twin_fit import check_model, fit_compact
 
         check_model(model)
@@ -94,14 +69,19 @@ def twin(
         wanted = steps or (STEPS if core is None else READOUT_STEPS)
         config = TrainingConfig(seed=seed, steps=wanted, max_minutes=max_minutes)
         with progress_shown(console) as shown:
-            task = shown.add_task("training", total=wanted, told="")
-
-            def report(now: Step) -> None:
-                told = f"loss {now.loss:.4f}, r {now.best_r:.3f}, {now.eta_s / 60:.1f} min to go"
-                shown.update(task, completed=now.step, told=told)
-
+            line = TrainingLine(shown, console)
             outcome = fit_compact(
-                open_video_session(data), out, config, clock=HostClock(), report=report, core=core
+                open_video_session(data),
+                out,
+                config,
+                clock=HostClock(),
+                report=lambda now: line.stepped(
+                    now.step,
+                    now.steps,
+                    told=training_told(loss=now.loss, best_r=now.best_r, eta_s=now.eta_s),
+                ),
+                begun=line.begun,
+                core=core,
             )
         r = outcome.single_trial_r
         table = Table("twin", "neurons", "single-trial r", "best at step", "minutes", box=None)

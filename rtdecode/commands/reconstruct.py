@@ -12,7 +12,8 @@ from rich.console import Console
 from rich.table import Table
 
 from rtdecode.commands.console import errors_told, tell
-from rtdecode.commands.fit import Data, Threads, progress_shown, threads_used
+from rtdecode.commands.fit import Data, Threads, threads_used
+from rtdecode.commands.fit_progress import progress_shown
 from rtdecode.runtime.clock import HostClock
 
 app = typer.Typer()

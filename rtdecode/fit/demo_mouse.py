@@ -165,6 +165,7 @@ def make_demo_mouse(
         config,
         clock=clock,
         report=lambda now: report("training", now.step, now.steps),
+        begun=lambda part: report(part, 0, 1),
     )
     alpha = fit_transparency(
         load_twin(out),

@@ -48,6 +48,7 @@ def fit_compact(
     *,
     clock: Clock,
     report: Callable[[Progress], None],
+    begun: Callable[[str], None] = lambda _part: None,
     core: Path | None = None,
     device: torch.device | None = None,
 ) -> Outcome:
@@ -64,6 +65,8 @@ def fit_compact(
         Steps, rates, seed and time limit.
     clock, report
         Time, and who is told of each step.
+    begun
+        Told each part of the work when it begins; those around the training take about a minute.
     core
         Twin whose filters are taken over and kept: only the readout is trained.
     device
@@ -71,6 +74,7 @@ def fit_compact(
     """
     machines = Machines()
     data.trials(VALIDATION)  # refuses a session without them now, not after the first steps
+    begun("reading the session")
     found = survey(data)
     spec = _spec(data, found, config, core=core)
     twin = fresh_compact(spec, found, receptive_field_centers(data), seed=config.seed)
@@ -85,13 +89,10 @@ def fit_compact(
         clock=clock,
         machines=machines,
     )
+    begun("training")
     outcome = training.run(report)
     if machines.leads:
-        prior = fit_prior(training_videos(data))
-        noise = fit_noise(twin.cpu(), trials_of_tier(data, VALIDATION), trials_of_tier(data, TRAIN))
-        save_prior(prior, out)
-        save_noise(noise, out)
-        save_posterior_sd(_sd(FittedTwin(twin.requires_grad_(False), prior, noise), data), out)
+        _measure(twin.cpu().requires_grad_(False), data, out, begun)
         save_twin(twin, out)
         _write_report(out, outcome, config)
         training.discard_checkpoint()
@@ -149,6 +150,17 @@ def _spec(
         },
         training_clips=found.clip_hashes,
     )
+
+
+def _measure(twin: Compact, data: VideoSession, out: Path, begun: Callable[[str], None]) -> None:
+    """Write what an inversion needs beside the twin: prior, noise and uncertainty."""
+    begun("measuring noise")
+    prior = fit_prior(training_videos(data))
+    noise = fit_noise(twin, trials_of_tier(data, VALIDATION), trials_of_tier(data, TRAIN))
+    save_prior(prior, out)
+    save_noise(noise, out)
+    begun("measuring uncertainty")
+    save_posterior_sd(_sd(FittedTwin(twin, prior, noise), data), out)
 
 
 def _sd(fitted: FittedTwin, data: VideoSession) -> Tensor:

@@ -28,6 +28,8 @@ def test_a_twin_is_trained_and_how_well_it_predicts_is_said(
     done = told("twin", data=blob_session.folder, out=tmp_path / "t", steps=50, seed=2)
     assert done.exit_code == 0, done.output
     assert load_twin(tmp_path / "t").spec.neurons == 12
+    assert done.stdout.splitlines()[:2] == ["reading the session", "training"]
+    assert "measuring uncertainty" in done.stdout
     assert "single-trial r" in done.stdout
     assert (tmp_path / "t" / "training.json").read_text().count('"seed": 2') == 1
 
