@@ -16,6 +16,7 @@ from rich.progress import (
 _LOGGED_STEPS = 100
 """Steps between two lines in a file."""
 _NO_R = -1.0
+"""What a training tells as its best r before it has validated."""
 
 
 @contextmanager

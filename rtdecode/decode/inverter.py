@@ -134,11 +134,6 @@ class Inverter:
         return video.cpu().numpy(), float(self._objective)
 
     @property
-    def prior(self) -> VideoPrior:
-        """In whose coefficients video is told."""
-        return self._block.prior
-
-    @property
     def _old(self) -> Float[Tensor, "history krow kcol"]:
         past = self._memory.past
         return past[len(past) - self._history :]

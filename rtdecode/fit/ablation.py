@@ -36,12 +36,13 @@ def cold_start(fitted: FittedTwin, config: DecodeConfig) -> "ByWindows":
 
 def without_guess(fitted: FittedTwin, config: DecodeConfig) -> "ByWindows":
     """Each new frame starts from the mean video, not from what the prior predicts of it."""
-    return ByWindows(fitted, config, begin=_move_on_to_the_mean)
+    mean_video = torch.zeros_like(fitted.prior.power)
 
+    def begin(inverter: Inverter) -> None:
+        moved_on(inverter)
+        inverter.begin_newest(mean_video)
 
-def _move_on_to_the_mean(inverter: Inverter) -> None:
-    moved_on(inverter)
-    inverter.begin_newest(torch.zeros_like(inverter.prior.power))
+    return ByWindows(fitted, config, begin=begin)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

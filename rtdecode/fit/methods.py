@@ -56,6 +56,20 @@ class FittedTwin:
     prior: VideoPrior
     noise: Noise
 
+    def inverter(
+        self, *, window_frames: int, free_frames: int, tau: float | None = None
+    ) -> Inverter:
+        """Of a window; what it gives out of fine patterns is what the live decoder does."""
+        return Inverter(
+            self.twin,
+            self.prior,
+            self.noise,
+            window_frames=window_frames,
+            free_frames=free_frames,
+            tau=tau,
+            share=shown_share(self.prior),
+        )
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MeanFrame:
@@ -145,15 +159,7 @@ class Offline:
 
     def _inverted(self, fitted: FittedTwin, trial: Trial) -> F32:
         frames = len(trial.responses)
-        inverter = Inverter(
-            fitted.twin,
-            fitted.prior,
-            fitted.noise,
-            window_frames=frames,
-            free_frames=frames,
-            tau=self.tau,
-            share=shown_share(fitted.prior),
-        )
+        inverter = fitted.inverter(window_frames=frames, free_frames=frames, tau=self.tau)
         observed = inverter.observed(
             torch.from_numpy(trial.responses),
             torch.from_numpy(trial.valid.astype(np.float32)),

@@ -160,10 +160,10 @@ def _measure(twin: Compact, data: VideoSession, out: Path, begun: Callable[[str]
     save_prior(prior, out)
     save_noise(noise, out)
     begun("measuring uncertainty")
-    save_posterior_sd(_sd(FittedTwin(twin, prior, noise), data), out)
+    save_posterior_sd(_uncertainty(FittedTwin(twin, prior, noise), data), out)
 
 
-def _sd(fitted: FittedTwin, data: VideoSession) -> Tensor:
+def _uncertainty(fitted: FittedTwin, data: VideoSession) -> Tensor:
     """Standard deviation of a pixel by the age of a frame, as large as errors really are."""
     sd = smoothed_sd(posterior_sd(fitted.twin, fitted.prior, fitted.noise))
     held_out = islice(trials_of(data, VALIDATION, Input.RESPONSES), _TRIALS_DECODED)

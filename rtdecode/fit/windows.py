@@ -6,7 +6,6 @@ import numpy as np
 import torch
 
 from rtdecode.decode.inverter import Inverter
-from rtdecode.decode.shrinkage import shown_share
 from rtdecode.fit.methods import FittedTwin
 from rtdecode.fit.trial import Trial
 from rtdecode.schema.config.decode import DecodeConfig
@@ -30,15 +29,7 @@ def inverted_windows(
     nothing that was measured, as it does live.
     """
     window, free = config.window_frames, config.free_frames_used
-    inverter = Inverter(
-        fitted.twin,
-        fitted.prior,
-        fitted.noise,
-        window_frames=window,
-        free_frames=free,
-        tau=config.tau,
-        share=shown_share(fitted.prior),
-    )
+    inverter = fitted.inverter(window_frames=window, free_frames=free, tau=config.tau)
     before = ((window - 1, 0), (0, 0))
     responses, valid = np.pad(trial.responses, before), np.pad(trial.valid, before)
     behaviour = np.pad(trial.behaviour, before, mode="edge")

@@ -152,7 +152,9 @@ function setThird(chosen) {
 
 function showLegend() {
   paint(at("legend"), 1, 128, (i) => (
-    state.third === "error" ? errorColour((i - 63.5) * 1.5, theme) : uncertaintyColour((i / 127) * FULL_UNCERTAINTY)
+    state.third === "error"
+      ? errorColour((i - 63.5) * 1.5, theme)
+      : uncertaintyColour((i / 127) * FULL_UNCERTAINTY)
   ));
 }
 

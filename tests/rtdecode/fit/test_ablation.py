@@ -32,6 +32,14 @@ def test_without_the_prior_contrast_and_mean_stay(linear_mouse: FittedTwin) -> N
     assert float(flat.autoregression.abs().max()) == 0
 
 
+def test_a_cold_start_gives_every_frame_whose_lag_is_over(
+    linear_mouse: FittedTwin, watch: Watch
+) -> None:
+    video = cold_start(linear_mouse, CONFIG).video(watch(frames=30))
+    given = np.isfinite(video).all((1, 2))
+    assert given.tolist() == [True] * 28 + [False] * 2
+
+
 def test_a_cold_start_knows_nothing_of_what_came_before_its_window(
     linear_mouse: FittedTwin, watch: Watch
 ) -> None:
