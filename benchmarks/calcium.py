@@ -24,15 +24,14 @@ from scipy import io, ndimage
 from scipy.signal.windows import tukey
 from skimage.registration import phase_cross_correlation
 
+from rtdecode.bench.result_file import write_benchmark
 from rtdecode.calcium.activity import ActivityEstimator
 from rtdecode.calcium.calibrate import calibrated
 from rtdecode.calcium.detect import detected_masks
 from rtdecode.calcium.extract import Extractor, Mover
-from rtdecode.calcium.masks import Masks
-from rtdecode.calcium.reference import mean_of_aligned
-from rtdecode.calcium.register import Registrar, Shift
+from rtdecode.calcium.register import Registrar, Shift, mean_of_aligned
+from rtdecode.calcium.rois import Masks
 from rtdecode.calcium.scan_reader import Counts
-from rtdecode.report.benchmark_file import write_benchmark
 from rtdecode.schema.config.calcium import Activity, CalciumConfig
 
 RESULTS = Path(__file__).parent / "results"

@@ -21,10 +21,10 @@ import tifffile
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from rtdecode.calcium.masks import Masks
+from rtdecode.bench.result_file import write_benchmark
+from rtdecode.calcium.rois import Masks
 from rtdecode.pipeline.run import run_session
-from rtdecode.pipeline.summary import summarise
-from rtdecode.report.benchmark_file import write_benchmark
+from rtdecode.report.summary import summarise
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.messages import Fluorescence, Health, Scan
 from rtdecode.session.layout import SessionLayout, named_session

@@ -22,7 +22,7 @@ from typing import NamedTuple
 import numpy as np
 import psutil
 
-from rtdecode.report.benchmark_file import write_benchmark
+from rtdecode.bench.result_file import write_benchmark
 
 RESULTS = Path(__file__).parent / "results" / "memory.json"
 BUDGET_MB = {"decoder": 1500.0, "whole demo": 4000.0}

@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
+from rtdecode.bench.quality import LAG, STEP_COUNT, Rungs, bench_quality
+from rtdecode.bench.result_file import write_benchmark
 from rtdecode.decode.compute import prepare_process
-from rtdecode.report.bench_quality import LAG, STEP_COUNT, Rungs, bench_quality
-from rtdecode.report.benchmark_file import write_benchmark
 from rtdecode.runtime.clock import HostClock
 
 RESULTS = Path(__file__).parent / "results" / "mice.json"

@@ -18,18 +18,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rtdecode.bench.quality import LAG, STEP_COUNT
+from rtdecode.bench.reference_curve import stops_until
+from rtdecode.bench.result_file import write_benchmark
+from rtdecode.datasets.sensorium import SensoriumFolder
 from rtdecode.decode.compute import prepare_process
-from rtdecode.decode.twin_folder import load_twin
 from rtdecode.evaluate.metrics import clip_scores
-from rtdecode.fit.datasets.sensorium import SensoriumFolder
-from rtdecode.fit.methods import Online
-from rtdecode.fit.reconstruct import fitted_twin, interval_of
-from rtdecode.fit.reconstruction_run import free_mask, online_config, scoring_mask
-from rtdecode.fit.reference import passes_per_frame, reference_video
-from rtdecode.fit.reference_curve import stops_until
-from rtdecode.fit.trial import Input, Trial, trials_of
-from rtdecode.report.bench_quality import LAG, STEP_COUNT
-from rtdecode.report.benchmark_file import write_benchmark
+from rtdecode.offline.methods import Online
+from rtdecode.offline.reconstruct import fitted_twin, interval_of
+from rtdecode.offline.reconstruction_run import free_mask, online_config, scoring_mask
+from rtdecode.offline.reference import passes_per_frame, reference_video
+from rtdecode.offline.trial import Input, Trial, trials_of
+from rtdecode.twins.folder import load_twin
 
 RESULTS = Path(__file__).parent / "results" / "reference_ensemble.json"
 F32 = NDArray[np.float32]

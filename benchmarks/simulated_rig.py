@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 from scipy import ndimage
 
+from acquisition_bridge.sources.simulated.cortex import natural_scenes
 from acquisition_bridge.sources.simulated.microscope import SimulatedMicroscope
-from acquisition_bridge.sources.simulated.natural_scenes import natural_scenes
-from rtdecode.report.benchmark_file import write_benchmark
+from rtdecode.bench.result_file import write_benchmark
 from rtdecode.schema.config.acquisition import SimulatedSource
 from rtdecode.schema.messages import Scan
 

@@ -15,15 +15,15 @@ from typing import Any
 import numpy as np
 from rich.progress import track
 
+from rtdecode.bench.result_file import write_benchmark
+from rtdecode.datasets.stills import StillClips, StillSession
 from rtdecode.decode.compute import prepare_process
-from rtdecode.decode.twin_folder import load_twin
-from rtdecode.fit.datasets.stills import StillClips, StillSession
-from rtdecode.fit.import_twin import Format, import_twin
-from rtdecode.fit.masks import fit_transparency, save_mask
-from rtdecode.fit.reconstruction_run import Request, run_request
-from rtdecode.fit.still_run import image_scores
-from rtdecode.report.benchmark_file import write_benchmark
+from rtdecode.offline.reconstruction_run import Request, run_request
+from rtdecode.offline.screen_mask_fit import fit_transparency, save_mask
+from rtdecode.offline.stills.run import image_scores
 from rtdecode.runtime.clock import HostClock
+from rtdecode.twins.folder import load_twin
+from rtdecode.twins.import_twin import Format, import_twin
 
 RESULTS = Path(__file__).parent / "results" / "stills.json"
 _MASK_STEPS = 1000

@@ -13,17 +13,14 @@ from rtdecode.schema.config.stimulus import Display, Presenter, StimulusConfig
 from rtdecode.schema.errors import UnknownOrderError
 from rtdecode.schema.interfaces import Clock, Sink
 from rtdecode.schema.messages import Body
-from stimulus.commands import Orders
-from stimulus.headless import HeadlessScreen
+from stimulus.display_log import TruthLog
 from stimulus.pacing import pacing_for
-from stimulus.playback import Player
+from stimulus.playback import Orders, Player
+from stimulus.playlist import MovieFrame, programme
+from stimulus.prefetch import Reel
 from stimulus.presenter import psychopy_window
 from stimulus.priority import Priority, take_real_time
-from stimulus.programme import programme
-from stimulus.reel import Reel
-from stimulus.schedule import MovieFrame
-from stimulus.screen import Screen
-from stimulus.truth_log import TruthLog
+from stimulus.screen import HeadlessScreen, Screen
 from stimulus.xvfb import VirtualDisplay
 
 log = logging.getLogger(__name__)

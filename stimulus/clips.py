@@ -11,8 +11,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from stimulus.gaze import gaze_path
-from stimulus.leaves import dead_leaves
-from stimulus.photographs import Split, photographs
+from stimulus.pictures import Split, dead_leaves, photographs
 from stimulus.scene import COLS_PX, ROWS_PX, Scenery, random_cutout, random_layer, scene_frames
 from stimulus.surface import Surface
 from stimulus.videos import video_files, video_frames

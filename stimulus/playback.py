@@ -2,18 +2,53 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from enum import StrEnum
 from itertools import count
+from threading import Event
 
 import numpy as np
 
+from rtdecode.schema.errors import UnknownOrderError
 from rtdecode.schema.interfaces import Sink
-from rtdecode.schema.messages import Body
-from stimulus.commands import Orders
+from rtdecode.schema.messages import Body, Command
+from stimulus.display_log import TruthLog
 from stimulus.pacing import Pacing
-from stimulus.schedule import MovieFrame
+from stimulus.playlist import MovieFrame
 from stimulus.screen import Screen
 from stimulus.sync_patch import patch_grey
-from stimulus.truth_log import TruthLog
+
+
+class Order(StrEnum):
+    """What the stimulus can be told."""
+
+    STOP = "stop"
+    PAUSE = "pause"
+    SHOW = "show"
+    GO = "go"
+    """Said by the supervisor when all are ready; once frames are shown it means nothing more."""
+
+
+class Orders:
+    """The state that the orders so far have led to; `stop` may be set from elsewhere as well."""
+
+    def __init__(self, stop: Event) -> None:
+        self._stop = stop
+        self.paused = False
+
+    @property
+    def stopped(self) -> bool:
+        """True once the end was asked for."""
+        return self._stop.is_set()
+
+    def obey(self, command: Command) -> None:
+        """Take one command; UnknownOrderError, and no change, where it is not an Order."""
+        if command.name not in set(Order):
+            raise UnknownOrderError(got=command.name, known=[*Order])
+        if command.name == Order.STOP:
+            self._stop.set()
+        elif command.name != Order.GO:
+            self.paused = command.name == Order.PAUSE
+
 
 GREY_CLIP = "grey"
 _GREY = 128

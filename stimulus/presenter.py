@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from rtdecode.schema.config.stimulus import StimulusConfig
 from rtdecode.schema.errors import NoDisplayError, PresenterMissingError
 from rtdecode.schema.interfaces import Clock
-from stimulus.refresh import refresh_rate
+from stimulus.pacing import refresh_rate
 from stimulus.sync_patch import SyncPatch
 
 _MEASURED_FLIPS = 60

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtdecode.schema.errors import ClipError
-from stimulus.area import Shrinker
+from stimulus.surface import Shrinker
 
 SUFFIXES = frozenset(".avi .gif .m4v .mkv .mov .mp4 .mpeg .mpg .mts .ogv .webm .wmv .y4m".split())
 _TOLERANCE_S = 1e-6

@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("acquisition_bridge", "rtdecode", "stimulus")
 CRIMES = {
     "layers": ("rtdecode/calcium/crime.py", "import rtdecode.decode"),
-    "pure-stages": ("rtdecode/emit/crime.py", "import time"),
+    "pure-stages": ("rtdecode/streams/crime.py", "import time"),
     "torch": ("rtdecode/view/crime.py", "import torch"),
     "zmq": ("rtdecode/pipeline/crime.py", "import zmq"),
     "psychopy": ("stimulus/crime.py", "import psychopy"),

@@ -2,7 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 from rtdecode.schema.messages import Behaviour, Fluorescence, Scan, ShownFrame
 
@@ -64,3 +67,16 @@ class Source(Protocol):
     def close(self) -> None:
         """Let go of files and connections; may be called twice."""
         ...
+
+
+Pixels = NDArray[Any]
+"""(row, col) uint16 or int16."""
+
+COUNT_TYPES = ("uint8", "uint16", "int16")
+
+
+def as_counts(pixels: NDArray[Any]) -> Pixels:
+    """Widen 8-bit counts to uint16 and turn big-endian ones round; the values stay."""
+    if pixels.dtype == np.uint8:
+        return pixels.astype(np.uint16)
+    return np.ascontiguousarray(pixels, pixels.dtype.newbyteorder("<"))

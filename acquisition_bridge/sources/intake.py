@@ -2,11 +2,113 @@
 
 from dataclasses import dataclass
 
-from acquisition_bridge.sources.scan_order import ScanOrder
-from acquisition_bridge.sources.scan_pixels import Pixels
-from acquisition_bridge.timestamps import SourceTime
+from acquisition_bridge.sources.contract import Pixels
 from rtdecode.schema.errors import ScanSizeChangedError
 from rtdecode.schema.messages import Scan
+
+_LEAK_PPM = 200
+"""Crystal clocks differ by less; the offset may follow a source clock that runs this much slow."""
+
+
+class SourceTime:
+    """Maps the source's stamps to HostNs by the quickest arrivals.
+
+    An arrival is a stamp plus the offset of the two clocks plus a delay that is never negative, so
+    the least (arrival - stamp) is the best guess of the offset; it is let to grow by 200 ppm, so
+    that a slow source clock is followed. A mapped time is therefore never after its arrival.
+    """
+
+    def __init__(self) -> None:
+        self._offset_ns: int | None = None
+        self._stamp_ns = 0
+        self._mapped_ns = -1
+
+    def host_ns(self, stamp_ns: int, *, arrived_ns: int) -> int:
+        """HostNs of `stamp_ns`, of which the news came at `arrived_ns`; never goes backwards."""
+        offset_ns = arrived_ns - stamp_ns
+        if self._offset_ns is not None:
+            grown_ns = max(0, stamp_ns - self._stamp_ns) * _LEAK_PPM // 1_000_000
+            offset_ns = min(offset_ns, self._offset_ns + grown_ns)
+        self._offset_ns, self._stamp_ns = offset_ns, stamp_ns
+        self._mapped_ns = min(max(self._mapped_ns + 1, stamp_ns + offset_ns), arrived_ns)
+        return self._mapped_ns
+
+    def restart(self) -> None:
+        """Forget the offset: the source has started again, its clock too."""
+        self._offset_ns = None
+
+
+@dataclass(frozen=True, slots=True)
+class VolumeLayout:
+    """How a microscope's frame counter runs through a volume, with frames lost to flyback."""
+
+    slices: int = 1
+    frames_per_slice: int = 1
+    flyback_frames: int = 0
+
+    @property
+    def frames_per_volume(self) -> int:
+        """Frames from one volume's start to the next, flyback among them."""
+        return self.slices * self.frames_per_slice + self.flyback_frames
+
+    def place(self, frame: int) -> tuple[int, int] | None:
+        """(scan, plane) of the frame counted from 0, scans without flyback; None in flyback."""
+        volume, within = divmod(frame, self.frames_per_volume)
+        scans = self.slices * self.frames_per_slice
+        if within >= scans:
+            return None
+        return volume * scans + within, within // self.frames_per_slice
+
+
+class ScanOrder:
+    """Gives each scan its number, counted from the first that was seen, and refuses old ones.
+
+    Attributes
+    ----------
+    lost, repeated, reordered
+        Counters that were jumped over, that came again, that came after a later one.
+    restarts
+        How often the source began to count anew; nobody knows how many scans lie in between.
+    """
+
+    def __init__(self, counter_bits: int | None = None) -> None:
+        self._modulus = None if counter_bits is None else 1 << counter_bits
+        self._counter: int | None = None
+        self._number = -1
+        self._reconnected = False
+        self.lost = self.repeated = self.reordered = self.restarts = 0
+
+    def number(self, counter: int) -> int | None:
+        """Number of the scan with `counter`, or None where it is old and must be left out."""
+        ahead = 1 if self._counter is None else self._ahead(counter - self._counter)
+        if self._reconnected and ahead < 1:
+            self.restarts += 1
+            ahead = 1
+        self._reconnected = False
+        if ahead < 1:
+            self.repeated += ahead == 0
+            self.reordered += ahead < 0
+            return None
+        self.lost += ahead - 1
+        self._counter = counter
+        self._number += ahead
+        return self._number
+
+    def reconnected(self) -> None:
+        """Expect either the next counters, or ones that begin anew."""
+        self._reconnected = True
+
+    def restart(self) -> None:
+        """Expect counters that begin anew; numbers go on where they were."""
+        self.restarts += self._counter is not None
+        self._counter = None
+
+    def _ahead(self, difference: int) -> int:
+        if self._modulus is None:
+            return difference
+        half = self._modulus // 2
+        return (difference + half) % self._modulus - half
+
 
 _NS_PER_S = 1_000_000_000
 _SATURATED = {"uint16": 65535, "int16": 32767}

@@ -2,7 +2,7 @@
 
 from acquisition_bridge.sources.contract import Source
 from acquisition_bridge.sources.lsl import LslInlet, LslRois, WithBehaviour
-from acquisition_bridge.sources.prairie_raw import prairie_raw
+from acquisition_bridge.sources.prairie import prairie_raw
 from acquisition_bridge.sources.raw_movie import RawMovieSource
 from acquisition_bridge.sources.raw_tail import raw_tail
 from acquisition_bridge.sources.scanbox_mmap import scanbox_mmap

@@ -6,8 +6,7 @@ import numpy as np
 
 from acquisition_bridge.sources.contract import FrameSpec
 from acquisition_bridge.sources.decoded_source import DecodedSource
-from acquisition_bridge.sources.intake import DecodedScan, Intake
-from acquisition_bridge.sources.scan_order import VolumeLayout
+from acquisition_bridge.sources.intake import DecodedScan, Intake, VolumeLayout
 from acquisition_bridge.sources.tail_link import TailLink
 from acquisition_bridge.sources.thor_experiment import ThorExperiment, read_thor_experiment
 from rtdecode.schema.config.acquisition import RawTailSource

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from acquisition_bridge.sources.scan_order import VolumeLayout
+from acquisition_bridge.sources.intake import VolumeLayout
 from rtdecode.schema.errors import StreamError
 
 _FRAME = re.compile(r"^frameNumbers = (\d{1,18})", re.MULTILINE)

@@ -15,8 +15,7 @@ import numpy as np
 
 from acquisition_bridge.sources.contract import FrameSpec
 from acquisition_bridge.sources.decoded_source import DecodedSource
-from acquisition_bridge.sources.intake import DecodedScan, Intake
-from acquisition_bridge.sources.scan_order import VolumeLayout
+from acquisition_bridge.sources.intake import DecodedScan, Intake, VolumeLayout
 from acquisition_bridge.sources.tcp_link import TcpLink
 from rtdecode.schema.config.acquisition import ScanImageTcpSource
 from rtdecode.schema.errors import StreamError

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from acquisition_bridge.sources.scan_pixels import Pixels, as_counts
+from acquisition_bridge.sources.contract import Pixels, as_counts
 from rtdecode.schema.errors import StreamError
 
 ReadAt = Callable[[int, int], bytes]

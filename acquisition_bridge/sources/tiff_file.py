@@ -5,7 +5,7 @@ from pathlib import Path
 
 import tifffile
 
-from acquisition_bridge.sources.scan_pixels import COUNT_TYPES, Pixels, as_counts
+from acquisition_bridge.sources.contract import COUNT_TYPES, Pixels, as_counts
 from rtdecode.schema.errors import UnreadableFileError
 
 _EXPECTED = "a multi-page TIFF with one 2-D page of uint16, int16 or uint8 counts for each scan"

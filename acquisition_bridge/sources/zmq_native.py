@@ -9,8 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from acquisition_bridge.sources.contract import FrameSpec, Measured
-from acquisition_bridge.sources.intake import DecodedScan, Intake
-from acquisition_bridge.timestamps import SourceTime
+from acquisition_bridge.sources.intake import DecodedScan, Intake, SourceTime
 from rtdecode.runtime.sockets import CLOCK_NAME, Collector, Wire
 from rtdecode.schema.config.acquisition import ZmqNativeSource as ZmqNativeConfig
 from rtdecode.schema.interfaces import Clock

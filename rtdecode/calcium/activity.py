@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 
 from rtdecode.calcium.baseline import Baseline
 from rtdecode.calcium.calibration import Calibration
-from rtdecode.calcium.deconvolve import PoolDeconvolver
-from rtdecode.calcium.immediate import DffReader, EventDetector, event_threshold
+from rtdecode.calcium.deconvolve import DffReader, EventDetector, PoolDeconvolver, event_threshold
 from rtdecode.calcium.resample import ScanActivity
 from rtdecode.calcium.rescale import Rescaler
 from rtdecode.schema.config.calcium import Activity, CalciumConfig

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from rtdecode.calcium.masks import Masks
+from rtdecode.calcium.rois import Masks
 from rtdecode.schema.errors import CalibrationError, MissingFileError, UnreadableFileError
 
 F32 = NDArray[np.float32]

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from rtdecode.calcium.calibration import Calibration
 from rtdecode.calcium.counts_chain import CountsChain
 from rtdecode.calcium.field_check import FieldCheck
-from rtdecode.calcium.masks import Masks
-from rtdecode.calcium.reference import mean_of_aligned
+from rtdecode.calcium.register import mean_of_aligned
+from rtdecode.calcium.rois import Masks
 from rtdecode.calcium.scan_count import ScanCount, ScanTime
 from rtdecode.calcium.scan_reader import Counts, ScanReader
 from rtdecode.schema.config.calcium import CalciumConfig

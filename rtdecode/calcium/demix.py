@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from rtdecode.calcium.compiled import compiled
-from rtdecode.calcium.masks import Masks
+from rtdecode.calcium.rois import Masks
 
 _SWEEPS = 8
 _LEAST_OVERLAP = 0.01

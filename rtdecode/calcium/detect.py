@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from rtdecode.calcium.extract import Mover
-from rtdecode.calcium.masks import Masks, masks_from_lists
 from rtdecode.calcium.register import Registrar
+from rtdecode.calcium.rois import Masks, masks_from_lists
 from rtdecode.schema.errors import NoCellsFoundError
 
 _IMAGES = 100

@@ -1,6 +1,7 @@
 """Refuses a field of view that is not the one that reference image and masks show."""
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,8 @@ import scipy.fft
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from rtdecode.calcium.masks import Masks
+from rtdecode.calcium.register import Shift
+from rtdecode.calcium.rois import Masks
 from rtdecode.schema.config.calcium import CalciumConfig
 from rtdecode.schema.errors import FieldMismatchError
 
@@ -149,3 +151,32 @@ def _local_contrast(image: NDArray[Any]) -> NDArray[np.float64]:
     spread: NDArray[np.float64] = np.sqrt(ndimage.gaussian_filter(smooth**2, _LOCAL_PX))
     contrast: NDArray[np.float64] = smooth / (spread + 1e-9 + 1e-6 * float(spread.max()))
     return contrast
+
+
+class FieldGuard:
+    """Watches the registration of each scan.
+
+    A scan without a clear peak, or with its best shift at the edge of the search, is no
+    measurement; after `lost_field_scans` of these in a row the field of view counts as lost,
+    until as many scans in a row are clear again.
+    """
+
+    def __init__(self, config: CalciumConfig) -> None:
+        self._least_peak_sd = config.min_peak_sd
+        self._patience = config.lost_field_scans
+        self._last = Shift(0.0, 0.0, 0.0, False)
+        self._run = 0
+        self.doubtful = False
+        """Of the scan seen last."""
+        self.lost = False
+
+    def trusted(self, shift: Shift) -> Shift:
+        """Give `shift`, or the last clear one with this scan's peak where `shift` is doubtful."""
+        self.doubtful = shift.peak_sd < self._least_peak_sd or shift.at_edge
+        self._run = self._run + 1 if self.doubtful != self.lost else 0
+        if self._run >= self._patience:
+            self.lost, self._run = self.doubtful, 0
+        if self.doubtful:
+            return replace(self._last, peak_sd=shift.peak_sd, at_edge=shift.at_edge)
+        self._last = shift
+        return shift

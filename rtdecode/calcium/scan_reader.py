@@ -7,11 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtdecode.calcium.demix import Demixer
-from rtdecode.calcium.extract import Extractor, Mover
-from rtdecode.calcium.field_guard import FieldGuard
-from rtdecode.calcium.masks import Masks
-from rtdecode.calcium.neuropil import neuropil_rings
+from rtdecode.calcium.extract import Extractor, Mover, neuropil_rings
+from rtdecode.calcium.field_check import FieldGuard
 from rtdecode.calcium.register import Registrar, Shift
+from rtdecode.calcium.rois import Masks
 from rtdecode.schema.config.calcium import CalciumConfig
 from rtdecode.schema.errors import ScanShapeError
 

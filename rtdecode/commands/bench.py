@@ -8,10 +8,10 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from rtdecode.bench.result_file import write_benchmark
+from rtdecode.bench.wire import benchmark_wire
 from rtdecode.commands.console import errors_told
 from rtdecode.commands.live import recorded
-from rtdecode.report.bench_wire import benchmark_wire
-from rtdecode.report.benchmark_file import write_benchmark
 from rtdecode.runtime.config_file import read_config
 
 app = typer.Typer(no_args_is_help=True, help="Measure speed and quality.")
@@ -45,7 +45,7 @@ def calcium(
     console = Console()
     with errors_told():
         # the calcium chain takes half a second to import, and no other verb of this file needs it
-        from rtdecode.report.bench_calcium import benchmark_calcium, growth
+        from rtdecode.bench.calcium import benchmark_calcium, growth
 
         with console.status("timing"):
             result = benchmark_calcium(size, cells, scans)
@@ -91,7 +91,7 @@ def decoder(
     console = Console()
     with errors_told():
         # torch takes seconds to import, and no other verb of this file needs it
-        from rtdecode.report.bench_decoder import Setting, benchmark_decoder
+        from rtdecode.bench.decoder import Setting, benchmark_decoder
 
         asked = Setting(neurons, window_frames, lag_frames, steps)
         with console.status("timing"):

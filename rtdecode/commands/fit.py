@@ -14,10 +14,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from rtdecode.commands.console import errors_told
-from rtdecode.commands.fit_progress import TrainingLine, progress_shown, training_told
+from rtdecode.commands.console import TrainingLine, errors_told, progress_shown, training_told
 from rtdecode.runtime.clock import HostClock
-from rtdecode.schema.config.fit import READOUT_STEPS, STEPS, TrainingConfig
+from rtdecode.schema.config.training import READOUT_STEPS, STEPS, TrainingConfig
 
 app = typer.Typer(no_args_is_help=True, help="Fit twins, baselines and masks to a session.")
 
@@ -60,9 +59,9 @@ def twin(
     """Train an encoding model of a session; run the same command again to go on after a kill."""
     console = Console()
     with errors_told():
+        from rtdecode.datasets.opening import open_video_session
         from rtdecode.decode.compute import prepare_process
-        from rtdecode.fit.datasets.opening import open_video_session
-        from rtdecode.fit.twin_fit import check_model, fit_compact
+        from rtdecode.train.twin_fit import check_model, fit_compact
 
         check_model(model)
         prepare_process(threads=threads_used(threads))
@@ -104,9 +103,9 @@ def ridge(
     """Fit the causal linear decoder at one lag; its penalty is chosen on the validation trials."""
     console = Console()
     with errors_told():
+        from rtdecode.datasets.opening import open_video_session
         from rtdecode.decode.compute import prepare_process
-        from rtdecode.fit.datasets.opening import open_video_session
-        from rtdecode.fit.ridge import fit_ridge
+        from rtdecode.offline.ridge import fit_ridge
 
         prepare_process(threads=threads_used(threads))
         tried: list[tuple[float, float]] = []
@@ -137,10 +136,10 @@ def mask(
     """Find the part of the screen that the population sees; the transparency is kept beside it."""
     console = Console()
     with errors_told():
+        from rtdecode.datasets.opening import open_clips
         from rtdecode.decode.compute import prepare_process
-        from rtdecode.decode.twin_folder import load_twin
-        from rtdecode.fit.datasets.opening import open_clips
-        from rtdecode.fit.masks import fit_transparency, save_mask
+        from rtdecode.offline.screen_mask_fit import fit_transparency, save_mask
+        from rtdecode.twins.folder import load_twin
 
         prepare_process(threads=threads_used(threads))
         with progress_shown(console) as shown:
@@ -172,7 +171,7 @@ def demo_mouse(
     console = Console()
     with errors_told(), tempfile.TemporaryDirectory() as scratch:
         from rtdecode.decode.compute import prepare_process
-        from rtdecode.fit.demo_mouse import DemoPlan, demo_sections, make_demo_mouse
+        from rtdecode.demo.mouse import DemoPlan, demo_sections, make_demo_mouse
 
         prepare_process(threads=threads_used(threads))
         folder = Path(str(importlib.resources.files("rtdecode") / "demo_mouse"))

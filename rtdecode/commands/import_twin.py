@@ -27,8 +27,8 @@ def import_published(
     """Make a twin of published weights."""
     console = Console()
     with errors_told():
-        from rtdecode.fit.import_twin import Format, import_twin
         from rtdecode.schema.errors import UnknownFormatError
+        from rtdecode.twins.import_twin import Format, import_twin
 
         known = [name.value for name in Format]
         if layout not in known:

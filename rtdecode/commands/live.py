@@ -9,9 +9,9 @@ from rich.console import Console
 
 from rtdecode.commands.console import LiveTable, errors_told, tell
 from rtdecode.commands.sessions import reported
-from rtdecode.pipeline.demo import demo_config
+from rtdecode.demo.config import demo_config
 from rtdecode.pipeline.run import run_session
-from rtdecode.pipeline.summary import Summary, write_summary
+from rtdecode.report.summary import Summary, write_summary
 from rtdecode.runtime.config_file import config_yaml, read_config
 from rtdecode.runtime.stop import stopped_by_signals
 from rtdecode.schema.config import RunConfig

@@ -11,9 +11,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from rtdecode.commands.console import errors_told, tell
+from rtdecode.commands.console import errors_told, progress_shown, tell
 from rtdecode.commands.fit import Data, Threads, threads_used
-from rtdecode.commands.fit_progress import progress_shown
 from rtdecode.runtime.clock import HostClock
 
 app = typer.Typer()
@@ -64,7 +63,7 @@ def reconstruct(
     console = Console()
     with errors_told():
         from rtdecode.decode.compute import prepare_process
-        from rtdecode.fit.reconstruction_run import Request, run_request
+        from rtdecode.offline.reconstruction_run import Request, run_request
 
         prepare_process(threads=threads_used(threads))
         request = Request(
@@ -108,8 +107,8 @@ def quality(
     """
     console = Console()
     with errors_told():
+        from rtdecode.bench.quality import bench_quality
         from rtdecode.decode.compute import prepare_process
-        from rtdecode.report.bench_quality import bench_quality
 
         prepare_process(threads=threads_used(threads))
         with progress_shown(console) as shown:

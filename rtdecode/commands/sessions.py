@@ -8,8 +8,8 @@ import typer
 from rich.console import Console
 
 from rtdecode.commands.console import errors_told, tell
-from rtdecode.pipeline.session_report import report_session
-from rtdecode.pipeline.summary import Summary, summarise, write_summary
+from rtdecode.report.build import report_session
+from rtdecode.report.summary import Summary, summarise, write_summary
 from rtdecode.session.layout import SessionLayout, named_session, new_session, session_at
 from rtdecode.session.recover import recover as recovered
 

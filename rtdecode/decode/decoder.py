@@ -8,16 +8,15 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
-from rtdecode.decode.inverter import Inverter, Observed
 from rtdecode.decode.noise import Noise, even_noise
-from rtdecode.decode.prior import VideoPrior
-from rtdecode.decode.shrinkage import shown_share
-from rtdecode.decode.twin import Twin
-from rtdecode.decode.window import Window
+from rtdecode.decode.observation_window import Window
+from rtdecode.decode.prior import VideoPrior, shown_share
+from rtdecode.decode.solver import Inverter, Observed
 from rtdecode.schema.config.decode import DecodeConfig
 from rtdecode.schema.frame_grid import FrameGrid
 from rtdecode.schema.interfaces import Clock
 from rtdecode.schema.messages import Reconstruction, Responses, WindowFrame
+from rtdecode.twins.twin import Twin
 
 F32 = NDArray[np.float32]
 _NS_PER_MS = 1_000_000

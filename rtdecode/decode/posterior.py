@@ -19,15 +19,14 @@ from safetensors.torch import load_file, save_file
 from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
-from rtdecode.decode.free_block import FreeBlock
 from rtdecode.decode.gauss_newton import GaussNewton
+from rtdecode.decode.horizon import FreeBlock, fresh_memory
+from rtdecode.decode.likelihood import trust
 from rtdecode.decode.noise import Noise
-from rtdecode.decode.objective import trust
 from rtdecode.decode.predictor import predictor
 from rtdecode.decode.prior import VideoPrior
-from rtdecode.decode.twin import Twin
-from rtdecode.decode.warm_start import fresh_memory
 from rtdecode.schema.errors import UnreadableFileError
+from rtdecode.twins.twin import Twin
 
 POSTERIOR_FILE = "posterior.safetensors"
 WINDOW_FRAMES = 36

@@ -11,11 +11,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from rtdecode.decode.basis import Basis
-from rtdecode.decode.twin import TailTwin, Twin, predict_tail
-from rtdecode.decode.twins.compact import Compact
-from rtdecode.decode.twins.compact_drive import CompactDrive
-from rtdecode.decode.twins.temporal import causal_filters, newest_frames
+from rtdecode.twins.basis import Basis
+from rtdecode.twins.compact.drive import CompactDrive
+from rtdecode.twins.compact.network import Compact
+from rtdecode.twins.readout import causal_filters, newest_frames
+from rtdecode.twins.twin import TailTwin, Twin, predict_tail
 
 Coefficients = Float[Tensor, "frame krow kcol"]
 Predict = Callable[[Coefficients], Float[Tensor, "compared neuron"]]

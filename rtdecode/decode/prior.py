@@ -19,8 +19,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from rtdecode.decode.basis import Basis, cosine_basis, cosine_frequency
 from rtdecode.schema.errors import MissingFileError, ShapeError, UnreadableFileError
+from rtdecode.twins.basis import Basis, cosine_basis, cosine_frequency
 
 PRIOR_FILE = "prior.safetensors"
 ORDER = 4
@@ -183,3 +183,18 @@ def load_prior(folder: Path, *, device: torch.device | None = None) -> VideoPrio
         raise UnreadableFileError(
             what="video prior", path=path, expected="the arrays of a prior", got=str(error)
         ) from error
+
+
+FINE_SHARE = 0.5
+"""Of the amplitude of what is fine."""
+EDGE_CYCLES_PER_PX = 0.12
+"""Where fine begins: half-way between all and `FINE_SHARE`."""
+_STEEPNESS = 8
+
+
+def shown_share(prior: VideoPrior) -> Float[Tensor, "krow kcol"]:
+    """Share of the amplitude of each of the prior's coefficients; 1 for a uniform frame."""
+    (kept_rows, kept_cols), (rows_px, cols_px) = prior.power.shape, prior.mean.shape
+    frequency = cosine_frequency(kept_rows, kept_cols, rows_px=rows_px, cols_px=cols_px)
+    coarse = 1 / (1 + (frequency / EDGE_CYCLES_PER_PX) ** _STEEPNESS)
+    return (FINE_SHARE + (1 - FINE_SHARE) * coarse).to(prior.mean)

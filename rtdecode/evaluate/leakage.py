@@ -6,12 +6,14 @@ every sixth frame, as one hex string; clips are compared frame by frame whatever
 that a cut, shifted or resampled copy is found too.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rtdecode.schema.config import RunConfig
 from rtdecode.schema.errors import ShapeError
 
 Bits = NDArray[np.uint64]
@@ -107,3 +109,17 @@ def _cosines(size: int, count: int) -> NDArray[np.float64]:
     """(count, size) lowest cosines of the DCT-II but the constant one."""
     order, place = np.arange(1, count + 1)[:, None], np.arange(size)[None, :]
     return np.cos(np.pi * order * (2 * place + 1) / (2 * size))
+
+
+def trained_clips(config: RunConfig) -> tuple[str, ...]:
+    """Perceptual hashes out of the twin's description; none where there is no twin.
+
+    Read from the JSON alone: the scorer needs no torch.
+    """
+    if config.decode is None or config.decode.twin is None:
+        return ()
+    path = config.decode.twin / "twin.json"
+    if not path.is_file():
+        return ()
+    described = json.loads(path.read_text(encoding="utf-8"))
+    return tuple(described.get("training_clips", ()))

@@ -8,11 +8,11 @@ from typing import Protocol
 from rtdecode.calcium import CalciumChain
 from rtdecode.calcium.calibration import Calibration
 from rtdecode.calcium.detect import detected_masks
-from rtdecode.calcium.mask_files import read_masks
-from rtdecode.calcium.masks import Masks
 from rtdecode.calcium.plane_join import PlaneJoin
-from rtdecode.calcium.reference import mean_of_aligned
+from rtdecode.calcium.register import mean_of_aligned
 from rtdecode.calcium.roi_chain import RoiChain
+from rtdecode.calcium.roi_files import read_masks
+from rtdecode.calcium.rois import Masks
 from rtdecode.pipeline.calcium_warm_up import warm_up_calcium
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.config.acquisition import LslRoisSource

@@ -5,8 +5,8 @@ from numpy.typing import NDArray
 
 from rtdecode.calcium import CalciumChain
 from rtdecode.calcium.calibration import Calibration
-from rtdecode.calcium.masks import masks_from_lists
-from rtdecode.calcium.reference import mean_of_aligned
+from rtdecode.calcium.register import mean_of_aligned
+from rtdecode.calcium.rois import masks_from_lists
 from rtdecode.schema.config.calcium import CalciumConfig
 from rtdecode.schema.interfaces import Clock
 from rtdecode.schema.messages import Received, Scan, Stamped

@@ -1,11 +1,15 @@
 """From messages to reconstructions: the stages of the decoder's process, one after the other."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
-from rtdecode.acquire import GapWatch
-from rtdecode.behaviour import BehaviourJoin
+import numpy as np
+
 from rtdecode.decode.decoder import Decoder
-from rtdecode.pipeline.calcium_stage import CalciumStage
+from rtdecode.pipeline.calcium_stage import CalciumStage, calcium_stage
+from rtdecode.pipeline.inversion import Inversion, inversion
+from rtdecode.schema.config import RunConfig
+from rtdecode.schema.interfaces import Clock
 from rtdecode.schema.messages import (
     Behaviour,
     Body,
@@ -16,6 +20,8 @@ from rtdecode.schema.messages import (
     Scan,
     WindowFrame,
 )
+from rtdecode.streams.behaviour_join import BehaviourJoin
+from rtdecode.streams.gaps import GapWatch
 
 
 class DecodingStage:
@@ -66,3 +72,34 @@ class DecodingStage:
             for out in self._calcium.step([item]):
                 self._counts["responses"] += isinstance(out, Responses)
                 yield out
+
+
+_BEHAVIOUR_CHANNELS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Assembly:
+    """The stages of the decoder, ready to work."""
+
+    stage: DecodingStage
+    calcium: CalciumStage
+    inversion: Inversion | None
+
+    @property
+    def twin_hash(self) -> str:
+        """Names the twin; empty where there is none."""
+        return "" if self.inversion is None else self.inversion.twin_hash
+
+
+def assembled(config: RunConfig, *, seen_by: str, clock: Clock) -> Assembly:
+    """All stages from scans to reconstructions; errors of files and of numbers that do not fit."""
+    calcium = calcium_stage(config, clock=clock)
+    inverted = inversion(config, neurons=calcium.neurons, clock=clock)
+    neutral = np.zeros(_BEHAVIOUR_CHANNELS, np.float32)
+    stage = DecodingStage(
+        gaps=GapWatch(seen_by=seen_by),
+        calcium=calcium,
+        behaviour=BehaviourJoin(neutral if inverted is None else inverted.neutral_behaviour),
+        decoder=None if inverted is None else inverted.decoder,
+    )
+    return Assembly(stage, calcium, inverted)

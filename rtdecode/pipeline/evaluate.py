@@ -3,13 +3,13 @@
 import sys
 from collections.abc import Iterator, Sequence
 
-from rtdecode.acquire import GapWatch
+from rtdecode.evaluate.leakage import trained_clips
 from rtdecode.evaluate.online import OnlineScore
-from rtdecode.pipeline.scoring_mask import scoring_mask
-from rtdecode.pipeline.trained_clips import trained_clips
+from rtdecode.evaluate.screen_mask import scoring_mask
 from rtdecode.runtime.loop import run_loop
 from rtdecode.runtime.process import Process, run_process
 from rtdecode.schema.messages import Gap, Received, Reconstruction, Score, ShownFrame
+from rtdecode.streams.gaps import GapWatch
 
 
 class ScoringStage:

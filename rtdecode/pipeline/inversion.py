@@ -11,13 +11,13 @@ from rtdecode.decode.decoder import Decoder
 from rtdecode.decode.noise import load_noise
 from rtdecode.decode.posterior import load_posterior_sd
 from rtdecode.decode.prior import load_prior
-from rtdecode.decode.twin import TwinSpec
-from rtdecode.decode.twin_folder import load_twin, twin_hash
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.config.decode import DecodeConfig
 from rtdecode.schema.errors import NeuronCountError, SettingMissingError, TwinMissingError
 from rtdecode.schema.interfaces import Clock
 from rtdecode.schema.messages import Responses, WindowFrame
+from rtdecode.twins.folder import load_twin, twin_hash
+from rtdecode.twins.twin import TwinSpec
 
 
 @dataclass(frozen=True, slots=True)

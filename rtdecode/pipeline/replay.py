@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 from itertools import chain
 
-from rtdecode.pipeline.assembly import assembled
 from rtdecode.pipeline.calcium_files import refusals_pictured
+from rtdecode.pipeline.decoding_stage import assembled
 from rtdecode.runtime.clock import HostClock
 from rtdecode.runtime.codec import pack
 from rtdecode.runtime.config_file import read_config, write_config

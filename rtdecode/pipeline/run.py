@@ -2,13 +2,13 @@
 
 import os
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 
-from rtdecode.pipeline.network import private_network
 from rtdecode.runtime.clock import HostClock
 from rtdecode.runtime.config_file import write_config
 from rtdecode.runtime.sockets import ControlDesk, Wire
@@ -19,6 +19,23 @@ from rtdecode.schema.config.session import NetworkConfig
 from rtdecode.schema.messages import Health
 from rtdecode.session.environment import environment_here, git_revision
 from rtdecode.session.layout import SessionLayout, SessionLock, require_space
+
+
+@contextmanager
+def private_network(configured: NetworkConfig) -> Iterator[NetworkConfig]:
+    """`configured` with an address in a private folder for every endpoint it leaves empty.
+
+    Unix sockets in a fresh folder need no port, cannot meet another run, and nobody else may
+    enter. The folder is short, because a socket's path may have 107 characters at most.
+    """
+    with tempfile.TemporaryDirectory(prefix="rtdecode-", dir="/tmp") as folder:
+        yield NetworkConfig(
+            **{
+                name: address or f"ipc://{Path(folder) / name}"
+                for name, address in configured.model_dump().items()
+            }
+        )
+
 
 _MODULES = {
     Role.RECORDER: "rtdecode.pipeline.recorder",

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from rtdecode.calcium.masks import Masks
+from rtdecode.calcium.rois import Masks
 from rtdecode.schema.errors import ShapeError
 
 _TRACES = 8

@@ -1,6 +1,15 @@
 """The one clock of a host."""
 
 import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from statistics import median
+
+from rtdecode.runtime.sockets import ControlLine
+from rtdecode.schema.interfaces import Clock
+from rtdecode.schema.messages import ClockProbe, Received
 
 _SPIN_NS = 300_000
 """The kernel wakes a sleeper up to about 0.1 ms late; the rest of the way is polled."""
@@ -15,3 +24,147 @@ class HostClock:
     def sleep_until(self, t_ns: int) -> None:
         while (left_ns := t_ns - time.monotonic_ns()) > 0:
             time.sleep(max(0, left_ns - _SPIN_NS) / 1e9)
+
+
+PROBES_AN_EXCHANGE = 8
+_KEPT_EXCHANGES = 45
+_RESET_FACTOR = 5
+_LEAST_RESET_NS = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """The best probe of one exchange."""
+
+    t_ns: int
+    """On this host's clock, the middle of the probe."""
+    offset_ns: float
+    """The decoder host's clock minus this host's."""
+    uncertainty_ns: float
+    """Half the round trip."""
+
+
+def best_of(probes: Sequence[ClockProbe]) -> Exchange:
+    """The exchange that `probes` give: the one of least round trip."""
+    return min((_exchange(probe) for probe in probes), key=lambda one: one.uncertainty_ns)
+
+
+def _exchange(probe: ClockProbe) -> Exchange:
+    out_ns = probe.t_heard_ns - probe.t_asked_ns
+    back_ns = probe.t_answered_ns - probe.t_returned_ns
+    return Exchange(
+        t_ns=(probe.t_asked_ns + probe.t_returned_ns) // 2,
+        offset_ns=(out_ns + back_ns) / 2,
+        uncertainty_ns=(out_ns - back_ns) / 2,
+    )
+
+
+class ClockMap:
+    """Maps this host's nanoseconds to the decoder host's and back.
+
+    Before the first exchange it is the identity with infinite uncertainty. A jump of more than five
+    times the uncertainty is a clock that was reset: what was known before is forgotten.
+    """
+
+    def __init__(self) -> None:
+        self._exchanges: deque[Exchange] = deque(maxlen=_KEPT_EXCHANGES)
+        self._offset_ns, self._drift, self._origin_ns = 0.0, 0.0, 0
+        self.uncertainty_ns = float("inf")
+        self.n_resets = 0
+
+    def take(self, probes: Sequence[ClockProbe]) -> None:
+        """Learn from one exchange."""
+        newest = best_of(probes)
+        if self._exchanges and self._is_reset(newest):
+            self._exchanges.clear()
+            self.n_resets += 1
+        self._exchanges.append(newest)
+        self._fit()
+
+    def to_host_ns(self, local_ns: int) -> int:
+        """The decoder host's time at this host's `local_ns`."""
+        return local_ns + round(self._offset_ns + self._drift * (local_ns - self._origin_ns))
+
+    def to_local_ns(self, host_ns: int) -> int:
+        """Time of this host at the decoder host's `host_ns`."""
+        past_ns = host_ns - self._origin_ns - self._offset_ns
+        return self._origin_ns + round(past_ns / (1 + self._drift))
+
+    def _is_reset(self, newest: Exchange) -> bool:
+        expected_ns = self.to_host_ns(newest.t_ns) - newest.t_ns
+        allowed_ns = _RESET_FACTOR * (newest.uncertainty_ns + self.uncertainty_ns)
+        return abs(newest.offset_ns - expected_ns) > max(allowed_ns, _LEAST_RESET_NS)
+
+    def _fit(self) -> None:
+        known = self._exchanges
+        slopes = [
+            (two.offset_ns - one.offset_ns) / (two.t_ns - one.t_ns)
+            for one, two in combinations(known, 2)
+            if two.t_ns != one.t_ns
+        ]
+        self._origin_ns = known[-1].t_ns
+        self._drift = median(slopes) if slopes else 0.0
+        self._offset_ns = median(
+            one.offset_ns - self._drift * (one.t_ns - self._origin_ns) for one in known
+        )
+        self.uncertainty_ns = median(one.uncertainty_ns for one in known)
+
+
+_ANSWER_S = 0.02
+_PERIOD_NS = 2_000_000_000
+
+
+class MappedClock:
+    """HostNs on a host that is not the decoder's: its own clock through a `ClockMap`."""
+
+    def __init__(self, local: Clock, clock_map: ClockMap) -> None:
+        self._local, self._map = local, clock_map
+
+    def now_ns(self) -> int:
+        return self._map.to_host_ns(self._local.now_ns())
+
+    def sleep_until(self, t_ns: int) -> None:
+        self._local.sleep_until(self._map.to_local_ns(t_ns))
+
+
+class ClockSync:
+    """Asks the supervisor for its time, eight probes every two seconds, on the control line.
+
+    Parameters
+    ----------
+    line
+        The control line of this process; messages other than answers go to `others`.
+    local
+        The clock of this host.
+    clock_map
+        What learns from the answers.
+    """
+
+    def __init__(self, line: ControlLine, *, local: Clock, clock_map: ClockMap) -> None:
+        self._line, self._local, self._map = line, local, clock_map
+        self._due_ns = 0
+        self.others: list[Received] = []
+
+    def exchange_if_due(self) -> list[ClockProbe]:
+        """The completed probes of an exchange, for the record; none where it is not due yet.
+
+        Waits at most 20 ms for each answer; a lost answer is a probe less.
+        """
+        if self._local.now_ns() < self._due_ns:
+            return []
+        self._due_ns = self._local.now_ns() + _PERIOD_NS
+        probes = [probe for _ in range(PROBES_AN_EXCHANGE) for probe in self._asked()]
+        if probes:
+            self._map.take(probes)
+        return probes
+
+    def _asked(self) -> Iterator[ClockProbe]:
+        asked_ns = self._local.now_ns()
+        self._line.push(ClockProbe(asked_ns, 0, 0, 0))
+        for received in self._line.take(_ANSWER_S):
+            answer = received.message.body
+            if not isinstance(answer, ClockProbe):
+                self.others.append(received)
+            elif answer.t_asked_ns == asked_ns:
+                heard_ns, answered_ns = answer.t_heard_ns, answer.t_answered_ns
+                yield ClockProbe(asked_ns, heard_ns, answered_ns, self._local.now_ns())

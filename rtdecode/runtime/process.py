@@ -13,9 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 from threading import Event
 
-from rtdecode.runtime.clock import HostClock
-from rtdecode.runtime.clock_map import ClockMap
-from rtdecode.runtime.clock_sync import ClockSync, MappedClock
+from rtdecode.runtime.clock import ClockMap, ClockSync, HostClock, MappedClock
 from rtdecode.runtime.config_file import read_config
 from rtdecode.runtime.loop import LoopReport
 from rtdecode.runtime.sockets import ControlLine, Publisher, Subscriber, Wire

@@ -24,9 +24,15 @@ from rtdecode.schema.messages import (
     ShownFrame,
     Stamped,
 )
-from rtdecode.view.activity import ActivityStrip
-from rtdecode.view.packets import Flag, Packet, activity_packet, grey_plane, picture_packet
-from rtdecode.view.words import Ages, notice
+from rtdecode.view.packets import (
+    ActivityStrip,
+    Flag,
+    Packet,
+    activity_packet,
+    grey_plane,
+    picture_packet,
+)
+from rtdecode.view.status_text import Ages, notice
 
 _NS_PER_S = 1e9
 _NS_PER_MS = 1e6

@@ -5,10 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rtdecode.fit.datasets.sensorium import SensoriumFolder
-from rtdecode.fit.datasets.video_session import TRAIN, VALIDATION, Stretch
-from rtdecode.fit.session_folder import SessionWriter
-from rtdecode.schema.config.fit import TrainingConfig
+from rtdecode.datasets.sensorium import SensoriumFolder, SessionWriter
+from rtdecode.datasets.video_session import TRAIN, VALIDATION, Stretch
+from rtdecode.schema.config.training import TrainingConfig
 
 ROWS, COLS, FRAMES = 12, 16, 90
 
@@ -90,7 +89,7 @@ def blob_centers_px() -> np.ndarray:
 def blob_twin(blob_session: SensoriumFolder, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of a small twin that was shortly trained on `blob_session`."""
     # torch takes seconds to import, and few tests of this folder need it
-    from rtdecode.fit.twin_fit import fit_compact
+    from rtdecode.train.twin_fit import fit_compact
 
     folder = tmp_path_factory.mktemp("twin") / "blobs"
     short = TrainingConfig(

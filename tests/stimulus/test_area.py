@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from skimage.measure import block_reduce
 
-from stimulus.area import Shrinker, row_means
+from stimulus.surface import Shrinker, row_means
 
 SCREEN = (36, 64)
 SIDES = st.integers(1, 200)

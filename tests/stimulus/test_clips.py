@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from stimulus.clips import Clip, Split, embedded_clips, folder_clips
-from stimulus.photographs import photographs
+from stimulus.pictures import photographs
 
 SECONDS = 2.0
 

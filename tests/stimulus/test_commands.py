@@ -6,7 +6,7 @@ import pytest
 
 from rtdecode.schema.errors import UnknownOrderError
 from rtdecode.schema.messages import Command
-from stimulus.commands import Orders
+from stimulus.playback import Orders
 
 
 def order(name: str) -> Command:

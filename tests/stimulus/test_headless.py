@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from rtdecode.schema.interfaces import Clock
-from stimulus.headless import HeadlessScreen
+from stimulus.screen import HeadlessScreen
 
 PICTURE = np.zeros((36, 64), np.uint8)
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from stimulus.leaves import dead_leaves
+from stimulus.pictures import dead_leaves
 
 
 def test_a_picture_is_grey_levels_and_its_seed_decides() -> None:

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from rtdecode.schema.frame_grid import FrameGrid
 from rtdecode.schema.interfaces import Clock
-from stimulus.headless import HeadlessScreen
 from stimulus.pacing import DeadlinePacing, Pacing, RefreshPacing, pacing_for
+from stimulus.screen import HeadlessScreen
 
 MS = 1_000_000
 GRID = FrameGrid(30.0)

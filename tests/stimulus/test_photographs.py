@@ -3,7 +3,7 @@
 import pytest
 
 from rtdecode.schema.errors import MissingFileError
-from stimulus.photographs import PHOTOGRAPHS, Photograph, Split, photographs
+from stimulus.pictures import PHOTOGRAPHS, Photograph, Split, photographs
 
 
 @pytest.mark.parametrize("photo", PHOTOGRAPHS, ids=lambda photo: photo.name)

@@ -11,13 +11,12 @@ from numpy.typing import NDArray
 from rtdecode.schema.frame_grid import FrameGrid
 from rtdecode.schema.interfaces import Clock
 from rtdecode.schema.messages import Body, Command, ShownFrame
-from stimulus.commands import Orders
-from stimulus.headless import HeadlessScreen
+from stimulus.display_log import TruthLog
 from stimulus.pacing import pacing_for
-from stimulus.playback import GREY_CLIP, Player
-from stimulus.schedule import MovieFrame
+from stimulus.playback import GREY_CLIP, Orders, Player
+from stimulus.playlist import MovieFrame
+from stimulus.screen import HeadlessScreen
 from stimulus.sync_patch import patch_grey
-from stimulus.truth_log import TruthLog
 
 
 class Shelf(Protocol):

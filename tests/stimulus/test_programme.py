@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from rtdecode.schema.config.stimulus import StimulusConfig
 from rtdecode.schema.errors import ClipError
-from stimulus.programme import programme
+from stimulus.playlist import programme
 
 SMALL = StimulusConfig(embedded_clips=3, clip_s=0.2, seed=4)
 

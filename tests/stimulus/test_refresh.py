@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rtdecode.schema.errors import RefreshRateError
-from stimulus.refresh import refresh_rate
+from stimulus.pacing import refresh_rate
 
 
 def flips(hz: float, *, jitter: float = 0.01, seed: int = 0, missed: int = 0) -> list[int]:

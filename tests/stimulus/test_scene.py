@@ -3,14 +3,7 @@
 import numpy as np
 
 from stimulus.gaze import GazePath
-from stimulus.scene import (
-    Cutout,
-    Layer,
-    Scenery,
-    random_cutout,
-    random_layer,
-    scene_frames,
-)
+from stimulus.scene import Cutout, Layer, Scenery, random_cutout, random_layer, scene_frames
 from stimulus.surface import Surface
 
 NOISE = np.random.default_rng(2).uniform(0, 255, (400, 400)).astype(np.float32)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rtdecode.schema.errors import RefreshRateError
-from stimulus.schedule import holds, movie, shuffled_rounds
+from stimulus.playlist import holds, movie, shuffled_rounds
 
 
 @given(count=st.integers(2, 12), seed=st.integers(-100, 100), rounds=st.integers(1, 5))

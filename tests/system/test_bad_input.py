@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 import rtdecode
-from rtdecode.calcium.masks import masks_from_lists
+from rtdecode.calcium.rois import masks_from_lists
 from rtdecode.session.reader import LogReader
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(240)]

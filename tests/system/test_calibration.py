@@ -9,7 +9,7 @@ import pytest
 import tifffile
 from scipy import ndimage
 
-from rtdecode.calcium.masks import masks_from_lists
+from rtdecode.calcium.rois import masks_from_lists
 from rtdecode.schema.messages import Responses
 from rtdecode.session.reader import LogReader
 

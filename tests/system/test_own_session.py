@@ -10,14 +10,14 @@ import pytest
 import torch
 
 import rtdecode
-from rtdecode.decode.twin_folder import load_twin
-from rtdecode.decode.twins.compact import Compact
-from rtdecode.fit.datasets.own_session import OwnSession
-from rtdecode.fit.machines import Machines
-from rtdecode.fit.training import Training
-from rtdecode.fit.validation import single_trial_correlation
+from rtdecode.datasets.own_session import OwnSession
 from rtdecode.runtime.clock import HostClock
-from rtdecode.schema.config.fit import TrainingConfig
+from rtdecode.schema.config.training import TrainingConfig
+from rtdecode.train.distributed import Machines
+from rtdecode.train.training import Training
+from rtdecode.train.validation import single_trial_correlation
+from rtdecode.twins.compact.network import Compact
+from rtdecode.twins.folder import load_twin
 
 pytestmark = [pytest.mark.system, pytest.mark.slow, pytest.mark.timeout(600)]
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import zmq
 
-from rtdecode.calcium.masks import masks_from_lists
+from rtdecode.calcium.rois import masks_from_lists
 from rtdecode.runtime.codec import pack
 from rtdecode.schema.messages import Body, Fluorescence, Responses, Scan, Stamped
 from rtdecode.session.reader import LogReader

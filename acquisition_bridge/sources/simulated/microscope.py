@@ -6,10 +6,9 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from acquisition_bridge.sources.simulated.motion import Motion
 from acquisition_bridge.sources.simulated.mouse import STEPS_HZ, Mouse
 from acquisition_bridge.sources.simulated.receptive_fields import F32, I32
-from acquisition_bridge.sources.simulated.scope import Scope
+from acquisition_bridge.sources.simulated.scope import Motion, Scope
 from acquisition_bridge.sources.simulated.tissue import Tissue, footprints, grow_tissue
 from rtdecode.schema.config.acquisition import SimulatedSource
 from rtdecode.schema.messages import Behaviour, Scan

@@ -9,12 +9,7 @@ from rtdecode.schema.config.acquisition import AcquisitionConfig, RawMovieSource
 from rtdecode.schema.config.calcium import CalciumConfig
 from rtdecode.schema.config.decode import DecodeConfig, EmitConfig
 from rtdecode.schema.config.section import Positive, Section
-from rtdecode.schema.config.session import (
-    EvaluateConfig,
-    NetworkConfig,
-    RecordConfig,
-    ViewConfig,
-)
+from rtdecode.schema.config.session import EvaluateConfig, NetworkConfig, RecordConfig, ViewConfig
 from rtdecode.schema.config.stimulus import StimulusConfig
 
 

@@ -1,10 +1,6 @@
 """Every error that rtdecode raises by name: one class a cause, the class builds the sentence."""
 
-from rtdecode.schema.errors.families import (
-    BadInputError,
-    DataLostError,
-    RtdecodeError,
-)
+from rtdecode.schema.errors.families import BadInputError, DataLostError, RtdecodeError
 from rtdecode.schema.errors.microscope import (
     CalibrationError,
     FieldMismatchError,

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from acquisition_bridge.sources.headerless_file import HeaderlessFile
+from acquisition_bridge.sources.raw_movie import HeaderlessFile
 from rtdecode.schema.errors import UnreadableFileError
 
 SCANS = np.random.default_rng(0).integers(0, 65536, (5, 6, 4)).astype("<u2")

@@ -9,12 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from acquisition_bridge.sources.prairie_control import (
-    PrairieControl,
-    PrairieSwitch,
-    answer,
-    encoded,
-)
+from acquisition_bridge.sources.prairie import PrairieControl, PrairieSwitch, answer, encoded
 from rtdecode.schema.errors import StreamError
 
 

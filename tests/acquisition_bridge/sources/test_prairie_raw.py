@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from acquisition_bridge.sources.prairie_raw import PrairieDecoder, prairie_raw
+from acquisition_bridge.sources.prairie import PrairieDecoder, prairie_raw
 from rtdecode.schema.config.acquisition import PrairieRawSource
 from rtdecode.schema.errors import SettingMissingError
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from acquisition_bridge.sources.scan_order import ScanOrder, VolumeLayout
+from acquisition_bridge.sources.intake import ScanOrder, VolumeLayout
 
 
 @given(counters=st.lists(st.integers(0, 60), min_size=1))

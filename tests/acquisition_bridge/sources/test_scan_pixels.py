@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from acquisition_bridge.sources.scan_pixels import as_counts
+from acquisition_bridge.sources.contract import as_counts
 
 
 @pytest.mark.parametrize(("given", "sent"), [("u1", "<u2"), (">u2", "<u2"), (">i2", "<i2")])

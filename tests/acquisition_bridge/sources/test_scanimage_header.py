@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from acquisition_bridge.sources.scan_order import VolumeLayout
+from acquisition_bridge.sources.intake import VolumeLayout
 from acquisition_bridge.sources.scanimage_header import (
     ScanImageHeader,
     page_stamp,

@@ -12,15 +12,7 @@ from acquisition_bridge.sources.zmq_native import NativeMessages, ZmqNativeSourc
 from rtdecode.runtime.codec import unpack
 from rtdecode.schema.config.acquisition import ZmqNativeSource as ZmqNativeConfig
 from rtdecode.schema.errors import AddressInUseError
-from rtdecode.schema.messages import (
-    Behaviour,
-    Body,
-    Command,
-    Fluorescence,
-    Received,
-    Scan,
-    Stamped,
-)
+from rtdecode.schema.messages import Behaviour, Body, Command, Fluorescence, Received, Scan, Stamped
 
 PIXELS = np.zeros((3, 4), np.uint16)
 CLIENTS = Path(__file__).resolve().parents[3] / "docs" / "clients"

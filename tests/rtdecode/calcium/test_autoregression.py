@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from rtdecode.calcium.autoregression import decay_tau_s, noise_sd
+from rtdecode.calcium.calibrate import decay_tau_s, noise_sd
 
 
 def firing(tau_s: float, *, noise: float, scans: int = 450, rate_hz: float = 30.0) -> np.ndarray:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from rtdecode.calcium.calibration import Calibration
-from rtdecode.calcium.masks import masks_from_lists
+from rtdecode.calcium.rois import masks_from_lists
 from rtdecode.schema.errors import CalibrationError, MissingFileError, UnreadableFileError
 
 PLAIN = np.arange(1, 4, dtype=np.float32)

@@ -12,7 +12,7 @@ from scipy import ndimage
 from rtdecode.calcium import CalciumChain
 from rtdecode.calcium.calibration import Calibration
 from rtdecode.calcium.chain import Out
-from rtdecode.calcium.masks import Masks, masks_from_lists
+from rtdecode.calcium.rois import Masks, masks_from_lists
 from rtdecode.schema.config.calcium import CalciumConfig
 from rtdecode.schema.errors import (
     CalibrationError,

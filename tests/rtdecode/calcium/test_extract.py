@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from rtdecode.calcium.extract import Extractor, Mover
-from rtdecode.calcium.masks import masks_from_lists
+from rtdecode.calcium.rois import masks_from_lists
 
 RNG = np.random.default_rng(0)
 SCAN = RNG.integers(0, 1000, (24, 30)).astype(np.uint16)

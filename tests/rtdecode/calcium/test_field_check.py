@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from rtdecode.calcium.field_check import FieldCheck, likeness, misplaced
-from rtdecode.calcium.masks import Masks, masks_from_lists
+from rtdecode.calcium.rois import Masks, masks_from_lists
 from rtdecode.schema.config.calcium import CalciumConfig
 from rtdecode.schema.errors import FieldMismatchError
 

@@ -1,6 +1,6 @@
 """A scan without a clear place is doubtful; many in a row are a lost field."""
 
-from rtdecode.calcium.field_guard import FieldGuard
+from rtdecode.calcium.field_check import FieldGuard
 from rtdecode.calcium.register import Shift
 from rtdecode.schema.config.calcium import CalciumConfig
 

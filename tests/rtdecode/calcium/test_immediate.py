@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import norm
 
-from rtdecode.calcium.immediate import DffReader, EventDetector, event_threshold
+from rtdecode.calcium.deconvolve import DffReader, EventDetector, event_threshold
 
 DECAY = np.full(2, 20.0, np.float32)
 EVERYWHERE = np.ones(2, bool)

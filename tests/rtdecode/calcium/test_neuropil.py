@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from rtdecode.calcium.masks import Masks, masks_from_lists
-from rtdecode.calcium.neuropil import neuropil_rings
+from rtdecode.calcium.extract import neuropil_rings
+from rtdecode.calcium.rois import Masks, masks_from_lists
 
 
 def disc(row: int, col: int) -> tuple[np.ndarray, np.ndarray]:

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from rtdecode.calcium.reference import mean_of_aligned
-from rtdecode.calcium.register import Registrar
+from rtdecode.calcium.register import Registrar, mean_of_aligned
 
 SHIFTS = np.random.default_rng(4).uniform(-3, 3, (20, 2))
 

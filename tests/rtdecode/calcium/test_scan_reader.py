@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from rtdecode.calcium.masks import Masks, masks_from_lists
+from rtdecode.calcium.rois import Masks, masks_from_lists
 from rtdecode.calcium.scan_reader import Counts, ScanReader
 from rtdecode.schema.config.calcium import CalciumConfig
 from rtdecode.schema.errors import ScanShapeError

@@ -1,23 +1,22 @@
 """A run that takes seconds: twenty scans of a movie with nine cells, recorded and preprocessed."""
 
-import runpy
 from pathlib import Path
 
 import numpy as np
 import pytest
+from small_rig import SmallRig
 
 from rtdecode.runtime.config_file import write_config
 from rtdecode.schema.config import RunConfig
 
 SCANS = 20
-RIG = Path(__file__).parents[1] / "pipeline" / "small_rig.py"
 
 
 @pytest.fixture(scope="module")
 def movie_config(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The file of that run's config; its sessions go beside it."""
     folder = tmp_path_factory.mktemp("movie")
-    rig = runpy.run_path(str(RIG))["SmallRig"]()
+    rig = SmallRig()
     scans = [rig.bodies(number)[1].pixels_counts for number in range(SCANS)]
     (folder / "movie.raw").write_bytes(np.stack(scans).tobytes())
     rig.masks.save(folder / "masks.npz")

@@ -8,9 +8,9 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from rtdecode.commands.fit import app
-from rtdecode.decode.twin_folder import load_twin
-from rtdecode.fit.datasets.sensorium import SensoriumFolder
-from rtdecode.fit.ridge import Ridge
+from rtdecode.datasets.sensorium import SensoriumFolder
+from rtdecode.offline.ridge import Ridge
+from rtdecode.twins.folder import load_twin
 
 MASK = "mask.npy"
 

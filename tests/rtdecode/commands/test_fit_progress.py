@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 from rich.progress import Progress
 
-from rtdecode.commands.fit_progress import TrainingLine, progress_shown, training_told
+from rtdecode.commands.console import TrainingLine, progress_shown, training_told
 
 
 def trained(console: Console, steps: int) -> Progress:

@@ -7,9 +7,9 @@ import torch
 from typer.testing import CliRunner, Result
 
 from rtdecode.cli import app
-from rtdecode.decode.twin import TwinSpec
-from rtdecode.decode.twin_folder import load_twin
-from rtdecode.decode.twins.dwiseneuro.network import DwiseNeuro
+from rtdecode.twins.dwiseneuro.network import DwiseNeuro
+from rtdecode.twins.folder import load_twin
+from rtdecode.twins.twin import TwinSpec
 
 SIZES = {
     "expansion": 2,

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from rtdecode.commands.live import _finish, app
-from rtdecode.pipeline.summary import Summary, summarise
+from rtdecode.report.summary import Summary, summarise
 from rtdecode.runtime.clock import HostClock
 from rtdecode.runtime.config_file import read_config, write_config
 from rtdecode.schema.config import RunConfig

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from rtdecode.cli import app
 from rtdecode.commands.reconstruct import ladder_table, summary_table
-from rtdecode.fit.datasets.sensorium import SensoriumFolder
+from rtdecode.datasets.sensorium import SensoriumFolder
 
 
 def told(*words: object) -> Result:

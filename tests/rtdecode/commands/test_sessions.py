@@ -10,7 +10,7 @@ from typer.testing import CliRunner, Result
 
 from rtdecode.commands.sessions import app
 from rtdecode.pipeline.run import run_session
-from rtdecode.pipeline.summary import summarise
+from rtdecode.report.summary import summarise
 from rtdecode.runtime.config_file import read_config
 from rtdecode.schema.messages import Fluorescence
 from rtdecode.session.layout import SessionLayout, named_session, session_at

@@ -13,12 +13,11 @@ from scipy.fft import dctn
 import rtdecode.decode.decoder as decoder_module
 from rtdecode.decode.decoder import Decoder
 from rtdecode.decode.noise import Noise
-from rtdecode.decode.prior import VideoPrior
-from rtdecode.decode.shrinkage import shown_share
-from rtdecode.decode.twins.linear import Linear
+from rtdecode.decode.prior import VideoPrior, shown_share
 from rtdecode.schema.config.decode import DecodeConfig
 from rtdecode.schema.errors import BehaviourChannelsError, FrameOrderError, NeuronCountError
 from rtdecode.schema.messages import Reconstruction, WindowFrame
+from rtdecode.twins.linear import Linear
 
 CONFIG = DecodeConfig(window_frames=12, free_frames=6, lag_frames=3, steps=1)
 NEURONS = 7

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from rtdecode.decode.free_block import FreeBlock
+from rtdecode.decode.horizon import FreeBlock
 from rtdecode.decode.prior import VideoPrior
 
 FRAMES = 6

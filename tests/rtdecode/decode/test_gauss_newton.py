@@ -5,8 +5,8 @@ import torch
 from torch import Tensor
 
 from rtdecode.decode.gauss_newton import GaussNewton
+from rtdecode.decode.likelihood import trust
 from rtdecode.decode.noise import Noise
-from rtdecode.decode.objective import trust
 
 SHAPE = (3, 2, 2)
 SIZE, FRAMES, NEURONS = 12, 3, 5

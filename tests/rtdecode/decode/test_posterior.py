@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from rtdecode.decode.free_block import FreeBlock
+from rtdecode.decode.horizon import FreeBlock
 from rtdecode.decode.noise import Noise
 from rtdecode.decode.posterior import (
     POSTERIOR_FILE,
@@ -18,8 +18,8 @@ from rtdecode.decode.posterior import (
     smoothed_sd,
 )
 from rtdecode.decode.prior import VideoPrior
-from rtdecode.decode.twins.linear import Linear
 from rtdecode.schema.errors import UnreadableFileError
+from rtdecode.twins.linear import Linear
 
 FRAMES, NEURONS = 9, 7
 TOGETHER = torch.tensor([[3.0, 0], [2, 1], [0, 2], [1, 1], [1, 0], [1, 0], [1, 0]])

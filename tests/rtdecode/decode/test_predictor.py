@@ -3,11 +3,11 @@
 import pytest
 import torch
 
-from rtdecode.decode.basis import Basis, cosine_basis
 from rtdecode.decode.predictor import CompactPredictor, WholeWindow, predictor
-from rtdecode.decode.twin import Twin, TwinSpec
-from rtdecode.decode.twins.compact import Compact
-from rtdecode.decode.twins.linear import Linear
+from rtdecode.twins.basis import Basis, cosine_basis
+from rtdecode.twins.compact.network import Compact
+from rtdecode.twins.linear import Linear
+from rtdecode.twins.twin import Twin, TwinSpec
 
 ROWS, COLS, NEURONS = 12, 16, 6
 BASIS = Basis(

@@ -11,8 +11,7 @@ from safetensors.torch import save_file
 from scipy.fft import dct, idctn
 from scipy.signal import lfilter
 
-from rtdecode.decode.basis import cosine_basis
-from rtdecode.decode.free_block import FreeBlock
+from rtdecode.decode.horizon import FreeBlock
 from rtdecode.decode.prior import (
     KEPT_COLS,
     KEPT_ROWS,
@@ -23,6 +22,7 @@ from rtdecode.decode.prior import (
     save_prior,
 )
 from rtdecode.schema.errors import MissingFileError, ShapeError, UnreadableFileError
+from rtdecode.twins.basis import cosine_basis
 
 ROWS, COLS = 6, 8
 FIRST, SECOND = 1.2, -0.4

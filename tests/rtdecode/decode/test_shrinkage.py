@@ -7,11 +7,10 @@ import pytest
 import torch
 from scipy.fft import dctn
 
-from rtdecode.decode.inverter import Inverter
 from rtdecode.decode.noise import Noise
-from rtdecode.decode.prior import VideoPrior
-from rtdecode.decode.shrinkage import EDGE_CYCLES_PER_PX, FINE_SHARE, shown_share
-from rtdecode.decode.twins.linear import Linear
+from rtdecode.decode.prior import EDGE_CYCLES_PER_PX, FINE_SHARE, VideoPrior, shown_share
+from rtdecode.decode.solver import Inverter
+from rtdecode.twins.linear import Linear
 
 
 def screen(rows_px: int, cols_px: int, *, kept: tuple[int, int]) -> VideoPrior:

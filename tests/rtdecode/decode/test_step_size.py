@@ -6,13 +6,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from rtdecode.decode.free_block import FreeBlock
+from rtdecode.decode.gauss_newton import greatest_curvature
+from rtdecode.decode.horizon import FreeBlock
+from rtdecode.decode.likelihood import Trust, surprise, trust
 from rtdecode.decode.noise import unshared
-from rtdecode.decode.objective import Trust, surprise, trust
 from rtdecode.decode.predictor import predictor
 from rtdecode.decode.prior import VideoPrior
-from rtdecode.decode.step_size import greatest_curvature
-from rtdecode.decode.twins.linear import Linear
+from rtdecode.twins.linear import Linear
 
 FREE, HISTORY, NEURONS = 4, 3, 7
 FLOOR = torch.full((NEURONS,), 0.01)

@@ -7,9 +7,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtdecode.decode.free_block import FreeBlock
+from rtdecode.decode.horizon import FreeBlock, Memory, begun_from, fresh_memory, shifted
 from rtdecode.decode.prior import VideoPrior
-from rtdecode.decode.warm_start import Memory, begun_from, fresh_memory, shifted
 
 FREE, HISTORY = 5, 3
 FLAT = VideoPrior(

@@ -1,30 +1,30 @@
 """A rig so small that a run takes a moment: nine cells, and a twin of a screen of 6 x 8 px."""
 
-import runpy
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from conducted import conducted as conducted_process
+from small_rig import SmallRig
 
 from rtdecode.schema.config import RunConfig
 from rtdecode.session.replay import RecordedClock
 
-HERE = Path(__file__).parent
 SCREEN_PX = (6, 8)
 MakeRun = Callable[..., RunConfig]
 
 
 @pytest.fixture(scope="session")
 def rig() -> Any:
-    return runpy.run_path(str(HERE / "small_rig.py"))["SmallRig"]()
+    return SmallRig()
 
 
 @pytest.fixture
 def conducted() -> Any:
     """Runs the main of a process as a supervisor would; see `conducted.py`."""
-    return runpy.run_path(str(HERE / "conducted.py"))["conducted"]
+    return conducted_process
 
 
 @pytest.fixture
@@ -41,9 +41,9 @@ def twin_folder(tmp_path: Path) -> Callable[..., Path]:
 
     from rtdecode.decode.noise import even_noise, save_noise
     from rtdecode.decode.prior import fit_prior, save_prior
-    from rtdecode.decode.twin import TwinSpec
-    from rtdecode.decode.twin_folder import save_twin
-    from rtdecode.decode.twins.linear import Linear
+    from rtdecode.twins.folder import save_twin
+    from rtdecode.twins.linear import Linear
+    from rtdecode.twins.twin import TwinSpec
 
     def made(*, neurons: int = 9) -> Path:
         folder, neutral = tmp_path / f"twin{neurons}", (3.0, 20.0, 1.0, 2.0)

@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rtdecode.decode.twin_folder import twin_hash
-from rtdecode.pipeline.assembly import assembled
+from rtdecode.pipeline.decoding_stage import assembled
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.errors import MasksMissingError, NeuronCountError
 from rtdecode.schema.interfaces import Clock
 from rtdecode.schema.messages import Body, Fluorescence, Received, Reconstruction, Responses
+from rtdecode.twins.folder import twin_hash
 
 MakeRun = Callable[..., RunConfig]
 MakeTwin = Callable[..., Path]

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rtdecode.calcium.calibration import Calibration
-from rtdecode.calcium.masks import Masks, masks_from_lists
+from rtdecode.calcium.rois import Masks, masks_from_lists
 from rtdecode.pipeline.calcium_stage import CalciumStage, Out, calcium_stage
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.errors import (

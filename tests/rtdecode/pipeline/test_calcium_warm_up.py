@@ -10,7 +10,7 @@ SCRIPT = dedent("""
     import numpy as np
 
     from rtdecode.calcium import CalciumChain, baseline, deconvolve, demix, extract, resample
-    from rtdecode.calcium.masks import masks_from_lists
+    from rtdecode.calcium.rois import masks_from_lists
     from rtdecode.pipeline.calcium_warm_up import warm_up_calcium
     from rtdecode.runtime.clock import HostClock
     from rtdecode.runtime.codec import pack, unpack

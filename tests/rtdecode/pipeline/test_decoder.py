@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rtdecode.decode.twin_folder import twin_hash
 from rtdecode.pipeline.decoder import DecoderSink, main
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.messages import Body, End, Gap, Reconstruction, Responses, Start
+from rtdecode.twins.folder import twin_hash
 
 MakeRun = Callable[..., RunConfig]
 GREY = np.full((2, 2), 128, np.float32)

@@ -9,8 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtdecode.acquire import GapWatch
-from rtdecode.behaviour import BehaviourJoin
 from rtdecode.pipeline.decoding_stage import DecodingStage
 from rtdecode.schema.messages import (
     Behaviour,
@@ -23,6 +21,8 @@ from rtdecode.schema.messages import (
     Stamped,
     WindowFrame,
 )
+from rtdecode.streams.behaviour_join import BehaviourJoin
+from rtdecode.streams.gaps import GapWatch
 
 PIXELS = np.zeros((2, 2), np.uint16)
 GREY = np.full((2, 2), 128, np.float32)

@@ -5,14 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rtdecode.emit import Pace
-from rtdecode.pipeline.emission import Emission
+from rtdecode.pipeline.decoder import Emission
 from rtdecode.runtime.clock import HostClock
 from rtdecode.runtime.sockets import Collector, Publisher, Wire
 from rtdecode.schema.config.decode import EmitConfig
 from rtdecode.schema.errors import RecorderFullError
 from rtdecode.schema.frame_grid import FrameGrid
 from rtdecode.schema.messages import Body, Reconstruction, Start
+from rtdecode.streams.paced_output import Pace
 
 CLOCK = HostClock()
 START = Start("s", config_yaml="", git_revision="", twin_hash="")

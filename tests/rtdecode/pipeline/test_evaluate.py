@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rtdecode.acquire import GapWatch
 from rtdecode.evaluate.online import OnlineScore
 from rtdecode.pipeline.evaluate import ScoringStage, main
 from rtdecode.schema.config import RunConfig
@@ -25,6 +24,7 @@ from rtdecode.schema.messages import (
     Stamped,
     Start,
 )
+from rtdecode.streams.gaps import GapWatch
 
 GRID = FrameGrid(30.0)
 FRAMES, FIRST = 120, 9000

@@ -9,12 +9,12 @@ import pytest
 from rtdecode.decode.decoder import Decoder
 from rtdecode.decode.noise import load_noise
 from rtdecode.decode.prior import load_prior
-from rtdecode.decode.twin_folder import load_twin, twin_hash
 from rtdecode.pipeline.inversion import Inversion, inversion
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.errors import NeuronCountError, SettingMissingError, TwinMissingError
 from rtdecode.schema.interfaces import Clock
 from rtdecode.schema.messages import Reconstruction, Responses, WindowFrame
+from rtdecode.twins.folder import load_twin, twin_hash
 
 MakeRun = Callable[..., RunConfig]
 MakeTwin = Callable[..., Path]

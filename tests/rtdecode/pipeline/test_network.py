@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from rtdecode.pipeline.network import private_network
+from rtdecode.pipeline.run import private_network
 from rtdecode.schema.config.session import NetworkConfig
 
 LONGEST_SOCKET_PATH = 107

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from rtdecode.calcium.masks import masks_from_lists
+from rtdecode.calcium.rois import masks_from_lists
 from rtdecode.report.calcium_figure import draw_calcium, draw_mismatch
 from rtdecode.schema.errors import ShapeError
 

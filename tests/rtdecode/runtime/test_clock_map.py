@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtdecode.runtime.clock_map import ClockMap, best_of
+from rtdecode.runtime.clock import ClockMap, best_of
 from rtdecode.schema.messages import ClockProbe
 
 SECOND = 1_000_000_000

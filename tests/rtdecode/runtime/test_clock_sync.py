@@ -7,9 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rtdecode.runtime.clock import HostClock
-from rtdecode.runtime.clock_map import ClockMap
-from rtdecode.runtime.clock_sync import ClockSync, MappedClock
+from rtdecode.runtime.clock import ClockMap, ClockSync, HostClock, MappedClock
 from rtdecode.runtime.sockets import ControlDesk, ControlLine, Wire
 from rtdecode.schema.messages import ClockProbe, Command
 

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtdecode.view.activity import ActivityStrip
+from rtdecode.view.packets import ActivityStrip
 
 
 @given(neurons=st.integers(1, 3000), seed=st.integers(0, 9))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from acquisition_bridge.sources.simulated.calcium import Indicator
+from acquisition_bridge.sources.simulated.mouse import Indicator
 
 STEP_S = 0.001
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from acquisition_bridge.sources.simulated.motion import Motion
+from acquisition_bridge.sources.simulated.scope import Motion
 
 
 def moved(sd_px: float, *, running_cm_s: float = 0.0, scans: int = 9000) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from acquisition_bridge.sources.simulated.natural_scenes import natural_scenes
+from acquisition_bridge.sources.simulated.cortex import natural_scenes
 
 VIDEO = natural_scenes(np.random.default_rng(0), 240, rows_px=36, cols_px=64)
 

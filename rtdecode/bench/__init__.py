@@ -1,0 +1,1 @@
+"""The benchmarks that `rtdecode bench` runs, and the files that hold their results."""

@@ -1,0 +1,217 @@
+"""What one scan costs in the calcium chain, step by step, on one core."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rtdecode.calcium.activity import ActivityEstimator
+from rtdecode.calcium.calibration import Calibration
+from rtdecode.calcium.chain import CalciumChain
+from rtdecode.calcium.demix import Demixer
+from rtdecode.calcium.extract import Extractor, Mover, neuropil_rings
+from rtdecode.calcium.register import Registrar
+from rtdecode.calcium.resample import Resampler
+from rtdecode.calcium.rois import Masks, masks_from_lists
+from rtdecode.runtime.clock import HostClock
+from rtdecode.schema.config.calcium import CalciumConfig
+from rtdecode.schema.messages import Received, Scan, Stamped
+
+SCANS_PER_S_TARGET = 150.0
+P99_MS_TARGET = 10.0
+_RATE_HZ = 30.0
+_RADIUS_PX = 5
+_MOVIE_SCANS = 60
+_WARM_UP_SCANS = 40
+"""Compiling, and the comparison of the first scans with the reference image, come before."""
+
+Report = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Field:
+    """A made-up field of view and a short movie of it."""
+
+    masks: Masks
+    calibration: Calibration
+    movie: NDArray[np.uint16]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Times:
+    """What each call took, in ms of the wall clock and of the processor."""
+
+    wall: NDArray[np.float64]
+    cpu: NDArray[np.float64]
+
+    def summary(self) -> Report:
+        """Median, 99th percentile and largest of both, and calls a second by each median."""
+        return {
+            "scans_per_s": 1e3 / float(np.median(self.wall)),
+            "cpu_scans_per_s": 1e3 / float(np.median(self.cpu)),
+            "ms": _spread(self.wall),
+            "cpu_ms": _spread(self.cpu),
+        }
+
+
+def benchmark_calcium(size_px: int, cells: int, scans: int = 600, *, seed: int = 0) -> Report:
+    """Time the chain on `scans` scans of `size_px` x `size_px` pixels with `cells` cells.
+
+    Returns
+    -------
+    `scans_per_s` by the median, `ms` (p50, p99 and largest of the whole chain), the same in
+    processor time (`cpu_…`, which other programs on the machine lengthen little), `steps_cpu_ms`
+    (of each step alone), `share` (each step's part of their sum), and what was asked for.
+    """
+    field = _field_of_view(size_px, cells, np.random.default_rng(seed))
+    chain = _chain_times(field, scans)
+    steps = {name: _times(step, scans).cpu for name, step in _steps(field).items()}
+    middle = {name: float(np.median(times)) for name, times in steps.items()}
+    total = sum(middle.values())
+    return {
+        "size_px": size_px,
+        "cells": cells,
+        "scans": scans,
+        "seed": seed,
+        "threads": 1,
+        **chain.summary(),
+        "steps_cpu_ms": {name: _spread(times) for name, times in steps.items()},
+        "share": {name: value / total for name, value in middle.items()},
+        "target": {"scans_per_s": SCANS_PER_S_TARGET, "p99_ms": P99_MS_TARGET},
+    }
+
+
+def growth(size_px: int, cells: Sequence[int], scans: int = 300, *, seed: int = 0) -> Report:
+    """Time the chain for several numbers of cells in the same field of view.
+
+    Returns
+    -------
+    `rows` with the times of each, and the line through their medians in processor time: `ms` and
+    `ms_per_1000_cells`, with the largest deviation from it as a share, `off_line`.
+    """
+    rows: list[Report] = []
+    for count in cells:
+        field = _field_of_view(size_px, count, np.random.default_rng(seed))
+        rows.append({"cells": count, **_chain_times(field, scans).summary()})
+    medians = np.array([row["cpu_ms"]["p50"] for row in rows])
+    slope, offset = np.polyfit(np.array(cells) / 1000, medians, 1)
+    line = offset + slope * np.array(cells) / 1000
+    return {
+        "rows": rows,
+        "ms": float(offset),
+        "ms_per_1000_cells": float(slope),
+        "off_line": float(np.abs(medians / line - 1).max()),
+    }
+
+
+def _spread(times_ms: NDArray[np.float64]) -> dict[str, float]:
+    p50, p99 = np.percentile(times_ms, [50, 99])
+    return {"p50": float(p50), "p99": float(p99), "max": float(times_ms.max())}
+
+
+def _times(step: Callable[[int], object], scans: int) -> _Times:
+    clock, taken = HostClock(), []
+    for number in range(_WARM_UP_SCANS + scans):
+        begun = clock.now_ns(), time.thread_time_ns()
+        step(number)
+        ended_cpu_ns = time.thread_time_ns()
+        taken.append((clock.now_ns() - begun[0], ended_cpu_ns - begun[1]))
+    wall, cpu = np.array(taken[_WARM_UP_SCANS:]).T / 1e6
+    return _Times(wall, cpu)
+
+
+def _chain_times(field: _Field, scans: int) -> _Times:
+    chain = CalciumChain(
+        CalciumConfig(),
+        masks=field.masks,
+        scan_rate_hz=_RATE_HZ,
+        reference=None,
+        calibration=field.calibration,
+        clock=HostClock(),
+    )
+    received = [
+        Received(Stamped("bench", number, 0, "host", _scan(field, number)), 0)
+        for number in range(scans + _WARM_UP_SCANS)
+    ]
+    return _times(lambda number: list(chain.step(received[number : number + 1])), scans)
+
+
+def _scan(field: _Field, number: int) -> Scan:
+    start_ns = round(number * 1e9 / _RATE_HZ)
+    end_ns = round((number + 0.95) * 1e9 / _RATE_HZ)
+    return Scan(field.movie[number % len(field.movie)], number, 0, start_ns, end_ns)
+
+
+def _steps(field: _Field) -> dict[str, Callable[[int], object]]:
+    """Each step of the chain alone, on the inputs that it gets in the chain."""
+    config, masks, movie = CalciumConfig(), field.masks, field.movie
+    everywhere = np.ones(masks.count, bool)
+    registrar = Registrar(field.calibration.reference_counts, max_shift_px=config.max_shift_px)
+    mover, cells, demixer = Mover(masks.shape), Extractor(masks), Demixer(masks)
+    rings = Extractor(neuropil_rings(masks, ring_px=config.neuropil_ring_px))
+    moved, inside = mover.move(movie[0], row_px=0.3, col_px=-0.4)
+    counts, _ = cells.means(moved, inside)
+    glow, _ = rings.means(moved, inside)
+    estimator = ActivityEstimator(config, calibration=field.calibration)
+    noise = np.random.default_rng(0).normal(0, 0.1, (97, masks.count)).astype(np.float32)
+    phase = np.linspace(0, 1, masks.count, dtype=np.float32)
+    resampler, feeder = (
+        Resampler(phase, frame_rate_hz=30.0),
+        ActivityEstimator(config, calibration=field.calibration),
+    )
+
+    def activities(number: int, source: ActivityEstimator) -> list[Any]:
+        start_ns = round(number * 1e9 / _RATE_HZ)
+        dff = noise[number % len(noise)]
+        return list(
+            source.activities(
+                dff, everywhere, scan=number, t_start_ns=start_ns, t_end_ns=start_ns + 1
+            )
+        )
+
+    finished = [activities(n, feeder) for n in range(2000)]
+    return {
+        "register": lambda n: registrar.shift(movie[n % len(movie)]),
+        "move": lambda n: mover.move(movie[n % len(movie)], row_px=0.3, col_px=-0.4),
+        "extract": lambda n: cells.means(moved, inside),
+        "neuropil": lambda n: rings.means(moved, inside),
+        "demix": lambda n: demixer.demix(counts.copy(), everywhere),
+        "baseline": lambda n: estimator.dff(counts + noise[n % len(noise)], glow, everywhere),
+        "deconvolve": lambda n: activities(n, estimator),
+        "resample": lambda n: [list(resampler.frames(done)) for done in finished[n % 2000]],
+    }
+
+
+def _field_of_view(size_px: int, cells: int, rng: np.random.Generator) -> _Field:
+    masks = _masks(size_px, cells, rng)
+    mean = 40 + 60 * np.minimum(masks.footprint(), 3)
+    shifts = rng.integers(-2, 3, (_MOVIE_SCANS, 2))
+    movie = np.stack([rng.poisson(np.roll(mean, tuple(shift), (0, 1))) for shift in shifts])
+    plain = np.ones(cells, np.float32)
+    calibration = Calibration(
+        reference_counts=mean.astype(np.float32),
+        scan_rate_hz=_RATE_HZ,
+        baseline_counts=80 * plain,
+        neuropil_counts=40 * plain,
+        noise=0.1 * plain,
+        decay_tau_s=0.7 * plain,
+        activity_quantiles=np.zeros((cells, 2), np.float32),
+        activity_mean=plain,
+        activity_sd=plain,
+    )
+    return _Field(masks, calibration, movie.astype(np.uint16))
+
+
+def _masks(size_px: int, cells: int, rng: np.random.Generator) -> Masks:
+    """Discs of about 80 pixels at random places; some overlap, as in a dense field."""
+    row, col = np.mgrid[-_RADIUS_PX : _RADIUS_PX + 1, -_RADIUS_PX : _RADIUS_PX + 1]
+    disc = row**2 + col**2 <= _RADIUS_PX**2
+    centers = rng.integers(_RADIUS_PX + 3, size_px - _RADIUS_PX - 3, (cells, 2))
+    weights = np.ones(int(disc.sum()), np.float32)
+    return masks_from_lists(
+        (size_px, size_px),
+        [((r + row[disc]) * size_px + c + col[disc], weights) for r, c in centers],
+    )

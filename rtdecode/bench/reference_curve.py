@@ -1,0 +1,62 @@
+"""The reference procedure scored along its way: it passes its best and then fits noise."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rtdecode.evaluate.metrics import clip_scores
+from rtdecode.offline.methods import Reference
+from rtdecode.offline.reconstruct import Scored
+from rtdecode.offline.trial import Trial
+from rtdecode.twins.twin import Twin
+
+F32 = NDArray[np.float32]
+
+STOPS = (10, 20, 30, 50, 75, 100, 150, 200, 300, 500, 700, 1000)
+
+
+@dataclass(slots=True)
+class _Sums:
+    """Sum over twins of the videos at each stop."""
+
+    videos: dict[int, F32]
+
+    def add(self, done: int, video: F32) -> None:
+        before = self.videos.get(done)
+        self.videos[done] = video.copy() if before is None else before + video
+
+
+def stops_until(iterations: int) -> list[int]:
+    """The iterations after which a run of `iterations` is scored, its last one among them."""
+    return [stop for stop in STOPS if stop < iterations] + [iterations]
+
+
+def reference_curve(
+    twins: Sequence[Twin],
+    trial: Trial,
+    *,
+    free: NDArray[np.bool_],
+    mask: NDArray[np.bool_],
+    iterations: int,
+) -> list[Scored]:
+    """Scores of one trial as if the reference ended at each of `stops_until(iterations)`.
+
+    `free` are the pixels that move, `mask` those that are scored; videos of the twins are averaged.
+    """
+    sums, stops = _Sums({}), stops_until(iterations)
+    method = Reference(
+        twins,
+        free,
+        iterations=iterations,
+        report=lambda _twin, done, video: sums.add(done, video),
+        report_at=stops,
+    )
+    method.video(trial)
+    scores: list[Scored] = []
+    for stop in stops:
+        video = sums.videos[stop] / len(twins)
+        found = clip_scores(trial.truth, video, mask)
+        scores.append(Scored(trial.number, found, float("nan"), len(video)))
+    return scores

@@ -1,0 +1,129 @@
+"""A benchmark's result as a file: the figures, and everything one needs to judge or repeat them."""
+
+import json
+import re
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from rtdecode.offline.reconstruct import without_nan
+from rtdecode.runtime.atomic_file import written_whole
+from rtdecode.schema.errors import DamagedResultError, OtherSettingsError
+from rtdecode.session.environment import environment_here
+
+_FOLDERS = re.compile(r"(?:^|(?<=[=:]))/(?!/)(?:[^/:=]+/)*(?=[^/:=])")
+"""Folders of each path from the root in a value such as `NAME=DATA:TWIN`."""
+
+
+def write_benchmark(path: Path, *, name: str, config: Mapping[str, Any], results: Any) -> None:
+    """Write `results` with the command, commit, machine, versions, threads and `config` as JSON.
+
+    At any moment the file holds these results or those before.
+
+    Parameters
+    ----------
+    path
+        File to write; its folder is made if it is not there.
+    name
+        What was measured, for example `wire`.
+    config
+        The settings of the benchmark.
+    results
+        Its figures, as plain values.
+    """
+    content = {
+        "benchmark": name,
+        "command": [Path(sys.argv[0]).name, *map(_without_folders, sys.argv[1:])],
+        "config": _as_written(config),
+        "environment": asdict(environment_here()),
+        "results": results,
+    }
+    text = json.dumps(content, indent=2)
+    with written_whole(path) as unfinished:
+        unfinished.write_text(text + "\n", encoding="utf-8")
+
+
+def read_results(path: Path, *, name: str, config: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Rows that `write_benchmark` wrote for the same benchmark with the same `config`.
+
+    Raises
+    ------
+    OtherSettingsError
+        If the benchmark or its config was another, naming what differs.
+    DamagedResultError
+        If the file is not what `write_benchmark` wrote.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        found = {"benchmark": content["benchmark"], **content["config"]}
+        rows = [dict(row) for row in content["results"]]
+    except (ValueError, TypeError, KeyError) as error:
+        got = f"{type(error).__name__}: {error}"
+        raise DamagedResultError(path=path, got=got) from error
+    wanted = {"benchmark": name, **_as_written(config)}
+    differing = [
+        f"{key} ({found.get(key)} there, {wanted.get(key)} here)"
+        for key in wanted | found
+        if found.get(key) != wanted.get(key)
+    ]
+    if differing:
+        raise OtherSettingsError(path=path, differing=differing)
+    return rows
+
+
+def _as_written(config: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _without_folders(value) for name, value in config.items()}
+
+
+def _without_folders(value: Any) -> Any:
+    """The name alone of a path from the root: where it lies is this machine's own affair."""
+    if isinstance(value, list | tuple):
+        return [_without_folders(one) for one in value]
+    return _FOLDERS.sub("", value) if isinstance(value, str) else value
+
+
+Row = dict[str, Any]
+
+_MAY_BE_NONE = "lag_frames"
+"""None says that a whole clip is seen; any other None in a file is a figure that cannot be had."""
+
+
+class KeptRows:
+    """Rows in a benchmark's file, which holds all of them at any moment.
+
+    Parameters
+    ----------
+    path, name, config
+        As for `write_benchmark`; what lies in `path` already is gone on with.
+
+    Raises
+    ------
+    OtherSettingsError, DamagedResultError
+        As `read_results` does.
+    """
+
+    def __init__(self, path: Path, *, name: str, config: Mapping[str, Any]) -> None:
+        self._path, self._name, self._config = path, name, config
+        found = read_results(path, name=name, config=config) if path.is_file() else []
+        self.rows: list[Row] = [_with_nan(row) for row in found]
+
+    def find(self, **fields: Any) -> Row | None:
+        """The row with these values, if it is there."""
+        return next((row for row in self.rows if fields.items() <= row.items()), None)
+
+    def add(self, row: Row) -> None:
+        """Keep `row`."""
+        self.rows.append(row)
+        results = without_nan(self.rows)
+        write_benchmark(self._path, name=self._name, config=self._config, results=results)
+
+
+def _with_nan(plain: Any) -> Any:
+    """A row from a file as it was before it was written."""
+    if isinstance(plain, dict):
+        return {k: v if k == _MAY_BE_NONE else _with_nan(v) for k, v in plain.items()}
+    if isinstance(plain, list):
+        return [_with_nan(value) for value in plain]
+    return float("nan") if plain is None else plain

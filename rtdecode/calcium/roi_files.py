@@ -1,0 +1,168 @@
+"""Masks from the files of this project, suite2p, CaImAn and NWB."""
+
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from rtdecode.calcium.array_pickle import arrays_from_pickle
+from rtdecode.calcium.rois import Masks, masks_from_lists
+from rtdecode.schema.config.calcium import MASKS_FILE
+from rtdecode.schema.errors import MasksError, MissingFileError, UnreadableFileError
+
+Neurons = list[tuple[NDArray[Any], NDArray[Any]]]
+
+
+def read_masks(path: Path, *, shape: tuple[int, int] | None = None) -> Masks:
+    """Masks of the accepted cells in `path`, whatever program wrote it.
+
+    Parameters
+    ----------
+    path
+        This project's .npz or a folder with its masks.npz; a suite2p plane folder or its
+        stat.npy; CaImAn .hdf5; NWB .nwb.
+    shape
+        (row, col) of the field of view. It settles which axis of an NWB image comes first, and
+        NWB's pixel lists need it; for suite2p it stands in for the size in ops.npy.
+
+    Raises
+    ------
+    MissingFileError, UnreadableFileError, MasksError, UnsafePickleError
+    """
+    if not path.exists():
+        raise MissingFileError(
+            what="the masks file", path=path, remedy="give the file or folder that holds the ROIs"
+        )
+    if (path / MASKS_FILE).is_file():
+        return Masks.load(path / MASKS_FILE)
+    if path.is_dir() or path.name == "stat.npy":
+        return _suite2p(path if path.is_dir() else path.parent, shape)
+    if path.suffix == ".npz":
+        return Masks.load(path)
+    try:
+        with h5py.File(path, "r") as file:
+            return _caiman(file, path) if "estimates" in file else _nwb(file, path, shape)
+    except (OSError, KeyError) as error:
+        raise UnreadableFileError(
+            what="the masks file",
+            path=path,
+            expected="a masks .npz, a suite2p folder, CaImAn .hdf5 or NWB",
+            got=str(error),
+        ) from error
+
+
+def _suite2p(folder: Path, shape: tuple[int, int] | None) -> Masks:
+    stat = arrays_from_pickle(_present(folder / "stat.npy"))
+    cells = _iscell(folder / "iscell.npy", len(stat))
+    rows, cols = _suite2p_shape(folder) if shape is None else shape
+    neurons: Neurons = []
+    for roi, is_cell in zip(stat, cells, strict=True):
+        if is_cell:
+            inside = (roi["ypix"] < rows) & (roi["xpix"] < cols) & (roi["lam"] > 0)
+            flat = roi["ypix"][inside].astype(np.int64) * cols + roi["xpix"][inside]
+            neurons.append((flat, roi["lam"][inside]))
+    return _found((rows, cols), neurons, folder)
+
+
+def _suite2p_shape(folder: Path) -> tuple[int, int]:
+    ops = arrays_from_pickle(_present(folder / "ops.npy")).item()
+    return int(ops["Ly"]), int(ops["Lx"])
+
+
+def _iscell(path: Path, count: int) -> NDArray[np.bool_]:
+    if not path.exists():
+        return np.ones(count, bool)
+    iscell = np.atleast_2d(np.load(path, allow_pickle=False))
+    if len(iscell) != count:
+        raise MasksError(where=f"in {path}", got=f"{len(iscell)} rows for {count} ROIs in stat.npy")
+    return np.asarray(iscell[:, 0] > 0)
+
+
+def _caiman(file: h5py.File, path: Path) -> Masks:
+    estimates = file["estimates"]
+    rows, cols = (int(side) for side in estimates["dims"][()])
+    matrix = estimates["A"]
+    indptr, indices, data = (matrix[name][()] for name in ("indptr", "indices", "data"))
+    accepted = estimates["idx_components"]
+    chosen = accepted[()] if accepted.shape else range(len(indptr) - 1)
+    neurons: Neurons = []
+    for component in chosen:
+        part = slice(indptr[component], indptr[component + 1])
+        # CaImAn flattens images in column order.
+        col, row = np.divmod(indices[part], rows)
+        positive = data[part] > 0
+        neurons.append(((row * cols + col)[positive], data[part][positive]))
+    return _found((rows, cols), neurons, path)
+
+
+def _nwb(file: h5py.File, path: Path, shape: tuple[int, int] | None) -> Masks:
+    tables: list[h5py.Group] = []
+    file.visititems(lambda _, item: _keep_table(tables, item))
+    if not tables:
+        raise MasksError(where=f"in {path}", got="there is no PlaneSegmentation in it")
+    table = tables[0]
+    accepted = table["Accepted"][()] > 0 if "Accepted" in table else np.ones(len(table["id"]), bool)
+    if "image_mask" in table:
+        return _image_masks(table["image_mask"], accepted, path=path, shape=shape)
+    if "pixel_mask" in table and shape is not None:
+        return _pixel_masks(table, accepted, path=path, shape=shape)
+    raise MasksError(
+        where=f"in {path}", got="no image_mask, or a pixel_mask while the field's size is unknown"
+    )
+
+
+def _keep_table(tables: list[h5py.Group], item: Any) -> None:
+    if item.attrs.get("neurodata_type") == "PlaneSegmentation":
+        tables.append(item)
+
+
+def _image_masks(
+    images: h5py.Dataset,
+    accepted: NDArray[np.bool_],
+    *,
+    path: Path,
+    shape: tuple[int, int] | None,
+) -> Masks:
+    """Masks of images; programs disagree on which axis comes first, so a known size decides.
+
+    Without one, or in a square field, rows come first, as suite2p's converters write them.
+    """
+    turned = shape is not None and images.shape[1:] != shape and images.shape[:0:-1] == shape
+    neurons: Neurons = []
+    for number in np.flatnonzero(accepted):
+        image = np.asarray(images[number])
+        mask = image.T if turned else image
+        flat = np.flatnonzero(mask > 0)
+        neurons.append((flat, mask.reshape(-1)[flat]))
+    rows, cols = images.shape[:0:-1] if turned else images.shape[1:]
+    return _found((rows, cols), neurons, path)
+
+
+def _pixel_masks(
+    table: h5py.Group, accepted: NDArray[np.bool_], *, path: Path, shape: tuple[int, int]
+) -> Masks:
+    ends = table["pixel_mask_index"][()].astype(np.int64)
+    starts = np.concatenate([[0], ends[:-1]])
+    voxels = table["pixel_mask"][()]
+    neurons: Neurons = []
+    for number in np.flatnonzero(accepted):
+        part = voxels[starts[number] : ends[number]]
+        neurons.append((part["y"].astype(np.int64) * shape[1] + part["x"], part["weight"]))
+    return _found(shape, neurons, path)
+
+
+def _found(shape: tuple[int, int], neurons: Neurons, path: Path) -> Masks:
+    try:
+        return masks_from_lists(shape, [neuron for neuron in neurons if len(neuron[0])])
+    except MasksError as error:
+        raise MasksError(where=f"in {path}", got=str(error)) from error
+
+
+def _present(path: Path) -> Path:
+    if not path.exists():
+        raise MissingFileError(
+            what="suite2p's file", path=path, remedy="give the plane folder that suite2p wrote"
+        )
+    return path

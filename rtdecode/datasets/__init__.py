@@ -1,0 +1,1 @@
+"""Readers of recorded sessions: Sensorium folders, NWB files, our own logs, still images."""

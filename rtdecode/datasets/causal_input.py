@@ -1,0 +1,111 @@
+"""Responses as an online system would have them: raw scans, deconvolved without looking ahead.
+
+Published responses were deconvolved over the whole recording. Here each scan of dF/F goes through
+the live chain from there on: its deconvolution and its resampling. A frame's activity is what the
+live chain says of it; the scans at the end of a trial stay without a final word.
+"""
+
+from collections.abc import Iterator
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rtdecode.calcium.activity import ActivityEstimator
+from rtdecode.calcium.calibrate import decay_tau_s, noise_sd
+from rtdecode.calcium.calibration import Calibration
+from rtdecode.calcium.resample import Resampler, ScanActivity
+from rtdecode.datasets.video_session import TRAIN, Traces, VideoSession
+from rtdecode.schema.config.calcium import CalciumConfig
+
+F32 = NDArray[np.float32]
+
+_CALIBRATION_TRIALS = 12
+_NS_PER_S = 1_000_000_000
+_FRAME_RATE_HZ = 30.0
+
+
+class StrictInput:
+    """Turns the raw traces of a session's trials into activity in the units of its responses.
+
+    Decay, noise and the scale of each neuron come from the first training trials, as an online
+    system would calibrate before a session; nothing is learnt from the trials themselves.
+    """
+
+    def __init__(self, data: VideoSession, config: CalciumConfig | None = None) -> None:
+        self._data = data
+        self._config = config or CalciumConfig()
+        first = data.traces(data.trials(TRAIN)[0])
+        self._period_s = float(np.median(np.diff(first.t_s)))
+
+    def responses(self, number: int) -> tuple[F32, NDArray[np.bool_]]:
+        """(frame, neuron) activity of a trial, and where the live chain has measured it."""
+        activity, valid = self._unscaled(number)
+        return activity * self._gain, valid
+
+    @property
+    def delay_frames(self) -> float:
+        """Frames by which a frame's activity is known later than the frame, on average.
+
+        The deconvolution waits for its lag, interpolation for the next scan, and a scan ends a
+        period after it began.
+        """
+        scans = self._config.deconvolution_lag_scans + 1.5
+        return scans * self._period_s * _FRAME_RATE_HZ
+
+    def _unscaled(self, number: int) -> tuple[F32, NDArray[np.bool_]]:
+        traces = self._data.traces(number)
+        frames = self._data.frames(number)
+        activity = np.zeros((frames, self._data.neurons), np.float32)
+        valid = np.zeros(activity.shape, np.bool_)
+        phase = (traces.phase_s / self._period_s).astype(np.float32)
+        resampler = Resampler(phase, frame_rate_hz=_FRAME_RATE_HZ)
+        for scan in self._scans(traces):
+            for frame, value, seen in resampler.frames(scan):
+                if 0 <= frame < frames:
+                    activity[frame], valid[frame] = value, seen
+        return activity, valid
+
+    def _scans(self, traces: Traces) -> Iterator[ScanActivity]:
+        """Activity of each scan as soon as the live chain calls it final."""
+        estimator = ActivityEstimator(self._config, calibration=self._calibration)
+        seen = np.ones(self._data.neurons, np.bool_)
+        for scan, dff in enumerate(traces.dff):
+            start_ns, end_ns = self._span_ns(traces, scan)
+            yield from estimator.activities(
+                np.ascontiguousarray(dff), seen, scan=scan, t_start_ns=start_ns, t_end_ns=end_ns
+            )
+
+    def _span_ns(self, traces: Traces, scan: int) -> tuple[int, int]:
+        start_s = float(traces.t_s[scan])
+        return round(start_s * _NS_PER_S), round((start_s + self._period_s) * _NS_PER_S)
+
+    @cached_property
+    def _calibration(self) -> Calibration:
+        """Decay and noise of each neuron; traces are dF/F already, so that nothing else counts."""
+        trials = self._data.trials(TRAIN)[:_CALIBRATION_TRIALS]
+        dff = np.concatenate([self._data.traces(number).dff for number in trials])
+        rate = 1 / self._period_s
+        nothing = np.zeros(self._data.neurons, np.float32)
+        return Calibration(
+            reference_counts=np.zeros((0, 0), np.float32),
+            scan_rate_hz=rate,
+            baseline_counts=nothing,
+            neuropil_counts=nothing,
+            noise=noise_sd(dff),
+            decay_tau_s=decay_tau_s(dff, scan_rate_hz=rate, expected_s=self._config.decay_tau_s),
+            activity_quantiles=nothing[:, None],
+            activity_mean=nothing,
+            activity_sd=nothing,
+        )
+
+    @cached_property
+    def _gain(self) -> F32:
+        """Of each neuron, mean response over mean activity."""
+        told, found = np.zeros(self._data.neurons), np.zeros(self._data.neurons)
+        for number in self._data.trials(TRAIN)[:_CALIBRATION_TRIALS]:
+            activity, valid = self._unscaled(number)
+            responses = self._data.stretch(number).responses
+            told += (responses * valid).sum(0)
+            found += activity.sum(0)
+        return (told / np.maximum(found, 1e-9)).astype(np.float32)

@@ -1,0 +1,215 @@
+"""A session in an NWB file, as trials to train and to score on.
+
+Trials are the rows of the file's trials table, or, without one, parts of about ten seconds of each
+stimulus. Everything is brought to 30 frames a second from the start of a trial: what was on the
+screen in the middle of a frame, activity and behaviour at its start, between samples by their line.
+A column `tier` of the table tells the tier of each trial; else it follows, as in our own sessions,
+from what was shown.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rtdecode.datasets.nwb_behaviour import behaviour_of
+from rtdecode.datasets.nwb_screen import SCREEN_PX, Screen
+from rtdecode.datasets.nwb_series import Found, read_nwb, unlike
+from rtdecode.datasets.segments import PART_FRAMES, SHORTEST_FRAMES, Piece, tiers_of_pieces
+from rtdecode.datasets.video_session import F32, VALIDATION, Stretch, Traces, numbers_of
+from rtdecode.schema.errors import MissingFileError
+
+F64 = NDArray[np.float64]
+
+_RATE_HZ = 30.0
+_ROUNDING = 1e-6
+_TIER_COLUMNS = ("tier", "tiers")
+_TIERS = {"validation": VALIDATION, "val": VALIDATION}
+"""Other words for a tier."""
+_UNTOLD = ("", "nan", "none")
+_CLIP_COLUMNS = ("clip", "clip_name", "movie", "movie_name", "stimulus_name", "stimulus")
+
+
+@dataclass(frozen=True, slots=True)
+class _Trial:
+    clip: str
+    start_s: float
+    frames: int
+    tier: str | None
+
+
+_Span = tuple[str, float, float, str | None]
+"""Clip, start and stop in s, tier if it is told."""
+
+
+class NwbSession:
+    """All trials of an NWB file; needs the extra `nwb` (pynwb).
+
+    Activity is every RoiResponseSeries that is called deconvolved, spikes or events, one plane
+    after the other, accepted neurons only where the file says which they are. The screen is the
+    ImageSeries, OpticalSeries or IndexSeries among the stimuli, without colour, averaged over areas
+    to 36 x 64 px. Running, pupil diameter and pupil centre are found by their names; what is not
+    there is 0.
+
+    Parameters
+    ----------
+    path
+        The file.
+
+    Raises
+    ------
+    ExtraMissingError
+        Without pynwb.
+    MissingFileError, UnreadableFileError
+        If the file is not there, is none, or lacks activity, pictures, sound times, or a trial of
+        three seconds for which both are known.
+    TooFewClipsError
+        If tiers are not told and fewer than three different clips were shown.
+    """
+
+    causality = "released"
+    rows_px, cols_px = SCREEN_PX
+
+    def __init__(self, path: Path) -> None:
+        self.folder = path
+        self._found = read_nwb(path)
+        self.neurons = sum(plane.read(slice(0, 1)).shape[1] for plane in self._found.activity)
+        self._behaviour = behaviour_of(self._found.others, path)
+        self._screen = Screen(self._found.shown, path)
+        self._trials = _trials(self._found, self._screen)
+        if not self._trials:
+            raise unlike(path, "a trial of 3 s with activity and pictures", self._spans())
+        self._videos: dict[int, NDArray[np.uint8]] = {}
+        self._tiers = self._told_tiers() or self._tiers_of_what_was_shown()
+
+    def trials(self, tier: str) -> tuple[int, ...]:
+        """Numbers of the trials of `tier`; raises NoSuchTierError where there is none."""
+        return numbers_of(tier, self._tiers, folder=self.folder)
+
+    def frames(self, number: int) -> int:
+        """Frames of a trial."""
+        return self._trials[number].frames
+
+    def stretch(self, number: int, *, first: int = 0, frames: int | None = None) -> Stretch:
+        """`frames` frames of a trial from `first` on; all that follow by default."""
+        known = self.frames(number)
+        stop = known if frames is None else min(known, first + frames)
+        at_s = self._trials[number].start_s + np.arange(first, stop) / _RATE_HZ
+        activity = [plane.between(at_s) for plane in self._found.activity]
+        return Stretch(
+            video=self._video(number)[first:stop].astype(np.float32),
+            responses=np.concatenate(activity, axis=1).astype(np.float32),
+            behaviour=self._behaviour.at(at_s),
+        )
+
+    def video(self, number: int) -> F32:
+        """(frame, row, col) grey levels of a whole trial."""
+        return self._video(number).astype(np.float32)
+
+    def traces(self, number: int) -> Traces:
+        """Raise MissingFileError: scans are not read from NWB."""
+        raise MissingFileError(
+            what=f"raw traces of trial {number} of",
+            path=self.folder,
+            remedy="use --input responses for an NWB file",
+        )
+
+    def _video(self, number: int) -> NDArray[np.uint8]:
+        """Kept, for it is small: fetching and shrinking what was shown takes long."""
+        if number not in self._videos:
+            trial = self._trials[number]
+            self._videos[number] = self._screen.video(_middles_s(trial.start_s, trial.frames))
+        return self._videos[number]
+
+    def _spans(self) -> str:
+        """When there is what."""
+        times = [plane.t_s for plane in self._found.activity]
+        active = [(t_s[0], t_s[-1]) for t_s in times]
+        shown = [(one.t_s[0], one.end_s[-1]) for one in self._screen.stimuli]
+        return f"activity {_told(active)}, pictures {_told(shown)}"
+
+    def _told_tiers(self) -> dict[int, str]:
+        """What the file says, by trial; nothing if it says nothing of any."""
+        return {k: trial.tier for k, trial in enumerate(self._trials) if trial.tier is not None}
+
+    def _tiers_of_what_was_shown(self) -> dict[int, str]:
+        pieces = [_piece(trial) for trial in self._trials]
+        video = {piece: self._video(k) for k, piece in enumerate(pieces)}
+        return tiers_of_pieces(pieces, video.__getitem__, source=self.folder)
+
+
+def is_nwb(path: Path) -> bool:
+    """Whether `path` is named as an NWB file."""
+    return path.suffix.lower() == ".nwb"
+
+
+def _told(spans: Sequence[tuple[float, float]]) -> str:
+    return ", ".join(f"{start_s:.1f} to {stop_s:.1f} s" for start_s, stop_s in spans)
+
+
+def _trials(found: Found, screen: Screen) -> list[_Trial]:
+    """Of each span the longest run of frames with screen and activity, if it is three seconds."""
+    table = found.file.trials
+    end_s = min(plane.t_s[-1] for plane in found.activity)
+    trials: list[_Trial] = []
+    for clip, start_s, stop_s, tier in _parts(screen) if table is None else _rows(table):
+        count = max(0, int(_RATE_HZ * (min(stop_s, end_s) - start_s) + _ROUNDING))
+        middles_s = _middles_s(start_s, count)
+        known = screen.is_on(middles_s)
+        for plane in found.activity:
+            known &= plane.covers(middles_s)
+        run = _longest_run(known)
+        if len(run) >= SHORTEST_FRAMES:
+            trials.append(_Trial(clip, start_s + run.start / _RATE_HZ, len(run), tier))
+    return trials
+
+
+def _longest_run(known: NDArray[np.bool_]) -> range:
+    """The frames between two that are not known, where there are most."""
+    edges = np.concatenate([[-1], np.flatnonzero(~known), [len(known)]])
+    most = int(np.argmax(np.diff(edges)))
+    return range(int(edges[most]) + 1, int(edges[most + 1]))
+
+
+def _middles_s(start_s: float, frames: int) -> F64:
+    middles_s: F64 = start_s + (np.arange(frames, dtype=np.float64) + 0.5) / _RATE_HZ
+    return middles_s
+
+
+def _piece(trial: _Trial) -> Piece:
+    first = round(trial.start_s * _RATE_HZ)
+    return Piece(trial.clip, 0, range(first, first + trial.frames))
+
+
+def _rows(table: Any) -> Iterator[_Span]:
+    """Trials as the file tells them."""
+    column = {name: list(table[name][:]) for name in table.colnames}
+    tiers = next((column[name] for name in _TIER_COLUMNS if name in column), None)
+    clips = next((column[name] for name in _CLIP_COLUMNS if name in column), None)
+    for k, (start_s, stop_s) in enumerate(
+        zip(column["start_time"], column["stop_time"], strict=True)
+    ):
+        clip = f"trial {k}" if clips is None else str(clips[k])
+        if np.isfinite([start_s, stop_s]).all():
+            yield clip, float(start_s), float(stop_s), _tier(None if tiers is None else tiers[k])
+
+
+def _tier(told: object) -> str | None:
+    """Its tier in our words."""
+    word = str(told).strip().lower()
+    return None if word in _UNTOLD else _TIERS.get(word, word)
+
+
+def _parts(screen: Screen) -> Iterator[_Span]:
+    """Each run of a stimulus in equal parts, of ten seconds as near as can be."""
+    for shown in screen.stimuli:
+        part = 0
+        for start_s, stop_s in shown.runs:
+            count = max(1, round((stop_s - start_s) * _RATE_HZ / PART_FRAMES))
+            for edges_s in pairwise(np.linspace(start_s, stop_s, count + 1).tolist()):
+                yield f"{shown.name}/{part}", *edges_s, None
+                part += 1

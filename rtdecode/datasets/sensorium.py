@@ -1,0 +1,189 @@
+"""A recorded session with video in the folder layout of the Sensorium 2023 competition.
+
+`data/{videos,responses,behavior,pupil_center}/K.npy` for each trial K, time last, and
+`meta/trials/tiers.npy` with one word for each trial. Trials shorter than their arrays are padded
+with NaN at their end. Only headers are read at the door; values are read, through a memory map,
+when a trial or a stretch of it is asked for.
+"""
+
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rtdecode.datasets.video_session import F32, Stretch, Traces, numbers_of, session_array, unlike
+from rtdecode.schema.errors import (
+    FolderNotEmptyError,
+    MissingFileError,
+    NonFiniteError,
+    UnreadableFileError,
+)
+
+_VIDEO_RANK = 3
+_REMEDY = (
+    "give a folder in the Sensorium 2023 layout: data/{videos,responses,behavior,pupil_center}/"
+    "K.npy and meta/trials/tiers.npy, or the folder of a session of ours with its log.mcap, or a "
+    ".nwb file"
+)
+
+
+class SensoriumFolder:
+    """The trials of one recorded session.
+
+    Parameters
+    ----------
+    folder
+        Root of the session.
+
+    Raises
+    ------
+    MissingFileError
+        If the folder, the tiers or the file of a trial is not there.
+    UnreadableFileError
+        If a file is no array, or has another shape than the first trial's files require; the
+        message names the file and what was expected.
+    """
+
+    causality = "released"
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.tiers = _tiers(folder)
+        screen = _header(self._path("videos", 0))
+        if len(screen.shape) != _VIDEO_RANK:
+            raise unlike(self._path("videos", 0), "(row, col, frame)", screen)
+        self.rows_px, self.cols_px = screen.shape[:2]
+        self.neurons = _header(self._path("responses", 0)).shape[0]
+        for number in range(len(self.tiers)):
+            self._check_shapes(number)
+
+    def trials(self, tier: str) -> tuple[int, ...]:
+        """Numbers of the trials of `tier`; raises NoSuchTierError where there is none."""
+        return numbers_of(tier, dict(enumerate(self.tiers.tolist())), folder=self.folder)
+
+    def frames(self, number: int) -> int:
+        """Frames of a trial without the NaN padding at its end."""
+        return self._lengths[number]
+
+    def stretch(self, number: int, *, first: int = 0, frames: int | None = None) -> Stretch:
+        """`frames` frames of a trial from `first` on; NonFiniteError where values are missing."""
+        stop = self.frames(number) if frames is None else first + frames
+        pupil, running = self._read("behavior", number, first, stop).T
+        center = self._read("pupil_center", number, first, stop)
+        return Stretch(
+            video=self._read("videos", number, first, stop),
+            responses=self._read("responses", number, first, stop),
+            behaviour=np.column_stack([running, pupil, center]),
+        )
+
+    def video(self, number: int) -> F32:
+        """(frame, row, col) grey levels of a whole trial."""
+        return self._read("videos", number, 0, self.frames(number))
+
+    def traces(self, number: int) -> Traces:
+        """Raw scans of a trial; raises MissingFileError where the session has none."""
+        path = self.folder / "data" / "traces" / f"{number}.npz"
+        if not path.is_file():
+            raise MissingFileError(
+                what="raw traces", path=path, remedy="use --input responses for this session"
+            )
+        with np.load(path, allow_pickle=False) as file:
+            traces = Traces(file["dff"].T, file["t_s"], file["phase_s"])
+        if traces.dff.shape != (len(traces.t_s), self.neurons):
+            raise UnreadableFileError(
+                what="raw traces",
+                path=path,
+                expected=f"dff ({self.neurons} neurons, {len(traces.t_s)} scans)",
+                got=str(traces.dff.T.shape),
+            )
+        if not np.isfinite(traces.dff).all():
+            raise NonFiniteError(path=path, where="dff")
+        return traces
+
+    @cached_property
+    def _lengths(self) -> list[int]:
+        return [_valid_frames(self._path("videos", k)) for k in range(len(self.tiers))]
+
+    def _path(self, kind: str, number: int) -> Path:
+        return self.folder / "data" / kind / f"{number}.npy"
+
+    def _read(self, kind: str, number: int, first: int, stop: int) -> F32:
+        path = self._path(kind, number)
+        values = np.moveaxis(np.load(path, mmap_mode="r")[..., first:stop], -1, 0)
+        values = np.ascontiguousarray(values, np.float32)
+        if not np.isfinite(values).all():
+            frame = first + int(
+                np.flatnonzero(~np.isfinite(values).all(tuple(range(1, values.ndim))))[0]
+            )
+            raise NonFiniteError(path=path, where=f"frame {frame}")
+        return values
+
+    def _check_shapes(self, number: int) -> None:
+        frames = _header(self._path("videos", number)).shape[-1]
+        leading: dict[str, tuple[int, ...]] = {
+            "videos": (self.rows_px, self.cols_px),
+            "responses": (self.neurons,),
+            "behavior": (2,),
+            "pupil_center": (2,),
+        }
+        for kind, shape in leading.items():
+            path = self._path(kind, number)
+            header = _header(path)
+            if header.shape != (*shape, frames):
+                raise unlike(path, f"{(*shape, frames)}, as the other files of the session", header)
+
+
+def _tiers(folder: Path) -> NDArray[np.str_]:
+    path = folder / "meta" / "trials" / "tiers.npy"
+    tiers = _header(path)
+    if tiers.ndim != 1 or tiers.dtype.kind != "U" or not len(tiers):
+        raise unlike(path, "one word for each trial", tiers)
+    return np.array(tiers)
+
+
+def _header(path: Path) -> NDArray[np.generic]:
+    return session_array(path, remedy=_REMEDY)
+
+
+def _valid_frames(path: Path) -> int:
+    """Frames up to the last one that is finite everywhere; all of them for integer videos."""
+    video = np.load(path, mmap_mode="r")
+    if video.dtype.kind != "f":
+        return int(video.shape[-1])
+    finite = np.flatnonzero(np.isfinite(video).all((0, 1)))
+    return int(finite[-1]) + 1 if len(finite) else 0
+
+
+class SessionWriter:
+    """A growing session folder.
+
+    Parameters
+    ----------
+    folder
+        Made if it is not there; FolderNotEmptyError if it holds anything.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        if folder.exists() and any(folder.iterdir()):
+            raise FolderNotEmptyError(folder=folder)
+        for kind in ("videos", "responses", "behavior", "pupil_center"):
+            (folder / "data" / kind).mkdir(parents=True, exist_ok=True)
+        (folder / "meta" / "trials").mkdir(parents=True, exist_ok=True)
+        self._folder = folder
+        self._tiers: list[str] = []
+
+    def add(self, trial: Stretch, *, tier: str) -> None:
+        """Write the next trial; the folder is complete after each."""
+        running, pupil, x, y = trial.behaviour.T
+        arrays = {
+            "videos": np.moveaxis(trial.video, 0, -1).astype(np.uint8),
+            "responses": trial.responses.T,
+            "behavior": np.stack([pupil, running]),
+            "pupil_center": np.stack([x, y]),
+        }
+        for kind, array in arrays.items():
+            path = self._folder / "data" / kind / f"{len(self._tiers)}.npy"
+            np.save(path, np.ascontiguousarray(array))
+        self._tiers.append(tier)
+        np.save(self._folder / "meta" / "trials" / "tiers.npy", np.array(self._tiers))

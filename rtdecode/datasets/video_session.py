@@ -1,0 +1,144 @@
+"""What every recorded session with video gives, whatever its files look like."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rtdecode.schema.errors import MissingFileError, NoSuchTierError, UnreadableFileError
+
+F32 = NDArray[np.float32]
+
+TRAIN = "train"
+VALIDATION = "oracle"
+TEST = "test"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Stretch:
+    """Consecutive frames of one trial."""
+
+    video: F32
+    """(frame, row, col) grey levels."""
+    responses: F32
+    """(frame, neuron) activity, at least 0, in the units of the file; NaN where a neuron was not
+    measured, so that whoever forgets about it gets NaN and not a silent neuron."""
+    behaviour: F32
+    """(frame, 4): running in cm/s, pupil diameter in px, pupil centre x and y in px."""
+
+    @property
+    def measured(self) -> NDArray[np.bool_]:
+        """(frame, neuron) False where there is no measurement."""
+        return np.isfinite(self.responses)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Traces:
+    """Raw fluorescence of one trial as it was scanned, for strictly causal reconstruction."""
+
+    dff: F32
+    """(scan, neuron) dF/F."""
+    t_s: NDArray[np.float64]
+    """(scan,) start of each scan in s after the first frame."""
+    phase_s: NDArray[np.float64]
+    """(neuron,) time of each neuron inside a scan, in s."""
+
+
+class Clips(Protocol):
+    """Clips with the activity that they called forth, each of one tier."""
+
+    rows_px: int
+    cols_px: int
+
+    def trials(self, tier: str) -> tuple[int, ...]:
+        """Numbers of the trials of `tier`; raises NoSuchTierError where there is none."""
+        ...
+
+    def frames(self, number: int) -> int:
+        """Frames of a trial."""
+        ...
+
+    def stretch(self, number: int, *, first: int = 0, frames: int | None = None) -> Stretch:
+        """`frames` frames of a trial from `first` on; all that follow by default."""
+        ...
+
+
+def stretches(data: Clips, tier: str) -> Iterator[Stretch]:
+    """Whole trials of a tier, one in memory at a time."""
+    return (data.stretch(number) for number in data.trials(tier))
+
+
+class VideoSession(Clips, Protocol):
+    """The trials of one recorded session with video."""
+
+    folder: Path
+    neurons: int
+    causality: str
+    """Of its responses: `strict` as a live chain gave them, `released` where deconvolution looked
+    ahead over the whole recording."""
+
+    def video(self, number: int) -> F32:
+        """(frame, row, col) grey levels of a whole trial."""
+        ...
+
+    def traces(self, number: int) -> Traces:
+        """Raw scans of a trial; raises MissingFileError where the session has none."""
+        ...
+
+
+def numbers_of(tier: str, tiers: Mapping[int, str], *, folder: Path) -> tuple[int, ...]:
+    """Numbers of the trials of `tier`, in order.
+
+    Parameters
+    ----------
+    tiers
+        Tier of each trial, by its number.
+    folder
+        Where they are recorded.
+
+    Raises
+    ------
+    NoSuchTierError
+        If there is no such trial, naming the tiers that there are.
+    """
+    found = tuple(sorted(number for number, name in tiers.items() if name == tier))
+    if not found:
+        raise NoSuchTierError(folder=folder, tier=tier, tiers=sorted(set(tiers.values())))
+    return found
+
+
+def session_array(path: Path, *, remedy: str) -> NDArray[np.generic]:
+    """The array in the `.npy` file `path`, mapped and not yet read.
+
+    Raises
+    ------
+    MissingFileError
+        If there is no such file; `remedy` says what the user should give.
+    UnreadableFileError
+        If it holds something else than an array with a shape.
+    """
+    if not path.is_file():
+        raise MissingFileError(what="session file", path=path, remedy=remedy)
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (ValueError, OSError, EOFError) as error:
+        raise _no_array(path, str(error)) from error
+    if not isinstance(array, np.ndarray) or not array.ndim:
+        raise _no_array(path, "something else")
+    return array
+
+
+def unlike(path: Path, expected: str, got: NDArray[np.generic]) -> UnreadableFileError:
+    """That the array `got` of `path` is not as the session requires."""
+    return UnreadableFileError(
+        what="session file", path=path, expected=expected, got=f"{got.shape} {got.dtype}"
+    )
+
+
+def _no_array(path: Path, got: str) -> UnreadableFileError:
+    return UnreadableFileError(
+        what="session file", path=path, expected="an array in .npy form", got=got
+    )

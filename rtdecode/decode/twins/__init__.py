@@ -1,1 +1,0 @@
-"""Encoding models, one a file."""

@@ -1,0 +1,1 @@
+"""The demo mouse: its run and how its files are made."""

@@ -1,0 +1,255 @@
+"""Makes the demo mouse that ships with the project: its twin, masks, calibration and scoring mask.
+
+The simulated rig watches clips of the train split; its scans go through the calcium chain of the
+live system, faster than real time; the twin is trained on what comes out. Trials of the tier
+"test" show clips of the show split, which nothing was trained on, for an honest check.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from acquisition_bridge.sources.simulated.microscope import SimulatedMicroscope
+from rtdecode.calcium import CalciumChain
+from rtdecode.calcium.calibration import Calibration
+from rtdecode.calcium.rois import Masks, masks_from_lists
+from rtdecode.datasets.sensorium import SensoriumFolder, SessionWriter
+from rtdecode.datasets.video_session import TRAIN, VALIDATION, Stretch
+from rtdecode.demo.recording import Recording
+from rtdecode.offline.screen_mask_fit import TRAINED_FROM, fit_transparency, save_mask
+from rtdecode.runtime.config_file import read_config
+from rtdecode.schema.config.acquisition import SimulatedSource
+from rtdecode.schema.config.calcium import CalciumConfig
+from rtdecode.schema.config.training import TrainingConfig
+from rtdecode.schema.errors import TooShortError, UnreadableFileError
+from rtdecode.schema.frame_grid import FrameGrid
+from rtdecode.schema.interfaces import Clock
+from rtdecode.streams.behaviour_join import BehaviourJoin
+from rtdecode.train.training import Outcome
+from rtdecode.train.twin_fit import fit_compact
+from rtdecode.twins.folder import load_twin
+from stimulus.clips import Clip, Split, embedded_clips
+
+TEST = "test"
+MASKS_FILE = "masks.npz"
+CALIBRATION_FILE = "calibration.npz"
+SCORING_MASK_FILE = "mask.npy"
+_GRID = FrameGrid(30.0)
+_CLIP_S = 10.0
+_SPARE_CLIPS = 2
+_FIRST_FRAME = 300
+_HALF_FRAME_NS = 1_000_000_000 // 60
+_MASK_STEPS = 1000
+_SCORED_FROM = TRAINED_FROM
+"""This mouse looks at nearly the whole screen, where the published threshold leaves no pixel."""
+_NEUTRAL = np.array([0, 30, 0, 0], np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class DemoPlan:
+    """How many trials the simulated mouse watches, how long they are, and the seed of it all."""
+
+    train: int = 40
+    validation: int = 4
+    test: int = 4
+    seed: int = 1
+    trial_s: float = 30.0
+    calibration_s: float = 60.0
+
+    @property
+    def trial_frames(self) -> int:
+        """Frames of a trial."""
+        return round(self.trial_s * 30)
+
+
+def record_demo_session(
+    folder: Path,
+    source: SimulatedSource,
+    calcium: CalciumConfig,
+    plan: DemoPlan,
+    *,
+    clock: Clock,
+    report: Callable[[int, int], None],
+) -> tuple[Masks, Calibration]:
+    """Record a session of the simulated mouse into `folder`, in the Sensorium layout.
+
+    Parameters
+    ----------
+    folder
+        To be written; must be empty.
+    source, calcium
+        The rig and the chain of the live demo.
+    plan
+        How long, and the seed.
+    clock
+        For the stamps of the chain.
+    report
+        Told the number of trials done and of all trials.
+    """
+    masks = masks_from_lists(
+        (source.rows_px, source.cols_px), SimulatedMicroscope(source, plan.seed).footprints()
+    )
+    calibration = _calibration(source, calcium, masks, plan, clock=clock)
+    writer = SessionWriter(folder)
+    tiers = [TRAIN] * plan.train + [VALIDATION] * plan.validation + [TEST] * plan.test
+    done = 0
+    for split, run_seed, count in (
+        (Split.TRAIN, 3 * plan.seed + 1, plan.train + plan.validation),
+        (Split.SHOW, 3 * plan.seed + 2, plan.test),
+    ):
+        chain_ = _chain(calcium, masks, calibration, source, clock)
+        recording = Recording(chain_, BehaviourJoin(_NEUTRAL), frames=plan.trial_frames)
+        trials = _trials(recording, source, split, run_seed, seconds=count * plan.trial_s)
+        for trial in islice(trials, count):
+            writer.add(trial, tier=tiers[done])
+            done += 1
+            report(done, len(tiers))
+    return masks, calibration
+
+
+def demo_sections(config: Path, *, neurons: int | None) -> tuple[SimulatedSource, CalciumConfig]:
+    """The rig and the calcium chain of the demo's own config, with `neurons` in its place.
+
+    Raises
+    ------
+    UnreadableFileError
+        If the config runs another rig than the simulated one.
+    """
+    run = read_config(config)
+    source = run.acquisition.source
+    if not isinstance(source, SimulatedSource):
+        raise UnreadableFileError(
+            what="demo config", path=config, expected="source.kind simulated", got=source.kind
+        )
+    if neurons is not None:
+        source = source.model_copy(update={"neurons": neurons})
+    return source, run.calcium
+
+
+def make_demo_mouse(
+    out: Path,
+    session: Path,
+    plan: DemoPlan,
+    config: TrainingConfig,
+    *,
+    source: SimulatedSource,
+    calcium: CalciumConfig,
+    clock: Clock,
+    report: Callable[[str, int, int], None],
+) -> Outcome:
+    """Record a session into `session`, train on it and write the demo mouse's files into `out`.
+
+    `report` is told what is being done, how much of it is done, and of how much.
+    """
+    masks, calibration = record_demo_session(
+        session,
+        source,
+        calcium,
+        plan,
+        clock=clock,
+        report=lambda done, total: report("recording", done, total),
+    )
+    out.mkdir(parents=True, exist_ok=True)
+    masks.save(out / MASKS_FILE)
+    calibration.save(out / CALIBRATION_FILE)
+    data = SensoriumFolder(session)
+    outcome = fit_compact(
+        data,
+        out,
+        config,
+        clock=clock,
+        report=lambda now: report("training", now.step, now.steps),
+        begun=lambda part: report(part, 0, 1),
+    )
+    alpha = fit_transparency(
+        load_twin(out),
+        data,
+        steps=_MASK_STEPS,
+        seed=config.seed,
+        report=lambda done: report("scoring mask", done, _MASK_STEPS),
+    )
+    save_mask(alpha, out / SCORING_MASK_FILE, scored_from=_SCORED_FROM)
+    return outcome
+
+
+def _calibration(
+    source: SimulatedSource, calcium: CalciumConfig, masks: Masks, plan: DemoPlan, *, clock: Clock
+) -> Calibration:
+    """From a short run of its own, with clips of the train split on the screen."""
+    own = calcium.model_copy(update={"calibration_s": plan.calibration_s})
+    chain_ = CalciumChain(
+        own,
+        masks=masks,
+        scan_rate_hz=source.scan_rate_hz,
+        reference=None,
+        calibration=None,
+        clock=clock,
+    )
+    recording = Recording(chain_, BehaviourJoin(_NEUTRAL), frames=plan.trial_frames)
+    run = _trials(recording, source, Split.TRAIN, 3 * plan.seed, seconds=plan.calibration_s)
+    deque(run, maxlen=0)
+    if chain_.calibration is None:
+        raise TooShortError(what="the calibration run", frames=0, needed=plan.trial_frames)
+    return chain_.calibration
+
+
+def _chain(
+    calcium: CalciumConfig,
+    masks: Masks,
+    calibration: Calibration,
+    source: SimulatedSource,
+    clock: Clock,
+) -> CalciumChain:
+    return CalciumChain(
+        calcium,
+        masks=masks,
+        scan_rate_hz=source.scan_rate_hz,
+        reference=None,
+        calibration=calibration,
+        clock=clock,
+    )
+
+
+def _trials(
+    recording: Recording, source: SimulatedSource, split: Split, run_seed: int, *, seconds: float
+) -> Iterator[Stretch]:
+    """Trials of a mouse that watches clip after clip for `seconds` and a little longer."""
+    rng = np.random.default_rng([run_seed, 5])
+    start_ns = _GRID.start_ns(_FIRST_FRAME) - int(rng.integers(_HALF_FRAME_NS, 5 * _HALF_FRAME_NS))
+    rig = SimulatedMicroscope(source, run_seed, t_start_ns=start_ns)
+    clips = _SPARE_CLIPS + int(seconds / _CLIP_S)
+    shown = _shown_frames(embedded_clips(split, count=clips, seconds=_CLIP_S, seed=run_seed), rng)
+    for frame, (luminance, phase_ns) in enumerate(shown, start=_FIRST_FRAME):
+        yield from _seen(recording, rig, luminance, frame=frame, phase_ns=phase_ns)
+
+
+def _shown_frames(
+    clips: Iterator[Clip], rng: np.random.Generator
+) -> Iterator[tuple[NDArray[np.uint8], int]]:
+    """Each frame, and by how much its flip lies beside the start of its grid frame.
+
+    Nobody aligns the screen's refresh with the decoder's grid; each clip gets another alignment.
+    """
+    for clip in clips:
+        phase_ns = int(rng.integers(-_HALF_FRAME_NS, _HALF_FRAME_NS))
+        for luminance in clip.frames:
+            yield luminance, phase_ns
+
+
+def _seen(
+    recording: Recording,
+    rig: SimulatedMicroscope,
+    luminance: NDArray[np.uint8],
+    *,
+    frame: int,
+    phase_ns: int,
+) -> Iterator[Stretch]:
+    """Show one frame, and record what is measured until the next flip may come at the earliest."""
+    recording.show(frame, luminance)
+    rig.see(luminance, _GRID.start_ns(frame) + phase_ns)
+    yield from recording.hear(rig.advance_to(_GRID.start_ns(frame + 1) - _HALF_FRAME_NS))

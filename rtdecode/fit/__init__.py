@@ -1,1 +1,0 @@
-"""From a recorded session to a twin, a baseline, a mask, and offline reconstructions."""

@@ -1,0 +1,1 @@
+"""Reconstruction of recorded trials: online and offline inversion, baselines, the reference."""

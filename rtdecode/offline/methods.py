@@ -1,0 +1,240 @@
+"""The ways to reconstruct a trial that the ladder compares, each behind the same three words."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from rtdecode.decode.decoder import Decoder
+from rtdecode.decode.noise import Noise
+from rtdecode.decode.prior import VideoPrior, shown_share
+from rtdecode.decode.solver import Inverter
+from rtdecode.offline.reference import passes_per_frame, reference_video
+from rtdecode.offline.ridge import Ridge
+from rtdecode.offline.trial import Trial
+from rtdecode.schema.config.decode import DecodeConfig
+from rtdecode.schema.messages import Responses, WindowFrame
+from rtdecode.twins.twin import Twin
+
+F32 = NDArray[np.float32]
+
+_NO_DEADLINE_MS = 1e9
+_FRAME_NS = 1e9 / 30
+
+
+class Method(Protocol):
+    """Gives a video for a trial, NaN in frames for which it gives none."""
+
+    @property
+    def lag_frames(self) -> int | None:
+        """Frames of activity after a frame that it uses; None for all of the clip."""
+        ...
+
+    @property
+    def steps(self) -> int:
+        """Steps for each frame, or iterations for a whole clip."""
+        ...
+
+    def video(self, trial: Trial) -> F32:
+        """(frame, row, col) grey levels."""
+        ...
+
+    def passes_per_frame(self, frames: int) -> float:
+        """Forward and backward passes of a twin over a window, for each frame of a clip."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class FittedTwin:
+    """A twin with what was learnt beside it."""
+
+    twin: Twin
+    prior: VideoPrior
+    noise: Noise
+
+    def inverter(
+        self, *, window_frames: int, free_frames: int, tau: float | None = None
+    ) -> Inverter:
+        """Of a window; what it gives out of fine patterns is what the live decoder does."""
+        return Inverter(
+            self.twin,
+            self.prior,
+            self.noise,
+            window_frames=window_frames,
+            free_frames=free_frames,
+            tau=tau,
+            share=shown_share(self.prior),
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MeanFrame:
+    """The mean training frame, whatever the neurons say."""
+
+    frame: F32
+    lag_frames: int | None = 0
+    steps: int = 0
+
+    def video(self, trial: Trial) -> F32:
+        return np.repeat(self.frame[None], len(trial.responses), axis=0)
+
+    def passes_per_frame(self, frames: int) -> float:
+        return 0.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LinearDecoder:
+    """Ridge regression from activity to pixels."""
+
+    ridge: Ridge
+    steps: int = 0
+
+    @property
+    def lag_frames(self) -> int | None:
+        return self.ridge.lag_frames
+
+    def video(self, trial: Trial) -> F32:
+        silent = self.ridge.mean_activity
+        return self.ridge.video(np.where(trial.valid, trial.responses, silent))
+
+    def passes_per_frame(self, frames: int) -> float:
+        return 0.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Online:
+    """The live decoder, fed frame by frame; several twins are averaged."""
+
+    twins: Sequence[FittedTwin]
+    config: DecodeConfig
+
+    @property
+    def lag_frames(self) -> int | None:
+        return self.config.lag_frames
+
+    @property
+    def steps(self) -> int:
+        return self.config.steps
+
+    def video(self, trial: Trial) -> F32:
+        return _mean([self._decoded(fitted, trial) for fitted in self.twins])
+
+    def passes_per_frame(self, frames: int) -> float:
+        return float(self.config.steps * len(self.twins))
+
+    def _decoded(self, fitted: FittedTwin, trial: Trial) -> F32:
+        unhurried = self.config.model_copy(update={"deadline_ms": _NO_DEADLINE_MS})
+        decoder = Decoder(
+            unhurried, fitted.twin, fitted.prior, noise=fitted.noise, clock=_StillClock()
+        )
+        video = np.full(trial.truth.shape, np.nan, np.float32)
+        for item in _window_frames(trial):
+            for reconstruction in decoder.step([item]):
+                video[reconstruction.frame] = reconstruction.luminance
+        return video
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Offline:
+    """The same objective, over the whole clip at once; several twins are averaged."""
+
+    twins: Sequence[FittedTwin]
+    iterations: int
+    tau: float | None = None
+    lag_frames: int | None = None
+
+    @property
+    def steps(self) -> int:
+        return self.iterations
+
+    def video(self, trial: Trial) -> F32:
+        return _mean([self._inverted(fitted, trial) for fitted in self.twins])
+
+    def passes_per_frame(self, frames: int) -> float:
+        return self.iterations * len(self.twins) / frames
+
+    def _inverted(self, fitted: FittedTwin, trial: Trial) -> F32:
+        frames = len(trial.responses)
+        inverter = fitted.inverter(window_frames=frames, free_frames=frames, tau=self.tau)
+        observed = inverter.observed(
+            torch.from_numpy(trial.responses),
+            torch.from_numpy(trial.valid.astype(np.float32)),
+            torch.from_numpy(trial.behaviour),
+        )
+        for _ in range(self.iterations):
+            inverter.improve(observed)
+        return inverter.result(back=frames - 1)[0]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reference:
+    """The published offline procedure; the videos of several twins are averaged."""
+
+    twins: Sequence[Twin]
+    mask: NDArray[np.bool_]
+    iterations: int
+    report: Callable[[int, int, F32], None] = lambda _twin, _done, _video: None
+    report_at: Sequence[int] = ()
+    lag_frames: int | None = None
+
+    @property
+    def steps(self) -> int:
+        return self.iterations
+
+    def video(self, trial: Trial) -> F32:
+        return _mean([self._inverted(place, trial) for place in range(len(self.twins))])
+
+    def passes_per_frame(self, frames: int) -> float:
+        return passes_per_frame(frames, iterations=self.iterations, twins=len(self.twins))
+
+    def _inverted(self, place: int, trial: Trial) -> F32:
+        return reference_video(
+            self.twins[place],
+            np.where(trial.valid, trial.responses, np.float32(np.nan)),
+            trial.behaviour,
+            self.mask,
+            iterations=self.iterations,
+            report=lambda done, video: self.report(place, done, video),
+            report_at=self.report_at,
+        )
+
+
+class _StillClock:
+    """Time stands still, so that no deadline passes: quality must not depend on the machine."""
+
+    def now_ns(self) -> int:
+        return 0
+
+    def sleep_until(self, t_ns: int) -> None:
+        del t_ns
+
+
+def _window_frames(trial: Trial) -> list[WindowFrame]:
+    stamps = [round(frame * _FRAME_NS) for frame in range(len(trial.responses))]
+    known = np.flatnonzero(trial.valid.any(axis=1)).tolist()
+    return [
+        WindowFrame(
+            Responses(
+                activity=activity,
+                valid=valid,
+                frame=frame,
+                t_frame_ns=stamps[frame],
+                t_scan_ns=stamps[frame],
+                t_scan_end_ns=stamps[frame],
+                t_received_ns=stamps[frame],
+                t_ready_ns=stamps[frame],
+            ),
+            behaviour,
+        )
+        for frame, (activity, valid, behaviour) in enumerate(
+            zip(trial.responses, trial.valid, trial.behaviour, strict=True)
+        )
+        if frame in known
+    ]
+
+
+def _mean(videos: Sequence[F32]) -> F32:
+    return videos[0] if len(videos) == 1 else np.mean(videos, axis=0, dtype=np.float32)

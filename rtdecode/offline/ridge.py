@@ -1,0 +1,220 @@
+"""The linear decoder: video as a weighted sum of recent activity, the baseline to beat.
+
+For an emitted frame at lag L, activity up to L frames after it is known. It is averaged over
+bins of three frames and mapped to pixels by ridge regression in closed form, with the penalty
+that predicts the validation trials best.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+from scipy.linalg import cho_factor, cho_solve
+
+from rtdecode.datasets.video_session import TRAIN, VALIDATION, Stretch, VideoSession, stretches
+from rtdecode.evaluate.metrics import FIRST_SCORED_FRAME, pearson_r
+from rtdecode.runtime.atomic_file import written_whole
+from rtdecode.schema.errors import MissingFileError, UnreadableFileError
+
+F32 = NDArray[np.float32]
+
+
+def mean_frame_of(data: VideoSession) -> F32:
+    """(row, col) mean of all training frames, in grey levels."""
+    total, frames = np.zeros((data.rows_px, data.cols_px)), 0
+    for number in data.trials(TRAIN):
+        video = data.video(number)
+        total += video.sum(0, dtype=np.float64)
+        frames += len(video)
+    return (total / frames).astype(np.float32)
+
+
+FILE = "ridge.safetensors"
+PENALTIES = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
+"""Times the mean variance of a feature."""
+_BIN_FRAMES = 3
+_LATEST_DELAY = 14
+_EARLIEST_DELAY = -3
+_FEWEST_BINS = 4
+_MOST_FEATURES = 12_000
+_SILENT_SD = 1e-5
+_EVERY_FRAME = 2
+"""Frames that are neighbours say nearly the same; every second one is fitted."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ridge:
+    """Weights of the linear decoder at one lag."""
+
+    lag_frames: int
+    penalty: float
+    mean_frame: F32
+    """(row, col) grey levels."""
+    mean_activity: F32
+    """(neuron,)"""
+    projection: F32
+    """(neuron, component): activity in units of its standard deviation, or its main components."""
+    weights: F32
+    """(bin x component, pixel)"""
+
+    def video(self, responses: F32) -> F32:
+        """(frame, row, col) grey levels; NaN for the last `lag_frames` frames.
+
+        `responses` is (frame, neuron). Activity before the first frame, and of a neuron that was
+        not measured (NaN), counts as average.
+        """
+        emitted = len(responses) - self.lag_frames
+        shape = (len(responses), *self.mean_frame.shape)
+        video = np.full(shape, np.nan, np.float32)
+        if emitted > 0:
+            features = _features(responses, self.mean_activity, self.projection, self.lag_frames)
+            decoded = (features[:emitted] @ self.weights).reshape(emitted, *self.mean_frame.shape)
+            video[:emitted] = np.clip(self.mean_frame + decoded, 0, 255)
+        return video
+
+    def save(self, folder: Path) -> None:
+        """Write into `folder`, made if it is not there; a kill leaves no half of a file."""
+        arrays = {name: np.ascontiguousarray(getattr(self, name)) for name in _ARRAYS}
+        metadata = {"lag_frames": str(self.lag_frames), "penalty": str(self.penalty)}
+        with written_whole(folder / FILE) as unfinished:
+            save_file(arrays, unfinished, metadata=metadata)
+
+    @classmethod
+    def load(cls, folder: Path) -> "Ridge":
+        """Read what `save` wrote; MissingFileError or UnreadableFileError where that cannot be."""
+        path = folder / FILE
+        if not path.is_file():
+            raise MissingFileError(
+                what="ridge decoder", path=path, remedy="make one with `rtdecode fit ridge`"
+            )
+        try:
+            with safe_open(path, framework="np") as file:
+                arrays = {name: file.get_tensor(name) for name in _ARRAYS}
+                metadata = file.metadata()
+            return cls(int(metadata["lag_frames"]), float(metadata["penalty"]), **arrays)
+        except (SafetensorError, KeyError, TypeError, ValueError) as error:
+            raise UnreadableFileError(
+                what="ridge decoder", path=path, expected="what `fit ridge` wrote", got=str(error)
+            ) from error
+
+
+_ARRAYS = ("mean_frame", "mean_activity", "projection", "weights")
+
+
+def fit_ridge(
+    data: VideoSession,
+    *,
+    lag_frames: int,
+    report: Callable[[float, float], None] = lambda _penalty, _r: None,
+) -> Ridge:
+    """The linear decoder of a session at `lag_frames`.
+
+    Parameters
+    ----------
+    data
+        Trials of the tiers train and oracle.
+    lag_frames
+        How many frames behind the newest activity the decoded frame lies.
+    report
+        Told each penalty and the mean correlation that it reaches on the validation trials.
+    """
+    mean_frame = mean_frame_of(data)
+    mean_activity, projection = _projection(data)
+    gram, cross = _sums(data, mean_frame, mean_activity, projection, lag_frames)
+    unit = float(np.trace(gram)) / len(gram)
+    candidates: list[tuple[float, Ridge]] = []
+    for penalty in PENALTIES:
+        penalised = gram.copy()
+        penalised[np.diag_indices_from(gram)] += np.float32(penalty * unit)
+        factor = cho_factor(penalised, lower=True, overwrite_a=True, check_finite=False)
+        weights = cho_solve(factor, cross, check_finite=False).astype(np.float32)
+        ridge = Ridge(lag_frames, penalty, mean_frame, mean_activity, projection, weights)
+        r = _validation_r(ridge, data)
+        report(penalty, r)
+        candidates = [*candidates[-1:], (r, ridge)]
+        if len(candidates) > 1 and r < candidates[0][0]:
+            break
+    return max(candidates, key=lambda candidate: candidate[0])[1]
+
+
+def delay_bins(lag_frames: int) -> list[tuple[int, int]]:
+    """Bins (first, last) of activity, in frames after the decoded frame; the latest bin first.
+
+    No bin ends later than the lag, which makes the decoder causal, or later than activity that
+    still answers to the frame.
+    """
+    last = min(lag_frames, _LATEST_DELAY)
+    bins: list[tuple[int, int]] = []
+    while last - _BIN_FRAMES + 1 >= _EARLIEST_DELAY or len(bins) < _FEWEST_BINS:
+        bins.append((last - _BIN_FRAMES + 1, last))
+        last -= _BIN_FRAMES
+    return bins
+
+
+def _features(responses: F32, mean: F32, projection: F32, lag_frames: int) -> F32:
+    """(frame, bin x component) for each frame as the decoded one."""
+    projected = np.nan_to_num(responses - mean) @ projection
+    frames = len(projected)
+    sums = np.concatenate([np.zeros_like(projected[:1]), projected.cumsum(0, dtype=np.float64)])
+    at = np.arange(frames)
+    parts = [
+        sums[np.clip(at + last + 1, 0, frames)] - sums[np.clip(at + first, 0, frames)]
+        for first, last in delay_bins(lag_frames)
+    ]
+    return (np.concatenate(parts, 1) / _BIN_FRAMES).astype(np.float32)
+
+
+def _projection(data: VideoSession) -> tuple[F32, F32]:
+    """Mean activity, and scaling of each neuron; main components where neurons are many."""
+    total, square, measured = (np.zeros(data.neurons) for _ in range(3))
+    for stretch in stretches(data, TRAIN):
+        total += np.nansum(stretch.responses, 0, dtype=np.float64)
+        square += np.nansum(np.square(stretch.responses, dtype=np.float64), 0)
+        measured += stretch.measured.sum(0)
+    measured = np.maximum(measured, 1)
+    mean = total / measured
+    sd = np.sqrt(np.maximum(square / measured - mean**2, 1e-12))
+    most = _MOST_FEATURES // _FEWEST_BINS
+    scale = np.where(sd > _SILENT_SD, 1 / sd, 0)
+    if data.neurons <= most:
+        return mean.astype(np.float32), np.diag(scale).astype(np.float32)
+    return mean.astype(np.float32), _main_components(data, mean, scale, most)
+
+
+def _main_components(
+    data: VideoSession, mean: NDArray[np.float64], scale: NDArray[np.float64], count: int
+) -> F32:
+    covariance = np.zeros((data.neurons, data.neurons), np.float32)
+    for stretch in stretches(data, TRAIN):
+        scaled = np.nan_to_num((stretch.responses - mean) * scale).astype(np.float32)[::_BIN_FRAMES]
+        covariance += scaled.T @ scaled
+    _, vectors = np.linalg.eigh(covariance)
+    return np.asarray(scale[:, None] * vectors[:, -count:], np.float32)
+
+
+def _sums(
+    data: VideoSession, mean_frame: F32, mean_activity: F32, projection: F32, lag_frames: int
+) -> tuple[F32, F32]:
+    size = len(delay_bins(lag_frames)) * projection.shape[1]
+    gram = np.zeros((size, size), np.float32)
+    cross = np.zeros((size, mean_frame.size), np.float32)
+    for stretch in stretches(data, TRAIN):
+        features = _features(stretch.responses, mean_activity, projection, lag_frames)
+        kept = np.s_[_EVERY_FRAME * _FEWEST_BINS : len(features) - lag_frames : _EVERY_FRAME]
+        frames = (stretch.video - mean_frame).reshape(len(features), -1)
+        gram += features[kept].T @ features[kept]
+        cross += features[kept].T @ frames[kept]
+    return gram, cross
+
+
+def _validation_r(ridge: Ridge, data: VideoSession) -> float:
+    return float(np.mean([_trial_r(ridge, cut) for cut in stretches(data, VALIDATION)]))
+
+
+def _trial_r(ridge: Ridge, cut: Stretch) -> float:
+    scored = np.s_[FIRST_SCORED_FRAME : len(cut.video) - ridge.lag_frames]
+    return pearson_r(cut.video[scored], ridge.video(cut.responses)[scored])

@@ -1,0 +1,1 @@
+"""Reconstruction of still images from single-trial activity."""

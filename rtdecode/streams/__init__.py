@@ -1,0 +1,1 @@
+"""Streams on the frame grid: gaps, behaviour joined to responses, paced output."""

@@ -1,0 +1,1 @@
+"""Training of a twin on a recorded session, with its noise model and its calibrated uncertainty."""

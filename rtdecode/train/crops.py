@@ -1,0 +1,118 @@
+"""Short stretches of training trials, drawn so that step k gets the same ones in every run."""
+
+from dataclasses import dataclass
+from itertools import accumulate
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from rtdecode.datasets.video_session import VideoSession
+from rtdecode.schema.errors import TooShortError
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Batch:
+    """Crops side by side; the activity is that of the last frames of the video."""
+
+    video: Float[Tensor, "batch frame row col"]
+    behaviour: Float[Tensor, "batch frame channel"]
+    responses: Float[Tensor, "batch tail neuron"]
+    """NaN where a neuron was not measured."""
+
+    def to(self, device: torch.device) -> "Batch":
+        """The same batch on `device`."""
+        return Batch(self.video.to(device), self.behaviour.to(device), self.responses.to(device))
+
+
+class Crops:
+    """Crops of a tier: each pass over the data cuts every trial anew, in a new order.
+
+    What step k gets depends on the seed and on k alone, so that an interrupted training goes on
+    as if it had not been interrupted, and several machines share the passes between them.
+
+    Parameters
+    ----------
+    data, tier
+        Where crops are cut from.
+    batch
+        Crops of a step on one machine.
+    frames
+        Frames of a crop whose activity is wanted.
+    history
+        Frames before them, which only the video and the behaviour of a crop have.
+    seed
+        Chooses cuts and order.
+    cutmix
+        Part of the crops that get a box of another crop's picture (Yun et al. 2019,
+        arXiv:1905.04899), with activity in proportion to the areas, and
+        none where the neuron was not measured in both.
+    """
+
+    def __init__(
+        self,
+        data: VideoSession,
+        tier: str,
+        *,
+        batch: int,
+        frames: int,
+        history: int,
+        seed: int,
+        cutmix: float = 0.0,
+    ) -> None:
+        self._data, self._batch, self._frames, self._history = data, batch, frames, history
+        self._seed, self._cutmix = seed, cutmix
+        self._trials = data.trials(tier)
+        slots = [(data.frames(k) - history) // frames for k in self._trials]
+        if min(slots) < 1:
+            raise TooShortError(
+                what=f"trial {self._trials[int(np.argmin(slots))]} of {data.folder}",
+                frames=min(data.frames(k) for k in self._trials),
+                needed=history + frames,
+            )
+        self._ends = np.array(list(accumulate(slots)))
+
+    @property
+    def steps_of_a_pass(self) -> float:
+        """Steps in which one machine sees all data once."""
+        return float(self._ends[-1] / self._batch)
+
+    def batch(self, step: int, *, rank: int = 0, ranks: int = 1) -> Batch:
+        """The crops of `step` on machine `rank` of `ranks`."""
+        first = (step * ranks + rank) * self._batch
+        parts = [self._crop(number) for number in range(first, first + self._batch)]
+        batch = Batch(*(torch.stack(kind) for kind in zip(*parts, strict=True)))
+        return self._mixed(batch, np.random.default_rng([self._seed, 1, step, rank]))
+
+    def _crop(self, number: int) -> tuple[Tensor, Tensor, Tensor]:
+        a_pass, place = divmod(number, int(self._ends[-1]))
+        rng = np.random.default_rng([self._seed, 0, a_pass])
+        slot = int(rng.permutation(self._ends[-1])[place])
+        index = int(np.searchsorted(self._ends, slot, side="right"))
+        trial, within = self._trials[index], slot - int(self._ends[index - 1] if index else 0)
+        spare = (self._data.frames(trial) - self._history) % self._frames
+        first = within * self._frames + int(rng.integers(0, spare + 1))
+        cut = self._data.stretch(trial, first=first, frames=self._history + self._frames)
+        return (
+            torch.from_numpy(cut.video),
+            torch.from_numpy(cut.behaviour),
+            torch.from_numpy(cut.responses[self._history :]),
+        )
+
+    def _mixed(self, batch: Batch, rng: np.random.Generator) -> Batch:
+        video, responses = batch.video.clone(), batch.responses.clone()
+        for crop in np.flatnonzero(rng.random(len(video)) < self._cutmix):
+            other = (crop + 1) % len(video)
+            rows, cols, area = _box(rng, *video.shape[2:])
+            video[crop, :, rows, cols] = batch.video[other, :, rows, cols]
+            responses[crop] = torch.lerp(batch.responses[crop], batch.responses[other], area)
+        return Batch(video, batch.behaviour, responses)
+
+
+def _box(rng: np.random.Generator, rows: int, cols: int) -> tuple[slice, slice, float]:
+    """A box anywhere on the screen, and the part of the screen's area that it covers."""
+    side = np.sqrt(rng.random())
+    high, wide = round(rows * side), round(cols * side)
+    top, left = int(rng.integers(0, rows - high + 1)), int(rng.integers(0, cols - wide + 1))
+    return slice(top, top + high), slice(left, left + wide), high * wide / (rows * cols)

@@ -1,0 +1,254 @@
+"""Training of a twin on a recorded session, step by step, resumable at any of them."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from rtdecode.datasets.video_session import TRAIN, VALIDATION, VideoSession
+from rtdecode.schema.config.training import TrainingConfig
+from rtdecode.schema.errors import DivergedError
+from rtdecode.schema.interfaces import Clock
+from rtdecode.train.checkpoint import (
+    Standing,
+    Trainee,
+    WeightAverage,
+    copied,
+    load_checkpoint,
+    save_checkpoint,
+)
+from rtdecode.train.crops import Batch, Crops
+from rtdecode.train.distributed import Machines
+from rtdecode.train.validation import F64, single_trial_correlation
+from rtdecode.twins.poisson_loss import poisson_loss
+from rtdecode.twins.twin import TailTwin, Twin, predict_tail
+
+_LANDING = 0.15
+"""Part of the permitted time that is kept for bringing the learning rate down to 0."""
+
+
+def learning_rate_factor(
+    step: int, *, steps: int, warm_up: int, elapsed_s: float = 0.0, limit_s: float | None = None
+) -> float:
+    """Factor, 0..1, on the learning rate at `step`.
+
+    Linear over the first `warm_up` steps, then half a cosine to 0 at `steps` (Loshchilov & Hutter
+    2017, arXiv:1608.03983). Where a limit is near before that, the rate falls to 0 at the limit.
+    """
+    rise = min(1.0, (step + 1) / max(1, warm_up))
+    done = max(0.0, (step - warm_up) / max(1, steps - warm_up))
+    return rise * 0.5 * (1 + math.cos(math.pi * min(1.0, done))) * _landing(elapsed_s, limit_s)
+
+
+def _landing(elapsed_s: float, limit_s: float | None) -> float:
+    if limit_s is None:
+        return 1.0
+    return min(1.0, max(0.0, (limit_s - elapsed_s) / (_LANDING * limit_s)))
+
+
+_SAVE_EVERY_S = 20.0
+_LARGEST_GRADIENT = 5.0
+_UNDECAYED = ("position", "bias", "temporal", "response_kernel", "log_")
+_NS_PER_S = 1e9
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where a training is."""
+
+    step: int
+    steps: int
+    loss: float
+    """Poisson loss, averaged over the last steps."""
+    best_r: float
+    elapsed_s: float
+    eta_s: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Outcome:
+    """What a training has come to; the twin itself holds the best averaged weights."""
+
+    single_trial_r: F64
+    """(neuron,) on the validation trials; NaN for a silent neuron."""
+    standing: Standing
+
+
+class Training:
+    """One training run.
+
+    Parameters
+    ----------
+    twin
+        An `nn.Module` that keeps the `Twin` protocol; ends with the best averaged weights.
+    data
+        Its training and validation trials are used, no others.
+    config
+        Steps, rates and the seed.
+    checkpoint
+        File that makes the run resumable; it is gone on with if it is there, and removed at the
+        end.
+    clock, machines
+        Time, and who else trains.
+    """
+
+    def __init__(
+        self,
+        twin: nn.Module,
+        data: VideoSession,
+        config: TrainingConfig,
+        *,
+        checkpoint: Path,
+        clock: Clock,
+        machines: Machines,
+    ) -> None:
+        self._data, self._config, self._checkpoint = data, config, checkpoint
+        self._clock, self._machines = clock, machines
+        self._device = next(twin.parameters()).device
+        self._twin, self._model = cast(Twin, twin), twin
+        self._pace = twin.pace if isinstance(twin, TailTwin) else 1
+        self._crops = Crops(
+            data,
+            TRAIN,
+            batch=config.batch,
+            frames=config.frames,
+            history=self._twin.spec.history_frames,
+            seed=config.seed,
+            cutmix=config.cutmix,
+        )
+        average = WeightAverage(twin, decay=config.average_decay)
+        optimiser = torch.optim.AdamW(_groups(twin, config), betas=(0.9, 0.99))
+        self._trainee = Trainee(twin, average, optimiser, copied(twin.state_dict()), Standing())
+        self._settings = {
+            **{name: str(value) for name, value in config.model_dump().items()},
+            "data": str(data.folder.resolve()),
+            "twin": str(twin.state_dict().keys()),
+        }
+
+    def run(self, report: Callable[[Progress], None]) -> Outcome:
+        """Train to the end, telling `report` after every step; raises DivergedError.
+
+        Without a time limit that binds, the result depends on data, config and number of machines
+        alone, however often the run is interrupted.
+        """
+        if self._checkpoint.is_file():
+            load_checkpoint(self._checkpoint, self._trainee, settings=self._settings)
+        standing = self._trainee.standing
+        begun_ns = self._clock.now_ns() - round(standing.elapsed_s * _NS_PER_S)
+        saved_s = standing.elapsed_s
+        while not self._is_over():
+            self._step()
+            elapsed_s = (self._clock.now_ns() - begun_ns) / _NS_PER_S
+            standing.elapsed_s = self._machines.of_leader(elapsed_s, self._device)
+            if standing.step % self._config.validate_every == 0 or self._is_over():
+                self._validate()
+            if standing.elapsed_s - saved_s > _SAVE_EVERY_S and self._machines.leads:
+                save_checkpoint(self._checkpoint, self._trainee, settings=self._settings)
+                saved_s = standing.elapsed_s
+            report(self._progress())
+        return self._outcome()
+
+    def _is_over(self) -> bool:
+        standing, limit_s = self._trainee.standing, self._limit_s()
+        return (
+            standing.step >= self._config.steps
+            or standing.worse_since >= self._config.patience
+            or (limit_s is not None and standing.elapsed_s >= limit_s)
+        )
+
+    def _step(self) -> None:
+        trainee, standing = self._trainee, self._trainee.standing
+        rank, ranks = self._machines.rank, self._machines.ranks
+        batch = self._crops.batch(standing.step, rank=rank, ranks=ranks).to(self._device)
+        self._set_rate()
+        trainee.optimiser.zero_grad(set_to_none=True)
+        loss = self._loss(batch)
+        loss.backward()  # type: ignore[no-untyped-call]
+        trained = [p for p in self._model.parameters() if p.requires_grad]
+        self._machines.average_gradients(trained)
+        size = nn.utils.clip_grad_norm_(trained, _LARGEST_GRADIENT)
+        if not torch.isfinite(size):
+            raise DivergedError(step=standing.step)
+        trainee.optimiser.step()
+        trainee.average.add(self._model, standing.step)
+        now = float(loss.detach())
+        standing.loss = now if standing.step == 0 else 0.98 * standing.loss + 0.02 * now
+        standing.step += 1
+
+    def _loss(self, batch: Batch) -> Tensor:
+        frames, every = batch.responses.shape[1], self._pace
+        predicted = predict_tail(
+            self._twin, batch.video, batch.behaviour, frames=frames, every=every
+        )
+        return poisson_loss(predicted, batch.responses[:, (frames - 1) % every :: every])
+
+    def _set_rate(self) -> None:
+        standing = self._trainee.standing
+        factor = learning_rate_factor(
+            standing.step,
+            steps=self._config.steps,
+            warm_up=self._config.warm_up_steps,
+            elapsed_s=standing.elapsed_s,
+            limit_s=self._limit_s(),
+        )
+        for group in self._trainee.optimiser.param_groups:
+            group["lr"] = self._config.learning_rate * group["share"] * factor
+
+    def _validate(self) -> None:
+        """Compare the averaged weights with the best so far; the leader's word counts for all."""
+        trainee, standing = self._trainee, self._trainee.standing
+        r = float(np.nanmean(self._averaged_r())) if self._machines.leads else 0.0
+        r = self._machines.of_leader(r, self._device)
+        if r > standing.best_r:
+            standing.best_r, standing.best_step, standing.worse_since = r, standing.step, 0
+            trainee.best.update(copied(trainee.average.state))
+        else:
+            standing.worse_since += 1
+
+    def _averaged_r(self) -> F64:
+        trained = copied(self._model.state_dict())
+        self._model.load_state_dict(self._trainee.average.state)
+        r = single_trial_correlation(self._twin, self._data, tier=VALIDATION, device=self._device)
+        self._model.load_state_dict(trained)
+        return r
+
+    def _outcome(self) -> Outcome:
+        self._model.load_state_dict(self._trainee.best)
+        self._model.requires_grad_(False)
+        r = single_trial_correlation(self._twin, self._data, tier=VALIDATION, device=self._device)
+        return Outcome(r, self._trainee.standing)
+
+    def discard_checkpoint(self) -> None:
+        """Remove the checkpoint, once its result is safe."""
+        self._checkpoint.unlink(missing_ok=True)
+
+    def _limit_s(self) -> float | None:
+        minutes = self._config.max_minutes
+        return None if minutes is None else 60 * minutes
+
+    def _progress(self) -> Progress:
+        standing, steps = self._trainee.standing, self._config.steps
+        eta_s = standing.elapsed_s / standing.step * (steps - standing.step)
+        limit_s = self._limit_s()
+        if limit_s is not None:
+            eta_s = min(eta_s, max(0.0, limit_s - standing.elapsed_s))
+        return Progress(
+            standing.step, steps, standing.loss, standing.best_r, standing.elapsed_s, eta_s
+        )
+
+
+def _groups(twin: nn.Module, config: TrainingConfig) -> list[dict[str, object]]:
+    """Trained parameters, with and without decay; `share` multiplies the learning rate."""
+    named = [(name, p) for name, p in twin.named_parameters() if p.requires_grad]
+    free = [p for name, p in named if name.startswith(_UNDECAYED)]
+    decayed = [p for name, p in named if not name.startswith(_UNDECAYED)]
+    groups: list[dict[str, object]] = [
+        {"params": decayed, "weight_decay": config.weight_decay, "share": 1.0},
+        {"params": free, "weight_decay": 0.0, "share": 0.5},
+    ]
+    return [{**group, "lr": config.learning_rate} for group in groups if group["params"]]

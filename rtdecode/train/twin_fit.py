@@ -1,0 +1,201 @@
+"""`rtdecode fit twin`: from the folder of a session to the folder of a twin."""
+
+import json
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from rtdecode.datasets.video_session import TRAIN, VALIDATION, VideoSession
+from rtdecode.decode.noise import save_noise
+from rtdecode.decode.posterior import posterior_sd, save_posterior_sd, smoothed_sd
+from rtdecode.decode.prior import fit_prior, save_prior
+from rtdecode.offline.methods import FittedTwin
+from rtdecode.offline.trial import Input, first_frames, trials_of
+from rtdecode.schema.config.training import TrainingConfig
+from rtdecode.schema.errors import UnknownModelError, UnreadableFileError
+from rtdecode.schema.interfaces import Clock
+from rtdecode.train.checkpoint import FILE
+from rtdecode.train.distributed import Machines
+from rtdecode.train.held_out_error import calibrated_sd, contrast_of
+from rtdecode.train.noise_fit import fit_noise
+from rtdecode.train.starting_point import (
+    Survey,
+    fresh_compact,
+    receptive_field_centers,
+    survey,
+    with_core,
+)
+from rtdecode.train.training import Outcome, Progress, Training
+from rtdecode.twins.compact.network import DEFAULT_SIZES, Compact
+from rtdecode.twins.folder import load_twin, save_twin
+from rtdecode.twins.twin import TwinSpec
+
+MODELS = ("compact",)
+REPORT = "training.json"
+_TRIALS = 60
+"""Of a tier, at most, from which prior and noise are measured."""
+_TRIALS_DECODED, _FRAMES_DECODED = 20, 150
+"""At most, by which the size of errors is measured. Clips differ more than the parts of one do."""
+
+
+def fit_compact(
+    data: VideoSession,
+    out: Path,
+    config: TrainingConfig,
+    *,
+    clock: Clock,
+    report: Callable[[Progress], None],
+    begun: Callable[[str], None] = lambda _part: None,
+    core: Path | None = None,
+    device: torch.device | None = None,
+) -> Outcome:
+    """Train a compact twin on `data` and write it to `out`.
+
+    Parameters
+    ----------
+    data
+        Session with trials of the tiers train and oracle.
+    out
+        Folder to be written: the twin, `training.json` with the single-trial correlation of each
+        neuron, and, while the training lasts, its checkpoint.
+    config
+        Steps, rates, seed and time limit.
+    clock, report
+        Time, and who is told of each step.
+    begun
+        Told each part of the work when it begins; those around the training take about a minute.
+    core
+        Twin whose filters are taken over and kept: only the readout is trained.
+    device
+        Where to train; the CPU by default.
+    """
+    machines = Machines()
+    data.trials(VALIDATION)  # refuses a session without them now, not after the first steps
+    begun("reading the session")
+    found = survey(data)
+    spec = _spec(data, found, config, core=core)
+    twin = fresh_compact(spec, found, receptive_field_centers(data), seed=config.seed)
+    if core is not None:
+        twin = with_core(_compact(core), twin)
+    out.mkdir(parents=True, exist_ok=True)
+    training = Training(
+        twin.to(device),
+        data,
+        config,
+        checkpoint=out / FILE,
+        clock=clock,
+        machines=machines,
+    )
+    begun("training")
+    outcome = training.run(report)
+    if machines.leads:
+        _measure(twin.cpu().requires_grad_(False), data, out, begun)
+        save_twin(twin, out)
+        _write_report(out, outcome, config)
+        training.discard_checkpoint()
+    machines.close()
+    return outcome
+
+
+def check_model(model: str) -> None:
+    """Raise UnknownModelError unless `model` can be trained."""
+    if model not in MODELS:
+        raise UnknownModelError(model=model, known=MODELS)
+
+
+def some_of(trials: Sequence[int]) -> Sequence[int]:
+    """At most `_TRIALS` of `trials`, spread evenly; never none, or the tier was refused."""
+    return trials[:: math.ceil(len(trials) / _TRIALS)]
+
+
+def training_videos(data: VideoSession) -> Iterator[NDArray[np.uint8]]:
+    """Videos of some training trials, for the prior."""
+    for number in some_of(data.trials(TRAIN)):
+        yield data.video(number).astype(np.uint8)
+
+
+def trials_of_tier(data: VideoSession, tier: str) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """Video, behaviour and responses of some of a tier's trials, for the noise."""
+    for number in some_of(data.trials(tier)):
+        cut = data.stretch(number)
+        yield (
+            torch.from_numpy(cut.video),
+            torch.from_numpy(cut.behaviour),
+            torch.from_numpy(cut.responses),
+        )
+
+
+def _spec(
+    data: VideoSession, found: Survey, config: TrainingConfig, *, core: Path | None
+) -> TwinSpec:
+    sizes = dict(DEFAULT_SIZES) if core is None else dict(_compact(core).spec.sizes)
+    return TwinSpec(
+        architecture="compact",
+        neurons=data.neurons,
+        rows_px=data.rows_px,
+        cols_px=data.cols_px,
+        luminance_mean=found.luminance_mean,
+        luminance_sd=found.luminance_sd,
+        behaviour_mean=found.behaviour_mean,
+        behaviour_sd=found.behaviour_sd,
+        history_frames=sizes["taps"] - 1 + (sizes["response_taps"] - 1) * sizes["pace"],
+        sizes=sizes,
+        provenance={
+            "session": data.folder.resolve().name,
+            "trained": f"Poisson loss, {config.steps} steps, seed {config.seed}",
+            "core": "own" if core is None else core.resolve().name,
+        },
+        training_clips=found.clip_hashes,
+    )
+
+
+def _measure(twin: Compact, data: VideoSession, out: Path, begun: Callable[[str], None]) -> None:
+    """Write what an inversion needs beside the twin: prior, noise and uncertainty."""
+    begun("measuring noise")
+    prior = fit_prior(training_videos(data))
+    noise = fit_noise(twin, trials_of_tier(data, VALIDATION), trials_of_tier(data, TRAIN))
+    save_prior(prior, out)
+    save_noise(noise, out)
+    begun("measuring uncertainty")
+    save_posterior_sd(_uncertainty(FittedTwin(twin, prior, noise), data), out)
+
+
+def _uncertainty(fitted: FittedTwin, data: VideoSession) -> Tensor:
+    """Standard deviation of a pixel by the age of a frame, as large as errors really are."""
+    sd = smoothed_sd(posterior_sd(fitted.twin, fitted.prior, fitted.noise))
+    held_out = islice(trials_of(data, VALIDATION, Input.RESPONSES), _TRIALS_DECODED)
+    return calibrated_sd(
+        sd,
+        fitted,
+        (first_frames(trial, _FRAMES_DECODED) for trial in held_out),
+        contrast=contrast_of(training_videos(data), fitted.prior.mean.numpy()),
+    )
+
+
+def _compact(folder: Path) -> Compact:
+    twin = load_twin(folder)
+    if not isinstance(twin, Compact):
+        raise UnreadableFileError(
+            what="core", path=folder, expected="a compact twin", got=twin.spec.architecture
+        )
+    return twin
+
+
+def _write_report(out: Path, outcome: Outcome, config: TrainingConfig) -> None:
+    r = outcome.single_trial_r
+    plain = {
+        "single_trial_r": {"mean": float(np.nanmean(r)), "median": float(np.nanmedian(r))},
+        "standing": asdict(outcome.standing),
+        "config": config.model_dump(mode="json"),
+        "single_trial_r_of_neuron": [
+            round(float(value), 4) if np.isfinite(value) else None for value in r
+        ],
+    }
+    (out / REPORT).write_text(json.dumps(plain, indent=1) + "\n")

@@ -1,0 +1,1 @@
+"""Encoding models (twins): the protocol, the architectures, their folders, published weights."""

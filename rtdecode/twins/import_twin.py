@@ -1,0 +1,87 @@
+"""Published weights made into a twin of ours.
+
+Foreign checkpoints are read as plain tensors (`weights_only=True`): nothing in them can run.
+"""
+
+import pickle
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from rtdecode.schema.errors import ForeignWeightsError, MissingFileError
+from rtdecode.twins.folder import AnyTwin, save_twin
+from rtdecode.twins.published_weights import dwiseneuro_twin, still_twin
+
+Published = Mapping[str, Tensor]
+
+
+class Format(StrEnum):
+    """Whose checkpoint it is."""
+
+    SENSORIUM2022 = "sensorium2022"
+    DWISENEURO = "dwiseneuro"
+
+
+def import_twin(
+    weights: Path,
+    out: Path,
+    *,
+    layout: Format,
+    mouse: str | None = None,
+    neurons: int | None = None,
+) -> AnyTwin:
+    """Read the published checkpoint `weights` and write it as a twin folder `out`.
+
+    Parameters
+    ----------
+    weights
+        A PyTorch file: a state dict, or a checkpoint that holds one.
+    layout
+        Whose parameter names it has.
+    mouse
+        Which readout, where it has several: the name, or for dwiseneuro the number, from 0.
+    neurons
+        dwiseneuro only: neurons of that mouse, where the file does not tell; a readout may be
+        padded by one.
+
+    Raises
+    ------
+    MissingFileError, ForeignWeightsError
+        If there is no such file, or it is not of that layout; the message says what is missing.
+    """
+    state, settings = published_state(weights)
+    if layout is Format.SENSORIUM2022:
+        twin: AnyTwin = still_twin(state, weights, mouse=mouse)
+    else:
+        twin = dwiseneuro_twin(state, weights, mouse=mouse, neurons=neurons, settings=settings)
+    twin.requires_grad_(False)
+    save_twin(twin.eval(), out)
+    return twin
+
+
+def published_state(weights: Path) -> tuple[Published, dict[str, Any]]:
+    """Parameters by their published names, and the settings stored beside them, if any."""
+    if not weights.is_file():
+        raise MissingFileError(
+            what="weights", path=weights, remedy="give the file that the authors published"
+        )
+    try:
+        held = torch.load(weights, map_location="cpu", weights_only=True)
+    except (RuntimeError, pickle.UnpicklingError, EOFError, ValueError, KeyError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ForeignWeightsError(
+            path=weights, got=f"a file that cannot be read ({reason})"
+        ) from error
+    if not isinstance(held, dict):
+        raise ForeignWeightsError(path=weights, got=f"a {type(held).__name__}")
+    settings = held.get("params")
+    for nested in ("nn_state_dict", "model_state_dict", "state_dict"):
+        if isinstance(held.get(nested), dict):
+            held = held[nested]
+            break
+    state = {str(k).removeprefix("module."): v for k, v in held.items() if isinstance(v, Tensor)}
+    return state, settings if isinstance(settings, dict) else {}

@@ -1,0 +1,232 @@
+"""The inverter reaches the minimum that another optimiser finds for an objective written anew."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from scipy.fft import dctn, idctn
+from scipy.optimize import minimize
+
+from rtdecode.decode.noise import Noise, unshared
+from rtdecode.decode.prior import VideoPrior
+from rtdecode.decode.solver import Inverter
+from rtdecode.twins.compact.network import Compact
+from rtdecode.twins.linear import Linear
+from rtdecode.twins.twin import TwinSpec
+
+FRAMES, NEURONS = 6, 7
+MakeLinear = Callable[..., Linear]
+
+
+def answers(twin: Linear, *, frames: int = FRAMES, seed: int = 0) -> np.ndarray:
+    """(frame, neuron) counts of Poisson neurons that saw a few grey bars."""
+    rng = np.random.default_rng(seed)
+    video = 110 + 50 * np.sign(rng.normal(size=(frames, 1, 8))) * np.ones((1, 6, 1))
+    rate = twin(torch.tensor(video[None], dtype=torch.float32), torch.zeros(1, frames, 4))[0]
+    return rng.poisson(rate.clamp_min(0.05)).astype(np.float32)
+
+
+def inverted(
+    twin: Linear,
+    prior: VideoPrior,
+    noise: Noise,
+    recorded: np.ndarray,
+    *,
+    steps: int,
+    measured: np.ndarray | None = None,
+) -> tuple[np.ndarray, list[float]]:
+    """Video of all frames at once, and the objective at each step."""
+    frames = len(recorded)
+    inverter = Inverter(twin, prior, noise, window_frames=frames, free_frames=frames)
+    heard = np.ones_like(recorded) if measured is None else measured
+    observed = inverter.observed(
+        torch.from_numpy(recorded), torch.from_numpy(heard), torch.zeros(frames, 4)
+    )
+    objectives = []
+    for _ in range(steps):
+        inverter.improve(observed)
+        objectives.append(inverter.result(back=frames - 1)[1])
+    return inverter.result(back=frames - 1)[0], objectives
+
+
+class Written:
+    """The objective and its gradient in NumPy, in double precision, frame by frame."""
+
+    def __init__(self, twin: Linear, prior: VideoPrior, noise: Noise, recorded: np.ndarray) -> None:
+        self.spatial = twin.spatial.numpy().astype(float)
+        self.taps = twin.temporal.numpy()[0].astype(float)
+        self.bias, self.recorded = twin.bias.numpy().astype(float), recorded.astype(float)
+        self.scale = twin.spec.luminance_mean, twin.spec.luminance_sd
+        self.first, self.second = prior.autoregression.numpy().astype(float)
+        self.sd = np.broadcast_to(prior.innovation_sd.numpy(), (len(recorded), 4, 5)).copy()
+        self.sd[0] = np.sqrt(prior.power.numpy())
+        self.mean = prior.mean.numpy().astype(float)
+        self.dispersion = noise.dispersion.numpy().astype(float)
+        self.weight = float(noise.tau) / self.dispersion
+        self.floor = 0.3 * self.dispersion
+        self.heard = self.recorded + self.floor
+
+    def video(self, u: np.ndarray) -> np.ndarray:
+        y = np.zeros((len(u) + 2, 6, 8))
+        for t, innovation in enumerate(u * self.sd):
+            y[t + 2, :4, :5] = innovation
+            y[t + 2, :4, :5] += self.first * y[t + 1, :4, :5] + self.second * y[t, :4, :5]
+        return idctn(y[2:], axes=(1, 2), norm="ortho") + self.mean
+
+    def __call__(self, flat: np.ndarray) -> tuple[float, np.ndarray]:
+        u = flat.reshape(-1, 4, 5)
+        scaled = (self.video(u) - self.scale[0]) / self.scale[1]
+        held = np.concatenate([scaled[:1], scaled[:1], scaled])
+        moved = sum(tap * held[k : k + len(u)] for k, tap in enumerate(self.taps))
+        rate = np.einsum("trc,nrc->tn", moved, self.spatial) + self.bias + self.floor
+        value = np.sum(self.weight * (rate - self.heard * np.log(rate)))
+        pull = np.einsum("tn,nrc->trc", self.weight * (1 - self.heard / rate), self.spatial)
+        return value + np.sum(u**2) / 2, (self._back(pull) + u).ravel()
+
+    def _back(self, pull: np.ndarray) -> np.ndarray:
+        held = np.zeros((len(pull) + 2, 6, 8))
+        for k, tap in enumerate(self.taps):
+            held[k : k + len(pull)] += tap * pull
+        held[2] += held[0] + held[1]
+        y = dctn(held[2:], axes=(1, 2), norm="ortho")[:, :4, :5] / self.scale[1]
+        for t in reversed(range(len(y))):
+            if t + 1 < len(y):
+                y[t] += self.first * y[t + 1]
+            if t + 2 < len(y):
+                y[t] += self.second * y[t + 2]
+        return y * self.sd
+
+
+def test_many_steps_reach_the_minimum_that_scipy_finds(
+    twin: Linear, prior: VideoPrior, noise: Noise
+) -> None:
+    recorded = answers(twin)
+    written = Written(twin, prior, noise, recorded)
+    found = minimize(written, np.zeros(FRAMES * 20), jac=True, method="L-BFGS-B", tol=1e-14)
+    best = written.video(found.x.reshape(-1, 4, 5))
+    video, objectives = inverted(twin, prior, noise, recorded, steps=400)
+    assert objectives[-1] == pytest.approx(found.fun, abs=1e-3)
+    np.testing.assert_allclose(video, best.clip(0, 255), atol=0.5)
+    assert np.ptp(best) > 30  # far from the mean video, where it began
+
+
+def test_the_objective_falls(twin: Linear, prior: VideoPrior, noise: Noise) -> None:
+    _, objectives = inverted(twin, prior, noise, answers(twin), steps=40)
+    blocks = np.reshape(objectives, (8, 5)).mean(1)
+    assert (np.diff(blocks) < 1e-3).all()
+    assert objectives[-1] < objectives[0] - 1
+
+
+def test_neurons_that_are_missing_are_left_out_not_silent(
+    make_linear: MakeLinear, prior: VideoPrior, noise: Noise
+) -> None:
+    twin, fewer = make_linear(NEURONS), make_linear(NEURONS)
+    kept = [0, 2, 3, 6]
+    recorded, measured = answers(twin), np.zeros((FRAMES, NEURONS), np.float32)
+    measured[:, kept] = 1
+    without = Linear(TwinSpec("linear", 4, 6, 8, sizes={"taps": 3}, luminance_mean=110.0))
+    without.load_state_dict(
+        {
+            name: value if name == "temporal" else value[kept]
+            for name, value in fewer.state_dict().items()
+        }
+    )
+    few = noise.of(torch.tensor(kept))
+    # Each at its own step size, to the minimum.
+    masked, _ = inverted(twin, prior, noise, recorded, steps=200, measured=measured)
+    alone, _ = inverted(without, prior, few, recorded[:, kept].copy(), steps=200)
+    silent, _ = inverted(twin, prior, noise, recorded * measured, steps=200)
+    np.testing.assert_allclose(masked, alone, atol=0.3)
+    assert np.abs(silent - alone).max() > 10
+
+
+def test_without_neurons_it_shows_the_mean(twin: Linear, prior: VideoPrior, noise: Noise) -> None:
+    nothing = np.zeros((FRAMES, NEURONS), np.float32)
+    video, _ = inverted(twin, prior, noise, nothing, steps=20, measured=nothing)
+    np.testing.assert_allclose(video, prior.mean.expand(FRAMES, -1, -1), atol=1e-3)
+
+
+@pytest.mark.parametrize("activity", [0.0, 1e-6, 1e3, 1e6])
+def test_whatever_is_recorded_the_video_is_finite_and_on_the_screen(
+    prior: VideoPrior, activity: float
+) -> None:
+    spec = TwinSpec("compact", 5, 8, 8, sizes={"hidden": 6, "features": 4, "filter_px": 5})
+    compact = Compact(spec, generator=torch.Generator().manual_seed(0)).requires_grad_(False)
+    screen = VideoPrior(
+        torch.full((8, 8), 100.0), prior.power, prior.autoregression, prior.innovation_sd
+    )
+    noise = unshared(torch.ones(5), torch.tensor(1.0))
+    inverter = Inverter(compact, screen, noise, window_frames=10, free_frames=6)
+    recorded = torch.full((6, 5), activity)
+    recorded[::2, ::2] = 0
+    for _ in range(10):
+        inverter.improve(inverter.observed(recorded, torch.ones(6, 5), torch.zeros(10, 4)))
+        inverter.advance(1)
+    video, objective = inverter.result(back=9)
+    assert video.shape == (10, 8, 8)
+    assert np.isfinite(video).all()
+    assert video.min() >= 0
+    assert video.max() <= 255
+    assert np.isfinite(objective)
+
+
+def test_a_twin_with_a_pace_is_compared_at_every_pace_th_frame_newest_included(
+    prior: VideoPrior,
+) -> None:
+    spec = TwinSpec("compact", 3, 8, 8, sizes={"hidden": 4, "features": 2, "pace": 2})
+    screen = VideoPrior(
+        torch.full((8, 8), 100.0), prior.power, prior.autoregression, prior.innovation_sd
+    )
+    noise = unshared(torch.tensor([1.0, 2.0, 4.0]), torch.tensor(0.5))
+    inverter = Inverter(
+        Compact(spec).requires_grad_(False), screen, noise, window_frames=8, free_frames=5
+    )
+    recorded = torch.arange(5.0)[:, None].expand(5, 3)
+    observed = inverter.observed(recorded, torch.ones(5, 3), torch.zeros(8, 4))
+    assert observed.recorded[:, 0].tolist() == [0, 2, 4]
+    # tau times the pace, over each neuron's dispersion
+    assert observed.trusted.weight[0].tolist() == [1, 0.5, 0.25]
+
+
+def test_tau_of_the_config_stands_above_that_of_the_noise(
+    twin: Linear, prior: VideoPrior, noise: Noise
+) -> None:
+    inverter = Inverter(twin, prior, noise, window_frames=6, free_frames=4, tau=0.1)
+    observed = inverter.observed(torch.ones(4, 7), torch.ones(4, 7), torch.zeros(6, 4))
+    torch.testing.assert_close(observed.trusted.weight, (0.1 / noise.dispersion).expand(4, -1))
+
+
+def test_the_window_moves_on_over_what_was_found(
+    twin: Linear, prior: VideoPrior, noise: Noise
+) -> None:
+    inverter = Inverter(twin, prior, noise, window_frames=8, free_frames=5)
+    recorded = torch.from_numpy(answers(twin, frames=5))
+    inverter.improve(inverter.observed(recorded, torch.ones(5, 7), torch.zeros(8, 4)))
+    before = inverter.result(back=7)[0]
+    inverter.advance(2)
+    np.testing.assert_allclose(inverter.result(back=7)[0][:-2], before[2:], atol=1e-3)
+    inverter.forget()
+    np.testing.assert_allclose(inverter.result(back=7)[0], prior.mean.expand(8, -1, -1), atol=1e-4)
+
+
+def test_what_was_decided_of_the_past_gives_way_to_what_is_recorded_now(
+    twin: Linear, prior: VideoPrior, noise: Noise
+) -> None:
+    """However little the prior lets a frame differ from the one before."""
+    nearly_still = replace(prior, innovation_sd=prior.innovation_sd / 10)
+    inverter = Inverter(twin, nearly_still, noise, window_frames=7, free_frames=5, tau=50.0)
+    nothing = torch.zeros(7, 4)
+
+    def activity(video: np.ndarray) -> torch.Tensor:
+        return twin(torch.from_numpy(video)[None], nothing[None, : len(video)])[0]
+
+    dark, bright = (np.full((5, 6, 8), level, np.float32) for level in (60, 160))
+    for shown in (dark, bright):
+        inverter.advance(5)
+        observed = inverter.observed(activity(shown), torch.ones(5, 7), nothing)
+        for _ in range(200):
+            inverter.improve(observed)
+    found, sought = activity(inverter.result(back=6)[0])[-1], activity(bright)[-1]
+    assert (found - sought).norm() < 0.1 * (activity(dark)[-1] - sought).norm()

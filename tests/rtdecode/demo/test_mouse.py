@@ -1,0 +1,117 @@
+"""A small demo mouse, made as the real one is: by showing clips to the simulated rig."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from rtdecode.calcium.calibration import Calibration
+from rtdecode.calcium.rois import Masks
+from rtdecode.datasets.sensorium import SensoriumFolder
+from rtdecode.datasets.video_session import stretches
+from rtdecode.decode.noise import load_noise
+from rtdecode.decode.posterior import load_posterior_sd
+from rtdecode.decode.prior import load_prior
+from rtdecode.demo.mouse import (
+    CALIBRATION_FILE,
+    MASKS_FILE,
+    DemoPlan,
+    demo_sections,
+    record_demo_session,
+)
+from rtdecode.evaluate.leakage import TrainedClips
+from rtdecode.schema.config.acquisition import SimulatedSource
+from rtdecode.schema.config.calcium import CalciumConfig
+from rtdecode.schema.errors import UnreadableFileError
+from rtdecode.twins.folder import load_twin
+
+DEMO = Path(__file__).resolve().parents[3] / "rtdecode" / "demo_mouse"
+PLAN = DemoPlan(train=1, validation=1, test=1, seed=4, trial_s=4.0, calibration_s=5.0)
+SMALL = SimulatedSource(neurons=12, rows_px=64, cols_px=64, scan_rate_hz=7.5)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Masks, Calibration]:
+    folder = tmp_path_factory.mktemp("demo") / "session"
+    told: list[tuple[int, int]] = []
+
+    class StandingClock:
+        def now_ns(self) -> int:
+            return 0
+
+        def sleep_until(self, t_ns: int) -> None:
+            raise AssertionError("making a mouse waits for nothing")
+
+    masks, calibration = record_demo_session(
+        folder,
+        SMALL,
+        CalciumConfig(),
+        PLAN,
+        clock=StandingClock(),
+        report=lambda done, total: told.append((done, total)),
+    )
+    assert told == [(1, 3), (2, 3), (3, 3)]
+    return folder, masks, calibration
+
+
+@pytest.mark.slow
+def test_a_session_is_recorded_in_the_usual_layout(
+    made: tuple[Path, Masks, Calibration],
+) -> None:
+    folder, masks, calibration = made
+    data = SensoriumFolder(folder)
+    assert list(data.tiers) == ["train", "oracle", "test"]
+    assert (data.neurons, data.rows_px, data.cols_px) == (SMALL.neurons, 36, 64)
+    assert masks.count == calibration.count == SMALL.neurons
+    calibration.check(masks)
+    for cut in stretches(data, "train"):
+        assert len(cut.video) == 120
+        assert cut.responses.min() >= 0
+        assert (cut.responses.std(0) > 0).all()
+
+
+@pytest.mark.slow
+def test_what_is_tested_on_was_not_trained_on(made: tuple[Path, Masks, Calibration]) -> None:
+    from rtdecode.train.starting_point import survey
+
+    data = SensoriumFolder(made[0])
+    trained = TrainedClips(survey(data).clip_hashes)
+    assert trained.leak(data.video(0)) is not None
+    assert trained.leak(data.video(data.trials("test")[0])) is None
+
+
+@pytest.mark.slow
+def test_neurons_answer_to_the_screen(made: tuple[Path, Masks, Calibration]) -> None:
+    """More of them fire together with what changed on the screen than chance would have it."""
+    cut = SensoriumFolder(made[0]).stretch(0)
+    change = np.abs(np.diff(cut.video, axis=0)).mean((1, 2))
+    late = [np.corrcoef(change[:-8], cut.responses[9:, n])[0, 1] for n in range(SMALL.neurons)]
+    assert np.nanmean(late) > 0
+
+
+def test_the_demo_s_own_config_says_which_rig_and_chain() -> None:
+    source, calcium = demo_sections(DEMO / "demo.yaml", neurons=None)
+    content = yaml.safe_load((DEMO / "demo.yaml").read_text())
+    assert source.neurons == content["acquisition"]["source"]["neurons"]
+    assert calcium.masks == DEMO / content["calcium"]["masks"]
+    fewer, _ = demo_sections(DEMO / "demo.yaml", neurons=50)
+    assert fewer == source.model_copy(update={"neurons": 50})
+
+
+def test_the_config_of_another_rig_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "rig.yaml").write_text("acquisition: {source: {kind: raw_movie}}\n")
+    with pytest.raises(UnreadableFileError, match=r"rig\.yaml.*simulated, got raw_movie"):
+        demo_sections(tmp_path / "rig.yaml", neurons=None)
+
+
+def test_the_mouse_that_ships_is_whole_and_of_one_kind() -> None:
+    source, _ = demo_sections(DEMO / "demo.yaml", neurons=None)
+    masks, twin = Masks.load(DEMO / MASKS_FILE), load_twin(DEMO)
+    Calibration.load(DEMO / CALIBRATION_FILE).check(masks)
+    assert masks.count == twin.spec.neurons == source.neurons
+    assert len(load_noise(DEMO, neurons=source.neurons).dispersion) == source.neurons
+    assert load_prior(DEMO).mean.shape == (36, 64)
+    assert load_posterior_sd(DEMO, shape=(36, 64)) is not None
+    assert np.load(DEMO / "mask.npy").any()
+    assert twin.spec.training_clips

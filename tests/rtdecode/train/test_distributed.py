@@ -1,0 +1,51 @@
+import socket
+import sys
+from pathlib import Path
+from subprocess import PIPE, Popen
+
+import pytest
+import torch
+
+from rtdecode.train.distributed import Machines
+
+MEMBER = """
+import torch
+from rtdecode.train.distributed import Machines
+torch.set_num_threads(1)
+machines = Machines()
+weights = torch.zeros(2, requires_grad=True)
+weights.grad = torch.tensor([1.0, 4.0]) * (machines.rank + 1)
+machines.average_gradients([weights])
+told = machines.of_leader(10.0 + machines.rank, torch.device("cpu"))
+print(weights.grad.tolist(), told, machines.leads)
+machines.close()
+"""
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def test_alone_nothing_changes() -> None:
+    machines = Machines()
+    weights = torch.ones(2, requires_grad=True)
+    weights.grad = torch.tensor([1.0, 2.0])
+    machines.average_gradients([weights])
+    assert weights.grad.tolist() == [1, 2]
+    assert machines.of_leader(3.0, torch.device("cpu")) == 3
+    assert machines.leads
+
+
+@pytest.mark.slow
+def test_two_members_share_gradients_and_hear_the_leader(tmp_path: Path) -> None:
+    script = tmp_path / "member.py"
+    script.write_text(MEMBER)
+    shared = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
+    members = [
+        Popen([sys.executable, str(script)], env={**shared, "RANK": str(rank)}, stdout=PIPE)
+        for rank in range(2)
+    ]
+    told = [member.communicate(timeout=50)[0].decode().strip() for member in members]
+    assert told == ["[1.5, 6.0] 10.0 True", "[1.5, 6.0] 10.0 False"]

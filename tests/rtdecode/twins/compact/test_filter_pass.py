@@ -1,0 +1,44 @@
+"""The filter bank on coefficients gives what the twin's own gives on the frames that they tell."""
+
+import pytest
+import torch
+
+from rtdecode.twins.basis import Basis, cosine_basis
+from rtdecode.twins.compact.filter_pass import CompactBank
+from rtdecode.twins.compact.network import Compact
+from rtdecode.twins.twin import TwinSpec
+
+ROWS, COLS, FRAMES = 9, 12, 20
+BASIS = Basis(cosine_basis(ROWS, kept=4), cosine_basis(COLS, kept=6), torch.zeros(ROWS, COLS))
+
+
+@pytest.fixture(scope="module")
+def twin() -> Compact:
+    spec = TwinSpec("compact", 3, rows_px=ROWS, cols_px=COLS, luminance_mean=0.0, luminance_sd=40.0)
+    return Compact(spec, generator=torch.Generator().manual_seed(0)).requires_grad_(False)
+
+
+def normal(*shape: int, seed: int = 1) -> torch.Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.mark.parametrize("history", [0, 7])
+@pytest.mark.parametrize("wanted", [[19], [2, 9, 18]])
+def test_mixed_it_is_the_linear_part_of_the_first_layer(
+    twin: Compact, history: int, wanted: list[int]
+) -> None:
+    frames = 100 * normal(FRAMES, 4, 6)
+    bank = CompactBank(twin, BASIS, history=history, free=FRAMES - history, wanted=wanted)
+    sites = bank(frames[history:], bank.before(frames[:history]))
+    expected = twin.mixed(BASIS.video(frames)[None], wanted)
+    torch.testing.assert_close(sites @ twin.mix + twin.mix_bias, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_its_way_back_is_the_transposed_of_its_way_there(twin: Compact) -> None:
+    bank = CompactBank(twin, BASIS, history=7, free=13, wanted=[12, 15, 19])
+    free, nothing = normal(13, 4, 6), bank.before(torch.zeros(7, 4, 6))
+    sites = bank(free, nothing)
+    pull = normal(*sites.shape, seed=2)
+    torch.testing.assert_close(
+        (bank.back(pull) * free).sum(), (pull * sites).sum(), rtol=1e-4, atol=0
+    )

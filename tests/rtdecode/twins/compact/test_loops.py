@@ -1,0 +1,194 @@
+"""The compiled loops give what NumPy and torch give, forward and backward."""
+
+from collections.abc import Callable, Sequence
+from itertools import permutations, product
+
+import numpy as np
+import pytest
+import torch
+
+from rtdecode.twins.compact.loops import (
+    bend,
+    bend_back,
+    by_site,
+    by_site_back,
+    divide,
+    divide_back,
+    elu,
+    join,
+    join_back,
+    look,
+    look_back,
+)
+
+RNG = np.random.default_rng(4)
+SITES, FRAMES, FEATURES, NEURONS = 6, 3, 8, 5
+
+
+def bent_by_torch(linear: torch.Tensor) -> torch.Tensor:
+    simple, squared = linear.chunk(2, 1)
+    return torch.cat([torch.nn.functional.elu(simple), squared**2 / (1 + squared.abs())], 1)
+
+
+def normal(*shape: int) -> np.ndarray:
+    return RNG.normal(size=shape).astype(np.float32)
+
+
+def test_the_rectifier_is_that_of_torch() -> None:
+    values = np.concatenate([np.linspace(-30, 5, 3501), [-1e30, 0, 1e30]]).astype(np.float32)
+    found = np.array([elu(value) for value in values])
+    expected = torch.nn.functional.elu(torch.from_numpy(values)).numpy()
+    np.testing.assert_allclose(found, expected, rtol=1e-6, atol=2e-6)
+
+
+def test_filters_lie_side_by_side_at_each_site_and_go_back_to_where_they_were() -> None:
+    bank = normal(2, 3, 4, 2, 5, 6)
+    sites, again = np.empty((2, 5, 4, 3, 2, 6), np.float32), np.empty_like(bank)
+    by_site(bank, sites)
+    np.testing.assert_array_equal(sites, bank.transpose(0, 4, 2, 1, 3, 5))
+    by_site_back(sites, again)
+    np.testing.assert_array_equal(again, bank)
+
+
+def test_half_is_rectified_and_half_squared() -> None:
+    linear = normal(SITES, FEATURES) * 2
+    bent, contrast = np.empty_like(linear), np.empty(SITES, np.float32)
+    bend(linear, bent, contrast)
+    expected = bent_by_torch(torch.from_numpy(linear)).numpy()
+    np.testing.assert_allclose(bent, expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(contrast, np.abs(expected).mean(1), rtol=1e-5)
+
+
+def test_its_gradient_is_that_of_automatic_differentiation() -> None:
+    linear = normal(SITES, FEATURES) * 2
+    to_bent, to_contrast = normal(SITES, FEATURES), normal(SITES)
+    at = torch.from_numpy(linear).requires_grad_()
+    bent = bent_by_torch(at)
+    total = (bent * torch.from_numpy(to_bent)).sum()
+    total = total + (bent.abs().mean(1) * torch.from_numpy(to_contrast)).sum()
+    (expected,) = torch.autograd.grad(total, at)
+    found = to_bent.copy()
+    bend_back(linear, bent.detach().numpy(), found, to_contrast)
+    np.testing.assert_allclose(found, expected.numpy(), rtol=1e-4, atol=1e-5)
+
+
+def test_a_neuron_reads_the_weighted_features_of_its_four_sites() -> None:
+    maps, weights = normal(SITES, FRAMES, FEATURES), normal(NEURONS, FEATURES)
+    cells, shares = RNG.integers(0, SITES, (NEURONS, 4)), normal(NEURONS, 4)
+    drive = np.ones((NEURONS, FRAMES), np.float32)
+    look(maps, cells, shares, weights, drive)
+    expected = 1 + np.einsum("nc,nctf,nf->nt", shares, maps[cells], weights)
+    np.testing.assert_allclose(drive, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_what_comes_back_is_the_transposed_of_what_is_read() -> None:
+    maps, weights = normal(SITES, FRAMES, FEATURES), normal(NEURONS, FEATURES)
+    cells, shares = RNG.integers(0, SITES, (NEURONS, 4)), normal(NEURONS, 4)
+    drive = np.zeros((NEURONS, FRAMES), np.float32)
+    look(maps, cells, shares, weights, drive)
+    to_drive, to_maps = normal(NEURONS, FRAMES), np.zeros_like(maps)
+    look_back(to_drive, cells, shares, weights, to_maps)
+    np.testing.assert_allclose((drive * to_drive).sum(), (maps * to_maps).sum(), rtol=1e-3)
+
+
+def divided_by_torch(bent: torch.Tensor, below: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Maps as they are divided, and the means of two by two sites of them."""
+    fine = bent / below[..., None]
+    pooled = torch.nn.functional.avg_pool2d(fine.permute(2, 3, 0, 1), 2).permute(2, 3, 0, 1)
+    return fine, pooled
+
+
+@pytest.mark.parametrize(("rows", "cols"), [(4, 6), (5, 7)])
+def test_maps_are_divided_and_pooled_as_torch_does_it_both_ways(rows: int, cols: int) -> None:
+    bent = torch.from_numpy(normal(rows, cols, FRAMES, FEATURES)).requires_grad_()
+    below = torch.from_numpy(1 + normal(rows, cols, FRAMES) ** 2).requires_grad_()
+    expected = divided_by_torch(bent, below)
+    fine, pooled = np.empty(bent.shape, np.float32), np.zeros(expected[1].shape, np.float32)
+    divide(bent.detach().numpy(), below.detach().numpy(), fine, pooled)
+    for found, wanted in zip((fine, pooled), expected, strict=True):
+        np.testing.assert_allclose(found, wanted.detach(), rtol=1e-5, atol=1e-6)
+    to_fine, to_pooled = normal(*fine.shape), normal(*pooled.shape)
+    total = sum(
+        (told * torch.from_numpy(pull)).sum()
+        for told, pull in zip(expected, (to_fine, to_pooled), strict=True)
+    )
+    to_bent, to_below = torch.autograd.grad(total, (bent, below))
+    found_below = np.empty(below.shape, np.float32)
+    divide_back(fine, below.detach().numpy(), to_pooled, to_fine, found_below)
+    np.testing.assert_allclose(to_fine, to_bent, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(found_below, to_below, rtol=1e-4, atol=1e-5)
+
+
+def test_the_second_layer_is_torch_s_convolution_both_ways() -> None:
+    rows, cols, hidden = 4, 5, 6
+    pooled = torch.from_numpy(normal(rows, cols, FRAMES, hidden)).requires_grad_()
+    filters, bias = torch.from_numpy(normal(FEATURES, hidden, 3, 3)), normal(FEATURES)
+    convolved = torch.nn.functional.conv2d(
+        pooled.permute(2, 3, 0, 1), filters, torch.from_numpy(bias), padding=1
+    )
+    expected = torch.nn.functional.elu(convolved).permute(2, 3, 0, 1)
+    taps = filters.permute(1, 2, 3, 0)
+    spread = torch.einsum("yxth,hdaf->yxtdaf", pooled, taps).detach().contiguous().numpy()
+    coarse = np.broadcast_to(bias, expected.shape).copy()
+    join(spread, coarse)
+    np.testing.assert_allclose(coarse, expected.detach(), rtol=1e-4, atol=1e-5)
+    to_coarse, to_spread = normal(*coarse.shape), np.empty_like(spread)
+    (wanted,) = torch.autograd.grad((expected * torch.from_numpy(to_coarse)).sum(), pooled)
+    sloped = torch.from_numpy(to_coarse * (np.minimum(coarse, 0) + 1))
+    outside = (0, 0, 0, 0, 1, 1, 1, 1)
+    join_back(torch.nn.functional.pad(sloped, outside).numpy(), to_spread)
+    found = torch.einsum("yxtdaf,hdaf->yxth", torch.from_numpy(to_spread), taps)
+    np.testing.assert_allclose(found, wanted, rtol=1e-3, atol=1e-4)
+
+
+def side_by_side(
+    arrays: Sequence[np.ndarray], *, order: Sequence[int], gap: int
+) -> list[np.ndarray]:
+    """Copies of `arrays` in one block of memory, in `order`, with `gap` numbers between them."""
+    block = np.zeros(sum(array.size + gap for array in arrays), np.float32)
+    copies: dict[int, np.ndarray] = {}
+    start = 0
+    for place in order:
+        array = arrays[place]
+        copies[place] = block[start : start + array.size].reshape(array.shape)
+        copies[place][...] = array
+        start += array.size + gap
+    return [copies[place] for place in range(len(arrays))]
+
+
+CELLS = RNG.integers(0, 4, (NEURONS, 4))
+
+
+@pytest.mark.parametrize("features", [16, 48])
+@pytest.mark.parametrize(
+    ("loop", "shapes"),
+    [
+        (bend, [(1, 0), (1, 0), (1,)]),
+        (bend_back, [(1, 0), (1, 0), (1, 0), (1,)]),
+        (divide, [(2, 2, 3, 0), (2, 2, 3), (2, 2, 3, 0), (1, 1, 3, 0)]),
+        (divide_back, [(2, 2, 3, 0), (2, 2, 3), (1, 1, 3, 0), (2, 2, 3, 0), (2, 2, 3)]),
+        (join, [(2, 2, 1, 3, 3, 0), (2, 2, 1, 0)]),
+        (join_back, [(4, 4, 1, 0), (2, 2, 1, 3, 3, 0)]),
+        (
+            lambda maps, shares, weights, drive: look(maps, CELLS, shares, weights, drive),
+            [(4, 2, 0), (NEURONS, 4), (NEURONS, 0), (NEURONS, 2)],
+        ),
+        (
+            lambda to_drive, shares, weights, to_maps: look_back(
+                to_drive, CELLS, shares, weights, to_maps
+            ),
+            [(NEURONS, 2), (NEURONS, 4), (NEURONS, 0), (4, 2, 0)],
+        ),
+    ],
+    ids="bend bend_back divide divide_back join join_back look look_back".split(),
+)
+def test_the_last_bit_does_not_depend_on_where_arrays_lie(
+    loop: Callable[..., None], shapes: list[tuple[int, ...]], features: int
+) -> None:
+    arrays = [normal(*(side or features for side in shape)) for shape in shapes]
+    told: set[bytes] = set()
+    for order, gap in product(permutations(range(len(arrays))), [0, 1, 16, 1000]):
+        copies = side_by_side(arrays, order=order, gap=gap)
+        loop(*copies)
+        told.add(b"".join(copy.tobytes() for copy in copies))
+    assert len(told) == 1

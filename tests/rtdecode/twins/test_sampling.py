@@ -1,0 +1,71 @@
+"""Looking at a point of the maps is what torch's `grid_sample` does, gradients included."""
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
+from torch.nn.functional import grid_sample
+
+from rtdecode.twins.readout import corner_weights, looked_up
+
+NEURONS = 9
+
+
+def some(rows: int, cols: int, *, seed: int = 0) -> tuple[Tensor, Tensor]:
+    """Positions, a few of them outside, and maps (row, col, value) in double precision."""
+    generator = torch.Generator().manual_seed(seed)
+    position = 2.4 * torch.rand(NEURONS, 2, generator=generator, dtype=torch.float64) - 1.2
+    return position, torch.randn(rows, cols, 3, generator=generator, dtype=torch.float64)
+
+
+def looked(position: Tensor, maps: Tensor) -> Tensor:
+    rows, cols, values = maps.shape
+    cells, weights = corner_weights(position, rows=rows, cols=cols)
+    return looked_up(cells, weights, maps.reshape(-1, values))
+
+
+def torch_s_own(position: Tensor, maps: Tensor) -> Tensor:
+    seen = grid_sample(
+        maps.permute(2, 0, 1)[None],
+        position[None, :, None],
+        align_corners=True,
+        padding_mode="border",
+    )
+    return seen[0, :, :, 0].T
+
+
+@given(rows=st.integers(2, 6), cols=st.integers(2, 6), seed=st.integers(0, 99))
+def test_it_is_what_grid_sample_gives(rows: int, cols: int, seed: int) -> None:
+    position, maps = some(rows, cols, seed=seed)
+    torch.testing.assert_close(looked(position, maps), torch_s_own(position, maps))
+
+
+@given(seed=st.integers(0, 99))
+def test_its_gradients_are_those_of_grid_sample(seed: int) -> None:
+    position, maps = some(4, 5, seed=seed)
+    pull = torch.randn(NEURONS, 3, dtype=torch.float64)
+    gradients = []
+    for look in (looked, torch_s_own):
+        at, seen = position.clone().requires_grad_(), maps.clone().requires_grad_()
+        gradients.append(torch.autograd.grad((look(at, seen) * pull).sum(), (at, seen)))
+    for mine, theirs in zip(*gradients, strict=True):
+        torch.testing.assert_close(mine, theirs)
+
+
+def test_only_what_asks_for_a_gradient_gets_one() -> None:
+    position, maps = some(3, 3)
+    maps.requires_grad_()
+    looked(position, maps).sum().backward()
+    assert maps.grad is not None
+    # Bilinear weights of a neuron sum to 1, so the gradients of a value sum to all neurons.
+    torch.testing.assert_close(maps.grad.sum((0, 1)), torch.full((3,), 9.0, dtype=torch.float64))
+    assert position.grad is None
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "expected"), [(-1, -1, 0), (1, -1, 2), (-1, 1, 10), (1, 1, 12), (0, 0, 6)]
+)
+def test_corners_and_middle_are_those_of_the_map(x: float, y: float, expected: float) -> None:
+    maps = torch.tensor([[0.0, 1.0, 2.0], [10.0, 11.0, 12.0]])[:, :, None]
+    assert float(looked(torch.tensor([[x, y]]).float(), maps)) == pytest.approx(expected)

@@ -1,0 +1,107 @@
+"""What holds for every twin: a description that survives JSON, and tails of predictions."""
+
+import json
+
+import pytest
+import torch
+from torch import Tensor
+
+from rtdecode.twins.compact.network import Compact
+from rtdecode.twins.dwiseneuro.network import DwiseNeuro
+from rtdecode.twins.folder import AnyTwin
+from rtdecode.twins.linear import Linear
+from rtdecode.twins.still import Still
+from rtdecode.twins.twin import TailTwin, Twin, TwinSpec, predict_tail
+
+FRAMES = 40
+SIZES = {
+    "compact": {"hidden": 6, "features": 4, "filter_px": 6},
+    "linear": {"taps": 3},
+    "still": {"channels": 6, "layers": 3, "first_px": 5, "later_px": 3},
+    "dwiseneuro": {"expansion": 3, "squeeze": 2, "space_px": 3, "taps": 3, "groups": 2}
+    | {"hop_frames": 16, "core_0": 2, "core_1": 4, "cortex_0": 4},
+}
+KINDS: list[type[AnyTwin]] = [Compact, Linear, Still, DwiseNeuro]
+
+
+def compact(pace: int) -> Compact:
+    sizes = {"hidden": 6, "features": 4, "filter_px": 5, "taps": 8, "response_taps": 3}
+    spec = TwinSpec("compact", 5, 8, 10, sizes={**sizes, "pace": pace})
+    twin = Compact(spec, generator=torch.Generator().manual_seed(2))
+    twin.behaviour_gain.data.normal_(generator=torch.Generator().manual_seed(3))
+    return twin.requires_grad_(False)
+
+
+def seen(rows: int, cols: int, *, batch: int = 2) -> tuple[Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(4)
+    video = 255 * torch.rand(batch, FRAMES, rows, cols, generator=generator)
+    return video, torch.randn(batch, FRAMES, 4, generator=generator)
+
+
+@pytest.mark.parametrize("pace", [1, 2, 3])
+@pytest.mark.parametrize("frames", [1, 2, 9, 12])
+def test_a_compact_tail_is_that_of_the_whole_prediction(pace: int, frames: int) -> None:
+    twin, (video, behaviour) = compact(pace), seen(8, 10)
+    whole = twin(video, behaviour)
+    tail = predict_tail(twin, video, behaviour, frames=frames, every=pace)
+    torch.testing.assert_close(tail, whole[:, FRAMES - 1 - (frames - 1) // pace * pace :: pace])
+
+
+def test_every_frame_of_a_tail_can_be_had_too() -> None:
+    twin, (video, behaviour) = compact(2), seen(8, 10)
+    tail = predict_tail(twin, video, behaviour, frames=9)
+    torch.testing.assert_close(tail, twin(video, behaviour)[:, -9:])
+
+
+@pytest.mark.parametrize("every", [1, 2])
+@pytest.mark.parametrize("frames", [1, 5, 8])
+def test_a_twin_that_cannot_leave_frames_out_predicts_all_and_the_rest_is_cut(
+    twin: Linear, every: int, frames: int
+) -> None:
+    video, behaviour = seen(6, 8)
+    tail = predict_tail(twin, video, behaviour, frames=frames, every=every)
+    newest_first = twin(video, behaviour).flip(1)[:, :frames:every]
+    torch.testing.assert_close(tail, newest_first.flip(1))
+
+
+@pytest.mark.parametrize("frames", [1, 2, 34])
+@pytest.mark.parametrize("kind", KINDS)
+def test_its_gradient_is_that_of_finite_differences(kind: type[AnyTwin], frames: int) -> None:
+    """Along a random direction, in double precision: what the inversion descends is true."""
+    name = kind.__name__.lower()
+    twin = kind(TwinSpec(name, 4, 10, 12, sizes=SIZES[name])).eval().double()
+    generator = torch.Generator().manual_seed(5)
+    for parameter in twin.parameters():
+        parameter.data.normal_(0, 0.3, generator=generator)
+
+    def normal(*shape: int) -> Tensor:
+        return torch.randn(*shape, generator=generator, dtype=torch.float64)
+
+    video = (110 + 40 * normal(1, frames, 10, 12)).requires_grad_()
+    behaviour, pull, along = normal(1, frames, 4), normal(1, frames, 4), normal(*video.shape)
+    (gradient,) = torch.autograd.grad((twin(video, behaviour) * pull).sum(), video)
+    with torch.no_grad():
+        apart = twin(video + 1e-4 * along, behaviour) - twin(video - 1e-4 * along, behaviour)
+    expected = (apart * pull).sum() / 2e-4
+    torch.testing.assert_close((gradient * along).sum(), expected, rtol=1e-3, atol=1e-9)
+
+
+def test_twins_are_known_by_what_they_can_do(twin: Linear) -> None:
+    assert isinstance(twin, Twin)
+    assert not isinstance(twin, TailTwin)
+    assert isinstance(compact(2), TailTwin)
+
+
+def test_a_description_survives_json() -> None:
+    spec = TwinSpec(
+        "compact", 3, behaviour_mean=(1.0, 2.0, 3.0, 4.0), sizes={"taps": 9}, training_clips=("ab",)
+    )
+    assert TwinSpec.from_json(json.loads(json.dumps(spec.as_json()))) == spec
+
+
+def test_a_description_of_another_version_is_refused() -> None:
+    plain = TwinSpec("compact", 3).as_json()
+    with pytest.raises(TypeError, match="colour"):
+        TwinSpec.from_json({**plain, "colour": "green"})
+    with pytest.raises(TypeError, match="neurons"):
+        TwinSpec.from_json({"architecture": "compact"})
