@@ -18,7 +18,7 @@ from acquisition_bridge.sources.opening import open_source
 from rtdecode.runtime.config_file import read_config
 from rtdecode.runtime.process import Process, run_process
 from rtdecode.schema.errors import EndpointMissingError, RtdecodeError
-from rtdecode.schema.messages import ShownFrame
+from rtdecode.schema.messages import DisplayedFrame
 
 log = logging.getLogger(__name__)
 _JOIN_S = 2.0
@@ -63,9 +63,9 @@ def bridge(process: Process, movie: Path | None) -> int:
         outlet = process.publisher(network.bridge)
         screen = None
         if source.watches_screen:
-            screen = process.subscriber([network.stimulus], [ShownFrame])
-        process.wait_for_go(screen, ["stimulus"] if screen is not None else [])
-        outlet.start(process.ticket.start())
+            screen = process.subscriber([network.stimulus], [DisplayedFrame])
+        process.wait_for_start(screen, ["stimulus"] if screen is not None else [])
+        outlet.start(process.run_info.start())
         if not network.control:
             process.stop.wait(_JOIN_S)
             outlet.greet()
@@ -75,9 +75,9 @@ def bridge(process: Process, movie: Path | None) -> int:
             screen=screen,
             stop=process.stop,
             clock=process.clock,
-            on_turn=lambda: process.beat(source.health()),
+            on_turn=lambda: process.send_heartbeat(source.health()),
         )
-        outlet.end(session=process.ticket.session, reason=reason)
+        outlet.end(session=process.run_info.session, reason=reason)
         log.info("%s: %s", reason, source.health())
     return 0
 

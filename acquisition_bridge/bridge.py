@@ -7,7 +7,7 @@ from threading import Event
 from acquisition_bridge.sources.contract import Source
 from rtdecode.schema.interfaces import Clock, Sink
 from rtdecode.schema.interfaces import Source as Inlet
-from rtdecode.schema.messages import Body, Received, ShownFrame
+from rtdecode.schema.messages import Body, DisplayedFrame, Received
 
 log = logging.getLogger(__name__)
 _TURN_NS = 50_000_000
@@ -46,5 +46,5 @@ def run_bridge(
 def _show(screen: Inlet[Received], source: Source) -> None:
     for received in screen.take(0.0):
         body = received.message.body
-        if isinstance(body, ShownFrame):
+        if isinstance(body, DisplayedFrame):
             source.see(body)

@@ -27,10 +27,10 @@ from skimage.registration import phase_cross_correlation
 from rtdecode.bench.result_file import write_benchmark
 from rtdecode.calcium.activity import ActivityEstimator
 from rtdecode.calcium.calibrate import calibrated
-from rtdecode.calcium.detect import detected_masks
+from rtdecode.calcium.detect import detected_rois
 from rtdecode.calcium.extract import Extractor, Mover
 from rtdecode.calcium.register import Registrar, Shift, mean_of_aligned
-from rtdecode.calcium.rois import Masks
+from rtdecode.calcium.rois import Rois
 from rtdecode.calcium.scan_reader import Counts
 from rtdecode.schema.config.calcium import Activity, CalciumConfig
 
@@ -127,15 +127,15 @@ def movie_table(shared: Path) -> dict[str, Any]:
     movie = tifffile.imread(path)
     config = CalciumConfig()
     reference = mean_of_aligned(movie[: config.reference_scans], max_shift_px=config.max_shift_px)
-    masks = detected_masks(
+    rois = detected_rois(
         movie[: config.detector_scans], reference=reference, max_shift_px=config.max_shift_px
     )
     registrar = Registrar(reference, max_shift_px=config.max_shift_px)
     shifts = np.array([(s.row_px, s.col_px) for s in map(registrar.shift, movie)])
     result = {
         "scans": len(movie),
-        "cells": masks.count,
-        "extraction": _extraction(movie, masks, shifts),
+        "cells": rois.count,
+        "extraction": _extraction(movie, rois, shifts),
         "known_shifts": _known_shifts(reference),
         "scikit_image_px": _beside_scikit_image(movie[::10], reference, shifts[::10]),
     }
@@ -143,12 +143,12 @@ def movie_table(shared: Path) -> dict[str, Any]:
     return result
 
 
-def _extraction(movie: NDArray[Any], masks: Masks, shifts: Floats) -> dict[str, float]:
-    """Correlation of traces with those of scipy's cubic interpolation and dense masks."""
-    mover, extractor = Mover(masks.shape), Extractor(masks)
-    dense = np.zeros((masks.count, movie[0].size))
-    for neuron, (first, last) in enumerate(zip(masks.indptr, masks.indptr[1:], strict=False)):
-        dense[neuron, masks.pixels[first:last]] = masks.weights[first:last]
+def _extraction(movie: NDArray[Any], rois: Rois, shifts: Floats) -> dict[str, float]:
+    """Correlation of traces with those of scipy's cubic interpolation and dense rois."""
+    mover, extractor = Mover(rois.shape), Extractor(rois)
+    dense = np.zeros((rois.count, movie[0].size))
+    for neuron, (first, last) in enumerate(zip(rois.indptr, rois.indptr[1:], strict=False)):
+        dense[neuron, rois.pixels[first:last]] = rois.weights[first:last]
     dense /= dense.sum(1, keepdims=True)
     chain, offline = [], []
     for scan, (row, col) in zip(movie, shifts, strict=True):

@@ -4,7 +4,7 @@
 
 For `raw_movie` (TIFF and bare pixels), `tiff_tail` and `raw_tail` a whole run is started: recorder,
 bridge and decoder as real processes. Its log must hold every scan bit for bit and the fluorescence
-of every scan, which is compared with an offline computation: the same masks and shifts, scipy's
+of every scan, which is compared with an offline computation: the same rois and shifts, scipy's
 cubic interpolation, dense weights. Writes `benchmarks/results/calcium_stream.json`.
 """
 
@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from rtdecode.bench.result_file import write_benchmark
-from rtdecode.calcium.rois import Masks
+from rtdecode.calcium.rois import Rois
 from rtdecode.pipeline.run import run_session
 from rtdecode.report.summary import summarise
 from rtdecode.schema.config import RunConfig
@@ -119,10 +119,10 @@ def bodies(session: SessionLayout, kind: type[Scan] | type[Fluorescence]) -> Any
 
 def agreement(session: SessionLayout, movie: Movie, read: list[Fluorescence]) -> dict[str, Any]:
     """Correlation of each neuron's trace with the offline computation on the whole movie."""
-    masks = Masks.load(session.folder / "masks.npz")
-    dense = np.zeros((masks.count, movie[0].size))
-    for neuron, (first, last) in enumerate(zip(masks.indptr, masks.indptr[1:], strict=False)):
-        dense[neuron, masks.pixels[first:last]] = masks.weights[first:last]
+    rois = Rois.load(session.folder / "masks.npz")
+    dense = np.zeros((rois.count, movie[0].size))
+    for neuron, (first, last) in enumerate(zip(rois.indptr, rois.indptr[1:], strict=False)):
+        dense[neuron, rois.pixels[first:last]] = rois.weights[first:last]
     dense /= dense.sum(1, keepdims=True)
     offline = [
         dense @ ndimage.shift(movie[one.number].astype(float), one.shift_px, order=3).ravel()
@@ -130,7 +130,7 @@ def agreement(session: SessionLayout, movie: Movie, read: list[Fluorescence]) ->
     ]
     pairs = zip(np.array([one.f_counts for one in read]).T, np.array(offline).T, strict=True)
     r = [float(np.corrcoef(ours, theirs)[0, 1]) for ours, theirs in pairs]
-    return {"cells": masks.count, "median_r": float(np.median(r)), "lowest_r": min(r)}
+    return {"cells": rois.count, "median_r": float(np.median(r)), "lowest_r": min(r)}
 
 
 def main() -> None:

@@ -16,7 +16,7 @@ from results_as_tables import ROOT, filled
 TABLES: dict[Path, dict[str, Callable[[], str]]] = {
     ROOT / "README.md": {"quality": quality_tables.short_table},
     ROOT / "docs" / "decoder.md": {
-        "ladder": quality_tables.ladder_table,
+        "table": quality_tables.quality_table,
         "mice": quality_tables.mice_table,
         "ensemble": quality_tables.ensemble_table,
         "stills": quality_tables.stills_table,

@@ -32,7 +32,7 @@ MODULES = {"stimulus": "stimulus", "acquisition_bridge": "bridge"}
 
 
 class Sample(NamedTuple):
-    """Memory of one process, or of several together, at one moment."""
+    """SolverState of one process, or of several together, at one moment."""
 
     t_s: float
     rss_mb: float
@@ -49,7 +49,7 @@ def role(process: psutil.Process) -> str:
 
 
 def memory_now(command: psutil.Process, t_s: float) -> dict[str, Sample]:
-    """Memory of the command and of every process below it, by what they do."""
+    """SolverState of the command and of every process below it, by what they do."""
     found: dict[str, Sample] = {}
     for process in [command, *command.children(recursive=True)]:
         try:
@@ -85,7 +85,7 @@ def figures(samples: Sequence[Sample], *, settled_s: tuple[float, float]) -> dic
 
 
 def measured(seconds: float, folder: Path) -> tuple[list[dict[str, Sample]], int]:
-    """Memory of each process, once a second, through a demo of `seconds`; its exit code."""
+    """SolverState of each process, once a second, through a demo of `seconds`; its exit code."""
     command = [sys.executable, "-m", "rtdecode", "demo", "--headless", "--seconds", str(seconds)]
     with subprocess.Popen([*command, "--out", str(folder / "session")]) as demo:
         moments = [moment for moment in every_second(demo) if moment]

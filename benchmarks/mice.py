@@ -16,13 +16,13 @@ from typing import Any
 
 import numpy as np
 
-from rtdecode.bench.quality import LAG, STEP_COUNT, Rungs, bench_quality
+from rtdecode.bench.quality import LAG, STEP_COUNT, TableSettings, bench_quality
 from rtdecode.bench.result_file import write_benchmark
 from rtdecode.decode.compute import prepare_process
 from rtdecode.runtime.clock import HostClock
 
 RESULTS = Path(__file__).parent / "results" / "mice.json"
-USUAL = Rungs(lags=(LAG,), steps=(STEP_COUNT,), neuron_parts=())
+USUAL = TableSettings(lags=(LAG,), steps=(STEP_COUNT,), neuron_parts=())
 METRICS = ("video_r", "frame_r")
 
 
@@ -39,7 +39,7 @@ def measured(data: Path, twin: Path, *, trials: int | None) -> dict[str, Any]:
             iterations=0,
             clock=HostClock(),
             report=lambda name: print(data.name, name, flush=True),
-            rungs=USUAL,
+            settings_of_rows=USUAL,
         )
     config = json.loads((data / "config.json").read_text(encoding="utf-8"))
     training = json.loads((twin / "training.json").read_text(encoding="utf-8"))

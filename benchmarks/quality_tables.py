@@ -21,21 +21,21 @@ def _headed(rows: Iterator[list[str]]) -> str:
     )
 
 
-def ladder_table() -> str:
+def quality_table() -> str:
     """Every method and every way to leave a part out."""
-    rungs = result("quality")
-    return _headed(_shown(row, row["method"]) for row in rungs)
+    settings_of_rows = result("quality")
+    return _headed(_shown(row, row["method"]) for row in settings_of_rows)
 
 
 def short_table() -> str:
-    """The rungs that a reader of the README asks for first."""
-    rungs = result("quality")
-    of_reference = [row for row in rungs if row["method"] == "reference"]
+    """The settings_of_rows that a reader of the README asks for first."""
+    settings_of_rows = result("quality")
+    of_reference = [row for row in settings_of_rows if row["method"] == "reference"]
     best = max(of_reference, key=lambda row: row["video_r"]["mean"])
     chosen = {"ridge": "ridge, causal lags", "online": "**online inversion**"}
     rows = [
         _shown(row, chosen[row["method"]])
-        for row in rungs
+        for row in settings_of_rows
         if row["method"] in chosen
         and row["lag_frames"] == _LAG_FRAMES
         and row["steps"] in (0, _STEPS)
@@ -73,10 +73,10 @@ def mice_table() -> str:
 
 def ensemble_table() -> str:
     """The published procedure at its best iteration by number of twins, beside the live decoder."""
-    rungs = result("reference_ensemble")
+    settings_of_rows = result("reference_ensemble")
     rows = []
-    for twins in sorted({rung["twins"] for rung in rungs}):
-        of_twins = [rung for rung in rungs if rung["twins"] == twins]
+    for twins in sorted({rung["twins"] for rung in settings_of_rows}):
+        of_twins = [rung for rung in settings_of_rows if rung["twins"] == twins]
         reference = [rung for rung in of_twins if rung["method"] == "reference"]
         best = max(reference, key=lambda rung: rung["video_r"]["mean"])
         online = next((rung for rung in of_twins if rung["method"] == "online"), None)

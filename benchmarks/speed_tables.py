@@ -94,7 +94,7 @@ def stages_table() -> str:
 
 
 def memory_table() -> str:
-    """Memory of each process of the demo beside its budget."""
+    """SolverState of each process of the demo beside its budget."""
     rows = [
         [
             name,

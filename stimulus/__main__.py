@@ -10,14 +10,14 @@ from itertools import islice
 
 from rtdecode.runtime.process import Process, run_process
 from rtdecode.schema.config.stimulus import Display, Presenter, StimulusConfig
-from rtdecode.schema.errors import UnknownOrderError
+from rtdecode.schema.errors import UnknownCommandError
 from rtdecode.schema.interfaces import Clock, Sink
 from rtdecode.schema.messages import Body
-from stimulus.display_log import TruthLog
+from stimulus.display_log import DisplayLog
 from stimulus.pacing import pacing_for
 from stimulus.playback import Orders, Player
 from stimulus.playlist import MovieFrame, programme
-from stimulus.prefetch import Reel
+from stimulus.prefetch import FramePrefetcher
 from stimulus.presenter import psychopy_window
 from stimulus.priority import Priority, take_real_time
 from stimulus.screen import HeadlessScreen, Screen
@@ -34,17 +34,20 @@ def main(process: Process) -> int:
     outlet = process.publisher(process.config.network.stimulus or _ANY_PORT)
     frames = _limited(programme(config), process)
     take_real_time(Priority.FRAME_LOOP)
-    with opened_screen(config, process.clock) as screen, Reel(frames, ahead=_AHEAD_FRAMES) as reel:
+    with (
+        opened_screen(config, process.clock) as screen,
+        FramePrefetcher(frames, ahead=_AHEAD_FRAMES) as reel,
+    ):
         player = _player(config, screen, process, outlet)
-        process.wait_for_go()
+        process.wait_for_start()
         # psychopy leaves some 300,000 objects; collecting them would cost a frame now and then
         gc.freeze()
-        outlet.start(process.ticket.start())
+        outlet.start(process.run_info.start())
         reason = "failed"
         try:
             reason = player.play(reel, each_frame=lambda: _turn(process, player))
         finally:
-            outlet.end(session=process.ticket.session, reason=reason)
+            outlet.end(session=process.run_info.session, reason=reason)
             log.info("%s: %s", reason, player.truth.counters())
     return 0
 
@@ -77,19 +80,19 @@ def opened_screen(config: StimulusConfig, clock: Clock) -> Iterator[Screen]:
 
 def _player(config: StimulusConfig, screen: Screen, process: Process, outlet: Sink[Body]) -> Player:
     pacing = pacing_for(screen, clock=process.clock, frame_rate_hz=config.frame_rate_hz)
-    truth = TruthLog(light_delay_ms=config.light_delay_ms, refresh_hz=pacing.refresh_hz)
+    truth = DisplayLog(light_delay_ms=config.light_delay_ms, refresh_hz=pacing.refresh_hz)
     log.info("flips %s, in %s", type(pacing).__name__, type(screen).__name__)
     return Player(screen, pacing, truth, outlet, Orders(process.stop))
 
 
 def _turn(process: Process, player: Player) -> None:
-    for command in process.orders():
+    for command in process.commands():
         try:
             player.orders.obey(command)
-        except UnknownOrderError as error:
+        except UnknownCommandError as error:
             # somebody else's mistake must not end an experiment
             log.warning("%s", error)
-    process.beat(player.truth.counters())
+    process.send_heartbeat(player.truth.counters())
 
 
 if __name__ == "__main__":

@@ -1,12 +1,12 @@
-"""What was really on the screen: one ShownFrame for each flip to another picture."""
+"""What was really on the screen: one DisplayedFrame for each flip to another picture."""
 
-from rtdecode.schema.messages import ShownFrame
+from rtdecode.schema.messages import DisplayedFrame
 from stimulus.playlist import MovieFrame
 
 _NS_PER_S = 1_000_000_000
 
 
-class TruthLog:
+class DisplayLog:
     """Turns flips into ShownFrames, and counts the refreshes that came too late.
 
     Parameters
@@ -26,7 +26,7 @@ class TruthLog:
         self.missed = 0
         self.longest_ns = 0
 
-    def flipped(self, frame: MovieFrame, *, t_flip_ns: int, refreshes: int) -> ShownFrame:
+    def flipped(self, frame: MovieFrame, *, t_flip_ns: int, refreshes: int) -> DisplayedFrame:
         """The truth about `frame`.
 
         Parameters
@@ -39,7 +39,7 @@ class TruthLog:
         stayed = self._refreshes_since(t_flip_ns)
         self.missed += max(0, stayed - self._planned) if self.shown else 0
         self.shown, self._planned, self._last_flip_ns = self.shown + 1, refreshes, t_flip_ns
-        return ShownFrame(
+        return DisplayedFrame(
             clip=frame.clip,
             index=frame.index,
             luminance=frame.luminance,

@@ -8,10 +8,10 @@ from threading import Event
 
 import numpy as np
 
-from rtdecode.schema.errors import UnknownOrderError
+from rtdecode.schema.errors import UnknownCommandError
 from rtdecode.schema.interfaces import Sink
 from rtdecode.schema.messages import Body, Command
-from stimulus.display_log import TruthLog
+from stimulus.display_log import DisplayLog
 from stimulus.pacing import Pacing
 from stimulus.playlist import MovieFrame
 from stimulus.screen import Screen
@@ -41,9 +41,9 @@ class Orders:
         return self._stop.is_set()
 
     def obey(self, command: Command) -> None:
-        """Take one command; UnknownOrderError, and no change, where it is not an Order."""
+        """Take one command; UnknownCommandError, and no change, where it is not an Order."""
         if command.name not in set(Order):
-            raise UnknownOrderError(got=command.name, known=[*Order])
+            raise UnknownCommandError(got=command.name, known=[*Order])
         if command.name == Order.STOP:
             self._stop.set()
         elif command.name != Order.GO:
@@ -60,7 +60,7 @@ class Player:
 
     screen: Screen
     pacing: Pacing
-    truth: TruthLog
+    truth: DisplayLog
     outlet: Sink[Body]
     orders: Orders
 

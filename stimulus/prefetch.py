@@ -11,7 +11,7 @@ from stimulus.priority import Priority, take_real_time
 T = TypeVar("T")
 
 
-class Reel(Generic[T]):
+class FramePrefetcher(Generic[T]):
     """`ahead` items of an iterator are made by another thread, one for each that is taken.
 
     In the steady state one item is made each time that one is taken, so the work is spread evenly

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from rtdecode.schema.messages import Behaviour, Fluorescence, Scan, ShownFrame
+from rtdecode.schema.messages import Behaviour, DisplayedFrame, Fluorescence, Scan
 
 Measured = Scan | Behaviour | Fluorescence
 
@@ -52,7 +52,7 @@ class Source(Protocol):
         """Start measuring at `t_ns`."""
         ...
 
-    def see(self, frame: ShownFrame) -> None:
+    def see(self, frame: DisplayedFrame) -> None:
         """Take notice of a frame that was shown."""
         ...
 

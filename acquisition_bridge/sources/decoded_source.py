@@ -6,7 +6,7 @@ from typing import Protocol
 from acquisition_bridge.sources.contract import FrameSpec, Measured
 from acquisition_bridge.sources.intake import DecodedScan, Intake
 from rtdecode.schema.interfaces import Clock
-from rtdecode.schema.messages import ShownFrame
+from rtdecode.schema.messages import DisplayedFrame
 
 
 class Decoder(Protocol):
@@ -80,7 +80,7 @@ class DecodedSource:
         if self._switch is not None:
             self._switch.turn_on()
 
-    def see(self, frame: ShownFrame) -> None:
+    def see(self, frame: DisplayedFrame) -> None:
         """The real animal looks at the real screen."""
 
     def take(self, until_ns: int) -> Sequence[Measured]:

@@ -15,7 +15,7 @@ from acquisition_bridge.sources.contract import FrameSpec, Measured, Source
 from rtdecode.schema.config.acquisition import LslBehaviour, LslRoisSource
 from rtdecode.schema.errors import ExtraMissingError, StreamAbsentError, StreamError
 from rtdecode.schema.interfaces import Clock
-from rtdecode.schema.messages import Behaviour, Fluorescence, ShownFrame
+from rtdecode.schema.messages import Behaviour, DisplayedFrame, Fluorescence
 
 _NS_PER_S = 1_000_000_000
 _POLL_NS = 2_000_000
@@ -104,7 +104,7 @@ class WithBehaviour:
     def begin(self, t_ns: int) -> None:
         self._scans.begin(t_ns)
 
-    def see(self, frame: ShownFrame) -> None:
+    def see(self, frame: DisplayedFrame) -> None:
         self._scans.see(frame)
 
     def take(self, until_ns: int) -> Sequence[Measured]:
@@ -137,7 +137,7 @@ class LslRois:
     def begin(self, t_ns: int) -> None:
         """The microscope runs by itself."""
 
-    def see(self, frame: ShownFrame) -> None:
+    def see(self, frame: DisplayedFrame) -> None:
         """The real animal looks at the real screen."""
 
     def take(self, until_ns: int) -> Sequence[Measured]:

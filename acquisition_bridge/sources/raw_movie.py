@@ -11,7 +11,7 @@ from acquisition_bridge.sources.tiff_file import TiffFile
 from rtdecode.schema.config.acquisition import RawMovieSource as RawMovieConfig
 from rtdecode.schema.errors import MissingFileError, MovieNotGivenError, UnreadableFileError
 from rtdecode.schema.interfaces import Clock
-from rtdecode.schema.messages import Scan, ShownFrame
+from rtdecode.schema.messages import DisplayedFrame, Scan
 
 _ITEM_BYTES = 2
 
@@ -105,7 +105,7 @@ class RawMovieSource:
     def begin(self, t_ns: int) -> None:
         self._begin_ns = t_ns
 
-    def see(self, frame: ShownFrame) -> None:
+    def see(self, frame: DisplayedFrame) -> None:
         """A recording sees nothing."""
 
     def take(self, until_ns: int) -> Sequence[Measured]:

@@ -17,7 +17,7 @@ from acquisition_bridge.sources.tiff_directory import TiffPage
 from rtdecode.schema.config.acquisition import TiffTailSource as TiffTailConfig
 from rtdecode.schema.errors import SettingMissingError
 from rtdecode.schema.interfaces import Clock
-from rtdecode.schema.messages import ShownFrame
+from rtdecode.schema.messages import DisplayedFrame
 
 log = logging.getLogger(__name__)
 _POLL_NS = 2_000_000
@@ -129,7 +129,7 @@ class TiffTailSource:
     def begin(self, t_ns: int) -> None:
         """The microscope runs by itself."""
 
-    def see(self, frame: ShownFrame) -> None:
+    def see(self, frame: DisplayedFrame) -> None:
         """The real animal looks at the real screen."""
 
     def take(self, until_ns: int) -> Sequence[Measured]:

@@ -10,10 +10,10 @@ from dataclasses import replace
 
 from acquisition_bridge.sources.contract import FrameSpec, Measured
 from acquisition_bridge.sources.intake import DecodedScan, Intake, SourceTime
-from rtdecode.runtime.sockets import CLOCK_NAME, Collector, Wire
+from rtdecode.runtime.sockets import CLOCK_NAME, Collector, Messaging
 from rtdecode.schema.config.acquisition import ZmqNativeSource as ZmqNativeConfig
 from rtdecode.schema.interfaces import Clock
-from rtdecode.schema.messages import Behaviour, Fluorescence, Received, Scan, ShownFrame
+from rtdecode.schema.messages import Behaviour, DisplayedFrame, Fluorescence, Received, Scan
 
 
 class NativeMessages:
@@ -63,7 +63,7 @@ class ZmqNativeSource:
     ended = False
 
     def __init__(self, config: ZmqNativeConfig, *, clock: Clock, queue: int = 1000) -> None:
-        self._wire = Wire()
+        self._wire = Messaging()
         self._clock = clock
         self._messages = NativeMessages(scan_rate_hz=config.scan_rate_hz)
         self.spec = FrameSpec(None, None, "uint16", scan_rate_hz=config.scan_rate_hz)
@@ -76,7 +76,7 @@ class ZmqNativeSource:
     def begin(self, t_ns: int) -> None:
         """The microscope runs by itself."""
 
-    def see(self, frame: ShownFrame) -> None:
+    def see(self, frame: DisplayedFrame) -> None:
         """The real animal looks at the real screen."""
 
     def take(self, until_ns: int) -> Sequence[Measured]:

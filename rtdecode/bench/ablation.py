@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from rtdecode.decode.prior import VideoPrior
-from rtdecode.decode.solver import Inverter
+from rtdecode.decode.solver import Solver
 from rtdecode.offline.methods import FittedTwin
 from rtdecode.offline.trial import Trial
 from rtdecode.offline.windows import inverted_windows, moved_on
@@ -31,16 +31,16 @@ def without_prior(fitted: FittedTwin) -> FittedTwin:
 
 def cold_start(fitted: FittedTwin, config: DecodeConfig) -> "ByWindows":
     """Each window is inverted from the mean video, as if none had come before it."""
-    return ByWindows(fitted, config, begin=Inverter.forget)
+    return ByWindows(fitted, config, begin=Solver.reset)
 
 
 def without_guess(fitted: FittedTwin, config: DecodeConfig) -> "ByWindows":
     """Each new frame starts from the mean video, not from what the prior predicts of it."""
     mean_video = torch.zeros_like(fitted.prior.power)
 
-    def begin(inverter: Inverter) -> None:
+    def begin(inverter: Solver) -> None:
         moved_on(inverter)
-        inverter.begin_newest(mean_video)
+        inverter.initialise_newest(mean_video)
 
     return ByWindows(fitted, config, begin=begin)
 
@@ -54,7 +54,7 @@ class ByWindows:
 
     fitted: FittedTwin
     config: DecodeConfig
-    begin: Callable[[Inverter], None]
+    begin: Callable[[Solver], None]
 
     @property
     def lag_frames(self) -> int | None:

@@ -15,7 +15,7 @@ from rtdecode.calcium.demix import Demixer
 from rtdecode.calcium.extract import Extractor, Mover, neuropil_rings
 from rtdecode.calcium.register import Registrar
 from rtdecode.calcium.resample import Resampler
-from rtdecode.calcium.rois import Masks, masks_from_lists
+from rtdecode.calcium.rois import Rois, rois_from_lists
 from rtdecode.runtime.clock import HostClock
 from rtdecode.schema.config.calcium import CalciumConfig
 from rtdecode.schema.messages import Received, Scan, Stamped
@@ -35,7 +35,7 @@ Report = dict[str, Any]
 class _Field:
     """A made-up field of view and a short movie of it."""
 
-    masks: Masks
+    rois: Rois
     calibration: Calibration
     movie: NDArray[np.uint16]
 
@@ -126,7 +126,7 @@ def _times(step: Callable[[int], object], scans: int) -> _Times:
 def _chain_times(field: _Field, scans: int) -> _Times:
     chain = CalciumChain(
         CalciumConfig(),
-        masks=field.masks,
+        rois=field.rois,
         scan_rate_hz=_RATE_HZ,
         reference=None,
         calibration=field.calibration,
@@ -147,17 +147,17 @@ def _scan(field: _Field, number: int) -> Scan:
 
 def _steps(field: _Field) -> dict[str, Callable[[int], object]]:
     """Each step of the chain alone, on the inputs that it gets in the chain."""
-    config, masks, movie = CalciumConfig(), field.masks, field.movie
-    everywhere = np.ones(masks.count, bool)
+    config, rois, movie = CalciumConfig(), field.rois, field.movie
+    everywhere = np.ones(rois.count, bool)
     registrar = Registrar(field.calibration.reference_counts, max_shift_px=config.max_shift_px)
-    mover, cells, demixer = Mover(masks.shape), Extractor(masks), Demixer(masks)
-    rings = Extractor(neuropil_rings(masks, ring_px=config.neuropil_ring_px))
+    mover, cells, demixer = Mover(rois.shape), Extractor(rois), Demixer(rois)
+    rings = Extractor(neuropil_rings(rois, ring_px=config.neuropil_ring_px))
     moved, inside = mover.move(movie[0], row_px=0.3, col_px=-0.4)
     counts, _ = cells.means(moved, inside)
     glow, _ = rings.means(moved, inside)
     estimator = ActivityEstimator(config, calibration=field.calibration)
-    noise = np.random.default_rng(0).normal(0, 0.1, (97, masks.count)).astype(np.float32)
-    phase = np.linspace(0, 1, masks.count, dtype=np.float32)
+    noise = np.random.default_rng(0).normal(0, 0.1, (97, rois.count)).astype(np.float32)
+    phase = np.linspace(0, 1, rois.count, dtype=np.float32)
     resampler, feeder = (
         Resampler(phase, frame_rate_hz=30.0),
         ActivityEstimator(config, calibration=field.calibration),
@@ -186,8 +186,8 @@ def _steps(field: _Field) -> dict[str, Callable[[int], object]]:
 
 
 def _field_of_view(size_px: int, cells: int, rng: np.random.Generator) -> _Field:
-    masks = _masks(size_px, cells, rng)
-    mean = 40 + 60 * np.minimum(masks.footprint(), 3)
+    rois = _rois(size_px, cells, rng)
+    mean = 40 + 60 * np.minimum(rois.footprint(), 3)
     shifts = rng.integers(-2, 3, (_MOVIE_SCANS, 2))
     movie = np.stack([rng.poisson(np.roll(mean, tuple(shift), (0, 1))) for shift in shifts])
     plain = np.ones(cells, np.float32)
@@ -202,16 +202,16 @@ def _field_of_view(size_px: int, cells: int, rng: np.random.Generator) -> _Field
         activity_mean=plain,
         activity_sd=plain,
     )
-    return _Field(masks, calibration, movie.astype(np.uint16))
+    return _Field(rois, calibration, movie.astype(np.uint16))
 
 
-def _masks(size_px: int, cells: int, rng: np.random.Generator) -> Masks:
+def _rois(size_px: int, cells: int, rng: np.random.Generator) -> Rois:
     """Discs of about 80 pixels at random places; some overlap, as in a dense field."""
     row, col = np.mgrid[-_RADIUS_PX : _RADIUS_PX + 1, -_RADIUS_PX : _RADIUS_PX + 1]
     disc = row**2 + col**2 <= _RADIUS_PX**2
     centers = rng.integers(_RADIUS_PX + 3, size_px - _RADIUS_PX - 3, (cells, 2))
     weights = np.ones(int(disc.sum()), np.float32)
-    return masks_from_lists(
+    return rois_from_lists(
         (size_px, size_px),
         [((r + row[disc]) * size_px + c + col[disc], weights) for r, c in centers],
     )

@@ -105,7 +105,7 @@ class _Timed:
             self.cpu_ms += ((time.process_time_ns() - cpu_ns) / _NS_PER_MS,)
             self.wall_ms += ((time.perf_counter_ns() - wall_ns) / _NS_PER_MS,)
 
-    def forget(self) -> None:
+    def reset(self) -> None:
         """Leave out what was timed so far, while everything warmed up."""
         self.wall_ms, self.cpu_ms = (), ()
 
@@ -159,7 +159,7 @@ def benchmark_decoder(
     timed = [_timed(population, setting) for setting in _settings(asked, grow=grow)]
     for one in timed:
         one.run(one.setting.window_frames + _BLOCK_FRAMES)
-        one.forget()
+        one.reset()
     blocks = -(-frames // _BLOCK_FRAMES)
     for block in range(blocks):
         for one in timed:

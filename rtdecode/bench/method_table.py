@@ -15,7 +15,7 @@ from rtdecode.offline.trial import Input, Trial, causality_of, trials_of, with_n
 from rtdecode.schema.interfaces import Clock
 
 
-class Ladder:
+class MethodTable:
     """Runs methods on the trials of one tier and keeps a row for each.
 
     Parameters
@@ -46,7 +46,7 @@ class Ladder:
         self._rows, self._tier, self._count, self._clock = rows, tier, trials, clock
 
     def trials(self, kind: Input = Input.RESPONSES) -> Iterable[Trial]:
-        """The trials, one in memory at a time."""
+        """The trials, one in state at a time."""
         found = trials_of(self.data, self._tier, kind, twin=self.twins[0].twin)
         return islice(found, self._count)
 

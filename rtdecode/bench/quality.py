@@ -1,4 +1,4 @@
-"""The ladder: every method on the same trials, mask and twin, as JSON and as figures."""
+"""The table: every method on the same trials, mask and twin, as JSON and as figures."""
 
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtdecode.bench.ablation import cold_start, without_guess, without_prior
-from rtdecode.bench.method_table import Ladder
+from rtdecode.bench.method_table import MethodTable
 from rtdecode.bench.quality_figures import draw_figures
 from rtdecode.bench.reference_curve import reference_curve, stops_until
 from rtdecode.bench.result_file import KeptRows, Row
@@ -37,7 +37,7 @@ LAG, STEP_COUNT = 8, 3
 
 
 @dataclass(frozen=True, slots=True)
-class Rungs:
+class TableSettings:
     """Which settings of the online decoder are compared with the usual ones."""
 
     lags: Sequence[int] = (0, 2, 4, LAG, 16, 30)
@@ -57,9 +57,9 @@ def bench_quality(
     iterations: int,
     clock: Clock,
     report: Callable[[str], None],
-    rungs: Rungs | None = None,
+    settings_of_rows: TableSettings | None = None,
 ) -> list[Row]:
-    """Run the whole ladder; writes `quality.json` and figures into `out`, gives the rows.
+    """Run the whole table; writes `quality.json` and figures into `out`, gives the rows.
 
     The file grows row by row, and the reference's scores trial by trial beside it. What is there
     already, of the same settings, data, twins, mask and commit, is not run again.
@@ -72,7 +72,7 @@ def bench_quality(
         If `out` holds rows that cannot be gone on with; they stay as they are.
     """
     if not twins:
-        raise MissingOptionError(option="--twin", needed_for="the ladder")
+        raise MissingOptionError(option="--twin", needed_for="the table")
     data = open_video_session(folder)
     fitted = [fitted_twin(path, neurons=data.neurons) for path in twins]
     pixels, free = scoring_mask(data, mask, twins), free_mask(data, mask, twins)
@@ -90,80 +90,80 @@ def bench_quality(
     }
     kept = KeptRows(out / "quality.json", name="quality", config=settings)
     parts = KeptRows(out / "reference_trials.json", name="reference trials", config=settings)
-    ladder = Ladder(
+    table = MethodTable(
         data, fitted, pixels, kept, tier=tier, trials=trials, clock=clock, report=report
     )
     try:
-        _linear_rungs(ladder, out / f"ridge_lag{LAG}")
-        _online_rungs(ladder, rungs or Rungs())
-        ladder.run("offline", Offline(fitted[:1], iterations=OFFLINE_ITERATIONS))
+        _linear_rows(table, out / f"ridge_lag{LAG}")
+        _online_rows(table, settings_of_rows or TableSettings())
+        table.run("offline", Offline(fitted[:1], iterations=OFFLINE_ITERATIONS))
         if iterations:
-            _reference_rungs(ladder, parts, free, iterations)
+            _reference_rows(table, parts, free, iterations)
     finally:
         if kept.rows:
             draw_figures(kept.rows, out)
     return kept.rows
 
 
-def _linear_rungs(ladder: Ladder, folder: Path) -> None:
+def _linear_rows(table: MethodTable, folder: Path) -> None:
     """The two that are made of the training trials, which takes a while."""
-    if not ladder.has("mean", lag_frames=0, steps=0):
-        ladder.run("mean", MeanFrame(mean_frame_of(ladder.data)))
-    if not ladder.has("ridge", lag_frames=LAG, steps=0):
-        ladder.run("ridge", LinearDecoder(_ridge(ladder, folder)))
+    if not table.has("mean", lag_frames=0, steps=0):
+        table.run("mean", MeanFrame(mean_frame_of(table.data)))
+    if not table.has("ridge", lag_frames=LAG, steps=0):
+        table.run("ridge", LinearDecoder(_ridge(table, folder)))
 
 
-def _online_rungs(ladder: Ladder, rungs: Rungs) -> None:
-    one = ladder.twins[:1]
-    for lag in rungs.lags:
-        ladder.run("online", Online(one, online_config(lag_frames=lag, steps=STEP_COUNT)))
-    for steps in rungs.steps:
+def _online_rows(table: MethodTable, settings_of_rows: TableSettings) -> None:
+    one = table.twins[:1]
+    for lag in settings_of_rows.lags:
+        table.run("online", Online(one, online_config(lag_frames=lag, steps=STEP_COUNT)))
+    for steps in settings_of_rows.steps:
         if steps != STEP_COUNT:
-            ladder.run("online", Online(one, online_config(lag_frames=LAG, steps=steps)))
+            table.run("online", Online(one, online_config(lag_frames=LAG, steps=steps)))
     usual = online_config(lag_frames=LAG, steps=STEP_COUNT)
-    ladder.run("online, cold start", cold_start(one[0], usual))
-    ladder.run("online, no linear guess", without_guess(one[0], usual))
-    ladder.run("online, no prior", Online([without_prior(one[0])], usual))
-    ladder.run("online, noise-free", Online(one, usual), kind=Input.PREDICTED)
-    if _has_traces(ladder.data):
-        ladder.run("online, strict", Online(one, usual), kind=Input.TRACES)
-    for part in rungs.neuron_parts:
-        kept = np.arange(ladder.data.neurons) % part == 0
-        ladder.run(f"online, 1/{part} of the neurons", Online(one, usual), kept=kept)
-    for size in range(2, len(ladder.twins) + 1):
-        ladder.run("online ensemble", Online(ladder.twins[:size], usual), twins=size)
+    table.run("online, cold start", cold_start(one[0], usual))
+    table.run("online, no linear guess", without_guess(one[0], usual))
+    table.run("online, no prior", Online([without_prior(one[0])], usual))
+    table.run("online, noise-free", Online(one, usual), kind=Input.PREDICTED)
+    if _has_traces(table.data):
+        table.run("online, strict", Online(one, usual), kind=Input.TRACES)
+    for part in settings_of_rows.neuron_parts:
+        kept = np.arange(table.data.neurons) % part == 0
+        table.run(f"online, 1/{part} of the neurons", Online(one, usual), kept=kept)
+    for size in range(2, len(table.twins) + 1):
+        table.run("online ensemble", Online(table.twins[:size], usual), twins=size)
 
 
-def _reference_rungs(
-    ladder: Ladder, parts: KeptRows, free: NDArray[np.bool_], iterations: int
+def _reference_rows(
+    table: MethodTable, parts: KeptRows, free: NDArray[np.bool_], iterations: int
 ) -> None:
-    for size in sorted({1, len(ladder.twins)}):
-        twins = [fitted.twin for fitted in ladder.twins[:size]]
+    for size in sorted({1, len(table.twins)}):
+        twins = [fitted.twin for fitted in table.twins[:size]]
         missing = {
             place: Reference(twins, free, iterations=stop)
             for place, stop in enumerate(stops_until(iterations))
-            if not ladder.has("reference", lag_frames=None, steps=stop, twins=size)
+            if not table.has("reference", lag_frames=None, steps=stop, twins=size)
         }
         if missing:
             longest = Reference(twins, free, iterations=iterations)
-            curves = [_curve(ladder, parts, longest, trial) for trial in ladder.trials()]
+            curves = [_curve(table, parts, longest, trial) for trial in table.trials()]
             for place, method in missing.items():
                 done = [curve[place] for curve in curves]
-                ladder.add("reference", method, done, neurons=ladder.data.neurons, twins=size)
+                table.add("reference", method, done, neurons=table.data.neurons, twins=size)
 
 
-def _curve(ladder: Ladder, parts: KeptRows, method: Reference, trial: Trial) -> list[Scored]:
+def _curve(table: MethodTable, parts: KeptRows, method: Reference, trial: Trial) -> list[Scored]:
     """Scores of one trial along the reference's way, kept in `parts` between runs."""
     which = {"twins": len(method.twins), "trial": trial.number}
     title = f"reference (twins: {which['twins']}, trial {trial.number})"
     part = parts.find(**which)
-    ladder.report(title if part is None else f"{title}: there already")
+    table.report(title if part is None else f"{title}: there already")
     if part is None:
         scored = reference_curve(
             method.twins,
             trial,
             free=method.mask,
-            mask=ladder.mask,
+            mask=table.mask,
             iterations=method.iterations,
         )
         part = {**which, "curve": [asdict(one) for one in scored]}
@@ -171,10 +171,10 @@ def _curve(ladder: Ladder, parts: KeptRows, method: Reference, trial: Trial) -> 
     return [Scored(**{**one, "scores": ClipScores(**one["scores"])}) for one in part["curve"]]
 
 
-def _ridge(ladder: Ladder, folder: Path) -> Ridge:
+def _ridge(table: MethodTable, folder: Path) -> Ridge:
     """The linear decoder, which is left in `folder` for whoever wants it."""
-    ladder.report("ridge: fitting")
-    ridge = fit_ridge(ladder.data, lag_frames=LAG)
+    table.report("ridge: fitting")
+    ridge = fit_ridge(table.data, lag_frames=LAG)
     ridge.save(folder)
     return ridge
 
@@ -188,7 +188,7 @@ def _has_traces(data: VideoSession) -> bool:
 
 
 def _hash_of_trials(data: VideoSession, tier: str, count: int | None) -> str:
-    cuts = (data.stretch(number) for number in data.trials(tier)[:count])
+    cuts = (data.segment(number) for number in data.trials(tier)[:count])
     return _hash(a.tobytes() for cut in cuts for a in (cut.video, cut.responses, cut.behaviour))
 
 

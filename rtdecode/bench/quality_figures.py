@@ -1,4 +1,4 @@
-"""Figures of the ladder: quality against lag, against compute, and against neurons."""
+"""Figures of the table: quality against lag, against compute, and against neurons."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -34,7 +34,7 @@ def draw_figures(rows: Sequence[Row], folder: Path) -> None:
 
 
 def lag_panel(axes: Axes, rows: Sequence[Row]) -> None:
-    """Online decoding at each lag, with the rungs that know no lag as lines."""
+    """Online decoding at each lag, with the settings_of_rows that know no lag as lines."""
     online = [row for row in rows if row["method"] == "online" and row["steps"] == _USUAL_STEPS]
     _curve(axes, online, at=lambda row: row["lag_frames"] * _FRAME_MS, color=_OURS, label="online")
     for name, color in (("ridge", _RIDGE), ("offline", _INK)):

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rtdecode.offline.reconstruct import without_nan
-from rtdecode.runtime.atomic_file import written_whole
+from rtdecode.runtime.atomic_file import written_atomically
 from rtdecode.schema.errors import DamagedResultError, OtherSettingsError
 from rtdecode.session.environment import environment_here
 
@@ -41,7 +41,7 @@ def write_benchmark(path: Path, *, name: str, config: Mapping[str, Any], results
         "results": results,
     }
     text = json.dumps(content, indent=2)
-    with written_whole(path) as unfinished:
+    with written_atomically(path) as unfinished:
         unfinished.write_text(text + "\n", encoding="utf-8")
 
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from rtdecode.runtime.clock import HostClock
 from rtdecode.runtime.codec import pack, unpack
-from rtdecode.runtime.sockets import Publisher, Subscriber, Wire
+from rtdecode.runtime.sockets import Messaging, Publisher, Subscriber
 from rtdecode.schema.messages import End, Health, Scan, Stamped, Start
 
 _PERIOD_NS = 10_000_000
@@ -56,7 +56,7 @@ def benchmark_wire(
 def _measured(transport: str, folder: Path, side_px: int, count: int) -> HopLatency:
     address = f"ipc://{folder}/hop" if transport == "ipc" else f"tcp://127.0.0.1:{_free_port()}"
     argv = [sys.executable, "-m", "rtdecode.bench.wire", address, str(side_px), str(count)]
-    with subprocess.Popen(argv) as sender, Wire() as wire:  # noqa: S603 - our own module
+    with subprocess.Popen(argv) as sender, Messaging() as wire:  # noqa: S603 - our own module
         inlet = Subscriber(
             wire, clock=HostClock(), endpoints=[address], kinds=[Scan], queue=count + 10
         )
@@ -117,7 +117,7 @@ def _free_port() -> int:
 def send(address: str, side_px: int, count: int) -> None:
     """The sending half: `count` scans, 10 ms apart, once somebody listens."""
     clock = HostClock()
-    with Wire() as wire:
+    with Messaging() as wire:
         outlet = Publisher(wire, "bench", clock=clock, publish=address, record="", queue=count + 10)
         for _ in range(50):
             outlet.hello(Health("starting", ""))

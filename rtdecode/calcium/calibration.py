@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from rtdecode.calcium.rois import Masks
+from rtdecode.calcium.rois import Rois
 from rtdecode.schema.errors import CalibrationError, MissingFileError, UnreadableFileError
 
 F32 = NDArray[np.float32]
@@ -46,13 +46,13 @@ class Calibration:
         rows, cols = self.reference_counts.shape
         return rows, cols
 
-    def check(self, masks: Masks) -> None:
-        """Raise CalibrationError where it belongs to other masks."""
-        if self.count != masks.count:
-            raise CalibrationError(expected=f"{masks.count} neurons", got=f"{self.count}")
-        if self.shape != masks.shape:
+    def check(self, rois: Rois) -> None:
+        """Raise CalibrationError where it belongs to other rois."""
+        if self.count != rois.count:
+            raise CalibrationError(expected=f"{rois.count} neurons", got=f"{self.count}")
+        if self.shape != rois.shape:
             raise CalibrationError(
-                expected=f"a reference image of shape {masks.shape}", got=f"{self.shape}"
+                expected=f"a reference image of shape {rois.shape}", got=f"{self.shape}"
             )
 
     def save(self, path: Path) -> None:

@@ -10,7 +10,7 @@ from rtdecode.calcium.calibration import Calibration
 from rtdecode.calcium.counts_chain import CountsChain
 from rtdecode.calcium.field_check import FieldCheck
 from rtdecode.calcium.register import mean_of_aligned
-from rtdecode.calcium.rois import Masks
+from rtdecode.calcium.rois import Rois
 from rtdecode.calcium.scan_count import ScanCount, ScanTime
 from rtdecode.calcium.scan_reader import Counts, ScanReader
 from rtdecode.schema.config.calcium import CalciumConfig
@@ -29,7 +29,7 @@ class CalciumChain:
     scan_rate_hz
         Imaging rate, all planes together; None learns it from the stamps of the first scans.
     reference
-        (row, col) image on which the masks are drawn, in counts; None takes the calibration's,
+        (row, col) image on which the rois are drawn, in counts; None takes the calibration's,
         or else the mean of the first `config.reference_scans` scans after alignment.
     calibration
         Of an earlier run on this field of view; None makes one from the first
@@ -42,7 +42,7 @@ class CalciumChain:
     Each Scan gives one Fluorescence. Each frame of the grid gives one Responses, as soon as
     every neuron has final activity at or after the frame's start; what a lost scan would have
     told is invalid, never made up. A Health tells when the field of view is lost or found, and
-    what a calibration found. The first scans are compared with reference and masks (all of the
+    what a calibration found. The first scans are compared with reference and rois (all of the
     calibration, or `config.reference_scans` where one was given): FieldMismatchError.
     """
 
@@ -50,7 +50,7 @@ class CalciumChain:
         self,
         config: CalciumConfig,
         *,
-        masks: Masks,
+        rois: Rois,
         scan_rate_hz: float | None,
         reference: NDArray[Any] | None,
         calibration: Calibration | None,
@@ -58,12 +58,12 @@ class CalciumChain:
         wanted: Calibration | None = None,
     ) -> None:
         if calibration is not None:
-            calibration.check(masks)
+            calibration.check(rois)
             reference = calibration.reference_counts if reference is None else reference
-        self._config, self._masks = config, masks
+        self._config, self._rois = config, rois
         (self._plane,) = config.decoded_planes
         self._count = ScanCount(planes=config.planes, scan_rate_hz=scan_rate_hz)
-        phase = np.clip((masks.centers_px[:, 0] + 0.5) / masks.shape[0], 0, 1)
+        phase = np.clip((rois.centers_px[:, 0] + 0.5) / rois.shape[0], 0, 1)
         self._counts = CountsChain(
             config,
             phase=phase.astype(np.float32),
@@ -118,9 +118,9 @@ class CalciumChain:
             yield from self._read(reader, scan, index, t_received_ns)
 
     def _look_at(self, reference: NDArray[Any]) -> ScanReader:
-        self._reader = ScanReader(self._config, masks=self._masks, reference=reference)
+        self._reader = ScanReader(self._config, rois=self._rois, reference=reference)
         self._check = FieldCheck(
-            self._config, masks=self._masks, reference=self._reader.reference_counts
+            self._config, rois=self._rois, reference=self._reader.reference_counts
         )
         return self._reader
 

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from rtdecode.calcium.compiled import compiled
-from rtdecode.calcium.rois import Masks
+from rtdecode.calcium.rois import Rois
 
 _SWEEPS = 8
 _LEAST_OVERLAP = 0.01
@@ -16,19 +16,19 @@ class Demixer:
     """Counts of each cell alone, from weighted means that overlapping cells share.
 
     A cell's mean m_i is the least-squares fit of its own mask. With overlap it is
-    m_i = sum_j Q_ij c_j, where Q_ij is the product of masks i and j over the square of mask i,
+    m_i = sum_j Q_ij c_j, where Q_ij is the product of rois i and j over the square of mask i,
     each mask scaled so that a lone cell's fit is its weighted mean. Coordinate descent with
     c >= 0, begun at the last scan's answer, solves that for c; cells without overlap are left
     as they are.
     """
 
-    def __init__(self, masks: Masks) -> None:
-        gram = _scaled_gram(masks)
+    def __init__(self, rois: Rois) -> None:
+        gram = _scaled_gram(rois)
         self._indptr = gram.indptr.astype(np.int64)
         self._others = gram.indices.astype(np.int64)
         self._overlap = gram.data.astype(np.float32)
         self._mixed = np.flatnonzero(np.diff(self._indptr) > 0).astype(np.int64)
-        self._last = np.zeros(masks.count, np.float32)
+        self._last = np.zeros(rois.count, np.float32)
 
     @property
     def mixed(self) -> NDArray[np.int64]:
@@ -49,11 +49,11 @@ class Demixer:
             )
 
 
-def _scaled_gram(masks: Masks) -> sparse.csr_array:
+def _scaled_gram(rois: Rois) -> sparse.csr_array:
     """(neuron, neuron) overlap of each mask with the others relative to itself, zero diagonal."""
-    area = masks.shape[0] * masks.shape[1]
+    area = rois.shape[0] * rois.shape[1]
     weights = sparse.csr_array(
-        (masks.weights.astype(np.float64), masks.pixels, masks.indptr), shape=(masks.count, area)
+        (rois.weights.astype(np.float64), rois.pixels, rois.indptr), shape=(rois.count, area)
     )
     total: NDArray[np.float64] = weights.sum(1)
     square: NDArray[np.float64] = weights.multiply(weights).sum(1)

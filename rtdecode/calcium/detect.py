@@ -1,4 +1,4 @@
-"""A quick start without masks: cells as places where neighbouring pixels rise and fall together."""
+"""A quick start without rois: cells as places where neighbouring pixels rise and fall together."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,7 +9,7 @@ from scipy import ndimage
 
 from rtdecode.calcium.extract import Mover
 from rtdecode.calcium.register import Registrar
-from rtdecode.calcium.rois import Masks, masks_from_lists
+from rtdecode.calcium.rois import Rois, rois_from_lists
 from rtdecode.schema.errors import NoCellsFoundError
 
 _IMAGES = 100
@@ -26,15 +26,15 @@ _SD_OF_MAD = 1.4826
 _FEWEST_PIXELS = 20
 
 
-def detected_masks(
+def detected_rois(
     scans: Sequence[NDArray[Any]],
     *,
     reference: NDArray[Any],
     max_shift_px: float,
     radius_px: int = 6,
     most: int = 2000,
-) -> Masks:
-    """Masks of what looks like cells in some hundred scans; raises NoCellsFoundError for none.
+) -> Rois:
+    """Rois of what looks like cells in some hundred scans; raises NoCellsFoundError for none.
 
     1. The scans are registered and averaged in time to about 100 images; the slow mean goes.
     2. Each pixel's mean correlation with the eight pixels two away is the image in which cells
@@ -60,7 +60,7 @@ def detected_masks(
             taken.reshape(-1)[pixels] = True
     if not neurons:
         raise NoCellsFoundError(scans=len(scans))
-    return masks_from_lists((correlation.shape[0], correlation.shape[1]), neurons)
+    return rois_from_lists((correlation.shape[0], correlation.shape[1]), neurons)
 
 
 def _aligned(

@@ -7,29 +7,29 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from rtdecode.calcium.compiled import compiled
-from rtdecode.calcium.rois import Masks, masks_from_lists
+from rtdecode.calcium.rois import Rois, rois_from_lists
 
 _LEAST_VISIBLE = 0.5
 """Share of a neuron's weight that must lie inside the scan for its mean to be a measurement."""
 
 
 class Extractor:
-    """Weighted means over sparse masks, of a scan moved by bilinear interpolation.
+    """Weighted means over sparse rois, of a scan moved by bilinear interpolation.
 
     Pixels that the move brings in from outside the scan are left out of each mean, never
     filled in.
     """
 
-    def __init__(self, masks: Masks) -> None:
-        self._shape = masks.shape
-        self._indptr, self._pixels, self._weights = masks.indptr, masks.pixels, masks.weights
-        rows, cols = np.divmod(masks.pixels, masks.shape[1])
+    def __init__(self, rois: Rois) -> None:
+        self._shape = rois.shape
+        self._indptr, self._pixels, self._weights = rois.indptr, rois.pixels, rois.weights
+        rows, cols = np.divmod(rois.pixels, rois.shape[1])
         reach = [np.minimum.reduceat, np.maximum.reduceat]
         self._box = np.stack(
-            [edge(axis, masks.indptr[:-1]) for axis in (rows, cols) for edge in reach], 1
+            [edge(axis, rois.indptr[:-1]) for axis in (rows, cols) for edge in reach], 1
         ).astype(np.int32)
-        self._total = np.add.reduceat(masks.weights, masks.indptr[:-1]).astype(np.float32)
-        self._visible = np.zeros(masks.count, np.float32)
+        self._total = np.add.reduceat(rois.weights, rois.indptr[:-1]).astype(np.float32)
+        self._visible = np.zeros(rois.count, np.float32)
 
     def means(
         self, moved: NDArray[np.float32], inside: tuple[int, int, int, int]
@@ -152,23 +152,23 @@ _MOST_PIXELS = 200
 """More pixels make the mean no better than the cell's own noise, only the scan slower."""
 
 
-def neuropil_rings(masks: Masks, *, ring_px: int) -> Masks:
+def neuropil_rings(rois: Rois, *, ring_px: int) -> Rois:
     """Rings of equal weights around each cell, free of all cells' pixels.
 
     A ring begins 2 px outside its cell and is `ring_px` wide; it widens where other cells leave
     it fewer than 30 pixels, and is thinned evenly where it has more than 200. A cell without any
     free pixel within 40 px keeps its own pixels, so that subtracting a share of it only scales.
     """
-    taken = np.zeros(masks.shape, bool)
-    taken.reshape(-1)[masks.pixels] = True
+    taken = np.zeros(rois.shape, bool)
+    taken.reshape(-1)[rois.pixels] = True
     rings = []
-    for neuron in range(masks.count):
-        own = masks.pixels[masks.indptr[neuron] : masks.indptr[neuron + 1]]
+    for neuron in range(rois.count):
+        own = rois.pixels[rois.indptr[neuron] : rois.indptr[neuron + 1]]
         ring = _ring(own, taken, ring_px)
         if len(ring) > _MOST_PIXELS:
             ring = ring[np.linspace(0, len(ring) - 1, _MOST_PIXELS).round().astype(int)]
         rings.append((ring, np.ones(len(ring), np.float32)))
-    return masks_from_lists(masks.shape, rings)
+    return rois_from_lists(rois.shape, rings)
 
 
 def _ring(own: NDArray[np.int32], taken: NDArray[np.bool_], ring_px: int) -> NDArray[np.int32]:

@@ -1,4 +1,4 @@
-"""Refuses a field of view that is not the one that reference image and masks show."""
+"""Refuses a field of view that is not the one that reference image and rois show."""
 
 import math
 from dataclasses import replace
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from rtdecode.calcium.register import Shift
-from rtdecode.calcium.rois import Masks
+from rtdecode.calcium.rois import Rois
 from rtdecode.schema.config.calcium import CalciumConfig
 from rtdecode.schema.errors import FieldMismatchError
 
@@ -20,7 +20,7 @@ _LOCAL_PX = 10.0
 _AROUND_PX = 6.0
 _EDGE_PX = 6
 _FEWEST_MASKS = 20
-"""Fewer masks on fewer pixels than these fit anywhere by chance."""
+"""Fewer rois on fewer pixels than these fit anywhere by chance."""
 _SMALLEST_PX = 64
 _SLACK_PX = 2
 _SEARCH_PX = 16
@@ -29,20 +29,20 @@ _CLEARER_SD = 3.0
 
 
 class FieldCheck:
-    """Compares the first scans of a run with what reference image and masks promise.
+    """Compares the first scans of a run with what reference image and rois promise.
 
     Three things are asked for, in this order: that most scans have a place on the reference; that
     their mean looks like it (correlation of local contrast at least `config.min_field_r`: on real
-    scans 0.8 a minute later, below 0.1 elsewhere); and that the masks lie on what is brighter than
-    its surroundings (by `config.min_masks_sd`, from 20 masks on).
+    scans 0.8 a minute later, below 0.1 elsewhere); and that the rois lie on what is brighter than
+    its surroundings (by `config.min_masks_sd`, from 20 rois on).
     """
 
     def __init__(
-        self, config: CalciumConfig, *, masks: Masks, reference: NDArray[np.float32]
+        self, config: CalciumConfig, *, rois: Rois, reference: NDArray[np.float32]
     ) -> None:
-        self._config, self._masks, self._reference = config, masks, reference
-        self._raw = np.zeros(masks.shape, np.float32)
-        self._aligned = np.zeros(masks.shape, np.float32)
+        self._config, self._rois, self._reference = config, rois, reference
+        self._raw = np.zeros(rois.shape, np.float32)
+        self._aligned = np.zeros(rois.shape, np.float32)
         self._doubtful = 0
         self.scans = 0
         """How many it has been given."""
@@ -72,7 +72,7 @@ class FieldCheck:
                 f"depth or another place",
                 seen,
             )
-        if why := misplaced(self._masks, seen, least_sd=self._config.min_masks_sd):
+        if why := misplaced(self._rois, seen, least_sd=self._config.min_masks_sd):
             self._refuse(why, seen)
 
     def _refuse(self, why: str, seen: NDArray[Any]) -> None:
@@ -80,7 +80,7 @@ class FieldCheck:
             why=why,
             reference_counts=self._reference,
             seen_counts=seen,
-            footprint=self._masks.footprint(),
+            footprint=self._rois.footprint(),
         )
 
 
@@ -91,44 +91,44 @@ def likeness(seen: NDArray[Any], reference: NDArray[Any], *, edge_px: int) -> fl
     return float((one * other).mean())
 
 
-def misplaced(masks: Masks, image: NDArray[Any], *, least_sd: float) -> str:
-    """What is wrong with the place of `masks` on the mean `image`; empty where nothing is.
+def misplaced(rois: Rois, image: NDArray[Any], *, least_sd: float) -> str:
+    """What is wrong with the place of `rois` on the mean `image`; empty where nothing is.
 
-    The local contrast of the image is correlated with the masks' own at all shifts; those of more
-    than 16 px tell what chance gives. Masks pass with `least_sd` of that; 0 lets all pass.
+    The local contrast of the image is correlated with the rois' own at all shifts; those of more
+    than 16 px tell what chance gives. Rois pass with `least_sd` of that; 0 lets all pass.
     """
-    if least_sd == 0 or masks.count < _FEWEST_MASKS or min(masks.shape) < _SMALLEST_PX:
+    if least_sd == 0 or rois.count < _FEWEST_MASKS or min(rois.shape) < _SMALLEST_PX:
         return ""
-    fits_sd = _fits(masks, image)
+    fits_sd = _fits(rois, image)
     here = float(fits_sd[_within(_SLACK_PX)].max())
     near = fits_sd[_within(_SEARCH_PX)]
     row, col = (int(p) - _SEARCH_PX for p in np.unravel_index(near.argmax(), near.shape))
     best = float(near.max())
     if best >= _CLEAR_SD and best - here >= _CLEARER_SD:
         return (
-            f"the masks fit {row:+d} rows and {col:+d} columns beside where they are "
+            f"the rois fit {row:+d} rows and {col:+d} columns beside where they are "
             f"({best:.1f} sd there, {here:.1f} sd here)"
         )
     if here < least_sd:
         return (
-            f"the {masks.count} masks lie on what is no brighter than its surroundings "
+            f"the {rois.count} rois lie on what is no brighter than its surroundings "
             f"({here:.1f} sd, at least {least_sd:g} is expected)"
         )
     return ""
 
 
-def _fits(masks: Masks, image: NDArray[Any]) -> NDArray[np.float64]:
-    """(row, col) how well masks fit, in sd of chance; the shift of 0 lies at 16, 16."""
+def _fits(rois: Rois, image: NDArray[Any]) -> NDArray[np.float64]:
+    """(row, col) how well rois fit, in sd of chance; the shift of 0 lies at 16, 16."""
     contrast = _local_contrast(image)
-    edge = np.ones(masks.shape, bool)
+    edge = np.ones(rois.shape, bool)
     edge[_EDGE_PX:-_EDGE_PX, _EDGE_PX:-_EDGE_PX] = False
     contrast[edge] = 0
-    cells = np.zeros(masks.shape)
-    cells.reshape(-1)[masks.pixels] = 1
+    cells = np.zeros(rois.shape)
+    cells.reshape(-1)[rois.pixels] = 1
     cells -= ndimage.gaussian_filter(cells, _AROUND_PX)
     spectrum = scipy.fft.rfft2(contrast) * scipy.fft.rfft2(cells).conj()
-    fits = np.roll(scipy.fft.irfft2(spectrum, masks.shape), (_SEARCH_PX, _SEARCH_PX), (0, 1))
-    chance = np.ones(masks.shape, bool)
+    fits = np.roll(scipy.fft.irfft2(spectrum, rois.shape), (_SEARCH_PX, _SEARCH_PX), (0, 1))
+    chance = np.ones(rois.shape, bool)
     chance[: 2 * _SEARCH_PX + 1, : 2 * _SEARCH_PX + 1] = False
     scaled: NDArray[np.float64] = fits / (fits[chance].std() + 1e-12)
     return scaled

@@ -1,4 +1,4 @@
-"""Masks from the files of this project, suite2p, CaImAn and NWB."""
+"""Rois from the files of this project, suite2p, CaImAn and NWB."""
 
 from pathlib import Path
 from typing import Any
@@ -8,15 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtdecode.calcium.array_pickle import arrays_from_pickle
-from rtdecode.calcium.rois import Masks, masks_from_lists
+from rtdecode.calcium.rois import Rois, rois_from_lists
 from rtdecode.schema.config.calcium import MASKS_FILE
 from rtdecode.schema.errors import MasksError, MissingFileError, UnreadableFileError
 
 Neurons = list[tuple[NDArray[Any], NDArray[Any]]]
 
 
-def read_masks(path: Path, *, shape: tuple[int, int] | None = None) -> Masks:
-    """Masks of the accepted cells in `path`, whatever program wrote it.
+def read_rois(path: Path, *, shape: tuple[int, int] | None = None) -> Rois:
+    """Rois of the accepted cells in `path`, whatever program wrote it.
 
     Parameters
     ----------
@@ -33,27 +33,27 @@ def read_masks(path: Path, *, shape: tuple[int, int] | None = None) -> Masks:
     """
     if not path.exists():
         raise MissingFileError(
-            what="the masks file", path=path, remedy="give the file or folder that holds the ROIs"
+            what="the rois file", path=path, remedy="give the file or folder that holds the ROIs"
         )
     if (path / MASKS_FILE).is_file():
-        return Masks.load(path / MASKS_FILE)
+        return Rois.load(path / MASKS_FILE)
     if path.is_dir() or path.name == "stat.npy":
         return _suite2p(path if path.is_dir() else path.parent, shape)
     if path.suffix == ".npz":
-        return Masks.load(path)
+        return Rois.load(path)
     try:
         with h5py.File(path, "r") as file:
             return _caiman(file, path) if "estimates" in file else _nwb(file, path, shape)
     except (OSError, KeyError) as error:
         raise UnreadableFileError(
-            what="the masks file",
+            what="the rois file",
             path=path,
-            expected="a masks .npz, a suite2p folder, CaImAn .hdf5 or NWB",
+            expected="a rois .npz, a suite2p folder, CaImAn .hdf5 or NWB",
             got=str(error),
         ) from error
 
 
-def _suite2p(folder: Path, shape: tuple[int, int] | None) -> Masks:
+def _suite2p(folder: Path, shape: tuple[int, int] | None) -> Rois:
     stat = arrays_from_pickle(_present(folder / "stat.npy"))
     cells = _iscell(folder / "iscell.npy", len(stat))
     rows, cols = _suite2p_shape(folder) if shape is None else shape
@@ -80,7 +80,7 @@ def _iscell(path: Path, count: int) -> NDArray[np.bool_]:
     return np.asarray(iscell[:, 0] > 0)
 
 
-def _caiman(file: h5py.File, path: Path) -> Masks:
+def _caiman(file: h5py.File, path: Path) -> Rois:
     estimates = file["estimates"]
     rows, cols = (int(side) for side in estimates["dims"][()])
     matrix = estimates["A"]
@@ -97,7 +97,7 @@ def _caiman(file: h5py.File, path: Path) -> Masks:
     return _found((rows, cols), neurons, path)
 
 
-def _nwb(file: h5py.File, path: Path, shape: tuple[int, int] | None) -> Masks:
+def _nwb(file: h5py.File, path: Path, shape: tuple[int, int] | None) -> Rois:
     tables: list[h5py.Group] = []
     file.visititems(lambda _, item: _keep_table(tables, item))
     if not tables:
@@ -105,9 +105,9 @@ def _nwb(file: h5py.File, path: Path, shape: tuple[int, int] | None) -> Masks:
     table = tables[0]
     accepted = table["Accepted"][()] > 0 if "Accepted" in table else np.ones(len(table["id"]), bool)
     if "image_mask" in table:
-        return _image_masks(table["image_mask"], accepted, path=path, shape=shape)
+        return _image_rois(table["image_mask"], accepted, path=path, shape=shape)
     if "pixel_mask" in table and shape is not None:
-        return _pixel_masks(table, accepted, path=path, shape=shape)
+        return _pixel_rois(table, accepted, path=path, shape=shape)
     raise MasksError(
         where=f"in {path}", got="no image_mask, or a pixel_mask while the field's size is unknown"
     )
@@ -118,14 +118,14 @@ def _keep_table(tables: list[h5py.Group], item: Any) -> None:
         tables.append(item)
 
 
-def _image_masks(
+def _image_rois(
     images: h5py.Dataset,
     accepted: NDArray[np.bool_],
     *,
     path: Path,
     shape: tuple[int, int] | None,
-) -> Masks:
-    """Masks of images; programs disagree on which axis comes first, so a known size decides.
+) -> Rois:
+    """Rois of images; programs disagree on which axis comes first, so a known size decides.
 
     Without one, or in a square field, rows come first, as suite2p's converters write them.
     """
@@ -140,9 +140,9 @@ def _image_masks(
     return _found((rows, cols), neurons, path)
 
 
-def _pixel_masks(
+def _pixel_rois(
     table: h5py.Group, accepted: NDArray[np.bool_], *, path: Path, shape: tuple[int, int]
-) -> Masks:
+) -> Rois:
     ends = table["pixel_mask_index"][()].astype(np.int64)
     starts = np.concatenate([[0], ends[:-1]])
     voxels = table["pixel_mask"][()]
@@ -153,9 +153,9 @@ def _pixel_masks(
     return _found(shape, neurons, path)
 
 
-def _found(shape: tuple[int, int], neurons: Neurons, path: Path) -> Masks:
+def _found(shape: tuple[int, int], neurons: Neurons, path: Path) -> Rois:
     try:
-        return masks_from_lists(shape, [neuron for neuron in neurons if len(neuron[0])])
+        return rois_from_lists(shape, [neuron for neuron in neurons if len(neuron[0])])
     except MasksError as error:
         raise MasksError(where=f"in {path}", got=str(error)) from error
 

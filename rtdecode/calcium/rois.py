@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from rtdecode.schema.arrays import MAX_NEURONS, MAX_PIXELS
 from rtdecode.schema.errors import MasksError, MissingFileError
 
-_REMEDY = "give calcium.masks, or set calcium.detector: local_correlation"
+_REMEDY = "give calcium.rois, or set calcium.detector: local_correlation"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Masks:
+class Rois:
     """Weights of all neurons in rows of compressed sparse form.
 
     Neuron i owns `pixels[indptr[i]:indptr[i+1]]` with the `weights` at the same places; a pixel
@@ -54,11 +54,11 @@ class Masks:
         np.add.at(image, self.pixels, self.weights / np.repeat(self._mean_weight(), self._sizes()))
         return image.reshape(self.shape)
 
-    def chosen(self, keep: NDArray[np.bool_]) -> "Masks":
+    def chosen(self, keep: NDArray[np.bool_]) -> "Rois":
         """Only the neurons where `keep`, (neuron,), is True."""
         picked = np.flatnonzero(keep)
         parts = [slice(self.indptr[i], self.indptr[i + 1]) for i in picked]
-        return masks_from_lists(
+        return rois_from_lists(
             self.shape, [(self.pixels[part], self.weights[part]) for part in parts]
         )
 
@@ -73,16 +73,16 @@ class Masks:
         )
 
     @classmethod
-    def load(cls, path: Path) -> "Masks":
+    def load(cls, path: Path) -> "Rois":
         """Read what `save` wrote; MissingFileError or MasksError where that cannot be."""
         if not path.exists():
-            raise MissingFileError(what="the masks file", path=path, remedy=_REMEDY)
+            raise MissingFileError(what="the rois file", path=path, remedy=_REMEDY)
         try:
             with np.load(path, allow_pickle=False) as file:
                 shape = file["shape"].astype(int).tolist()
                 arrays = (file["indptr"], file["pixels"], file["weights"])
         except (ValueError, KeyError, IndexError, OSError, EOFError, zipfile.BadZipFile) as error:
-            raise MasksError(where=f"in {path}", got=f"not a masks .npz ({error})") from error
+            raise MasksError(where=f"in {path}", got=f"not a rois .npz ({error})") from error
         try:
             return cls(
                 (shape[0], shape[-1]),
@@ -101,14 +101,14 @@ class Masks:
         return (total / self._sizes()).astype(np.float32)
 
 
-def masks_from_lists(
+def rois_from_lists(
     shape: tuple[int, int], neurons: list[tuple[NDArray[Any], NDArray[Any]]]
-) -> Masks:
-    """Masks from one (pixels, weights) pair a neuron; pixels are flat indices."""
+) -> Rois:
+    """Rois from one (pixels, weights) pair a neuron; pixels are flat indices."""
     if not neurons:
         raise MasksError(where="in memory", got="there is no neuron in them")
     sizes = [len(pixels) for pixels, _ in neurons]
-    return Masks(
+    return Rois(
         shape,
         np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
         np.concatenate([pixels for pixels, _ in neurons]).astype(np.int32),
@@ -116,19 +116,19 @@ def masks_from_lists(
     )
 
 
-def _mistake(masks: Masks) -> str:
+def _mistake(rois: Rois) -> str:
     """What is wrong with them, or nothing."""
-    rows, cols = masks.shape
-    count, nonzero = len(masks.indptr) - 1, len(masks.pixels)
+    rows, cols = rois.shape
+    count, nonzero = len(rois.indptr) - 1, len(rois.pixels)
     if rows < 1 or cols < 1 or rows * cols > MAX_PIXELS:
         return f"a field of {rows} x {cols} pixels"
     if not 1 <= count <= MAX_NEURONS:
         return f"{count} neurons (1 to {MAX_NEURONS} are possible)"
-    if masks.indptr[0] != 0 or masks.indptr[-1] != nonzero or len(masks.weights) != nonzero:
+    if rois.indptr[0] != 0 or rois.indptr[-1] != nonzero or len(rois.weights) != nonzero:
         return "indptr, pixels and weights do not fit together"
-    if np.diff(masks.indptr).min() < 1:
-        return f"neuron {np.diff(masks.indptr).argmin()} has no pixel"
-    if masks.pixels.min() < 0 or masks.pixels.max() >= rows * cols:
+    if np.diff(rois.indptr).min() < 1:
+        return f"neuron {np.diff(rois.indptr).argmin()} has no pixel"
+    if rois.pixels.min() < 0 or rois.pixels.max() >= rows * cols:
         return f"a pixel lies outside the field of {rows} x {cols}"
-    sound = np.isfinite(masks.weights).all() and masks.weights.min() > 0
+    sound = np.isfinite(rois.weights).all() and rois.weights.min() > 0
     return "" if sound else "weights must be finite and above 0"

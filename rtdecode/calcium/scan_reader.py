@@ -10,7 +10,7 @@ from rtdecode.calcium.demix import Demixer
 from rtdecode.calcium.extract import Extractor, Mover, neuropil_rings
 from rtdecode.calcium.field_check import FieldGuard
 from rtdecode.calcium.register import Registrar, Shift
-from rtdecode.calcium.rois import Masks
+from rtdecode.calcium.rois import Rois
 from rtdecode.schema.config.calcium import CalciumConfig
 from rtdecode.schema.errors import ScanShapeError
 
@@ -33,28 +33,28 @@ class ScanReader:
     Parameters
     ----------
     reference
-        (row, col) counts; masks are drawn on this image.
+        (row, col) counts; rois are drawn on this image.
     """
 
-    def __init__(self, config: CalciumConfig, *, masks: Masks, reference: NDArray[Any]) -> None:
-        if reference.shape != masks.shape:
-            raise ScanShapeError(got=reference.shape, expected=masks.shape, what="masks")
+    def __init__(self, config: CalciumConfig, *, rois: Rois, reference: NDArray[Any]) -> None:
+        if reference.shape != rois.shape:
+            raise ScanShapeError(got=reference.shape, expected=rois.shape, what="rois")
         self.reference_counts = reference.astype(np.float32)
-        self._shape = masks.shape
+        self._shape = rois.shape
         self._registrar = Registrar(reference, max_shift_px=config.max_shift_px)
-        self._mover = Mover(masks.shape)
-        self._cells = Extractor(masks)
-        self._rings = Extractor(neuropil_rings(masks, ring_px=config.neuropil_ring_px))
+        self._mover = Mover(rois.shape)
+        self._cells = Extractor(rois)
+        self._rings = Extractor(neuropil_rings(rois, ring_px=config.neuropil_ring_px))
         self._share = np.float32(config.neuropil_weight)
-        self._demixer = Demixer(masks)
-        self.moved_counts = np.zeros(masks.shape, np.float32)
+        self._demixer = Demixer(rois)
+        self.moved_counts = np.zeros(rois.shape, np.float32)
         """(row, col) scan read last, on the reference; the next one overwrites it."""
         self.guard = FieldGuard(config)
 
     def read(self, pixels: NDArray[Any]) -> Counts:
         """Counts of one scan, (row, col); raises ScanShapeError for another field of view."""
         if pixels.shape != self._shape:
-            raise ScanShapeError(got=pixels.shape, expected=self._shape, what="masks")
+            raise ScanShapeError(got=pixels.shape, expected=self._shape, what="rois")
         shift = self.guard.trusted(self._registrar.shift(pixels))
         moved, inside = self._mover.move(pixels, row_px=shift.row_px, col_px=shift.col_px)
         self.moved_counts = moved

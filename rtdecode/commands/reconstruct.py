@@ -101,7 +101,7 @@ def quality(
     iterations: Annotated[int, typer.Option(help="of the reference; 0 leaves it out", min=0)] = 200,
     threads: Threads = 0,
 ) -> None:
-    """The ladder of methods, and quality against lag, compute and neurons.
+    """The table of methods, and quality against lag, compute and neurons.
 
     Each row is in quality.json as soon as it is measured: the same command goes on after a kill.
     """
@@ -129,7 +129,7 @@ def quality(
                 clock=HostClock(),
                 report=report,
             )
-        console.print(ladder_table(rows))
+        console.print(quality_table(rows))
 
 
 def summary_table(summary: dict[str, Any]) -> Table:
@@ -146,7 +146,7 @@ def summary_table(summary: dict[str, Any]) -> Table:
     return table
 
 
-def ladder_table(rows: list[dict[str, Any]]) -> Table:
+def quality_table(rows: list[dict[str, Any]]) -> Table:
     """One line for each rung."""
     table = Table(
         "method", "lag", "steps", "neurons", "video r", "95 %", "frame r", "passes a frame"

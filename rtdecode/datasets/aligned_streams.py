@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from rtdecode.evaluate.alignment import TruthOnGrid
 from rtdecode.schema.errors import NeuronsChangedError, StreamMissingError, UnreadableFileError
 from rtdecode.schema.frame_grid import FrameGrid
-from rtdecode.schema.messages import Behaviour, Responses, ShownFrame, Stamped
+from rtdecode.schema.messages import Behaviour, DisplayedFrame, Responses, Stamped
 from rtdecode.session.layout import SessionLayout
 from rtdecode.session.reader import LogReader
 
@@ -22,15 +22,15 @@ F32 = NDArray[np.float32]
 
 GRID = FrameGrid(30.0)
 CHANNELS = 4
-_KINDS = frozenset({ShownFrame.kind, Responses.kind, Behaviour.kind})
+_KINDS = frozenset({DisplayedFrame.kind, Responses.kind, Behaviour.kind})
 
 
 @dataclass(slots=True)
-class Tracks:
+class AlignedStreams:
     """Truth, activity and behaviour of a run, side by side on the frame grid."""
 
     log: Path
-    shown: dict[int, ShownFrame] = field(default_factory=dict)
+    shown: dict[int, DisplayedFrame] = field(default_factory=dict)
     """What was on the screen in the middle of a frame; a frame that nobody can tell is not here."""
     responses: dict[int, Responses] = field(default_factory=dict)
     samples: dict[int, tuple[float, ...]] = field(default_factory=dict)
@@ -80,8 +80,8 @@ class Tracks:
         return np.column_stack(columns).astype(np.float32)
 
 
-def read_tracks(session: SessionLayout) -> Tracks:
-    """The tracks of a recorded session, as far as its log goes.
+def read_aligned_streams(session: SessionLayout) -> AlignedStreams:
+    """The streams of a recorded session, as far as its log goes.
 
     Raises
     ------
@@ -92,64 +92,64 @@ def read_tracks(session: SessionLayout) -> Tracks:
     UnreadableFileError
         If the log is none, or its responses lie on another grid, or the screen changed its size.
     """
-    tracks, truth = Tracks(session.log), TruthOnGrid(GRID)
+    streams, truth = AlignedStreams(session.log), TruthOnGrid(GRID)
     for received in LogReader(session.log).messages(_is_wanted):
-        _enter(received.message, tracks, truth)
-    if not tracks.shown:
+        _enter(received.message, streams, truth)
+    if not streams.shown:
         raise StreamMissingError(
             log=session.log,
             what="shown frames, which tell what was on the screen",
             remedy="record with the stimulus process (see docs/rig.md)",
         )
-    if not tracks.responses:
+    if not streams.responses:
         raise StreamMissingError(
             log=session.log,
             what="responses, which tell what the neurons did",
             remedy=f"`rtdecode replay {session.folder}` makes them of its scans, in a new session",
         )
-    return tracks
+    return streams
 
 
 def _is_wanted(stream: str) -> bool:
     return stream.partition("/")[2] in _KINDS
 
 
-def _enter(message: Stamped, tracks: Tracks, truth: TruthOnGrid) -> None:
+def _enter(message: Stamped, streams: AlignedStreams, truth: TruthOnGrid) -> None:
     body = message.body
-    if isinstance(body, ShownFrame):
-        _check_screen(body, tracks)
+    if isinstance(body, DisplayedFrame):
+        _check_screen(body, streams)
         for now in truth.take(message, body):
-            tracks.shown[now.frame] = now.shown
+            streams.shown[now.frame] = now.shown
     elif isinstance(body, Responses):
-        _check_responses(body, tracks)
-        tracks.responses[body.frame] = body
+        _check_responses(body, streams)
+        streams.responses[body.frame] = body
     elif isinstance(body, Behaviour):
         x, y = body.pupil_center_px.tolist()
-        tracks.samples[body.t_sample_ns] = (body.running_cm_s, body.pupil_diameter_px, x, y)
+        streams.samples[body.t_sample_ns] = (body.running_cm_s, body.pupil_diameter_px, x, y)
 
 
-def _check_screen(shown: ShownFrame, tracks: Tracks) -> None:
-    if tracks.shown and shown.luminance.shape != tracks.screen_px:
+def _check_screen(shown: DisplayedFrame, streams: AlignedStreams) -> None:
+    if streams.shown and shown.luminance.shape != streams.screen_px:
         raise UnreadableFileError(
             what="session log",
-            path=tracks.log,
-            expected=f"frames of {tracks.screen_px} pixels, as the first",
+            path=streams.log,
+            expected=f"frames of {streams.screen_px} pixels, as the first",
             got=str(shown.luminance.shape),
         )
 
 
-def _check_responses(responses: Responses, tracks: Tracks) -> None:
-    if tracks.responses and len(responses.activity) != tracks.neurons:
+def _check_responses(responses: Responses, streams: AlignedStreams) -> None:
+    if streams.responses and len(responses.activity) != streams.neurons:
         raise NeuronsChangedError(
-            log=tracks.log,
-            first=tracks.neurons,
+            log=streams.log,
+            first=streams.neurons,
             then=len(responses.activity),
-            frame=responses.frame - next(iter(tracks.responses)),
+            frame=responses.frame - next(iter(streams.responses)),
         )
     if responses.t_frame_ns != GRID.start_ns(responses.frame):
         raise UnreadableFileError(
             what="session log",
-            path=tracks.log,
+            path=streams.log,
             expected=f"responses at {GRID.rate_hz:g} frames a second (calcium.frame_rate_hz)",
             got=f"frame {responses.frame} at {responses.t_frame_ns} ns",
         )

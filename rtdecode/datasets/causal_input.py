@@ -25,7 +25,7 @@ _NS_PER_S = 1_000_000_000
 _FRAME_RATE_HZ = 30.0
 
 
-class StrictInput:
+class CausalInput:
     """Turns the raw traces of a session's trials into activity in the units of its responses.
 
     Decay, noise and the scale of each neuron come from the first training trials, as an online
@@ -105,7 +105,7 @@ class StrictInput:
         told, found = np.zeros(self._data.neurons), np.zeros(self._data.neurons)
         for number in self._data.trials(TRAIN)[:_CALIBRATION_TRIALS]:
             activity, valid = self._unscaled(number)
-            responses = self._data.stretch(number).responses
+            responses = self._data.segment(number).responses
             told += (responses * valid).sum(0)
             found += activity.sum(0)
         return (told / np.maximum(found, 1e-9)).astype(np.float32)

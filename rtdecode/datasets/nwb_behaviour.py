@@ -36,7 +36,7 @@ class Behaviour:
     pupil_center: Samples | None
 
     def at(self, at_s: F64) -> F32:
-        """(time, 4) in the order of a `Stretch`, at rising times."""
+        """(time, 4) in the order of a `Segment`, at rising times."""
         columns = np.zeros((len(at_s), 4), np.float32)
         for samples, place in (
             (self.running_cm_s, slice(0, 1)),

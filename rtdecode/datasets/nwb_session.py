@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from rtdecode.datasets.nwb_behaviour import behaviour_of
 from rtdecode.datasets.nwb_screen import SCREEN_PX, Screen
 from rtdecode.datasets.nwb_series import Found, read_nwb, unlike
-from rtdecode.datasets.segments import PART_FRAMES, SHORTEST_FRAMES, Piece, tiers_of_pieces
-from rtdecode.datasets.video_session import F32, VALIDATION, Stretch, Traces, numbers_of
+from rtdecode.datasets.segments import PART_FRAMES, SHORTEST_FRAMES, ClipSegment, tiers_of_segments
+from rtdecode.datasets.video_session import F32, VALIDATION, Segment, Traces, numbers_of
 from rtdecode.schema.errors import MissingFileError
 
 F64 = NDArray[np.float64]
@@ -94,13 +94,13 @@ class NwbSession:
         """Frames of a trial."""
         return self._trials[number].frames
 
-    def stretch(self, number: int, *, first: int = 0, frames: int | None = None) -> Stretch:
+    def segment(self, number: int, *, first: int = 0, frames: int | None = None) -> Segment:
         """`frames` frames of a trial from `first` on; all that follow by default."""
         known = self.frames(number)
         stop = known if frames is None else min(known, first + frames)
         at_s = self._trials[number].start_s + np.arange(first, stop) / _RATE_HZ
         activity = [plane.between(at_s) for plane in self._found.activity]
-        return Stretch(
+        return Segment(
             video=self._video(number)[first:stop].astype(np.float32),
             responses=np.concatenate(activity, axis=1).astype(np.float32),
             behaviour=self._behaviour.at(at_s),
@@ -137,9 +137,9 @@ class NwbSession:
         return {k: trial.tier for k, trial in enumerate(self._trials) if trial.tier is not None}
 
     def _tiers_of_what_was_shown(self) -> dict[int, str]:
-        pieces = [_piece(trial) for trial in self._trials]
-        video = {piece: self._video(k) for k, piece in enumerate(pieces)}
-        return tiers_of_pieces(pieces, video.__getitem__, source=self.folder)
+        segments = [_segment(trial) for trial in self._trials]
+        video = {segment: self._video(k) for k, segment in enumerate(segments)}
+        return tiers_of_segments(segments, video.__getitem__, source=self.folder)
 
 
 def is_nwb(path: Path) -> bool:
@@ -180,9 +180,9 @@ def _middles_s(start_s: float, frames: int) -> F64:
     return middles_s
 
 
-def _piece(trial: _Trial) -> Piece:
+def _segment(trial: _Trial) -> ClipSegment:
     first = round(trial.start_s * _RATE_HZ)
-    return Piece(trial.clip, 0, range(first, first + trial.frames))
+    return ClipSegment(trial.clip, 0, range(first, first + trial.frames))
 
 
 def _rows(table: Any) -> Iterator[_Span]:

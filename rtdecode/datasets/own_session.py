@@ -2,7 +2,7 @@
 
 The truth is what was logged at the flip, activity is what the live calcium chain said at the time,
 and a neuron that was not measured in a frame is NaN there. How the run is cut into trials, and
-which tier each is of, is told in `fit.datasets.pieces`.
+which tier each is of, is told in `fit.datasets.segments`.
 """
 
 from collections.abc import Iterator
@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from rtdecode.datasets.aligned_streams import Tracks, read_tracks
-from rtdecode.datasets.segments import pieces_of, tiers_of_pieces
-from rtdecode.datasets.video_session import F32, Stretch, Traces, numbers_of
+from rtdecode.datasets.aligned_streams import AlignedStreams, read_aligned_streams
+from rtdecode.datasets.segments import segments_of, tiers_of_segments
+from rtdecode.datasets.video_session import F32, Segment, Traces, numbers_of
 from rtdecode.schema.errors import MissingFileError
 from rtdecode.session.layout import SessionLayout, session_at
 
@@ -50,10 +50,10 @@ class OwnSession:
     def __init__(self, path: Path) -> None:
         session = session_at(path)
         self.folder = session.folder
-        tracks = read_tracks(session)
-        self.rows_px, self.cols_px = tracks.screen_px
-        self.neurons = tracks.neurons
-        self._trials = list(_trials(tracks))
+        streams = read_aligned_streams(session)
+        self.rows_px, self.cols_px = streams.screen_px
+        self.neurons = streams.neurons
+        self._trials = list(_trials(streams))
 
     def trials(self, tier: str) -> tuple[int, ...]:
         """Numbers of the trials of `tier`; raises NoSuchTierError where there is none."""
@@ -64,11 +64,11 @@ class OwnSession:
         """Frames of a trial."""
         return len(self._trials[number].video)
 
-    def stretch(self, number: int, *, first: int = 0, frames: int | None = None) -> Stretch:
+    def segment(self, number: int, *, first: int = 0, frames: int | None = None) -> Segment:
         """`frames` frames of a trial from `first` on; all that follow by default."""
         trial = self._trials[number]
         part = slice(first, None if frames is None else first + frames)
-        return Stretch(
+        return Segment(
             video=trial.video[part].astype(np.float32),
             responses=trial.responses[part].copy(),
             behaviour=trial.behaviour[part].copy(),
@@ -92,14 +92,16 @@ def is_own_session(path: Path) -> bool:
     return path.suffix == ".mcap" or SessionLayout(path).log.is_file()
 
 
-def _trials(tracks: Tracks) -> Iterator[_Trial]:
-    pieces = pieces_of(tracks.shown, measured=tracks.is_measured)
-    tiers = tiers_of_pieces(pieces, lambda piece: tracks.video(piece.frames), source=tracks.log)
+def _trials(streams: AlignedStreams) -> Iterator[_Trial]:
+    segments = segments_of(streams.shown, measured=streams.is_measured)
+    tiers = tiers_of_segments(
+        segments, lambda segment: streams.video(segment.frames), source=streams.log
+    )
     for place in sorted(tiers):
-        frames = pieces[place].frames
+        frames = segments[place].frames
         yield _Trial(
             tiers[place],
-            tracks.video(frames),
-            tracks.activity(frames),
-            tracks.behaviour(frames),
+            streams.video(frames),
+            streams.activity(frames),
+            streams.behaviour(frames),
         )

@@ -3,7 +3,7 @@
 `data/{videos,responses,behavior,pupil_center}/K.npy` for each trial K, time last, and
 `meta/trials/tiers.npy` with one word for each trial. Trials shorter than their arrays are padded
 with NaN at their end. Only headers are read at the door; values are read, through a memory map,
-when a trial or a stretch of it is asked for.
+when a trial or a segment of it is asked for.
 """
 
 from functools import cached_property
@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from rtdecode.datasets.video_session import F32, Stretch, Traces, numbers_of, session_array, unlike
+from rtdecode.datasets.video_session import F32, Segment, Traces, numbers_of, session_array, unlike
 from rtdecode.schema.errors import (
     FolderNotEmptyError,
     MissingFileError,
@@ -66,12 +66,12 @@ class SensoriumFolder:
         """Frames of a trial without the NaN padding at its end."""
         return self._lengths[number]
 
-    def stretch(self, number: int, *, first: int = 0, frames: int | None = None) -> Stretch:
+    def segment(self, number: int, *, first: int = 0, frames: int | None = None) -> Segment:
         """`frames` frames of a trial from `first` on; NonFiniteError where values are missing."""
         stop = self.frames(number) if frames is None else first + frames
         pupil, running = self._read("behavior", number, first, stop).T
         center = self._read("pupil_center", number, first, stop)
-        return Stretch(
+        return Segment(
             video=self._read("videos", number, first, stop),
             responses=self._read("responses", number, first, stop),
             behaviour=np.column_stack([running, pupil, center]),
@@ -173,7 +173,7 @@ class SessionWriter:
         self._folder = folder
         self._tiers: list[str] = []
 
-    def add(self, trial: Stretch, *, tier: str) -> None:
+    def add(self, trial: Segment, *, tier: str) -> None:
         """Write the next trial; the folder is complete after each."""
         running, pupil, x, y = trial.behaviour.T
         arrays = {

@@ -14,7 +14,7 @@ from zipfile import BadZipFile, ZipFile
 import numpy as np
 from numpy.typing import NDArray
 
-from rtdecode.datasets.video_session import VALIDATION, Stretch, numbers_of, session_array, unlike
+from rtdecode.datasets.video_session import VALIDATION, Segment, numbers_of, session_array, unlike
 from rtdecode.schema.errors import (
     MissingFileError,
     NonFiniteError,
@@ -119,12 +119,12 @@ class StillClips:
         """Images of a clip."""
         return len(self._of(number))
 
-    def stretch(self, number: int, *, first: int = 0, frames: int | None = None) -> Stretch:
+    def segment(self, number: int, *, first: int = 0, frames: int | None = None) -> Segment:
         """`frames` images of a clip from `first` on."""
         stop = None if frames is None else first + frames
         at = self._of(number)[first:stop]
         held = self._session
-        return Stretch(
+        return Segment(
             video=held.images[at],
             responses=held.activity_sd[at],
             behaviour=held.behaviour[at],

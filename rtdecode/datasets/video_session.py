@@ -18,7 +18,7 @@ TEST = "test"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Stretch:
+class Segment:
     """Consecutive frames of one trial."""
 
     video: F32
@@ -61,14 +61,14 @@ class Clips(Protocol):
         """Frames of a trial."""
         ...
 
-    def stretch(self, number: int, *, first: int = 0, frames: int | None = None) -> Stretch:
+    def segment(self, number: int, *, first: int = 0, frames: int | None = None) -> Segment:
         """`frames` frames of a trial from `first` on; all that follow by default."""
         ...
 
 
-def stretches(data: Clips, tier: str) -> Iterator[Stretch]:
+def segments(data: Clips, tier: str) -> Iterator[Segment]:
     """Whole trials of a tier, one in memory at a time."""
-    return (data.stretch(number) for number in data.trials(tier))
+    return (data.segment(number) for number in data.trials(tier))
 
 
 class VideoSession(Clips, Protocol):

@@ -1,4 +1,4 @@
-"""Threads and memory of a process that trains or inverts a twin."""
+"""Threads and state of a process that trains or inverts a twin."""
 
 import ctypes
 import platform

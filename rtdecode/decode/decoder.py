@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from rtdecode.decode.noise import Noise, even_noise
-from rtdecode.decode.observation_window import Window
-from rtdecode.decode.prior import VideoPrior, shown_share
-from rtdecode.decode.solver import Inverter, Observed
+from rtdecode.decode.observation_window import ObservationWindow
+from rtdecode.decode.prior import VideoPrior, spectral_shrinkage
+from rtdecode.decode.solver import ObservedFrames, Solver
 from rtdecode.schema.config.decode import DecodeConfig
 from rtdecode.schema.frame_grid import FrameGrid
 from rtdecode.schema.interfaces import Clock
@@ -50,21 +50,21 @@ class Decoder:
         self._config, self._clock, self._device = config, clock, device
         spec = twin.spec
         self._grid = FrameGrid(spec.frame_rate_hz)
-        self._window = Window(
+        self._window = ObservationWindow(
             neurons=spec.neurons,
             channels=len(spec.behaviour_channels),
             frames=config.window_frames,
             twin=spec.provenance.get("session", spec.architecture),
         )
         self._noise = (noise or even_noise(spec.neurons)).to(device)
-        self._inverter = Inverter(
+        self._inverter = Solver(
             twin,
             prior.to(device),
             self._noise,
             window_frames=config.window_frames,
             free_frames=config.free_frames_used,
-            tau=config.tau,
-            share=shown_share(prior).to(device),
+            likelihood_weight=config.likelihood_weight,
+            share=spectral_shrinkage(prior).to(device),
         )
         self._sd = np.zeros((1, *prior.mean.shape), np.float32) if sd is None else sd.numpy()
         self._first: int | None = None
@@ -104,7 +104,7 @@ class Decoder:
             yield portion
 
     def _start_afresh(self, deadline_ns: int) -> list[Reconstruction]:
-        """Give the frames that still wait for their lag, and forget everything.
+        """Give the frames that still wait for their lag, and reset everything.
 
         So much was jumped over that they would leave the window unseen, and that the frames
         before the jump say nothing of those after it.
@@ -114,7 +114,7 @@ class Decoder:
             return []
         waiting = range(self._next, newest + 1)
         rest = self._reconstructions(waiting, steps=0, deadline_ns=deadline_ns)
-        self._inverter.forget()
+        self._inverter.reset()
         self._first = None
         return rest
 
@@ -139,7 +139,7 @@ class Decoder:
             steps += 1
         return steps
 
-    def _observed(self) -> Observed:
+    def _observed(self) -> ObservedFrames:
         now = self._window.contents()
         free = slice(-self._config.free_frames_used, None)
         return self._inverter.observed(

@@ -6,8 +6,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from rtdecode.decode.horizon import FreeBlock
-from rtdecode.decode.likelihood import Trust
+from rtdecode.decode.horizon import EstimatedFrames
+from rtdecode.decode.likelihood import ObservationWeights
 from rtdecode.decode.predictor import Predictor
 
 _PROBE = 0.1
@@ -20,7 +20,7 @@ Predict = Callable[[Coordinates], Float[Tensor, "compared neuron"]]
 class GaussNewton:
     """I + J' W J, with J the derivative of the prediction f at one video.
 
-    W is the inverse covariance of what is recorded, for what it is trusted: S (I + L L')^-1 S,
+    W is the inverse covariance of what is recorded, for what it is weights: S (I + L L')^-1 S,
     with S' S = weight / (f + floor) and L the shared scatter.
 
     J is taken by finite differences, J' by automatic differentiation.
@@ -31,8 +31,8 @@ class GaussNewton:
         Activity from whitened coordinates of the free frames.
     at
         Where it is made linear.
-    trusted, floor
-        As in `surprise`.
+    weights, floor
+        As in `neg_log_likelihood`.
     """
 
     def __init__(
@@ -40,13 +40,13 @@ class GaussNewton:
         predict: Predict,
         at: Coordinates,
         *,
-        trusted: Trust,
+        weights: ObservationWeights,
         floor: Float[Tensor, " neuron"],
     ) -> None:
-        self._predict, self._at, self._trusted = predict, at, trusted
+        self._predict, self._at, self._weights = predict, at, weights
         with torch.no_grad():
             self._here = predict(at)
-        self._scale = trusted.scale(self._here, floor=floor)
+        self._scale = weights.scale(self._here, floor=floor)
 
     def times(self, direction: Coordinates) -> Coordinates:
         """Its product with `direction`."""
@@ -57,7 +57,7 @@ class GaussNewton:
 
     def noise(self, generator: torch.Generator) -> Coordinates:
         """J' times one draw of what noise pulls at the prediction: its covariance is J' W J."""
-        shared = self._trusted.shared
+        shared = self._weights.shared
         own = torch.randn(self._here.shape, generator=generator)
         common = torch.randn(len(own), shared.shape[1], generator=generator)
         return self._pulled(own + common @ shared.T)
@@ -69,20 +69,20 @@ class GaussNewton:
         return back
 
     def _pulled(self, scaled: Float[Tensor, "compared neuron"]) -> Coordinates:
-        return self.back(self._scale * self._trusted.less_shared(scaled))
+        return self.back(self._scale * self._weights.whiten(scaled))
 
 
 _ITERATIONS = 6
 _SEED = 0
 
 
-def greatest_curvature(
-    block: FreeBlock,
+def largest_eigenvalue(
+    block: EstimatedFrames,
     predictor: Predictor,
     behaviour: Float[Tensor, "window channel"],
     *,
     history: int,
-    trusted: Trust,
+    weights: ObservationWeights,
     floor: Float[Tensor, " neuron"],
 ) -> Float[Tensor, ""]:
     """Greatest eigenvalue of the objective's Gauss-Newton matrix, at a video drawn from the prior.
@@ -99,7 +99,7 @@ def greatest_curvature(
     matrix = GaussNewton(
         lambda coordinates: predict(block.coefficients(coordinates, past)),
         u,
-        trusted=trusted,
+        weights=weights,
         floor=floor,
     )
     direction = torch.randn(shape, generator=generator).to(prior.mean.device)

@@ -9,7 +9,7 @@ from torch import Tensor
 from rtdecode.decode.prior import VideoPrior
 
 
-class FreeBlock:
+class EstimatedFrames:
     """Video of the last `frames` frames from their innovations u and from the frames before.
 
     x = mean + basis y, where y[t] follows the prior's autoregression driven by
@@ -61,7 +61,7 @@ class FreeBlock:
 
 
 @dataclass(frozen=True, slots=True)
-class Memory:
+class SolverState:
     """State of an inversion between frames.
 
     u: innovations of the free frames, the solution so far. velocity: of the optimiser. past: cosine
@@ -73,39 +73,39 @@ class Memory:
     past: Float[Tensor, "before krow kcol"]
 
 
-def fresh_memory(block: FreeBlock, *, history: int) -> Memory:
+def initial_state(block: EstimatedFrames, *, history: int) -> SolverState:
     """Nothing seen yet: mean video."""
     u = torch.zeros_like(block.u_sd)
     past = u.new_zeros(max(block.order, history), *u.shape[1:])
-    return Memory(u, torch.zeros_like(u), past)
+    return SolverState(u, torch.zeros_like(u), past)
 
 
-def shifted(memory: Memory, block: FreeBlock, *, frames: int) -> Memory:
-    """The same state after the window moved on by `frames`; by 0, `memory` itself.
+def shifted(state: SolverState, block: EstimatedFrames, *, frames: int) -> SolverState:
+    """The same state after the window moved on by `frames`; by 0, `state` itself.
 
     The oldest free frames become past as they are. New frames start from the prior's prediction
     (innovation 0) without velocity. Those that stay keep their video and their motion exactly.
     """
     if frames == 0:
-        return memory
+        return state
     if frames > block.frames:
         return shifted(
-            shifted(memory, block, frames=block.frames), block, frames=frames - block.frames
+            shifted(state, block, frames=block.frames), block, frames=frames - block.frames
         )
-    settled = block.coefficients(memory.u, memory.past)[:frames]
-    added = memory.u.new_zeros(frames, *memory.u.shape[1:])
-    return Memory(
-        u=torch.cat([memory.u[frames:], added]),
-        velocity=torch.cat([memory.velocity[frames:], added]),
-        past=torch.cat([memory.past, settled])[frames:],
+    settled = block.coefficients(state.u, state.past)[:frames]
+    added = state.u.new_zeros(frames, *state.u.shape[1:])
+    return SolverState(
+        u=torch.cat([state.u[frames:], added]),
+        velocity=torch.cat([state.velocity[frames:], added]),
+        past=torch.cat([state.past, settled])[frames:],
     )
 
 
-def begun_from(
-    memory: Memory, block: FreeBlock, coefficients: Float[Tensor, "krow kcol"]
-) -> Memory:
+def with_newest_frame(
+    state: SolverState, block: EstimatedFrames, coefficients: Float[Tensor, "krow kcol"]
+) -> SolverState:
     """The same state with the newest frame at `coefficients`; all others keep their video."""
-    newest = block.coefficients(memory.u, memory.past)[-1]
-    u = memory.u.clone()
+    newest = block.coefficients(state.u, state.past)[-1]
+    u = state.u.clone()
     u[-1] += (coefficients - newest) / block.prior.innovation_sd
-    return replace(memory, u=u)
+    return replace(state, u=u)

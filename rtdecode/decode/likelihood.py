@@ -18,17 +18,17 @@ from rtdecode.decode.noise import Noise
 
 
 @dataclass(frozen=True, slots=True)
-class Trust:
+class ObservationWeights:
     """What each measurement of some frames counts.
 
-    weight: tau over the neuron's dispersion; 0 where there is no measurement. shared: what moves
-    many neurons at once, in units of each one's own spread. together: inverse of I + L' L, with L
+    weight: likelihood_weight over the neuron's dispersion; 0 where there is no measurement. shared: what moves
+    many neurons at once, in units of each one's own spread. capacitance_inverse: inverse of I + L' L, with L
     the shared directions of the neurons that were measured.
     """
 
     weight: Float[Tensor, "frame neuron"]
     shared: Float[Tensor, "neuron factor"]
-    together: Float[Tensor, "frame factor factor"]
+    capacitance_inverse: Float[Tensor, "frame factor factor"]
 
     def scale(
         self, predicted: Float[Tensor, "frame neuron"], *, floor: Float[Tensor, " neuron"]
@@ -36,31 +36,35 @@ class Trust:
         """1 over the spread of each measurement; what is predicted below 0 scatters as at 0."""
         return (self.weight / (predicted.clamp_min(0) + floor)).sqrt()
 
-    def less_shared(self, scaled: Float[Tensor, "frame neuron"]) -> Float[Tensor, "frame neuron"]:
+    def whiten(self, scaled: Float[Tensor, "frame neuron"]) -> Float[Tensor, "frame neuron"]:
         """Scatter in units of its spread, times the inverse of I + L L'; 0 where not measured."""
         own = scaled * (self.weight > 0)
-        along = torch.einsum("tk,tkl->tl", own @ self.shared, self.together)
+        along = torch.einsum("tk,tkl->tl", own @ self.shared, self.capacitance_inverse)
         return (own - along @ self.shared.T) * (self.weight > 0)
 
 
-def trust(
-    noise: Noise, measured: Float[Tensor, "frame neuron"], *, tau: Float[Tensor, ""], every: int
-) -> Trust:
+def observation_weights(
+    noise: Noise,
+    measured: Float[Tensor, "frame neuron"],
+    *,
+    likelihood_weight: Float[Tensor, ""],
+    every: int,
+) -> ObservationWeights:
     """What measurements count if each of them stands for `every` frames.
 
     A neuron without a measurement is left out, as if the mouse did not have it.
     """
-    weight = measured * (tau * every / noise.dispersion)
+    weight = measured * (likelihood_weight * every / noise.dispersion)
     heard = (weight > 0).to(noise.shared)
-    alike = (heard[:, None] * noise.shared.T) @ noise.shared
+    capacitance = (heard[:, None] * noise.shared.T) @ noise.shared
     identity = torch.eye(noise.shared.shape[1]).to(noise.shared)
-    return Trust(weight, noise.shared, torch.linalg.inv(identity + alike))
+    return ObservationWeights(weight, noise.shared, torch.linalg.inv(identity + capacitance))
 
 
-def surprise(
+def neg_log_likelihood(
     predicted: Float[Tensor, "frame neuron"],
     recorded: Float[Tensor, "frame neuron"],
-    trusted: Trust,
+    weights: ObservationWeights,
     *,
     floor: Float[Tensor, " neuron"],
 ) -> Float[Tensor, ""]:
@@ -71,7 +75,7 @@ def surprise(
     no gradient goes through it.
     """
     rate, heard = predicted + floor, recorded + floor
-    alone = (trusted.weight * (rate - heard * rate.log())).sum()
-    scaled = trusted.scale(predicted.detach(), floor=floor) * (recorded - predicted)
-    along = scaled @ trusted.shared
-    return alone - torch.einsum("tk,tkl,tl->", along, trusted.together, along) / 2
+    alone = (weights.weight * (rate - heard * rate.log())).sum()
+    scaled = weights.scale(predicted.detach(), floor=floor) * (recorded - predicted)
+    along = scaled @ weights.shared
+    return alone - torch.einsum("tk,tkl,tl->", along, weights.capacitance_inverse, along) / 2

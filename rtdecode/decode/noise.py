@@ -24,14 +24,14 @@ class Noise:
     """Spread of recorded about predicted activity, the twin's own mistakes included.
 
     dispersion: for each neuron, in twin units; it scatters about a prediction f with variance
-    dispersion (f + floor), besides what it shares with others. tau: by how much to divide what
+    dispersion (f + floor), besides what it shares with others. likelihood_weight: by how much to divide what
     single frames say, because the residuals of neighbouring frames are alike: 1 over their
     integrated autocorrelation, in frames. shared: L, what moves many neurons at once; scatter in
     units of each neuron's own spread has the covariance I + L L'.
     """
 
     dispersion: Float[Tensor, " neuron"]
-    tau: Float[Tensor, ""]
+    likelihood_weight: Float[Tensor, ""]
     shared: Float[Tensor, "neuron factor"]
 
     @property
@@ -41,21 +41,23 @@ class Noise:
 
     def of(self, neurons: Tensor) -> "Noise":
         """That of the neurons with the numbers `neurons`, in this order."""
-        return Noise(self.dispersion[neurons], self.tau, self.shared[neurons])
+        return Noise(self.dispersion[neurons], self.likelihood_weight, self.shared[neurons])
 
     def to(self, device: torch.device | None) -> "Noise":
         """The same noise on `device`."""
-        return Noise(self.dispersion.to(device), self.tau.to(device), self.shared.to(device))
+        return Noise(
+            self.dispersion.to(device), self.likelihood_weight.to(device), self.shared.to(device)
+        )
 
 
-def unshared(dispersion: Float[Tensor, " neuron"], tau: Float[Tensor, ""]) -> Noise:
+def unshared(dispersion: Float[Tensor, " neuron"], likelihood_weight: Float[Tensor, ""]) -> Noise:
     """Noise of neurons that share nothing."""
-    return Noise(dispersion, tau, dispersion.new_zeros(len(dispersion), 0))
+    return Noise(dispersion, likelihood_weight, dispersion.new_zeros(len(dispersion), 0))
 
 
-def even_noise(neurons: int, *, tau: float = 0.2) -> Noise:
+def even_noise(neurons: int, *, likelihood_weight: float = 0.2) -> Noise:
     """Noise of a mouse of which nothing is known: all neurons are alike, and share nothing."""
-    return unshared(torch.ones(neurons), torch.tensor(tau))
+    return unshared(torch.ones(neurons), torch.tensor(likelihood_weight))
 
 
 def save_noise(noise: Noise, folder: Path) -> None:
@@ -83,7 +85,7 @@ def load_noise(folder: Path, *, neurons: int, device: torch.device | None = None
         raise UnreadableFileError(
             what="noise of the twin",
             path=path,
-            expected="dispersion, tau and shared",
+            expected="dispersion, likelihood_weight and shared",
             got=str(error),
         ) from error
     if {len(noise.dispersion), len(noise.shared)} != {neurons}:

@@ -13,7 +13,7 @@ F32 = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
-class Contents:
+class WindowContents:
     """Copy-free view of a window, oldest frame first.
 
     recorded: (frame, neuron) twin units. measured: (frame, neuron) 1 where there is a
@@ -25,7 +25,7 @@ class Contents:
     behaviour: F32
 
 
-class Window:
+class ObservationWindow:
     """Ring of the last `frames` frames of the grid.
 
     A frame whose number was jumped over counts as missing: nothing is measured in it, and
@@ -81,10 +81,10 @@ class Window:
             moved += missing + 1
         return moved
 
-    def contents(self) -> Contents:
+    def contents(self) -> WindowContents:
         """All frames of the window, oldest first; valid until the next `absorb`."""
         rows = slice(self._at, self._at + self._frames)
-        return Contents(self._recorded[rows], self._measured[rows], self._behaviour[rows])
+        return WindowContents(self._recorded[rows], self._measured[rows], self._behaviour[rows])
 
     def source_of(self, frame: int) -> Responses | None:
         """Responses of `frame`; None if they are missing, or outside the window."""

@@ -20,8 +20,8 @@ from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
 from rtdecode.decode.gauss_newton import GaussNewton
-from rtdecode.decode.horizon import FreeBlock, fresh_memory
-from rtdecode.decode.likelihood import trust
+from rtdecode.decode.horizon import EstimatedFrames, initial_state
+from rtdecode.decode.likelihood import observation_weights
 from rtdecode.decode.noise import Noise
 from rtdecode.decode.predictor import predictor
 from rtdecode.decode.prior import VideoPrior
@@ -63,7 +63,7 @@ def posterior_sd(
         From the posterior; the standard deviation has a relative error of 1 / sqrt(2 draws).
     """
     generator = torch.Generator().manual_seed(_SEED)
-    block = FreeBlock(prior, frames=window_frames)
+    block = EstimatedFrames(prior, frames=window_frames)
     squares = torch.zeros(window_frames, *prior.mean.shape)
     each = -(-draws // _SOLVED_AT)
     for _ in range(_SOLVED_AT):
@@ -121,9 +121,9 @@ class _Local:
     """The posterior where the prediction is made linear at one video drawn from the prior."""
 
     def __init__(
-        self, twin: Twin, block: FreeBlock, noise: Noise, generator: torch.Generator
+        self, twin: Twin, block: EstimatedFrames, noise: Noise, generator: torch.Generator
     ) -> None:
-        self._block, self._start = block, fresh_memory(block, history=0)
+        self._block, self._start = block, initial_state(block, history=0)
         asked = predictor(twin, block.basis, history=0, free=block.frames)
         behaviour = torch.tensor(twin.spec.behaviour_mean).expand(block.frames, -1)
         predict = asked.given(self._start.past[:0], behaviour)
@@ -132,7 +132,9 @@ class _Local:
         self._matrix = GaussNewton(
             lambda white: predict(self._coefficients(white)),
             at,
-            trusted=trust(noise, everywhere, tau=noise.tau, every=asked.every),
+            weights=observation_weights(
+                noise, everywhere, likelihood_weight=noise.likelihood_weight, every=asked.every
+            ),
             floor=noise.floor,
         )
 

@@ -185,16 +185,16 @@ def load_prior(folder: Path, *, device: torch.device | None = None) -> VideoPrio
         ) from error
 
 
-FINE_SHARE = 0.5
+FINE_GAIN = 0.5
 """Of the amplitude of what is fine."""
 EDGE_CYCLES_PER_PX = 0.12
-"""Where fine begins: half-way between all and `FINE_SHARE`."""
+"""Where fine begins: half-way between all and `FINE_GAIN`."""
 _STEEPNESS = 8
 
 
-def shown_share(prior: VideoPrior) -> Float[Tensor, "krow kcol"]:
+def spectral_shrinkage(prior: VideoPrior) -> Float[Tensor, "krow kcol"]:
     """Share of the amplitude of each of the prior's coefficients; 1 for a uniform frame."""
     (kept_rows, kept_cols), (rows_px, cols_px) = prior.power.shape, prior.mean.shape
     frequency = cosine_frequency(kept_rows, kept_cols, rows_px=rows_px, cols_px=cols_px)
     coarse = 1 / (1 + (frequency / EDGE_CYCLES_PER_PX) ** _STEEPNESS)
-    return (FINE_SHARE + (1 - FINE_SHARE) * coarse).to(prior.mean)
+    return (FINE_GAIN + (1 - FINE_GAIN) * coarse).to(prior.mean)

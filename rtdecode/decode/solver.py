@@ -8,9 +8,15 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
-from rtdecode.decode.gauss_newton import greatest_curvature
-from rtdecode.decode.horizon import FreeBlock, Memory, begun_from, fresh_memory, shifted
-from rtdecode.decode.likelihood import Trust, surprise, trust
+from rtdecode.decode.gauss_newton import largest_eigenvalue
+from rtdecode.decode.horizon import (
+    EstimatedFrames,
+    SolverState,
+    initial_state,
+    shifted,
+    with_newest_frame,
+)
+from rtdecode.decode.likelihood import ObservationWeights, neg_log_likelihood, observation_weights
 from rtdecode.decode.noise import Noise
 from rtdecode.decode.predictor import Predict, predictor
 from rtdecode.decode.prior import VideoPrior
@@ -22,23 +28,23 @@ _BLACK, _WHITE = 0.0, 255.0
 
 
 @dataclass(frozen=True, slots=True)
-class Observed:
+class ObservedFrames:
     """What is known of the free frames whose activity is compared, oldest first.
 
     It stands until the window moves on.
     """
 
     recorded: Float[Tensor, "compared neuron"]
-    trusted: Trust
+    weights: ObservationWeights
     predict: Predict
 
 
-class Inverter:
+class Solver:
     """Finds the video whose predicted activity explains the recorded one, under the prior.
 
     Only the newest `free_frames` of the window change; older ones have long been given out and
     serve as history of the twin's filters. Each step is a gradient step with Nesterov's momentum
-    on the surprise at what is recorded + |u / u_sd|^2 / 2. The step size is 1 over the greatest
+    on the neg_log_likelihood at what is recorded + |u / u_sd|^2 / 2. The step size is 1 over the greatest
     curvature, which is measured on a video drawn from the prior when the inverter is made: nothing
     is tuned by hand. It is the same in the first free frame, where the prior binds u less and
     longer steps would be stable: few steps a frame that are this small keep the past from being
@@ -56,25 +62,29 @@ class Inverter:
         *,
         window_frames: int,
         free_frames: int,
-        tau: float | None = None,
+        likelihood_weight: float | None = None,
         share: Float[Tensor, "krow kcol"] | None = None,
     ) -> None:
         self._noise = noise
-        self._block = FreeBlock(prior, frames=free_frames)
-        self._tau = noise.tau if tau is None else torch.full_like(noise.tau, tau)
+        self._block = EstimatedFrames(prior, frames=free_frames)
+        self._likelihood_weight = (
+            noise.likelihood_weight
+            if likelihood_weight is None
+            else torch.full_like(noise.likelihood_weight, likelihood_weight)
+        )
         self._history = window_frames - free_frames
         self._predictor = predictor(twin, prior.basis, history=self._history, free=free_frames)
         self._objective = prior.mean.new_zeros(())
         self._moved = 0
         self._share = torch.ones_like(prior.power) if share is None else share
-        self.forget()
+        self.reset()
         mean = torch.tensor(twin.spec.behaviour_mean, device=prior.mean.device)
-        self._rate = 1 / greatest_curvature(
+        self._rate = 1 / largest_eigenvalue(
             self._block,
             self._predictor,
             mean.expand(window_frames, -1),
             history=self._history,
-            trusted=self._trusted(torch.ones(1, twin.spec.neurons, device=prior.mean.device)),
+            weights=self._weights(torch.ones(1, twin.spec.neurons, device=prior.mean.device)),
             floor=noise.floor,
         )
 
@@ -83,42 +93,42 @@ class Inverter:
         recorded: Float[Tensor, "free neuron"],
         measured: Float[Tensor, "free neuron"],
         behaviour: Float[Tensor, "window channel"],
-    ) -> Observed:
+    ) -> ObservedFrames:
         """Those of the free frames that are compared, with their weights."""
         every = self._predictor.every
         compared = slice((len(recorded) - 1) % every, None, every)
         predict = self._predictor.given(self._old, behaviour, moved=self._moved)
         self._moved = 0
-        return Observed(recorded[compared], self._trusted(measured[compared]), predict)
+        return ObservedFrames(recorded[compared], self._weights(measured[compared]), predict)
 
-    def forget(self) -> None:
+    def reset(self) -> None:
         """Begin again, with nothing seen yet."""
-        self._memory = fresh_memory(self._block, history=self._history)
+        self._state = initial_state(self._block, history=self._history)
         self._moved = self._history
 
     def advance(self, frames: int) -> None:
         """Move the window on by `frames`."""
-        self._memory = shifted(self._memory, self._block, frames=frames)
+        self._state = shifted(self._state, self._block, frames=frames)
         self._moved += frames
 
-    def begin_newest(self, coefficients: Float[Tensor, "krow kcol"]) -> None:
+    def initialise_newest(self, coefficients: Float[Tensor, "krow kcol"]) -> None:
         """Let the newest frame start from `coefficients` instead of the prior's prediction."""
-        self._memory = begun_from(self._memory, self._block, coefficients)
+        self._state = with_newest_frame(self._state, self._block, coefficients)
 
-    def improve(self, observed: Observed) -> None:
+    def improve(self, observed: ObservedFrames) -> None:
         """One step; its cost is one pass forward and one backward through the twin."""
-        memory = self._memory
-        ahead = (memory.u + _MOMENTUM * memory.velocity).requires_grad_()
-        loss = surprise(
-            observed.predict(self._block.coefficients(ahead, memory.past)),
+        state = self._state
+        ahead = (state.u + _MOMENTUM * state.velocity).requires_grad_()
+        loss = neg_log_likelihood(
+            observed.predict(self._block.coefficients(ahead, state.past)),
             observed.recorded,
-            observed.trusted,
+            observed.weights,
             floor=self._noise.floor,
         )
         objective = loss + (ahead / self._block.u_sd).square().sum() / 2
         (gradient,) = torch.autograd.grad(objective, ahead)
-        velocity = _MOMENTUM * memory.velocity - self._rate * gradient
-        self._memory = Memory(memory.u + velocity, velocity, memory.past)
+        velocity = _MOMENTUM * state.velocity - self._rate * gradient
+        self._state = SolverState(state.u + velocity, velocity, state.past)
         self._objective = objective.detach()
 
     @torch.no_grad()
@@ -127,15 +137,20 @@ class Inverter:
 
         Here, after the last step, the host waits for the device.
         """
-        memory = self._memory
-        known = torch.cat([memory.past, self._block.coefficients(memory.u, memory.past)])
+        state = self._state
+        known = torch.cat([state.past, self._block.coefficients(state.u, state.past)])
         video = self._block.basis.video(self._share * known[-back - 1 :]).clamp(_BLACK, _WHITE)
         return video.cpu().numpy(), float(self._objective)
 
     @property
     def _old(self) -> Float[Tensor, "history krow kcol"]:
-        past = self._memory.past
+        past = self._state.past
         return past[len(past) - self._history :]
 
-    def _trusted(self, measured: Tensor) -> Trust:
-        return trust(self._noise, measured, tau=self._tau, every=self._predictor.every)
+    def _weights(self, measured: Tensor) -> ObservationWeights:
+        return observation_weights(
+            self._noise,
+            measured,
+            likelihood_weight=self._likelihood_weight,
+            every=self._predictor.every,
+        )

@@ -1,4 +1,4 @@
-"""Makes the demo mouse that ships with the project: its twin, masks, calibration and scoring mask.
+"""Makes the demo mouse that ships with the project: its twin, rois, calibration and scoring mask.
 
 The simulated rig watches clips of the train split; its scans go through the calcium chain of the
 live system, faster than real time; the twin is trained on what comes out. Trials of the tier
@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from acquisition_bridge.sources.simulated.microscope import SimulatedMicroscope
 from rtdecode.calcium import CalciumChain
 from rtdecode.calcium.calibration import Calibration
-from rtdecode.calcium.rois import Masks, masks_from_lists
+from rtdecode.calcium.rois import Rois, rois_from_lists
 from rtdecode.datasets.sensorium import SensoriumFolder, SessionWriter
-from rtdecode.datasets.video_session import TRAIN, VALIDATION, Stretch
+from rtdecode.datasets.video_session import TRAIN, VALIDATION, Segment
 from rtdecode.demo.recording import Recording
 from rtdecode.offline.screen_mask_fit import TRAINED_FROM, fit_transparency, save_mask
 from rtdecode.runtime.config_file import read_config
@@ -75,7 +75,7 @@ def record_demo_session(
     *,
     clock: Clock,
     report: Callable[[int, int], None],
-) -> tuple[Masks, Calibration]:
+) -> tuple[Rois, Calibration]:
     """Record a session of the simulated mouse into `folder`, in the Sensorium layout.
 
     Parameters
@@ -91,10 +91,10 @@ def record_demo_session(
     report
         Told the number of trials done and of all trials.
     """
-    masks = masks_from_lists(
+    rois = rois_from_lists(
         (source.rows_px, source.cols_px), SimulatedMicroscope(source, plan.seed).footprints()
     )
-    calibration = _calibration(source, calcium, masks, plan, clock=clock)
+    calibration = _calibration(source, calcium, rois, plan, clock=clock)
     writer = SessionWriter(folder)
     tiers = [TRAIN] * plan.train + [VALIDATION] * plan.validation + [TEST] * plan.test
     done = 0
@@ -102,14 +102,14 @@ def record_demo_session(
         (Split.TRAIN, 3 * plan.seed + 1, plan.train + plan.validation),
         (Split.SHOW, 3 * plan.seed + 2, plan.test),
     ):
-        chain_ = _chain(calcium, masks, calibration, source, clock)
+        chain_ = _chain(calcium, rois, calibration, source, clock)
         recording = Recording(chain_, BehaviourJoin(_NEUTRAL), frames=plan.trial_frames)
         trials = _trials(recording, source, split, run_seed, seconds=count * plan.trial_s)
         for trial in islice(trials, count):
             writer.add(trial, tier=tiers[done])
             done += 1
             report(done, len(tiers))
-    return masks, calibration
+    return rois, calibration
 
 
 def demo_sections(config: Path, *, neurons: int | None) -> tuple[SimulatedSource, CalciumConfig]:
@@ -146,7 +146,7 @@ def make_demo_mouse(
 
     `report` is told what is being done, how much of it is done, and of how much.
     """
-    masks, calibration = record_demo_session(
+    rois, calibration = record_demo_session(
         session,
         source,
         calcium,
@@ -155,7 +155,7 @@ def make_demo_mouse(
         report=lambda done, total: report("recording", done, total),
     )
     out.mkdir(parents=True, exist_ok=True)
-    masks.save(out / MASKS_FILE)
+    rois.save(out / MASKS_FILE)
     calibration.save(out / CALIBRATION_FILE)
     data = SensoriumFolder(session)
     outcome = fit_compact(
@@ -178,13 +178,13 @@ def make_demo_mouse(
 
 
 def _calibration(
-    source: SimulatedSource, calcium: CalciumConfig, masks: Masks, plan: DemoPlan, *, clock: Clock
+    source: SimulatedSource, calcium: CalciumConfig, rois: Rois, plan: DemoPlan, *, clock: Clock
 ) -> Calibration:
     """From a short run of its own, with clips of the train split on the screen."""
     own = calcium.model_copy(update={"calibration_s": plan.calibration_s})
     chain_ = CalciumChain(
         own,
-        masks=masks,
+        rois=rois,
         scan_rate_hz=source.scan_rate_hz,
         reference=None,
         calibration=None,
@@ -200,14 +200,14 @@ def _calibration(
 
 def _chain(
     calcium: CalciumConfig,
-    masks: Masks,
+    rois: Rois,
     calibration: Calibration,
     source: SimulatedSource,
     clock: Clock,
 ) -> CalciumChain:
     return CalciumChain(
         calcium,
-        masks=masks,
+        rois=rois,
         scan_rate_hz=source.scan_rate_hz,
         reference=None,
         calibration=calibration,
@@ -217,7 +217,7 @@ def _chain(
 
 def _trials(
     recording: Recording, source: SimulatedSource, split: Split, run_seed: int, *, seconds: float
-) -> Iterator[Stretch]:
+) -> Iterator[Segment]:
     """Trials of a mouse that watches clip after clip for `seconds` and a little longer."""
     rng = np.random.default_rng([run_seed, 5])
     start_ns = _GRID.start_ns(_FIRST_FRAME) - int(rng.integers(_HALF_FRAME_NS, 5 * _HALF_FRAME_NS))
@@ -248,7 +248,7 @@ def _seen(
     *,
     frame: int,
     phase_ns: int,
-) -> Iterator[Stretch]:
+) -> Iterator[Segment]:
     """Show one frame, and record what is measured until the next flip may come at the earliest."""
     recording.show(frame, luminance)
     rig.see(luminance, _GRID.start_ns(frame) + phase_ns)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtdecode.calcium import CalciumChain
-from rtdecode.datasets.video_session import Stretch
+from rtdecode.datasets.video_session import Segment
 from rtdecode.schema.messages import Behaviour, Received, Responses, Scan, Stamped, WindowFrame
 from rtdecode.streams.behaviour_join import BehaviourJoin
 
@@ -44,7 +44,7 @@ class Recording:
         """Tell what is on the screen in the middle of `frame` of the grid."""
         self._shown.append((frame, luminance))
 
-    def hear(self, bodies: Iterable[Scan | Behaviour]) -> Iterator[Stretch]:
+    def hear(self, bodies: Iterable[Scan | Behaviour]) -> Iterator[Segment]:
         """Take measurements in order; gives each trial that they complete."""
         for body in bodies:
             for window_frame in self._window_frames(body):
@@ -60,7 +60,7 @@ class Recording:
             if isinstance(out, Responses):
                 yield from self._behaviour.step([out])
 
-    def _add(self, now: WindowFrame) -> Iterator[Stretch]:
+    def _add(self, now: WindowFrame) -> Iterator[Segment]:
         luminance = self._luminance(now.responses.frame)
         if luminance is None or not now.responses.valid.any():
             return
@@ -69,7 +69,7 @@ class Recording:
         self._trial.behaviour.append(now.behaviour)
         if len(self._trial.video) == self._frames:
             done, self._trial = self._trial, _Trial()
-            yield Stretch(
+            yield Segment(
                 video=np.stack(done.video).astype(np.float32),
                 responses=np.stack(done.responses),
                 behaviour=np.stack(done.behaviour),

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from rtdecode.schema.frame_grid import FrameGrid
-from rtdecode.schema.messages import Reconstruction, ShownFrame, Stamped
+from rtdecode.schema.messages import DisplayedFrame, Reconstruction, Stamped
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,7 +12,7 @@ class TruthFrame:
     """What was on the screen in the middle of one frame of the grid."""
 
     frame: int
-    shown: ShownFrame
+    shown: DisplayedFrame
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class Pair:
     """A reconstruction and what was really on the screen in that frame."""
 
     frame: int
-    shown: ShownFrame
+    shown: DisplayedFrame
     reconstruction: Reconstruction
 
 
@@ -38,10 +38,10 @@ class TruthOnGrid:
 
     def __init__(self, grid: FrameGrid) -> None:
         self._grid = grid
-        self._on_screen: ShownFrame | None = None
+        self._on_screen: DisplayedFrame | None = None
         self._stream = ("", -1)
 
-    def take(self, message: Stamped, shown: ShownFrame) -> Iterator[TruthFrame]:
+    def take(self, message: Stamped, shown: DisplayedFrame) -> Iterator[TruthFrame]:
         """Frames whose middle lay between the flip before `shown` and its own."""
         before, self._on_screen = self._on_screen, shown
         whole = self._stream == (message.source, message.seq - 1)
@@ -49,7 +49,7 @@ class TruthOnGrid:
         if before is not None and whole:
             yield from self._frames_of(before, until_ns=shown.t_flip_ns)
 
-    def _frames_of(self, shown: ShownFrame, *, until_ns: int) -> Iterator[TruthFrame]:
+    def _frames_of(self, shown: DisplayedFrame, *, until_ns: int) -> Iterator[TruthFrame]:
         frame = self._grid.frame_at(shown.t_flip_ns)
         if self._grid.middle_ns(frame) < shown.t_flip_ns:
             frame += 1
@@ -72,20 +72,20 @@ class Pairing:
     def __init__(self, grid: FrameGrid, *, hold_frames: int) -> None:
         self._truth = TruthOnGrid(grid)
         self._hold_frames = hold_frames
-        self._shown: dict[int, ShownFrame] = {}
+        self._shown: dict[int, DisplayedFrame] = {}
         self._decoded: dict[int, Reconstruction] = {}
         self.unmatched = 0
         """Reconstructions whose truth never came."""
 
     def take(self, message: Stamped) -> list[Pair]:
         """Pairs that this message completes, in the order of their frames."""
-        if isinstance(message.body, ShownFrame):
+        if isinstance(message.body, DisplayedFrame):
             return self._take_shown(message, message.body)
         if isinstance(message.body, Reconstruction):
             return self._take_decoded(message.body)
         return []
 
-    def _take_shown(self, message: Stamped, shown: ShownFrame) -> list[Pair]:
+    def _take_shown(self, message: Stamped, shown: DisplayedFrame) -> list[Pair]:
         pairs = []
         for truth in self._truth.take(message, shown):
             decoded = self._decoded.pop(truth.frame, None)
@@ -104,7 +104,7 @@ class Pairing:
         self.unmatched += self._bound(self._decoded)
         return []
 
-    def _bound(self, waiting: dict[int, ShownFrame] | dict[int, Reconstruction]) -> int:
+    def _bound(self, waiting: dict[int, DisplayedFrame] | dict[int, Reconstruction]) -> int:
         if len(waiting) <= self._hold_frames:
             return 0
         waiting.pop(next(iter(waiting)))

@@ -14,7 +14,7 @@ from rtdecode.evaluate.running import FrameScorer, LastSeconds, Showings, Sums
 from rtdecode.schema.config.session import EvaluateConfig
 from rtdecode.schema.errors import ShapeError
 from rtdecode.schema.frame_grid import FrameGrid
-from rtdecode.schema.messages import Received, Reconstruction, Score, ShownFrame
+from rtdecode.schema.messages import DisplayedFrame, Received, Reconstruction, Score
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ class OnlineScore:
     Parameters
     ----------
     config
-        Window, period and warm-up.
+        ObservationWindow, period and warm-up.
     mask
         (row, col) bool; where the animal's neurons see.
     frame_rate_hz
@@ -115,15 +115,15 @@ class OnlineScore:
     def _take(self, item: Received) -> list[Score]:
         body = item.message.body
         self._output.count(item)
-        if isinstance(body, Reconstruction | ShownFrame):
+        if isinstance(body, Reconstruction | DisplayedFrame):
             self._check(body)
         if isinstance(body, Reconstruction):
             self._latencies.add(stage_latencies_ms(body))
-        if isinstance(body, ShownFrame):
+        if isinstance(body, DisplayedFrame):
             self._leaks.watch(body)
         return [score for pair in self._pairing.take(item.message) for score in self._pair(pair)]
 
-    def _check(self, body: Reconstruction | ShownFrame) -> None:
+    def _check(self, body: Reconstruction | DisplayedFrame) -> None:
         if body.luminance.shape != self._mask_shape:
             expected = f"the mask's shape {self._mask_shape}"
             raise ShapeError(body.kind, expected=expected, got=body.luminance)
@@ -173,7 +173,7 @@ class _LeakWatch:
         self._looked: defaultdict[str, list[bool]] = defaultdict(list)
         self.clips: list[str] = []
 
-    def watch(self, shown: ShownFrame) -> None:
+    def watch(self, shown: DisplayedFrame) -> None:
         looked = self._looked[shown.clip]
         if shown.index % HASHED_EVERY_FRAMES or len(looked) >= _LOOKS or shown.clip in self.clips:
             return

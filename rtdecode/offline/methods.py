@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from rtdecode.decode.decoder import Decoder
 from rtdecode.decode.noise import Noise
-from rtdecode.decode.prior import VideoPrior, shown_share
-from rtdecode.decode.solver import Inverter
+from rtdecode.decode.prior import VideoPrior, spectral_shrinkage
+from rtdecode.decode.solver import Solver
 from rtdecode.offline.reference import passes_per_frame, reference_video
 from rtdecode.offline.ridge import Ridge
 from rtdecode.offline.trial import Trial
@@ -56,17 +56,17 @@ class FittedTwin:
     noise: Noise
 
     def inverter(
-        self, *, window_frames: int, free_frames: int, tau: float | None = None
-    ) -> Inverter:
+        self, *, window_frames: int, free_frames: int, likelihood_weight: float | None = None
+    ) -> Solver:
         """Of a window; what it gives out of fine patterns is what the live decoder does."""
-        return Inverter(
+        return Solver(
             self.twin,
             self.prior,
             self.noise,
             window_frames=window_frames,
             free_frames=free_frames,
-            tau=tau,
-            share=shown_share(self.prior),
+            likelihood_weight=likelihood_weight,
+            share=spectral_shrinkage(self.prior),
         )
 
 
@@ -143,7 +143,7 @@ class Offline:
 
     twins: Sequence[FittedTwin]
     iterations: int
-    tau: float | None = None
+    likelihood_weight: float | None = None
     lag_frames: int | None = None
 
     @property
@@ -158,7 +158,9 @@ class Offline:
 
     def _inverted(self, fitted: FittedTwin, trial: Trial) -> F32:
         frames = len(trial.responses)
-        inverter = fitted.inverter(window_frames=frames, free_frames=frames, tau=self.tau)
+        inverter = fitted.inverter(
+            window_frames=frames, free_frames=frames, likelihood_weight=self.likelihood_weight
+        )
         observed = inverter.observed(
             torch.from_numpy(trial.responses),
             torch.from_numpy(trial.valid.astype(np.float32)),

@@ -15,9 +15,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 from scipy.linalg import cho_factor, cho_solve
 
-from rtdecode.datasets.video_session import TRAIN, VALIDATION, Stretch, VideoSession, stretches
+from rtdecode.datasets.video_session import TRAIN, VALIDATION, Segment, VideoSession, segments
 from rtdecode.evaluate.metrics import FIRST_SCORED_FRAME, pearson_r
-from rtdecode.runtime.atomic_file import written_whole
+from rtdecode.runtime.atomic_file import written_atomically
 from rtdecode.schema.errors import MissingFileError, UnreadableFileError
 
 F32 = NDArray[np.float32]
@@ -80,7 +80,7 @@ class Ridge:
         """Write into `folder`, made if it is not there; a kill leaves no half of a file."""
         arrays = {name: np.ascontiguousarray(getattr(self, name)) for name in _ARRAYS}
         metadata = {"lag_frames": str(self.lag_frames), "penalty": str(self.penalty)}
-        with written_whole(folder / FILE) as unfinished:
+        with written_atomically(folder / FILE) as unfinished:
             save_file(arrays, unfinished, metadata=metadata)
 
     @classmethod
@@ -171,10 +171,10 @@ def _features(responses: F32, mean: F32, projection: F32, lag_frames: int) -> F3
 def _projection(data: VideoSession) -> tuple[F32, F32]:
     """Mean activity, and scaling of each neuron; main components where neurons are many."""
     total, square, measured = (np.zeros(data.neurons) for _ in range(3))
-    for stretch in stretches(data, TRAIN):
-        total += np.nansum(stretch.responses, 0, dtype=np.float64)
-        square += np.nansum(np.square(stretch.responses, dtype=np.float64), 0)
-        measured += stretch.measured.sum(0)
+    for segment in segments(data, TRAIN):
+        total += np.nansum(segment.responses, 0, dtype=np.float64)
+        square += np.nansum(np.square(segment.responses, dtype=np.float64), 0)
+        measured += segment.measured.sum(0)
     measured = np.maximum(measured, 1)
     mean = total / measured
     sd = np.sqrt(np.maximum(square / measured - mean**2, 1e-12))
@@ -189,8 +189,8 @@ def _main_components(
     data: VideoSession, mean: NDArray[np.float64], scale: NDArray[np.float64], count: int
 ) -> F32:
     covariance = np.zeros((data.neurons, data.neurons), np.float32)
-    for stretch in stretches(data, TRAIN):
-        scaled = np.nan_to_num((stretch.responses - mean) * scale).astype(np.float32)[::_BIN_FRAMES]
+    for segment in segments(data, TRAIN):
+        scaled = np.nan_to_num((segment.responses - mean) * scale).astype(np.float32)[::_BIN_FRAMES]
         covariance += scaled.T @ scaled
     _, vectors = np.linalg.eigh(covariance)
     return np.asarray(scale[:, None] * vectors[:, -count:], np.float32)
@@ -202,19 +202,19 @@ def _sums(
     size = len(delay_bins(lag_frames)) * projection.shape[1]
     gram = np.zeros((size, size), np.float32)
     cross = np.zeros((size, mean_frame.size), np.float32)
-    for stretch in stretches(data, TRAIN):
-        features = _features(stretch.responses, mean_activity, projection, lag_frames)
+    for segment in segments(data, TRAIN):
+        features = _features(segment.responses, mean_activity, projection, lag_frames)
         kept = np.s_[_EVERY_FRAME * _FEWEST_BINS : len(features) - lag_frames : _EVERY_FRAME]
-        frames = (stretch.video - mean_frame).reshape(len(features), -1)
+        frames = (segment.video - mean_frame).reshape(len(features), -1)
         gram += features[kept].T @ features[kept]
         cross += features[kept].T @ frames[kept]
     return gram, cross
 
 
 def _validation_r(ridge: Ridge, data: VideoSession) -> float:
-    return float(np.mean([_trial_r(ridge, cut) for cut in stretches(data, VALIDATION)]))
+    return float(np.mean([_trial_r(ridge, cut) for cut in segments(data, VALIDATION)]))
 
 
-def _trial_r(ridge: Ridge, cut: Stretch) -> float:
+def _trial_r(ridge: Ridge, cut: Segment) -> float:
     scored = np.s_[FIRST_SCORED_FRAME : len(cut.video) - ridge.lag_frames]
     return pearson_r(cut.video[scored], ridge.video(cut.responses)[scored])

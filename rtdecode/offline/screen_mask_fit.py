@@ -87,8 +87,8 @@ def _gradient(twin: Twin, data: Clips, alpha: F32, rng: np.random.Generator) -> 
     frames = twin.spec.history_frames + _FRAMES
     first, second = rng.choice(len(trials), 2, replace=len(trials) < 2)  # noqa: PLR2004
     start = int(rng.integers(0, min(map(data.frames, trials)) - frames + 1))
-    own = data.stretch(trials[first], first=start, frames=frames)
-    foreign = torch.from_numpy(data.stretch(trials[second], first=start, frames=frames).video)
+    own = data.segment(trials[first], first=start, frames=frames)
+    foreign = torch.from_numpy(data.segment(trials[second], first=start, frames=frames).video)
     mask = torch.from_numpy(alpha).expand(frames, -1, -1).clone().requires_grad_(True)
     shown = torch.lerp(foreign, torch.from_numpy(own.video), mask.clamp(0, 1))
     recorded = torch.from_numpy(own.responses[-_FRAMES:])

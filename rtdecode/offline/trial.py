@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from rtdecode.datasets.causal_input import StrictInput
+from rtdecode.datasets.causal_input import CausalInput
 from rtdecode.datasets.video_session import VideoSession
 from rtdecode.twins.twin import Twin
 
@@ -51,10 +51,10 @@ def causality_of(data: VideoSession, kind: Input) -> str:
 def trials_of(
     data: VideoSession, tier: str, kind: Input, *, twin: Twin | None = None
 ) -> Iterator[Trial]:
-    """Trials of a tier, one in memory at a time; `twin` is what predicts for Input.PREDICTED."""
-    strict = StrictInput(data) if kind is Input.TRACES else None
+    """Trials of a tier, one in state at a time; `twin` is what predicts for Input.PREDICTED."""
+    strict = CausalInput(data) if kind is Input.TRACES else None
     for number in data.trials(tier):
-        cut = data.stretch(number)
+        cut = data.segment(number)
         activity = np.where(cut.measured, cut.responses, np.float32(0))
         trial = Trial(number, activity, cut.measured, cut.behaviour, cut.video)
         if strict is not None:

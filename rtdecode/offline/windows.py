@@ -5,13 +5,13 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import torch
 
-from rtdecode.decode.solver import Inverter
+from rtdecode.decode.solver import Solver
 from rtdecode.offline.methods import FittedTwin
 from rtdecode.offline.trial import Trial
 from rtdecode.schema.config.decode import DecodeConfig
 
 
-def moved_on(inverter: Inverter) -> None:
+def moved_on(inverter: Solver) -> None:
     """What the live decoder does between the windows of two frames."""
     inverter.advance(1)
 
@@ -21,15 +21,17 @@ def inverted_windows(
     config: DecodeConfig,
     trial: Trial,
     *,
-    begin: Callable[[Inverter], None] = moved_on,
-) -> Iterator[tuple[int, Inverter]]:
+    begin: Callable[[Solver], None] = moved_on,
+) -> Iterator[tuple[int, Solver]]:
     """Number of each frame of `trial`, and the inverter with the window that ends there improved.
 
     `begin` makes the inverter ready for the next window. Before the first frame the window holds
     nothing that was measured, as it does live.
     """
     window, free = config.window_frames, config.free_frames_used
-    inverter = fitted.inverter(window_frames=window, free_frames=free, tau=config.tau)
+    inverter = fitted.inverter(
+        window_frames=window, free_frames=free, likelihood_weight=config.likelihood_weight
+    )
     before = ((window - 1, 0), (0, 0))
     responses, valid = np.pad(trial.responses, before), np.pad(trial.valid, before)
     behaviour = np.pad(trial.behaviour, before, mode="edge")

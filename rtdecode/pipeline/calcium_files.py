@@ -11,7 +11,7 @@ REFUSED_PICTURE = "refused.png"
 
 
 class CalciumKeeper:
-    """Writes masks and calibration into a session as soon as the chain knows them.
+    """Writes rois and calibration into a session as soon as the chain knows them.
 
     A decoder that is killed later leaves them, and what it has decoded can be done again.
     """

@@ -1,4 +1,4 @@
-"""The calcium chain of a run: with masks from files, found in its first scans, or without any."""
+"""The calcium chain of a run: with rois from files, found in its first scans, or without any."""
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
@@ -7,12 +7,12 @@ from typing import Protocol
 
 from rtdecode.calcium import CalciumChain
 from rtdecode.calcium.calibration import Calibration
-from rtdecode.calcium.detect import detected_masks
+from rtdecode.calcium.detect import detected_rois
 from rtdecode.calcium.plane_join import PlaneJoin
 from rtdecode.calcium.register import mean_of_aligned
 from rtdecode.calcium.roi_chain import RoiChain
-from rtdecode.calcium.roi_files import read_masks
-from rtdecode.calcium.rois import Masks
+from rtdecode.calcium.roi_files import read_rois
+from rtdecode.calcium.rois import Rois
 from rtdecode.pipeline.calcium_warm_up import warm_up_calcium
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.config.acquisition import LslRoisSource
@@ -26,7 +26,7 @@ Out = Fluorescence | Responses | Health
 
 
 class CalciumStage(Protocol):
-    """A calcium chain, however it comes by its masks."""
+    """A calcium chain, however it comes by its rois."""
 
     @property
     def neurons(self) -> int | None:
@@ -43,15 +43,15 @@ class CalciumStage(Protocol):
         ...
 
     def save(self, folder: Path) -> None:
-        """Write masks and calibration into a session, where they are known."""
+        """Write rois and calibration into a session, where they are known."""
         ...
 
 
 def calcium_stage(config: RunConfig, *, clock: Clock) -> CalciumStage:
     """The chain that the run asks for, its loops compiled.
 
-    Raises MasksMissingError where the config names neither masks nor a detector, and whatever is
-    wrong with the files of masks and calibration.
+    Raises MasksMissingError where the config names neither rois nor a detector, and whatever is
+    wrong with the files of rois and calibration.
     """
     warm_up_calcium(clock)
     calcium = config.calcium
@@ -67,11 +67,11 @@ def calcium_stage(config: RunConfig, *, clock: Clock) -> CalciumStage:
 
 
 def _of_one_plane(config: RunConfig, *, clock: Clock) -> CalciumStage:
-    if config.calcium.masks is not None:
+    if config.calcium.rois is not None:
         calibration = _calibration(config.calcium.calibration)
         # files that do not say which axis comes first are read with the reference's shape
         shape = None if calibration is None else calibration.shape
-        return MaskedChain(read_masks(config.calcium.masks, shape=shape), config, clock=clock)
+        return MaskedChain(read_rois(config.calcium.rois, shape=shape), config, clock=clock)
     if config.calcium.detector is Detector.NONE:
         raise MasksMissingError
     return DetectingChain(config, clock=clock)
@@ -96,16 +96,16 @@ class _OneChain:
 
 
 class MaskedChain(_OneChain):
-    """A calcium chain whose masks are known, with the calibration that the config names."""
+    """A calcium chain whose rois are known, with the calibration that the config names."""
 
-    def __init__(self, masks: Masks, config: RunConfig, *, clock: Clock) -> None:
+    def __init__(self, rois: Rois, config: RunConfig, *, clock: Clock) -> None:
         calibration = _calibration(config.calcium.calibration)
         wanted = _calibration(config.calcium.rescale_to)
-        self._masks = masks
+        self._rois = rois
         super().__init__(
             CalciumChain(
                 config.calcium,
-                masks=masks,
+                rois=rois,
                 scan_rate_hz=config.acquisition.source.scan_rate_hz,
                 reference=None,
                 calibration=calibration,
@@ -116,10 +116,10 @@ class MaskedChain(_OneChain):
 
     @property
     def neurons(self) -> int:
-        return self._masks.count
+        return self._rois.count
 
     def save(self, folder: Path) -> None:
-        self._masks.save(folder / MASKS_FILE)
+        self._rois.save(folder / MASKS_FILE)
         super().save(folder)
 
 
@@ -223,12 +223,12 @@ class DetectingChain:
         kept, self._kept = self._kept, []
         yield from self._chain.step(kept)
 
-    def _found(self) -> Masks:
+    def _found(self) -> Rois:
         calcium = self._config.calcium
         bodies = (item.message.body for item in self._kept)
         scans = [body.pixels_counts for body in bodies if isinstance(body, Scan)]
         first = scans[: calcium.reference_scans]
-        return detected_masks(
+        return detected_rois(
             scans,
             reference=mean_of_aligned(first, max_shift_px=calcium.max_shift_px),
             max_shift_px=calcium.max_shift_px,

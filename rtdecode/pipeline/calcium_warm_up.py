@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from rtdecode.calcium import CalciumChain
 from rtdecode.calcium.calibration import Calibration
 from rtdecode.calcium.register import mean_of_aligned
-from rtdecode.calcium.rois import masks_from_lists
+from rtdecode.calcium.rois import rois_from_lists
 from rtdecode.schema.config.calcium import CalciumConfig
 from rtdecode.schema.interfaces import Clock
 from rtdecode.schema.messages import Received, Scan, Stamped
@@ -40,7 +40,7 @@ def warm_up_calcium(clock: Clock) -> None:
 def _small_chain(reference: NDArray[np.float32], clock: Clock) -> CalciumChain:
     """Two cells that overlap, so that no step is left out."""
     cells = [np.arange(400, 420), np.arange(410, 430)]
-    masks = masks_from_lists((_SIDE_PX, _SIDE_PX), [(cell, np.ones(len(cell))) for cell in cells])
+    rois = rois_from_lists((_SIDE_PX, _SIDE_PX), [(cell, np.ones(len(cell))) for cell in cells])
     plain = np.ones(len(cells), np.float32)
     calibration = Calibration(
         reference_counts=reference,
@@ -55,7 +55,7 @@ def _small_chain(reference: NDArray[np.float32], clock: Clock) -> CalciumChain:
     )
     return CalciumChain(
         CalciumConfig(),
-        masks=masks,
+        rois=rois,
         scan_rate_hz=None,
         reference=None,
         calibration=calibration,

@@ -16,13 +16,13 @@ from rtdecode.schema.config.run import Role
 from rtdecode.schema.interfaces import Clock
 from rtdecode.schema.messages import Behaviour, Body, Fluorescence, Reconstruction, Scan, Start
 from rtdecode.session.layout import SessionLayout
-from rtdecode.streams.paced_output import Pace
+from rtdecode.streams.paced_output import PacedOutput
 
 
 class PacedQueue:
     """Source of the emitting loop: wakes for what comes in and for what becomes due."""
 
-    def __init__(self, pace: Pace) -> None:
+    def __init__(self, pace: PacedOutput) -> None:
         self._pace = pace
         self._items: queue.SimpleQueue[Reconstruction] = queue.SimpleQueue()
 
@@ -43,7 +43,7 @@ class Emission:
     An error in its thread is raised in the thread that pushes next, or at the end of the block.
     """
 
-    def __init__(self, pace: Pace, publisher: Publisher, *, clock: Clock) -> None:
+    def __init__(self, pace: PacedOutput, publisher: Publisher, *, clock: Clock) -> None:
         self._pace, self._publisher, self._clock = pace, publisher, clock
         self._queue = PacedQueue(pace)
         self._stop = threading.Event()
@@ -100,7 +100,7 @@ class DecoderSink:
 
 def main(process: Process) -> int:
     """Decode until told to stop; FieldMismatchError where another field of view is shown."""
-    session = SessionLayout(process.config.record.folder / process.ticket.session)
+    session = SessionLayout(process.config.record.folder / process.run_info.session)
     with refusals_pictured(session.report):
         _decode(process, session.folder)
     return 0
@@ -120,11 +120,13 @@ def _decode(process: Process, folder: Path) -> None:
         keeper.keep()
         beat(report)
 
-    process.wait_for_go(inlet, hears=["bridge"] if Role.BRIDGE in config.processes else [])
-    start = process.ticket.start(twin_hash=parts.twin_hash)
+    process.wait_for_start(
+        inlet, expected_sources=["bridge"] if Role.BRIDGE in config.processes else []
+    )
+    start = process.run_info.start(twin_hash=parts.twin_hash)
     with ExitStack() as ending:
         publisher.start(start)
-        ending.callback(publisher.end, session=process.ticket.session, reason="stopped")
+        ending.callback(publisher.end, session=process.run_info.session, reason="stopped")
         if emission is not None:
             ending.enter_context(emission.started(start))
         run_loop(
@@ -141,7 +143,7 @@ def _emission(process: Process, parts: Assembly) -> Emission | None:
     if parts.inversion is None:
         return None
     latency_s = parts.inversion.response_latency_s
-    pace = Pace(process.config.emit, latency_s=latency_s, clock=process.clock)
+    pace = PacedOutput(process.config.emit, latency_s=latency_s, clock=process.clock)
     outlet = process.publisher(process.config.network.emit, source="emit")
     return Emission(pace, outlet, clock=process.clock)
 

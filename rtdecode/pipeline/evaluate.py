@@ -8,7 +8,7 @@ from rtdecode.evaluate.online import OnlineScore
 from rtdecode.evaluate.screen_mask import scoring_mask
 from rtdecode.runtime.loop import run_loop
 from rtdecode.runtime.process import Process, run_process
-from rtdecode.schema.messages import Gap, Received, Reconstruction, Score, ShownFrame
+from rtdecode.schema.messages import DisplayedFrame, Gap, Received, Reconstruction, Score
 from rtdecode.streams.gaps import GapWatch
 
 
@@ -36,7 +36,7 @@ def main(process: Process) -> int:
     """Score until told to stop; the last score is over the whole run."""
     network, config = process.config.network, process.config
     publisher = process.publisher(network.evaluate)
-    inlet = process.subscriber([network.stimulus, network.emit], [ShownFrame, Reconstruction])
+    inlet = process.subscriber([network.stimulus, network.emit], [DisplayedFrame, Reconstruction])
     score = OnlineScore(
         config.evaluate,
         scoring_mask(config),
@@ -44,8 +44,8 @@ def main(process: Process) -> int:
         trained=trained_clips(config),
     )
     stage = ScoringStage(GapWatch(seen_by=process.name), score)
-    process.wait_for_go(inlet, hears=["stimulus", "emit"])
-    publisher.start(process.ticket.start())
+    process.wait_for_start(inlet, expected_sources=["stimulus", "emit"])
+    publisher.start(process.run_info.start())
     run_loop(
         inlet,
         stage,
@@ -56,7 +56,7 @@ def main(process: Process) -> int:
     )
     for last in score.finish():
         publisher.push(last)
-    publisher.end(session=process.ticket.session, reason="stopped")
+    publisher.end(session=process.run_info.session, reason="stopped")
     return 0
 
 

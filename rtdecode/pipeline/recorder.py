@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Sequence
 
-from rtdecode.runtime.loop import Nowhere, run_loop
+from rtdecode.runtime.loop import NullSink, run_loop
 from rtdecode.runtime.process import Process, run_process
 from rtdecode.runtime.sockets import Collector
 from rtdecode.schema.messages import Body, Received
@@ -35,20 +35,20 @@ def main(process: Process) -> int:
     """Record until told to stop and nothing more comes."""
     record = process.config.record
     collector = Collector(
-        process.wire,
+        process.messaging,
         clock=process.clock,
         endpoint=process.config.network.recorder,
         queue=record.queue_messages,
     )
-    folder = record.folder / process.ticket.session
+    folder = record.folder / process.run_info.session
     recorder = Recorder(folder, flush_s=record.flush_s, clock=process.clock)
     try:
         stage = RecordStage(recorder)
-        process.wait_for_go()
+        process.wait_for_start()
         run_loop(
             collector,
             stage,
-            Nowhere(),
+            NullSink(),
             stop=process.stop,
             clock=process.clock,
             on_turn=process.on_turn(stage.counters),

@@ -11,7 +11,7 @@ from threading import Event
 
 from rtdecode.runtime.clock import HostClock
 from rtdecode.runtime.config_file import write_config
-from rtdecode.runtime.sockets import ControlDesk, Wire
+from rtdecode.runtime.sockets import ControlServer, Messaging
 from rtdecode.runtime.supervisor import ProcessSpec, Supervisor
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.config.run import Role
@@ -82,12 +82,12 @@ def prepared(
     with (
         SessionLock(session),
         private_network(config.network) as network,
-        Wire() as wire,
+        Messaging() as messaging,
     ):
         write_config(_resolved(config, session, network), session.config)
         environment_here().save(session.environment)
         clock = HostClock()
-        desk = ControlDesk(wire, clock=clock, endpoint=network.control)
+        desk = ControlServer(messaging, clock=clock, endpoint=network.control)
         supervisor = Supervisor(
             desk,
             clock,

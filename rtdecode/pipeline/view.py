@@ -4,22 +4,22 @@ import logging
 import sys
 from collections.abc import Sequence
 
-from rtdecode.runtime.loop import Nowhere, run_loop
+from rtdecode.runtime.loop import NullSink, run_loop
 from rtdecode.runtime.process import Process, run_process
 from rtdecode.schema.config.run import Role
 from rtdecode.schema.messages import (
     Body,
+    DisplayedFrame,
     Gap,
     Received,
     Reconstruction,
     Responses,
     Score,
-    ShownFrame,
 )
 from rtdecode.view.server import PageServer
 
 log = logging.getLogger(__name__)
-_SHOWN: tuple[type[Body], ...] = (ShownFrame, Reconstruction, Responses, Score, Gap)
+_SHOWN: tuple[type[Body], ...] = (DisplayedFrame, Reconstruction, Responses, Score, Gap)
 
 
 class PageStage:
@@ -48,12 +48,12 @@ def main(process: Process) -> int:
     address = page.start()
     log.info("page at %s", address)
     try:
-        process.announce(address)
-        process.wait_for_go(inlet, hears=heard)
+        process.set_detail(address)
+        process.wait_for_start(inlet, expected_sources=heard)
         run_loop(
             inlet,
             PageStage(page),
-            Nowhere(),
+            NullSink(),
             stop=process.stop,
             clock=process.clock,
             poll_s=0.02,

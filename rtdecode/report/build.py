@@ -12,13 +12,13 @@ from rtdecode.report.summary import Summary
 from rtdecode.runtime.config_file import read_config
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.frame_grid import FrameGrid
-from rtdecode.schema.messages import Reconstruction, Score, ShownFrame
+from rtdecode.schema.messages import DisplayedFrame, Reconstruction, Score
 from rtdecode.session.layout import SessionLayout
 from rtdecode.session.reader import LogReader
 
 _MOST_PAIRS = 400
 _HELD_S = 10.0
-_KINDS = (ShownFrame.kind, Reconstruction.kind, Score.kind)
+_KINDS = (DisplayedFrame.kind, Reconstruction.kind, Score.kind)
 
 
 @dataclass(slots=True)

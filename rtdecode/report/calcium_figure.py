@@ -1,4 +1,4 @@
-"""Pictures of what the calcium chain saw: mean image, masks, traces; or what it refused."""
+"""Pictures of what the calcium chain saw: mean image, rois, traces; or what it refused."""
 
 import textwrap
 from pathlib import Path
@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from rtdecode.calcium.rois import Masks
+from rtdecode.calcium.rois import Rois
 from rtdecode.schema.errors import ShapeError
 
 _TRACES = 8
@@ -21,7 +21,7 @@ def draw_calcium(
     path: Path,
     *,
     mean_counts: NDArray[np.float32],
-    masks: Masks,
+    rois: Rois,
     times_s: NDArray[np.float64],
     f_counts: NDArray[np.float32],
     shifts_px: NDArray[np.float32] | None = None,
@@ -41,17 +41,17 @@ def draw_calcium(
     Raises
     ------
     ShapeError
-        If image or traces do not belong to the masks.
+        If image or traces do not belong to the rois.
     """
-    if mean_counts.shape != masks.shape:
-        raise ShapeError("mean_counts", expected=f"shape {masks.shape}", got=mean_counts)
-    if f_counts.shape != (len(times_s), masks.count):
-        expected = f"shape {(len(times_s), masks.count)}, (scan, neuron)"
+    if mean_counts.shape != rois.shape:
+        raise ShapeError("mean_counts", expected=f"shape {rois.shape}", got=mean_counts)
+    if f_counts.shape != (len(times_s), rois.count):
+        expected = f"shape {(len(times_s), rois.count)}, (scan, neuron)"
         raise ShapeError("f_counts", expected=expected, got=f_counts)
     shown = _liveliest(f_counts)
     figure = Figure(figsize=(11, 5), layout="constrained")
     left, right = figure.subfigures(1, 2, width_ratios=(1, 1.3), squeeze=False).ravel()
-    _draw_field(left.subplots(), mean_counts, masks, shown)
+    _draw_field(left.subplots(), mean_counts, rois, shown)
     if shifts_px is None:
         _draw_traces(right.subplots(), times_s, f_counts, shown)
     else:
@@ -59,7 +59,7 @@ def draw_calcium(
         _draw_traces(traces, times_s, f_counts, shown)
         traces.set_xlabel("")
         _draw_shifts(moves, times_s, shifts_px)
-    figure.suptitle(title or f"{masks.count} neurons, {len(times_s)} scans")
+    figure.suptitle(title or f"{rois.count} neurons, {len(times_s)} scans")
     figure.savefig(path, dpi=_DPI)
 
 
@@ -71,9 +71,9 @@ def draw_mismatch(
     footprint: NDArray[np.float32],
     why: str,
 ) -> None:
-    """Write the field of view that was expected beside the one that came, masks on both.
+    """Write the field of view that was expected beside the one that came, rois on both.
 
-    All images are (row, col) of one shape; `footprint` is the sum of the masks.
+    All images are (row, col) of one shape; `footprint` is the sum of the rois.
     """
     figure = Figure(figsize=(11, 6), layout="constrained")
     names = ("expected: the reference image", "seen: the mean of the first scans")
@@ -102,17 +102,17 @@ def _liveliest(f_counts: NDArray[np.float32]) -> NDArray[np.int64]:
 
 
 def _draw_field(
-    axes: Axes, mean_counts: NDArray[np.float32], masks: Masks, shown: NDArray[np.int64]
+    axes: Axes, mean_counts: NDArray[np.float32], rois: Rois, shown: NDArray[np.int64]
 ) -> None:
     _show(axes, mean_counts)
-    for neuron in range(masks.count):
-        inside = np.zeros(masks.shape)
-        inside.reshape(-1)[masks.pixels[masks.indptr[neuron] : masks.indptr[neuron + 1]]] = 1
+    for neuron in range(rois.count):
+        inside = np.zeros(rois.shape)
+        inside.reshape(-1)[rois.pixels[rois.indptr[neuron] : rois.indptr[neuron + 1]]] = 1
         _outline(axes, inside)
     for place, neuron in enumerate(shown):
-        row, col = masks.centers_px[neuron]
+        row, col = rois.centers_px[neuron]
         axes.text(col, row, str(place + 1), color="white", ha="center", va="center", fontsize=7)
-    axes.set_title(f"mean of the scans, {masks.shape[0]} x {masks.shape[1]} px")
+    axes.set_title(f"mean of the scans, {rois.shape[0]} x {rois.shape[1]} px")
 
 
 def _outline(axes: Axes, inside: NDArray[np.float64]) -> None:

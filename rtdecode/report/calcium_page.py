@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from rtdecode.calcium.calibration import Calibration
 from rtdecode.calcium.register import mean_of_aligned
-from rtdecode.calcium.rois import Masks
+from rtdecode.calcium.rois import Rois
 from rtdecode.report import html
 from rtdecode.report.calcium_figure import draw_calcium
 from rtdecode.report.summary import Summary
@@ -43,10 +43,10 @@ class _Traces:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Plane:
-    """What one plane's masks saw."""
+    """What one plane's rois saw."""
 
     number: int
-    masks: Masks
+    rois: Rois
     traces: _Traces
     mean_counts: NDArray[np.float32]
 
@@ -65,7 +65,7 @@ class _Plane:
 def report_calcium(session: SessionLayout, summary: Summary, config: CalciumConfig) -> bool:
     """Write a picture of each plane and one page of what the chain saw; False if it saw nothing.
 
-    A session whose cells were never found, or that ended before, has no masks or no fluorescence.
+    A session whose cells were never found, or that ended before, has no rois or no fluorescence.
     """
     planes = list(_planes(session, config))
     if not planes:
@@ -83,7 +83,7 @@ def report_calcium(session: SessionLayout, summary: Summary, config: CalciumConf
 
 
 def _planes(session: SessionLayout, config: CalciumConfig) -> Iterator[_Plane]:
-    """Those decoded planes that have masks and fluorescence."""
+    """Those decoded planes that have rois and fluorescence."""
     seen = _traces(session.log)
     for number in config.decoded_planes:
         folder = session.folder
@@ -91,7 +91,7 @@ def _planes(session: SessionLayout, config: CalciumConfig) -> Iterator[_Plane]:
             folder /= plane_folder(number)
         if number in seen and (folder / MASKS_FILE).is_file():
             mean_counts = _mean_image(session, folder, config, plane=number)
-            yield _Plane(number, Masks.load(folder / MASKS_FILE), seen[number], mean_counts)
+            yield _Plane(number, Rois.load(folder / MASKS_FILE), seen[number], mean_counts)
 
 
 def _traces(log: Path) -> dict[int, _Traces]:
@@ -129,11 +129,11 @@ def _draw(plane: _Plane, picture: Path, *, title: str) -> None:
     draw_calcium(
         picture,
         mean_counts=plane.mean_counts,
-        masks=plane.masks,
+        rois=plane.rois,
         times_s=(t_ns - t_ns[0]) / 1e9,
         f_counts=np.stack([scan.f_counts for scan in scans]),
         shifts_px=plane.shifts_px(),
-        title=f"{title}: {plane.masks.count} neurons, {plane.traces.seen} scans",
+        title=f"{title}: {plane.rois.count} neurons, {plane.traces.seen} scans",
     )
 
 
@@ -141,12 +141,12 @@ def _page(summary: Summary, pictures: Sequence[Path], planes: Sequence[_Plane]) 
     moved_px = np.concatenate([plane.moved_px for plane in planes])
     rows = [
         ["scans read", str(sum(plane.traces.seen for plane in planes))],
-        ["neurons", str(sum(plane.masks.count for plane in planes))],
+        ["neurons", str(sum(plane.rois.count for plane in planes))],
         ["messages lost", str(summary.lost_messages)],
         ["movement, median px", f"{np.median(moved_px):.2f}"],
         ["movement, largest px", f"{moved_px.max():.2f}"],
     ]
-    says = "Mean image, masks, traces and movement"
+    says = "Mean image, rois, traces and movement"
     parts = [html.picture(picture.read_bytes(), says=says) for picture in pictures]
     parts.append(html.table("Figures", head=["", "value"], rows=rows))
     sentences = summary.in_words().splitlines()

@@ -18,7 +18,7 @@ from rtdecode.session.layout import SessionLayout
 from rtdecode.session.reader import LogReader
 
 _NS_PER_MS = 1e6
-_READ_KINDS = ("shown_frame", "reconstruction", "gap")
+_READ_KINDS = ("displayed_frame", "reconstruction", "gap")
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 @contextmanager
-def written_whole(path: Path) -> Iterator[Path]:
+def written_atomically(path: Path) -> Iterator[Path]:
     """Where to write what is to be in `path`: it gets there once the block ends without an error.
 
     Until then `path` is as it was. The folder is made if it is not there.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from statistics import median
 
-from rtdecode.runtime.sockets import ControlLine
+from rtdecode.runtime.sockets import ControlClient
 from rtdecode.schema.interfaces import Clock
 from rtdecode.schema.messages import ClockProbe, Received
 
@@ -140,7 +140,7 @@ class ClockSync:
         What learns from the answers.
     """
 
-    def __init__(self, line: ControlLine, *, local: Clock, clock_map: ClockMap) -> None:
+    def __init__(self, line: ControlClient, *, local: Clock, clock_map: ClockMap) -> None:
         self._line, self._local, self._map = line, local, clock_map
         self._due_ns = 0
         self.others: list[Received] = []

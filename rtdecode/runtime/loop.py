@@ -26,7 +26,7 @@ class LoopReport:
     step_ns: deque[int] = field(default_factory=lambda: deque(maxlen=_KEPT_STEPS))
 
 
-class Nowhere:
+class NullSink:
     """Sink of a stage that gives nothing on."""
 
     def push(self, item: Any) -> Never:

@@ -1,6 +1,6 @@
 """What every process of a run does around its loop: get ready, wait for go, beat, end with END.
 
-Ready means built, and heard by everyone it listens to: each publisher says hello until the run
+Ready means built, and heard by everyone it listens to: each publisher says announce until the run
 starts, so nothing that is sent after `go` can be missed by a subscriber that joined before it.
 """
 
@@ -16,7 +16,7 @@ from threading import Event
 from rtdecode.runtime.clock import ClockMap, ClockSync, HostClock, MappedClock
 from rtdecode.runtime.config_file import read_config
 from rtdecode.runtime.loop import LoopReport
-from rtdecode.runtime.sockets import ControlLine, Publisher, Subscriber, Wire
+from rtdecode.runtime.sockets import ControlClient, Messaging, Publisher, Subscriber
 from rtdecode.runtime.stop import stop_on_signals, stop_with_parent
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.errors import RtdecodeError
@@ -30,7 +30,7 @@ _RECORDED = ("rtdecode", "numpy", "pyzmq", "msgpack")
 
 
 @dataclass(frozen=True, slots=True)
-class Ticket:
+class RunInfo:
     """What the supervisor tells a process about the run it belongs to."""
 
     session: str
@@ -53,19 +53,28 @@ class Process:
     """One process of a run: its name, config, clock, sockets, and its line to the supervisor."""
 
     def __init__(
-        self, name: str, config: RunConfig, *, ticket: Ticket, wire: Wire, stop: Event, clock: Clock
+        self,
+        name: str,
+        config: RunConfig,
+        *,
+        run_info: RunInfo,
+        messaging: Messaging,
+        stop: Event,
+        clock: Clock,
     ) -> None:
-        self.name, self.config, self.ticket = name, config, ticket
-        self.wire, self.stop = wire, stop
+        self.name, self.config, self.run_info = name, config, run_info
+        self.messaging, self.stop = messaging, stop
         self.clock: Clock = clock
         self._publishers: list[Publisher] = []
-        self._line: ControlLine | None = None
+        self._line: ControlClient | None = None
         self._next_beat_ns = 0
         self._detail = ""
         self._heard: list[Command] = []
         self._sync: ClockSync | None = None
         if config.network.control:
-            self._line = ControlLine(wire, name, clock=clock, endpoint=config.network.control)
+            self._line = ControlClient(
+                messaging, name, clock=clock, endpoint=config.network.control
+            )
             if _is_elsewhere(config.network.control):
                 clock_map = ClockMap()
                 self._sync = ClockSync(self._line, local=clock, clock_map=clock_map)
@@ -74,7 +83,7 @@ class Process:
     def publisher(self, endpoint: str, *, source: str | None = None) -> Publisher:
         """An outlet that records and publishes as `source` (the process's name by default)."""
         made = Publisher(
-            self.wire,
+            self.messaging,
             source or self.name,
             clock=self.clock,
             publish=endpoint,
@@ -87,28 +96,30 @@ class Process:
     def subscriber(self, endpoints: Iterable[str], kinds: Sequence[type[Body]]) -> Subscriber:
         """An inlet for `kinds` from `endpoints`."""
         return Subscriber(
-            self.wire,
+            self.messaging,
             clock=self.clock,
             endpoints=endpoints,
             kinds=kinds,
             queue=self.config.record.queue_messages,
         )
 
-    def announce(self, detail: str) -> None:
+    def set_detail(self, detail: str) -> None:
         """Say `detail` (the page's address, for one) in every heartbeat from now on."""
         self._detail = detail
 
-    def wait_for_go(self, inlet: Subscriber | None = None, hears: Iterable[str] = ()) -> None:
-        """Say ready once every source in `hears` was heard on `inlet`; return at `go`.
+    def wait_for_start(
+        self, inlet: Subscriber | None = None, expected_sources: Iterable[str] = ()
+    ) -> None:
+        """Say ready once every source in `expected_sources` was heard on `inlet`; return at `go`.
 
         Without a supervisor there is nobody to say go, so it returns when all are heard. A stop
         that comes first ends the process from here, with code 0: nothing was sent, so nothing has
         to be ended.
         """
-        unheard, taken = set(hears), list[Received]()
+        unheard, taken = set(expected_sources), list[Received]()
         while not self.stop.is_set():
             for publisher in self._publishers:
-                publisher.hello(self._health("starting", {}))
+                publisher.announce(self._health("starting", {}))
             if inlet is not None and unheard:
                 taken.extend(inlet.take(_HELLO_S))
                 unheard -= {received.message.source for received in taken}
@@ -127,9 +138,9 @@ class Process:
         if self._sync is not None:
             self._sync.exchange_if_due()
         self._line.push(self._health("ready" if heard else "starting", {}))
-        return any(order.name == "go" for order in self.orders())
+        return any(order.name == "go" for order in self.commands())
 
-    def beat(self, counters: dict[str, float]) -> None:
+    def send_heartbeat(self, counters: dict[str, float]) -> None:
         """Send a heartbeat if one is due, and obey a `stop`."""
         now_ns = self.clock.now_ns()
         if now_ns < self._next_beat_ns:
@@ -147,9 +158,9 @@ class Process:
 
     def on_turn(self, counters: Callable[[], dict[str, float]]) -> Callable[[LoopReport], None]:
         """What `run_loop` calls once a turn."""
-        return lambda _report: self.beat(counters())
+        return lambda _report: self.send_heartbeat(counters())
 
-    def orders(self) -> list[Command]:
+    def commands(self) -> list[Command]:
         """Commands that have come since the last call; a `stop` is obeyed already."""
         self._listen()
         heard, self._heard = self._heard, []
@@ -203,12 +214,19 @@ def run_process(name: str, main: Callable[[Process], int], argv: Sequence[str]) 
         stop_with_parent(stop)
     try:
         config = read_config(args.config)
-        ticket = Ticket(
+        run_info = RunInfo(
             args.session, args.revision, args.config.read_text(encoding="utf-8"), _versions()
         )
-        with Wire() as wire:
+        with Messaging() as messaging:
             return main(
-                Process(name, config, ticket=ticket, wire=wire, stop=stop, clock=HostClock())
+                Process(
+                    name,
+                    config,
+                    run_info=run_info,
+                    messaging=messaging,
+                    stop=stop,
+                    clock=HostClock(),
+                )
             )
     except _StoppedEarlyError:
         log.info("stopped before it began")

@@ -22,7 +22,7 @@ _LINGER_MS = 2000
 _RECORDER_WAIT_S = 5.0
 
 
-class Wire:
+class Messaging:
     """The ZeroMQ context of one process; closing it closes what it made."""
 
     def __init__(self) -> None:
@@ -81,7 +81,7 @@ class Publisher:
 
     def __init__(
         self,
-        wire: Wire,
+        messaging: Messaging,
         source: str,
         *,
         clock: Clock,
@@ -93,9 +93,9 @@ class Publisher:
         self._queue = queue
         self._next_seq: dict[str, int] = {}
         self._greeting: bytes | None = None
-        self._public = wire.bound(zmq.XPUB, publish, queue=queue)
+        self._public = messaging.bound(zmq.XPUB, publish, queue=queue)
         self._public.set(zmq.XPUB_VERBOSE, 1)
-        self._tape = wire.connected(zmq.PUSH, [record], queue=queue) if record else None
+        self._tape = messaging.connected(zmq.PUSH, [record], queue=queue) if record else None
 
     @property
     def sent(self) -> dict[str, int]:
@@ -124,7 +124,7 @@ class Publisher:
         last = {kind: following - 1 for kind, following in self._next_seq.items()}
         self.push(End(session=session, reason=reason, last_seq=last))
 
-    def hello(self, body: Health) -> None:
+    def announce(self, body: Health) -> None:
         """Publish `body` outside the record: a sign of life before START."""
         self._public.send(pack(Stamped(self._source, 0, self._clock.now_ns(), CLOCK_NAME, body)))
 
@@ -160,7 +160,7 @@ class Subscriber:
 
     def __init__(
         self,
-        wire: Wire,
+        messaging: Messaging,
         *,
         clock: Clock,
         endpoints: Iterable[str],
@@ -169,7 +169,7 @@ class Subscriber:
     ) -> None:
         self._clock = clock
         self._unread: list[Received] = []
-        self._socket = wire.connected(zmq.SUB, endpoints, queue=queue)
+        self._socket = messaging.connected(zmq.SUB, endpoints, queue=queue)
         for kind in (*kinds, Start, End, Health):
             self._socket.subscribe(topic(kind.kind))
 
@@ -186,12 +186,12 @@ class Subscriber:
 class Collector:
     """The recorder's end of the tape: every message of everybody, with its bytes as they came."""
 
-    def __init__(self, wire: Wire, *, clock: Clock, endpoint: str, queue: int) -> None:
+    def __init__(self, messaging: Messaging, *, clock: Clock, endpoint: str, queue: int) -> None:
         self._clock = clock
-        self._socket = wire.bound(zmq.PULL, endpoint, queue=queue)
+        self._socket = messaging.bound(zmq.PULL, endpoint, queue=queue)
 
     def take(self, wait_s: float) -> Sequence[tuple[bytes, Received]]:
-        """Wire bytes and what they say, in order of arrival."""
+        """Messaging bytes and what they say, in order of arrival."""
         return _drained(self._socket, self._clock, wait_s)
 
 
@@ -210,12 +210,12 @@ def _drained(
     return taken
 
 
-class ControlDesk:
+class ControlServer:
     """The supervisor's end of the control line: heartbeats in, commands out."""
 
-    def __init__(self, wire: Wire, *, clock: Clock, endpoint: str) -> None:
+    def __init__(self, messaging: Messaging, *, clock: Clock, endpoint: str) -> None:
         self._clock = clock
-        self._socket = wire.bound(zmq.ROUTER, endpoint, queue=1000)
+        self._socket = messaging.bound(zmq.ROUTER, endpoint, queue=1000)
         self._seq = 0
 
     def take(self, wait_s: float) -> list[tuple[str, Stamped]]:
@@ -234,12 +234,12 @@ class ControlDesk:
         self._socket.send_multipart([name.encode(), data])
 
 
-class ControlLine:
+class ControlClient:
     """A process's end of the control line."""
 
-    def __init__(self, wire: Wire, name: str, *, clock: Clock, endpoint: str) -> None:
+    def __init__(self, messaging: Messaging, name: str, *, clock: Clock, endpoint: str) -> None:
         self._clock, self._name, self._seq = clock, name, 0
-        self._socket = wire.connected(zmq.DEALER, [], queue=1000)
+        self._socket = messaging.connected(zmq.DEALER, [], queue=1000)
         self._socket.set(zmq.IDENTITY, name.encode())
         self._socket.connect(endpoint)
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Event
 
-from rtdecode.runtime.sockets import ControlDesk
+from rtdecode.runtime.sockets import ControlServer
 from rtdecode.schema.errors import BadInputError, NotReadyError, ProcessFailedError
 from rtdecode.schema.interfaces import Clock
 from rtdecode.schema.messages import ClockProbe, Command, Health
@@ -51,7 +51,7 @@ class _Child:
 class Supervisor:
     """Starts, watches and stops processes; their stderr goes to `logs`/NAME.log."""
 
-    desk: ControlDesk
+    desk: ControlServer
     clock: Clock
     logs: Path
     on_health: Callable[[str, Health], None] = lambda _name, _health: None

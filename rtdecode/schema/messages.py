@@ -125,10 +125,10 @@ class Reconstruction:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ShownFrame:
+class DisplayedFrame:
     """One movie frame that was really flipped onto the screen: the truth."""
 
-    kind: ClassVar[str] = "shown_frame"
+    kind: ClassVar[str] = "displayed_frame"
     clip: str
     index: int
     luminance: FrameU8
@@ -214,7 +214,7 @@ Body = (
     | Fluorescence
     | Responses
     | Reconstruction
-    | ShownFrame
+    | DisplayedFrame
     | Score
     | Gap
     | Health
@@ -230,7 +230,7 @@ BODIES: tuple[type[Body], ...] = (
     Fluorescence,
     Responses,
     Reconstruction,
-    ShownFrame,
+    DisplayedFrame,
     Score,
     Gap,
     Health,

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from rtdecode.schema.frame_grid import FrameGrid
 from rtdecode.schema.interfaces import Clock
-from rtdecode.schema.messages import Behaviour, End, Received, Scan, ShownFrame, Start
+from rtdecode.schema.messages import Behaviour, DisplayedFrame, End, Received, Scan, Start
 from rtdecode.session.reader import LogReader, Wanted
 
 _BATCH_RATE_HZ = 30.0
-INPUT_KINDS = frozenset(body.kind for body in (Start, End, Scan, Behaviour, ShownFrame))
+INPUT_KINDS = frozenset(body.kind for body in (Start, End, Scan, Behaviour, DisplayedFrame))
 _INPUT_SOURCES = frozenset({"bridge", "stimulus"})
 
 

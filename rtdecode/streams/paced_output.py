@@ -17,7 +17,7 @@ from rtdecode.schema.messages import Reconstruction
 _LONGEST_WAIT_S = 0.1
 
 
-class Pace:
+class PacedOutput:
     """Stage: Reconstructions in, the same out at their due times.
 
     Parameters

@@ -10,7 +10,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from rtdecode.runtime.atomic_file import written_whole
+from rtdecode.runtime.atomic_file import written_atomically
 from rtdecode.schema.errors import CheckpointError, UnreadableFileError
 
 State = dict[str, Tensor]
@@ -77,7 +77,7 @@ def save_checkpoint(path: Path, trainee: Trainee, *, settings: dict[str, str]) -
         tensors |= {f"optimiser/{number}/{name}": value for name, value in moments.items()}
     metadata = {"settings": json.dumps(settings), "standing": json.dumps(asdict(trainee.standing))}
     copies = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
-    with written_whole(path) as unfinished:
+    with written_atomically(path) as unfinished:
         save_file(copies, unfinished, metadata=metadata)
 
 

@@ -1,4 +1,4 @@
-"""Short stretches of training trials, drawn so that step k gets the same ones in every run."""
+"""Short segments of training trials, drawn so that step k gets the same ones in every run."""
 
 from dataclasses import dataclass
 from itertools import accumulate
@@ -93,7 +93,7 @@ class Crops:
         trial, within = self._trials[index], slot - int(self._ends[index - 1] if index else 0)
         spare = (self._data.frames(trial) - self._history) % self._frames
         first = within * self._frames + int(rng.integers(0, spare + 1))
-        cut = self._data.stretch(trial, first=first, frames=self._history + self._frames)
+        cut = self._data.segment(trial, first=first, frames=self._history + self._frames)
         return (
             torch.from_numpy(cut.video),
             torch.from_numpy(cut.behaviour),

@@ -54,15 +54,15 @@ def fit_noise(
         If no trial that was held out is long enough.
     """
     told = _residuals_of(twin, held_out, every=1)
-    dispersion, tau = _dispersion(told), _tau(told)
+    dispersion, likelihood_weight = _dispersion(told), _likelihood_weight(told)
     known = _residuals_of(twin, seen, every=_EVERY_FRAME, needed=False)
     if not known:
-        return unshared(dispersion, tau)
+        return unshared(dispersion, likelihood_weight)
     dispersion = (dispersion * _dispersion(known)).sqrt()
     scatter = [
         one.residual / (dispersion * (one.rate + FLOOR * dispersion)).sqrt() for one in known
     ]
-    return _shared(dispersion, tau, torch.cat(scatter))
+    return _shared(dispersion, likelihood_weight, torch.cat(scatter))
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,7 @@ def _dispersion(trials: Sequence[_Residuals]) -> Float[Tensor, " neuron"]:
     return dispersion
 
 
-def _tau(trials: Sequence[_Residuals]) -> Float[Tensor, ""]:
+def _likelihood_weight(trials: Sequence[_Residuals]) -> Float[Tensor, ""]:
     """1 over the integrated autocorrelation of residuals, in frames."""
     alike = torch.zeros(_LAGS)
     for one in trials:
@@ -118,7 +118,7 @@ def _tau(trials: Sequence[_Residuals]) -> Float[Tensor, ""]:
 
 def _shared(
     dispersion: Float[Tensor, " neuron"],
-    tau: Float[Tensor, ""],
+    likelihood_weight: Float[Tensor, ""],
     scatter: Float[Tensor, "frame neuron"],
 ) -> Noise:
     """With the main components of `scatter`, above what all directions have, as what is shared.
@@ -135,7 +135,7 @@ def _shared(
     neurons = scaled.shape[1]
     rest = (neurons - variance.sum()) / (neurons - factors)
     shared = directions * (variance / rest - 1).clamp_min(0).sqrt()
-    return Noise(dispersion * rest, tau, shared)
+    return Noise(dispersion * rest, likelihood_weight, shared)
 
 
 def _autocovariance(residual: Float[Tensor, "frame neuron"]) -> Float[Tensor, " lag"]:

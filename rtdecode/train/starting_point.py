@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve
 from scipy.ndimage import gaussian_filter, uniform_filter1d
 
-from rtdecode.datasets.video_session import TRAIN, Stretch, VideoSession, stretches
+from rtdecode.datasets.video_session import TRAIN, Segment, VideoSession, segments
 from rtdecode.evaluate.leakage import clip_hash
 from rtdecode.twins.compact.network import Compact
 from rtdecode.twins.twin import TwinSpec
@@ -58,12 +58,12 @@ def survey(data: VideoSession) -> Survey:
     light, behaviour = _Moments(1), _Moments(4)
     total, measured = np.zeros(data.neurons), np.zeros(data.neurons)
     hashes: list[str] = []
-    for stretch in stretches(data, TRAIN):
-        light.add(_pixels(stretch))
-        behaviour.add(stretch.behaviour)
-        total += np.nansum(stretch.responses, 0, dtype=np.float64)
-        measured += stretch.measured.sum(0)
-        hashes.append(clip_hash(stretch.video))
+    for segment in segments(data, TRAIN):
+        light.add(_pixels(segment))
+        behaviour.add(segment.behaviour)
+        total += np.nansum(segment.responses, 0, dtype=np.float64)
+        measured += segment.measured.sum(0)
+        hashes.append(clip_hash(segment.video))
     return Survey(
         luminance_mean=float(light.mean[0]),
         luminance_sd=float(light.sd[0]),
@@ -74,9 +74,9 @@ def survey(data: VideoSession) -> Survey:
     )
 
 
-def _pixels(stretch: Stretch) -> NDArray[np.float32]:
+def _pixels(segment: Segment) -> NDArray[np.float32]:
     """Every fourth pixel of every fourth frame as rows; neighbours say nearly the same."""
-    return stretch.video[::4, ::2, ::2].reshape(-1, 1)
+    return segment.video[::4, ::2, ::2].reshape(-1, 1)
 
 
 F32 = NDArray[np.float32]
@@ -108,9 +108,9 @@ def _sums(data: VideoSession) -> tuple[F64, F64]:
     """Sums of products of pictures with pictures and with activity, each trial about its mean."""
     size = _PICTURES * (data.rows_px // CELL_PX) * (data.cols_px // CELL_PX)
     gram, cross = np.zeros((size, size)), np.zeros((size, data.neurons))
-    for stretch in stretches(data, TRAIN):
-        seen = coarse_pictures(stretch.video)[:-_DELAY_FRAMES:2]
-        activity = _about_its_mean(stretch.responses[_DELAY_FRAMES::2])
+    for segment in segments(data, TRAIN):
+        seen = coarse_pictures(segment.video)[:-_DELAY_FRAMES:2]
+        activity = _about_its_mean(segment.responses[_DELAY_FRAMES::2])
         seen = seen - seen.mean(0)
         gram += seen.T @ seen
         cross += seen.T @ activity

@@ -124,7 +124,7 @@ def training_videos(data: VideoSession) -> Iterator[NDArray[np.uint8]]:
 def trials_of_tier(data: VideoSession, tier: str) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
     """Video, behaviour and responses of some of a tier's trials, for the noise."""
     for number in some_of(data.trials(tier)):
-        cut = data.stretch(number)
+        cut = data.segment(number)
         yield (
             torch.from_numpy(cut.video),
             torch.from_numpy(cut.behaviour),

@@ -36,7 +36,7 @@ def predicted_and_recorded(
     twin: Twin, data: VideoSession, number: int, *, device: torch.device
 ) -> tuple[F64, F64]:
     """(frame, neuron) each, of a trial without the first `history_frames` frames."""
-    cut = data.stretch(number)
+    cut = data.segment(number)
     with torch.no_grad():
         video = torch.from_numpy(cut.video)[None].to(device)
         predicted = twin(video, torch.from_numpy(cut.behaviour)[None].to(device))[0]

@@ -15,13 +15,13 @@ from rtdecode.schema.frame_grid import FrameGrid
 from rtdecode.schema.interfaces import Clock
 from rtdecode.schema.messages import (
     Body,
+    DisplayedFrame,
     End,
     Gap,
     Received,
     Reconstruction,
     Responses,
     Score,
-    ShownFrame,
     Stamped,
 )
 from rtdecode.view.packets import (
@@ -117,7 +117,7 @@ class Page:
         self._last_ns[type(body)] = item.t_received_ns
         self._output.count(item)
         match body:
-            case ShownFrame():
+            case DisplayedFrame():
                 return self._shown(message, body)
             case Reconstruction():
                 return [self._decoded(message, body, item.t_received_ns)]
@@ -131,7 +131,7 @@ class Page:
                 self._ended.add(message.source)
         return []
 
-    def _shown(self, message: Stamped, shown: ShownFrame) -> list[Packet]:
+    def _shown(self, message: Stamped, shown: DisplayedFrame) -> list[Packet]:
         self._clip = shown.clip
         packets = []
         for truth in self._truth_on_grid.take(message, shown):
@@ -142,7 +142,7 @@ class Page:
                 packets.append(self._truth_alone(truth.frame, truth.shown))
         return packets
 
-    def _truth_alone(self, frame: int, shown: ShownFrame) -> Packet:
+    def _truth_alone(self, frame: int, shown: DisplayedFrame) -> Packet:
         nothing = np.zeros_like(shown.luminance)
         return picture_packet(
             frame,
@@ -191,7 +191,7 @@ class Page:
         age_s = {kind: (now_ns - at_ns) / _NS_PER_S for kind, at_ns in self._last_ns.items()}
         return Ages(
             decoded_s=age_s.get(Reconstruction),
-            shown_s=age_s.get(ShownFrame),
+            shown_s=age_s.get(DisplayedFrame),
             responses_s=age_s.get(Responses),
             loss_s=age_s.get(Gap),
         )

@@ -10,7 +10,7 @@ import tifffile
 import yaml
 
 from rtdecode.runtime.clock import HostClock
-from rtdecode.runtime.sockets import Collector, Wire
+from rtdecode.runtime.sockets import Collector, Messaging
 from rtdecode.schema.messages import Body, End, Scan, Start
 
 SCANS = np.random.default_rng(0).integers(0, 4000, (40, 16, 16)).astype(np.uint16)
@@ -34,8 +34,8 @@ def test_every_scan_of_a_movie_reaches_the_recorder_once(tmp_path: Path) -> None
     record, publish = f"ipc://{tmp_path}/r", f"ipc://{tmp_path}/b"
     config = written_config(tmp_path, recorder=record, bridge=publish)
     bodies: list[Body] = []
-    with Wire() as wire:
-        collector = Collector(wire, clock=HostClock(), endpoint=record, queue=1000)
+    with Messaging() as messaging:
+        collector = Collector(messaging, clock=HostClock(), endpoint=record, queue=1000)
         with subprocess.Popen(command(config, "--movie", str(tmp_path / "m.tif"))) as child:
             while not any(isinstance(body, End) for body in bodies) and child.poll() in (None, 0):
                 bodies.extend(received.message.body for _, received in collector.take(5.0))

@@ -10,10 +10,10 @@ import pytest
 from acquisition_bridge.bridge import run_bridge
 from acquisition_bridge.sources.contract import FrameSpec
 from rtdecode.schema.errors import RecorderFullError
-from rtdecode.schema.messages import Body, Received, Scan, ShownFrame, Stamped
+from rtdecode.schema.messages import Body, DisplayedFrame, Received, Scan, Stamped
 
 PIXELS = np.zeros((2, 2), np.uint16)
-FRAME = ShownFrame("clip", 3, np.zeros((36, 64), np.uint8), 5, 1)
+FRAME = DisplayedFrame("clip", 3, np.zeros((36, 64), np.uint8), 5, 1)
 
 
 class Scripted:
@@ -25,7 +25,7 @@ class Scripted:
     def __init__(self, batches: Sequence[int]) -> None:
         self._batches = list(batches)
         self._given = 0
-        self.seen: list[ShownFrame] = []
+        self.seen: list[DisplayedFrame] = []
         self.begun_ns = -1
 
     @property
@@ -35,7 +35,7 @@ class Scripted:
     def begin(self, t_ns: int) -> None:
         self.begun_ns = t_ns
 
-    def see(self, frame: ShownFrame) -> None:
+    def see(self, frame: DisplayedFrame) -> None:
         self.seen.append(frame)
 
     def take(self, until_ns: int) -> Sequence[Scan]:

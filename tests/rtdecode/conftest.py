@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from rtdecode.datasets.sensorium import SensoriumFolder, SessionWriter
-from rtdecode.datasets.video_session import TRAIN, VALIDATION, Stretch
+from rtdecode.datasets.video_session import TRAIN, VALIDATION, Segment
 from rtdecode.schema.config.training import TrainingConfig
 
 ROWS, COLS, FRAMES = 12, 16, 90
@@ -58,7 +58,7 @@ def write_session(folder: Path, *, train: int, validation: int = 2, test: int = 
     for tier in [TRAIN] * train + [VALIDATION] * validation + ["test"] * test:
         video = drifting_blobs(rng)
         behaviour = rng.normal(size=(FRAMES, 4)).astype(np.float32)
-        writer.add(Stretch(video, answers(video, rng), behaviour), tier=tier)
+        writer.add(Segment(video, answers(video, rng), behaviour), tier=tier)
     return folder
 
 

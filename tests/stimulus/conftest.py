@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from rtdecode.schema.messages import Body, ShownFrame
+from rtdecode.schema.messages import Body, DisplayedFrame
 
 
 @dataclass
@@ -34,8 +34,8 @@ class Shelf:
     def push(self, item: Body) -> None:
         self.bodies.append(item)
 
-    def shown(self) -> list[ShownFrame]:
-        return [body for body in self.bodies if isinstance(body, ShownFrame)]
+    def shown(self) -> list[DisplayedFrame]:
+        return [body for body in self.bodies if isinstance(body, DisplayedFrame)]
 
 
 def _written(

@@ -15,8 +15,8 @@ import pytest
 import yaml
 
 from rtdecode.runtime.clock import HostClock
-from rtdecode.runtime.sockets import ControlDesk, Subscriber, Wire
-from rtdecode.schema.messages import Command, End, Health, ShownFrame, Stamped, Start
+from rtdecode.runtime.sockets import ControlServer, Messaging, Subscriber
+from rtdecode.schema.messages import Command, DisplayedFrame, End, Health, Stamped, Start
 
 pytestmark = pytest.mark.system
 
@@ -42,9 +42,9 @@ def config(tmp_path: Path, endpoint: str) -> Config:
 
 @pytest.fixture
 def inlet(endpoint: str) -> Iterator[Subscriber]:
-    with Wire() as wire:
+    with Messaging() as messaging:
         yield Subscriber(
-            wire, clock=HostClock(), endpoints=[endpoint], kinds=[ShownFrame], queue=1000
+            messaging, clock=HostClock(), endpoints=[endpoint], kinds=[DisplayedFrame], queue=1000
         )
 
 
@@ -88,11 +88,11 @@ def test_a_run_begins_with_start_and_ends_with_end_and_has_no_hole(
     process = started(config(1.0, presenter=presenter, display=display), **env)
     told = [message for message in until_end(inlet) if not isinstance(message.body, Health)]
     assert isinstance(told[0].body, Start)
-    shown = [message.seq for message in told if isinstance(message.body, ShownFrame)]
+    shown = [message.seq for message in told if isinstance(message.body, DisplayedFrame)]
     assert shown == list(range(shown[0], 30))
     end = told[-1].body
     assert isinstance(end, End)
-    assert (end.reason, end.last_seq["shown_frame"]) == ("the movie is over", 29)
+    assert (end.reason, end.last_seq["displayed_frame"]) == ("the movie is over", 29)
     assert process.wait(20) == 0
 
 
@@ -119,14 +119,14 @@ def test_orders_come_over_the_control_line(
     # said at these numbers of messages; a heartbeat may swallow an order, so each is said twice
     orders = {5: "pause", 6: "pause", 25: "show", 26: "show", 27: "dance", 45: "stop"}
     clips: list[str] = []
-    with Wire() as wire:
-        desk = ControlDesk(wire, clock=HostClock(), endpoint=control)
+    with Messaging() as messaging:
+        desk = ControlServer(messaging, clock=HostClock(), endpoint=control)
         process = started(path)
         while not any(message.body.state == "ready" for _, message in desk.take(0.1)):
             pass
         desk.tell("stimulus", Command(target="stimulus", name="go", value=""))
         for message in until_end(inlet):
-            if isinstance(message.body, ShownFrame):
+            if isinstance(message.body, DisplayedFrame):
                 clips.append(message.body.clip)
                 if name := orders.get(len(clips)):
                     desk.tell("stimulus", Command(target="stimulus", name=name, value=""))

@@ -4,7 +4,7 @@ from threading import Event
 
 import pytest
 
-from rtdecode.schema.errors import UnknownOrderError
+from rtdecode.schema.errors import UnknownCommandError
 from rtdecode.schema.messages import Command
 from stimulus.playback import Orders
 
@@ -46,6 +46,6 @@ def test_a_stop_from_elsewhere_counts_as_well() -> None:
 
 def test_an_unknown_order_is_refused_by_name() -> None:
     orders, _ = told("pause")
-    with pytest.raises(UnknownOrderError, match=r"'dance'.*stop, pause, show, go"):
+    with pytest.raises(UnknownCommandError, match=r"'dance'.*stop, pause, show, go"):
         orders.obey(order("dance"))
     assert orders.paused

@@ -3,32 +3,32 @@
 import numpy as np
 import pytest
 
-from rtdecode.schema.messages import ShownFrame
-from stimulus.display_log import TruthLog
+from rtdecode.schema.messages import DisplayedFrame
+from stimulus.display_log import DisplayLog
 from stimulus.playlist import MovieFrame
 
 MS = 1_000_000
 FRAME = MovieFrame("cat", 7, np.full((36, 64), 9, np.uint8))
 
 
-def flipped(truth: TruthLog, *times_ms: float, refreshes: int = 2) -> list[ShownFrame]:
+def flipped(truth: DisplayLog, *times_ms: float, refreshes: int = 2) -> list[DisplayedFrame]:
     return [truth.flipped(FRAME, t_flip_ns=round(t * MS), refreshes=refreshes) for t in times_ms]
 
 
 def test_clip_index_picture_and_delayed_time_are_told() -> None:
-    (shown,) = flipped(TruthLog(light_delay_ms=11.5, refresh_hz=60.0), 100.0)
+    (shown,) = flipped(DisplayLog(light_delay_ms=11.5, refresh_hz=60.0), 100.0)
     assert (shown.clip, shown.index, shown.t_flip_ns) == ("cat", 7, round(111.5 * MS))
     np.testing.assert_array_equal(shown.luminance, FRAME.luminance)
 
 
 def test_refreshes_are_counted_to_the_nearest() -> None:
-    truth = TruthLog(light_delay_ms=0.0, refresh_hz=60.0)
+    truth = DisplayLog(light_delay_ms=0.0, refresh_hz=60.0)
     shown = flipped(truth, 0.0, 33.0, 66.9, 117.0)
     assert [frame.flips for frame in shown] == [0, 2, 2, 3]
 
 
 def test_what_stayed_longer_than_planned_was_missed() -> None:
-    truth = TruthLog(light_delay_ms=0.0, refresh_hz=60.0)
+    truth = DisplayLog(light_delay_ms=0.0, refresh_hz=60.0)
     flipped(truth, 0.0, 33.3, 100.0, 133.3)
     assert truth.counters() == {
         "frames_shown": 4,
@@ -38,7 +38,7 @@ def test_what_stayed_longer_than_planned_was_missed() -> None:
 
 
 def test_frames_with_alternating_plans_are_not_missed() -> None:
-    truth = TruthLog(light_delay_ms=0.0, refresh_hz=75.0)
+    truth = DisplayLog(light_delay_ms=0.0, refresh_hz=75.0)
     refreshes, t_ms = [2, 3] * 10, 0.0
     for planned in refreshes:
         truth.flipped(FRAME, t_flip_ns=round(t_ms * MS), refreshes=planned)

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from rtdecode.schema.frame_grid import FrameGrid
 from rtdecode.schema.interfaces import Clock
-from rtdecode.schema.messages import Body, Command, ShownFrame
-from stimulus.display_log import TruthLog
+from rtdecode.schema.messages import Body, Command, DisplayedFrame
+from stimulus.display_log import DisplayLog
 from stimulus.pacing import pacing_for
 from stimulus.playback import GREY_CLIP, Orders, Player
 from stimulus.playlist import MovieFrame
@@ -21,7 +21,7 @@ from stimulus.sync_patch import patch_grey
 
 class Shelf(Protocol):
     def push(self, item: Body) -> None: ...
-    def shown(self) -> list[ShownFrame]: ...
+    def shown(self) -> list[DisplayedFrame]: ...
 
 
 def nothing() -> None:
@@ -36,7 +36,7 @@ def screen(clock: Clock) -> HeadlessScreen:
 @pytest.fixture
 def player(screen: HeadlessScreen, clock: Clock, shelf: Shelf) -> Player:
     pacing = pacing_for(screen, clock=clock, frame_rate_hz=30.0)
-    truth = TruthLog(light_delay_ms=0.0, refresh_hz=pacing.refresh_hz)
+    truth = DisplayLog(light_delay_ms=0.0, refresh_hz=pacing.refresh_hz)
     return Player(screen, pacing, truth, shelf, Orders(Event()))
 
 

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stimulus.prefetch import Reel
+from stimulus.prefetch import FramePrefetcher
 
 
 @given(count=st.integers(0, 30), ahead=st.integers(1, 9))
 def test_all_items_come_in_order(count: int, ahead: int) -> None:
-    with Reel(iter(range(count)), ahead=ahead) as reel:
+    with FramePrefetcher(iter(range(count)), ahead=ahead) as reel:
         assert list(reel) == list(range(count))
 
 
@@ -26,7 +26,7 @@ def test_so_many_are_made_before_they_are_asked_for() -> None:
                 enough.set()
             yield number
 
-    with Reel(items(), ahead=5) as reel:
+    with FramePrefetcher(items(), ahead=5) as reel:
         assert enough.wait(10)
         assert made == [0, 1, 2, 3, 4]
         assert next(reel) == 0
@@ -38,7 +38,7 @@ def test_an_error_comes_at_its_place() -> None:
         yield 2
         raise FileNotFoundError
 
-    with Reel(items(), ahead=8) as reel:
+    with FramePrefetcher(items(), ahead=8) as reel:
         assert [next(reel), next(reel)] == [1, 2]
         with pytest.raises(FileNotFoundError):
             next(reel)

@@ -12,10 +12,10 @@ import pytest
 from numpy.typing import NDArray
 
 from rtdecode.runtime.clock import HostClock
-from rtdecode.runtime.sockets import Subscriber, Wire
+from rtdecode.runtime.sockets import Messaging, Subscriber
 from rtdecode.schema.config.stimulus import StimulusConfig
 from rtdecode.schema.errors import NoDisplayError, PresenterMissingError
-from rtdecode.schema.messages import End, ShownFrame
+from rtdecode.schema.messages import DisplayedFrame, End
 from stimulus.presenter import psychopy_window
 from stimulus.sync_patch import SyncPatch, patch_grey
 from stimulus.xvfb import VirtualDisplay
@@ -29,7 +29,7 @@ UNDER_PATCH = np.zeros((36, 64), bool)
 UNDER_PATCH[-4:, -4:] = True
 
 Seen = tuple[NDArray[np.uint8], int]
-Watch = tuple[list[Seen], list[ShownFrame]]
+Watch = tuple[list[Seen], list[DisplayedFrame]]
 
 
 class Photodiode:
@@ -54,11 +54,11 @@ def watched(photodiode: Photodiode, inlet: Subscriber) -> Watch:
 
     A look may fall into the drawing of a picture; what is still the same later was complete.
     """
-    clock, seen, told = HostClock(), list[Seen](), list[ShownFrame]()
+    clock, seen, told = HostClock(), list[Seen](), list[DisplayedFrame]()
     last, since_ns, is_kept = photodiode.look(), clock.now_ns(), True
     while True:
         bodies = [received.message.body for received in inlet.take(0.003)]
-        told += [body for body in bodies if isinstance(body, ShownFrame)]
+        told += [body for body in bodies if isinstance(body, DisplayedFrame)]
         if any(isinstance(body, End) for body in bodies):
             return seen, told
         now = photodiode.look()
@@ -79,9 +79,9 @@ def watch(
     config.write_text(
         f"seconds: {SECONDS}\nnetwork: {{stimulus: '{endpoint}'}}\nstimulus: {clips}\n"
     )
-    with VirtualDisplay(WINDOW, framebuffer=folder) as display, Wire() as wire:
+    with VirtualDisplay(WINDOW, framebuffer=folder) as display, Messaging() as messaging:
         inlet = Subscriber(
-            wire, clock=HostClock(), endpoints=[endpoint], kinds=[ShownFrame], queue=1000
+            messaging, clock=HostClock(), endpoints=[endpoint], kinds=[DisplayedFrame], queue=1000
         )
         process = subprocess.Popen(
             [sys.executable, "-m", "stimulus", str(config)],

@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 import rtdecode
-from rtdecode.calcium.rois import masks_from_lists
+from rtdecode.calcium.rois import rois_from_lists
 from rtdecode.session.reader import LogReader
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(240)]
@@ -128,9 +128,7 @@ def test_all_mistakes_of_a_config_are_told_at_once(user: Any, verb: str) -> None
 
 def test_a_twin_of_another_mouse_is_refused_with_both_numbers(user: Any) -> None:
     masks = user.folder / "masks.npz"
-    masks_from_lists((64, 64), [(np.arange(n, n + 3), np.ones(3)) for n in (0, 70, 900)]).save(
-        masks
-    )
+    rois_from_lists((64, 64), [(np.arange(n, n + 3), np.ones(3)) for n in (0, 70, 900)]).save(masks)
     config = user.config(
         processes=["recorder", "decoder"],
         calcium={"masks": str(masks)},

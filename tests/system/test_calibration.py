@@ -9,7 +9,7 @@ import pytest
 import tifffile
 from scipy import ndimage
 
-from rtdecode.calcium.rois import masks_from_lists
+from rtdecode.calcium.rois import rois_from_lists
 from rtdecode.schema.messages import Responses
 from rtdecode.session.reader import LogReader
 
@@ -58,7 +58,7 @@ def valid(session: Path) -> list[bool]:
 
 def test_a_calibration_serves_its_own_field_and_refuses_another(tmp_path: Path) -> None:
     cell = np.add.outer(np.arange(20, 26) * COLS, np.arange(30, 36)).ravel()
-    masks_from_lists((ROWS, COLS), [(cell, np.ones(len(cell)))]).save(tmp_path / "masks.npz")
+    rois_from_lists((ROWS, COLS), [(cell, np.ones(len(cell)))]).save(tmp_path / "masks.npz")
     assert ran(tmp_path, 0, scans=90, out="first") == (0, "")
     assert (tmp_path / "first" / "report" / "calcium.png").is_file()
     learned = valid(tmp_path / "first")

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import zmq
 
-from rtdecode.calcium.rois import masks_from_lists
+from rtdecode.calcium.rois import rois_from_lists
 from rtdecode.runtime.codec import pack
 from rtdecode.schema.messages import Body, Fluorescence, Responses, Scan, Stamped
 from rtdecode.session.reader import LogReader
@@ -75,7 +75,7 @@ def test_two_planes_are_decoded_at_once(user: Any) -> None:
     for plane, count in ((0, 3), (1, 2)):
         folder = user.folder / "masks" / f"plane{plane}"
         folder.mkdir(parents=True)
-        masks_from_lists((ROWS, COLS), [(c, np.ones(36)) for c in cells[:count]]).save(
+        rois_from_lists((ROWS, COLS), [(c, np.ones(36)) for c in cells[:count]]).save(
             folder / "masks.npz"
         )
     rng = np.random.default_rng(0)

@@ -8,7 +8,7 @@ from acquisition_bridge.sources.simulated.microscope import SimulatedMicroscope
 from acquisition_bridge.sources.simulated.retina import DELAY_NS
 from rtdecode.schema.config.acquisition import SimulatedSource as SimulatedConfig
 from rtdecode.schema.interfaces import Clock
-from rtdecode.schema.messages import Behaviour, Scan, ShownFrame
+from rtdecode.schema.messages import Behaviour, DisplayedFrame, Scan
 
 
 class SimulatedSource:
@@ -31,7 +31,7 @@ class SimulatedSource:
     def begin(self, t_ns: int) -> None:
         self._begin_ns = t_ns
 
-    def see(self, frame: ShownFrame) -> None:
+    def see(self, frame: DisplayedFrame) -> None:
         # what was shown before the beginning is on the screen when it begins
         self._rig.see(frame.luminance, max(frame.t_flip_ns - self._begin_ns, -DELAY_NS))
 

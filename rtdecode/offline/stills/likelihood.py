@@ -39,7 +39,7 @@ class ActivityScatter:
     shared_variance: Float[Tensor, " factor"]
     rest_variance: float
 
-    def surprise(
+    def neg_log_likelihood(
         self, predicted: Float[Tensor, "trial neuron"], observed: Float[Tensor, "trial neuron"]
     ) -> Float[Tensor, ""]:
         """Minus log likelihood of `observed` (`logged` activity), summed, without constants."""

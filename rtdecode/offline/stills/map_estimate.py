@@ -60,7 +60,7 @@ class ImageMap:
         for step in range(iterations):
             adam.param_groups[0]["lr"] = _RATE * (1 - step / iterations) + _LAST_RATE
             predicted = predicted_for(self.twin, start + white @ self.to_pixels)
-            loss = _STRENGTH * self.scatter.surprise(predicted, observed)
+            loss = _STRENGTH * self.scatter.neg_log_likelihood(predicted, observed)
             (white.grad,) = torch.autograd.grad(loss + 0.5 * white.square().sum(), white)
             adam.step()
         return (start + white @ self.to_pixels).detach()

@@ -22,7 +22,7 @@ CALIBRATION_FILE = "calibration.npz"
 
 
 class Detector(StrEnum):
-    """Where masks come from if no file gives them."""
+    """Where rois come from if no file gives them."""
 
     NONE = "none"
     LOCAL_CORRELATION = "local_correlation"
@@ -48,15 +48,15 @@ class CalciumConfig(Section):
     """The online calcium chain, one scan at a time."""
 
     rois_from_source: bool = False
-    """Whether the microscope sends values of its ROIs, and no masks are laid on its scans."""
-    masks: Path | None = None
+    """Whether the microscope sends values of its ROIs, and no rois are laid on its scans."""
+    rois: Path | None = None
     """Which pixels are which neuron: .npz of a session, suite2p folder, CaImAn .hdf5, or NWB."""
     calibration: Path | None = None
     """calibration.npz of an earlier session on this field; null: the first `calibration_s`."""
     rescale_to: Path | None = None
     """calibration.npz of the session whose responses the twin was trained on."""
     detector: Detector = Detector.NONE
-    """How masks are found in the first scans where no file gives them."""
+    """How rois are found in the first scans where no file gives them."""
     detector_scans: Count = 400
     """Scans that the detector gets."""
     planes: Count = 1
@@ -74,7 +74,7 @@ class CalciumConfig(Section):
     min_field_r: Fraction = 0.4
     """Least correlation of first scans and reference image, else the run is refused; 0: none."""
     min_masks_sd: NotNegative = 3.0
-    """How clearly masks must lie on what is bright, else the run is refused; 0: anyhow."""
+    """How clearly rois must lie on what is bright, else the run is refused; 0: anyhow."""
     neuropil_ring_px: Count = 6
     """Width of the ring around a cell whose light is taken for neuropil."""
     neuropil_weight: Fraction = 0.7
@@ -125,7 +125,7 @@ class CalciumConfig(Section):
         return self.model_copy(
             update={
                 "decoded_planes": (plane,),
-                "masks": file(self.masks, ""),
+                "rois": file(self.rois, ""),
                 "calibration": file(self.calibration, CALIBRATION_FILE),
                 "rescale_to": file(self.rescale_to, CALIBRATION_FILE),
             }

@@ -25,7 +25,7 @@ class DecodeConfig(Section):
     deadline_ms: Positive = 30.0
     """No step begins that would end later, if it takes as long as the last one; the window goes out
     as it stands. The rest of a frame's 33 ms is for steps that take longer."""
-    tau: Positive | None = None
+    likelihood_weight: Positive | None = None
     """Weight of what neurons say against the prior; null: as measured with the twin."""
     threads: Count = 1
     """Threads that a step may use."""

@@ -24,7 +24,7 @@ from rtdecode.schema.errors.processes import (
     RecorderAbsentError,
     RecorderFullError,
     SecondInstanceError,
-    UnknownOrderError,
+    UnknownCommandError,
 )
 from rtdecode.schema.errors.recording import (
     DiskFullError,
@@ -127,9 +127,9 @@ __all__ = [
     "TooFewClipsError",
     "TooShortError",
     "TwinMissingError",
+    "UnknownCommandError",
     "UnknownFormatError",
     "UnknownModelError",
-    "UnknownOrderError",
     "UnreadableFileError",
     "UnsafePickleError",
     "UnsuitedMethodError",

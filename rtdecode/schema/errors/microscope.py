@@ -90,7 +90,7 @@ class MasksMissingError(BadInputError):
 
 
 class MasksError(BadInputError):
-    """Masks that cannot be those of a field of view."""
+    """Rois that cannot be those of a field of view."""
 
     def __init__(self, *, where: str, got: str) -> None:
         super().__init__(

@@ -54,7 +54,7 @@ class SecondInstanceError(BadInputError):
         )
 
 
-class UnknownOrderError(RtdecodeError, ValueError):
+class UnknownCommandError(RtdecodeError, ValueError):
     """A command that its receiver does not know."""
 
     def __init__(self, *, got: str, known: Sequence[str]) -> None:

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn.functional import elu, pad
 
 from rtdecode.twins.basis import Basis
-from rtdecode.twins.compact.filter_pass import CompactBank
+from rtdecode.twins.compact.filter_pass import FilterPass
 from rtdecode.twins.compact.filters import blur_matrix
 from rtdecode.twins.compact.loops import (
     F32,
@@ -70,7 +70,7 @@ class CompactDrive:
         self._twin, frames, hidden = twin, len(wanted), len(twin.mix_bias)
         self._sides = (twin.rows, twin.cols, frames)
         self._coarse_sides = (twin.rows // 2, twin.cols // 2, frames)
-        self._bank = CompactBank(twin, basis, history=history, free=free, wanted=wanted)
+        self._bank = FilterPass(twin, basis, history=history, free=free, wanted=wanted)
         of_mean = twin.mixed(basis.mean[None, None], [0])
         self._of_mean = of_mean.repeat_interleave(frames, 0)
         self._blur = blur_matrix(twin.rows), blur_matrix(twin.cols)

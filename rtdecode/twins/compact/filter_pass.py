@@ -11,7 +11,7 @@ from rtdecode.twins.compact.network import Compact
 from rtdecode.twins.readout import causal_filters
 
 
-class CompactBank:
+class FilterPass:
     """What all products of a temporal, a row and a column filter give, at each site and frame.
 
     Filters are applied to the coefficients of frames, so that no frame need be drawn; the mean of

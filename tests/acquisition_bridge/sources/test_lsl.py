@@ -11,7 +11,7 @@ from acquisition_bridge.sources.contract import FrameSpec
 from acquisition_bridge.sources.lsl import BehaviourSamples, LslInlet, LslRois, WithBehaviour
 from rtdecode.schema.config.acquisition import LslBehaviour, LslRoisSource
 from rtdecode.schema.errors import ExtraMissingError, StreamAbsentError, StreamError
-from rtdecode.schema.messages import Behaviour, Fluorescence, Scan, ShownFrame
+from rtdecode.schema.messages import Behaviour, DisplayedFrame, Fluorescence, Scan
 
 CONFIG = LslBehaviour(
     stream="wheel", running_channel=1, pupil_diameter_channel=0, pupil_x_channel=2
@@ -64,7 +64,7 @@ class Scans:
     def begin(self, t_ns: int) -> None:
         """It runs."""
 
-    def see(self, frame: ShownFrame) -> None:
+    def see(self, frame: DisplayedFrame) -> None:
         """It is blind."""
 
     def take(self, until_ns: int) -> list[Any]:

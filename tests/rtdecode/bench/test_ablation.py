@@ -8,7 +8,7 @@ import pytest
 
 from rtdecode.bench.ablation import cold_start, without_guess, without_prior
 from rtdecode.decode.prior import VideoPrior
-from rtdecode.decode.solver import Inverter
+from rtdecode.decode.solver import Solver
 from rtdecode.offline.methods import FittedTwin, Online
 from rtdecode.offline.trial import Trial
 from rtdecode.offline.windows import inverted_windows
@@ -58,7 +58,7 @@ def test_without_a_guess_a_new_frame_starts_from_the_mean_and_old_ones_stay(
     begin = without_guess(linear_mouse, CONFIG).begin
     compared = 0
 
-    def and_look(inverter: Inverter) -> None:
+    def and_look(inverter: Solver) -> None:
         nonlocal compared
         before, _ = inverter.result(back=4)
         begin(inverter)

@@ -1,4 +1,4 @@
-"""Every rung of the ladder, on the same trials, mask and twin."""
+"""Every rung of the table, on the same trials, mask and twin."""
 
 import json
 import shutil
@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from rtdecode.bench import quality as module
-from rtdecode.bench.quality import LAG, Rungs, bench_quality
+from rtdecode.bench.quality import LAG, TableSettings, bench_quality
 from rtdecode.datasets.sensorium import SensoriumFolder
 from rtdecode.decode.noise import even_noise, save_noise
 from rtdecode.decode.prior import fit_prior, save_prior
@@ -63,19 +63,25 @@ def small_twin(blob_session: SensoriumFolder, tmp_path_factory: pytest.TempPathF
 
 
 def test_the_usual_lag_and_steps_are_always_compared() -> None:
-    assert LAG in Rungs().lags
-    assert set(Rungs().steps) >= {1, 3, 10}
-    assert tuple(Rungs().lags) == (0, 2, 4, 8, 16, 30)
+    assert LAG in TableSettings().lags
+    assert set(TableSettings().steps) >= {1, 3, 10}
+    assert tuple(TableSettings().lags) == (0, 2, 4, 8, 16, 30)
 
 
-def ladder(
+def table(
     folder: Path, twins: tuple[Path, ...], out: Path, **how: Any
 ) -> tuple[list[dict[str, Any]], list[str]]:
     told: list[str] = []
     options = {"tier": "test", "mask": None, "trials": 1, "iterations": 12} | how
-    few = Rungs(lags=(LAG, 16), steps=(1, 3), neuron_parts=(4,))
+    few = TableSettings(lags=(LAG, 16), steps=(1, 3), neuron_parts=(4,))
     rows = bench_quality(
-        folder, twins, out, clock=StandingClock(), report=told.append, rungs=few, **options
+        folder,
+        twins,
+        out,
+        clock=StandingClock(),
+        report=told.append,
+        settings_of_rows=few,
+        **options,
     )
     return rows, told
 
@@ -84,12 +90,12 @@ def ladder(
 def climbed(
     short_session: Path, small_twin: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[list[dict[str, Any]], Path]:
-    """The ladder of two twins (one twice, which shows that an ensemble is an average)."""
-    out = tmp_path_factory.mktemp("ladder")
-    return ladder(short_session, (small_twin, small_twin), out)[0], out
+    """The table of two twins (one twice, which shows that an ensemble is an average)."""
+    out = tmp_path_factory.mktemp("table")
+    return table(short_session, (small_twin, small_twin), out)[0], out
 
 
-def rungs(rows: list[dict[str, Any]], method: str) -> list[dict[str, Any]]:
+def settings_of_rows(rows: list[dict[str, Any]], method: str) -> list[dict[str, Any]]:
     return [row for row in rows if row["method"] == method]
 
 
@@ -109,9 +115,9 @@ def test_every_rung_is_there_once(climbed: tuple[list[dict[str, Any]], Path]) ->
         "offline",
         "reference",
     }
-    online = sorted((row["lag_frames"], row["steps"]) for row in rungs(rows, "online"))
+    online = sorted((row["lag_frames"], row["steps"]) for row in settings_of_rows(rows, "online"))
     assert online == [(8, 1), (8, 3), (16, 3)]
-    reference = [(row["steps"], row["twins"]) for row in rungs(rows, "reference")]
+    reference = [(row["steps"], row["twins"]) for row in settings_of_rows(rows, "reference")]
     assert reference == [(10, 1), (12, 1), (10, 2), (12, 2)]
 
 
@@ -120,8 +126,10 @@ def test_the_same_twin_twice_is_no_better_than_once(
     climbed: tuple[list[dict[str, Any]], Path],
 ) -> None:
     rows, _ = climbed
-    [usual] = [r for r in rungs(rows, "online") if (r["lag_frames"], r["steps"]) == (8, 3)]
-    [ensemble] = rungs(rows, "online ensemble")
+    [usual] = [
+        r for r in settings_of_rows(rows, "online") if (r["lag_frames"], r["steps"]) == (8, 3)
+    ]
+    [ensemble] = settings_of_rows(rows, "online ensemble")
     assert ensemble["video_r"]["mean"] == pytest.approx(usual["video_r"]["mean"], abs=1e-6)
     assert ensemble["twin_passes_per_frame"] == 2 * usual["twin_passes_per_frame"]
 
@@ -131,7 +139,7 @@ def test_neurons_that_are_not_heard_are_counted_off(
     climbed: tuple[list[dict[str, Any]], Path],
 ) -> None:
     rows, _ = climbed
-    [rung] = rungs(rows, "online, 1/4 of the neurons")
+    [rung] = settings_of_rows(rows, "online, 1/4 of the neurons")
     assert rung["neurons"] == 3
 
 
@@ -170,20 +178,20 @@ def test_the_linear_decoder_is_left_behind(
 def test_a_ladder_needs_a_twin_and_a_tier(
     short_session: Path, small_twin: Path, tmp_path: Path
 ) -> None:
-    with pytest.raises(MissingOptionError, match="--twin is needed for the ladder"):
-        ladder(short_session, (), tmp_path)
+    with pytest.raises(MissingOptionError, match="--twin is needed for the table"):
+        table(short_session, (), tmp_path)
     with pytest.raises(NoSuchTierError, match="'final'"):
-        ladder(short_session, (small_twin,), tmp_path, tier="final")
+        table(short_session, (small_twin,), tmp_path, tier="final")
 
 
-FEW = Rungs(lags=(), steps=(), neuron_parts=())
+FEW = TableSettings(lags=(), steps=(), neuron_parts=())
 
 
 def climb(folder: Path, twin: Path, out: Path, report: Callable[[str], None]) -> list[Any]:
-    """A ladder with next to no rungs, on two trials."""
+    """A table with next to no settings_of_rows, on two trials."""
     return bench_quality(
         folder, (twin,), out, tier="test", mask=None, trials=None, iterations=11,
-        clock=StandingClock(), report=report, rungs=FEW,
+        clock=StandingClock(), report=report, settings_of_rows=FEW,
     )  # fmt: skip
 
 
@@ -211,7 +219,7 @@ def test_a_ladder_that_is_stopped_twice_ends_as_one_that_is_not(
     whole, stopped, told = tmp_path / "whole", tmp_path / "stopped", list[str]()
     drawn: list[int] = []
     monkeypatch.setattr(module, "draw_figures", lambda rows, _: drawn.append(len(rows)))
-    monkeypatch.setattr(module, "STEP_COUNT", 1)  # it is as good a ladder, and sooner climbed
+    monkeypatch.setattr(module, "STEP_COUNT", 1)  # it is as good a table, and sooner climbed
     expected = climb(short_session, small_twin, whole, lambda _: None)
 
     climb_until("online, cold start", short_session, small_twin, stopped)
@@ -235,7 +243,7 @@ def test_a_ladder_that_is_stopped_twice_ends_as_one_that_is_not(
 
 @pytest.fixture(scope="module")
 def begun(short_session: Path, small_twin: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a ladder that was stopped after its first rung."""
+    """The folder of a table that was stopped after its first rung."""
     out = tmp_path_factory.mktemp("begun")
     climb_until("ridge", short_session, small_twin, out)
     return out
@@ -246,7 +254,7 @@ def test_rows_of_other_settings_are_neither_mixed_nor_lost(
 ) -> None:
     before = (begun / "quality.json").read_bytes()
     with pytest.raises(OtherSettingsError, match=r"iterations \(11 there, 12 here\).*--out"):
-        ladder(short_session, (small_twin,), begun, trials=None)
+        table(short_session, (small_twin,), begun, trials=None)
     assert (begun / "quality.json").read_bytes() == before
 
 
@@ -255,7 +263,7 @@ def test_what_is_fitted_or_recorded_again_is_another_whatever_its_name(
 ) -> None:
     again = shutil.copytree(small_twin, tmp_path / "a" / small_twin.name)
     noise = even_noise(12)
-    save_noise(noise.__class__(noise.dispersion * 2, noise.tau, noise.shared), again)
+    save_noise(noise.__class__(noise.dispersion * 2, noise.likelihood_weight, noise.shared), again)
     with pytest.raises(OtherSettingsError, match=r"another hash_of_twins \(\['\w+'\] there"):
         climb(short_session, again, begun, lambda _: None)
     brighter = shutil.copytree(short_session, tmp_path / "b" / short_session.name)

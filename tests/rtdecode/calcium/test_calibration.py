@@ -1,4 +1,4 @@
-"""A calibration survives the disk and belongs to its masks."""
+"""A calibration survives the disk and belongs to its rois."""
 
 from dataclasses import fields, replace
 from pathlib import Path
@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from rtdecode.calcium.calibration import Calibration
-from rtdecode.calcium.rois import masks_from_lists
+from rtdecode.calcium.rois import rois_from_lists
 from rtdecode.schema.errors import CalibrationError, MissingFileError, UnreadableFileError
 
 PLAIN = np.arange(1, 4, dtype=np.float32)
@@ -35,9 +35,9 @@ def test_it_comes_back_from_disk_as_it_was(tmp_path: Path) -> None:
     ("shape", "count", "told"), [((4, 5), 2, "2 neurons"), ((5, 4), 3, "shape")]
 )
 def test_other_masks_are_refused(shape: tuple[int, int], count: int, told: str) -> None:
-    masks = masks_from_lists(shape, [(np.array([n]), np.ones(1)) for n in range(count)])
+    rois = rois_from_lists(shape, [(np.array([n]), np.ones(1)) for n in range(count)])
     with pytest.raises(CalibrationError, match=told):
-        GIVEN.check(masks)
+        GIVEN.check(rois)
 
 
 def test_files_that_hold_none_are_refused(tmp_path: Path) -> None:

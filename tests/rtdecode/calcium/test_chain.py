@@ -12,7 +12,7 @@ from scipy import ndimage
 from rtdecode.calcium import CalciumChain
 from rtdecode.calcium.calibration import Calibration
 from rtdecode.calcium.chain import Out
-from rtdecode.calcium.rois import Masks, masks_from_lists
+from rtdecode.calcium.rois import Rois, rois_from_lists
 from rtdecode.schema.config.calcium import CalciumConfig
 from rtdecode.schema.errors import (
     CalibrationError,
@@ -34,14 +34,14 @@ class StillClock:
         raise AssertionError("a stage never sleeps")
 
 
-def field() -> tuple[Masks, np.ndarray]:
+def field() -> tuple[Rois, np.ndarray]:
     """Nine cells on dim, spotted tissue."""
     rows, cols = np.mgrid[:ROWS, :COLS]
     centers = [(r, c) for r in (10, 24, 38) for c in (12, 28, 44)]
     cells = [np.flatnonzero((rows - r) ** 2 + (cols - c) ** 2 <= 9) for r, c in centers]
-    masks = masks_from_lists((ROWS, COLS), [(cell, np.ones(len(cell))) for cell in cells])
+    rois = rois_from_lists((ROWS, COLS), [(cell, np.ones(len(cell))) for cell in cells])
     ground = ndimage.gaussian_filter(np.random.default_rng(3).normal(0, 60, (ROWS, COLS)), 1.5)
-    return masks, 60 + ground + 40 * masks.footprint()
+    return rois, 60 + ground + 40 * rois.footprint()
 
 
 MASKS, MEAN = field()
@@ -76,7 +76,7 @@ STREAM = [received(pixels, number) for number, pixels in enumerate(MOVIE)]
 def chain(calibration: Calibration | None = None, config: CalciumConfig = CONFIG) -> CalciumChain:
     return CalciumChain(
         config,
-        masks=MASKS,
+        rois=MASKS,
         scan_rate_hz=None,
         reference=None,
         calibration=calibration,
@@ -243,7 +243,7 @@ def test_scans_and_calibrations_of_another_field_are_refused() -> None:
     with pytest.raises(CalibrationError, match="2 neurons"):
         CalciumChain(
             CONFIG,
-            masks=MASKS.chosen(np.arange(9) < 2),
+            rois=MASKS.chosen(np.arange(9) < 2),
             scan_rate_hz=None,
             reference=None,
             calibration=first.calibration,

@@ -5,10 +5,10 @@ from scipy.optimize import nnls
 
 from rtdecode.calcium.demix import Demixer
 from rtdecode.calcium.extract import Extractor, Mover
-from rtdecode.calcium.rois import masks_from_lists
+from rtdecode.calcium.rois import rois_from_lists
 
 PIXELS = [np.arange(0, 30), np.arange(15, 50), np.arange(45, 60), np.arange(80, 90)]
-MASKS = masks_from_lists((10, 10), [(pixels, np.ones(len(pixels))) for pixels in PIXELS])
+MASKS = rois_from_lists((10, 10), [(pixels, np.ones(len(pixels))) for pixels in PIXELS])
 
 
 def dense() -> np.ndarray:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from rtdecode.calcium.detect import detected_masks
+from rtdecode.calcium.detect import detected_rois
 from rtdecode.schema.errors import NoCellsFoundError
 
 CENTERS = np.array([(16, 16), (16, 44), (44, 20), (44, 46)])
@@ -22,13 +22,13 @@ def scans(*, firing: float) -> list[np.ndarray]:
 
 def test_each_firing_cell_is_found_once() -> None:
     movie = scans(firing=40)
-    masks = detected_masks(movie, reference=np.mean(movie, 0), max_shift_px=4)
-    distance = np.linalg.norm(masks.centers_px[:, None] - CENTERS, axis=2)
-    assert masks.count == 4
+    rois = detected_rois(movie, reference=np.mean(movie, 0), max_shift_px=4)
+    distance = np.linalg.norm(rois.centers_px[:, None] - CENTERS, axis=2)
+    assert rois.count == 4
     assert distance.min(0).max() < 1.5
 
 
 def test_noise_alone_is_no_cell() -> None:
     movie = scans(firing=0)
     with pytest.raises(NoCellsFoundError, match="200 scans"):
-        detected_masks(movie, reference=np.mean(movie, 0), max_shift_px=4)
+        detected_rois(movie, reference=np.mean(movie, 0), max_shift_px=4)

@@ -1,4 +1,4 @@
-"""Means over masks are those of scipy's interpolation, and never of pixels that were not seen."""
+"""Means over rois are those of scipy's interpolation, and never of pixels that were not seen."""
 
 import numpy as np
 import pytest
@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from rtdecode.calcium.extract import Extractor, Mover
-from rtdecode.calcium.rois import masks_from_lists
+from rtdecode.calcium.rois import rois_from_lists
 
 RNG = np.random.default_rng(0)
 SCAN = RNG.integers(0, 1000, (24, 30)).astype(np.uint16)
-MASKS = masks_from_lists(
+MASKS = rois_from_lists(
     (24, 30),
     [
         (np.array([5 * 30 + 6, 5 * 30 + 7, 6 * 30 + 6]), np.array([1.0, 2.0, 1.0])),

@@ -1,4 +1,4 @@
-"""Scans of the field of view that was promised pass; another field, and masks beside it, do not."""
+"""Scans of the field of view that was promised pass; another field, and rois beside it, do not."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from rtdecode.calcium.field_check import FieldCheck, likeness, misplaced
-from rtdecode.calcium.rois import Masks, masks_from_lists
+from rtdecode.calcium.rois import Rois, rois_from_lists
 from rtdecode.schema.config.calcium import CalciumConfig
 from rtdecode.schema.errors import FieldMismatchError
 
@@ -15,13 +15,13 @@ SIDE, CELLS = 96, 40
 CONFIG = CalciumConfig(max_shift_px=6.0)
 
 
-def masks_at(seed: int, *, down: int = 0, right: int = 0, count: int = CELLS) -> Masks:
+def masks_at(seed: int, *, down: int = 0, right: int = 0, count: int = CELLS) -> Rois:
     """Discs at places that follow from `seed`, moved on by (down, right)."""
     rows, cols = np.mgrid[:SIDE, :SIDE]
     centers = np.random.default_rng(seed).integers(14, SIDE - 14, (count, 2))
     away = [(rows - r - down) ** 2 + (cols - c - right) ** 2 for r, c in centers]
     cells = [np.flatnonzero(distance <= 9) for distance in away]
-    return masks_from_lists((SIDE, SIDE), [(cell, np.ones(len(cell))) for cell in cells])
+    return rois_from_lists((SIDE, SIDE), [(cell, np.ones(len(cell))) for cell in cells])
 
 
 def field(seed: int) -> np.ndarray:
@@ -31,9 +31,9 @@ def field(seed: int) -> np.ndarray:
     return np.maximum(ground + 25 * np.minimum(masks_at(seed).footprint(), 1), 1).astype(np.float32)
 
 
-def check_of(seen: np.ndarray, *, masks: Masks, doubtful: int = 0, scans: int = 12) -> FieldCheck:
+def check_of(seen: np.ndarray, *, rois: Rois, doubtful: int = 0, scans: int = 12) -> FieldCheck:
     """A check against field 0 that got `scans` noisy scans of `seen`."""
-    rng, check = np.random.default_rng(2), FieldCheck(CONFIG, masks=masks, reference=field(0))
+    rng, check = np.random.default_rng(2), FieldCheck(CONFIG, rois=rois, reference=field(0))
     for number in range(scans):
         pixels = rng.poisson(seen).astype(np.uint16)
         check.add(pixels, pixels.astype(np.float32), doubtful=number < doubtful)
@@ -71,7 +71,7 @@ def test_a_few_masks_or_a_threshold_of_zero_are_not_judged() -> None:
 
 
 def test_noisy_scans_of_the_right_field_pass() -> None:
-    check = check_of(field(0), masks=masks_at(0), doubtful=6)
+    check = check_of(field(0), rois=masks_at(0), doubtful=6)
     check.judge()
     assert check.scans == 12
 
@@ -80,7 +80,7 @@ def test_another_field_is_refused_and_both_images_are_handed_over() -> None:
     with pytest.raises(
         FieldMismatchError, match=r"first 12 scans has a correlation of -?0\."
     ) as got:
-        check_of(field(1), masks=masks_at(0)).judge()
+        check_of(field(1), rois=masks_at(0)).judge()
     np.testing.assert_array_equal(got.value.reference_counts, field(0))
     np.testing.assert_allclose(got.value.seen_counts, field(1), atol=20)
     assert (got.value.footprint > 0).sum() > 500
@@ -88,13 +88,13 @@ def test_another_field_is_refused_and_both_images_are_handed_over() -> None:
 
 def test_scans_without_a_clear_place_are_refused() -> None:
     with pytest.raises(FieldMismatchError, match="7 of the first 12 scans have no clear place"):
-        check_of(field(0), masks=masks_at(0), doubtful=7).judge()
+        check_of(field(0), rois=masks_at(0), doubtful=7).judge()
 
 
 def test_masks_of_another_field_are_refused() -> None:
-    with pytest.raises(FieldMismatchError, match="masks") as got:
-        check_of(field(0), masks=masks_at(3)).judge()
-    assert "calcium.masks" in str(got.value)
+    with pytest.raises(FieldMismatchError, match="rois") as got:
+        check_of(field(0), rois=masks_at(3)).judge()
+    assert "calcium.rois" in str(got.value)
 
 
 def test_a_closed_shutter_is_no_likeness() -> None:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from rtdecode.calcium.extract import neuropil_rings
-from rtdecode.calcium.rois import Masks, masks_from_lists
+from rtdecode.calcium.rois import Rois, rois_from_lists
 
 
 def disc(row: int, col: int) -> tuple[np.ndarray, np.ndarray]:
@@ -12,14 +12,14 @@ def disc(row: int, col: int) -> tuple[np.ndarray, np.ndarray]:
     return pixels, np.ones(len(pixels))
 
 
-def own(masks: Masks, neuron: int) -> np.ndarray:
-    return masks.pixels[masks.indptr[neuron] : masks.indptr[neuron + 1]]
+def own(rois: Rois, neuron: int) -> np.ndarray:
+    return rois.pixels[rois.indptr[neuron] : rois.indptr[neuron + 1]]
 
 
 def test_a_ring_keeps_off_all_cells_and_their_halo() -> None:
-    masks = masks_from_lists((60, 60), [disc(20, 20), disc(20, 30), disc(50, 50)])
-    rings = neuropil_rings(masks, ring_px=6)
-    assert not np.isin(rings.pixels, masks.pixels).any()
+    rois = rois_from_lists((60, 60), [disc(20, 20), disc(20, 30), disc(50, 50)])
+    rings = neuropil_rings(rois, ring_px=6)
+    assert not np.isin(rings.pixels, rois.pixels).any()
     row, col = np.divmod(own(rings, 0), 60)
     distance = np.hypot(row - 20, col - 20)
     assert distance.min() > 5.5
@@ -28,5 +28,5 @@ def test_a_ring_keeps_off_all_cells_and_their_halo() -> None:
 
 def test_a_cell_without_any_free_pixel_keeps_its_own() -> None:
     everything = (np.arange(100), np.ones(100))
-    masks = masks_from_lists((10, 10), [everything, (np.array([5]), np.ones(1))])
-    assert own(neuropil_rings(masks, ring_px=3), 1).tolist() == [5]
+    rois = rois_from_lists((10, 10), [everything, (np.array([5]), np.ones(1))])
+    assert own(neuropil_rings(rois, ring_px=3), 1).tolist() == [5]

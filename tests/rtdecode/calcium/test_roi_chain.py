@@ -1,4 +1,4 @@
-"""ROI values of the microscope's own program become responses as those of our masks do."""
+"""ROI values of the microscope's own program become responses as those of our rois do."""
 
 from collections.abc import Sequence
 from itertools import pairwise

@@ -1,4 +1,4 @@
-"""Masks of other programs are read right, and what would run code is refused."""
+"""Rois of other programs are read right, and what would run code is refused."""
 
 import os
 import pickle
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from rtdecode.calcium.roi_files import read_masks
+from rtdecode.calcium.roi_files import read_rois
 from rtdecode.schema.errors import (
     MasksError,
     MissingFileError,
@@ -48,10 +48,10 @@ def suite2p_folder(folder: Path) -> Path:
 
 
 def test_suite2p_gives_its_accepted_cells(tmp_path: Path) -> None:
-    masks = read_masks(suite2p_folder(tmp_path))
-    assert masks.shape == SHAPE
-    assert masks.pixels.tolist() == [12, 13, 21]
-    assert masks.weights.tolist() == [0.5, 1, 0.5]
+    rois = read_rois(suite2p_folder(tmp_path))
+    assert rois.shape == SHAPE
+    assert rois.pixels.tolist() == [12, 13, 21]
+    assert rois.weights.tolist() == [0.5, 1, 0.5]
 
 
 def test_a_pickle_that_would_run_code_runs_nothing(tmp_path: Path) -> None:
@@ -59,7 +59,7 @@ def test_a_pickle_that_would_run_code_runs_nothing(tmp_path: Path) -> None:
     made = tmp_path / "made"
     np.save(tmp_path / "stat.npy", np.array([Harmful(made)], object), allow_pickle=True)
     with pytest.raises(UnsafePickleError, match="mkdir"):
-        read_masks(tmp_path)
+        read_rois(tmp_path)
     assert not made.exists()
 
 
@@ -67,10 +67,10 @@ def test_a_cut_pickle_is_refused_by_name(tmp_path: Path) -> None:
     file = suite2p_folder(tmp_path) / "stat.npy"
     file.write_bytes(file.read_bytes()[:-40])
     with pytest.raises(UnreadableFileError, match=r"stat\.npy"):
-        read_masks(tmp_path)
+        read_rois(tmp_path)
     file.write_bytes(pickle.dumps({"no": "array"}))
     with pytest.raises(UnreadableFileError):
-        read_masks(tmp_path)
+        read_rois(tmp_path)
 
 
 def test_caiman_pixels_run_down_the_columns(tmp_path: Path) -> None:
@@ -82,9 +82,9 @@ def test_caiman_pixels_run_down_the_columns(tmp_path: Path) -> None:
         file["estimates/idx_components"] = "NoneType"
         for name in ("data", "indices", "indptr"):
             file[f"estimates/A/{name}"] = getattr(matrix, name)
-    masks = read_masks(tmp_path / "a.hdf5")
-    assert masks.pixels.tolist() == [2 * 9 + 5, 3 * 9 + 5]
-    assert masks.weights.tolist() == [1, 2]
+    rois = read_rois(tmp_path / "a.hdf5")
+    assert rois.pixels.tolist() == [2 * 9 + 5, 3 * 9 + 5]
+    assert rois.weights.tolist() == [1, 2]
 
 
 def nwb_file(path: Path, images: np.ndarray) -> Path:
@@ -101,27 +101,27 @@ def test_nwb_images_are_turned_to_the_known_size(tmp_path: Path, turned: bool) -
     image = np.zeros(SHAPE)
     image[1, 7] = 1
     path = nwb_file(tmp_path / "a.nwb", np.array([image.T if turned else image]))
-    assert read_masks(path, shape=SHAPE).pixels.tolist() == [16]
+    assert read_rois(path, shape=SHAPE).pixels.tolist() == [16]
 
 
 def test_files_without_masks_are_refused(tmp_path: Path) -> None:
     with pytest.raises(MissingFileError):
-        read_masks(tmp_path / "absent.npz")
+        read_rois(tmp_path / "absent.npz")
     with h5py.File(tmp_path / "empty.nwb", "w"):
         pass
     with pytest.raises(MasksError, match="PlaneSegmentation"):
-        read_masks(tmp_path / "empty.nwb")
+        read_rois(tmp_path / "empty.nwb")
     (tmp_path / "text.hdf5").write_text("no")
     with pytest.raises(UnreadableFileError):
-        read_masks(tmp_path / "text.hdf5")
+        read_rois(tmp_path / "text.hdf5")
 
 
 @pytest.mark.shared
 def test_real_files_give_the_cells_that_their_programs_accepted(shared_folder: Path) -> None:
     vendor = shared_folder / "data" / "vendor"
-    suite2p = read_masks(vendor / "suite2p" / "plane0")
-    caiman = read_masks(vendor / "caiman" / "caiman_analysis.hdf5")
-    nwb = read_masks(vendor / "nwb" / "nwb_test.nwb")
-    assert [masks.count for masks in (suite2p, caiman, nwb)] == [7, 72, 7]
+    suite2p = read_rois(vendor / "suite2p" / "plane0")
+    caiman = read_rois(vendor / "caiman" / "caiman_analysis.hdf5")
+    nwb = read_rois(vendor / "nwb" / "nwb_test.nwb")
+    assert [rois.count for rois in (suite2p, caiman, nwb)] == [7, 72, 7]
     assert suite2p.shape == caiman.shape == nwb.shape == (128, 128)
     np.testing.assert_allclose(suite2p.centers_px, nwb.centers_px, atol=0.01)

@@ -1,14 +1,14 @@
-"""Masks keep their rules, survive the disk, and are refused by name."""
+"""Rois keep their rules, survive the disk, and are refused by name."""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from rtdecode.calcium.rois import Masks, masks_from_lists
+from rtdecode.calcium.rois import Rois, rois_from_lists
 from rtdecode.schema.errors import MasksError, MissingFileError
 
-TWO = masks_from_lists(
+TWO = rois_from_lists(
     (4, 5),
     [(np.array([0, 1]), np.array([1.0, 3.0])), (np.array([19]), np.array([2.0]))],
 )
@@ -26,7 +26,7 @@ def test_a_footprint_shows_each_neuron_with_a_mean_of_one() -> None:
 
 def test_masks_come_back_from_disk_as_they_were(tmp_path: Path) -> None:
     TWO.save(tmp_path / "masks.npz")
-    again = Masks.load(tmp_path / "masks.npz")
+    again = Rois.load(tmp_path / "masks.npz")
     assert again.shape == TWO.shape
     for name in ("indptr", "pixels", "weights"):
         np.testing.assert_array_equal(getattr(again, name), getattr(TWO, name))
@@ -50,12 +50,12 @@ def test_chosen_neurons_keep_their_pixels() -> None:
 )
 def test_impossible_masks_are_refused(pixels: list[int], weights: list[float], told: str) -> None:
     with pytest.raises(MasksError, match=told):
-        masks_from_lists((4, 5), [(np.array([0]), np.ones(1)), (np.array(pixels), weights)])
+        rois_from_lists((4, 5), [(np.array([0]), np.ones(1)), (np.array(pixels), weights)])
 
 
 def test_a_file_that_holds_no_masks_is_refused_by_name(tmp_path: Path) -> None:
     (tmp_path / "masks.npz").write_bytes(b"not a zip")
-    with pytest.raises(MasksError, match=r"masks\.npz"):
-        Masks.load(tmp_path / "masks.npz")
+    with pytest.raises(MasksError, match=r"rois\.npz"):
+        Rois.load(tmp_path / "masks.npz")
     with pytest.raises(MissingFileError):
-        Masks.load(tmp_path / "absent.npz")
+        Rois.load(tmp_path / "absent.npz")

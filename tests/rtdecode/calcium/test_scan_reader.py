@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from rtdecode.calcium.rois import Masks, masks_from_lists
+from rtdecode.calcium.rois import Rois, rois_from_lists
 from rtdecode.calcium.scan_reader import Counts, ScanReader
 from rtdecode.schema.config.calcium import CalciumConfig
 from rtdecode.schema.errors import ScanShapeError
@@ -21,10 +21,10 @@ def disc(row: int, col: int) -> np.ndarray:
     return np.flatnonzero((rows - row) ** 2 + (cols - col) ** 2 <= 16)
 
 
-def cells() -> Masks:
+def cells() -> Rois:
     """Four cells; the first two overlap."""
     discs = [disc(20, 20), disc(20, 26), disc(44, 24), disc(42, 52)]
-    return masks_from_lists((ROWS, COLS), [(pixels, np.ones(len(pixels))) for pixels in discs])
+    return rois_from_lists((ROWS, COLS), [(pixels, np.ones(len(pixels))) for pixels in discs])
 
 
 MASKS = cells()
@@ -42,7 +42,7 @@ def light(bright: np.ndarray = BRIGHT) -> np.ndarray:
 
 
 def reader() -> ScanReader:
-    return ScanReader(CONFIG, masks=MASKS, reference=light())
+    return ScanReader(CONFIG, rois=MASKS, reference=light())
 
 
 def moved(row: float, col: float) -> np.ndarray:
@@ -114,5 +114,5 @@ def test_the_scan_read_last_lies_on_the_reference() -> None:
 def test_other_sizes_are_refused() -> None:
     with pytest.raises(ScanShapeError, match="32 x 32"):
         reader().read(np.zeros((32, 32), np.uint16))
-    with pytest.raises(ScanShapeError, match="masks"):
-        ScanReader(CONFIG, masks=MASKS, reference=np.zeros((32, 32)))
+    with pytest.raises(ScanShapeError, match="rois"):
+        ScanReader(CONFIG, rois=MASKS, reference=np.zeros((32, 32)))

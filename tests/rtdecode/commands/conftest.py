@@ -19,14 +19,14 @@ def movie_config(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rig = SmallRig()
     scans = [rig.bodies(number)[1].pixels_counts for number in range(SCANS)]
     (folder / "movie.raw").write_bytes(np.stack(scans).tobytes())
-    rig.masks.save(folder / "masks.npz")
+    rig.rois.save(folder / "masks.npz")
     rows, cols = scans[0].shape
     source = {"kind": "raw_movie", "path": folder / "movie.raw", "rows_px": rows, "cols_px": cols}
     config = RunConfig.model_validate(
         {
             "processes": ["recorder", "bridge", "decoder"],
             "acquisition": {"source": source | {"scan_rate_hz": 15.0, "speed": 10.0}},
-            "calcium": {"masks": folder / "masks.npz", "reference_scans": 4, "calibration_s": 0.5},
+            "calcium": {"rois": folder / "masks.npz", "reference_scans": 4, "calibration_s": 0.5},
             "decode": None,
             "record": {"folder": folder / "sessions"},
         }

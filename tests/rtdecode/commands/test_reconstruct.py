@@ -11,7 +11,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from rtdecode.cli import app
-from rtdecode.commands.reconstruct import ladder_table, summary_table
+from rtdecode.commands.reconstruct import quality_table, summary_table
 from rtdecode.datasets.sensorium import SensoriumFolder
 
 
@@ -121,6 +121,6 @@ def test_a_summary_is_told_with_intervals_and_cost() -> None:
 
 def test_a_ladder_tells_each_rung_and_clips_that_are_seen_whole() -> None:
     rows = [summary(), summary(method="offline", lag_frames=None, steps=60)]
-    lines = [line.split() for line in shown(ladder_table(rows)).splitlines()]
+    lines = [line.split() for line in shown(quality_table(rows)).splitlines()]
     assert any({"online", "8", "2000"} <= set(line) for line in lines)
     assert any({"offline", "clip", "60"} <= set(line) for line in lines)

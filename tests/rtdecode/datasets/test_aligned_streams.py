@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rtdecode.datasets.aligned_streams import GRID, read_tracks
+from rtdecode.datasets.aligned_streams import GRID, read_aligned_streams
 from rtdecode.schema.errors import NeuronsChangedError, StreamMissingError, UnreadableFileError
 from rtdecode.schema.messages import Responses
 from rtdecode.session.layout import SessionLayout
@@ -21,14 +21,14 @@ EVERYONE = np.ones(NEURONS, bool)
 def test_each_frame_holds_what_was_shown_and_said_in_it(run: Run, blobs: Blobs) -> None:
     video = blobs(0, 20)
     run.clip("a", video)
-    tracks = read_tracks(SessionLayout(run.end()))
+    streams = read_aligned_streams(SessionLayout(run.end()))
     frames = range(FIRST + 3, FIRST + 9)
-    assert (tracks.screen_px, tracks.neurons) == ((ROWS, COLS), NEURONS)
-    np.testing.assert_array_equal(tracks.video(frames), video[3:9])
+    assert (streams.screen_px, streams.neurons) == ((ROWS, COLS), NEURONS)
+    np.testing.assert_array_equal(streams.video(frames), video[3:9])
     expected = np.arange(3, 9)[:, None] + np.arange(NEURONS) / 16
-    np.testing.assert_array_equal(tracks.activity(frames), expected.astype(np.float32))
+    np.testing.assert_array_equal(streams.activity(frames), expected.astype(np.float32))
     np.testing.assert_allclose(
-        tracks.behaviour(frames), np.arange(3, 9)[:, None] + np.arange(4), atol=1e-4
+        streams.behaviour(frames), np.arange(3, 9)[:, None] + np.arange(4), atol=1e-4
     )
 
 
@@ -37,10 +37,10 @@ def test_a_neuron_that_was_not_measured_is_missing_not_silent(run: Run, blobs: B
     valid[5, 7] = False
     valid[9] = False
     run.clip("a", blobs(0, 20), valid=valid)
-    tracks = read_tracks(SessionLayout(run.end()))
-    activity = tracks.activity(range(FIRST, FIRST + 20))
+    streams = read_aligned_streams(SessionLayout(run.end()))
+    activity = streams.activity(range(FIRST, FIRST + 20))
     np.testing.assert_array_equal(np.isfinite(activity), valid)
-    assert [k for k in range(20) if not tracks.is_measured(FIRST + k)] == [9]
+    assert [k for k in range(20) if not streams.is_measured(FIRST + k)] == [9]
 
 
 def test_between_samples_behaviour_lies_on_their_line_and_beyond_it_stays(run: Run) -> None:
@@ -50,8 +50,8 @@ def test_between_samples_behaviour_lies_on_their_line_and_beyond_it_stays(run: R
     run.frame = FIRST
     run.clip("a", np.zeros((1, ROWS, COLS)))
     run.frame = FIRST + 1
-    tracks = read_tracks(SessionLayout(run.end()))
-    told = tracks.behaviour(range(FIRST - 1, FIRST + 5))[:, 0]
+    streams = read_aligned_streams(SessionLayout(run.end()))
+    told = streams.behaviour(range(FIRST - 1, FIRST + 5))[:, 0]
     np.testing.assert_allclose(told, [0, 0, 1, 2, 2, 2], atol=1e-6)
 
 
@@ -59,18 +59,18 @@ def test_a_rig_without_behaviour_says_nothing_of_it(run: Run) -> None:
     run.show("a", 0, np.zeros((ROWS, COLS)))
     run.answer(np.zeros(NEURONS), EVERYONE)
     run.frame += 1
-    tracks = read_tracks(SessionLayout(run.end()))
-    np.testing.assert_array_equal(tracks.behaviour(range(FIRST, FIRST + 3)), np.zeros((3, 4)))
+    streams = read_aligned_streams(SessionLayout(run.end()))
+    np.testing.assert_array_equal(streams.behaviour(range(FIRST, FIRST + 3)), np.zeros((3, 4)))
 
 
 def test_a_lost_flip_leaves_its_frames_without_truth(run: Run, blobs: Blobs) -> None:
     video = blobs(0, 20)
     run.clip("a", video[:8])
-    run._seq["stimulus/shown_frame"] += 2
+    run._seq["stimulus/displayed_frame"] += 2
     run.frame += 2
     run.clip("a", video, first=10)
-    tracks = read_tracks(SessionLayout(run.end()))
-    assert sorted(set(range(FIRST, FIRST + 20)) - set(tracks.shown)) == [
+    streams = read_aligned_streams(SessionLayout(run.end()))
+    assert sorted(set(range(FIRST, FIRST + 20)) - set(streams.shown)) == [
         FIRST + 7,
         FIRST + 8,
         FIRST + 9,
@@ -83,9 +83,9 @@ def test_a_log_whose_recorder_was_killed_is_read_as_far_as_it_goes(
 ) -> None:
     run.clip("a", blobs(0, 400))
     log = SessionLayout(run.end()).log
-    whole = read_tracks(SessionLayout(run.folder))
+    whole = read_aligned_streams(SessionLayout(run.folder))
     log.write_bytes(log.read_bytes()[: int(kept * log.stat().st_size)])
-    torn = read_tracks(SessionLayout(run.folder))
+    torn = read_aligned_streams(SessionLayout(run.folder))
     assert 0 < len(torn.shown) < len(whole.shown)
     assert set(torn.shown) == set(range(FIRST, FIRST + len(torn.shown)))
     frames = range(FIRST, FIRST + len(torn.shown))
@@ -96,7 +96,7 @@ def test_a_session_without_truth_or_responses_is_refused_with_the_way_out(run: R
     run.answer(np.zeros(NEURONS), EVERYONE)
     run._recorder.close()
     with pytest.raises(StreamMissingError, match=r"no shown frames.*with the stimulus process"):
-        read_tracks(SessionLayout(run.folder))
+        read_aligned_streams(SessionLayout(run.folder))
 
 
 def test_a_session_without_responses_is_to_be_replayed(run: Run) -> None:
@@ -104,14 +104,14 @@ def test_a_session_without_responses_is_to_be_replayed(run: Run) -> None:
     run.frame += 1
     run.end()
     with pytest.raises(StreamMissingError, match=r"no responses.*`rtdecode replay .*`"):
-        read_tracks(SessionLayout(run.folder))
+        read_aligned_streams(SessionLayout(run.folder))
 
 
 def test_other_neurons_in_the_middle_are_refused(run: Run, blobs: Blobs) -> None:
     run.clip("a", blobs(0, 9))
     run.answer(np.zeros(5), np.ones(5, bool))
     with pytest.raises(NeuronsChangedError, match="12 neurons, and 9 frames later of 5"):
-        read_tracks(SessionLayout(run.end()))
+        read_aligned_streams(SessionLayout(run.end()))
 
 
 def test_another_grid_and_another_screen_are_refused(run: Run, blobs: Blobs) -> None:
@@ -119,11 +119,11 @@ def test_another_grid_and_another_screen_are_refused(run: Run, blobs: Blobs) -> 
     t_ns = GRID.start_ns(run.frame) + 5_000
     run.say("decoder", Responses(np.zeros(NEURONS, np.float32), EVERYONE, run.frame, *[t_ns] * 5))
     with pytest.raises(UnreadableFileError, match=r"30 frames a second \(calcium.frame_rate_hz"):
-        read_tracks(SessionLayout(run.end()))
+        read_aligned_streams(SessionLayout(run.end()))
 
 
 def test_a_screen_that_changes_its_size_is_refused(run: Run, blobs: Blobs) -> None:
     run.clip("a", blobs(0, 9))
     run.show("b", 0, np.zeros((5, 6)))
     with pytest.raises(UnreadableFileError, match=r"\(12, 16\) pixels.*got \(5, 6\)"):
-        read_tracks(SessionLayout(run.end()))
+        read_aligned_streams(SessionLayout(run.end()))

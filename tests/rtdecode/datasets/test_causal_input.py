@@ -8,7 +8,7 @@ import pytest
 
 from rtdecode.calcium.calibrate import decay_tau_s, noise_sd
 from rtdecode.calcium.deconvolve import PoolDeconvolver
-from rtdecode.datasets.causal_input import StrictInput
+from rtdecode.datasets.causal_input import CausalInput
 from rtdecode.datasets.sensorium import SensoriumFolder
 from rtdecode.schema.config.calcium import CalciumConfig
 from rtdecode.schema.errors import MissingFileError
@@ -29,7 +29,7 @@ def scanned(
     rng = np.random.default_rng(2)
     phase_s = np.linspace(0, 0.06, blob_session.neurons)
     for number in range(len(blob_session.tiers)):
-        activity = blob_session.stretch(number).responses
+        activity = blob_session.segment(number).responses
         spikes = rng.poisson(activity[::EVERY].T / 2).astype(np.float32)
         np.savez(
             folder / "data" / "traces" / f"{number}.npz",
@@ -66,8 +66,8 @@ def test_later_scans_change_nothing_that_was_known_before(
 ) -> None:
     trial = scanned.trials("test")[0]
     other = changed_from(scanned, tmp_path / "copy", trial=trial, scan=scan)
-    before, known = StrictInput(scanned).responses(trial)
-    after, _ = StrictInput(other).responses(trial)
+    before, known = CausalInput(scanned).responses(trial)
+    after, _ = CausalInput(other).responses(trial)
     # Scan k - lag is final once scan k is in, and a frame at its start is between it and the next.
     last = int((scan - 1 - LAG) * 30 / RATE_HZ)
     assert known[:last].any()
@@ -81,7 +81,7 @@ def test_nothing_is_learnt_from_the_trials_that_are_decoded(
     test = scanned.trials("test")[0]
     other = changed_from(scanned, tmp_path / "copy", trial=test, scan=0)
     for trial in scanned.trials("oracle"):
-        one, same = (StrictInput(data).responses(trial)[0] for data in (scanned, other))
+        one, same = (CausalInput(data).responses(trial)[0] for data in (scanned, other))
         np.testing.assert_array_equal(one, same)
 
 
@@ -97,7 +97,7 @@ def test_it_is_what_the_live_deconvolution_gives_scan_by_scan(scanned: Sensorium
         live.absorb(np.ascontiguousarray(dff), np.ones(len(dff), bool), scan=scan)
         if scan >= LAG:
             told.append(live.read(scan - LAG)[0])
-    activity, valid = StrictInput(scanned).responses(trial)
+    activity, valid = CausalInput(scanned).responses(trial)
     scans = np.flatnonzero(valid[::EVERY, 0])
     assert len(scans) > 20
     expected = np.array(told)[scans]
@@ -106,11 +106,11 @@ def test_it_is_what_the_live_deconvolution_gives_scan_by_scan(scanned: Sensorium
 
 
 def test_its_units_are_those_of_the_responses(scanned: SensoriumFolder) -> None:
-    strict = StrictInput(scanned)
+    strict = CausalInput(scanned)
     told, found = np.zeros(scanned.neurons), np.zeros(scanned.neurons)
     for number in scanned.trials("train")[:12]:
         activity, valid = strict.responses(number)
-        told += (scanned.stretch(number).responses * valid).sum(0)
+        told += (scanned.segment(number).responses * valid).sum(0)
         found += activity.sum(0)
     np.testing.assert_allclose(found, told, rtol=1e-3)
 
@@ -118,14 +118,14 @@ def test_its_units_are_those_of_the_responses(scanned: SensoriumFolder) -> None:
 def test_the_end_of_a_trial_is_missing_until_its_scans_are_final(
     scanned: SensoriumFolder,
 ) -> None:
-    _, valid = StrictInput(scanned).responses(scanned.trials("test")[0])
+    _, valid = CausalInput(scanned).responses(scanned.trials("test")[0])
     last_scan = FRAMES // EVERY - 1
     last_known = (last_scan - LAG) * EVERY
     assert valid[EVERY : last_known + 1].all()
     assert not valid[last_known + 1 :].any()
-    assert StrictInput(scanned).delay_frames == pytest.approx((LAG + 1.5) * EVERY)
+    assert CausalInput(scanned).delay_frames == pytest.approx((LAG + 1.5) * EVERY)
 
 
 def test_a_session_without_raw_scans_is_refused(blob_session: SensoriumFolder) -> None:
     with pytest.raises(MissingFileError, match="use --input responses"):
-        StrictInput(blob_session)
+        CausalInput(blob_session)

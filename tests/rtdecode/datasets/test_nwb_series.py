@@ -23,7 +23,7 @@ SECONDS = np.arange(200) / 10
     cut=st.tuples(st.floats(0, 1), st.floats(0, 1)),
 )
 def test_values_between_samples_are_numpys(steps_s: list[float], cut: tuple[float, float]) -> None:
-    """Of any stretch, though only the samples around it are read."""
+    """Of any segment, though only the samples around it are read."""
     t_s = np.cumsum([0.5, *steps_s])
     values = np.sin(3 * t_s)[:, None] + np.arange(4)
     first, last = (t_s[-1] * part for part in sorted(cut))

@@ -43,7 +43,7 @@ def test_each_row_of_the_table_is_a_trial_on_a_grid_of_its_own(whole: Any) -> No
     assert session.trials("oracle") == (2,)
     assert session.trials("test") == (3,)
     assert (session.neurons, session.frames(1)) == (5, 120)
-    cut = session.stretch(1, first=30, frames=40)
+    cut = session.segment(1, first=30, frames=40)
     at_s = 6 + np.arange(40) / 30
     expected = at_s[:, None] + 10 * np.arange(5)
     np.testing.assert_allclose(cut.responses, expected, rtol=1e-5)
@@ -77,7 +77,7 @@ def test_of_a_trial_the_longest_part_with_screen_and_activity_counts(recording: 
     session = NwbSession(recording.written())
     assert session.trials("train") == (0,)
     assert session.frames(0) == 270  # from 1 s to 10 s
-    cut = session.stretch(0)
+    cut = session.segment(0)
     np.testing.assert_allclose(cut.responses[:30, 0], 1 + np.arange(30) / 30, rtol=1e-5)
     assert (cut.video == 9).all()
 
@@ -85,7 +85,7 @@ def test_of_a_trial_the_longest_part_with_screen_and_activity_counts(recording: 
 def test_a_stretch_ends_with_its_trial(whole: Any) -> None:
     session = NwbSession(whole.written())
     for first, frames, left in ((110, 50, 10), (20, 0, 0)):
-        cut = session.stretch(0, first=first, frames=frames)
+        cut = session.segment(0, first=first, frames=frames)
         assert len(cut.video) == len(cut.responses) == len(cut.behaviour) == left
 
 
@@ -156,7 +156,7 @@ def test_what_was_not_measured_or_not_recorded_is_told_apart(recording: Any) -> 
     recording.activity(values)
     recording.screen(recording.dark())
     recording.trials([(0.0, 10.0)], tier=["train"])
-    cut = NwbSession(recording.written()).stretch(0)
+    cut = NwbSession(recording.written()).segment(0)
     assert cut.measured[:, [0, 1, 3, 4]].all()
     assert not cut.measured[90:178, 2].any()
     assert cut.measured[:87, 2].all()
@@ -177,7 +177,7 @@ def test_behaviour_comes_in_the_order_running_diameter_centre(whole: Any) -> Non
     )
     at_s = 10 + np.arange(120) / 30
     expected = np.column_stack([at_s, 2 * at_s, at_s + 1, at_s + 2])
-    told = NwbSession(whole.written()).stretch(2).behaviour
+    told = NwbSession(whole.written()).segment(2).behaviour
     np.testing.assert_allclose(told, expected, rtol=1e-4)
 
 

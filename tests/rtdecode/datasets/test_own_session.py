@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rtdecode.datasets.own_session import OwnSession, is_own_session
-from rtdecode.datasets.video_session import stretches
+from rtdecode.datasets.video_session import segments
 from rtdecode.evaluate.leakage import TrainedClips
 from rtdecode.offline.reconstruction_run import Request, run_request
 from rtdecode.offline.ridge import fit_ridge
@@ -36,7 +36,7 @@ SHORT = TrainingConfig(steps=50, batch=2, frames=24, warm_up_steps=5, validate_e
 
 def first_frame(data: OwnSession, trial: int) -> int:
     """Frame of the run at which a trial begins, as its first neuron tells."""
-    return int(data.stretch(trial).responses[0, 0])
+    return int(data.segment(trial).responses[0, 0])
 
 
 def test_a_run_is_one_trial_a_showing_in_the_order_of_time(recorded: Run) -> None:
@@ -53,7 +53,7 @@ def test_a_stretch_is_what_was_recorded_in_its_frames(
     recorded: Run, blobs: Blobs, first: int, frames: int | None
 ) -> None:
     data = OwnSession(recorded.folder)
-    cut = data.stretch(2, first=first, frames=frames)
+    cut = data.segment(2, first=first, frames=frames)
     stop = 100 if frames is None else first + frames
     at = 200 + np.arange(first, stop)[:, None]
     np.testing.assert_array_equal(cut.video, blobs(2)[first:stop])
@@ -91,11 +91,11 @@ def test_gaps_stay_gaps(new_run: Callable[[], Run], blobs: Blobs, seed: int, par
     data = OwnSession(run.end())
     for tier in TIERS:
         [trial] = trials_of(data, tier, Input.RESPONSES)
-        cut = data.stretch(trial.number)
+        cut = data.segment(trial.number)
         np.testing.assert_array_equal(cut.measured, valid[trial.number])
         np.testing.assert_array_equal(trial.valid, valid[trial.number])
         assert np.isfinite(trial.responses).all()
-        assert sum(1 for _ in stretches(data, tier)) == 1
+        assert sum(1 for _ in segments(data, tier)) == 1
 
 
 def test_a_killed_run_gives_the_clips_that_were_whole(recorded: Run) -> None:

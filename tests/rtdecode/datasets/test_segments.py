@@ -11,25 +11,27 @@ from hypothesis import strategies as st
 from rtdecode.datasets.segments import (
     PART_FRAMES,
     SHORTEST_FRAMES,
-    Piece,
+    ClipSegment,
     groups_of,
-    pieces_of,
+    segments_of,
     tiers_of,
 )
 from rtdecode.evaluate.leakage import TrainedClips, clip_hash
-from rtdecode.schema.messages import ShownFrame
+from rtdecode.schema.messages import DisplayedFrame
 
 Blobs = Callable[..., np.ndarray]
 Showing = tuple[str, int, int]
 """Clip, and its first and last frame, in frames of the clip."""
 
 PICTURE = np.zeros((2, 3), np.uint8)
-showings = st.tuples(st.sampled_from("abcd"), st.integers(0, 250), st.integers(250, 1000))
+presentations = st.tuples(st.sampled_from("abcd"), st.integers(0, 250), st.integers(250, 1000))
 
 
-def shown_in(run: Sequence[Showing], *, first: int = 50) -> dict[int, ShownFrame]:
+def shown_in(run: Sequence[Showing], *, first: int = 50) -> dict[int, DisplayedFrame]:
     told = [
-        ShownFrame(clip, k, PICTURE, 0, 1) for clip, start, stop in run for k in range(start, stop)
+        DisplayedFrame(clip, k, PICTURE, 0, 1)
+        for clip, start, stop in run
+        for k in range(start, stop)
     ]
     return dict(enumerate(told, start=first))
 
@@ -38,38 +40,41 @@ def always(frame: int) -> bool:
     return frame >= 0
 
 
-def pieces(run: Sequence[Showing]) -> list[tuple[str, int]]:
-    return [(piece.name, len(piece.frames)) for piece in pieces_of(shown_in(run), measured=always)]
+def segments(run: Sequence[Showing]) -> list[tuple[str, int]]:
+    return [
+        (segment.name, len(segment.frames))
+        for segment in segments_of(shown_in(run), measured=always)
+    ]
 
 
-@given(run=st.lists(showings, min_size=1, max_size=5), holes=st.sets(st.integers(50, 3000)))
+@given(run=st.lists(presentations, min_size=1, max_size=5), holes=st.sets(st.integers(50, 3000)))
 def test_a_piece_shows_one_part_of_one_clip_without_a_hole_in_its_truth(
     run: list[Showing], holes: set[int]
 ) -> None:
     shown = {frame: now for frame, now in shown_in(run).items() if frame not in holes}
-    found = pieces_of(shown, measured=always)
-    taken = [frame for piece in found for frame in piece.frames]
+    found = segments_of(shown, measured=always)
+    taken = [frame for segment in found for frame in segment.frames]
     assert len(taken) == len(set(taken))
-    for piece in found:
-        assert {shown[frame].clip for frame in piece.frames} == {piece.clip}
-        indices = [shown[frame].index for frame in piece.frames]
+    for segment in found:
+        assert {shown[frame].clip for frame in segment.frames} == {segment.clip}
+        indices = [shown[frame].index for frame in segment.frames]
         assert indices == list(range(indices[0], indices[0] + len(indices)))
         assert SHORTEST_FRAMES <= len(indices) < 1.5 * PART_FRAMES
-    assert found == sorted(found, key=lambda piece: piece.frames.start)
+    assert found == sorted(found, key=lambda segment: segment.frames.start)
 
 
-@given(run=st.lists(showings, min_size=1, max_size=5))
+@given(run=st.lists(presentations, min_size=1, max_size=5))
 def test_a_frame_of_a_clip_is_in_the_same_part_whenever_it_is_shown(run: list[Showing]) -> None:
     shown = shown_in(run)
     part: dict[tuple[str, int], str] = {}
-    for piece in pieces_of(shown, measured=always):
-        for frame in piece.frames:
-            key = (piece.clip, shown[frame].index)
-            assert part.setdefault(key, piece.name) == piece.name
+    for segment in segments_of(shown, measured=always):
+        for frame in segment.frames:
+            key = (segment.clip, shown[frame].index)
+            assert part.setdefault(key, segment.name) == segment.name
 
 
 def test_a_clip_is_a_trial_and_a_long_one_several_of_equal_length() -> None:
-    assert pieces([("a", 0, 300), ("b", 0, 900), ("a", 0, 300)]) == [
+    assert segments([("a", 0, 300), ("b", 0, 900), ("a", 0, 300)]) == [
         ("a/0", 300),
         ("b/0", 300),
         ("b/1", 300),
@@ -80,27 +85,27 @@ def test_a_clip_is_a_trial_and_a_long_one_several_of_equal_length() -> None:
 
 def test_what_is_left_after_a_pause_is_the_same_clip_and_short_rests_are_left_out() -> None:
     run = [("a", 0, 120), ("grey", 120, 400), ("a", 120, 300), ("b", 0, 89)]
-    assert [name for name, _ in pieces(run) if name.startswith("a")] == ["a/0", "a/0"]
-    assert not any(name.startswith("b") for name, _ in pieces(run))
+    assert [name for name, _ in segments(run) if name.startswith("a")] == ["a/0", "a/0"]
+    assert not any(name.startswith("b") for name, _ in segments(run))
 
 
 def test_ends_that_nobody_measured_are_left_out_and_holes_stay() -> None:
     unmeasured = {*range(50, 60), *range(120, 130), *range(345, 350)}
-    [piece] = pieces_of(shown_in([("a", 0, 300)]), measured=lambda k: k not in unmeasured)
-    assert piece.frames == range(60, 345)
-    assert pieces_of(shown_in([("a", 0, 300)]), measured=lambda k: k < 50) == []
+    [segment] = segments_of(shown_in([("a", 0, 300)]), measured=lambda k: k not in unmeasured)
+    assert segment.frames == range(60, 345)
+    assert segments_of(shown_in([("a", 0, 300)]), measured=lambda k: k < 50) == []
 
 
 def test_what_looks_alike_is_in_one_group_whatever_its_name(blobs: Blobs) -> None:
     clips = [blobs(0), blobs(1), blobs(0)[::-1], blobs(2), np.full((100, 12, 16), 128, np.uint8)]
-    given_ = [Piece(name, 0, range(k, k + 1)) for k, name in enumerate("abcag")]
-    assert groups_of(given_, lambda piece: clips[piece.frames.start]) == [[0, 2, 3], [1]]
+    given_ = [ClipSegment(name, 0, range(k, k + 1)) for k, name in enumerate("abcag")]
+    assert groups_of(given_, lambda segment: clips[segment.frames.start]) == [[0, 2, 3], [1]]
 
 
 @given(seeds=st.lists(st.integers(0, 8), min_size=3, max_size=12))
 def test_nothing_held_out_looks_trained(blobs: Blobs, seeds: list[int]) -> None:
-    given_ = [Piece(f"name{k}", 0, range(k, k + 1)) for k in range(len(seeds))]
-    groups = groups_of(given_, lambda piece: blobs(seeds[piece.frames.start], 30))
+    given_ = [ClipSegment(f"name{k}", 0, range(k, k + 1)) for k in range(len(seeds))]
+    groups = groups_of(given_, lambda segment: blobs(seeds[segment.frames.start], 30))
     tiers = tiers_of([given_[group[0]].name for group in groups])
     tier = {place: t for group, t in zip(groups, tiers, strict=True) for place in group}
     trained = TrainedClips([clip_hash(blobs(seeds[k], 30)) for k in tier if tier[k] == "train"])

@@ -33,17 +33,17 @@ def session(tmp_path: Path) -> Path:
 
 
 def test_a_stretch_is_a_cut_of_the_files_with_time_first(session: Path) -> None:
-    stretch = SensoriumFolder(session).stretch(2, first=5, frames=7)
+    segment = SensoriumFolder(session).segment(2, first=5, frames=7)
     video = np.load(session / "data/videos/2.npy")
     responses = np.load(session / "data/responses/2.npy")
-    np.testing.assert_array_equal(stretch.video, video[..., 5:12].transpose(2, 0, 1))
-    np.testing.assert_array_equal(stretch.responses, responses[:, 5:12].T)
+    np.testing.assert_array_equal(segment.video, video[..., 5:12].transpose(2, 0, 1))
+    np.testing.assert_array_equal(segment.responses, responses[:, 5:12].T)
 
 
 def test_behaviour_comes_in_the_order_running_pupil_centre(session: Path) -> None:
     pupil, running = np.load(session / "data/behavior/0.npy")
     x, y = np.load(session / "data/pupil_center/0.npy")
-    behaviour = SensoriumFolder(session).stretch(0).behaviour
+    behaviour = SensoriumFolder(session).segment(0).behaviour
     np.testing.assert_array_equal(behaviour, np.column_stack([running, pupil, x, y]))
 
 
@@ -63,7 +63,7 @@ def test_nan_padding_at_the_end_is_cut_off(session: Path) -> None:
         np.save(path, values)
     folder = SensoriumFolder(session)
     assert folder.frames(0) == 15
-    assert folder.stretch(0).responses.shape == (15, NEURONS)
+    assert folder.segment(0).responses.shape == (15, NEURONS)
     assert folder.frames(1) == FRAMES
 
 
@@ -73,7 +73,7 @@ def test_a_hole_inside_a_trial_names_file_and_frame(session: Path) -> None:
     values[1, 7] = np.nan
     np.save(path, values)
     with pytest.raises(NonFiniteError, match=r"responses/0\.npy.*frame 7"):
-        SensoriumFolder(session).stretch(0, first=2)
+        SensoriumFolder(session).segment(0, first=2)
 
 
 def test_opening_reads_no_values(session: Path) -> None:

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from rtdecode.datasets.sensorium import SensoriumFolder, SessionWriter
-from rtdecode.datasets.video_session import Stretch
+from rtdecode.datasets.video_session import Segment
 from rtdecode.schema.errors import FolderNotEmptyError
 
 
-def a_trial(frames: int) -> Stretch:
+def a_trial(frames: int) -> Segment:
     rng = np.random.default_rng(frames)
-    return Stretch(
+    return Segment(
         video=rng.integers(0, 256, (frames, 4, 6)).astype(np.float32),
         responses=rng.random((frames, 5)).astype(np.float32),
         behaviour=rng.random((frames, 4)).astype(np.float32),
@@ -25,7 +25,7 @@ def test_what_is_written_is_read_again(tmp_path: Path) -> None:
     folder = SensoriumFolder(tmp_path / "new")
     assert folder.trials("oracle") == (1,)
     for number, trial in enumerate(trials):
-        found = folder.stretch(number)
+        found = folder.segment(number)
         np.testing.assert_array_equal(found.video, trial.video)
         np.testing.assert_array_equal(found.responses, trial.responses)
         np.testing.assert_array_equal(found.behaviour, trial.behaviour)

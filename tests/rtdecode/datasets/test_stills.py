@@ -136,7 +136,7 @@ def test_held_out_images_follow_one_another_as_clips(tmp_path: Path) -> None:
     clips = StillClips(session)
     assert clips.trials(VALIDATION) == (0,)
     assert clips.frames(0) == 24
-    cut = clips.stretch(0, first=2, frames=5)
+    cut = clips.segment(0, first=2, frames=5)
     np.testing.assert_array_equal(cut.video, session.images[32:37])
     sd = session.activity[:30].std(0)
     np.testing.assert_allclose(cut.responses, session.activity[32:37] / sd, rtol=1e-5)

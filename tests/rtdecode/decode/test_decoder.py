@@ -13,7 +13,7 @@ from scipy.fft import dctn
 import rtdecode.decode.decoder as decoder_module
 from rtdecode.decode.decoder import Decoder
 from rtdecode.decode.noise import Noise
-from rtdecode.decode.prior import VideoPrior, shown_share
+from rtdecode.decode.prior import VideoPrior, spectral_shrinkage
 from rtdecode.schema.config.decode import DecodeConfig
 from rtdecode.schema.errors import BehaviourChannelsError, FrameOrderError, NeuronCountError
 from rtdecode.schema.messages import Reconstruction, WindowFrame
@@ -131,7 +131,7 @@ def test_a_batch_that_the_free_part_can_hold_is_inverted_once(
 
 def show_all(patch: pytest.MonkeyPatch) -> None:
     """From now on, decoders show what is fine whole, as their window holds it."""
-    patch.setattr(decoder_module, "shown_share", lambda prior: torch.ones_like(prior.power))
+    patch.setattr(decoder_module, "spectral_shrinkage", lambda prior: torch.ones_like(prior.power))
 
 
 def test_its_window_holds_what_explains_the_activity(
@@ -143,7 +143,9 @@ def test_its_window_holds_what_explains_the_activity(
 ) -> None:
     show_all(monkeypatch)
     items = make_stream(range(30))
-    out = one_by_one(make_decoder(CONFIG.model_copy(update={"steps": 8, "tau": 50.0})), items)
+    out = one_by_one(
+        make_decoder(CONFIG.model_copy(update={"steps": 8, "likelihood_weight": 50.0})), items
+    )
     shown = torch.tensor(np.stack([frame.luminance for frame in out]))[None]
     still = torch.zeros(1, len(out), 4)
     heard = np.stack([item.responses.activity for item in items[: len(out)]])
@@ -159,7 +161,7 @@ def test_of_what_is_fine_it_shows_the_share_that_is_to_be_believed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     items = make_stream(range(12))
-    share = shown_share(prior).numpy()
+    share = spectral_shrinkage(prior).numpy()
     told = cosines(one_by_one(make_decoder(), items), prior)
     show_all(monkeypatch)
     whole = cosines(one_by_one(make_decoder(), items), prior)

@@ -6,15 +6,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from rtdecode.decode.horizon import FreeBlock
+from rtdecode.decode.horizon import EstimatedFrames
 from rtdecode.decode.prior import VideoPrior
 
 FRAMES = 6
 
 
 @pytest.fixture
-def block(prior: VideoPrior) -> FreeBlock:
-    return FreeBlock(prior, frames=FRAMES)
+def block(prior: VideoPrior) -> EstimatedFrames:
+    return EstimatedFrames(prior, frames=FRAMES)
 
 
 def normal(*shape: int, seed: int = 0) -> Tensor:
@@ -32,14 +32,14 @@ def stepped(prior: VideoPrior, innovations: Tensor, past: Tensor) -> Tensor:
 
 @pytest.mark.parametrize("frames", [1, 2, FRAMES])
 def test_coefficients_are_those_of_the_recursion(prior: VideoPrior, frames: int) -> None:
-    block = FreeBlock(prior, frames=frames)
+    block = EstimatedFrames(prior, frames=frames)
     u, past = normal(frames, 4, 5), normal(2, 4, 5, seed=1)
     expected = stepped(prior, u * prior.innovation_sd, past)
     torch.testing.assert_close(block.coefficients(u, past), expected)
 
 
 def test_without_innovations_the_past_fades_as_the_autoregression_says(
-    prior: VideoPrior, block: FreeBlock
+    prior: VideoPrior, block: EstimatedFrames
 ) -> None:
     past = torch.zeros(2, 4, 5)
     past[-1] = 10
@@ -58,14 +58,16 @@ def test_a_block_goes_on_where_another_ended(cut: int) -> None:
         innovation_sd=torch.full((3, 3), 0.5),
     )
     u, past = normal(FRAMES, 3, 3), normal(2, 3, 3, seed=1)
-    whole = FreeBlock(prior, frames=FRAMES).coefficients(u, past)
-    early = FreeBlock(prior, frames=cut).coefficients(u[:cut], past)
+    whole = EstimatedFrames(prior, frames=FRAMES).coefficients(u, past)
+    early = EstimatedFrames(prior, frames=cut).coefficients(u[:cut], past)
     known = torch.cat([past, early])[-2:]
-    late = FreeBlock(prior, frames=FRAMES - cut).coefficients(u[cut:], known)
+    late = EstimatedFrames(prior, frames=FRAMES - cut).coefficients(u[cut:], known)
     torch.testing.assert_close(torch.cat([early, late]), whole)
 
 
-def test_its_first_frame_is_as_uncertain_as_any_video(prior: VideoPrior, block: FreeBlock) -> None:
+def test_its_first_frame_is_as_uncertain_as_any_video(
+    prior: VideoPrior, block: EstimatedFrames
+) -> None:
     allowed = block.u_sd * prior.innovation_sd
     torch.testing.assert_close(allowed[0].square(), prior.power)
     assert (block.u_sd[1:] == 1).all()

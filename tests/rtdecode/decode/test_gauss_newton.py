@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from rtdecode.decode.gauss_newton import GaussNewton
-from rtdecode.decode.likelihood import trust
+from rtdecode.decode.likelihood import observation_weights
 from rtdecode.decode.noise import Noise
 
 SHAPE = (3, 2, 2)
@@ -20,7 +20,9 @@ MIXING = 0.1 * seeded(FRAMES * NEURONS, SIZE, seed=0)
 NOISE = Noise(
     seeded(NEURONS, seed=1).abs() + 0.1, torch.tensor(0.3), shared=seeded(NEURONS, 2, seed=5)
 )
-TRUSTED = trust(NOISE, torch.ones(FRAMES, NEURONS), tau=NOISE.tau, every=2)
+TRUSTED = observation_weights(
+    NOISE, torch.ones(FRAMES, NEURONS), likelihood_weight=NOISE.likelihood_weight, every=2
+)
 AT, DIRECTION = seeded(*SHAPE, seed=2), seeded(*SHAPE, seed=3)
 
 
@@ -31,7 +33,7 @@ def predict(u: Tensor) -> Tensor:
 
 @pytest.fixture
 def matrix() -> GaussNewton:
-    return GaussNewton(predict, AT, trusted=TRUSTED, floor=NOISE.floor)
+    return GaussNewton(predict, AT, weights=TRUSTED, floor=NOISE.floor)
 
 
 def slopes() -> Tensor:
@@ -42,7 +44,7 @@ def slopes() -> Tensor:
 
 def told() -> Tensor:
     """J' W J, with W the inverse of the covariance of what is recorded."""
-    spread = (NOISE.dispersion * (predict(AT) + NOISE.floor) / (2 * NOISE.tau)).sqrt()
+    spread = (NOISE.dispersion * (predict(AT) + NOISE.floor) / (2 * NOISE.likelihood_weight)).sqrt()
     alike = torch.eye(NEURONS) + NOISE.shared @ NOISE.shared.T
     covariance = torch.block_diag(*(alike * torch.outer(sd, sd) for sd in spread))
     return slopes().T @ torch.linalg.solve(covariance, slopes())

@@ -13,7 +13,7 @@ from rtdecode.schema.errors import MissingFileError, UnreadableFileError
 def test_a_mouse_of_which_nothing_is_known_is_alike() -> None:
     noise = even_noise(3)
     assert noise.dispersion.tolist() == [1, 1, 1]
-    assert float(noise.tau) == pytest.approx(0.2)
+    assert float(noise.likelihood_weight) == pytest.approx(0.2)
 
 
 def test_the_floor_is_three_tenths_of_the_dispersion() -> None:
@@ -25,7 +25,7 @@ def test_what_is_saved_is_read_again(tmp_path: Path, noise: Noise) -> None:
     save_noise(noise, tmp_path / "twin")
     loaded = load_noise(tmp_path / "twin", neurons=len(noise.dispersion))
     assert torch.equal(loaded.dispersion, noise.dispersion)
-    assert loaded.tau == noise.tau
+    assert loaded.likelihood_weight == noise.likelihood_weight
 
 
 def test_missing_damaged_and_foreign_noise_is_named(tmp_path: Path, noise: Noise) -> None:
@@ -34,7 +34,7 @@ def test_missing_damaged_and_foreign_noise_is_named(tmp_path: Path, noise: Noise
     save_noise(noise, tmp_path)
     with pytest.raises(UnreadableFileError, match=r"of 9 neurons, as the twin .* got that of 7"):
         load_noise(tmp_path, neurons=9)
-    save_file({"tau": torch.ones(())}, tmp_path / NOISE_FILE)
+    save_file({"likelihood_weight": torch.ones(())}, tmp_path / NOISE_FILE)
     with pytest.raises(UnreadableFileError, match="dispersion"):
         load_noise(tmp_path, neurons=7)
     (tmp_path / NOISE_FILE).write_bytes(b"no")
@@ -46,7 +46,9 @@ def test_what_is_shared_is_saved_too_and_an_older_file_shares_nothing(tmp_path: 
     noise = Noise(torch.ones(3), torch.tensor(0.2), torch.arange(6.0).reshape(3, 2))
     save_noise(noise, tmp_path)
     assert torch.equal(load_noise(tmp_path, neurons=3).shared, noise.shared)
-    save_file({"dispersion": torch.ones(3), "tau": torch.tensor(0.2)}, tmp_path / NOISE_FILE)
+    save_file(
+        {"dispersion": torch.ones(3), "likelihood_weight": torch.tensor(0.2)}, tmp_path / NOISE_FILE
+    )
     assert load_noise(tmp_path, neurons=3).shared.shape == (3, 0)
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rtdecode.decode.observation_window import Window
+from rtdecode.decode.observation_window import ObservationWindow
 from rtdecode.schema.errors import BehaviourChannelsError, FrameOrderError, NeuronCountError
 from rtdecode.schema.messages import WindowFrame
 
@@ -18,8 +18,8 @@ MakeFrame = Callable[..., WindowFrame]
 once_made = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
-def a_window() -> Window:
-    return Window(neurons=NEURONS, channels=4, frames=FRAMES, twin="mouse")
+def a_window() -> ObservationWindow:
+    return ObservationWindow(neurons=NEURONS, channels=4, frames=FRAMES, twin="mouse")
 
 
 def stream(make_frame: MakeFrame, numbers: list[int]) -> list[WindowFrame]:

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from rtdecode.decode.horizon import FreeBlock
+from rtdecode.decode.horizon import EstimatedFrames
 from rtdecode.decode.noise import Noise
 from rtdecode.decode.posterior import (
     POSTERIOR_FILE,
@@ -34,7 +34,7 @@ def steady(make_linear: MakeLinear) -> Linear:
 
 def densely(twin: Linear, prior: VideoPrior, noise: Noise) -> Tensor:
     """(back, row, col) from the inverse of the whole precision matrix."""
-    block = FreeBlock(prior, frames=FRAMES)
+    block = EstimatedFrames(prior, frames=FRAMES)
     scale = torch.ones(FRAMES, *prior.power.shape)
     scale[0] = prior.power.sqrt() / prior.innovation_sd
     past = torch.zeros(block.order, *prior.power.shape)
@@ -48,7 +48,7 @@ def densely(twin: Linear, prior: VideoPrior, noise: Noise) -> Tensor:
     at = torch.zeros_like(scale)
     seen = torch.autograd.functional.jacobian(activity, at).reshape(FRAMES * NEURONS, -1)
     shown = torch.autograd.functional.jacobian(video, at).reshape(-1, at.numel())
-    spread = ((activity(at) + noise.floor) * noise.dispersion / noise.tau).sqrt()
+    spread = ((activity(at) + noise.floor) * noise.dispersion / noise.likelihood_weight).sqrt()
     alike = torch.eye(NEURONS) + noise.shared @ noise.shared.T
     covariance = torch.block_diag(*(alike * torch.outer(sd, sd) for sd in spread))
     precision = (torch.eye(at.numel()) + seen.T @ torch.linalg.solve(covariance, seen)).double()

@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 from scipy.fft import dct, idctn
 from scipy.signal import lfilter
 
-from rtdecode.decode.horizon import FreeBlock
+from rtdecode.decode.horizon import EstimatedFrames
 from rtdecode.decode.prior import (
     KEPT_COLS,
     KEPT_ROWS,
@@ -69,7 +69,7 @@ def test_it_finds_the_power_of_each_frequency() -> None:
 def test_innovations_leave_the_power_as_it_is() -> None:
     """Driven by its innovations for long, the fitted regression gives the fitted power."""
     fitted = fit_prior([process(3000, power=np.full((ROWS, COLS), 50.0))], order=2)
-    block = FreeBlock(fitted, frames=80)
+    block = EstimatedFrames(fitted, frames=80)
     unit = torch.zeros(80, ROWS, COLS)
     unit[0] = 1
     response = block.coefficients(unit, torch.zeros(2, ROWS, COLS))

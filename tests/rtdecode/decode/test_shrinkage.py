@@ -8,8 +8,8 @@ import torch
 from scipy.fft import dctn
 
 from rtdecode.decode.noise import Noise
-from rtdecode.decode.prior import EDGE_CYCLES_PER_PX, FINE_SHARE, VideoPrior, shown_share
-from rtdecode.decode.solver import Inverter
+from rtdecode.decode.prior import EDGE_CYCLES_PER_PX, FINE_GAIN, VideoPrior, spectral_shrinkage
+from rtdecode.decode.solver import Solver
 from rtdecode.twins.linear import Linear
 
 
@@ -19,25 +19,25 @@ def screen(rows_px: int, cols_px: int, *, kept: tuple[int, int]) -> VideoPrior:
 
 
 def test_a_uniform_frame_is_shown_as_it_is_and_the_finest_pattern_at_the_fine_share() -> None:
-    share = shown_share(screen(36, 64, kept=(18, 32)))
+    share = spectral_shrinkage(screen(36, 64, kept=(18, 32)))
     assert share[0, 0] == 1
-    assert float(share[-1, -1]) == pytest.approx(FINE_SHARE, abs=1e-3)
+    assert float(share[-1, -1]) == pytest.approx(FINE_GAIN, abs=1e-3)
 
 
 def test_the_share_falls_with_spatial_frequency_alone() -> None:
-    share = shown_share(screen(64, 64, kept=(32, 32)))
+    share = spectral_shrinkage(screen(64, 64, kept=(32, 32)))
     torch.testing.assert_close(share, share.T)
     assert (share.diff(dim=1) <= 0).all()
     # a pattern of 3 periods on 50 px, 0.06 cycles/px, is coarse; one of 12 periods is not
-    across = shown_share(screen(50, 50, kept=(25, 25)))[0]
+    across = spectral_shrinkage(screen(50, 50, kept=(25, 25)))[0]
     assert float(across[6]) == pytest.approx(1, abs=5e-3)
-    assert float(across[24]) == pytest.approx(FINE_SHARE, abs=5e-3)
+    assert float(across[24]) == pytest.approx(FINE_GAIN, abs=5e-3)
 
 
 def test_half_of_what_can_be_lost_is_lost_at_the_edge() -> None:
     cols_px = round(6 / EDGE_CYCLES_PER_PX)
-    share = shown_share(screen(10, cols_px, kept=(1, 13)))
-    assert float(share[0, 12]) == pytest.approx((1 + FINE_SHARE) / 2)
+    share = spectral_shrinkage(screen(10, cols_px, kept=(1, 13)))
+    assert float(share[0, 12]) == pytest.approx((1 + FINE_GAIN) / 2)
 
 
 def test_a_result_tells_its_share_of_each_coefficient_and_the_window_keeps_all(
@@ -47,7 +47,7 @@ def test_a_result_tells_its_share_of_each_coefficient_and_the_window_keeps_all(
     share = torch.linspace(0, 1, prior.power.numel()).reshape_as(prior.power)
     told = []
     for shown in (None, share):
-        inverter = Inverter(twin, grey, noise, window_frames=6, free_frames=4, share=shown)
+        inverter = Solver(twin, grey, noise, window_frames=6, free_frames=4, share=shown)
         for activity in (11.0, 13.0):
             recorded = torch.full((4, 7), activity)
             inverter.improve(inverter.observed(recorded, torch.ones(4, 7), torch.zeros(6, 4)))

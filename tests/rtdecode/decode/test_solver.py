@@ -11,7 +11,7 @@ from scipy.optimize import minimize
 
 from rtdecode.decode.noise import Noise, unshared
 from rtdecode.decode.prior import VideoPrior
-from rtdecode.decode.solver import Inverter
+from rtdecode.decode.solver import Solver
 from rtdecode.twins.compact.network import Compact
 from rtdecode.twins.linear import Linear
 from rtdecode.twins.twin import TwinSpec
@@ -39,7 +39,7 @@ def inverted(
 ) -> tuple[np.ndarray, list[float]]:
     """Video of all frames at once, and the objective at each step."""
     frames = len(recorded)
-    inverter = Inverter(twin, prior, noise, window_frames=frames, free_frames=frames)
+    inverter = Solver(twin, prior, noise, window_frames=frames, free_frames=frames)
     heard = np.ones_like(recorded) if measured is None else measured
     observed = inverter.observed(
         torch.from_numpy(recorded), torch.from_numpy(heard), torch.zeros(frames, 4)
@@ -64,7 +64,7 @@ class Written:
         self.sd[0] = np.sqrt(prior.power.numpy())
         self.mean = prior.mean.numpy().astype(float)
         self.dispersion = noise.dispersion.numpy().astype(float)
-        self.weight = float(noise.tau) / self.dispersion
+        self.weight = float(noise.likelihood_weight) / self.dispersion
         self.floor = 0.3 * self.dispersion
         self.heard = self.recorded + self.floor
 
@@ -158,7 +158,7 @@ def test_whatever_is_recorded_the_video_is_finite_and_on_the_screen(
         torch.full((8, 8), 100.0), prior.power, prior.autoregression, prior.innovation_sd
     )
     noise = unshared(torch.ones(5), torch.tensor(1.0))
-    inverter = Inverter(compact, screen, noise, window_frames=10, free_frames=6)
+    inverter = Solver(compact, screen, noise, window_frames=10, free_frames=6)
     recorded = torch.full((6, 5), activity)
     recorded[::2, ::2] = 0
     for _ in range(10):
@@ -180,34 +180,34 @@ def test_a_twin_with_a_pace_is_compared_at_every_pace_th_frame_newest_included(
         torch.full((8, 8), 100.0), prior.power, prior.autoregression, prior.innovation_sd
     )
     noise = unshared(torch.tensor([1.0, 2.0, 4.0]), torch.tensor(0.5))
-    inverter = Inverter(
+    inverter = Solver(
         Compact(spec).requires_grad_(False), screen, noise, window_frames=8, free_frames=5
     )
     recorded = torch.arange(5.0)[:, None].expand(5, 3)
     observed = inverter.observed(recorded, torch.ones(5, 3), torch.zeros(8, 4))
     assert observed.recorded[:, 0].tolist() == [0, 2, 4]
-    # tau times the pace, over each neuron's dispersion
-    assert observed.trusted.weight[0].tolist() == [1, 0.5, 0.25]
+    # likelihood_weight times the pace, over each neuron's dispersion
+    assert observed.weights.weight[0].tolist() == [1, 0.5, 0.25]
 
 
 def test_tau_of_the_config_stands_above_that_of_the_noise(
     twin: Linear, prior: VideoPrior, noise: Noise
 ) -> None:
-    inverter = Inverter(twin, prior, noise, window_frames=6, free_frames=4, tau=0.1)
+    inverter = Solver(twin, prior, noise, window_frames=6, free_frames=4, likelihood_weight=0.1)
     observed = inverter.observed(torch.ones(4, 7), torch.ones(4, 7), torch.zeros(6, 4))
-    torch.testing.assert_close(observed.trusted.weight, (0.1 / noise.dispersion).expand(4, -1))
+    torch.testing.assert_close(observed.weights.weight, (0.1 / noise.dispersion).expand(4, -1))
 
 
 def test_the_window_moves_on_over_what_was_found(
     twin: Linear, prior: VideoPrior, noise: Noise
 ) -> None:
-    inverter = Inverter(twin, prior, noise, window_frames=8, free_frames=5)
+    inverter = Solver(twin, prior, noise, window_frames=8, free_frames=5)
     recorded = torch.from_numpy(answers(twin, frames=5))
     inverter.improve(inverter.observed(recorded, torch.ones(5, 7), torch.zeros(8, 4)))
     before = inverter.result(back=7)[0]
     inverter.advance(2)
     np.testing.assert_allclose(inverter.result(back=7)[0][:-2], before[2:], atol=1e-3)
-    inverter.forget()
+    inverter.reset()
     np.testing.assert_allclose(inverter.result(back=7)[0], prior.mean.expand(8, -1, -1), atol=1e-4)
 
 
@@ -216,7 +216,9 @@ def test_what_was_decided_of_the_past_gives_way_to_what_is_recorded_now(
 ) -> None:
     """However little the prior lets a frame differ from the one before."""
     nearly_still = replace(prior, innovation_sd=prior.innovation_sd / 10)
-    inverter = Inverter(twin, nearly_still, noise, window_frames=7, free_frames=5, tau=50.0)
+    inverter = Solver(
+        twin, nearly_still, noise, window_frames=7, free_frames=5, likelihood_weight=50.0
+    )
     nothing = torch.zeros(7, 4)
 
     def activity(video: np.ndarray) -> torch.Tensor:

@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from rtdecode.decode.gauss_newton import greatest_curvature
-from rtdecode.decode.horizon import FreeBlock
-from rtdecode.decode.likelihood import Trust, surprise, trust
+from rtdecode.decode.gauss_newton import largest_eigenvalue
+from rtdecode.decode.horizon import EstimatedFrames
+from rtdecode.decode.likelihood import ObservationWeights, neg_log_likelihood, observation_weights
 from rtdecode.decode.noise import unshared
 from rtdecode.decode.predictor import predictor
 from rtdecode.decode.prior import VideoPrior
@@ -24,20 +24,22 @@ def activity(twin: Linear, video: Tensor) -> Tensor:
     return twin(video[None], torch.zeros(1, len(video), 4))[0, -FREE:]
 
 
-def alone(weight: Tensor) -> Trust:
+def alone(weight: Tensor) -> ObservationWeights:
     """Neurons of `weight` that share nothing."""
     noise = unshared(torch.ones(NEURONS), torch.ones(()))
-    return trust(noise, weight.expand(FREE, -1), tau=noise.tau, every=1)
+    return observation_weights(
+        noise, weight.expand(FREE, -1), likelihood_weight=noise.likelihood_weight, every=1
+    )
 
 
 def measured(twin: Linear, prior: VideoPrior, weight: Tensor) -> float:
-    block = FreeBlock(prior, frames=FREE)
-    found = greatest_curvature(
+    block = EstimatedFrames(prior, frames=FREE)
+    found = largest_eigenvalue(
         block,
         predictor(twin, block.basis, history=HISTORY, free=FREE),
         torch.zeros(HISTORY + FREE, 4),
         history=HISTORY,
-        trusted=alone(weight),
+        weights=alone(weight),
         floor=FLOOR,
     )
     return float(found)
@@ -45,7 +47,7 @@ def measured(twin: Linear, prior: VideoPrior, weight: Tensor) -> float:
 
 def exact(twin: Linear, prior: VideoPrior, weight: Tensor, *, level: float) -> float:
     """At activity `level`, which is what the twin predicts everywhere for a tiny gain."""
-    block, shape = FreeBlock(prior, frames=FREE), (FREE, *prior.power.shape)
+    block, shape = EstimatedFrames(prior, frames=FREE), (FREE, *prior.power.shape)
     past = torch.zeros(block.order, *prior.power.shape)
     old = prior.mean.expand(HISTORY, -1, -1)
 
@@ -53,7 +55,7 @@ def exact(twin: Linear, prior: VideoPrior, weight: Tensor, *, level: float) -> f
         u = flat.reshape(shape)
         video = torch.cat([old, block.basis.video(block.coefficients(u, past))])
         recorded = torch.full((FREE, NEURONS), level)
-        loss = surprise(activity(twin, video), recorded, alone(weight), floor=FLOOR)
+        loss = neg_log_likelihood(activity(twin, video), recorded, alone(weight), floor=FLOOR)
         return loss + u.square().sum() / 2
 
     size = FREE * prior.power.numel()

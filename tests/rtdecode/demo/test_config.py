@@ -19,7 +19,7 @@ def test_all_processes_take_part_and_every_file_is_there() -> None:
     assert isinstance(config.acquisition.source, SimulatedSource)
     assert config.decode is not None
     assert config.decode.twin is not None
-    for file in (config.calcium.masks, config.calcium.calibration):
+    for file in (config.calcium.rois, config.calcium.calibration):
         assert file is not None
         assert file.is_file()
     assert (config.decode.twin / "twin.safetensors").is_file()

@@ -7,9 +7,9 @@ import pytest
 import yaml
 
 from rtdecode.calcium.calibration import Calibration
-from rtdecode.calcium.rois import Masks
+from rtdecode.calcium.rois import Rois
 from rtdecode.datasets.sensorium import SensoriumFolder
-from rtdecode.datasets.video_session import stretches
+from rtdecode.datasets.video_session import segments
 from rtdecode.decode.noise import load_noise
 from rtdecode.decode.posterior import load_posterior_sd
 from rtdecode.decode.prior import load_prior
@@ -32,7 +32,7 @@ SMALL = SimulatedSource(neurons=12, rows_px=64, cols_px=64, scan_rate_hz=7.5)
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Masks, Calibration]:
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Rois, Calibration]:
     folder = tmp_path_factory.mktemp("demo") / "session"
     told: list[tuple[int, int]] = []
 
@@ -43,7 +43,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Masks, Calibra
         def sleep_until(self, t_ns: int) -> None:
             raise AssertionError("making a mouse waits for nothing")
 
-    masks, calibration = record_demo_session(
+    rois, calibration = record_demo_session(
         folder,
         SMALL,
         CalciumConfig(),
@@ -52,27 +52,27 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Masks, Calibra
         report=lambda done, total: told.append((done, total)),
     )
     assert told == [(1, 3), (2, 3), (3, 3)]
-    return folder, masks, calibration
+    return folder, rois, calibration
 
 
 @pytest.mark.slow
 def test_a_session_is_recorded_in_the_usual_layout(
-    made: tuple[Path, Masks, Calibration],
+    made: tuple[Path, Rois, Calibration],
 ) -> None:
-    folder, masks, calibration = made
+    folder, rois, calibration = made
     data = SensoriumFolder(folder)
     assert list(data.tiers) == ["train", "oracle", "test"]
     assert (data.neurons, data.rows_px, data.cols_px) == (SMALL.neurons, 36, 64)
-    assert masks.count == calibration.count == SMALL.neurons
-    calibration.check(masks)
-    for cut in stretches(data, "train"):
+    assert rois.count == calibration.count == SMALL.neurons
+    calibration.check(rois)
+    for cut in segments(data, "train"):
         assert len(cut.video) == 120
         assert cut.responses.min() >= 0
         assert (cut.responses.std(0) > 0).all()
 
 
 @pytest.mark.slow
-def test_what_is_tested_on_was_not_trained_on(made: tuple[Path, Masks, Calibration]) -> None:
+def test_what_is_tested_on_was_not_trained_on(made: tuple[Path, Rois, Calibration]) -> None:
     from rtdecode.train.starting_point import survey
 
     data = SensoriumFolder(made[0])
@@ -82,9 +82,9 @@ def test_what_is_tested_on_was_not_trained_on(made: tuple[Path, Masks, Calibrati
 
 
 @pytest.mark.slow
-def test_neurons_answer_to_the_screen(made: tuple[Path, Masks, Calibration]) -> None:
+def test_neurons_answer_to_the_screen(made: tuple[Path, Rois, Calibration]) -> None:
     """More of them fire together with what changed on the screen than chance would have it."""
-    cut = SensoriumFolder(made[0]).stretch(0)
+    cut = SensoriumFolder(made[0]).segment(0)
     change = np.abs(np.diff(cut.video, axis=0)).mean((1, 2))
     late = [np.corrcoef(change[:-8], cut.responses[9:, n])[0, 1] for n in range(SMALL.neurons)]
     assert np.nanmean(late) > 0
@@ -94,7 +94,7 @@ def test_the_demo_s_own_config_says_which_rig_and_chain() -> None:
     source, calcium = demo_sections(DEMO / "demo.yaml", neurons=None)
     content = yaml.safe_load((DEMO / "demo.yaml").read_text())
     assert source.neurons == content["acquisition"]["source"]["neurons"]
-    assert calcium.masks == DEMO / content["calcium"]["masks"]
+    assert calcium.rois == DEMO / content["calcium"]["rois"]
     fewer, _ = demo_sections(DEMO / "demo.yaml", neurons=50)
     assert fewer == source.model_copy(update={"neurons": 50})
 
@@ -107,9 +107,9 @@ def test_the_config_of_another_rig_is_refused(tmp_path: Path) -> None:
 
 def test_the_mouse_that_ships_is_whole_and_of_one_kind() -> None:
     source, _ = demo_sections(DEMO / "demo.yaml", neurons=None)
-    masks, twin = Masks.load(DEMO / MASKS_FILE), load_twin(DEMO)
-    Calibration.load(DEMO / CALIBRATION_FILE).check(masks)
-    assert masks.count == twin.spec.neurons == source.neurons
+    rois, twin = Rois.load(DEMO / MASKS_FILE), load_twin(DEMO)
+    Calibration.load(DEMO / CALIBRATION_FILE).check(rois)
+    assert rois.count == twin.spec.neurons == source.neurons
     assert len(load_noise(DEMO, neurons=source.neurons).dispersion) == source.neurons
     assert load_prior(DEMO).mean.shape == (36, 64)
     assert load_posterior_sd(DEMO, shape=(36, 64)) is not None

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from rtdecode.calcium import CalciumChain
-from rtdecode.calcium.rois import masks_from_lists
-from rtdecode.datasets.video_session import Stretch
+from rtdecode.calcium.rois import rois_from_lists
+from rtdecode.datasets.video_session import Segment
 from rtdecode.demo.recording import Recording
 from rtdecode.schema.config.calcium import CalciumConfig
 from rtdecode.schema.interfaces import Clock
@@ -30,7 +30,7 @@ def cells() -> list[tuple[np.ndarray, np.ndarray]]:
     return [(pixels, np.ones(len(pixels))) for pixels in at]
 
 
-MASKS = masks_from_lists((SIDE, SIDE), cells())
+MASKS = rois_from_lists((SIDE, SIDE), cells())
 GROUND = 200 + 400 * MASKS.footprint() + np.random.default_rng(9).uniform(0, 300, (SIDE, SIDE))
 
 
@@ -40,7 +40,7 @@ def a_recording(clock: Clock) -> Recording:
     )
     chain = CalciumChain(
         config,
-        masks=MASKS,
+        rois=MASKS,
         scan_rate_hz=RATE_HZ,
         reference=None,
         calibration=None,
@@ -54,11 +54,11 @@ def picture(frame: int) -> np.ndarray:
     return np.full((2, 3), frame % 251, np.uint8)
 
 
-def recorded(recording: Recording, *, shown: range, scans: int = 60) -> list[Stretch]:
+def recorded(recording: Recording, *, shown: range, scans: int = 60) -> list[Segment]:
     rng = np.random.default_rng(0)
     for frame in shown:
         recording.show(frame, picture(frame))
-    trials: list[Stretch] = []
+    trials: list[Segment] = []
     for number in range(scans):
         t_ns = round(number * 1e9 / RATE_HZ)
         pupil = np.array([1, 2], np.float32)

@@ -8,14 +8,14 @@ from hypothesis import strategies as st
 
 from rtdecode.evaluate.alignment import Pairing, TruthOnGrid
 from rtdecode.schema.frame_grid import FrameGrid
-from rtdecode.schema.messages import Gap, Reconstruction, ShownFrame, Stamped
+from rtdecode.schema.messages import DisplayedFrame, Gap, Reconstruction, Stamped
 
 GRID = FrameGrid(30.0)
 PICTURE = np.zeros((2, 3), np.uint8)
 
 
 def shown(seq: int, *, t_ns: int) -> Stamped:
-    frame = ShownFrame(clip="c", index=seq, luminance=PICTURE, t_flip_ns=t_ns, flips=2)
+    frame = DisplayedFrame(clip="c", index=seq, luminance=PICTURE, t_flip_ns=t_ns, flips=2)
     return Stamped("stimulus", seq, t_ns, "host", frame)
 
 
@@ -44,7 +44,7 @@ def truth_of(flips_ns: Sequence[int]) -> dict[int, int]:
     frames: dict[int, int] = {}
     for seq, t_ns in enumerate(flips_ns):
         message = shown(seq, t_ns=t_ns)
-        assert isinstance(message.body, ShownFrame)
+        assert isinstance(message.body, DisplayedFrame)
         frames |= {t.frame: t.shown.index for t in truth.take(message, message.body)}
     return frames
 
@@ -68,7 +68,7 @@ def test_a_hole_leaves_its_frames_without_truth() -> None:
     frames = []
     for seq in (0, 1, 4, 5):  # 2 and 3 were lost
         message = shown(seq, t_ns=GRID.start_ns(100 + seq))
-        assert isinstance(message.body, ShownFrame)
+        assert isinstance(message.body, DisplayedFrame)
         frames += [t.frame for t in truth.take(message, message.body)]
     assert frames == [100, 104]
 

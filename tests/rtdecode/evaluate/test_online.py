@@ -15,7 +15,15 @@ from rtdecode.evaluate.leakage import clip_hash
 from rtdecode.schema.config.session import EvaluateConfig
 from rtdecode.schema.errors import ShapeError
 from rtdecode.schema.frame_grid import FrameGrid
-from rtdecode.schema.messages import Body, Gap, Received, Reconstruction, Score, ShownFrame, Stamped
+from rtdecode.schema.messages import (
+    Body,
+    DisplayedFrame,
+    Gap,
+    Received,
+    Reconstruction,
+    Score,
+    Stamped,
+)
 
 RATE = 30.0
 GRID = FrameGrid(RATE)
@@ -29,7 +37,7 @@ CONFIG = EvaluateConfig(window_s=2.0, period_s=1.0, warm_up_s=1.0)
 
 def shown(k: int, *, clip: str = "walk") -> Body:
     t_ns = GRID.start_ns(FIRST + k)
-    return ShownFrame(clip, k, TRUTH[k], t_flip_ns=t_ns, flips=2)
+    return DisplayedFrame(clip, k, TRUTH[k], t_flip_ns=t_ns, flips=2)
 
 
 def decoded(k: int, *, warm: bool = True, late: bool = False) -> Body:
@@ -120,7 +128,7 @@ def test_the_final_score_covers_the_whole_run_after_warm_up() -> None:
 
 def test_truth_that_comes_late_scores_the_same() -> None:
     late = [i for i in RUN if isinstance(i.message.body, Reconstruction)]
-    truth = [i for i in RUN if isinstance(i.message.body, ShownFrame)]
+    truth = [i for i in RUN if isinstance(i.message.body, DisplayedFrame)]
     config = EvaluateConfig(window_s=10.0, period_s=1.0, warm_up_s=1.0)  # holds all that waits
     orders = []
     for order in (late + truth, RUN):
@@ -135,7 +143,7 @@ def test_counters_say_what_came_late_and_what_was_lost() -> None:
         [
             Gap("bridge/scan", 10, 3, "decoder"),
             Gap("bridge/scan", 10, 3, "recorder"),
-            Gap("stimulus/shown_frame", 5, 2, "view"),
+            Gap("stimulus/displayed_frame", 5, 2, "view"),
         ]
     )
     online.step([*RUN, *gaps])
@@ -179,5 +187,5 @@ def test_masks_and_pictures_that_do_not_fit_are_refused() -> None:
     with pytest.raises(ShapeError, match="at least one pixel set"):
         OnlineScore(CONFIG, np.zeros_like(MASK), frame_rate_hz=RATE)
     other = OnlineScore(CONFIG, MASK.T, frame_rate_hz=RATE)
-    with pytest.raises(ShapeError, match=r"shown_frame must have the mask's shape \(64, 36\)"):
+    with pytest.raises(ShapeError, match=r"displayed_frame must have the mask's shape \(64, 36\)"):
         other.step(RUN[:1])

@@ -17,8 +17,8 @@ def test_a_hole_that_many_saw_counts_once(holes: list[int], watchers: int) -> No
     for watcher in range(watchers):
         for missing in holes:
             count.count(received(Gap("bridge/scan", 0, missing, f"watcher{watcher}")))
-    count.count(received(Gap("stimulus/shown_frame", 0, 2, "view")))
-    assert count.lost_by_stream == {"bridge/scan": sum(holes), "stimulus/shown_frame": 2}
+    count.count(received(Gap("stimulus/displayed_frame", 0, 2, "view")))
+    assert count.lost_by_stream == {"bridge/scan": sum(holes), "stimulus/displayed_frame": 2}
     assert count.counters()["lost_messages"] == sum(holes) + 2
 
 

@@ -7,7 +7,7 @@ from scipy.ndimage import gaussian_filter
 from rtdecode.evaluate import metrics
 from rtdecode.evaluate.alignment import Pair
 from rtdecode.evaluate.running import FrameScorer, LastSeconds, Mean, Showings
-from rtdecode.schema.messages import Reconstruction, ShownFrame
+from rtdecode.schema.messages import DisplayedFrame, Reconstruction
 
 MASK = np.hypot(*np.mgrid[-18:18, -32:32]) < 14
 NOISE = gaussian_filter(np.random.default_rng(0).normal(size=(2, 90, 36, 64)), (0, 2, 3, 3))
@@ -16,7 +16,7 @@ DECODED = (0.7 * TRUTH + 0.3 * (128 + 900 * NOISE[1])).astype(np.float32)
 
 
 def pair(k: int, *, clip: str = "a", index: int | None = None) -> Pair:
-    shown = ShownFrame(clip, k if index is None else index, TRUTH[k], t_flip_ns=0, flips=2)
+    shown = DisplayedFrame(clip, k if index is None else index, TRUTH[k], t_flip_ns=0, flips=2)
     times = dict.fromkeys(
         ("t_frame_ns", "t_scan_ns", "t_scan_end_ns", "t_received_ns", "t_responses_ns"), 0
     )

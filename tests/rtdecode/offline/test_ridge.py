@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rtdecode.datasets.sensorium import SensoriumFolder
-from rtdecode.datasets.video_session import stretches
+from rtdecode.datasets.video_session import segments
 from rtdecode.evaluate.metrics import pearson_r
 from rtdecode.offline.ridge import Ridge, delay_bins, fit_ridge, mean_frame_of
 from rtdecode.schema.errors import MissingFileError, UnreadableFileError
@@ -21,7 +21,7 @@ def ridge(blob_session: SensoriumFolder) -> Ridge:
 
 
 def test_it_decodes_video_it_has_not_seen(ridge: Ridge, blob_session: SensoriumFolder) -> None:
-    cut = blob_session.stretch(blob_session.trials("test")[0])
+    cut = blob_session.segment(blob_session.trials("test")[0])
     scored = slice(10, len(cut.video) - LAG)
     decoded, mean = ridge.video(cut.responses)[scored], mean_frame_of(blob_session)
     truth = cut.video[scored]
@@ -32,7 +32,7 @@ def test_it_decodes_video_it_has_not_seen(ridge: Ridge, blob_session: SensoriumF
 def test_activity_after_the_lag_changes_nothing(
     ridge: Ridge, blob_session: SensoriumFolder
 ) -> None:
-    responses = blob_session.stretch(0).responses
+    responses = blob_session.segment(0).responses
     later = responses.copy()
     later[50:] = 7
     before, after = ridge.video(responses), ridge.video(later)
@@ -43,7 +43,7 @@ def test_activity_after_the_lag_changes_nothing(
 def test_frames_whose_lag_has_not_passed_are_not_emitted(
     ridge: Ridge, blob_session: SensoriumFolder
 ) -> None:
-    video = ridge.video(blob_session.stretch(0).responses)
+    video = ridge.video(blob_session.segment(0).responses)
     assert np.isnan(video[-LAG:]).all()
     assert np.isfinite(video[:-LAG]).all()
     assert np.isnan(ridge.video(np.ones((3, blob_session.neurons), np.float32))).all()
@@ -61,7 +61,7 @@ def test_it_is_the_closed_form_answer(blob_session: SensoriumFolder) -> None:
     ridge = fit_ridge(blob_session, lag_frames=0)
     features, frames = [], []
     for number in blob_session.trials("train"):
-        cut = blob_session.stretch(number)
+        cut = blob_session.segment(number)
         scaled = (cut.responses - ridge.mean_activity) @ ridge.projection
         for t in range(8, len(scaled), 2):
             bins = [slice(max(0, t + first), t + last + 1) for first, last in delay_bins(0)]
@@ -81,7 +81,7 @@ def test_what_is_saved_is_read_again(
     ridge.save(tmp_path / "ridge")
     loaded = Ridge.load(tmp_path / "ridge")
     assert (loaded.lag_frames, loaded.penalty) == (LAG, ridge.penalty)
-    responses = blob_session.stretch(0).responses
+    responses = blob_session.segment(0).responses
     np.testing.assert_array_equal(loaded.video(responses), ridge.video(responses))
 
 
@@ -103,10 +103,10 @@ def test_a_neuron_that_was_not_measured_counts_as_average(
     holed_session: SensoriumFolder,
 ) -> None:
     ridge = fit_ridge(holed_session, lag_frames=LAG)
-    everything = np.concatenate([cut.responses for cut in stretches(holed_session, "train")])
+    everything = np.concatenate([cut.responses for cut in segments(holed_session, "train")])
     mean = np.nanmean(everything.astype(float), 0)
     np.testing.assert_allclose(ridge.mean_activity, mean, rtol=1e-5)
-    cut = holed_session.stretch(holed_session.trials("test")[0])
+    cut = holed_session.segment(holed_session.trials("test")[0])
     filled = np.where(cut.measured, cut.responses, ridge.mean_activity)
     np.testing.assert_array_equal(ridge.video(cut.responses), ridge.video(filled))
     scored = slice(10, len(cut.video) - LAG)

@@ -29,7 +29,7 @@ def test_a_trial_holds_what_the_files_hold_and_all_of_it_counts(
     trials = list(trials_of(blob_session, "oracle", Input.RESPONSES))
     assert [trial.number for trial in trials] == list(numbers)
     for trial in trials:
-        cut = blob_session.stretch(trial.number)
+        cut = blob_session.segment(trial.number)
         np.testing.assert_array_equal(trial.responses, cut.responses)
         np.testing.assert_array_equal(trial.truth, cut.video)
         assert trial.valid.all()

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from rtdecode.decode.solver import Inverter
+from rtdecode.decode.solver import Solver
 from rtdecode.offline.methods import FittedTwin, Online
 from rtdecode.offline.trial import Trial
 from rtdecode.offline.windows import inverted_windows, moved_on
@@ -26,9 +26,9 @@ def test_what_is_seen_is_the_live_video(linear_mouse: FittedTwin, watch: Watch) 
 def test_each_frame_has_its_window_and_its_beginning(
     linear_mouse: FittedTwin, watch: Watch
 ) -> None:
-    begun: list[Inverter] = []
+    begun: list[Solver] = []
 
-    def counted(inverter: Inverter) -> None:
+    def counted(inverter: Solver) -> None:
         begun.append(inverter)
         moved_on(inverter)
 

@@ -65,16 +65,16 @@ def twin_folder(tmp_path: Path) -> Callable[..., Path]:
 @pytest.fixture
 def small_run(tmp_path: Path, rig: Any) -> MakeRun:
     """Makes the config of a run on the small rig, with or without a twin."""
-    rig.masks.save(tmp_path / "masks.npz")
+    rig.rois.save(tmp_path / "masks.npz")
 
-    masks, screen = tmp_path / "masks.npz", {"rows_px": SCREEN_PX[0], "cols_px": SCREEN_PX[1]}
+    rois, screen = tmp_path / "masks.npz", {"rows_px": SCREEN_PX[0], "cols_px": SCREEN_PX[1]}
 
     def made(twin: Path | None, **other: object) -> RunConfig:
         window = {"twin": twin, "window_frames": 8, "lag_frames": 2, "deadline_ms": 1e6}
         sections = {
             "acquisition": {"source": {"kind": "raw_movie", "scan_rate_hz": 15.0}},
             "stimulus": {"clips": tmp_path, **screen},
-            "calcium": {"masks": masks, "reference_scans": 4, "calibration_s": 0.5},
+            "calcium": {"rois": rois, "reference_scans": 4, "calibration_s": 0.5},
             "decode": twin and window,
         }
         return RunConfig.model_validate(sections | other)

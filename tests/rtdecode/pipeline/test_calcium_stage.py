@@ -1,4 +1,4 @@
-"""The chain of a run comes by its masks as the config says, and loses no scan meanwhile."""
+"""The chain of a run comes by its rois as the config says, and loses no scan meanwhile."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rtdecode.calcium.calibration import Calibration
-from rtdecode.calcium.rois import Masks, masks_from_lists
+from rtdecode.calcium.rois import Rois, rois_from_lists
 from rtdecode.pipeline.calcium_stage import CalciumStage, Out, calcium_stage
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.errors import (
@@ -29,7 +29,7 @@ SCANS = 70
 
 
 class Rig:
-    masks: Masks
+    rois: Rois
 
     def stream(self, count: int) -> list[Received]: ...
 
@@ -72,15 +72,15 @@ def test_masks_of_a_file_are_read_and_every_scan_gives_its_fluorescence(
 
 
 def test_masks_of_suite2p_serve_as_well(rig: Rig, tmp_path: Path, clock: Clock) -> None:
-    rows, cols = rig.masks.shape
-    parts = list(pairwise(rig.masks.indptr))
-    pixels = [np.divmod(rig.masks.pixels[a:b], cols) for a, b in parts]
+    rows, cols = rig.rois.shape
+    parts = list(pairwise(rig.rois.indptr))
+    pixels = [np.divmod(rig.rois.pixels[a:b], cols) for a, b in parts]
     rois = [{"ypix": r, "xpix": c, "lam": np.ones(len(r), np.float32)} for r, c in pixels]
     np.save(tmp_path / "stat.npy", np.array(rois, object), allow_pickle=True)
     np.save(tmp_path / "iscell.npy", np.ones((len(rois), 2)))
     ops = np.array({"Ly": rows, "Lx": cols}, object)
     np.save(tmp_path / "ops.npy", ops, allow_pickle=True)
-    config = detecting(masks=tmp_path)
+    config = detecting(rois=tmp_path)
     assert calcium_stage(config, clock=clock).neurons == 9
 
 
@@ -90,8 +90,8 @@ def test_what_it_leaves_starts_the_next_session_calibrated(
     first = calcium_stage(small_run(None), clock=clock)
     run(first, rig.stream(20))
     first.save(tmp_path)
-    files = {name: tmp_path / f"{name}.npz" for name in ("masks", "calibration")}
-    assert Masks.load(files["masks"]).count == 9
+    files = {name: tmp_path / f"{name}.npz" for name in ("rois", "calibration")}
+    assert Rois.load(files["rois"]).count == 9
     second = calcium_stage(detecting(**files), clock=clock)
     assert second.calibrated
     early = [out for out in run(second, rig.stream(8)) if isinstance(out, Responses)]
@@ -130,7 +130,7 @@ def test_activity_takes_the_statistics_of_the_session_that_the_twin_knows(
     own = Calibration.load(tmp_path / "calibration.npz")
     tenfold = {name: getattr(own, name) for name in Calibration.__slots__}
     Calibration(**tenfold | {"activity_sd": 10 * own.activity_sd}).save(tmp_path / "twin.npz")
-    files = {name: tmp_path / f"{name}.npz" for name in ("masks", "calibration")}
+    files = {name: tmp_path / f"{name}.npz" for name in ("rois", "calibration")}
     plain_run, rescaled = (
         run(calcium_stage(detecting(**files, **how), clock=clock), rig.stream(12))[-1]
         for how in ({}, {"rescale": "moment", "rescale_to": tmp_path / "twin.npz"})
@@ -147,9 +147,9 @@ def test_files_that_do_not_fit_are_refused(
     first = calcium_stage(small_run(None), clock=clock)
     run(first, rig.stream(20))
     first.save(tmp_path)
-    rig.masks.chosen(np.arange(9) < 4).save(tmp_path / "four.npz")
+    rig.rois.chosen(np.arange(9) < 4).save(tmp_path / "four.npz")
     for other in ("calibration", "rescale_to"):
-        config = detecting(masks=tmp_path / "four.npz", **{other: tmp_path / "calibration.npz"})
+        config = detecting(rois=tmp_path / "four.npz", **{other: tmp_path / "calibration.npz"})
         with pytest.raises(CalibrationError, match="4 neurons"):
             calcium_stage(config, clock=clock)
 
@@ -158,7 +158,7 @@ def test_a_run_that_cannot_have_masks_is_refused(tmp_path: Path, clock: Clock) -
     with pytest.raises(MasksMissingError):
         calcium_stage(RunConfig(), clock=clock)
     with pytest.raises(MissingFileError, match=r"none\.npz"):
-        calcium_stage(detecting(masks=tmp_path / "none.npz"), clock=clock)
+        calcium_stage(detecting(rois=tmp_path / "none.npz"), clock=clock)
 
 
 def test_scans_without_cells_are_refused(rig: Rig, clock: Clock) -> None:
@@ -185,16 +185,16 @@ def of_two_planes(stream: Sequence[Received]) -> list[Received]:
     return both
 
 
-def plane_folders(folder: Path, masks: Masks) -> Path:
-    """Masks of both planes, the second with two cells fewer."""
-    cols = masks.shape[1]
+def plane_folders(folder: Path, rois: Rois) -> Path:
+    """Rois of both planes, the second with two cells fewer."""
+    cols = rois.shape[1]
     for plane, count in ((0, 9), (1, 7)):
         rows_cols = [
-            np.divmod(masks.pixels[a:b], cols) for a, b in pairwise(masks.indptr[: count + 1])
+            np.divmod(rois.pixels[a:b], cols) for a, b in pairwise(rois.indptr[: count + 1])
         ]
         flat = [row * cols + (cols - 1 - col if plane else col) for row, col in rows_cols]
         (folder / f"plane{plane}").mkdir(parents=True)
-        masks_from_lists(masks.shape, [(np.sort(one), np.ones(len(one))) for one in flat]).save(
+        rois_from_lists(rois.shape, [(np.sort(one), np.ones(len(one))) for one in flat]).save(
             folder / f"plane{plane}" / "masks.npz"
         )
     return folder
@@ -207,9 +207,9 @@ def responses(outs: Sequence[Out]) -> dict[int, Responses]:
 def test_planes_are_decoded_together_as_each_would_be_alone(
     rig: Rig, tmp_path: Path, clock: Clock
 ) -> None:
-    masks = plane_folders(tmp_path / "masks", rig.masks)
+    rois = plane_folders(tmp_path / "rois", rig.rois)
     stream, settings_ = of_two_planes(rig.stream(40)), {"planes": 2, "detector": "none"}
-    stage = calcium_stage(detecting(masks=masks, decoded_planes=[0, 1], **settings_), clock=clock)
+    stage = calcium_stage(detecting(rois=rois, decoded_planes=[0, 1], **settings_), clock=clock)
     assert stage.neurons == 16
     outs = run(stage, stream)
     seen = [(out.plane, out.number) for out in outs if isinstance(out, Fluorescence)]
@@ -217,7 +217,7 @@ def test_planes_are_decoded_together_as_each_would_be_alone(
     alone = [
         responses(run(calcium_stage(one, clock=clock), stream))
         for plane in (0, 1)
-        for one in [detecting(masks=masks / f"plane{plane}", decoded_planes=[plane], **settings_)]
+        for one in [detecting(rois=rois / f"plane{plane}", decoded_planes=[plane], **settings_)]
     ]
     joined = responses(outs)
     assert list(joined) == sorted(alone[0].keys() & alone[1].keys())
@@ -232,12 +232,12 @@ def test_what_planes_leave_starts_the_next_session_calibrated(
     rig: Rig, tmp_path: Path, clock: Clock
 ) -> None:
     planes = {"planes": 2, "decoded_planes": [0, 1], "detector": "none"}
-    masks = plane_folders(tmp_path / "masks", rig.masks)
-    first = calcium_stage(detecting(masks=masks, **planes), clock=clock)
+    rois = plane_folders(tmp_path / "rois", rig.rois)
+    first = calcium_stage(detecting(rois=rois, **planes), clock=clock)
     assert not first.calibrated
     run(first, of_two_planes(rig.stream(30)))
     first.save(tmp_path / "s")
-    left = {"masks": tmp_path / "s", "calibration": tmp_path / "s"}
+    left = {"rois": tmp_path / "s", "calibration": tmp_path / "s"}
     second = calcium_stage(detecting(**left, **planes), clock=clock)
     assert second.calibrated
     assert second.neurons == 16
@@ -258,8 +258,8 @@ def test_cells_are_found_in_each_plane_for_itself(rig: Rig, clock: Clock) -> Non
 
 
 def test_a_plane_without_masks_is_named(rig: Rig, tmp_path: Path, clock: Clock) -> None:
-    masks = plane_folders(tmp_path / "masks", rig.masks)
-    config = detecting(masks=masks, planes=3, decoded_planes=[0, 2], detector="none")
+    rois = plane_folders(tmp_path / "rois", rig.rois)
+    config = detecting(rois=rois, planes=3, decoded_planes=[0, 2], detector="none")
     with pytest.raises(MissingFileError, match="plane2"):
         calcium_stage(config, clock=clock)
 
@@ -267,7 +267,7 @@ def test_a_plane_without_masks_is_named(rig: Rig, tmp_path: Path, clock: Clock) 
 @pytest.mark.parametrize(
     "source", [{"kind": "zmq_native"}, {"kind": "lsl_rois", "stream": "rois", "scan_rate_hz": 15}]
 )
-def test_roi_values_of_the_source_need_no_masks(
+def test_roi_values_of_the_source_need_no_rois(
     tmp_path: Path, clock: Clock, source: dict[str, object]
 ) -> None:
     config = RunConfig.model_validate(

@@ -10,7 +10,7 @@ SCRIPT = dedent("""
     import numpy as np
 
     from rtdecode.calcium import CalciumChain, baseline, deconvolve, demix, extract, resample
-    from rtdecode.calcium.rois import masks_from_lists
+    from rtdecode.calcium.rois import rois_from_lists
     from rtdecode.pipeline.calcium_warm_up import warm_up_calcium
     from rtdecode.runtime.clock import HostClock
     from rtdecode.runtime.codec import pack, unpack
@@ -34,7 +34,7 @@ SCRIPT = dedent("""
     for kind in ("uint16", "int16"):
         chain = CalciumChain(
             CalciumConfig(reference_scans=3, calibration_s=0.3),
-            masks=masks_from_lists((40, 48), cells),
+            rois=rois_from_lists((40, 48), cells),
             scan_rate_hz=None,
             reference=None,
             calibration=None,

@@ -7,12 +7,12 @@ import pytest
 
 from rtdecode.pipeline.decoder import Emission
 from rtdecode.runtime.clock import HostClock
-from rtdecode.runtime.sockets import Collector, Publisher, Wire
+from rtdecode.runtime.sockets import Collector, Messaging, Publisher
 from rtdecode.schema.config.decode import EmitConfig
 from rtdecode.schema.errors import RecorderFullError
 from rtdecode.schema.frame_grid import FrameGrid
 from rtdecode.schema.messages import Body, Reconstruction, Start
-from rtdecode.streams.paced_output import Pace
+from rtdecode.streams.paced_output import PacedOutput
 
 CLOCK = HostClock()
 START = Start("s", config_yaml="", git_revision="", twin_hash="")
@@ -44,23 +44,23 @@ def pushed_without_end(emitting: Emission) -> None:
             emitting.push(reconstruction(0, side=300))
 
 
-def emission(wire: Wire, folder: Path, *, queue: int = 100) -> tuple[Emission, Collector]:
-    tape = Collector(wire, clock=CLOCK, endpoint=f"ipc://{folder}/r", queue=queue)
+def emission(messaging: Messaging, folder: Path, *, queue: int = 100) -> tuple[Emission, Collector]:
+    tape = Collector(messaging, clock=CLOCK, endpoint=f"ipc://{folder}/r", queue=queue)
     publisher = Publisher(
-        wire,
+        messaging,
         "emit",
         clock=CLOCK,
         publish=f"ipc://{folder}/e",
         record=f"ipc://{folder}/r",
         queue=queue,
     )
-    pace = Pace(EmitConfig(budget_ms=0.0), latency_s=0.05, clock=CLOCK)
+    pace = PacedOutput(EmitConfig(budget_ms=0.0), latency_s=0.05, clock=CLOCK)
     return Emission(pace, publisher, clock=CLOCK), tape
 
 
 def test_a_burst_is_spread_over_its_frames_and_none_is_left_behind(tmp_path: Path) -> None:
-    with Wire() as wire:
-        emitting, tape = emission(wire, tmp_path)
+    with Messaging() as messaging:
+        emitting, tape = emission(messaging, tmp_path)
         first = FrameGrid(30.0).frame_at(CLOCK.now_ns())
         with emitting.started(START):
             for n in range(4):
@@ -74,7 +74,7 @@ def test_a_burst_is_spread_over_its_frames_and_none_is_left_behind(tmp_path: Pat
 
 
 def test_an_error_of_the_thread_is_raised_where_the_process_can_end(tmp_path: Path) -> None:
-    with Wire() as wire:
-        emitting, _ = emission(wire, tmp_path, queue=1)
+    with Messaging() as messaging:
+        emitting, _ = emission(messaging, tmp_path, queue=1)
         with pytest.raises(RecorderFullError):
             pushed_without_end(emitting)

@@ -15,12 +15,12 @@ from rtdecode.schema.config.session import EvaluateConfig
 from rtdecode.schema.frame_grid import FrameGrid
 from rtdecode.schema.messages import (
     Body,
+    DisplayedFrame,
     End,
     Gap,
     Received,
     Reconstruction,
     Score,
-    ShownFrame,
     Stamped,
     Start,
 )
@@ -31,7 +31,7 @@ FRAMES, FIRST = 120, 9000
 EVALUATE = EvaluateConfig(window_s=2.0, period_s=0.5, warm_up_s=0.5)
 
 
-def shown_and_decoded() -> Iterator[tuple[ShownFrame, Reconstruction]]:
+def shown_and_decoded() -> Iterator[tuple[DisplayedFrame, Reconstruction]]:
     """A wandering pattern, and the same in half its contrast."""
     steps = np.cumsum(np.random.default_rng(0).normal(0, 12, (FRAMES, 36, 64)), axis=0)
     video = np.clip(128 + steps, 0, 255).astype(np.uint8)
@@ -41,7 +41,7 @@ def shown_and_decoded() -> Iterator[tuple[ShownFrame, Reconstruction]]:
         spread = np.zeros((36, 64), np.float32)
         times = (t_ns, t_ns, t_ns, t_ns, t_ns, t_ns)
         back = Reconstruction(decoded, spread, FIRST + n, *times, 8, 3, 0.0, True, False)
-        yield ShownFrame("clip", n, picture, t_ns, 1), back
+        yield DisplayedFrame("clip", n, picture, t_ns, 1), back
 
 
 def received(body: Body, source: str, seq: int) -> Received:
@@ -74,7 +74,7 @@ def test_a_hole_is_handed_on_and_counted() -> None:
     found = list(scoring.step(STREAM[:20] + STREAM[26:]))
     gaps = {(out.stream, out.n_missing) for out in found if isinstance(out, Gap)}
     # three pairs are left out
-    assert gaps == {("stimulus/shown_frame", 3), ("emit/reconstruction", 3)}
+    assert gaps == {("stimulus/displayed_frame", 3), ("emit/reconstruction", 3)}
     assert scoring.counters()["lost"] == 6
 
 

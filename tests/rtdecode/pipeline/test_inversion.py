@@ -94,7 +94,7 @@ def test_while_the_cells_are_not_known_any_twin_will_do(
 def test_a_twin_of_other_neurons_is_refused(
     small_run: MakeRun, twin_folder: MakeTwin, clock: Clock
 ) -> None:
-    with pytest.raises(NeuronCountError, match=r"the masks give 9 neurons, but twin '.*' was .* 5"):
+    with pytest.raises(NeuronCountError, match=r"the rois give 9 neurons, but twin '.*' was .* 5"):
         inversion(small_run(twin_folder(neurons=5)), neurons=9, clock=clock)
 
 

@@ -13,7 +13,7 @@ from websockets.sync.client import connect
 from rtdecode.pipeline.view import PageStage, main
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.config.run import Role
-from rtdecode.schema.messages import Body, Received, Responses, ShownFrame, Stamped, Start
+from rtdecode.schema.messages import Body, DisplayedFrame, Received, Responses, Stamped, Start
 
 GREY = np.full((36, 64), 128, np.uint8)
 START = Start("session", config_yaml="", git_revision="", twin_hash="")
@@ -34,7 +34,7 @@ def responses(frame: int, *, neurons: int) -> Responses:
 
 def test_all_is_handed_to_the_page_and_nothing_is_given_on() -> None:
     page = Page()
-    shown: Body = ShownFrame("clip", 0, GREY, 0, 1)
+    shown: Body = DisplayedFrame("clip", 0, GREY, 0, 1)
     items = [Received(Stamped("stimulus", n, 0, "host", shown), n) for n in range(3)]
     assert list(PageStage(page).step(items)) == []  # type: ignore[arg-type]
     assert page.shown == items

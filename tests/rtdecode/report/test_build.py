@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rtdecode.calcium.rois import masks_from_lists
+from rtdecode.calcium.rois import rois_from_lists
 from rtdecode.report import build as session_report
 from rtdecode.report.build import report_session
 from rtdecode.report.summary import summarise
@@ -16,11 +16,11 @@ from rtdecode.schema.config import RunConfig
 from rtdecode.schema.frame_grid import FrameGrid
 from rtdecode.schema.messages import (
     Body,
+    DisplayedFrame,
     Fluorescence,
     Reconstruction,
     Scan,
     Score,
-    ShownFrame,
     Stamped,
 )
 from rtdecode.session.layout import SessionLayout, named_session
@@ -53,7 +53,7 @@ def reconstruction(frame: int) -> Reconstruction:
 def shown_and_decoded() -> list[tuple[str, Body]]:
     stream: list[tuple[str, Body]] = []
     for n in range(FRAMES):
-        shown = ShownFrame("clip", n, GREY[n], GRID.start_ns(FIRST + n), 1)
+        shown = DisplayedFrame("clip", n, GREY[n], GRID.start_ns(FIRST + n), 1)
         stream += [("stimulus", shown), ("emit", reconstruction(FIRST + n))]
     return stream
 
@@ -120,9 +120,7 @@ def test_the_running_score_is_told_over_time_and_the_final_one_is_not_part_of_it
 
 def test_a_session_without_a_decoder_shows_what_the_chain_saw(tmp_path: Path) -> None:
     session = session_of(tmp_path / "s", read_by_the_chain(), decode=None)
-    masks_from_lists((24, 20), [(np.arange(45, 55), np.ones(10))]).save(
-        session.folder / "masks.npz"
-    )
+    rois_from_lists((24, 20), [(np.arange(45, 55), np.ones(10))]).save(session.folder / "masks.npz")
     assert files(session) == {"calcium.png", "index.html", "summary.txt"}
 
 

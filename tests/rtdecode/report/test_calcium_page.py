@@ -83,9 +83,9 @@ def test_a_session_without_cells_or_scans_has_no_picture(
     rig: Rig, small_run: MakeRun, tmp_path: Path, clock: Clock
 ) -> None:
     config = small_run(None)
-    without_masks = recorded(config, rig.stream(8), tmp_path / "a", clock=clock, keeps=False)
+    without_rois = recorded(config, rig.stream(8), tmp_path / "a", clock=clock, keeps=False)
     without_scans = recorded(config, [], tmp_path / "b", clock=clock)
-    for session in (without_masks, without_scans):
+    for session in (without_rois, without_scans):
         assert not report_calcium(session, summarise(session), config.calcium)
         assert not list(session.report.glob("*.png"))
 
@@ -109,12 +109,12 @@ def test_each_plane_has_its_picture(
 ) -> None:
     one = small_run(None)
     both = one.calcium.model_copy(
-        update={"planes": 2, "decoded_planes": (0, 1), "masks": tmp_path / "planes"}
+        update={"planes": 2, "decoded_planes": (0, 1), "rois": tmp_path / "planes"}
     )
     for plane in (0, 1):
         (tmp_path / "planes" / f"plane{plane}").mkdir(parents=True)
-        assert one.calcium.masks is not None
-        copyfile(one.calcium.masks, tmp_path / "planes" / f"plane{plane}" / "masks.npz")
+        assert one.calcium.rois is not None
+        copyfile(one.calcium.rois, tmp_path / "planes" / f"plane{plane}" / "masks.npz")
     stream = [
         replace(item, message=replace(item.message, body=replace(body, plane=body.number % 2)))
         for item in rig.stream(2 * SCANS)

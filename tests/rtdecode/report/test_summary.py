@@ -14,7 +14,7 @@ from rtdecode.runtime.config_file import write_config
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.config.session import EvaluateConfig
 from rtdecode.schema.frame_grid import FrameGrid
-from rtdecode.schema.messages import Body, Gap, Reconstruction, ShownFrame, Stamped
+from rtdecode.schema.messages import Body, DisplayedFrame, Gap, Reconstruction, Stamped
 from rtdecode.session.layout import SessionLayout, named_session
 from rtdecode.session.recorder import Recorder
 
@@ -64,7 +64,7 @@ def recorded(folder: Path, extra: Sequence[tuple[str, Body]] = ()) -> SessionLay
     for n in range(FRAMES):
         frame = n + 1000
         t_ns = GRID.start_ns(frame)
-        write("stimulus", ShownFrame("clip", n, shown[n], t_ns, 1), t_ns)
+        write("stimulus", DisplayedFrame("clip", n, shown[n], t_ns, 1), t_ns)
         if n < FRAMES - 1:
             back = reconstruction(frame, 255 - 0.5 * shown[n], late=n % 10 == 0)
             write("emit", replace(back, late=n % 10 == 0), back.t_ready_ns + 7 * MS)
@@ -81,7 +81,7 @@ def test_the_figures_are_those_of_the_log(tmp_path: Path) -> None:
     assert summary.late_percent == pytest.approx(100 * 15 / 149)
     assert summary.video_r == pytest.approx(-1.0, abs=1e-6)
     assert summary.lag_frames == 8
-    assert summary.messages == {"stimulus/shown_frame": 150, "emit/reconstruction": 149}
+    assert summary.messages == {"stimulus/displayed_frame": 150, "emit/reconstruction": 149}
     expected = {"scan": 30, "transport": 1, "calcium": 2, "decode": 20, "pacing": 7}
     found = {name: summary.stages_ms[name].p50 for name in expected}
     assert found == pytest.approx(expected, rel=0.02)

@@ -4,21 +4,21 @@ from pathlib import Path
 
 import pytest
 
-from rtdecode.runtime.atomic_file import written_whole
+from rtdecode.runtime.atomic_file import written_atomically
 
 
 def write_half(path: Path) -> None:
-    with written_whole(path) as unfinished:
+    with written_atomically(path) as unfinished:
         unfinished.write_text("half")
         raise OSError("the disk is full")
 
 
 def test_the_new_content_is_there_after_the_block_and_not_before(tmp_path: Path) -> None:
     path = tmp_path / "new folder" / "results.json"
-    with written_whole(path) as unfinished:
+    with written_atomically(path) as unfinished:
         unfinished.write_text("first")
         assert not path.exists()
-    with written_whole(path) as unfinished:
+    with written_atomically(path) as unfinished:
         unfinished.write_text("second")
         assert path.read_text() == "first"
     assert path.read_text() == "second"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from rtdecode.runtime.clock import ClockMap, ClockSync, HostClock, MappedClock
-from rtdecode.runtime.sockets import ControlDesk, ControlLine, Wire
+from rtdecode.runtime.sockets import ControlClient, ControlServer, Messaging
 from rtdecode.schema.messages import ClockProbe, Command
 
 OFFSET_NS = 7_000_000_000
@@ -24,7 +24,7 @@ class FarClock:
         HostClock().sleep_until(t_ns + OFFSET_NS)
 
 
-def answer(desk: ControlDesk, stop: threading.Event) -> None:
+def answer(desk: ControlServer, stop: threading.Event) -> None:
     while not stop.is_set():
         for name, message in desk.take(0.01):
             now_ns = HostClock().now_ns()
@@ -34,11 +34,11 @@ def answer(desk: ControlDesk, stop: threading.Event) -> None:
 
 
 @pytest.fixture
-def line(tmp_path: Path) -> Iterator[ControlLine]:
+def line(tmp_path: Path) -> Iterator[ControlClient]:
     stop, clock = threading.Event(), HostClock()
-    with Wire() as wire:
-        desk = ControlDesk(wire, clock=clock, endpoint=f"ipc://{tmp_path}/c")
-        made = ControlLine(wire, "rig", clock=clock, endpoint=f"ipc://{tmp_path}/c")
+    with Messaging() as messaging:
+        desk = ControlServer(messaging, clock=clock, endpoint=f"ipc://{tmp_path}/c")
+        made = ControlClient(messaging, "rig", clock=clock, endpoint=f"ipc://{tmp_path}/c")
         thread = threading.Thread(target=answer, args=(desk, stop))
         thread.start()
         yield made
@@ -46,7 +46,7 @@ def line(tmp_path: Path) -> Iterator[ControlLine]:
         thread.join()
 
 
-def test_a_far_clock_comes_into_step_within_its_stated_uncertainty(line: ControlLine) -> None:
+def test_a_far_clock_comes_into_step_within_its_stated_uncertainty(line: ControlClient) -> None:
     clock_map, far = ClockMap(), FarClock()
     sync = ClockSync(line, local=far, clock_map=clock_map)
     probes: list[ClockProbe] = []
@@ -60,7 +60,7 @@ def test_a_far_clock_comes_into_step_within_its_stated_uncertainty(line: Control
     assert all(one.t_returned_ns >= one.t_asked_ns for one in probes)
 
 
-def test_orders_that_come_between_answers_are_kept(line: ControlLine) -> None:
+def test_orders_that_come_between_answers_are_kept(line: ControlClient) -> None:
     sync = ClockSync(line, local=FarClock(), clock_map=ClockMap())
     while not sync.others:
         sync.exchange_if_due()
@@ -68,7 +68,7 @@ def test_orders_that_come_between_answers_are_kept(line: ControlLine) -> None:
     assert isinstance(sync.others[0].message.body, Command)
 
 
-def test_between_exchanges_nothing_is_asked(line: ControlLine) -> None:
+def test_between_exchanges_nothing_is_asked(line: ControlClient) -> None:
     sync = ClockSync(line, local=FarClock(), clock_map=ClockMap())
     sync._due_ns = FarClock().now_ns() + 10**12
     assert sync.exchange_if_due() == []

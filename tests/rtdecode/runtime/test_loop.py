@@ -5,7 +5,7 @@ from threading import Event
 
 import pytest
 
-from rtdecode.runtime.loop import Nowhere, run_loop
+from rtdecode.runtime.loop import NullSink, run_loop
 
 
 class TickingClock:
@@ -93,4 +93,4 @@ def test_each_turn_is_told_of() -> None:
 
 def test_nothing_can_be_put_nowhere() -> None:
     with pytest.raises(NotImplementedError, match="nothing follows here, got int"):
-        Nowhere().push(3)
+        NullSink().push(3)

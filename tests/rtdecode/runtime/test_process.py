@@ -27,7 +27,7 @@ def config(tmp_path: Path) -> Path:
 def test_the_main_gets_the_config_and_its_code_is_returned(config: Path) -> None:
     def main(process: Process) -> int:
         assert process.config.seconds == 3
-        assert process.ticket.session == "monday"
+        assert process.run_info.session == "monday"
         return 5
 
     assert run_process("child", main, [str(config), "--session", "monday"]) == 5
@@ -58,8 +58,8 @@ def test_without_a_supervisor_it_goes_once_all_are_heard(config: Path) -> None:
         address = f"ipc://{config.parent}/p"
         publisher: Publisher = process.publisher(address)
         inlet = process.subscriber([address], [Gap])
-        process.wait_for_go(inlet, hears=["child"])
-        publisher.start(process.ticket.start())
+        process.wait_for_start(inlet, expected_sources=["child"])
+        publisher.start(process.run_info.start())
         publisher.push(Gap("x", 0, 1, "child"))
         kinds: list[str] = []
         while "gap" not in kinds:
@@ -78,8 +78,8 @@ def test_a_stop_before_go_ends_it_with_code_0_and_nothing_was_sent(config: Path)
         publisher = process.publisher(f"ipc://{config.parent}/p")
         process.stop.set()
         opened.append(publisher)
-        process.wait_for_go()
-        publisher.start(process.ticket.start())
+        process.wait_for_start()
+        publisher.start(process.run_info.start())
         return 7
 
     assert run_process("child", main, [str(config)]) == 0

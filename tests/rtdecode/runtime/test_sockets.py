@@ -9,14 +9,14 @@ import pytest
 from rtdecode.runtime.clock import HostClock
 from rtdecode.runtime.sockets import (
     Collector,
-    ControlDesk,
-    ControlLine,
+    ControlClient,
+    ControlServer,
+    Messaging,
     Publisher,
     Subscriber,
-    Wire,
 )
 from rtdecode.schema.errors import AddressInUseError, RecorderAbsentError, RecorderFullError
-from rtdecode.schema.messages import Body, Gap, Health, Received, Scan, ShownFrame, Start
+from rtdecode.schema.messages import Body, DisplayedFrame, Gap, Health, Received, Scan, Start
 
 CLOCK = HostClock()
 START = Start("s", config_yaml="", git_revision="", twin_hash="")
@@ -24,8 +24,8 @@ WAIT_S = 5.0
 
 
 @pytest.fixture
-def wire() -> Iterator[Wire]:
-    with Wire() as made:
+def messaging() -> Iterator[Messaging]:
+    with Messaging() as made:
         yield made
 
 
@@ -38,12 +38,14 @@ def gap(n: int) -> Gap:
     return Gap("x", n, 1, "t")
 
 
-def published(wire: Wire, address: str, *, record: str = "", queue: int = 100) -> Publisher:
-    return Publisher(wire, "bridge", clock=CLOCK, publish=address, record=record, queue=queue)
+def published(
+    messaging: Messaging, address: str, *, record: str = "", queue: int = 100
+) -> Publisher:
+    return Publisher(messaging, "bridge", clock=CLOCK, publish=address, record=record, queue=queue)
 
 
-def subscribed(wire: Wire, address: str, *kinds: type[Body]) -> Subscriber:
-    return Subscriber(wire, clock=CLOCK, endpoints=[address], kinds=kinds, queue=100)
+def subscribed(messaging: Messaging, address: str, *kinds: type[Body]) -> Subscriber:
+    return Subscriber(messaging, clock=CLOCK, endpoints=[address], kinds=kinds, queue=100)
 
 
 def taken(inlet: Subscriber | Collector, count: int) -> list[Received]:
@@ -60,18 +62,20 @@ def pushed_without_end(publisher: Publisher, body: Body) -> None:
 
 
 def joined(publisher: Publisher, inlet: Subscriber) -> None:
-    """Say hello until the subscriber has heard it."""
+    """Say announce until the subscriber has heard it."""
     health = Health("starting", "", {})
     until_ns = CLOCK.now_ns() + int(WAIT_S * 1e9)
     while CLOCK.now_ns() < until_ns:
-        publisher.hello(health)
+        publisher.announce(health)
         if inlet.take(0.02):
             return
-    pytest.fail("nobody heard the hello")
+    pytest.fail("nobody heard the announce")
 
 
-def test_a_subscriber_gets_its_kinds_in_order_and_no_others(wire: Wire, address: str) -> None:
-    publisher, inlet = published(wire, address), subscribed(wire, address, Gap)
+def test_a_subscriber_gets_its_kinds_in_order_and_no_others(
+    messaging: Messaging, address: str
+) -> None:
+    publisher, inlet = published(messaging, address), subscribed(messaging, address, Gap)
     joined(publisher, inlet)
     pixels = np.zeros((2, 2), np.uint16)
     for n in range(20):
@@ -82,11 +86,11 @@ def test_a_subscriber_gets_its_kinds_in_order_and_no_others(wire: Wire, address:
     assert not any(isinstance(body, Scan) for body in bodies)
 
 
-def test_a_late_joiner_gets_the_start_it_missed(wire: Wire, address: str) -> None:
-    publisher = published(wire, address)
+def test_a_late_joiner_gets_the_start_it_missed(messaging: Messaging, address: str) -> None:
+    publisher = published(messaging, address)
     publisher.start(START)
     publisher.push(gap(0))
-    late = subscribed(wire, address, Gap)
+    late = subscribed(messaging, address, Gap)
     got: list[Received] = []
     until_ns = CLOCK.now_ns() + int(WAIT_S * 1e9)
     while not got and CLOCK.now_ns() < until_ns:
@@ -96,9 +100,11 @@ def test_a_late_joiner_gets_the_start_it_missed(wire: Wire, address: str) -> Non
     assert got[0].message.seq == 0
 
 
-def test_the_recorder_gets_everything_that_anybody_sends(wire: Wire, address: str) -> None:
-    tape = Collector(wire, clock=CLOCK, endpoint=address + "r", queue=100)
-    publisher = published(wire, address, record=address + "r")
+def test_the_recorder_gets_everything_that_anybody_sends(
+    messaging: Messaging, address: str
+) -> None:
+    tape = Collector(messaging, clock=CLOCK, endpoint=address + "r", queue=100)
+    publisher = published(messaging, address, record=address + "r")
     publisher.start(START)
     for n in range(50):
         publisher.push(gap(n))
@@ -108,31 +114,35 @@ def test_the_recorder_gets_everything_that_anybody_sends(wire: Wire, address: st
 
 
 def test_without_a_recorder_nothing_starts(
-    wire: Wire, address: str, monkeypatch: pytest.MonkeyPatch
+    messaging: Messaging, address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("rtdecode.runtime.sockets._RECORDER_WAIT_S", 0.05)
-    publisher = published(wire, address, record=address + "r")
+    publisher = published(messaging, address, record=address + "r")
     with pytest.raises(RecorderAbsentError, match="nothing was started"):
         publisher.start(START)
 
 
-def test_a_recorder_that_does_not_read_ends_in_a_named_error(wire: Wire, address: str) -> None:
-    Collector(wire, clock=CLOCK, endpoint=address + "r", queue=2)
-    publisher = published(wire, address, record=address + "r", queue=2)
+def test_a_recorder_that_does_not_read_ends_in_a_named_error(
+    messaging: Messaging, address: str
+) -> None:
+    Collector(messaging, clock=CLOCK, endpoint=address + "r", queue=2)
+    publisher = published(messaging, address, record=address + "r", queue=2)
     publisher.start(START)
-    with pytest.raises(RecorderFullError, match="bridge/shown_frame cannot be handed over"):
-        pushed_without_end(publisher, ShownFrame("c", 0, np.zeros((1000, 1000), np.uint8), 0, 1))
+    with pytest.raises(RecorderFullError, match="bridge/displayed_frame cannot be handed over"):
+        pushed_without_end(
+            publisher, DisplayedFrame("c", 0, np.zeros((1000, 1000), np.uint8), 0, 1)
+        )
 
 
-def test_an_address_in_use_says_so(wire: Wire) -> None:
-    first = published(wire, "tcp://127.0.0.1:*")
+def test_an_address_in_use_says_so(messaging: Messaging) -> None:
+    first = published(messaging, "tcp://127.0.0.1:*")
     taken_port = first._public.get_string(__import__("zmq").LAST_ENDPOINT)
     with pytest.raises(AddressInUseError, match="already in use"):
-        published(wire, taken_port)
+        published(messaging, taken_port)
 
 
-def test_what_is_put_back_comes_first(wire: Wire, address: str) -> None:
-    publisher, inlet = published(wire, address), subscribed(wire, address, Gap)
+def test_what_is_put_back_comes_first(messaging: Messaging, address: str) -> None:
+    publisher, inlet = published(messaging, address), subscribed(messaging, address, Gap)
     joined(publisher, inlet)
     publisher.push(gap(0))
     [first] = taken(inlet, 1)
@@ -142,9 +152,11 @@ def test_what_is_put_back_comes_first(wire: Wire, address: str) -> None:
     assert seqs == [0, 1]
 
 
-def test_the_control_line_carries_health_up_and_commands_down(wire: Wire, address: str) -> None:
-    desk = ControlDesk(wire, clock=CLOCK, endpoint=address)
-    line = ControlLine(wire, "decoder", clock=CLOCK, endpoint=address)
+def test_the_control_line_carries_health_up_and_commands_down(
+    messaging: Messaging, address: str
+) -> None:
+    desk = ControlServer(messaging, clock=CLOCK, endpoint=address)
+    line = ControlClient(messaging, "decoder", clock=CLOCK, endpoint=address)
     line.push(Health("ready", "", {}))
     [(name, message)] = desk.take(WAIT_S)
     assert name == "decoder"

@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from rtdecode.runtime.clock import HostClock
-from rtdecode.runtime.sockets import ControlDesk, Wire
+from rtdecode.runtime.sockets import ControlServer, Messaging
 from rtdecode.runtime.supervisor import ProcessSpec, Supervisor
 from rtdecode.schema.errors import NotReadyError, ProcessFailedError
 from rtdecode.schema.messages import Health
@@ -38,13 +38,13 @@ CHILD = dedent("""
         global process
         process = given
         if (marks := Path(sys.argv[2])) and sys.argv[1] == "dies" and not marks.exists():
-            given.wait_for_go()
+            given.wait_for_start()
             marks.write_text("once")
             return 7
         if sys.argv[1] == "never":
             given.stop.wait()
             return 0
-        given.wait_for_go()
+        given.wait_for_start()
         if sys.argv[1] in ("ends", "refuses"):
             return {"ends": 0, "refuses": 2}[sys.argv[1]]
         idle = Idle()
@@ -59,13 +59,13 @@ CHILD = dedent("""
 class Nursery:
     """Makes children of one supervisor."""
 
-    def __init__(self, folder: Path, wire: Wire) -> None:
+    def __init__(self, folder: Path, messaging: Messaging) -> None:
         self.folder, self.clock = folder, HostClock()
         endpoint = f"ipc://{folder}/control"
         self.config = folder / "run.yaml"
         self.config.write_text(f"network: {{control: '{endpoint}'}}\n")
         self.heard: list[tuple[str, Health]] = []
-        desk = ControlDesk(wire, clock=self.clock, endpoint=endpoint)
+        desk = ControlServer(messaging, clock=self.clock, endpoint=endpoint)
         self.supervisor = Supervisor(
             desk, self.clock, folder / "logs", on_health=lambda n, h: self.heard.append((n, h))
         )
@@ -82,8 +82,8 @@ class Nursery:
 
 @pytest.fixture
 def nursery(tmp_path: Path) -> Iterator[Nursery]:
-    with Wire() as wire:
-        made = Nursery(tmp_path, wire)
+    with Messaging() as messaging:
+        made = Nursery(tmp_path, messaging)
         yield made
         made.supervisor.end()
 

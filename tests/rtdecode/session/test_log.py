@@ -30,7 +30,7 @@ def add(
 def test_the_libraries_own_reader_finds_every_message(tmp_path: Path) -> None:
     writer = LogWriter(tmp_path / "log.mcap")
     add(writer, b"one", stream="bridge/scan", seq=3)
-    add(writer, b"two", stream="stimulus/shown_frame", seq=4)
+    add(writer, b"two", stream="stimulus/displayed_frame", seq=4)
     add(writer, b"x" * 200_000, stream="bridge/scan", seq=5)
     writer.close()
     with (tmp_path / "log.mcap").open("rb") as file:
@@ -39,7 +39,7 @@ def test_the_libraries_own_reader_finds_every_message(tmp_path: Path) -> None:
         summary = reader.get_summary()
     assert [(topic, m.sequence, m.data[:3]) for topic, _, m in found] == [
         ("bridge/scan", 3, b"one"),
-        ("stimulus/shown_frame", 4, b"two"),
+        ("stimulus/displayed_frame", 4, b"two"),
         ("bridge/scan", 5, b"xxx"),
     ]
     assert {encoding for _, encoding, _ in found} == {"msgpack"}

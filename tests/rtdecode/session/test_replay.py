@@ -76,7 +76,7 @@ def test_a_torn_log_is_replayed_to_its_end(log: Path, clock: Clock) -> None:
 
 def test_only_what_came_from_a_rig_is_input() -> None:
     assert is_input("bridge/scan")
-    assert is_input("stimulus/shown_frame")
+    assert is_input("stimulus/displayed_frame")
     assert not is_input("decoder/responses")
     assert not is_input("decoder/start")
     assert not is_input("bridge/health")

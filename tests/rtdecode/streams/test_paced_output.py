@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from rtdecode.schema.config.decode import EmitConfig
 from rtdecode.schema.messages import Reconstruction
-from rtdecode.streams.paced_output import Pace
+from rtdecode.streams.paced_output import PacedOutput
 
 GREY = np.full((2, 3), 128, np.float32)
 FRAME = Reconstruction(
@@ -42,8 +42,8 @@ class SetClock:
         self.t_ns = max(self.t_ns, t_ns)
 
 
-def paced(clock: SetClock) -> Pace:
-    return Pace(EmitConfig(budget_ms=50.0), latency_s=0.1, clock=clock)
+def paced(clock: SetClock) -> PacedOutput:
+    return PacedOutput(EmitConfig(budget_ms=50.0), latency_s=0.1, clock=clock)
 
 
 def test_the_due_time_is_frame_plus_lag_plus_latency_plus_budget() -> None:

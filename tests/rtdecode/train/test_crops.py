@@ -25,7 +25,7 @@ def test_another_seed_gets_other_crops(blob_session: SensoriumFolder) -> None:
 def test_activity_is_that_of_the_last_frames_of_the_video(blob_session: SensoriumFolder) -> None:
     batch = Crops(blob_session, TRAIN, seed=0, **SIZES).batch(0)
     assert batch.video.shape[1] == SIZES["history"] + SIZES["frames"]
-    whole = [blob_session.stretch(k) for k in blob_session.trials(TRAIN)]
+    whole = [blob_session.segment(k) for k in blob_session.trials(TRAIN)]
     for video, responses in zip(batch.video.numpy(), batch.responses.numpy(), strict=True):
         places = [
             (cut, first)

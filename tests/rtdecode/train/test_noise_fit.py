@@ -70,14 +70,14 @@ def test_rates_that_change_are_taken_as_they_are(make_linear: MakeLinear) -> Non
 
 
 def test_frames_that_know_nothing_of_each_other_count_in_full(twin: Linear) -> None:
-    assert float(fit_noise(twin, trials(20)).tau) == pytest.approx(1, abs=0.1)
+    assert float(fit_noise(twin, trials(20)).likelihood_weight) == pytest.approx(1, abs=0.1)
 
 
 @pytest.mark.parametrize("kept", [0.5, 0.8])
 def test_frames_alike_count_by_their_integrated_autocorrelation(twin: Linear, kept: float) -> None:
     """Of an autoregression of order 1 it is (1 + kept) / (1 - kept)."""
     noise = fit_noise(twin, trials(30, kept=kept))
-    assert 1 / float(noise.tau) == pytest.approx((1 + kept) / (1 - kept), rel=0.1)
+    assert 1 / float(noise.likelihood_weight) == pytest.approx((1 + kept) / (1 - kept), rel=0.1)
 
 
 def test_the_first_frames_without_history_are_left_out(twin: Linear) -> None:
@@ -92,7 +92,7 @@ def test_trials_that_are_too_short_change_nothing(twin: Linear) -> None:
     noise = fit_noise(twin, [*trials(1), *trials(2, frames=4), *trials(1, frames=3)])
     alone = fit_noise(twin, trials(1))
     assert torch.equal(noise.dispersion, alone.dispersion)
-    assert noise.tau == alone.tau
+    assert noise.likelihood_weight == alone.likelihood_weight
 
 
 def test_nothing_but_short_trials_is_refused(twin: Linear) -> None:
@@ -111,7 +111,7 @@ def test_what_was_not_measured_counts_neither_way(twin: Linear) -> None:
 
     noise = fit_noise(twin, [(v, b, holed(r)) for v, b, r in trials(30)])
     np.testing.assert_allclose(variance(noise.dispersion), DISPERSION * LEVEL, rtol=0.06)
-    assert float(noise.tau) == pytest.approx(1, abs=0.1)
+    assert float(noise.likelihood_weight) == pytest.approx(1, abs=0.1)
 
 
 MANY = 60

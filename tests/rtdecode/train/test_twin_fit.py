@@ -142,7 +142,7 @@ def test_prior_and_noise_are_those_of_the_session(
     noise = load_noise(blob_twin, neurons=12)
     # The tiny mouse's noise has a variance of rate²/4, and its rates lie around 1.
     assert 0.1 < float(noise.dispersion.median()) < 1
-    assert 0 < float(noise.tau) <= 1
+    assert 0 < float(noise.likelihood_weight) <= 1
 
 
 def test_a_core_is_kept_and_only_the_readout_learns(
@@ -204,7 +204,7 @@ def test_validation_trials_come_whole(blob_session: SensoriumFolder) -> None:
     for (video, behaviour, responses), number in zip(
         trials, blob_session.trials("oracle"), strict=True
     ):
-        cut = blob_session.stretch(number)
+        cut = blob_session.segment(number)
         np.testing.assert_array_equal(video.numpy(), cut.video)
         np.testing.assert_array_equal(behaviour.numpy(), cut.behaviour)
         np.testing.assert_array_equal(responses.numpy(), cut.responses)

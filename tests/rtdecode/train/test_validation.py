@@ -17,7 +17,7 @@ class Told(nn.Module):
         super().__init__()
         self.spec = TwinSpec("told", data.neurons, history_frames=10)
         self._answers = {
-            data.video(k).tobytes(): data.stretch(k).responses for k in data.trials("oracle")
+            data.video(k).tobytes(): data.segment(k).responses for k in data.trials("oracle")
         }
 
     def forward(self, video: Tensor, behaviour: Tensor) -> Tensor:
@@ -40,7 +40,7 @@ def test_frames_without_a_known_history_are_left_out(blob_session: SensoriumFold
         Told(blob_session), blob_session, trial, device=CPU
     )
     assert len(predicted) == len(recorded) == blob_session.frames(trial) - 10
-    np.testing.assert_array_equal(recorded, blob_session.stretch(trial).responses[10:])
+    np.testing.assert_array_equal(recorded, blob_session.segment(trial).responses[10:])
 
 
 def test_only_what_was_measured_is_compared(

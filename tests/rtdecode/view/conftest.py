@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 
 from rtdecode.schema.frame_grid import FrameGrid
-from rtdecode.schema.messages import Body, Received, Reconstruction, Responses, ShownFrame, Stamped
+from rtdecode.schema.messages import (
+    Body,
+    DisplayedFrame,
+    Received,
+    Reconstruction,
+    Responses,
+    Stamped,
+)
 
 GRID = FrameGrid(30.0)
 MS = 1_000_000
@@ -40,7 +47,7 @@ class Rig:
     def shown(self, frame: int, level: int) -> Received:
         picture = np.full((36, 64), level, np.uint8)
         flip_ns = GRID.start_ns(frame)
-        return self.received(ShownFrame("clips/walk.mp4", frame, picture, flip_ns, flips=2))
+        return self.received(DisplayedFrame("clips/walk.mp4", frame, picture, flip_ns, flips=2))
 
     def decoded(self, frame: int, level: float, *, warm: bool = True) -> Received:
         now_ns = self.clock.now_ns()

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rtdecode.schema.messages import End, Gap, Score, ShownFrame
+from rtdecode.schema.messages import DisplayedFrame, End, Gap, Score
 from rtdecode.view.packets import Flag, Packet, Slot
 from rtdecode.view.page import Page
 
@@ -49,7 +49,7 @@ def test_truth_is_shown_alone_until_the_decoder_speaks(page: Page, rig: Any) -> 
 
 
 def test_truth_of_another_size_is_not_laid_over_the_reconstruction(page: Page, rig: Any) -> None:
-    small = ShownFrame("c", 0, np.zeros((18, 32), np.uint8), GRID_NS * 100, flips=2)
+    small = DisplayedFrame("c", 0, np.zeros((18, 32), np.uint8), GRID_NS * 100, flips=2)
     page.step([rig.received(small), rig.received(replace(small, t_flip_ns=GRID_NS * 103))])
     ((_, flags, *_),) = pictures(page.step([rig.decoded(101, 1.0)]))
     assert Flag.TRUTH not in flags

@@ -7,7 +7,7 @@ import numpy as np
 from acquisition_bridge.sources.simulated.microscope import SimulatedMicroscope
 from acquisition_bridge.sources.simulated.source import SimulatedSource
 from rtdecode.schema.config.acquisition import SimulatedSource as SimulatedConfig
-from rtdecode.schema.messages import Behaviour, Scan, ShownFrame
+from rtdecode.schema.messages import Behaviour, DisplayedFrame, Scan
 
 CONFIG = SimulatedConfig(neurons=30, rows_px=64, cols_px=64, scan_rate_hz=10.0, run_seed=4)
 FRAME = np.random.default_rng(1).integers(0, 256, (36, 64)).astype(np.uint8)
@@ -17,7 +17,7 @@ def test_live_it_gives_what_the_rig_gives_moved_to_host_time(clock: Any) -> None
     source = SimulatedSource(CONFIG, screen_px=(36, 64), clock=clock)
     begun_ns = clock.now_ns()
     source.begin(begun_ns)
-    source.see(ShownFrame("clip", 0, FRAME, begun_ns + 50_000_000, 1))
+    source.see(DisplayedFrame("clip", 0, FRAME, begun_ns + 50_000_000, 1))
     live = []
     while clock.now_ns() < begun_ns + 500_000_000:
         live.extend(source.take(clock.now_ns() + 50_000_000))
@@ -46,7 +46,7 @@ def test_what_was_shown_before_the_beginning_is_on_the_screen(clock: Any) -> Non
     source = SimulatedSource(CONFIG, screen_px=(36, 64), clock=clock)
     begun_ns = clock.now_ns()
     source.begin(begun_ns)
-    source.see(ShownFrame("clip", 0, FRAME, begun_ns - 700_000_000, 1))
+    source.see(DisplayedFrame("clip", 0, FRAME, begun_ns - 700_000_000, 1))
     while clock.now_ns() < begun_ns + 100_000_000:
         source.take(clock.now_ns() + 50_000_000)
     assert source.health()["late_frames"] == 0

@@ -47,7 +47,11 @@ def test_surprise_differs_as_the_normal_log_likelihood_does() -> None:
     normal = multivariate_normal(cov=sd[:, None] * scaled * sd)
     expected = normal.logpdf(observed[0] - line[0]) - normal.logpdf(observed[1] - line[1])
     one, other = (
-        float(scatter.surprise(torch.from_numpy(predicted[k]), torch.from_numpy(observed[k])))
+        float(
+            scatter.neg_log_likelihood(
+                torch.from_numpy(predicted[k]), torch.from_numpy(observed[k])
+            )
+        )
         for k in (slice(0, 1), slice(1, 2))
     )
     np.testing.assert_allclose(other - one, expected, rtol=1e-3)

@@ -37,7 +37,14 @@ def test_too_few_free_frames_are_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"steps": 0}, {"deadline_ms": 0}, {"tau": -1}, {"lag": 3}, {"deadline_ms": "inf"}]
+    "wrong",
+    [
+        {"steps": 0},
+        {"deadline_ms": 0},
+        {"likelihood_weight": -1},
+        {"lag": 3},
+        {"deadline_ms": "inf"},
+    ],
 )
 def test_what_cannot_be_is_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ValidationError, match=next(iter(wrong))):

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from rtdecode.twins.basis import Basis, cosine_basis
-from rtdecode.twins.compact.filter_pass import CompactBank
+from rtdecode.twins.compact.filter_pass import FilterPass
 from rtdecode.twins.compact.network import Compact
 from rtdecode.twins.twin import TwinSpec
 
@@ -28,14 +28,14 @@ def test_mixed_it_is_the_linear_part_of_the_first_layer(
     twin: Compact, history: int, wanted: list[int]
 ) -> None:
     frames = 100 * normal(FRAMES, 4, 6)
-    bank = CompactBank(twin, BASIS, history=history, free=FRAMES - history, wanted=wanted)
+    bank = FilterPass(twin, BASIS, history=history, free=FRAMES - history, wanted=wanted)
     sites = bank(frames[history:], bank.before(frames[:history]))
     expected = twin.mixed(BASIS.video(frames)[None], wanted)
     torch.testing.assert_close(sites @ twin.mix + twin.mix_bias, expected, rtol=1e-4, atol=1e-4)
 
 
 def test_its_way_back_is_the_transposed_of_its_way_there(twin: Compact) -> None:
-    bank = CompactBank(twin, BASIS, history=7, free=13, wanted=[12, 15, 19])
+    bank = FilterPass(twin, BASIS, history=7, free=13, wanted=[12, 15, 19])
     free, nothing = normal(13, 4, 6), bank.before(torch.zeros(7, 4, 6))
     sites = bank(free, nothing)
     pull = normal(*sites.shape, seed=2)
