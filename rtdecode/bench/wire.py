@@ -120,7 +120,7 @@ def send(address: str, side_px: int, count: int) -> None:
     with Messaging() as wire:
         outlet = Publisher(wire, "bench", clock=clock, publish=address, record="", queue=count + 10)
         for _ in range(50):
-            outlet.hello(Health("starting", ""))
+            outlet.announce(Health("starting", ""))
             clock.sleep_until(clock.now_ns() + _PERIOD_NS)
         outlet.start(Start("bench", config_yaml="", git_revision="", twin_hash=""))
         scan = _scan(side_px)

@@ -21,9 +21,9 @@ from rtdecode.decode.noise import Noise
 class ObservationWeights:
     """What each measurement of some frames counts.
 
-    weight: likelihood_weight over the neuron's dispersion; 0 where there is no measurement. shared: what moves
-    many neurons at once, in units of each one's own spread. capacitance_inverse: inverse of I + L' L, with L
-    the shared directions of the neurons that were measured.
+    weight: likelihood weight over the neuron's dispersion; 0 where there is no measurement.
+    shared: L, what moves many neurons at once, in units of each one's own spread.
+    capacitance_inverse: (I + L' L)^-1, with the rows of L of the neurons that were measured.
     """
 
     weight: Float[Tensor, "frame neuron"]

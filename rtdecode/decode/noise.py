@@ -24,10 +24,10 @@ class Noise:
     """Spread of recorded about predicted activity, the twin's own mistakes included.
 
     dispersion: for each neuron, in twin units; it scatters about a prediction f with variance
-    dispersion (f + floor), besides what it shares with others. likelihood_weight: by how much to divide what
-    single frames say, because the residuals of neighbouring frames are alike: 1 over their
-    integrated autocorrelation, in frames. shared: L, what moves many neurons at once; scatter in
-    units of each neuron's own spread has the covariance I + L L'.
+    dispersion (f + floor), besides what it shares with others. likelihood_weight: factor of the
+    log-likelihood of single frames, because the residuals of neighbouring frames are correlated:
+    1 over their integrated autocorrelation, in frames. shared: L, what moves many neurons at once;
+    scatter in units of each neuron's own spread has the covariance I + L L'.
     """
 
     dispersion: Float[Tensor, " neuron"]

@@ -44,8 +44,8 @@ class Solver:
 
     Only the newest `free_frames` of the window change; older ones have long been given out and
     serve as history of the twin's filters. Each step is a gradient step with Nesterov's momentum
-    on the neg_log_likelihood at what is recorded + |u / u_sd|^2 / 2. The step size is 1 over the greatest
-    curvature, which is measured on a video drawn from the prior when the inverter is made: nothing
+    on the negative log-likelihood + |u / u_sd|^2 / 2. The step size is 1 over the largest Hessian
+    eigenvalue, which is measured on a video drawn from the prior when the inverter is made: nothing
     is tuned by hand. It is the same in the first free frame, where the prior binds u less and
     longer steps would be stable: few steps a frame that are this small keep the past from being
     thrown away.
