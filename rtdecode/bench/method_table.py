@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from rtdecode.bench.result_file import KeptRows
 from rtdecode.datasets.video_session import VideoSession
+from rtdecode.evaluate.leakage import TrainedClips
 from rtdecode.offline.methods import FittedTwin, Method
-from rtdecode.offline.reconstruct import Scored, reconstruct, summary_of, trained_clips
+from rtdecode.offline.reconstruct import Scored, reconstruct, summary_of
 from rtdecode.offline.trial import Input, Trial, causality_of, trials_of, with_neurons
 from rtdecode.schema.interfaces import Clock
 
@@ -88,7 +89,7 @@ class MethodTable:
             trials,
             mask=self.mask,
             clock=self._clock,
-            trained=trained_clips([fitted.twin for fitted in self.twins]),
+            trained=[TrainedClips(fitted.twin.spec.training_clips) for fitted in self.twins],
         )
         self.add(name, method, done, kind=kind, neurons=neurons, twins=twins)
 

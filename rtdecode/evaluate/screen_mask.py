@@ -1,4 +1,11 @@
-"""The part of the screen that is scored; it belongs to the mouse, never to the method."""
+"""Reading of the screen mask: the pixels of the screen that are scored.
+
+The mask belongs to the animal, never to the method: `rtdecode fit mask` makes it of the twin and
+the session, and all methods are scored on the same pixels.
+"""
+
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,23 +20,56 @@ def scoring_mask(config: RunConfig) -> NDArray[np.bool_]:
     Raises
     ------
     MissingFileError, UnreadableFileError
-        If the file is not there, or is no bool array of the screen's shape with a pixel in it.
+        As `read_screen_mask`.
     """
     shape = (config.stimulus.rows_px, config.stimulus.cols_px)
-    path = config.evaluate.mask
+    return read_screen_mask(config.evaluate.mask, shape=shape)
+
+
+def read_screen_mask(path: Path | None, *, shape: tuple[int, int]) -> NDArray[np.bool_]:
+    """(row, col) bool, True for pixels that are scored; all True where `path` is None.
+
+    Raises
+    ------
+    MissingFileError, UnreadableFileError
+        If the file is not there, or is no bool array of `shape` with at least one pixel set.
+    """
     if path is None:
         return np.ones(shape, np.bool_)
-    if not path.is_file():
-        remedy = "make one with `rtdecode fit mask`, or leave evaluate.mask out"
-        raise MissingFileError(what="scoring mask", path=path, remedy=remedy)
-    expected = f"a bool .npy of shape {shape} with at least one pixel"
-    try:
-        mask = np.load(path, allow_pickle=False)
-    except ValueError as error:
+    mask = _screen_array(path, what="screen mask", shape=shape, dtype=np.dtype(np.bool_))
+    if not mask.any():
         raise UnreadableFileError(
-            what="scoring mask", path=path, expected=expected, got=str(error)
-        ) from error
-    if mask.shape != shape or mask.dtype != np.bool_ or not mask.any():
-        got = f"{mask.dtype} of shape {mask.shape} with {np.count_nonzero(mask)} pixels"
-        raise UnreadableFileError(what="scoring mask", path=path, expected=expected, got=got)
+            what="screen mask", path=path, expected="at least one pixel set", got="none"
+        )
     return np.asarray(mask, np.bool_)
+
+
+def read_transparency(path: Path, *, shape: tuple[int, int]) -> NDArray[np.float32]:
+    """(row, col) transparency that `rtdecode fit mask` writes beside a mask, without unit.
+
+    Raises as `read_screen_mask` does.
+    """
+    return _screen_array(
+        path, what="transparency of the screen mask", shape=shape, dtype=np.dtype(np.float32)
+    )
+
+
+def _screen_array(
+    path: Path, *, what: str, shape: tuple[int, int], dtype: np.dtype[Any]
+) -> NDArray[Any]:
+    if not path.is_file():
+        remedy = "make one with `rtdecode fit mask`, or name none to score the whole screen"
+        raise MissingFileError(what=what, path=path, remedy=remedy)
+    expected = f"a .npy array, {dtype} of shape {shape}"
+    try:
+        found = np.load(path, allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        raise UnreadableFileError(
+            what=what, path=path, expected=expected, got=str(error)
+        ) from error
+    if not isinstance(found, np.ndarray):
+        raise UnreadableFileError(what=what, path=path, expected=expected, got="a .npz archive")
+    if found.dtype != dtype or found.shape != shape:
+        got = f"{found.dtype} of shape {found.shape}"
+        raise UnreadableFileError(what=what, path=path, expected=expected, got=got)
+    return found

@@ -16,18 +16,11 @@ from rtdecode.evaluate.leakage import TrainedClips
 from rtdecode.evaluate.metrics import ClipScores, bootstrap_interval, clip_scores
 from rtdecode.offline.methods import FittedTwin, Method
 from rtdecode.offline.trial import Trial
-from rtdecode.schema.errors import (
-    LeakedClipError,
-    MissingFileError,
-    NeuronCountError,
-    UnreadableFileError,
-)
+from rtdecode.schema.errors import LeakedClipError, NeuronCountError
 from rtdecode.schema.interfaces import Clock
 from rtdecode.session.environment import environment_here
 from rtdecode.twins.folder import load_twin
 from rtdecode.twins.twin import Twin
-
-F32 = NDArray[np.float32]
 
 SUMMARY = "summary.json"
 METRICS = ("video_r", "frame_r", "ssim", "shift_ms")
@@ -154,44 +147,6 @@ def twin_of(folder: Path, *, neurons: int) -> Twin:
     if twin.spec.neurons != neurons:
         raise NeuronCountError(streamed=neurons, trained=twin.spec.neurons, twin=str(folder))
     return twin
-
-
-def trained_clips(twins: Sequence[Twin]) -> list[TrainedClips]:
-    """The training clips that travel with `twins`."""
-    return [TrainedClips(twin.spec.training_clips) for twin in twins]
-
-
-def read_mask(path: Path, *, shape: tuple[int, int]) -> NDArray[np.bool_]:
-    """A (row, col) bool mask with at least one pixel; MissingFileError or UnreadableFileError."""
-    mask = _screen_array(path, what="mask", shape=shape, dtype=np.dtype(np.bool_))
-    if not mask.any():
-        raise UnreadableFileError(
-            what="mask", path=path, expected="at least one pixel set", got="none"
-        )
-    return np.asarray(mask, np.bool_)
-
-
-def read_transparency(path: Path, *, shape: tuple[int, int]) -> F32:
-    """What `rtdecode fit mask` keeps beside a mask; raises as `read_mask` does."""
-    return _screen_array(path, what="transparency", shape=shape, dtype=np.dtype(np.float32))
-
-
-def _screen_array(
-    path: Path, *, what: str, shape: tuple[int, int], dtype: np.dtype[Any]
-) -> NDArray[Any]:
-    if not path.is_file():
-        raise MissingFileError(what=what, path=path, remedy="make one with `rtdecode fit mask`")
-    expected = f"a .npy array, {dtype} of shape {shape}"
-    try:
-        found = np.load(path, allow_pickle=False)
-    except (ValueError, EOFError) as error:
-        raise UnreadableFileError(
-            what=what, path=path, expected=expected, got=str(error)
-        ) from error
-    if found.dtype != dtype or found.shape != shape:
-        got = f"{found.dtype} of shape {found.shape}"
-        raise UnreadableFileError(what=what, path=path, expected=expected, got=got)
-    return np.asarray(found)
 
 
 def _interval(done: Sequence[Scored], metric: str) -> dict[str, Any]:

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from rtdecode.datasets.opening import holds_stills, open_video_session
 from rtdecode.datasets.video_session import VideoSession
+from rtdecode.evaluate.leakage import TrainedClips
+from rtdecode.evaluate.screen_mask import read_screen_mask, read_transparency
 from rtdecode.offline.methods import (
     FittedTwin,
     LinearDecoder,
@@ -22,11 +24,8 @@ from rtdecode.offline.methods import (
 from rtdecode.offline.reconstruct import (
     Scored,
     fitted_twin,
-    read_mask,
-    read_transparency,
     reconstruct,
     summary_of,
-    trained_clips,
     write_summary,
 )
 from rtdecode.offline.reference import ITERATIONS
@@ -88,7 +87,7 @@ def run_request(
         mask=mask,
         clock=clock,
         out=request.out,
-        trained=trained_clips([fitted.twin for fitted in twins]),
+        trained=[TrainedClips(fitted.twin.spec.training_clips) for fitted in twins],
         report=told,
     )
     summary = summary_of(
@@ -140,7 +139,7 @@ def screen_mask(
     """As `scoring_mask`, for a screen of so many rows and columns."""
     if path is None and twins and (twins[0] / MASK_FILE).is_file():
         path = twins[0] / MASK_FILE
-    return np.ones(shape, np.bool_) if path is None else read_mask(path, shape=shape)
+    return read_screen_mask(path, shape=shape)
 
 
 def method_for(request: Request, data: VideoSession, twins: list[FittedTwin]) -> Method:

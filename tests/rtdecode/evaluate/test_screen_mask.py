@@ -1,11 +1,11 @@
-"""The mask is the file's, or the whole screen; a wrong file says what is wrong with it."""
+"""The screen mask is read from its file, or is the whole screen; a wrong file is refused."""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from rtdecode.evaluate.screen_mask import scoring_mask
+from rtdecode.evaluate.screen_mask import read_screen_mask, read_transparency, scoring_mask
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.config.session import EvaluateConfig
 from rtdecode.schema.errors import MissingFileError, UnreadableFileError
@@ -29,21 +29,44 @@ def test_a_file_is_taken_as_it_is(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong",
-    [np.ones((36, 63), bool), np.ones((36, 64), np.uint8), np.zeros((36, 64), bool)],
+    ("wrong", "said"),
+    [
+        (np.ones((36, 63), bool), r"bool of shape \(36, 64\), got bool of shape \(36, 63\)"),
+        (np.ones((36, 64), np.uint8), "got uint8"),
+        (np.zeros((36, 64), bool), "at least one pixel set"),
+    ],
 )
-def test_a_wrong_mask_is_refused(tmp_path: Path, wrong: np.ndarray) -> None:
+def test_a_wrong_mask_is_refused(tmp_path: Path, wrong: np.ndarray, said: str) -> None:
     np.save(tmp_path / "m.npy", wrong)
-    with pytest.raises(UnreadableFileError, match=r"expected a bool \.npy of shape"):
+    with pytest.raises(UnreadableFileError, match=rf"m\.npy.*{said}"):
         scoring_mask(masked_by(tmp_path / "m.npy"))
 
 
 def test_no_numpy_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "m.npy").write_text("mask")
-    with pytest.raises(UnreadableFileError, match="scoring mask"):
+    with pytest.raises(UnreadableFileError, match="screen mask"):
         scoring_mask(masked_by(tmp_path / "m.npy"))
 
 
 def test_a_missing_mask_is_named(tmp_path: Path) -> None:
     with pytest.raises(MissingFileError, match="fit mask"):
         scoring_mask(masked_by(tmp_path / "m.npy"))
+
+
+def test_an_archive_is_refused(tmp_path: Path) -> None:
+    with (tmp_path / "m.npy").open("wb") as file:
+        np.savez(file, mask=np.ones((36, 64), bool))
+    with pytest.raises(UnreadableFileError, match=r"got a \.npz archive"):
+        read_screen_mask(tmp_path / "m.npy", shape=(36, 64))
+
+
+def test_the_transparency_is_read_and_refused_in_the_same_way(tmp_path: Path) -> None:
+    transparency = np.linspace(0, 2, 192, dtype=np.float32).reshape(12, 16)
+    np.save(tmp_path / "t.npy", transparency)
+    np.testing.assert_array_equal(
+        read_transparency(tmp_path / "t.npy", shape=(12, 16)), transparency
+    )
+    with pytest.raises(UnreadableFileError, match="transparency"):
+        read_transparency(tmp_path / "t.npy", shape=(16, 12))
+    with pytest.raises(MissingFileError, match="fit mask"):
+        read_transparency(tmp_path / "none.npy", shape=(12, 16))

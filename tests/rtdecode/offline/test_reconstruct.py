@@ -10,18 +10,14 @@ from rtdecode.evaluate.leakage import TrainedClips, clip_hash
 from rtdecode.evaluate.metrics import clip_scores
 from rtdecode.offline.reconstruct import (
     fitted_twin,
-    read_mask,
     reconstruct,
     summary_of,
-    trained_clips,
     write_summary,
 )
 from rtdecode.offline.trial import Input, Trial, trials_of
 from rtdecode.schema.errors import (
     LeakedClipError,
-    MissingFileError,
     NeuronCountError,
-    UnreadableFileError,
 )
 from rtdecode.schema.interfaces import Clock
 
@@ -99,7 +95,8 @@ def test_a_leaked_clip_is_refused_before_it_is_scored(
 def test_a_twin_refuses_its_own_training_trials(
     blob_session: SensoriumFolder, blob_twin: Path, clock: Clock
 ) -> None:
-    clips = trained_clips([fitted_twin(blob_twin, neurons=blob_session.neurons).twin])
+    twin = fitted_twin(blob_twin, neurons=blob_session.neurons).twin
+    clips = [TrainedClips(twin.spec.training_clips)]
     seen = trials_of(blob_session, "train", Input.RESPONSES)
     with pytest.raises(LeakedClipError, match="trial 0 "):
         reconstruct(Told(), seen, mask=MASK, clock=clock, trained=clips)
@@ -152,32 +149,3 @@ def test_a_figure_that_cannot_be_had_is_null_not_nan(
 def test_a_twin_of_other_neurons_is_refused(blob_twin: Path) -> None:
     with pytest.raises(NeuronCountError, match=r"7 neurons.*trained on 12"):
         fitted_twin(blob_twin, neurons=7)
-
-
-def test_a_mask_is_read_as_it_was_written(tmp_path: Path) -> None:
-    np.save(tmp_path / "m.npy", MASK)
-    np.testing.assert_array_equal(read_mask(tmp_path / "m.npy", shape=(12, 16)), MASK)
-
-
-@pytest.mark.parametrize(
-    ("mask", "said"),
-    [
-        (MASK.T, r"bool of shape \(12, 16\), got bool of shape \(16, 12\)"),
-        (MASK.astype(np.float32), "got float32"),
-        (np.zeros_like(MASK), "at least one pixel set"),
-    ],
-)
-def test_a_mask_of_another_screen_or_kind_or_without_pixels_is_refused(
-    tmp_path: Path, mask: np.ndarray, said: str
-) -> None:
-    np.save(tmp_path / "m.npy", mask)
-    with pytest.raises(UnreadableFileError, match=rf"m\.npy.*{said}"):
-        read_mask(tmp_path / "m.npy", shape=(12, 16))
-
-
-def test_a_missing_or_damaged_mask_is_named(tmp_path: Path) -> None:
-    with pytest.raises(MissingFileError, match="rtdecode fit mask"):
-        read_mask(tmp_path / "m.npy", shape=(12, 16))
-    (tmp_path / "m.npy").write_bytes(b"no array")
-    with pytest.raises(UnreadableFileError, match=r"m\.npy"):
-        read_mask(tmp_path / "m.npy", shape=(12, 16))
