@@ -61,7 +61,7 @@ def stills_table() -> str:
 
 def mice_table() -> str:
     """Each mouse: its twin, and the methods that say whether the decoder carries over."""
-    methods = ("ridge", "online", "online, noise-free", "online, strict", "offline")
+    methods = ("ridge", "online", "online, noise-free", "online, causal input", "offline")
     rows = []
     for mouse in sorted(result("mice").values(), key=lambda one: one["neurons"]):
         scores = [_interval(mouse["methods"][method]["video_r"]) for method in methods]

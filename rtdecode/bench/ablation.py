@@ -34,7 +34,7 @@ def cold_start(fitted: FittedTwin, config: DecodeConfig) -> "ByWindows":
     return ByWindows(fitted, config, begin=Solver.reset)
 
 
-def without_guess(fitted: FittedTwin, config: DecodeConfig) -> "ByWindows":
+def without_prediction(fitted: FittedTwin, config: DecodeConfig) -> "ByWindows":
     """Each new frame starts from the mean video, not from what the prior predicts of it."""
     mean_video = torch.zeros_like(fitted.prior.power)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from rtdecode.bench.ablation import cold_start, without_guess, without_prior
+from rtdecode.bench.ablation import cold_start, without_prediction, without_prior
 from rtdecode.bench.method_table import MethodTable
 from rtdecode.bench.quality_figures import draw_figures
 from rtdecode.bench.reference_curve import reference_curve, stops_until
@@ -122,11 +122,11 @@ def _online_rows(table: MethodTable, settings_of_rows: TableSettings) -> None:
             table.run("online", Online(one, online_config(lag_frames=LAG, steps=steps)))
     usual = online_config(lag_frames=LAG, steps=STEP_COUNT)
     table.run("online, cold start", cold_start(one[0], usual))
-    table.run("online, no linear guess", without_guess(one[0], usual))
+    table.run("online, new frames start at the mean", without_prediction(one[0], usual))
     table.run("online, no prior", Online([without_prior(one[0])], usual))
     table.run("online, noise-free", Online(one, usual), kind=Input.PREDICTED)
     if _has_traces(table.data):
-        table.run("online, strict", Online(one, usual), kind=Input.TRACES)
+        table.run("online, causal input", Online(one, usual), kind=Input.TRACES)
     for part in settings_of_rows.neuron_parts:
         kept = np.arange(table.data.neurons) % part == 0
         table.run(f"online, 1/{part} of the neurons", Online(one, usual), kept=kept)

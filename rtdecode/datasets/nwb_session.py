@@ -20,7 +20,14 @@ from rtdecode.datasets.nwb_behaviour import behaviour_of
 from rtdecode.datasets.nwb_screen import SCREEN_PX, Screen
 from rtdecode.datasets.nwb_series import Found, read_nwb, unlike
 from rtdecode.datasets.segments import PART_FRAMES, SHORTEST_FRAMES, ClipSegment, tiers_of_segments
-from rtdecode.datasets.video_session import F32, VALIDATION, Segment, Traces, numbers_of
+from rtdecode.datasets.video_session import (
+    F32,
+    VALIDATION,
+    Causality,
+    Segment,
+    Traces,
+    numbers_of,
+)
 from rtdecode.schema.errors import MissingFileError
 
 F64 = NDArray[np.float64]
@@ -71,7 +78,7 @@ class NwbSession:
         If tiers are not told and fewer than three different clips were shown.
     """
 
-    causality = "released"
+    causality = Causality.AS_PUBLISHED
     rows_px, cols_px = SCREEN_PX
 
     def __init__(self, path: Path) -> None:

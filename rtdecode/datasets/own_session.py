@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from rtdecode.datasets.aligned_streams import AlignedStreams, read_aligned_streams
 from rtdecode.datasets.segments import segments_of, tiers_of_segments
-from rtdecode.datasets.video_session import F32, Segment, Traces, numbers_of
+from rtdecode.datasets.video_session import F32, Causality, Segment, Traces, numbers_of
 from rtdecode.schema.errors import MissingFileError
 from rtdecode.session.layout import SessionLayout, session_at
 
@@ -45,7 +45,7 @@ class OwnSession:
         If fewer than three different clips were shown while neurons were measured.
     """
 
-    causality = "strict"
+    causality = Causality.CAUSAL
 
     def __init__(self, path: Path) -> None:
         session = session_at(path)

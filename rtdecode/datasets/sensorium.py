@@ -12,7 +12,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from rtdecode.datasets.video_session import F32, Segment, Traces, numbers_of, session_array, unlike
+from rtdecode.datasets.video_session import (
+    F32,
+    Causality,
+    Segment,
+    Traces,
+    numbers_of,
+    session_array,
+    unlike,
+)
 from rtdecode.schema.errors import (
     FolderNotEmptyError,
     MissingFileError,
@@ -45,7 +53,7 @@ class SensoriumFolder:
         message names the file and what was expected.
     """
 
-    causality = "released"
+    causality = Causality.AS_PUBLISHED
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

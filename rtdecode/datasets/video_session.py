@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
@@ -15,6 +16,17 @@ F32 = NDArray[np.float32]
 TRAIN = "train"
 VALIDATION = "oracle"
 TEST = "test"
+
+
+class Causality(StrEnum):
+    """Whether the activity of a frame depends on scans that a live run would not yet have."""
+
+    CAUSAL = "causal"
+    """From the online calcium chain, which uses no later scan than its fixed lag permits."""
+    AS_PUBLISHED = "as published"
+    """Preprocessed offline by the authors; deconvolution used the whole recording."""
+    PREDICTED = "predicted"
+    """Not recorded: the noise-free prediction of the twin."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,9 +88,8 @@ class VideoSession(Clips, Protocol):
 
     folder: Path
     neurons: int
-    causality: str
-    """Of its responses: `strict` as a live chain gave them, `released` where deconvolution looked
-    ahead over the whole recording."""
+    causality: Causality
+    """Of its responses."""
 
     def video(self, number: int) -> F32:
         """(frame, row, col) grey levels of a whole trial."""

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rtdecode.datasets.video_session import Causality
 from rtdecode.decode.noise import load_noise
 from rtdecode.decode.prior import load_prior
 from rtdecode.evaluate.leakage import TrainedClips
@@ -87,7 +88,7 @@ def reconstruct(
 
 
 def summary_of(
-    done: Sequence[Scored], method: Method, *, name: str, causality: str, neurons: int
+    done: Sequence[Scored], method: Method, *, name: str, causality: Causality, neurons: int
 ) -> dict[str, Any]:
     """What `summary.json` says: metrics with bootstrap intervals over clips, and the cost."""
     frames = sum(scored.frames for scored in done)
@@ -98,7 +99,7 @@ def summary_of(
         "method": name,
         "lag_frames": method.lag_frames,
         "steps": method.steps,
-        "causality": causality,
+        "causality": causality.value,
         "neurons": neurons,
         **made_here(),
     }

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from rtdecode.datasets.causal_input import CausalInput
-from rtdecode.datasets.video_session import VideoSession
+from rtdecode.datasets.video_session import Causality, VideoSession
 from rtdecode.twins.twin import Twin
 
 F32 = NDArray[np.float32]
@@ -21,7 +21,7 @@ class Input(StrEnum):
     RESPONSES = "responses"
     """As they are in the session."""
     TRACES = "traces"
-    """Raw scans through the online calcium chain: strictly causal."""
+    """Raw scans, passed through the online calcium chain: causal."""
     PREDICTED = "predicted"
     """What the twin predicts from the true video: no noise, a ceiling."""
 
@@ -41,24 +41,24 @@ class Trial:
     """(frame, row, col) grey levels."""
 
 
-def causality_of(data: VideoSession, kind: Input) -> str:
-    """How `summary.json` says whether activity was known when the live loop would need it."""
+def causality_of(data: VideoSession, kind: Input) -> Causality:
+    """Causality of the activity that a method is given, as `summary.json` states it."""
     if kind is Input.RESPONSES:
         return data.causality
-    return "strict" if kind is Input.TRACES else "predicted"
+    return Causality.CAUSAL if kind is Input.TRACES else Causality.PREDICTED
 
 
 def trials_of(
     data: VideoSession, tier: str, kind: Input, *, twin: Twin | None = None
 ) -> Iterator[Trial]:
     """Trials of a tier, one in state at a time; `twin` is what predicts for Input.PREDICTED."""
-    strict = CausalInput(data) if kind is Input.TRACES else None
+    causal = CausalInput(data) if kind is Input.TRACES else None
     for number in data.trials(tier):
         cut = data.segment(number)
         activity = np.where(cut.measured, cut.responses, np.float32(0))
         trial = Trial(number, activity, cut.measured, cut.behaviour, cut.video)
-        if strict is not None:
-            responses, valid = strict.responses(number)
+        if causal is not None:
+            responses, valid = causal.responses(number)
             trial = replace(trial, responses=responses, valid=valid)
         elif kind is Input.PREDICTED and twin is not None:
             trial = replace(trial, responses=_predicted(twin, trial))

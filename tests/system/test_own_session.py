@@ -74,6 +74,6 @@ def test_a_linear_decoder_is_fitted_and_scored_beside_the_twin(
         on = ("reconstruct", "--data", session, "--mask", mask, "--out", out, "--threads", "1")
         done(*on, "--method", method, *fitted)
         summary = json.loads((out / "summary.json").read_text())
-        assert (summary["causality"], summary["neurons"]) == ("strict", 1200)
+        assert (summary["causality"], summary["neurons"]) == ("causal", 1200)
         if method == "online":
             assert summary["video_r"]["mean"] > 0.3

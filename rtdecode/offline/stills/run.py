@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtdecode.datasets.stills import TRAIN, StillSession
+from rtdecode.datasets.video_session import Causality
 from rtdecode.evaluate.metrics import bounding_box, frame_ssim, pearson_r
 from rtdecode.offline.reconstruct import interval_of, made_here, twin_of
 from rtdecode.offline.stills.likelihood import logged
@@ -129,7 +130,7 @@ def reconstruct_stills(
         "method": method,
         "lag_frames": None,
         "steps": way.iterations,
-        "causality": "released",
+        "causality": Causality.AS_PUBLISHED.value,
         "neurons": session.neurons,
         **made_here(),
     }

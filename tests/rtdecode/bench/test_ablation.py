@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from rtdecode.bench.ablation import cold_start, without_guess, without_prior
+from rtdecode.bench.ablation import cold_start, without_prediction, without_prior
 from rtdecode.decode.prior import VideoPrior
 from rtdecode.decode.solver import Solver
 from rtdecode.offline.methods import FittedTwin, Online
@@ -52,10 +52,10 @@ def test_a_cold_start_knows_nothing_of_what_came_before_its_window(
     assert np.abs(warm[0] - warm[1]).max() > 1
 
 
-def test_without_a_guess_a_new_frame_starts_from_the_mean_and_old_ones_stay(
+def test_without_the_priors_prediction_a_new_frame_starts_from_the_mean_and_old_ones_stay(
     linear_mouse: FittedTwin, watch: Watch
 ) -> None:
-    begin = without_guess(linear_mouse, CONFIG).begin
+    begin = without_prediction(linear_mouse, CONFIG).begin
     compared = 0
 
     def and_look(inverter: Solver) -> None:
@@ -71,10 +71,10 @@ def test_without_a_guess_a_new_frame_starts_from_the_mean_and_old_ones_stay(
     assert compared == frames
 
 
-def test_the_guess_is_worth_something_where_few_steps_are_taken(
+def test_the_priors_prediction_is_worth_something_where_few_steps_are_taken(
     linear_mouse: FittedTwin, watch: Watch
 ) -> None:
     shown, hurried = watch(), DecodeConfig(window_frames=8, free_frames=6, lag_frames=0, steps=1)
     usual = Online([linear_mouse], hurried).video(shown)
-    less = without_guess(linear_mouse, hurried).video(shown)
+    less = without_prediction(linear_mouse, hurried).video(shown)
     assert np.abs(less - shown.truth).mean() > np.abs(usual - shown.truth).mean()

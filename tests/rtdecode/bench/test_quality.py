@@ -107,7 +107,7 @@ def test_every_rung_is_there_once(climbed: tuple[list[dict[str, Any]], Path]) ->
         "ridge",
         "online",
         "online, cold start",
-        "online, no linear guess",
+        "online, new frames start at the mean",
         "online, no prior",
         "online, noise-free",
         "online, 1/4 of the neurons",

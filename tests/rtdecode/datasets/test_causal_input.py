@@ -106,10 +106,10 @@ def test_it_is_what_the_live_deconvolution_gives_scan_by_scan(scanned: Sensorium
 
 
 def test_its_units_are_those_of_the_responses(scanned: SensoriumFolder) -> None:
-    strict = CausalInput(scanned)
+    causal = CausalInput(scanned)
     told, found = np.zeros(scanned.neurons), np.zeros(scanned.neurons)
     for number in scanned.trials("train")[:12]:
-        activity, valid = strict.responses(number)
+        activity, valid = causal.responses(number)
         told += (scanned.segment(number).responses * valid).sum(0)
         found += activity.sum(0)
     np.testing.assert_allclose(found, told, rtol=1e-3)

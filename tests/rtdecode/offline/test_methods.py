@@ -113,7 +113,7 @@ def test_dropped_neurons_are_average_to_the_linear_decoder(
 
 
 def test_frames_without_any_measurement_are_jumped_over(fitted: FittedTwin, trial: Trial) -> None:
-    """A trial's last scans are never final in strict input: those frames give nothing."""
+    """The last scans of a trial stay unfinished in causal input: their frames have no activity."""
     valid = trial.valid.copy()
     valid[20:] = False
     video = Online([fitted], USUAL).video(replace(trial, valid=valid))

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from rtdecode.datasets.sensorium import SensoriumFolder
+from rtdecode.datasets.video_session import Causality
 from rtdecode.evaluate.leakage import TrainedClips, clip_hash
 from rtdecode.evaluate.metrics import clip_scores
 from rtdecode.offline.reconstruct import (
@@ -106,7 +107,7 @@ def test_a_twin_refuses_its_own_training_trials(
 
 def test_the_summary_is_what_the_clips_say(trials: list[Trial], clock: Clock) -> None:
     done = reconstruct(Told(), trials, mask=MASK, clock=clock)
-    summary = summary_of(done, Told(), name="told", causality="strict", neurons=7)
+    summary = summary_of(done, Told(), name="told", causality=Causality.CAUSAL, neurons=7)
     for metric in ("video_r", "frame_r", "ssim", "shift_ms"):
         per_clip = [getattr(scored.scores, metric) for scored in done]
         assert summary[metric]["per_clip"] == per_clip
@@ -117,14 +118,14 @@ def test_the_summary_is_what_the_clips_say(trials: list[Trial], clock: Clock) ->
     assert summary["seconds_per_frame"] == pytest.approx(1 / 90)
     assert summary["twin_passes_per_frame"] == 1
     assert (summary["lag_frames"], summary["steps"]) == (LAG, 3)
-    assert (summary["method"], summary["causality"], summary["neurons"]) == ("told", "strict", 7)
+    assert (summary["method"], summary["causality"], summary["neurons"]) == ("told", "causal", 7)
 
 
 def test_a_summary_is_json_that_others_can_read(
     trials: list[Trial], tmp_path: Path, clock: Clock
 ) -> None:
     done = reconstruct(Told(), trials, mask=MASK, clock=clock)
-    summary = summary_of(done, Told(), name="told", causality="released", neurons=7)
+    summary = summary_of(done, Told(), name="told", causality=Causality.AS_PUBLISHED, neurons=7)
     write_summary(summary, tmp_path / "new")
     assert json.loads((tmp_path / "new" / "summary.json").read_text()) == summary
 
@@ -135,7 +136,7 @@ def test_a_figure_that_cannot_be_had_is_null_not_nan(
     """Strict JSON knows no NaN: a clip that stands still has no correlation."""
     still = replace(trials[0], truth=np.full_like(trials[0].truth, 90))
     done = reconstruct(Told(), [still], mask=MASK, clock=clock)
-    summary = summary_of(done, Told(), name="told", causality="released", neurons=7)
+    summary = summary_of(done, Told(), name="told", causality=Causality.AS_PUBLISHED, neurons=7)
     write_summary(summary, tmp_path)
 
     def refuse(constant: str) -> None:

@@ -79,7 +79,7 @@ def test_only_one_trial_is_in_memory_at_a_time(
 
 @pytest.mark.parametrize(
     ("kind", "causality"),
-    [(Input.RESPONSES, "released"), (Input.TRACES, "strict"), (Input.PREDICTED, "predicted")],
+    [(Input.RESPONSES, "as published"), (Input.TRACES, "causal"), (Input.PREDICTED, "predicted")],
 )
 def test_causality_is_always_said(
     blob_session: SensoriumFolder, kind: Input, causality: str
