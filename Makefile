@@ -7,11 +7,12 @@ NEEDS := pyproject.toml $(wildcard requirements/*)
 
 export PYTHON
 
-.PHONY: help install demo test format clean
+.PHONY: help install demo test test-numerics format clean
 
 help:
 	@echo "make demo      see a mouse's screen reconstructed live, for one minute"
 	@echo "make test      every check that a change must pass"
+	@echo "make test-numerics  the numerical tests under other arithmetic, thread counts and orders"
 	@echo "make install   only make .venv"
 	@echo "make format    let ruff format and mend what it can"
 	@echo "make clean     remove .venv and caches"
@@ -34,6 +35,10 @@ test: .venv/.installed-test
 	$(VENV)/mypy
 	$(VENV)/pytest -m "not system"
 	$(VENV)/pytest -m system
+	$(VENV)/python tests/numerics_matrix.py --short
+
+test-numerics: .venv/.installed-test
+	$(VENV)/python tests/numerics_matrix.py
 
 format: .venv/.installed-test
 	$(VENV)/ruff format .

@@ -1,0 +1,67 @@
+"""Repeat the numerical tests under other arithmetic, thread counts and orders.
+
+    python tests/numerics_matrix.py            all settings (`make test-numerics`)
+    python tests/numerics_matrix.py --short    two of them, which `make test` runs
+
+`MKL_CBWR=COMPATIBLE` and `ATEN_CPU_CAPABILITY=default` make this processor compute as others do:
+the last bits of products and sums change. A test that passes here and fails there depends on
+rounding.
+"""
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+FOLDERS = ("calcium", "decode", "evaluate", "offline", "train", "twins")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One way to run the numerical tests; `order` seeds the order of the tests."""
+
+    name: str
+    threads: int
+    order: int
+    environment: dict[str, str] = field(default_factory=dict)
+
+
+SETTINGS = (
+    Setting("MKL_CBWR=COMPATIBLE", 1, 1, {"MKL_CBWR": "COMPATIBLE"}),
+    Setting("ATEN_CPU_CAPABILITY=default", 2, 2, {"ATEN_CPU_CAPABILITY": "default"}),
+    Setting("one thread", 1, 3),
+    Setting("two threads", 2, 1),
+)
+SHORT = 2
+
+
+def is_passed(setting: Setting) -> bool:
+    """Whether all numerical tests pass under `setting`."""
+    threads = str(setting.threads)
+    environment = os.environ | setting.environment | {
+        "OMP_NUM_THREADS": threads,
+        "RTDECODE_TEST_THREADS": threads,
+    }  # fmt: skip
+    command = [
+        *(sys.executable, "-m", "pytest", "-q", "-m", "not system", "-p", "no:cacheprovider"),
+        f"--randomly-seed={setting.order}",
+        *(f"tests/rtdecode/{folder}" for folder in FOLDERS),
+    ]
+    return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode == 0
+
+
+def main() -> int:
+    chosen = SETTINGS[:SHORT] if "--short" in sys.argv[1:] else SETTINGS
+    failed = []
+    for setting in chosen:
+        print(f"numerical tests with {setting.name}, {setting.threads} thread(s)", flush=True)
+        if not is_passed(setting):
+            failed.append(setting.name)
+    print(f"failed: {', '.join(failed)}" if failed else "passed under every setting")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
