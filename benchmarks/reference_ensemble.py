@@ -23,9 +23,10 @@ from rtdecode.bench.reference_curve import stops_until
 from rtdecode.bench.result_file import write_benchmark
 from rtdecode.datasets.sensorium import SensoriumFolder
 from rtdecode.decode.compute import prepare_process
+from rtdecode.decode.fitted_twin import load_fitted_twin
 from rtdecode.evaluate.metrics import clip_scores
 from rtdecode.offline.methods import Online
-from rtdecode.offline.reconstruct import fitted_twin, interval_of
+from rtdecode.offline.reconstruct import interval_of
 from rtdecode.offline.reconstruction_run import free_mask, online_config, scoring_mask
 from rtdecode.offline.reference import passes_per_frame, reference_video
 from rtdecode.offline.trial import Input, Trial, trials_of
@@ -113,7 +114,7 @@ def reference_rows(asked: Asked, trials: list[Trial], mask: NDArray[np.bool_]) -
 def online_rows(asked: Asked, trials: list[Trial], mask: NDArray[np.bool_]) -> list[Any]:
     """The live decoder with the first twin, and with all."""
     rows = []
-    fitted = [fitted_twin(path, neurons=len(trials[0].responses.T)) for path in asked.twins]
+    fitted = [load_fitted_twin(path, neurons=len(trials[0].responses.T)) for path in asked.twins]
     for count in sorted({1, len(fitted)}):
         method = Online(fitted[:count], online_config(lag_frames=LAG, steps=STEP_COUNT))
         videos = [method.video(trial) for trial in trials]

@@ -7,9 +7,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from rtdecode.decode.fitted_twin import FittedTwin
 from rtdecode.decode.prior import VideoPrior
 from rtdecode.decode.solver import Solver
-from rtdecode.offline.methods import FittedTwin
 from rtdecode.offline.trial import Trial
 from rtdecode.offline.windows import inverted_windows, moved_on
 from rtdecode.schema.config.decode import DecodeConfig

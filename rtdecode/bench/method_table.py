@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from rtdecode.bench.result_file import KeptRows
 from rtdecode.datasets.video_session import VideoSession
+from rtdecode.decode.fitted_twin import FittedTwin
 from rtdecode.evaluate.leakage import TrainedClips
-from rtdecode.offline.methods import FittedTwin, Method
+from rtdecode.offline.methods import Method
 from rtdecode.offline.reconstruct import Scored, reconstruct, summary_of
 from rtdecode.offline.trial import Input, Trial, causality_of, trials_of, with_neurons
 from rtdecode.schema.interfaces import Clock

@@ -15,11 +15,12 @@ from rtdecode.bench.reference_curve import reference_curve, stops_until
 from rtdecode.bench.result_file import KeptRows, Row
 from rtdecode.datasets.opening import open_video_session
 from rtdecode.datasets.video_session import VideoSession
+from rtdecode.decode.fitted_twin import load_fitted_twin
 from rtdecode.decode.noise import NOISE_FILE
 from rtdecode.decode.prior import PRIOR_FILE
 from rtdecode.evaluate.metrics import ClipScores
 from rtdecode.offline.methods import LinearDecoder, MeanFrame, Offline, Online, Reference
-from rtdecode.offline.reconstruct import Scored, fitted_twin
+from rtdecode.offline.reconstruct import Scored
 from rtdecode.offline.reconstruction_run import (
     OFFLINE_ITERATIONS,
     free_mask,
@@ -74,7 +75,7 @@ def bench_quality(
     if not twins:
         raise MissingOptionError(option="--twin", needed_for="the table")
     data = open_video_session(folder)
-    fitted = [fitted_twin(path, neurons=data.neurons) for path in twins]
+    fitted = [load_fitted_twin(path, neurons=data.neurons) for path in twins]
     pixels, free = scoring_mask(data, mask, twins), free_mask(data, mask, twins)
     settings = {
         "data": str(folder),

@@ -8,10 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from rtdecode.decode.decoder import Decoder
-from rtdecode.decode.noise import Noise
-from rtdecode.decode.prior import VideoPrior, spectral_shrinkage
-from rtdecode.decode.solver import Solver
+from rtdecode.decode.fitted_twin import FittedTwin
 from rtdecode.offline.reference import passes_per_frame, reference_video
 from rtdecode.offline.ridge import Ridge
 from rtdecode.offline.trial import Trial
@@ -45,29 +42,6 @@ class Method(Protocol):
     def passes_per_frame(self, frames: int) -> float:
         """Forward and backward passes of a twin over a window, for each frame of a clip."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class FittedTwin:
-    """A twin with what was learnt beside it."""
-
-    twin: Twin
-    prior: VideoPrior
-    noise: Noise
-
-    def inverter(
-        self, *, window_frames: int, free_frames: int, likelihood_weight: float | None = None
-    ) -> Solver:
-        """Of a window; what it gives out of fine patterns is what the live decoder does."""
-        return Solver(
-            self.twin,
-            self.prior,
-            self.noise,
-            window_frames=window_frames,
-            free_frames=free_frames,
-            likelihood_weight=likelihood_weight,
-            share=spectral_shrinkage(self.prior),
-        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -127,9 +101,7 @@ class Online:
 
     def _decoded(self, fitted: FittedTwin, trial: Trial) -> F32:
         unhurried = self.config.model_copy(update={"deadline_ms": _NO_DEADLINE_MS})
-        decoder = Decoder(
-            unhurried, fitted.twin, fitted.prior, noise=fitted.noise, clock=_StillClock()
-        )
+        decoder = fitted.decoder(unhurried, clock=_StillClock())
         video = np.full(trial.truth.shape, np.nan, np.float32)
         for item in _window_frames(trial):
             for reconstruction in decoder.step([item]):
@@ -158,17 +130,17 @@ class Offline:
 
     def _inverted(self, fitted: FittedTwin, trial: Trial) -> F32:
         frames = len(trial.responses)
-        inverter = fitted.inverter(
+        solver = fitted.solver(
             window_frames=frames, free_frames=frames, likelihood_weight=self.likelihood_weight
         )
-        observed = inverter.observed(
+        observed = solver.observed(
             torch.from_numpy(trial.responses),
             torch.from_numpy(trial.valid.astype(np.float32)),
             torch.from_numpy(trial.behaviour),
         )
         for _ in range(self.iterations):
-            inverter.improve(observed)
-        return inverter.result(back=frames - 1)[0]
+            solver.improve(observed)
+        return solver.result(back=frames - 1)[0]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -11,11 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtdecode.datasets.video_session import Causality
-from rtdecode.decode.noise import load_noise
-from rtdecode.decode.prior import load_prior
 from rtdecode.evaluate.leakage import TrainedClips
 from rtdecode.evaluate.metrics import ClipScores, bootstrap_interval, clip_scores
-from rtdecode.offline.methods import FittedTwin, Method
+from rtdecode.offline.methods import Method
 from rtdecode.offline.trial import Trial
 from rtdecode.schema.errors import LeakedClipError, NeuronCountError
 from rtdecode.schema.interfaces import Clock
@@ -134,12 +132,6 @@ def without_nan(plain: Any) -> Any:
     if isinstance(plain, list):
         return [without_nan(value) for value in plain]
     return None if isinstance(plain, float) and not math.isfinite(plain) else plain
-
-
-def fitted_twin(folder: Path, *, neurons: int) -> FittedTwin:
-    """The twin in `folder` with its prior and noise; raises NeuronCountError for other neurons."""
-    twin = twin_of(folder, neurons=neurons)
-    return FittedTwin(twin, load_prior(folder), load_noise(folder, neurons=neurons))
 
 
 def twin_of(folder: Path, *, neurons: int) -> Twin:

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from rtdecode.datasets.opening import holds_stills, open_video_session
 from rtdecode.datasets.video_session import VideoSession
+from rtdecode.decode.fitted_twin import FittedTwin, load_fitted_twin
 from rtdecode.evaluate.leakage import TrainedClips
 from rtdecode.evaluate.screen_mask import read_screen_mask, read_transparency
 from rtdecode.offline.methods import (
-    FittedTwin,
     LinearDecoder,
     MeanFrame,
     Method,
@@ -23,7 +23,6 @@ from rtdecode.offline.methods import (
 )
 from rtdecode.offline.reconstruct import (
     Scored,
-    fitted_twin,
     reconstruct,
     summary_of,
     write_summary,
@@ -69,7 +68,7 @@ def run_request(
         return _run_stills(request, clock=clock, report=report)
     data = open_video_session(request.data)
     total = len(data.trials(request.tier))
-    twins = [fitted_twin(folder, neurons=data.neurons) for folder in request.twins]
+    twins = [load_fitted_twin(folder, neurons=data.neurons) for folder in request.twins]
     kind = Input(request.source)
     if kind is Input.PREDICTED and not twins:
         raise MissingOptionError(option="--twin", needed_for="--input predicted")

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import torch
 
+from rtdecode.decode.fitted_twin import FittedTwin
 from rtdecode.decode.solver import Solver
-from rtdecode.offline.methods import FittedTwin
 from rtdecode.offline.trial import Trial
 from rtdecode.schema.config.decode import DecodeConfig
 
@@ -29,7 +29,7 @@ def inverted_windows(
     nothing that was measured, as it does live.
     """
     window, free = config.window_frames, config.free_frames_used
-    inverter = fitted.inverter(
+    inverter = fitted.solver(
         window_frames=window, free_frames=free, likelihood_weight=config.likelihood_weight
     )
     before = ((window - 1, 0), (0, 0))

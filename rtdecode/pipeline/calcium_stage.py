@@ -13,7 +13,7 @@ from rtdecode.calcium.register import mean_of_aligned
 from rtdecode.calcium.roi_chain import RoiChain
 from rtdecode.calcium.roi_files import read_rois
 from rtdecode.calcium.rois import Rois
-from rtdecode.pipeline.calcium_warm_up import warm_up_calcium
+from rtdecode.pipeline.warm_up import warm_up_calcium
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.config.acquisition import LslRoisSource
 from rtdecode.schema.config.calcium import CALIBRATION_FILE, MASKS_FILE, Detector, plane_folder

@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from rtdecode.pipeline.calcium_files import CalciumKeeper, refusals_pictured
-from rtdecode.pipeline.decoding_stage import Assembly, assembled
+from rtdecode.pipeline.decoding_stage import Assembly, assembled, response_latency_s
 from rtdecode.runtime.loop import LoopReport, run_loop
 from rtdecode.runtime.process import Process, run_process
 from rtdecode.runtime.sockets import Publisher
@@ -111,7 +111,7 @@ def _decode(process: Process, folder: Path) -> None:
     publisher = process.publisher(network.decoder)
     inlet = process.subscriber([network.bridge], [Scan, Fluorescence, Behaviour])
     parts = assembled(config, seen_by=process.name, clock=process.clock)
-    emission = _emission(process, parts)
+    emission = None if config.decode is None else _emission(process)
     keeper = CalciumKeeper(parts.calcium, folder)
     keeper.keep()
     beat = process.on_turn(lambda: _counters(parts, emission))
@@ -139,13 +139,11 @@ def _decode(process: Process, folder: Path) -> None:
         )
 
 
-def _emission(process: Process, parts: Assembly) -> Emission | None:
-    if parts.inversion is None:
-        return None
-    latency_s = parts.inversion.response_latency_s
+def _emission(process: Process) -> Emission:
+    latency_s = response_latency_s(process.config)
     pace = PacedOutput(process.config.emit, latency_s=latency_s, clock=process.clock)
-    outlet = process.publisher(process.config.network.emit, source="emit")
-    return Emission(pace, outlet, clock=process.clock)
+    publisher = process.publisher(process.config.network.emit, source="emit")
+    return Emission(pace, publisher, clock=process.clock)
 
 
 def _counters(parts: Assembly, emission: Emission | None) -> dict[str, float]:

@@ -2,13 +2,19 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
+from rtdecode.decode.compute import prepare_process
 from rtdecode.decode.decoder import Decoder
+from rtdecode.decode.fitted_twin import FittedTwin, load_fitted_twin
 from rtdecode.pipeline.calcium_stage import CalciumStage, calcium_stage
-from rtdecode.pipeline.inversion import Inversion, inversion
+from rtdecode.pipeline.warm_up import warm_up_decoder
 from rtdecode.schema.config import RunConfig
+from rtdecode.schema.config.decode import DecodeConfig
+from rtdecode.schema.errors import SettingMissingError, TwinMissingError
 from rtdecode.schema.interfaces import Clock
 from rtdecode.schema.messages import (
     Behaviour,
@@ -22,6 +28,7 @@ from rtdecode.schema.messages import (
 )
 from rtdecode.streams.behaviour_join import BehaviourJoin
 from rtdecode.streams.gaps import GapWatch
+from rtdecode.twins.folder import twin_hash
 
 
 class DecodingStage:
@@ -75,31 +82,75 @@ class DecodingStage:
 
 
 _BEHAVIOUR_CHANNELS = 4
+_FRAMES_BEYOND_WINDOW = 4
+"""Frames of the warm-up after the window is full."""
 
 
 @dataclass(frozen=True, slots=True)
 class Assembly:
-    """The stages of the decoder, ready to work."""
+    """The stages of the decoder, ready for the first scan."""
 
     stage: DecodingStage
     calcium: CalciumStage
-    inversion: Inversion | None
-
-    @property
-    def twin_hash(self) -> str:
-        """Names the twin; empty where there is none."""
-        return "" if self.inversion is None else self.inversion.twin_hash
+    twin_hash: str
+    """SHA-256 of the twin; empty for a run that stops at the responses."""
 
 
 def assembled(config: RunConfig, *, seen_by: str, clock: Clock) -> Assembly:
-    """All stages from scans to reconstructions; errors of files and of numbers that do not fit."""
+    """Build and warm up all stages from scans to reconstructions.
+
+    Raises
+    ------
+    TwinMissingError
+        If `config.decode` is given and names no twin.
+    NeuronCountError
+        If the twin was trained on another number of neurons than the ROIs give.
+    BadInputError
+        If a file of the ROIs, the calibration or the twin cannot be used.
+    """
     calcium = calcium_stage(config, clock=clock)
-    inverted = inversion(config, neurons=calcium.neurons, clock=clock)
-    neutral = np.zeros(_BEHAVIOUR_CHANNELS, np.float32)
+    gaps = GapWatch(seen_by=seen_by)
+    if config.decode is None:
+        behaviour = BehaviourJoin(np.zeros(_BEHAVIOUR_CHANNELS, np.float32))
+        stage = DecodingStage(gaps=gaps, calcium=calcium, behaviour=behaviour, decoder=None)
+        return Assembly(stage, calcium, twin_hash="")
+    folder = _twin_folder(config.decode)
+    prepare_process(threads=config.decode.threads)
+    fitted = load_fitted_twin(folder, neurons=calcium.neurons)
+    mean_behaviour = np.array(fitted.twin.spec.behaviour_mean, np.float32)
+    _warm_up(fitted, config.decode, behaviour=mean_behaviour, clock=clock)
     stage = DecodingStage(
-        gaps=GapWatch(seen_by=seen_by),
+        gaps=gaps,
         calcium=calcium,
-        behaviour=BehaviourJoin(neutral if inverted is None else inverted.neutral_behaviour),
-        decoder=None if inverted is None else inverted.decoder,
+        behaviour=BehaviourJoin(mean_behaviour),
+        decoder=fitted.decoder(config.decode, clock=clock),
     )
-    return Assembly(stage, calcium, inverted)
+    return Assembly(stage, calcium, twin_hash(folder))
+
+
+def response_latency_s(config: RunConfig) -> float:
+    """Longest time in s from the middle of a frame to the end of the scan that completes it.
+
+    A scan completes the frames before its beginning; the deconvolution waits for `lag_scans` more.
+    Raises SettingMissingError where the scan rate is not configured.
+    """
+    rate_hz = config.acquisition.source.scan_rate_hz
+    if rate_hz is None:
+        reason = "the times at which reconstructed frames are due follow from it"
+        raise SettingMissingError(setting="acquisition.source.scan_rate_hz", reason=reason)
+    return (2 + config.calcium.lag_scans) * config.calcium.planes / rate_hz
+
+
+def _twin_folder(decode: DecodeConfig) -> Path:
+    if decode.twin is None:
+        raise TwinMissingError
+    return decode.twin
+
+
+def _warm_up(
+    fitted: FittedTwin, decode: DecodeConfig, *, behaviour: NDArray[np.float32], clock: Clock
+) -> None:
+    frames = decode.window_frames + _FRAMES_BEYOND_WINDOW
+    neurons = fitted.twin.spec.neurons
+    discarded = fitted.decoder(decode, clock=clock)
+    warm_up_decoder(discarded, neurons=neurons, frames=frames, behaviour=behaviour)

@@ -15,8 +15,8 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
+from rtdecode.decode.fitted_twin import FittedTwin
 from rtdecode.evaluate.metrics import FIRST_SCORED_FRAME
-from rtdecode.offline.methods import FittedTwin
 from rtdecode.offline.trial import Trial
 from rtdecode.offline.windows import inverted_windows
 from rtdecode.schema.config.decode import DecodeConfig

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from rtdecode.datasets.video_session import TRAIN, VALIDATION, VideoSession
+from rtdecode.decode.fitted_twin import FittedTwin
 from rtdecode.decode.noise import save_noise
 from rtdecode.decode.posterior import posterior_sd, save_posterior_sd, smoothed_sd
 from rtdecode.decode.prior import fit_prior, save_prior
-from rtdecode.offline.methods import FittedTwin
 from rtdecode.offline.trial import Input, first_frames, trials_of
 from rtdecode.schema.config.training import TrainingConfig
 from rtdecode.schema.errors import UnknownModelError, UnreadableFileError

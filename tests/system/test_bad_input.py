@@ -134,7 +134,7 @@ def test_a_twin_of_another_mouse_is_refused_with_both_numbers(user: Any) -> None
         calcium={"masks": str(masks)},
         decode={"twin": str(DEMO_TWIN)},
     )
-    says = ("the masks give 3 neurons, but twin", "was trained on 1200", "set calcium.masks")
+    says = ("the ROIs give 3 neurons, but twin", "was trained on 1200", "set calcium.rois")
     refused(user, "run", config, "--out", "s", says=says)
 
 

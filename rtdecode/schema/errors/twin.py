@@ -16,13 +16,13 @@ class TwinMissingError(BadInputError):
 
 
 class NeuronCountError(BadInputError):
-    """The microscope's masks and the twin do not speak of the same neurons."""
+    """The ROIs of the microscope and the twin have different numbers of neurons."""
 
     def __init__(self, *, streamed: int, trained: int, twin: str) -> None:
         super().__init__(
-            f"the masks give {streamed} neurons, but twin '{twin}' was trained on {trained}: "
-            f"set calcium.masks to the masks the twin was trained with, "
-            f"or train a twin for these masks"
+            f"the ROIs give {streamed} neurons, but twin '{twin}' was trained on {trained}: "
+            f"set calcium.rois to the ROIs that the twin was trained with, "
+            f"or train a twin for these ROIs"
         )
 
 

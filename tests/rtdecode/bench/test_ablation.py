@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from rtdecode.bench.ablation import cold_start, without_prediction, without_prior
+from rtdecode.decode.fitted_twin import FittedTwin
 from rtdecode.decode.prior import VideoPrior
 from rtdecode.decode.solver import Solver
-from rtdecode.offline.methods import FittedTwin, Online
+from rtdecode.offline.methods import Online
 from rtdecode.offline.trial import Trial
 from rtdecode.offline.windows import inverted_windows
 from rtdecode.schema.config.decode import DecodeConfig

@@ -6,16 +6,15 @@ import pytest
 import torch
 
 from rtdecode.datasets.sensorium import SensoriumFolder
+from rtdecode.decode.fitted_twin import FittedTwin, load_fitted_twin
 from rtdecode.evaluate.metrics import pearson_r
 from rtdecode.offline.methods import (
-    FittedTwin,
     LinearDecoder,
     MeanFrame,
     Offline,
     Online,
     Reference,
 )
-from rtdecode.offline.reconstruct import fitted_twin
 from rtdecode.offline.ridge import fit_ridge, mean_frame_of
 from rtdecode.offline.trial import Input, Trial, trials_of, with_neurons
 from rtdecode.schema.config.decode import DecodeConfig
@@ -27,7 +26,7 @@ MASK = np.ones((12, 16), bool)
 
 @pytest.fixture(scope="module")
 def fitted(blob_session: SensoriumFolder, blob_twin: Path) -> FittedTwin:
-    return fitted_twin(blob_twin, neurons=blob_session.neurons)
+    return load_fitted_twin(blob_twin, neurons=blob_session.neurons)
 
 
 @pytest.fixture(scope="module")

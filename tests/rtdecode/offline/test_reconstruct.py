@@ -7,10 +7,10 @@ import pytest
 
 from rtdecode.datasets.sensorium import SensoriumFolder
 from rtdecode.datasets.video_session import Causality
+from rtdecode.decode.fitted_twin import load_fitted_twin
 from rtdecode.evaluate.leakage import TrainedClips, clip_hash
 from rtdecode.evaluate.metrics import clip_scores
 from rtdecode.offline.reconstruct import (
-    fitted_twin,
     reconstruct,
     summary_of,
     write_summary,
@@ -96,7 +96,7 @@ def test_a_leaked_clip_is_refused_before_it_is_scored(
 def test_a_twin_refuses_its_own_training_trials(
     blob_session: SensoriumFolder, blob_twin: Path, clock: Clock
 ) -> None:
-    twin = fitted_twin(blob_twin, neurons=blob_session.neurons).twin
+    twin = load_fitted_twin(blob_twin, neurons=blob_session.neurons).twin
     clips = [TrainedClips(twin.spec.training_clips)]
     seen = trials_of(blob_session, "train", Input.RESPONSES)
     with pytest.raises(LeakedClipError, match="trial 0 "):
@@ -149,4 +149,4 @@ def test_a_figure_that_cannot_be_had_is_null_not_nan(
 
 def test_a_twin_of_other_neurons_is_refused(blob_twin: Path) -> None:
     with pytest.raises(NeuronCountError, match=r"7 neurons.*trained on 12"):
-        fitted_twin(blob_twin, neurons=7)
+        load_fitted_twin(blob_twin, neurons=7)

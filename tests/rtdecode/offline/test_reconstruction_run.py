@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from rtdecode.datasets.sensorium import SensoriumFolder
+from rtdecode.decode.fitted_twin import load_fitted_twin
 from rtdecode.offline.methods import LinearDecoder, MeanFrame, Offline, Online, Reference
-from rtdecode.offline.reconstruct import fitted_twin
 from rtdecode.offline.reconstruction_run import (
     Request,
     free_mask,
@@ -107,7 +107,7 @@ def test_progress_counts_trials(request_: Request, clock: Clock) -> None:
 def test_each_name_is_its_method(
     request_: Request, blob_session: SensoriumFolder, blob_twin: Path, ridge_folder: Path
 ) -> None:
-    twins = [fitted_twin(blob_twin, neurons=blob_session.neurons)]
+    twins = [load_fitted_twin(blob_twin, neurons=blob_session.neurons)]
     kinds = {
         "mean": MeanFrame,
         "ridge": LinearDecoder,

@@ -4,8 +4,9 @@ from collections.abc import Callable
 
 import numpy as np
 
+from rtdecode.decode.fitted_twin import FittedTwin
 from rtdecode.decode.solver import Solver
-from rtdecode.offline.methods import FittedTwin, Online
+from rtdecode.offline.methods import Online
 from rtdecode.offline.trial import Trial
 from rtdecode.offline.windows import inverted_windows, moved_on
 from rtdecode.schema.config.decode import DecodeConfig

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from rtdecode.decode.fitted_twin import FittedTwin
 from rtdecode.decode.posterior import posterior_sd
-from rtdecode.offline.methods import FittedTwin, Online
+from rtdecode.offline.methods import Online
 from rtdecode.offline.trial import Trial
 from rtdecode.schema.config.decode import DecodeConfig
 from rtdecode.train.held_out_error import calibrated_sd, contrast_of

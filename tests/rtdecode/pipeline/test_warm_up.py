@@ -11,7 +11,7 @@ SCRIPT = dedent("""
 
     from rtdecode.calcium import CalciumChain, baseline, deconvolve, demix, extract, resample
     from rtdecode.calcium.rois import rois_from_lists
-    from rtdecode.pipeline.calcium_warm_up import warm_up_calcium
+    from rtdecode.pipeline.warm_up import warm_up_calcium
     from rtdecode.runtime.clock import HostClock
     from rtdecode.runtime.codec import pack, unpack
     from rtdecode.schema.config.calcium import CalciumConfig

@@ -1,4 +1,4 @@
-"""Loads the calcium chain's compiled loops before the first scan needs them."""
+"""Warm-up of calcium chain and decoder, so that the first frames of a run are not late."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -7,9 +7,10 @@ from rtdecode.calcium import CalciumChain
 from rtdecode.calcium.calibration import Calibration
 from rtdecode.calcium.register import mean_of_aligned
 from rtdecode.calcium.rois import rois_from_lists
+from rtdecode.decode.decoder import Decoder
 from rtdecode.schema.config.calcium import CalciumConfig
 from rtdecode.schema.interfaces import Clock
-from rtdecode.schema.messages import Received, Scan, Stamped
+from rtdecode.schema.messages import Received, Responses, Scan, Stamped, WindowFrame
 
 _SIDE_PX = 32
 _SCANS = 6
@@ -19,11 +20,11 @@ _DETECTORS = (np.uint16, np.int16)
 
 
 def warm_up_calcium(clock: Clock) -> None:
-    """Carry made-up scans of a small field through a chain of their own.
+    """Carry synthetic scans of a small field through a chain that is then discarded.
 
-    Loading the loops takes up to two seconds, for which the first frames of a run would be late.
-    They are compiled for each kind of pixels, and for pixels that nobody may write to, as those
-    are that come out of a message.
+    Loading the compiled loops takes up to two seconds, by which the first frames of a run would
+    be late. They are compiled for each pixel type and for read-only arrays, which is what the
+    codec returns.
     """
     noise = np.random.default_rng(0).poisson(50, (_SIDE_PX, _SIDE_PX))
     for kind in _DETECTORS:
@@ -37,8 +38,34 @@ def warm_up_calcium(clock: Clock) -> None:
                 pass
 
 
+def warm_up_decoder(
+    decoder: Decoder, *, neurons: int, frames: int, behaviour: NDArray[np.float32]
+) -> None:
+    """Give `decoder`, which is then discarded, `frames` frames of zero activity.
+
+    Parameters
+    ----------
+    frames
+        More than a window has, so that every code path and allocation of a run is exercised.
+    behaviour
+        (channel,) mean behaviour of the twin's training data; each frame gets it.
+    """
+    for frame in range(frames):
+        responses = Responses(
+            activity=np.zeros(neurons, np.float32),
+            valid=np.ones(neurons, np.bool_),
+            frame=frame,
+            t_frame_ns=0,
+            t_scan_ns=0,
+            t_scan_end_ns=0,
+            t_received_ns=0,
+            t_ready_ns=0,
+        )
+        decoder.step([WindowFrame(responses, behaviour)])
+
+
 def _small_chain(reference: NDArray[np.float32], clock: Clock) -> CalciumChain:
-    """Two cells that overlap, so that no step is left out."""
+    """A chain of two overlapping cells, which exercises demixing too."""
     cells = [np.arange(400, 420), np.arange(410, 430)]
     rois = rois_from_lists((_SIDE_PX, _SIDE_PX), [(cell, np.ones(len(cell))) for cell in cells])
     plain = np.ones(len(cells), np.float32)

@@ -1,0 +1,74 @@
+"""A twin with what was fitted beside it, as live decoder, offline methods and benchmarks use it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from jaxtyping import Float
+from torch import Tensor
+
+from rtdecode.decode.decoder import Decoder
+from rtdecode.decode.noise import Noise, load_noise
+from rtdecode.decode.posterior import load_posterior_sd
+from rtdecode.decode.prior import VideoPrior, load_prior, spectral_shrinkage
+from rtdecode.decode.solver import Solver
+from rtdecode.schema.config.decode import DecodeConfig
+from rtdecode.schema.errors import NeuronCountError
+from rtdecode.schema.interfaces import Clock
+from rtdecode.twins.folder import load_twin
+from rtdecode.twins.twin import Twin
+
+
+@dataclass(frozen=True, slots=True)
+class FittedTwin:
+    """A twin, the prior of natural video, and the noise model of its neurons."""
+
+    twin: Twin
+    prior: VideoPrior
+    noise: Noise
+    sd: Float[Tensor, "back row col"] | None = None
+    """Standard deviation of a pixel in grey levels, by frames behind the newest; None: unknown."""
+
+    def decoder(self, config: DecodeConfig, *, clock: Clock) -> Decoder:
+        """A fixed-lag decoder for a stream of responses; each call makes one with its own state."""
+        return Decoder(config, self.twin, self.prior, noise=self.noise, sd=self.sd, clock=clock)
+
+    def solver(
+        self, *, window_frames: int, free_frames: int, likelihood_weight: float | None = None
+    ) -> Solver:
+        """The MAP solver of one window, with the spectral shrinkage that the decoder applies."""
+        return Solver(
+            self.twin,
+            self.prior,
+            self.noise,
+            window_frames=window_frames,
+            free_frames=free_frames,
+            likelihood_weight=likelihood_weight,
+            share=spectral_shrinkage(self.prior),
+        )
+
+
+def load_fitted_twin(folder: Path, *, neurons: int | None = None) -> FittedTwin:
+    """Read the twin in `folder` with its prior, its noise model and its pixel uncertainty.
+
+    Parameters
+    ----------
+    neurons
+        Number of neurons whose activity is decoded; None while it is unknown.
+
+    Raises
+    ------
+    NeuronCountError
+        If the twin was trained on another number of neurons.
+    MissingFileError, UnreadableFileError
+        If a file of the folder is missing or damaged.
+    """
+    twin = load_twin(folder)
+    spec = twin.spec
+    if neurons is not None and neurons != spec.neurons:
+        raise NeuronCountError(streamed=neurons, trained=spec.neurons, twin=str(folder))
+    return FittedTwin(
+        twin,
+        load_prior(folder),
+        load_noise(folder, neurons=spec.neurons),
+        load_posterior_sd(folder, shape=(spec.rows_px, spec.cols_px)),
+    )
