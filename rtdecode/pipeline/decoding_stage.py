@@ -109,7 +109,7 @@ def assembled(config: RunConfig, *, seen_by: str, clock: Clock) -> Assembly:
         If a file of the ROIs, the calibration or the twin cannot be used.
     """
     calcium = calcium_stage(config, clock=clock)
-    gaps = GapWatch(seen_by=seen_by)
+    gaps = GapWatch(detected_by=seen_by)
     if config.decode is None:
         behaviour = BehaviourJoin(np.zeros(_BEHAVIOUR_CHANNELS, np.float32))
         stage = DecodingStage(gaps=gaps, calcium=calcium, behaviour=behaviour, decoder=None)

@@ -43,7 +43,7 @@ def main(process: Process) -> int:
         frame_rate_hz=config.emit.frame_rate_hz,
         trained=trained_clips(config),
     )
-    stage = ScoringStage(GapWatch(seen_by=process.name), score)
+    stage = ScoringStage(GapWatch(detected_by=process.name), score)
     process.wait_for_start(inlet, expected_sources=["stimulus", "emit"])
     publisher.start(process.run_info.start())
     run_loop(

@@ -6,13 +6,14 @@ from pathlib import Path
 
 from rtdecode.runtime.codec import pack
 from rtdecode.schema.interfaces import Clock
-from rtdecode.schema.messages import Gap, Stamped
+from rtdecode.schema.messages import End, Gap, Stamped
+from rtdecode.schema.sequence_tracker import SequenceTracker
 from rtdecode.session.layout import SessionLayout
-from rtdecode.session.ledger import SEEN_BY, Ledger
 from rtdecode.session.log import LogWriter
 
 _NS_PER_S = 1_000_000_000
 _CLOCK_NAME = "host"
+_SOURCE = "recorder"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +50,12 @@ class Recorder:
         self._clock = clock
         self._flush_ns = round(flush_s * _NS_PER_S)
         self._flush_due_ns = clock.now_ns() + self._flush_ns
-        self._ledger = Ledger()
+        self._tracker = SequenceTracker(detected_by=_SOURCE, first_expected=0)
         self._gaps = 0
 
     def write(self, data: bytes, message: Stamped, t_received_ns: int) -> None:
         """Append `data`, the wire bytes of `message`; flushes when that is due."""
-        gap = self._ledger.enter(message)
+        gap = self._tracked(message)
         if gap is not None:
             self._note(gap)
         self._append(data, message, t_received_ns)
@@ -69,7 +70,7 @@ class Recorder:
 
     def report(self) -> RecorderReport:
         """Counts so far."""
-        streams = self._ledger.streams
+        streams = self._tracker.streams
         return RecorderReport(
             counts={name: count.messages for name, count in streams.items() if count.messages},
             lost_by_stream={name: count.lost for name, count in streams.items() if count.lost},
@@ -77,16 +78,28 @@ class Recorder:
 
     def close(self) -> RecorderReport:
         """Note the tails that never came, write the index, close the file."""
-        for gap in self._ledger.missing_tails():
+        for gap in self._tracker.missing_tails():
             self._note(gap)
         self._log.close()
         return self.report()
 
+    def _tracked(self, message: Stamped) -> Gap | None:
+        """Count `message`; the gap before it, where there is one.
+
+        Number 0 again means a restarted sender: the recorder gets each START once.
+        """
+        if isinstance(message.body, End):
+            for kind, last in message.body.last_seq.items():
+                self._tracker.expect_last(f"{message.source}/{kind}", last)
+        if message.seq == 0 and self._tracker.is_repeated(message.stream, message.seq):
+            self._tracker.restart(message.stream)
+        return self._tracker.add(message.stream, message.seq)
+
     def _note(self, gap: Gap) -> None:
         now_ns = self._clock.now_ns()
-        message = Stamped(SEEN_BY, self._gaps, now_ns, _CLOCK_NAME, gap)
+        message = Stamped(_SOURCE, self._gaps, now_ns, _CLOCK_NAME, gap)
         self._gaps += 1
-        self._ledger.enter(message)
+        self._tracker.add(message.stream, message.seq)
         self._append(pack(message), message, now_ns)
 
     def _append(self, data: bytes, message: Stamped, t_received_ns: int) -> None:

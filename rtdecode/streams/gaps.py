@@ -1,33 +1,36 @@
-"""Holes in the numbering of streams become explicit `Gap`s; repeats are dropped."""
+"""Gap detection for the stages: gaps in the numbering become `Gap`s, repetitions are dropped."""
 
 from collections.abc import Iterator, Sequence
 
 from rtdecode.schema.messages import Gap, Health, Received, Stamped, Start
+from rtdecode.schema.sequence_tracker import SequenceTracker
 
 
 class GapWatch:
-    """Stage that passes every message once and puts a `Gap` where some are missing.
+    """Stage that passes every message once and inserts a `Gap` where messages are missing.
 
     Parameters
     ----------
-    seen_by
-        Name of the process that looks, for the record.
+    detected_by
+        Name of this process, which each `Gap` carries.
     first_expected
-        Number that the first message of a stream must have; None takes what comes first, for a
-        subscriber may join late without having lost anything.
+        As `SequenceTracker` takes it.
 
     Notes
     -----
-    For each stream: seen + missing = last number - first number + 1. A START that is sent again to
-    greet somebody else is a repeat; a new START of the same source (it was started again) begins
-    its streams anew.
+    For each stream: seen + missing = last number − first number + 1. A START that is published
+    again for another subscriber is a repetition. A new START of the same source means that the
+    source was restarted, and its streams start anew.
     """
 
-    def __init__(self, *, seen_by: str, first_expected: int | None = None) -> None:
-        self._seen_by, self._first = seen_by, first_expected
-        self._expected: dict[str, int] = {}
+    def __init__(self, *, detected_by: str, first_expected: int | None = None) -> None:
+        self._tracker = SequenceTracker(detected_by=detected_by, first_expected=first_expected)
         self._started_ns: dict[str, int] = {}
-        self.n_missing = 0
+
+    @property
+    def n_missing(self) -> int:
+        """Messages of all streams that did not arrive."""
+        return self._tracker.n_missing
 
     def step(self, items: Sequence[Received]) -> Iterator[Received | Gap]:
         for item in items:
@@ -38,15 +41,12 @@ class GapWatch:
         if isinstance(message.body, Start) and not self._is_new(message):
             return
         if isinstance(message.body, Health) and message.body.state == "starting":
-            return  # a hello before START is not numbered
-        expected = self._expected.get(message.stream, self._first)
-        if expected is not None and message.seq < expected:
+            return  # an announcement before START has no number of its own
+        if self._tracker.is_repeated(message.stream, message.seq):
             return
-        if expected is not None and message.seq > expected:
-            n_missing = message.seq - expected
-            self.n_missing += n_missing
-            yield Gap(message.stream, expected, n_missing, self._seen_by)
-        self._expected[message.stream] = message.seq + 1
+        gap = self._tracker.add(message.stream, message.seq)
+        if gap is not None:
+            yield gap
         yield item
 
     def _is_new(self, message: Stamped) -> bool:
@@ -55,7 +55,5 @@ class GapWatch:
             return False
         self._started_ns[message.source] = message.t_ns
         if known_ns is not None:
-            mine = [name for name in self._expected if name.startswith(f"{message.source}/")]
-            for name in mine:
-                del self._expected[name]
+            self._tracker.restart_source(message.source)
         return True

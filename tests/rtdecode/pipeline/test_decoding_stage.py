@@ -58,7 +58,7 @@ class Inverting:
 
 def stage(decoder: Inverting | None = None) -> DecodingStage:
     return DecodingStage(
-        gaps=GapWatch(seen_by="decoder"),
+        gaps=GapWatch(detected_by="decoder"),
         calcium=TwoFramesAScan(),
         behaviour=BehaviourJoin(np.zeros(4, np.float32)),
         decoder=decoder,  # type: ignore[arg-type]

@@ -52,7 +52,7 @@ def received(body: Body, source: str, seq: int) -> Received:
 def stage() -> ScoringStage:
     mask = np.ones((36, 64), np.bool_)
     return ScoringStage(
-        GapWatch(seen_by="evaluate"), OnlineScore(EVALUATE, mask, frame_rate_hz=30.0)
+        GapWatch(detected_by="evaluate"), OnlineScore(EVALUATE, mask, frame_rate_hz=30.0)
     )
 
 

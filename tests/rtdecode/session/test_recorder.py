@@ -96,3 +96,12 @@ def test_a_recording_is_never_continued_in_place(
     recorder.close()
     with pytest.raises(SessionExistsError):
         Recorder(tmp_path, flush_s=1.0, clock=clock)
+
+
+def test_a_sender_that_starts_again_at_0_loses_nothing(
+    recorder: Recorder, behaviour: Message, end: Message
+) -> None:
+    write(recorder, *(behaviour(seq) for seq in (0, 1, 2)), end({"behaviour": 2}))
+    write(recorder, behaviour(0), behaviour(1))
+    report = recorder.close()
+    assert (report.lost, report.counts["bridge/behaviour"]) == (0, 5)

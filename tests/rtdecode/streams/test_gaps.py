@@ -34,14 +34,14 @@ def passed_through(watch: GapWatch, items: Sequence[Received]) -> tuple[list[int
 @given(kept=st.lists(st.booleans(), min_size=1, max_size=60).filter(any))
 def test_seen_and_missing_add_up_to_the_numbers_spanned(kept: list[bool]) -> None:
     numbers = [n for n, is_kept in enumerate(kept) if is_kept]
-    seqs, gaps = passed_through(GapWatch(seen_by="t"), [behaviour(n) for n in numbers])
+    seqs, gaps = passed_through(GapWatch(detected_by="t"), [behaviour(n) for n in numbers])
     assert len(seqs) + sum(gap.n_missing for gap in gaps) == numbers[-1] - numbers[0] + 1
 
 
 @given(numbers=st.lists(st.integers(0, 40), max_size=60), cut=st.integers(0, 60))
 def test_any_batching_gives_the_same(numbers: list[int], cut: int) -> None:
     items = [behaviour(n) for n in numbers]
-    whole, halves = GapWatch(seen_by="t"), GapWatch(seen_by="t")
+    whole, halves = GapWatch(detected_by="t"), GapWatch(detected_by="t")
     seqs, _ = passed_through(whole, items)
     first, _ = passed_through(halves, items[:cut])
     second, _ = passed_through(halves, items[cut:])
@@ -50,20 +50,20 @@ def test_any_batching_gives_the_same(numbers: list[int], cut: int) -> None:
 
 
 def test_a_hole_names_its_first_number_and_its_length() -> None:
-    seqs, gaps = passed_through(GapWatch(seen_by="decoder"), [behaviour(4), behaviour(7)])
+    seqs, gaps = passed_through(GapWatch(detected_by="decoder"), [behaviour(4), behaviour(7)])
     assert seqs == [4, 7]
     assert [(g.stream, g.first_missing, g.n_missing) for g in gaps] == [("bridge/behaviour", 5, 2)]
 
 
 def test_a_late_joiner_has_lost_nothing_but_the_recorder_has() -> None:
-    _, late = passed_through(GapWatch(seen_by="view"), [behaviour(9)])
-    _, recorded = passed_through(GapWatch(seen_by="recorder", first_expected=0), [behaviour(9)])
+    _, late = passed_through(GapWatch(detected_by="view"), [behaviour(9)])
+    _, recorded = passed_through(GapWatch(detected_by="recorder", first_expected=0), [behaviour(9)])
     assert not late
     assert [gap.n_missing for gap in recorded] == [9]
 
 
 def test_a_greeting_for_somebody_else_is_dropped() -> None:
-    watch = GapWatch(seen_by="t")
+    watch = GapWatch(detected_by="t")
     out = list(watch.step([start(5), behaviour(0), start(5), behaviour(1)]))
     kinds = [item.message.body.kind for item in out if isinstance(item, Received)]
     assert kinds == ["start", "behaviour", "behaviour"]
@@ -71,7 +71,7 @@ def test_a_greeting_for_somebody_else_is_dropped() -> None:
 
 def test_a_source_that_was_started_again_counts_anew() -> None:
     items = [start(5), behaviour(0), behaviour(1), start(6), behaviour(0)]
-    seqs, gaps = passed_through(GapWatch(seen_by="t"), items)
+    seqs, gaps = passed_through(GapWatch(detected_by="t"), items)
     assert seqs == [0, 0, 1, 0, 0]
     assert not gaps
 
@@ -79,4 +79,4 @@ def test_a_source_that_was_started_again_counts_anew() -> None:
 @pytest.mark.parametrize("state", ["starting"])
 def test_a_hello_is_not_part_of_the_stream(state: str) -> None:
     hello = Stamped("bridge", 0, 0, "host", Health(state, "", {}))
-    assert not list(GapWatch(seen_by="t").step([Received(hello, 0)]))
+    assert not list(GapWatch(detected_by="t").step([Received(hello, 0)]))
