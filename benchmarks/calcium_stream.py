@@ -128,7 +128,7 @@ def agreement(session: SessionLayout, movie: Movie, read: list[Fluorescence]) ->
         dense @ ndimage.shift(movie[one.number].astype(float), one.shift_px, order=3).ravel()
         for one in read
     ]
-    pairs = zip(np.array([one.f_counts for one in read]).T, np.array(offline).T, strict=True)
+    pairs = zip(np.array([one.f_raw for one in read]).T, np.array(offline).T, strict=True)
     r = [float(np.corrcoef(ours, theirs)[0, 1]) for ours, theirs in pairs]
     return {"cells": rois.count, "median_r": float(np.median(r)), "lowest_r": min(r)}
 

@@ -98,7 +98,7 @@ def test_the_version_and_the_limit_are_true() -> None:
 def test_the_prefix_to_subscribe_to_is_as_the_page_says(body: type[Any]) -> None:
     count = 6 + len(fields(body))
     head = bytes([0x80 | count]) if count < 16 else b"\xde" + count.to_bytes(2, "big")
-    assert topic(body.kind) == head + b"\xa1v\x01\xa4kind" + msgpack.packb(body.kind)
+    assert topic(body.kind) == head + b"\xa1v\x02\xa4kind" + msgpack.packb(body.kind)
 
 
 if __name__ == "__main__":

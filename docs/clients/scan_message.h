@@ -1,4 +1,5 @@
-/* One scan as a message of rtdecode (docs/wire.md), in C99: bytes to push over ZeroMQ. */
+/* One scan as a message of rtdecode (docs/wire.md), in C99: bytes to push over ZeroMQ.
+ * Wire version 2; the bridge accepts scans of version 1 as well. */
 #include <stdint.h>
 #include <string.h>
 
@@ -23,7 +24,7 @@ static size_t scan_message(uint8_t *to, const uint16_t *pixels, uint32_t rows, u
     uint8_t *at = to;
     uint32_t bytes = 2 * rows * cols;
     *at++ = 0x8b; /* a map of 11: 6 of the envelope, 5 of the scan */
-    at = number(at, "v", 1);
+    at = number(at, "v", 2);
     at = text(text(at, "kind"), "scan");
     at = text(text(at, "source"), "rig");
     at = number(at, "seq", scan);

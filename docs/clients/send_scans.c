@@ -1,4 +1,4 @@
-/* Sends 300 scans to the bridge:  cc send_scans.c -lzmq && ./a.out tcp://127.0.0.1:5710 */
+/* Sends 300 scans (wire version 2) to the bridge:  cc send_scans.c -lzmq && ./a.out tcp://127.0.0.1:5710 */
 #define _POSIX_C_SOURCE 199309L
 #include <stdlib.h>
 #include <time.h>

@@ -115,7 +115,7 @@ class _Timed:
             activity=self.rng.exponential(size=neurons).astype(np.float32),
             valid=np.ones(neurons, np.bool_),
             frame=self.frame,
-            t_frame_ns=0,
+            t_frame_start_ns=0,
             t_scan_ns=0,
             t_scan_end_ns=0,
             t_received_ns=0,

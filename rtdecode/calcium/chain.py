@@ -130,8 +130,8 @@ class CalciumChain:
         was_lost = reader.guard.lost
         counts, time = reader.read(scan.pixels_counts), _time(scan)
         yield Fluorescence(
-            f_counts=counts.f_counts,
-            neuropil_counts=counts.neuropil_counts,
+            f_raw=counts.f_counts,
+            f_neuropil=counts.neuropil_counts,
             number=scan.number,
             t_scan_ns=time.t_middle_ns,
             shift_px=np.array([counts.shift.row_px, counts.shift.col_px], np.float32),

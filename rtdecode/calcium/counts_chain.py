@@ -91,7 +91,7 @@ class CountsChain:
                     activity=activity,
                     valid=valid,
                     frame=frame,
-                    t_frame_ns=self._grid.start_ns(frame),
+                    t_frame_start_ns=self._grid.start_ns(frame),
                     t_scan_ns=time.t_middle_ns,
                     t_scan_end_ns=time.t_end_ns,
                     t_received_ns=t_received_ns,

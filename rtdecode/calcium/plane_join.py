@@ -68,7 +68,7 @@ def _joined(parts: Sequence[Responses | None], counts: Sequence[int]) -> Respons
             ]
         ),
         frame=newest.frame,
-        t_frame_ns=newest.t_frame_ns,
+        t_frame_start_ns=newest.t_frame_start_ns,
         t_scan_ns=newest.t_scan_ns,
         t_scan_end_ns=newest.t_scan_end_ns,
         t_received_ns=newest.t_received_ns,

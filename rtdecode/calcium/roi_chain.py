@@ -61,8 +61,8 @@ class RoiChain:
 
     def _take(self, rois: Fluorescence, t_received_ns: int) -> Iterator[Health | Responses]:
         chain = self._begun(rois) if self._counts is None else self._counts
-        if len(rois.f_counts) != self.neurons:
-            raise RoiCountError(number=rois.number, got=len(rois.f_counts), before=self.neurons)
+        if len(rois.f_raw) != self.neurons:
+            raise RoiCountError(number=rois.number, got=len(rois.f_raw), before=self.neurons)
         time = ScanTime(rois.number, rois.t_scan_ns, rois.t_scan_ns)
         index = self._count.index_of(time)
         if index is None:
@@ -76,7 +76,7 @@ class RoiChain:
         )
 
     def _begun(self, rois: Fluorescence) -> CountsChain:
-        count = len(rois.f_counts)
+        count = len(rois.f_raw)
         if self._given is not None and self._given.count != count:
             raise CalibrationError(
                 expected=f"{count} neurons, one a ROI", got=str(self._given.count)
@@ -93,10 +93,10 @@ class RoiChain:
         return self._counts
 
     def _split(self, rois: Fluorescence) -> Counts:
-        corrected = rois.f_counts - np.float32(self._config.neuropil_weight) * rois.neuropil_counts
+        corrected = rois.f_raw - np.float32(self._config.neuropil_weight) * rois.f_neuropil
         return Counts(
-            rois.f_counts,
-            rois.neuropil_counts,
+            rois.f_raw,
+            rois.f_neuropil,
             corrected.astype(np.float32),
             np.ones(len(corrected), bool),
             _STILL,

@@ -146,10 +146,10 @@ def _check_responses(responses: Responses, streams: AlignedStreams) -> None:
             then=len(responses.activity),
             frame=responses.frame - next(iter(streams.responses)),
         )
-    if responses.t_frame_ns != GRID.start_ns(responses.frame):
+    if responses.t_frame_start_ns != GRID.start_ns(responses.frame):
         raise UnreadableFileError(
             what="session log",
             path=streams.log,
             expected=f"responses at {GRID.rate_hz:g} frames a second (calcium.frame_rate_hz)",
-            got=f"frame {responses.frame} at {responses.t_frame_ns} ns",
+            got=f"frame {responses.frame} at {responses.t_frame_start_ns} ns",
         )

@@ -196,7 +196,7 @@ class Decoder:
             luminance=luminance,
             uncertainty=sd,
             frame=frame,
-            t_frame_ns=self._grid.middle_ns(frame),
+            t_frame_mid_ns=self._grid.middle_ns(frame),
             t_scan_ns=source.t_scan_ns,
             t_scan_end_ns=source.t_scan_end_ns,
             t_received_ns=source.t_received_ns,

@@ -39,7 +39,7 @@ def stage_latencies_ms(reconstruction: Reconstruction) -> Mapping[str, float]:
         name: (after - before) / _NS_PER_MS
         for name, before, after in zip(names, times, times[1:], strict=False)
     }
-    return spans | {"total": (r.t_ready_ns - r.t_frame_ns) / _NS_PER_MS}
+    return spans | {"total": (r.t_ready_ns - r.t_frame_mid_ns) / _NS_PER_MS}
 
 
 class Latencies:

@@ -24,7 +24,7 @@ class OutputCount:
             self._n += 1
             self._late += body.late
         elif isinstance(body, Gap):
-            self._missing[body.stream, body.seen_by] += body.n_missing
+            self._missing[body.stream, body.detected_by] += body.n_missing
 
     def counters(self) -> dict[str, float]:
         """Plain numbers since the start of the run."""

@@ -195,7 +195,7 @@ def _window_frames(trial: Trial) -> list[WindowFrame]:
                 activity=activity,
                 valid=valid,
                 frame=frame,
-                t_frame_ns=stamps[frame],
+                t_frame_start_ns=stamps[frame],
                 t_scan_ns=stamps[frame],
                 t_scan_end_ns=stamps[frame],
                 t_received_ns=stamps[frame],

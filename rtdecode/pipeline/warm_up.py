@@ -55,7 +55,7 @@ def warm_up_decoder(
             activity=np.zeros(neurons, np.float32),
             valid=np.ones(neurons, np.bool_),
             frame=frame,
-            t_frame_ns=0,
+            t_frame_start_ns=0,
             t_scan_ns=0,
             t_scan_end_ns=0,
             t_received_ns=0,

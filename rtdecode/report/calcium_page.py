@@ -131,7 +131,7 @@ def _draw(plane: _Plane, picture: Path, *, title: str) -> None:
         mean_counts=plane.mean_counts,
         rois=plane.rois,
         times_s=(t_ns - t_ns[0]) / 1e9,
-        f_counts=np.stack([scan.f_counts for scan in scans]),
+        f_counts=np.stack([scan.f_raw for scan in scans]),
         shifts_px=plane.shifts_px(),
         title=f"{title}: {plane.rois.count} neurons, {plane.traces.seen} scans",
     )

@@ -135,8 +135,8 @@ class _Tally:
         self.n_late += frame.late
         self.lag_frames = frame.lag_frames
         pacing_ms = (t_sent_ns - frame.t_ready_ns) / _NS_PER_MS
-        shown_ms = (t_sent_ns - frame.t_frame_ns) / _NS_PER_MS
-        behind_ms = (frame.t_scan_ns - frame.t_frame_ns) / _NS_PER_MS
+        shown_ms = (t_sent_ns - frame.t_frame_mid_ns) / _NS_PER_MS
+        behind_ms = (frame.t_scan_ns - frame.t_frame_mid_ns) / _NS_PER_MS
         spans = stage_latencies_ms(frame)
         self.latencies.add(
             {

@@ -50,10 +50,10 @@ def best_of(probes: Sequence[ClockProbe]) -> Exchange:
 
 
 def _exchange(probe: ClockProbe) -> Exchange:
-    out_ns = probe.t_heard_ns - probe.t_asked_ns
-    back_ns = probe.t_answered_ns - probe.t_returned_ns
+    out_ns = probe.t_request_received_ns - probe.t_request_ns
+    back_ns = probe.t_reply_ns - probe.t_reply_received_ns
     return Exchange(
-        t_ns=(probe.t_asked_ns + probe.t_returned_ns) // 2,
+        t_ns=(probe.t_request_ns + probe.t_reply_received_ns) // 2,
         offset_ns=(out_ns + back_ns) / 2,
         uncertainty_ns=(out_ns - back_ns) / 2,
     )
@@ -165,6 +165,6 @@ class ClockSync:
             answer = received.message.body
             if not isinstance(answer, ClockProbe):
                 self.others.append(received)
-            elif answer.t_asked_ns == asked_ns:
-                heard_ns, answered_ns = answer.t_heard_ns, answer.t_answered_ns
+            elif answer.t_request_ns == asked_ns:
+                heard_ns, answered_ns = answer.t_request_received_ns, answer.t_reply_ns
                 yield ClockProbe(asked_ns, heard_ns, answered_ns, self._local.now_ns())

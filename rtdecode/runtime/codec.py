@@ -1,7 +1,20 @@
-"""One message is one MessagePack map `{v, kind, source, seq, t_ns, clock, ...fields}` in one part.
+"""Wire format of messages: one MessagePack map `{v, kind, source, seq, t_ns, clock, ...fields}`.
 
-Everything is checked at this door: version, kind, the exact set of fields, their types, and dtype,
-rank, size and finiteness of each array before it is made. No pickle, no JSON arrays.
+Duties: pack a message to bytes, and read bytes back into a message after checking version, kind,
+types, and dtype, rank, size and finiteness of each array before the array is made. The fields of
+each kind come from `rtdecode.schema.messages`. There is no pickle and there are no JSON arrays.
+This module must not import sockets, clocks or files.
+
+Version 2 is written. Versions 1 and 2 are read: messages of version 1, from older logs and from
+rig programs, are renamed to version 2 here (`_RENAMED_KINDS`, `_RENAMED_FIELDS`) and nowhere else.
+Fields that a later release adds to a kind have defaults and extend version 2 without a new
+number: unknown fields are ignored, and missing optional fields take their defaults.
+
+>>> from rtdecode.schema.messages import Command
+>>> stop = Stamped("supervisor", 3, 1_000, "host", Command("decoder", "stop", ""))
+>>> data = pack(stop)
+>>> data.startswith(topic("command")), unpack(data).body.name
+(True, 'stop')
 """
 
 import types
@@ -18,16 +31,38 @@ from rtdecode.schema.arrays import ArraySpec
 from rtdecode.schema.errors import MessageError
 from rtdecode.schema.messages import BODIES, Stamped
 
-WIRE_VERSION = 1
+WIRE_VERSION = 2
+READ_VERSIONS = (1, WIRE_VERSION)
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 _ENVELOPE = {"v": int, "kind": str, "source": str, "seq": int, "t_ns": int, "clock": str}
 _BY_KIND: Mapping[str, type[Any]] = types.MappingProxyType({body.kind: body for body in BODIES})
+
+_LATER_FIELDS = 4
+"""Subscribers accept up to this many fields that a later release adds to a kind."""
+
+_RENAMED_KINDS: Mapping[str, str] = types.MappingProxyType({"shown_frame": "displayed_frame"})
+"""Kinds of version 1 that have another name in version 2."""
+_RENAMED_FIELDS: Mapping[str, Mapping[str, str]] = types.MappingProxyType(
+    {
+        "fluorescence": {"f_counts": "f_raw", "neuropil_counts": "f_neuropil"},
+        "responses": {"t_frame_ns": "t_frame_start_ns"},
+        "reconstruction": {"t_frame_ns": "t_frame_mid_ns"},
+        "gap": {"seen_by": "detected_by"},
+        "clock_probe": {
+            "t_asked_ns": "t_request_ns",
+            "t_heard_ns": "t_request_received_ns",
+            "t_answered_ns": "t_reply_ns",
+            "t_returned_ns": "t_reply_received_ns",
+        },
+    }
+)
+"""Fields of version 1 that have another name in version 2, by kind."""
 
 Reader = Callable[[str, Any], Any]
 
 
 def pack(message: Stamped) -> bytes:
-    """Bytes of one message; raises MessageError where a field is not what its type says."""
+    """Bytes of one message; raises MessageError where a field does not have its declared type."""
     body = message.body
     wire: dict[str, Any] = {
         "v": WIRE_VERSION,
@@ -45,31 +80,76 @@ def pack(message: Stamped) -> bytes:
 
 
 def unpack(data: bytes | memoryview) -> Stamped:
-    """Read one message from `data`; raises MessageError, naming the reason, for anything else."""
+    """Read one message of version 1 or 2.
+
+    Raises
+    ------
+    MessageError
+        For anything that is not a valid message; its sentence states the reason.
+    """
     wire = _raw_map(data)
     for name, kind in _ENVELOPE.items():
         if type(wire.get(name)) is not kind:
             raise MessageError(reason=f"{name} must be {kind.__name__}, got {wire.get(name)!r:.80}")
+    if wire["v"] not in READ_VERSIONS:
+        raise MessageError(
+            reason=f"version {wire['v']} was got, versions 1 and {WIRE_VERSION} can be read: "
+            f"install the release of rtdecode that the sender uses"
+        )
     if wire["v"] != WIRE_VERSION:
-        raise MessageError(reason=f"version {wire['v']} is not {WIRE_VERSION}: update the sender")
+        wire = _from_version_1(wire)
     body = _BY_KIND.get(wire["kind"])
     if body is None:
         kinds = ", ".join(_BY_KIND)
         raise MessageError(reason=f"unknown kind '{wire['kind']:.40}'; known: {kinds}")
     plan = _field_plan(body.kind)
-    known = plan.keys() | _ENVELOPE.keys()
-    if odd := (wire.keys() - known) | (known - wire.keys() - _optional(body.kind)):
-        named = ", ".join(sorted(map(str, odd)))
-        raise MessageError(reason=f"{body.kind}: fields missing or unknown: {named:.200}")
+    if missing := plan.keys() - wire.keys() - _optional(body.kind):
+        raise MessageError(reason=f"{body.kind}: fields missing: {', '.join(sorted(missing))}")
     values = {name: read(name, wire[name]) for name, (_, read) in plan.items() if name in wire}
     return Stamped(wire["source"], wire["seq"], wire["t_ns"], wire["clock"], body(**values))
 
 
+def current_stream(stream: str) -> str:
+    """Name in version 2 of a stream of version 1 or 2, for example `stimulus/displayed_frame`."""
+    source, slash, kind = stream.partition("/")
+    return f"{source}{slash}{_RENAMED_KINDS.get(kind, kind)}"
+
+
+def _from_version_1(wire: dict[str, Any]) -> dict[str, Any]:
+    """The map of a version-1 message with the kind and field names of version 2."""
+    kind = _RENAMED_KINDS.get(wire["kind"], wire["kind"])
+    names = _RENAMED_FIELDS.get(kind, {})
+    renamed = {names.get(name, name): value for name, value in wire.items()} | {"kind": kind}
+    # streams and kinds are also named by values, whose types are checked later
+    if kind == "gap" and isinstance(renamed.get("stream"), str):
+        renamed["stream"] = current_stream(renamed["stream"])
+    if kind == "end" and isinstance(renamed.get("last_seq"), dict):
+        last_seq = renamed["last_seq"].items()
+        renamed["last_seq"] = {_RENAMED_KINDS.get(name, name): seq for name, seq in last_seq}
+    return renamed
+
+
 @cache
 def topic(kind: str) -> bytes:
-    """First bytes of every message of this kind: a prefix that a subscriber can filter by."""
+    """First bytes of every message of this kind that this release sends."""
+    return _head(kind, len(fields(_BY_KIND[kind])))
+
+
+@cache
+def topics(kind: str) -> tuple[bytes, ...]:
+    """Prefixes to which a subscriber to `kind` subscribes.
+
+    The prefix of a message holds its number of fields, so there is one for each number that a
+    sender of version 2 may use: from the required fields up to some that a later release adds.
+    """
+    n_fields = len(fields(_BY_KIND[kind]))
+    permitted = range(n_fields - len(_optional(kind)), n_fields + _LATER_FIELDS + 1)
+    return tuple(_head(kind, n) for n in permitted)
+
+
+def _head(kind: str, n_fields: int) -> bytes:
     packer = msgpack.Packer(use_bin_type=True)
-    head: bytes = packer.pack_map_header(len(_ENVELOPE) + len(fields(_BY_KIND[kind])))
+    head: bytes = packer.pack_map_header(len(_ENVELOPE) + n_fields)
     for item in ("v", WIRE_VERSION, "kind", kind):
         head += packer.pack(item)
     return head
@@ -98,7 +178,7 @@ def _field_plan(kind: str) -> dict[str, tuple[ArraySpec | None, Reader]]:
 
 @cache
 def _optional(kind: str) -> frozenset[str]:
-    """Fields that may be left out, as older recordings leave out what came later."""
+    """Fields with a default, which senders of an earlier release leave out."""
     without = (MISSING, MISSING)
     return frozenset(
         field.name

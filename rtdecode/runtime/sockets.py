@@ -12,7 +12,7 @@ from typing import Self
 
 import zmq
 
-from rtdecode.runtime.codec import MAX_MESSAGE_BYTES, pack, topic, unpack
+from rtdecode.runtime.codec import MAX_MESSAGE_BYTES, pack, topics, unpack
 from rtdecode.schema.errors import AddressInUseError, RecorderAbsentError, RecorderFullError
 from rtdecode.schema.interfaces import Clock
 from rtdecode.schema.messages import Body, End, Health, Received, Stamped, Start
@@ -48,7 +48,8 @@ class Messaging:
     def _made(self, kind: int, *, queue: int) -> "zmq.Socket[bytes]":
         socket: zmq.Socket[bytes] = self._context.socket(kind)
         self._sockets.append(socket)
-        socket.set(zmq.SNDHWM, queue)
+        # a SUB socket drops subscriptions beyond its high-water mark; 0 is unlimited
+        socket.set(zmq.SNDHWM, 0 if kind == zmq.SUB else queue)
         socket.set(zmq.RCVHWM, queue)
         # what a subscriber still wants to say to a publisher that is gone is worth no wait
         socket.set(zmq.LINGER, 0 if kind == zmq.SUB else _LINGER_MS)
@@ -171,7 +172,8 @@ class Subscriber:
         self._unread: list[Received] = []
         self._socket = messaging.connected(zmq.SUB, endpoints, queue=queue)
         for kind in (*kinds, Start, End, Health):
-            self._socket.subscribe(topic(kind.kind))
+            for prefix in topics(kind.kind):
+                self._socket.subscribe(prefix)
 
     def take(self, wait_s: float) -> Sequence[Received]:
         put_back, self._unread = self._unread, []

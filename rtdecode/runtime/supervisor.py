@@ -165,7 +165,7 @@ class Supervisor:
 
     def _answer(self, name: str, probe: ClockProbe) -> None:
         heard_ns = self.clock.now_ns()
-        self.desk.tell(name, replace(probe, t_heard_ns=heard_ns, t_answered_ns=heard_ns))
+        self.desk.tell(name, replace(probe, t_request_received_ns=heard_ns, t_reply_ns=heard_ns))
 
     def _is_silent(self, child: _Child) -> bool:
         return child.heard_ns > 0 and self.clock.now_ns() - child.heard_ns > self.silent_s * 1e9

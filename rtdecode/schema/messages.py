@@ -1,7 +1,17 @@
-"""The values that travel between processes: frozen, with their unit in their name.
+"""Messages between processes: frozen dataclasses whose field names carry their units.
 
-Every `t_*_ns` is HostNs, nanoseconds of the decoder host's CLOCK_MONOTONIC; other hosts map
-their stamps before they send. *Scan* is one imaging frame, *frame* one movie frame.
+Duties: define every kind of message, its fields, units and permitted arrays. The codec derives the
+wire format from these definitions, and `docs/wire.md` prints them. This module must not import
+sockets, clocks, the codec or any stage; every other package imports it.
+
+Every `t_*_ns` is in nanoseconds of CLOCK_MONOTONIC on the decoder's host (HostNs). Processes on
+other hosts map their times before they send. A *scan* is one imaging frame, a *frame* is one frame
+of the movie. A field with a default is optional on the wire, so that fields can be added to a kind
+without a new wire version.
+
+>>> gap = Gap(stream="bridge/scan", first_missing=17, n_missing=2, detected_by="recorder")
+>>> Stamped(source="recorder", seq=0, t_ns=5, clock="host", body=gap).stream
+'recorder/gap'
 """
 
 from dataclasses import dataclass, field
@@ -20,7 +30,7 @@ from rtdecode.schema.arrays import (
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Start:
-    """Opens a session on one source; sent again to everyone who joins late."""
+    """Opens a session on one source; published again for each new subscriber."""
 
     kind: ClassVar[str] = "start"
     session: str
@@ -32,25 +42,23 @@ class Start:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class End:
-    """Closes a session on one source.
-
-    `last_seq` tells each stream's last number, so that a lost tail shows.
-    """
+    """Closes a session on one source."""
 
     kind: ClassVar[str] = "end"
     session: str
     reason: str
     last_seq: dict[str, int] = field(default_factory=dict)
+    """Last number of each kind that the source sent, so that a missing tail is detected."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scan:
-    """One imaging frame as the microscope gave it."""
+    """One imaging frame as the microscope delivered it."""
 
     kind: ClassVar[str] = "scan"
     pixels_counts: PixelsCounts
     number: int
-    """The source's own scan number, from 0; a jump is data that the microscope lost."""
+    """Scan number of the source, from 0; a jump means scans that the microscope lost."""
     plane: int
     t_start_ns: int
     t_end_ns: int
@@ -58,7 +66,7 @@ class Scan:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Behaviour:
-    """One sample of the animal's state, at its own rate."""
+    """One sample of running speed and pupil, at its own sampling rate."""
 
     kind: ClassVar[str] = "behaviour"
     t_sample_ns: int
@@ -69,29 +77,34 @@ class Behaviour:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fluorescence:
-    """What the masks gave in one registered scan, before any further step."""
+    """Fluorescence of every ROI in one scan, before neuropil correction."""
 
     kind: ClassVar[str] = "fluorescence"
-    f_counts: NeuronF32
-    neuropil_counts: NeuronF32
+    f_raw: NeuronF32
+    """ROI means before neuropil correction, with overlapping ROIs demixed where rtdecode reads the
+    scans. In the microscope's counts, or in the unit of the rig program that sent the values."""
+    f_neuropil: NeuronF32
+    """Mean of the neuropil ring around each ROI, in the unit of `f_raw`; zeros where none is
+    measured."""
     number: int
     t_scan_ns: int
     """Middle of the scan."""
     shift_px: PairF32
-    """(row, col) by which the scan was moved back onto the reference."""
+    """(row, col) by which registration moved the scan onto the reference image."""
     plane: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Responses:
-    """Activity of all neurons at one frame of the 30 Hz grid, in twin units."""
+    """Activity of all neurons in one frame of the frame grid, in twin units."""
 
     kind: ClassVar[str] = "responses"
     activity: NeuronF32
     valid: NeuronBool
-    """False where a neuron has no measurement; such a neuron is missing, not silent."""
+    """False where a neuron has no measurement in this frame; its activity is then undefined."""
     frame: int
-    t_frame_ns: int
+    t_frame_start_ns: int
+    """Start of the frame on the frame grid."""
     t_scan_ns: int
     """Middle of the newest scan that was used."""
     t_scan_end_ns: int
@@ -101,16 +114,16 @@ class Responses:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Reconstruction:
-    """One frame of the screen as the decoder sees it, `lag_frames` behind the newest responses."""
+    """One reconstructed movie frame, `lag_frames` behind the newest responses."""
 
     kind: ClassVar[str] = "reconstruction"
     luminance: FrameF32
     """(row, col) grey levels 0..255."""
     uncertainty: FrameF32
-    """(row, col) standard deviation in grey levels; zeros where the decoder gives none."""
+    """(row, col) posterior standard deviation in grey levels; zeros where none is computed."""
     frame: int
-    t_frame_ns: int
-    """When this frame was on the screen."""
+    t_frame_mid_ns: int
+    """Middle of the frame on the frame grid, for which the displayed frame is the ground truth."""
     t_scan_ns: int
     t_scan_end_ns: int
     t_received_ns: int
@@ -120,13 +133,13 @@ class Reconstruction:
     steps: int
     objective: float
     warm: bool
-    """False while the window still fills."""
+    """False until the estimation window is full."""
     late: bool
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DisplayedFrame:
-    """One movie frame that was really flipped onto the screen: the truth."""
+    """One movie frame at its flip on the stimulus screen: the ground truth."""
 
     kind: ClassVar[str] = "displayed_frame"
     clip: str
@@ -135,12 +148,12 @@ class DisplayedFrame:
     t_flip_ns: int
     """When its light left the screen: flip time plus the monitor's measured delay."""
     flips: int
-    """For how many refreshes the frame before this one stayed on the screen."""
+    """Number of refreshes for which the previous frame stayed on the screen."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Score:
-    """How well the reconstruction follows the truth, over the last `window_s`."""
+    """Agreement of reconstructions with displayed frames over the last `window_s`."""
 
     kind: ClassVar[str] = "score"
     video_r: float
@@ -150,23 +163,24 @@ class Score:
     window_s: float
     n_frames: int
     final: bool
-    """True for the one score over the whole run that closes a session."""
+    """True for the score of the whole run, which is sent once at its end."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Gap:
-    """Messages of one stream that never came; what follows is not made up."""
+    """Consecutive messages of one stream that did not arrive; they are not interpolated."""
 
     kind: ClassVar[str] = "gap"
     stream: str
     first_missing: int
     n_missing: int
-    seen_by: str
+    detected_by: str
+    """Name of the process that detected the gap."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Health:
-    """A heartbeat: what a process is doing and its counters since the start."""
+    """Heartbeat: state of a process and its counters since the start of the run."""
 
     kind: ClassVar[str] = "health"
     state: str
@@ -177,7 +191,7 @@ class Health:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Command:
-    """An order to a process, for example `stop` or `freeze`."""
+    """Command to a process, for example `start` or `stop`."""
 
     kind: ClassVar[str] = "command"
     target: str
@@ -187,7 +201,7 @@ class Command:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Trigger:
-    """A decision that goes back to the stimulus or the rig."""
+    """Decision that is sent back to the stimulus or the rig."""
 
     kind: ClassVar[str] = "trigger"
     name: str
@@ -197,13 +211,17 @@ class Trigger:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ClockProbe:
-    """The four times of one clock exchange; see `acquire.clock_map`."""
+    """The four times of one clock exchange, from which `ClockMap` computes the clock offset."""
 
     kind: ClassVar[str] = "clock_probe"
-    t_asked_ns: int
-    t_heard_ns: int
-    t_answered_ns: int
-    t_returned_ns: int
+    t_request_ns: int
+    """Request sent, on the clock of the asking host."""
+    t_request_received_ns: int
+    """Request received, on the decoder host's clock."""
+    t_reply_ns: int
+    """Reply sent, on the decoder host's clock."""
+    t_reply_received_ns: int
+    """Reply received, on the clock of the asking host."""
 
 
 Body = (
@@ -242,12 +260,12 @@ BODIES: tuple[type[Body], ...] = (
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Stamped:
-    """A body with what the wire adds: who sent it, its number in that stream, and when."""
+    """A message body with its envelope: source, sequence number and time of sending."""
 
     source: str
     """The sending process; `source` and the body's kind together name a stream."""
     seq: int
-    """Counts from 0 in each stream without a hole."""
+    """Consecutive number in its stream, from 0."""
     t_ns: int
     """When it was sent."""
     clock: str
@@ -262,7 +280,7 @@ class Stamped:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Received:
-    """A message as it came in at this process."""
+    """A message with the time at which this process received it."""
 
     message: Stamped
     t_received_ns: int
@@ -270,7 +288,7 @@ class Received:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WindowFrame:
-    """All that the decoder is told about one frame of the grid; never sent over a socket."""
+    """Input of the decoder for one frame of the grid; never sent over a socket."""
 
     responses: Responses
     behaviour: BehaviourF32

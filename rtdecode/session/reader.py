@@ -11,7 +11,7 @@ from mcap.exceptions import McapError
 from mcap.records import Channel, McapRecord, Message
 from mcap.stream_reader import CRCValidationError, StreamReader
 
-from rtdecode.runtime.codec import unpack
+from rtdecode.runtime.codec import current_stream, unpack
 from rtdecode.schema.errors import MissingFileError, UnreadableFileError
 from rtdecode.schema.messages import Received
 
@@ -32,6 +32,9 @@ class Logged:
     """One message of a log, not yet unpacked."""
 
     stream: str
+    """Name of its stream in the current wire version."""
+    topic: str
+    """Name of its stream in the log file, which differs in logs of wire version 1."""
     data: bytes
     """Its wire bytes."""
     t_sent_ns: int
@@ -80,9 +83,9 @@ class LogReader:
                 if isinstance(record, Channel):
                     topics[record.id] = record.topic
                 elif isinstance(record, Message):
-                    stream = topics.get(record.channel_id, "")
-                    if wanted(stream):
-                        yield _logged(record, stream)
+                    topic = topics.get(record.channel_id, "")
+                    if wanted(current_stream(topic)):
+                        yield _logged(record, topic)
 
     def messages(self, wanted: Wanted = every_stream) -> Iterator[Received]:
         """The same, unpacked and checked; MessageError where a message is not one."""
@@ -126,9 +129,10 @@ class LogReader:
         )
 
 
-def _logged(record: Message, stream: str) -> Logged:
+def _logged(record: Message, topic: str) -> Logged:
     return Logged(
-        stream=stream,
+        stream=current_stream(topic),
+        topic=topic,
         data=record.data,
         t_sent_ns=record.publish_time,
         t_received_ns=record.log_time,

@@ -63,7 +63,7 @@ def _copied(found: LogReader, whole: Path) -> Mapping[str, int]:
         for entry in found.logged():
             writer.add(
                 entry.data,
-                stream=entry.stream,
+                stream=entry.topic,
                 seq=entry.seq,
                 t_sent_ns=entry.t_sent_ns,
                 t_logged_ns=entry.t_received_ns,

@@ -35,7 +35,7 @@ class BehaviourJoin:
     def step(self, items: Sequence[Behaviour | Responses]) -> Iterator[WindowFrame]:
         for item in items:
             if isinstance(item, Responses):
-                yield WindowFrame(item, self.at(item.t_frame_ns))
+                yield WindowFrame(item, self.at(item.t_frame_start_ns))
             else:
                 self._take(item)
 

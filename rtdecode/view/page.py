@@ -79,9 +79,9 @@ class Page:
         """Note that a browser has drawn `frame`; the first one to do so counts."""
         sent = self._sent_ns.pop(frame, None)
         if sent is not None:
-            t_sent_ns, t_frame_ns = sent
+            t_sent_ns, t_frame_mid_ns = sent
             now_ns = self._clock.now_ns()
-            self._note({"page": now_ns - t_sent_ns, "screen_to_page": now_ns - t_frame_ns})
+            self._note({"page": now_ns - t_sent_ns, "screen_to_page": now_ns - t_frame_mid_ns})
 
     def status(self) -> dict[str, Any]:
         """Everything that is told in numbers and words, ready for JSON."""
@@ -155,7 +155,7 @@ class Page:
     def _decoded(self, message: Stamped, body: Reconstruction, t_received_ns: int) -> Packet:
         self._newest = body
         self._arrivals_ns.append(t_received_ns)
-        self._sent_ns[body.frame] = (message.t_ns, body.t_frame_ns)
+        self._sent_ns[body.frame] = (message.t_ns, body.t_frame_mid_ns)
         if len(self._sent_ns) > _KEPT_FRAMES:
             self._sent_ns.pop(next(iter(self._sent_ns)))
         spans = {stage: ms * _NS_PER_MS for stage, ms in stage_latencies_ms(body).items()}
@@ -173,7 +173,7 @@ class Page:
             planes=planes,
             flags=Flag(flags | (truth is not None) | (Flag.UNCERTAINTY if uncertain else 0)),
             lag_frames=body.lag_frames,
-            age_ms=(self._clock.now_ns() - body.t_frame_ns) / _NS_PER_MS,
+            age_ms=(self._clock.now_ns() - body.t_frame_mid_ns) / _NS_PER_MS,
         )
 
     def _truth_of(self, body: Reconstruction) -> NDArray[np.uint8] | None:

@@ -2,14 +2,17 @@
 
 import shutil
 import subprocess
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import msgpack
 import numpy as np
 import pytest
+import zmq
 
 from acquisition_bridge.sources.zmq_native import NativeMessages, ZmqNativeSource
-from rtdecode.runtime.codec import unpack
+from rtdecode.runtime.codec import WIRE_VERSION, pack, unpack
 from rtdecode.schema.config.acquisition import ZmqNativeSource as ZmqNativeConfig
 from rtdecode.schema.errors import AddressInUseError
 from rtdecode.schema.messages import Behaviour, Body, Command, Fluorescence, Received, Scan, Stamped
@@ -91,3 +94,38 @@ def test_the_c_example_in_the_docs_makes_one_of_our_messages(tmp_path: Path) -> 
     assert isinstance(scan, Scan)
     np.testing.assert_array_equal(scan.pixels_counts, [[1, 2, 3], [4, 500, 65535]])
     assert (scan.number, scan.t_start_ns, scan.t_end_ns) == (70000, 5_000_000_000, 5_033_000_000)
+
+
+def test_the_c_and_matlab_examples_state_the_wire_version_of_today() -> None:
+    header = (CLIENTS / "scan_message.h").read_text()
+    script = (CLIENTS / "send_scans.m").read_text()
+    assert f'number(at, "v", {WIRE_VERSION})' in header
+    assert f"int('v', {WIRE_VERSION})" in script
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_scans_of_both_wire_versions_are_accepted_from_a_rig(
+    tmp_path: Path, clock: Any, version: int
+) -> None:
+    address = f"ipc://{tmp_path}/rig"
+    source = ZmqNativeSource(ZmqNativeConfig(address=address), clock=clock)
+    wire = msgpack.unpackb(pack(Stamped("rig", 0, 0, "host", Scan(PIXELS, 7, 0, 500, 900))))
+    with closing(source), zmq.Context() as context, context.socket(zmq.PUSH) as push:
+        push.connect(address)
+        push.send(msgpack.packb(wire | {"v": version}))
+        taken: list[Any] = []
+        while not taken:
+            taken.extend(source.take(clock.now_ns() + 10_000_000))
+    [scan] = taken
+    assert (scan.t_start_ns, scan.t_end_ns) == (500, 900)
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_roi_values_of_both_wire_versions_are_accepted(version: int) -> None:
+    wire = msgpack.unpackb(pack(Stamped("rig", 0, 0, "host", Fluorescence(PAIR, PAIR, 0, 9, PAIR))))
+    if version == 1:
+        wire["f_counts"], wire["neuropil_counts"] = wire.pop("f_raw"), wire.pop("f_neuropil")
+    message = unpack(msgpack.packb(wire | {"v": version}))
+    body = NativeMessages(scan_rate_hz=30.0).measured(Received(message, 10**10))
+    assert isinstance(body, Fluorescence)
+    assert len(body.f_raw) == len(PAIR)

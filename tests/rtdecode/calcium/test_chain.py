@@ -117,7 +117,7 @@ def test_every_scan_gives_its_fluorescence_and_every_frame_its_responses() -> No
     last = responses(WHOLE)[-1]
     assert last.valid.all()
     # The newest frame begins no later than the last scan whose activity is final.
-    assert STREAM[-3].t_received_ns < last.t_frame_ns <= STREAM[-2].t_received_ns
+    assert STREAM[-3].t_received_ns < last.t_frame_start_ns <= STREAM[-2].t_received_ns
 
 
 def test_nothing_is_valid_before_the_calibration_is_done() -> None:
@@ -131,7 +131,7 @@ def test_the_neuron_that_fires_is_the_one_that_is_active_when_it_fires() -> None
     activity = np.array([out.activity for out in late])
     frame, neuron = np.unravel_index(activity.argmax(), activity.shape)
     assert neuron == 4
-    assert late[frame].t_frame_ns / 1e9 == pytest.approx(60.5 / RATE_HZ, abs=1 / RATE_HZ)
+    assert late[frame].t_frame_start_ns / 1e9 == pytest.approx(60.5 / RATE_HZ, abs=1 / RATE_HZ)
 
 
 @settings(max_examples=8)
@@ -155,7 +155,7 @@ def test_lost_scans_are_invalid_frames_and_later_ones_recover() -> None:
     outs = responses(run([item for n, item in enumerate(STREAM) if n not in (70, 71)]))
     frames = [out.frame for out in outs]
     assert frames == list(range(frames[0], frames[0] + len(frames)))
-    hole = [out for out in outs if 69.9 / RATE_HZ < out.t_frame_ns / 1e9 <= 72 / RATE_HZ]
+    hole = [out for out in outs if 69.9 / RATE_HZ < out.t_frame_start_ns / 1e9 <= 72 / RATE_HZ]
     assert len(hole) >= 4
     assert not any(out.valid.any() for out in hole)
     assert outs[-1].valid.all()
@@ -169,7 +169,7 @@ def test_a_calibration_starts_a_session_at_once() -> None:
     first = chain()
     run(STREAM, first)
     outs = run(STREAM, chain(first.calibration))
-    early = [out for out in responses(outs) if out.t_frame_ns / 1e9 > 2.5 / RATE_HZ]
+    early = [out for out in responses(outs) if out.t_frame_start_ns / 1e9 > 2.5 / RATE_HZ]
     assert all(out.valid.all() for out in early)
 
 

@@ -77,7 +77,9 @@ def test_a_calibration_of_its_own_makes_the_same_responses_from_the_start() -> N
 def test_a_lost_scan_is_a_hole_and_no_made_up_value() -> None:
     _, outs = ran([number for number in range(SCANS) if number != 40])
     hole = [
-        out for out in outs if isinstance(out, Responses) and 4.0e9 <= out.t_frame_ns <= 4.0999e9
+        out
+        for out in outs
+        if isinstance(out, Responses) and 4.0e9 <= out.t_frame_start_ns <= 4.0999e9
     ]
     assert hole
     assert not any(out.valid[0] for out in hole)

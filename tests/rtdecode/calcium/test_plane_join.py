@@ -19,7 +19,7 @@ def given_by(place: int, frame: int) -> Responses:
         activity=np.full(count, 100 * frame + place, np.float32),
         valid=np.ones(count, bool),
         frame=frame,
-        t_frame_ns=frame * 10,
+        t_frame_start_ns=frame * 10,
         t_scan_ns=frame * 10 + place,
         t_scan_end_ns=frame * 10 + place + 1,
         t_received_ns=frame * 10 + place + 2,

@@ -228,7 +228,7 @@ def test_a_reconstruction_says_when_its_frame_was_and_what_made_it_due(
 ) -> None:
     out = one_by_one(make_decoder(pace_ms=2), make_stream(range(5)))[1]
     assert out.frame == 1
-    assert out.t_frame_ns == 50_000_000  # the middle of the second thirtieth of a second
+    assert out.t_frame_mid_ns == 50_000_000  # the middle of the second thirtieth of a second
     assert (out.t_scan_ns, out.t_scan_end_ns) == (4001, 4002)
     assert (out.t_received_ns, out.t_responses_ns) == (4003, 4004)
     assert out.lag_frames == 3

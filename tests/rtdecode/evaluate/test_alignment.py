@@ -24,7 +24,7 @@ def decoded(frame: int) -> Stamped:
         luminance=PICTURE.astype(np.float32),
         uncertainty=PICTURE.astype(np.float32),
         frame=frame,
-        t_frame_ns=GRID.start_ns(frame),
+        t_frame_mid_ns=GRID.middle_ns(frame),
         t_scan_ns=0,
         t_scan_end_ns=0,
         t_received_ns=0,

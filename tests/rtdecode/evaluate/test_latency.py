@@ -27,7 +27,7 @@ def test_each_stage_is_the_difference_of_two_fields() -> None:
         luminance=nothing,
         uncertainty=nothing,
         frame=0,
-        t_frame_ns=1_000_000,
+        t_frame_mid_ns=1_000_000,
         t_scan_ns=10_000_000,
         t_scan_end_ns=30_000_000,
         t_received_ns=31_000_000,

@@ -46,7 +46,7 @@ def decoded(k: int, *, warm: bool = True, late: bool = False) -> Body:
         luminance=DECODED[k],
         uncertainty=DECODED[k],
         frame=FIRST + k,
-        t_frame_ns=GRID.start_ns(FIRST + k),
+        t_frame_mid_ns=GRID.middle_ns(FIRST + k),
         t_scan_ns=t_ns,
         t_scan_end_ns=t_ns + 30_000_000,
         t_received_ns=t_ns + 31_000_000,

@@ -18,7 +18,7 @@ DECODED = (0.7 * TRUTH + 0.3 * (128 + 900 * NOISE[1])).astype(np.float32)
 def pair(k: int, *, clip: str = "a", index: int | None = None) -> Pair:
     shown = DisplayedFrame(clip, k if index is None else index, TRUTH[k], t_flip_ns=0, flips=2)
     times = dict.fromkeys(
-        ("t_frame_ns", "t_scan_ns", "t_scan_end_ns", "t_received_ns", "t_responses_ns"), 0
+        ("t_frame_mid_ns", "t_scan_ns", "t_scan_end_ns", "t_received_ns", "t_responses_ns"), 0
     )
     decoded = Reconstruction(
         luminance=DECODED[k],

@@ -56,7 +56,7 @@ def numbers(outs: Sequence[Out]) -> list[int]:
 
 def plain(outs: Sequence[Out]) -> list[object]:
     """What can be compared bit for bit."""
-    arrays = {Fluorescence: "f_counts", Responses: "activity"}
+    arrays = {Fluorescence: "f_raw", Responses: "activity"}
     return [getattr(out, arrays[type(out)]).tobytes() for out in outs if type(out) in arrays]
 
 

@@ -36,7 +36,7 @@ def reconstruction(frame: int) -> Reconstruction:
         luminance=GREY[frame - FIRST].astype(np.float32) / 2,
         uncertainty=np.zeros((6, 8), np.float32),
         frame=frame,
-        t_frame_ns=start_ns,
+        t_frame_mid_ns=start_ns,
         t_scan_ns=start_ns,
         t_scan_end_ns=start_ns,
         t_received_ns=start_ns,

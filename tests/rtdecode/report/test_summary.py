@@ -35,7 +35,7 @@ def reconstruction(frame: int, luminance: np.ndarray, *, late: bool) -> Reconstr
         luminance=luminance.astype(np.float32),
         uncertainty=np.zeros((36, 64), np.float32),
         frame=frame,
-        t_frame_ns=start_ns,
+        t_frame_mid_ns=start_ns,
         t_scan_ns=start_ns + 300 * MS,
         t_scan_end_ns=start_ns + 330 * MS,
         t_received_ns=start_ns + 331 * MS,

@@ -30,7 +30,7 @@ def answer(desk: ControlServer, stop: threading.Event) -> None:
             now_ns = HostClock().now_ns()
             assert isinstance(message.body, ClockProbe)
             desk.tell(name, Command("rig", "go", ""))
-            desk.tell(name, replace(message.body, t_heard_ns=now_ns, t_answered_ns=now_ns))
+            desk.tell(name, replace(message.body, t_request_received_ns=now_ns, t_reply_ns=now_ns))
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def test_a_far_clock_comes_into_step_within_its_stated_uncertainty(line: Control
     mapped = MappedClock(far, clock_map).now_ns()
     after = HostClock().now_ns()
     assert before - clock_map.uncertainty_ns <= mapped <= after + clock_map.uncertainty_ns
-    assert all(one.t_returned_ns >= one.t_asked_ns for one in probes)
+    assert all(one.t_reply_received_ns >= one.t_request_ns for one in probes)
 
 
 def test_orders_that_come_between_answers_are_kept(line: ControlClient) -> None:

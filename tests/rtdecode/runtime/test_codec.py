@@ -9,10 +9,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtdecode.runtime.codec import pack, topic, unpack
+from rtdecode.runtime.codec import WIRE_VERSION, pack, topic, topics, unpack
 from rtdecode.schema.arrays import ArraySpec
 from rtdecode.schema.errors import MessageError
-from rtdecode.schema.messages import BODIES, Body, Fluorescence, Gap, Health, Scan, Stamped
+from rtdecode.schema.messages import (
+    BODIES,
+    Body,
+    DisplayedFrame,
+    Fluorescence,
+    Gap,
+    Health,
+    Scan,
+    Stamped,
+)
 
 INT64 = st.integers(-(2**62), 2**62)
 TEXT = st.text(max_size=12)
@@ -94,12 +103,12 @@ def changed(**changes: Any) -> bytes:
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"v": 2}, "version 2"),
+        ({"v": 3}, "version 3 was got, versions 1 and 2 can be read"),
+        ({"v": 0}, "version 0 was got"),
         ({"kind": "gab"}, "unknown kind 'gab'"),
         ({"seq": "3"}, "seq must be int"),
         ({"seq": True}, "seq must be int"),
         ({"n_missing": 2.5}, "n_missing must be int"),
-        ({"surplus": 1}, "surplus"),
     ],
 )
 def test_what_is_wrong_is_said(changes: dict[str, Any], reason: str) -> None:
@@ -107,7 +116,12 @@ def test_what_is_wrong_is_said(changes: dict[str, Any], reason: str) -> None:
         unpack(changed(**changes))
 
 
-def test_what_came_later_may_be_missing_in_an_older_recording() -> None:
+def test_a_field_of_a_later_release_is_ignored() -> None:
+    back = unpack(changed(surplus=[1, {"two": 2}])).body
+    assert same(back, GAP.body)
+
+
+def test_an_optional_field_of_a_later_release_may_be_missing() -> None:
     nothing = np.zeros(2, np.float32)
     values = Fluorescence(nothing, nothing, 3, 4, nothing, plane=2)
     wire = msgpack.unpackb(pack(Stamped("decoder", 0, 0, "host", values)))
@@ -116,8 +130,53 @@ def test_what_came_later_may_be_missing_in_an_older_recording() -> None:
     assert isinstance(back, Fluorescence)
     assert (back.number, back.plane) == (3, 0)
     del wire["number"]
-    with pytest.raises(MessageError, match="fields missing or unknown: number"):
+    with pytest.raises(MessageError, match="fields missing: number"):
         unpack(msgpack.packb(wire))
+
+
+@pytest.mark.parametrize("body", BODIES, ids=lambda body: body.kind)
+def test_subscribers_get_messages_with_more_and_with_fewer_fields(body: type[Body]) -> None:
+    names = dataclasses.fields(body)
+    assert topic(body.kind) in topics(body.kind)
+    head = {"v": WIRE_VERSION, "kind": body.kind, "source": "", "seq": 0, "t_ns": 0, "clock": ""}
+    required = [f.name for f in names if _is_required(f)]
+    for fields in (required, [*required, *"abc"], [f.name for f in names] + ["later"]):
+        data = msgpack.packb(head | dict.fromkeys(fields, 0))
+        assert any(data.startswith(prefix) for prefix in topics(body.kind))
+        others = [one.kind for one in BODIES if one is not body]
+        assert not any(data.startswith(prefix) for kind in others for prefix in topics(kind))
+
+
+def _is_required(field: dataclasses.Field[Any]) -> bool:
+    missing = dataclasses.MISSING
+    return field.default is missing and field.default_factory is missing
+
+
+SHOWN_1 = {
+    "v": 1,
+    "kind": "shown_frame",
+    "source": "stimulus",
+    "seq": 0,
+    "t_ns": 5,
+    "clock": "host",
+    "clip": "c",
+    "index": 3,
+    "luminance": {"dtype": "uint8", "shape": [1, 1], "data": b"\7"},
+    "t_flip_ns": 4,
+    "flips": 2,
+}
+
+
+def test_a_message_of_version_1_is_read_as_one_of_today() -> None:
+    message = unpack(msgpack.packb(SHOWN_1))
+    assert message.stream == "stimulus/displayed_frame"
+    assert isinstance(message.body, DisplayedFrame)
+    assert (message.body.clip, message.body.luminance.tolist()) == ("c", [[7]])
+
+
+def test_names_of_version_1_are_refused_in_version_2() -> None:
+    with pytest.raises(MessageError, match="unknown kind 'shown_frame'"):
+        unpack(msgpack.packb(SHOWN_1 | {"v": 2}))
 
 
 def scan(pixels: Any) -> Stamped:
@@ -148,8 +207,8 @@ def test_a_wrong_dtype_does_not_leave() -> None:
 
 
 def test_nan_does_not_travel() -> None:
-    f_counts = np.array([np.nan], np.float32)
-    body = Fluorescence(f_counts, f_counts * 0, 0, 0, np.zeros(2, np.float32))
+    f_raw = np.array([np.nan], np.float32)
+    body = Fluorescence(f_raw, f_raw * 0, 0, 0, np.zeros(2, np.float32))
     with pytest.raises(MessageError, match="NaN"):
         pack(Stamped("decoder", 0, 0, "host", body))
 

@@ -21,7 +21,7 @@ def responses(t_ns: int) -> Responses:
         activity=one,
         valid=one.astype(bool),
         frame=0,
-        t_frame_ns=t_ns,
+        t_frame_start_ns=t_ns,
         t_scan_ns=0,
         t_scan_end_ns=0,
         t_received_ns=0,

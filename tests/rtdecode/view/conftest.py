@@ -55,7 +55,7 @@ class Rig:
             luminance=np.full((36, 64), level, np.float32),
             uncertainty=np.full((36, 64), 7, np.float32),
             frame=frame,
-            t_frame_ns=now_ns - 300 * MS,
+            t_frame_mid_ns=now_ns - 300 * MS,
             t_scan_ns=now_ns - 100 * MS,
             t_scan_end_ns=now_ns - 70 * MS,
             t_received_ns=now_ns - 69 * MS,
