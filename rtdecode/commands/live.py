@@ -11,7 +11,7 @@ from rtdecode.commands.console import LiveTable, errors_told, tell
 from rtdecode.commands.sessions import reported
 from rtdecode.demo.config import demo_config
 from rtdecode.pipeline.run import run_session
-from rtdecode.report.summary import Summary, write_summary
+from rtdecode.report.summary import SessionSummary, write_summary
 from rtdecode.runtime.config_file import config_yaml, read_config
 from rtdecode.runtime.stop import stopped_by_signals
 from rtdecode.schema.config import RunConfig
@@ -68,7 +68,7 @@ def check(config_file: Config) -> None:
         tell(Console(), config_yaml(read_config(config_file)))
 
 
-def recorded(config: RunConfig, *, out: Path | None, console: Console) -> Summary:
+def recorded(config: RunConfig, *, out: Path | None, console: Console) -> SessionSummary:
     """Run a session while a table shows it; its summary, told and written into its folder.
 
     A session that is stopped before it began has nothing to sum up and ends the command.
@@ -90,7 +90,7 @@ def _session(config: RunConfig, out: Path | None) -> SessionLayout:
     return new_session(config.record.folder, started=datetime.now().astimezone())
 
 
-def _finish(config: RunConfig, summary: Summary, json_file: Path | None) -> None:
+def _finish(config: RunConfig, summary: SessionSummary, json_file: Path | None) -> None:
     if json_file is not None:
         write_summary(summary, json_file)
     permitted = config.record.permitted_loss

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from rtdecode.commands.console import errors_told, tell
 from rtdecode.report.build import report_session
-from rtdecode.report.summary import Summary, summarise, write_summary
+from rtdecode.report.summary import SessionSummary, summarise, write_summary
 from rtdecode.session.layout import SessionLayout, named_session, new_session, session_at
 from rtdecode.session.recover import recover as recovered
 
@@ -67,7 +67,7 @@ def recover(session: Session) -> None:
         tell(console, f"{total} messages recovered; as found: {report.damaged}")
 
 
-def reported(session: SessionLayout, console: Console) -> Summary:
+def reported(session: SessionLayout, console: Console) -> SessionSummary:
     """Sum `session` up and write its report; the summary, told in words."""
     session.report.mkdir(exist_ok=True)
     try:
@@ -77,6 +77,6 @@ def reported(session: SessionLayout, console: Console) -> Summary:
     except KeyboardInterrupt:
         tell(console, f"the recording is whole; `rtdecode score {session.folder}` sums it up")
         raise
-    tell(console, summary.in_words())
+    tell(console, summary.text())
     tell(console, f"report: {session.report / 'index.html'}")
     return summary

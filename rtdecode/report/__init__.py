@@ -1,1 +1,1 @@
-"""Pictures and pages of what was measured."""
+"""Summary, figures and pages of a recorded session."""

@@ -1,4 +1,4 @@
-"""Pictures of what the calcium chain saw: mean image, rois, traces; or what it refused."""
+"""Figures of the calcium chain: mean image with ROIs and traces, or a field of view refused."""
 
 import textwrap
 from pathlib import Path
@@ -27,7 +27,7 @@ def draw_calcium(
     shifts_px: NDArray[np.float32] | None = None,
     title: str = "",
 ) -> None:
-    """Write the picture to `path`; its ending says the format.
+    """Write the figure to `path`, in the format of its suffix.
 
     Parameters
     ----------
@@ -36,27 +36,27 @@ def draw_calcium(
     times_s, f_counts
         (scan,) and (scan, neuron) fluorescence; the eight neurons that vary most are drawn.
     shifts_px
-        (scan, 2) by how much each scan was moved, (row, col); left out where None.
+        (scan, 2) shift of each scan by registration, (row, col) in px; left out where None.
 
     Raises
     ------
     ShapeError
-        If image or traces do not belong to the rois.
+        If image or traces do not have the shape of the ROIs.
     """
     if mean_counts.shape != rois.shape:
         raise ShapeError("mean_counts", expected=f"shape {rois.shape}", got=mean_counts)
     if f_counts.shape != (len(times_s), rois.count):
         expected = f"shape {(len(times_s), rois.count)}, (scan, neuron)"
         raise ShapeError("f_counts", expected=expected, got=f_counts)
-    shown = _liveliest(f_counts)
+    drawn = _most_active(f_counts)
     figure = Figure(figsize=(11, 5), layout="constrained")
     left, right = figure.subfigures(1, 2, width_ratios=(1, 1.3), squeeze=False).ravel()
-    _draw_field(left.subplots(), mean_counts, rois, shown)
+    _draw_field(left.subplots(), mean_counts, rois, drawn)
     if shifts_px is None:
-        _draw_traces(right.subplots(), times_s, f_counts, shown)
+        _draw_traces(right.subplots(), times_s, f_counts, drawn)
     else:
         traces, moves = right.subplots(2, 1, height_ratios=(4, 1), sharex=True)
-        _draw_traces(traces, times_s, f_counts, shown)
+        _draw_traces(traces, times_s, f_counts, drawn)
         traces.set_xlabel("")
         _draw_shifts(moves, times_s, shifts_px)
     figure.suptitle(title or f"{rois.count} neurons, {len(times_s)} scans")
@@ -71,12 +71,12 @@ def draw_mismatch(
     footprint: NDArray[np.float32],
     why: str,
 ) -> None:
-    """Write the field of view that was expected beside the one that came, rois on both.
+    """Write the expected field of view beside the imaged one, with the ROIs on both.
 
-    All images are (row, col) of one shape; `footprint` is the sum of the rois.
+    All images are (row, col) of one shape; `footprint` is the sum of the ROIs.
     """
     figure = Figure(figsize=(11, 6), layout="constrained")
-    names = ("expected: the reference image", "seen: the mean of the first scans")
+    names = ("expected: the reference image", "imaged: the mean of the first scans")
     panels = zip(figure.subplots(1, 2), (reference_counts, seen_counts), names, strict=True)
     for axes, image, name in panels:
         _show(axes, image)
@@ -92,8 +92,8 @@ def _show(axes: Axes, counts: NDArray[np.float32]) -> None:
     axes.set_axis_off()
 
 
-def _liveliest(f_counts: NDArray[np.float32]) -> NDArray[np.int64]:
-    """Neurons whose upper range is largest beside their noise, the topmost first."""
+def _most_active(f_counts: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Neurons of the largest range (99th percentile minus median) over noise, largest first."""
     if len(f_counts) < len("ab"):
         return np.arange(min(_TRACES, f_counts.shape[1]))
     noise = np.abs(np.diff(f_counts, axis=0)).mean(0) + 1e-6
@@ -102,14 +102,14 @@ def _liveliest(f_counts: NDArray[np.float32]) -> NDArray[np.int64]:
 
 
 def _draw_field(
-    axes: Axes, mean_counts: NDArray[np.float32], rois: Rois, shown: NDArray[np.int64]
+    axes: Axes, mean_counts: NDArray[np.float32], rois: Rois, drawn: NDArray[np.int64]
 ) -> None:
     _show(axes, mean_counts)
     for neuron in range(rois.count):
         inside = np.zeros(rois.shape)
         inside.reshape(-1)[rois.pixels[rois.indptr[neuron] : rois.indptr[neuron + 1]]] = 1
         _outline(axes, inside)
-    for place, neuron in enumerate(shown):
+    for place, neuron in enumerate(drawn):
         row, col = rois.centers_px[neuron]
         axes.text(col, row, str(place + 1), color="white", ha="center", va="center", fontsize=7)
     axes.set_title(f"mean of the scans, {rois.shape[0]} x {rois.shape[1]} px")
@@ -128,17 +128,17 @@ def _draw_traces(
     axes: Axes,
     times_s: NDArray[np.float64],
     f_counts: NDArray[np.float32],
-    shown: NDArray[np.int64],
+    drawn: NDArray[np.int64],
 ) -> None:
-    for place, neuron in enumerate(shown):
+    for place, neuron in enumerate(drawn):
         trace = f_counts[:, neuron]
         resting = np.percentile(trace, 10)
         step = 1.2 * max(float(np.ptp(trace)), 1e-6)
         axes.plot(times_s, (trace - resting) / step - place, linewidth=0.7, color=_BLUE)
-    axes.set_yticks(-np.arange(len(shown)), [str(place + 1) for place in range(len(shown))])
+    axes.set_yticks(-np.arange(len(drawn)), [str(place + 1) for place in range(len(drawn))])
     axes.spines[["top", "right"]].set_visible(False)
     axes.set_xlabel("time (s)")
-    axes.set_title("fluorescence of the liveliest neurons, each on its own scale")
+    axes.set_title("fluorescence of the most active neurons, each on its own scale")
 
 
 def _draw_shifts(axes: Axes, times_s: NDArray[np.float64], shifts_px: NDArray[np.float32]) -> None:
@@ -147,4 +147,4 @@ def _draw_shifts(axes: Axes, times_s: NDArray[np.float64], shifts_px: NDArray[np
     axes.legend(loc="upper right", fontsize=7, frameon=False, ncols=2)
     axes.spines[["top", "right"]].set_visible(False)
     axes.set_xlabel("time (s)")
-    axes.set_ylabel("moved (px)")
+    axes.set_ylabel("shift (px)")

@@ -1,4 +1,4 @@
-"""What the calcium chain of a recorded session saw, out of its log into a picture and a page."""
+"""Report of a session without decoder: mean image, ROIs, traces and movement of each plane."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ from rtdecode.calcium.register import mean_of_aligned
 from rtdecode.calcium.rois import Rois
 from rtdecode.report import html
 from rtdecode.report.calcium_figure import draw_calcium
-from rtdecode.report.summary import Summary
+from rtdecode.report.summary import SessionSummary
 from rtdecode.schema.config.calcium import CALIBRATION_FILE, MASKS_FILE, CalciumConfig, plane_folder
 from rtdecode.schema.messages import Body, Fluorescence, Scan
 from rtdecode.session.layout import SessionLayout
@@ -43,7 +43,7 @@ class _Traces:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Plane:
-    """What one plane's rois saw."""
+    """ROIs, mean image and fluorescence of one imaging plane."""
 
     number: int
     rois: Rois
@@ -52,20 +52,20 @@ class _Plane:
 
     @property
     def moved_px(self) -> NDArray[np.float64]:
-        """(scan,) distance from where the plane lay most of the time."""
+        """(scan,) distance in px from the median position."""
         shifts_px = self.shifts_px()
         moved: NDArray[np.float64] = np.hypot(*(shifts_px - np.median(shifts_px, axis=0)).T)
         return moved
 
     def shifts_px(self) -> NDArray[np.float32]:
-        """(scan, 2) by how much each scan was moved."""
+        """(scan, 2) shift of each scan by registration, (row, col) in px."""
         return np.stack([scan.shift_px for scan in self.traces.kept.values()])
 
 
-def report_calcium(session: SessionLayout, summary: Summary, config: CalciumConfig) -> bool:
-    """Write a picture of each plane and one page of what the chain saw; False if it saw nothing.
+def report_calcium(session: SessionLayout, summary: SessionSummary, config: CalciumConfig) -> bool:
+    """Write a picture of each plane and one page; False if there is nothing to draw.
 
-    A session whose cells were never found, or that ended before, has no rois or no fluorescence.
+    A session that ended before its ROIs were found has no ROIs or no fluorescence.
     """
     planes = list(_planes(session, config))
     if not planes:
@@ -83,19 +83,19 @@ def report_calcium(session: SessionLayout, summary: Summary, config: CalciumConf
 
 
 def _planes(session: SessionLayout, config: CalciumConfig) -> Iterator[_Plane]:
-    """Those decoded planes that have rois and fluorescence."""
-    seen = _traces(session.log)
+    """Those decoded planes that have ROIs and fluorescence."""
+    traces = _traces(session.log)
     for number in config.decoded_planes:
         folder = session.folder
         if config.several_planes:
             folder /= plane_folder(number)
-        if number in seen and (folder / MASKS_FILE).is_file():
+        if number in traces and (folder / MASKS_FILE).is_file():
             mean_counts = _mean_image(session, folder, config, plane=number)
-            yield _Plane(number, Rois.load(folder / MASKS_FILE), seen[number], mean_counts)
+            yield _Plane(number, Rois.load(folder / MASKS_FILE), traces[number], mean_counts)
 
 
 def _traces(log: Path) -> dict[int, _Traces]:
-    """By plane."""
+    """Fluorescence of each plane, by its number."""
     traces: dict[int, _Traces] = {}
     for body in _bodies(log, Fluorescence):
         if isinstance(body, Fluorescence):
@@ -106,7 +106,7 @@ def _traces(log: Path) -> dict[int, _Traces]:
 def _mean_image(
     session: SessionLayout, folder: Path, config: CalciumConfig, *, plane: int
 ) -> NDArray[np.float32]:
-    """The chain's reference image; made again as it made it where it left no calibration."""
+    """Reference image of the calibration; recomputed from the first scans where it is missing."""
     if (folder / CALIBRATION_FILE).is_file():
         return Calibration.load(folder / CALIBRATION_FILE).reference_counts
     scans = (
@@ -137,17 +137,16 @@ def _draw(plane: _Plane, picture: Path, *, title: str) -> None:
     )
 
 
-def _page(summary: Summary, pictures: Sequence[Path], planes: Sequence[_Plane]) -> str:
+def _page(summary: SessionSummary, pictures: Sequence[Path], planes: Sequence[_Plane]) -> str:
     moved_px = np.concatenate([plane.moved_px for plane in planes])
     rows = [
         ["scans read", str(sum(plane.traces.seen for plane in planes))],
         ["neurons", str(sum(plane.rois.count for plane in planes))],
-        ["messages lost", str(summary.lost_messages)],
+        ["lost messages", str(summary.lost_messages)],
         ["movement, median px", f"{np.median(moved_px):.2f}"],
-        ["movement, largest px", f"{moved_px.max():.2f}"],
+        ["movement, maximum px", f"{moved_px.max():.2f}"],
     ]
-    says = "Mean image, rois, traces and movement"
+    says = "Mean image, ROIs, traces and movement"
     parts = [html.picture(picture.read_bytes(), says=says) for picture in pictures]
     parts.append(html.table("Figures", head=["", "value"], rows=rows))
-    sentences = summary.in_words().splitlines()
-    return html.page(f"Session {summary.session}", sentences=sentences, parts=parts)
+    return html.page(f"Session {summary.session}", sentences=summary.sentences(), parts=parts)

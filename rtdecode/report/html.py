@@ -1,4 +1,4 @@
-"""A report page that is one file: pictures inside, nothing from elsewhere."""
+"""HTML of report pages: one file each, with its pictures inside and nothing loaded from outside."""
 
 import base64
 import html
@@ -21,25 +21,25 @@ th { font-weight: 600; color: #5f6873; }
 
 
 def page(title: str, *, sentences: Sequence[str], parts: Sequence[str]) -> str:
-    """Whole page: its title, what it comes to in words, then its parts."""
-    words = "\n".join(f"<p>{html.escape(sentence)}</p>" for sentence in sentences)
+    """HTML document of a title, a paragraph for each sentence, then `parts` (HTML) as they are."""
+    text = "\n".join(f"<p>{html.escape(sentence)}</p>" for sentence in sentences)
     name, body = html.escape(title), "\n".join(parts)
     return (
         f'<!doctype html>\n<html lang="en">\n<head><meta charset="utf-8">'
         f'<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{name}</title><style>{_STYLE}</style></head>\n"
-        f"<body><h1>{name}</h1>\n{words}\n{body}\n</body>\n</html>\n"
+        f"<body><h1>{name}</h1>\n{text}\n{body}\n</body>\n</html>\n"
     )
 
 
 def picture(png: bytes, *, says: str) -> str:
-    """Embed a PNG, with a sentence for those who cannot see it."""
+    """Embed a PNG, with `says` as its alternative text."""
     data = base64.b64encode(png).decode("ascii")
     return f'<img alt="{html.escape(says)}" src="data:image/png;base64,{data}">'
 
 
 def table(title: str, *, head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Lay out rows of text under a title; empty where there are none."""
+    """HTML table of rows of text under a title; empty where there are none."""
     if not rows:
         return ""
     lines = [_row("th", head), *(_row("td", row) for row in rows)]

@@ -1,11 +1,11 @@
-"""The report of a session: one picture and one page, in words that need no glossary."""
+"""The report of a session: one picture and one self-contained page."""
 
 import io
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
@@ -21,145 +21,129 @@ from rtdecode.report.figures import (
     new_figure,
     score_over_time,
 )
+from rtdecode.report.summary import SessionSummary
 from rtdecode.schema.errors import ShapeError
 
 PICTURE, PAGE = "report.png", "index.html"
 _COLUMNS = 8
 _DPI = 130
+_FIGURES = {
+    "video_r": "video r",
+    "frame_r": "frame r",
+    "ssim": "SSIM",
+    "shift_ms": "shift in time, ms",
+    "frames_scored": "scored frames",
+    "scored_pixels": "scored pixels",
+    "fps_out": "decoded frames per second",
+    "late_percent": "late frames, %",
+    "lost_messages": "lost messages",
+}
 
 
 def write_session_report(
     folder: Path,
     *,
-    summary: Mapping[str, Any],
-    truth: Video,
-    reconstruction: Video,
-    scores: Sequence[tuple[float, float]] = (),
-    sentences: Sequence[str] | None = None,
+    summary: SessionSummary,
+    displayed: Video,
+    decoded: Video,
     frame_rate_hz: float = 30.0,
 ) -> tuple[Path, Path]:
-    """Write `report.png` and the self-contained `index.html` into `folder`; both their paths.
+    """Write `report.png` and `index.html` into `folder`; returns both paths.
 
     Parameters
     ----------
     folder
         Made where it is missing.
     summary
-        Figures of the session. Used where present, and left out where missing or None:
-        `session`, `seconds`, `fps_out`, `late_percent`, `lost_messages`, `video_r`, `frame_r`,
-        `ssim`, `shift_ms`, `lag_frames`, `frames_scored`, and `stages_ms`, a map from stage to
-        `p50`, `p99` and `max` in milliseconds.
-    truth, reconstruction
+        The session's figures and sentences.
+    displayed, decoded
         (frame, row, col) grey levels on the same frames; NaN where there is none. The frames
-        that the strip shows are taken evenly from those that have both.
-    scores
-        Running score as (seconds since the start, video r).
-    sentences
-        What the session came to, in words; made from `summary` where None.
+        in the figure are taken evenly from those that have both.
+    frame_rate_hz
+        Rate of these frames in Hz.
 
     Raises
     ------
     ShapeError
-        If truth and reconstruction are not of the same shape.
+        If displayed and decoded frames are not of the same shape.
     """
-    if truth.shape != reconstruction.shape:
-        expected = f"the truth's shape {truth.shape}"
-        raise ShapeError("reconstruction", expected=expected, got=reconstruction)
-    said = list(sentences) if sentences is not None else in_words(summary)
-    figure = _figure(
-        summary, truth, reconstruction, scores=scores, said=said, frame_rate_hz=frame_rate_hz
-    )
-    png = _png(figure)
+    if displayed.shape != decoded.shape:
+        expected = f"the shape of the displayed frames {displayed.shape}"
+        raise ShapeError("decoded", expected=expected, got=decoded)
+    png = _png(_figure(summary, displayed, decoded, frame_rate_hz=frame_rate_hz))
     folder.mkdir(parents=True, exist_ok=True)
     (folder / PICTURE).write_bytes(png)
-    (folder / PAGE).write_text(_page(summary, png, said=said), encoding="utf-8")
+    (folder / PAGE).write_text(_page(summary, png), encoding="utf-8")
     return folder / PICTURE, folder / PAGE
 
 
-def in_words(summary: Mapping[str, Any]) -> list[str]:
-    """What the session came to, a sentence for each thing that is known."""
-    known = {name: value for name, value in summary.items() if value is not None}
-    sentences = []
-    if "seconds" in known:
-        sentences.append(f"{known['seconds']:.0f} s were recorded; {_lost(known)}.")
-    if known.get("fps_out"):
-        late = f", {known['late_percent']:.1f} % of them late" if "late_percent" in known else ""
-        sentences.append(f"{known['fps_out']:.1f} frames a second came out{late}.")
-    if "video_r" in known:
-        sentences.append(
-            f"What was decoded follows what was shown with a correlation of "
-            f"{known['video_r']:.2f} over all pixels and frames (1 is perfect, 0 is chance)."
-        )
-    if "lag_frames" in known:
-        sentences.append(f"The decoder ran {known['lag_frames']} frames behind by choice.")
-    return sentences
-
-
-def _lost(known: Mapping[str, Any]) -> str:
-    lost = int(known.get("lost_messages", 0))
-    return f"{lost} messages were lost" if lost else "nothing was lost"
-
-
 def _figure(
-    summary: Mapping[str, Any],
-    truth: Video,
-    reconstruction: Video,
-    *,
-    scores: Sequence[tuple[float, float]],
-    said: Sequence[str],
-    frame_rate_hz: float,
+    summary: SessionSummary, displayed: Video, decoded: Video, *, frame_rate_hz: float
 ) -> Figure:
-    figure = new_figure(inches=(14, 8.0))
-    title = f"Session {summary.get('session', '')}".strip()
-    words, strip, below = figure.subfigures(
-        3, 1, height_ratios=[0.16, 0.44, 0.40], squeeze=False
+    lines = summary.sentences()
+    figure = new_figure(inches=(14, 7.6 + 0.26 * len(lines)))
+    text, strip, below = figure.subfigures(
+        3, 1, height_ratios=[0.55 + 0.26 * len(lines), 3.6, 3.3], squeeze=False
     ).ravel()
-    words.text(0.012, 0.76, title, fontsize=19, fontweight="bold", color=INK, va="center")
-    for line, sentence in enumerate(_wrapped(said)):
-        words.text(0.012, 0.40 - 0.25 * line, sentence, fontsize=12.5, color=SOFT, va="center")
-    _draw_strip(strip, truth, reconstruction, frame_rate_hz=frame_rate_hz)
+    text.text(
+        0.012,
+        0.98,
+        f"Session {summary.session}",
+        fontsize=19,
+        fontweight="bold",
+        color=INK,
+        va="top",
+    )
+    text.text(
+        0.012, 0.02, "\n".join(lines), fontsize=11.5, color=SOFT, va="bottom", linespacing=1.45
+    )
+    _draw_strip(strip, displayed, decoded, frame_rate_hz=frame_rate_hz)
     left, right = below.subplots(1, 2, width_ratios=[1.25, 1])
-    if scores:
-        score_over_time(left, t_s=[t for t, _ in scores], video_r=[r for _, r in scores])
-    else:
-        empty(left, "nothing was scored")
-    if any(stage in STAGES for stage in summary.get("stages_ms") or {}):
-        latency_bars(right, summary["stages_ms"])
-    else:
-        empty(right, "no latency was measured")
+    _draw_score(left, summary)
+    _draw_latency(right, summary)
     return figure
 
 
-def _draw_strip(strip: Any, truth: Video, reconstruction: Video, *, frame_rate_hz: float) -> None:
-    frames = _shown_frames(truth, reconstruction)
+def _draw_score(axes: Axes, summary: SessionSummary) -> None:
+    scores = [(t, np.nan if r is None else r) for t, r in summary.video_r_over_time]
+    if scores:
+        score_over_time(axes, t_s=[t for t, _ in scores], video_r=[r for _, r in scores])
+    elif summary.video_r is None:
+        empty(axes, "Nothing was scored.")
+    else:
+        empty(axes, "The session is too short for a running score.")
+
+
+def _draw_latency(axes: Axes, summary: SessionSummary) -> None:
+    if any(stage in STAGES for stage in summary.stages_ms):
+        latency_bars(axes, summary.stages_ms)
+    else:
+        empty(axes, "No latency was measured.")
+
+
+def _draw_strip(strip: Any, displayed: Video, decoded: Video, *, frame_rate_hz: float) -> None:
+    frames = _chosen_frames(displayed, decoded)
     if not frames:
-        empty(strip.subplots(), "no frame has both truth and reconstruction")
+        empty(strip.subplots(), "No frame was both displayed and decoded.")
         return
     rows = strip.subplots(3, len(frames), squeeze=False)
     frame_strip(
         rows,
-        truth=truth,
-        reconstruction=reconstruction,
+        displayed=displayed,
+        decoded=decoded,
         frames=frames,
         frame_rate_hz=frame_rate_hz,
     )
 
 
-def _shown_frames(truth: Video, reconstruction: Video) -> list[int]:
+def _chosen_frames(displayed: Video, decoded: Video) -> list[int]:
     """Pick frames evenly among those that have both."""
-    both = np.isfinite(truth).all((1, 2)) & np.isfinite(reconstruction).all((1, 2))
+    both = np.isfinite(displayed).all((1, 2)) & np.isfinite(decoded).all((1, 2))
     usable: NDArray[np.intp] = np.flatnonzero(both)
     if usable.size > _COLUMNS:
         places = (np.arange(_COLUMNS) + 0.5) * usable.size / _COLUMNS
         usable = usable[places.astype(int)]
     return [int(k) for k in usable]
-
-
-def _wrapped(said: Sequence[str]) -> tuple[str, str]:
-    """Two lines of about the same length."""
-    text = " ".join(said)
-    cut = text.find(" ", len(text) // 2)
-    return (text, "") if cut < 0 else (text[:cut], text[cut + 1 :])
 
 
 def _png(figure: Figure) -> bytes:
@@ -168,31 +152,21 @@ def _png(figure: Figure) -> bytes:
     return file.getvalue()
 
 
-def _page(summary: Mapping[str, Any], png: bytes, *, said: Sequence[str]) -> str:
-    stages = summary.get("stages_ms") or {}
+def _page(summary: SessionSummary, png: bytes) -> str:
+    stages = summary.stages_ms
     latencies = [
-        [name, *(f"{stages[stage][part]:.1f}" for part in ("p50", "p99", "max"))]
+        [name, *(f"{ms:.1f}" for ms in (stages[stage].p50, stages[stage].p99, stages[stage].max))]
         for stage, name in STAGES.items()
         if stage in stages
     ]
-    names = {
-        "video_r": "video r",
-        "frame_r": "frame r",
-        "ssim": "SSIM",
-        "shift_ms": "shift in time, ms",
-        "frames_scored": "frames scored",
-        "fps_out": "frames a second",
-        "late_percent": "late, %",
-        "lost_messages": "messages lost",
-    }
-    figures = [
-        [name, f"{summary[key]:.4g}"] for key, name in names.items() if summary.get(key) is not None
-    ]
+    values = [(name, getattr(summary, field)) for field, name in _FIGURES.items()]
+    figures = [[name, f"{value:.4g}"] for name, value in values if value is not None]
     parts = [
-        html.picture(png, says="Shown and decoded frames, score over time, latency"),
-        "<p>In the error, blue is darker than what was shown, orange brighter.</p>",
+        html.picture(png, says="Displayed and decoded frames, score over time, latency"),
+        "<p>In the error, blue is darker than the displayed frame, orange brighter.</p>",
         html.table("Figures", head=["", "value"], rows=figures),
-        html.table("Latency in ms", head=["stage", "median", "99 %", "greatest"], rows=latencies),
+        html.table(
+            "Latency in ms", head=["stage", "median", "99th percentile", "maximum"], rows=latencies
+        ),
     ]
-    title = f"Session {summary.get('session', '')}".strip()
-    return html.page(title, sentences=said, parts=parts)
+    return html.page(f"Session {summary.session}", sentences=summary.sentences(), parts=parts)

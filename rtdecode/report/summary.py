@@ -1,4 +1,13 @@
-"""What a session came to, computed from its log alone, so that it can be computed again."""
+"""The summary of a session: one value that terminal, report page and JSON print.
+
+`summarise` computes a `SessionSummary` from the session's log and config alone, so that it can be
+recomputed at any time. It knows no terminal, no picture and no page; those print its fields and
+its `sentences`, and add none of their own.
+
+    summary = summarise(session_at(Path("sessions/2026-01-31_12-00-00")))
+    print(summary.text())
+    write_summary(summary, Path("summary.json"))
+"""
 
 import json
 import math
@@ -10,45 +19,62 @@ from typing import Any
 from rtdecode.evaluate.latency import Latencies, StageLatency, stage_latencies_ms
 from rtdecode.evaluate.leakage import trained_clips
 from rtdecode.evaluate.online import OnlineScore
+from rtdecode.evaluate.output_count import OutputCount
 from rtdecode.evaluate.screen_mask import scoring_mask
 from rtdecode.runtime.config_file import read_config
-from rtdecode.schema.config import RunConfig
-from rtdecode.schema.messages import Gap, Received, Reconstruction, Score
+from rtdecode.schema.messages import Received, Reconstruction, Score
 from rtdecode.session.layout import SessionLayout
 from rtdecode.session.reader import LogReader
 
-_NS_PER_MS = 1e6
+_NS_PER_S, _NS_PER_MS = 1e9, 1e6
 _READ_KINDS = ("displayed_frame", "reconstruction", "gap")
+_PARTS = ("scan", "transport", "calcium", "decode", "pacing")
+"""Stages on the way of a scan, in their order."""
+_BY_DECODER = ("calcium", "decode", "pacing", "total", "screen_to_output")
+"""Latencies up to times that the decoder's process stamps."""
 
 
 @dataclass(frozen=True, slots=True)
-class Summary:
-    """The figures of one session.
-
-    `fps_out` counts emitted frames over the time from the first to the last; `late_percent` those
-    of them that were ready after their due time. Scores are over all frames after the warm-up; None
-    where there was nothing to score. `stages_ms` holds p50, p99 and the greatest latency in ms.
-    """
+class SessionSummary:
+    """The figures of one session, and the sentences that state them."""
 
     session: str
+    """Name of the session's folder."""
     complete: bool
+    """False where the log has no end because its recorder was killed."""
     seconds: float
-    fps_out: float
-    late_percent: float
+    """Time from the first to the last message of the log."""
+    decoder: bool
+    """Whether the config has a decoder."""
+    frames_out: int
+    """Emitted reconstructions."""
+    fps_out: float | None
+    """Emitted frames a second; None where no time was measured, as in a replay."""
+    late_percent: float | None
+    """Percentage of emitted frames that were ready after their due time; None as `fps_out`."""
     lost_messages: int
     lost_by_stream: Mapping[str, int]
     video_r: float | None
+    """Scores are over all scored frames and pixels; None where nothing could be scored."""
     frame_r: float | None
     ssim: float | None
     shift_ms: float | None
     frames_scored: int
+    """Frames after the warm-up that have both a displayed frame and a reconstruction."""
+    scored_pixels: int
+    """Pixels of the screen mask; all pixels of the screen where the config names none."""
+    screen_pixels: int
     leaked_clips: Sequence[str]
-    """Shown clips that the twin was trained on; a score with one in it means nothing."""
+    """Displayed clips that the twin was trained on; a score with one in it is not valid."""
     lag_frames: int | None
     stages_ms: Mapping[str, StageLatency]
+    """Median (p50), p99 and maximum latency in ms of each stage that was measured."""
+    video_r_over_time: Sequence[tuple[float, float | None]]
+    """Running score: seconds since the first message, video r of the last seconds."""
     messages: Mapping[str, int]
+    """Number of messages of each stream in the log."""
     environment: Mapping[str, Any]
-    """On what it ran, and by which version; empty where the session does not tell."""
+    """Machine and versions of the session; empty where they were not recorded."""
 
     def as_json(self) -> dict[str, Any]:
         """The figures as plain values, without the environment."""
@@ -56,147 +82,202 @@ class Summary:
         del figures["environment"]
         return figures
 
-    def in_words(self) -> str:
-        """A few lines that a scientist understands."""
-        return "\n".join((self._recorded(), *self._came_out(), *self._followed(), *self._took()))
+    def text(self) -> str:
+        """The sentences, one a line."""
+        return "\n".join(self.sentences())
 
-    def _recorded(self) -> str:
-        whole = "the log is complete" if self.complete else "the log ends in the middle"
+    def sentences(self) -> list[str]:
+        """State the figures in words, a sentence or two for each subject."""
+        said = [self._recording(), self._decoding()]
+        if self.frames_out:
+            said += [*self._leaks(), self._score(), *self._latency()]
+        return said
+
+    def _recording(self) -> str:
+        complete = "complete" if self.complete else "incomplete (see `rtdecode recover`)"
         lost = ", ".join(f"{n} of {stream}" for stream, n in self.lost_by_stream.items())
-        return f"{self.seconds:.0f} s recorded; {whole}; lost: {lost or 'nothing'}."
+        losses = f"lost messages: {lost}" if lost else "no message was lost"
+        return f"{self.seconds:.0f} s were recorded; the log is {complete}; {losses}."
 
-    def _came_out(self) -> list[str]:
-        if not self.fps_out:
-            return []
-        return [f"{self.fps_out:.1f} frames a second came out, {self.late_percent:.1f} % late."]
+    def _decoding(self) -> str:
+        if not self.decoder:
+            return "Nothing was decoded: the config has no decoder (`decode: null`)."
+        if not self.frames_out:
+            return "Nothing was decoded: the decoder gave no frame."
+        decoded = f"{self.frames_out:,} frames were decoded"
+        if self.fps_out is None or self.late_percent is None:
+            return f"{decoded}."
+        return f"{decoded}, {self.fps_out:.1f} per second; {self.late_percent:.1f} % were late."
 
-    def _followed(self) -> list[str]:
-        if self.video_r is None:
-            return []
-        leaked = [
-            f"The twin was trained on {clip}: the score means nothing."
+    def _leaks(self) -> list[str]:
+        return [
+            f"The twin was trained on the displayed clip {clip}: the score is not valid."
             for clip in self.leaked_clips
         ]
-        followed = (
-            f"What came out follows what was shown: video r {self.video_r:.2f}, "
-            f"frame r {self.frame_r:.2f}, over {self.frames_scored} frames inside the mouse's "
-            f"mask, {self.lag_frames} frames behind the newest responses."
+
+    def _score(self) -> str:
+        if self.video_r is None:
+            return "Nothing was scored: no decoded frame has a displayed frame to compare with."
+        masked = self.scored_pixels < self.screen_pixels
+        pixels = (
+            f"the {self.scored_pixels:,} of {self.screen_pixels:,} pixels of the screen mask"
+            if masked
+            else f"all {self.screen_pixels:,} pixels of the screen"
         )
-        return [*leaked, followed]
+        frame_r = "" if self.frame_r is None else f" and frame r {self.frame_r:.2f}"
+        return (
+            f"Decoded and displayed frames correlate with video r {self.video_r:.2f}{frame_r} "
+            f"(1 is perfect, 0 is chance), over {self.frames_scored:,} frames and {pixels}, "
+            f"{self.lag_frames} frames behind the newest responses."
+        )
 
-    def _took(self) -> list[str]:
-        if "screen_to_output" not in self.stages_ms:
-            return []
-        whole = self.stages_ms["screen_to_output"]
-        names = ("scan", "transport", "calcium", "decode", "pacing")
-        parts = ", ".join(f"{name} {self.stages_ms[name].p50:.0f}" for name in names)
-        return [
-            f"From the screen to the output {whole.p50:.0f} ms (99 %: {whole.p99:.0f} ms); "
-            f"in its stages, ms: {parts}."
-        ]
+    def _latency(self) -> list[str]:
+        said = []
+        if "screen_to_output" in self.stages_ms:
+            whole = self.stages_ms["screen_to_output"]
+            said.append(
+                f"The latency from screen to output has a median of {whole.p50:.0f} ms "
+                f"(99th percentile: {whole.p99:.0f} ms), the chosen lag included."
+            )
+        known = [name for name in _PARTS if name in self.stages_ms]
+        if known:
+            medians = ", ".join(f"{name} {self.stages_ms[name].p50:.3g}" for name in known)
+            said.append(f"Median latency of each stage in ms: {medians}.")
+        missing = [name for name in _PARTS if name not in self.stages_ms]
+        if missing:
+            said.append(
+                f"Latency not measured (as in a replay, which is not timed): {', '.join(missing)}."
+            )
+        return said
 
 
-def write_summary(summary: Summary, path: Path) -> None:
+def write_summary(summary: SessionSummary, path: Path) -> None:
     """Write figures and environment as JSON; the folder is made if it is not there."""
     path.parent.mkdir(parents=True, exist_ok=True)
     content = {**summary.as_json(), "environment": summary.environment}
     path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
-class _Tally:
-    """What one pass over the log collects."""
+class _Output:
+    """Rate, lateness, lag and latencies of the reconstructions in a log."""
 
     def __init__(self) -> None:
-        self.latencies = Latencies()
-        self.lost: dict[str, int] = {}
-        self.sent_ns: list[int] = []
-        self.n_late = 0
+        self.n_frames = 0
         self.lag_frames: int | None = None
+        self._latencies = Latencies()
+        self._first_ns = self._last_ns = 0
+        self._n_late = 0
 
-    def add(self, item: Received) -> None:
-        body = item.message.body
-        if isinstance(body, Gap):
-            self.lost[body.stream] = self.lost.get(body.stream, 0) + body.n_missing
-        if isinstance(body, Reconstruction):
-            self._add_reconstruction(body, item.message.t_ns)
-
-    def fps(self) -> float:
-        """Emitted frames a second."""
-        if len(self.sent_ns) < 2:  # noqa: PLR2004 - one interval needs two frames
-            return 0.0
-        return (len(self.sent_ns) - 1) * 1e9 / (self.sent_ns[-1] - self.sent_ns[0])
-
-    def late_percent(self) -> float:
-        """Share of emitted frames that were late."""
-        return 100.0 * self.n_late / max(1, len(self.sent_ns))
-
-    def _add_reconstruction(self, frame: Reconstruction, t_sent_ns: int) -> None:
-        self.sent_ns.append(t_sent_ns)
-        self.n_late += frame.late
+    def add(self, frame: Reconstruction, t_sent_ns: int) -> None:
+        """Add a reconstruction that was sent at `t_sent_ns`."""
+        self._first_ns = self._first_ns if self.n_frames else t_sent_ns
+        self._last_ns = t_sent_ns
+        self.n_frames += 1
+        self._n_late += frame.late
         self.lag_frames = frame.lag_frames
-        pacing_ms = (t_sent_ns - frame.t_ready_ns) / _NS_PER_MS
-        shown_ms = (t_sent_ns - frame.t_frame_mid_ns) / _NS_PER_MS
-        behind_ms = (frame.t_scan_ns - frame.t_frame_mid_ns) / _NS_PER_MS
-        spans = stage_latencies_ms(frame)
-        self.latencies.add(
+        self._latencies.add(
             {
-                **spans,
-                "pacing": pacing_ms,
-                "behind_newest_scan": behind_ms,
-                "screen_to_output": shown_ms,
+                **stage_latencies_ms(frame),
+                "pacing": (t_sent_ns - frame.t_ready_ns) / _NS_PER_MS,
+                "behind_newest_scan": (frame.t_scan_ns - frame.t_frame_mid_ns) / _NS_PER_MS,
+                "screen_to_output": (t_sent_ns - frame.t_frame_mid_ns) / _NS_PER_MS,
             }
         )
 
+    def stages_ms(self) -> dict[str, StageLatency]:
+        """Latency of each stage that was measured, so that its maximum exceeds 0.
 
-def summarise(session: SessionLayout) -> Summary:
-    """Read the log of `session` once and sum it up; memory does not grow with its length."""
+        A replay is not timed: its clock stands still while a batch is decoded, so that `decode`
+        takes no time at all. What its decoder stamps is then left out.
+        """
+        found = {name: one for name, one in self._latencies.summary().items() if one.max > 0}
+        left_out = () if "decode" in found else _BY_DECODER
+        return {name: stage for name, stage in found.items() if name not in left_out}
+
+    def fps(self) -> float | None:
+        """Emitted frames a second; None where decoding was not timed."""
+        span_s = (self._last_ns - self._first_ns) / _NS_PER_S
+        fps = (self.n_frames - 1) / span_s if span_s > 0 else 0.0
+        return fps if self._timed else None
+
+    def late_percent(self) -> float | None:
+        """Percentage of emitted frames that were late; None where decoding was not timed."""
+        return 100.0 * self._n_late / max(1, self.n_frames) if self._timed else None
+
+    @property
+    def _timed(self) -> bool:
+        return not self.n_frames or "decode" in self.stages_ms()
+
+
+def summarise(session: SessionLayout) -> SessionSummary:
+    """Compute the summary of `session` from its log; memory grows by one score a second alone.
+
+    Raises
+    ------
+    MissingFileError, UnreadableFileError
+        If log, config or screen mask is not there or cannot be read.
+    """
     config = read_config(session.config)
-    tally, score = _Tally(), _online_score(config)
-    reader = LogReader(session.log)
-    for item in reader.messages(lambda stream: stream.endswith(_READ_KINDS)):
-        tally.add(item)
-        score.step([item])
-    final = next(iter(score.finish()), None)
+    mask = scoring_mask(config)
+    score = OnlineScore(
+        config.evaluate,
+        mask,
+        frame_rate_hz=config.emit.frame_rate_hz,
+        trained=trained_clips(config),
+    )
     counted = LogReader(session.log).summary()
-    return Summary(
+    output, losses, running = _Output(), OutputCount(), list[tuple[float, float | None]]()
+    for item in LogReader(session.log).messages(lambda stream: stream.endswith(_READ_KINDS)):
+        losses.count(item)
+        if isinstance(item.message.body, Reconstruction):
+            output.add(item.message.body, item.message.t_ns)
+        running += _running_scores(score, item, first_ns=counted.first_ns)
+    return SessionSummary(
         session=session.folder.name,
         complete=counted.complete,
-        seconds=(counted.last_ns - counted.first_ns) / 1e9,
-        fps_out=tally.fps(),
-        late_percent=tally.late_percent(),
-        lost_messages=sum(tally.lost.values()),
-        lost_by_stream=tally.lost,
-        **_scores(final),
+        seconds=(counted.last_ns - counted.first_ns) / _NS_PER_S,
+        decoder=config.decode is not None,
+        frames_out=output.n_frames,
+        fps_out=output.fps(),
+        late_percent=output.late_percent(),
+        lost_messages=sum(losses.lost_by_stream.values()),
+        lost_by_stream=losses.lost_by_stream,
+        **_final_scores(next(iter(score.finish()), None)),
+        scored_pixels=int(mask.sum()),
+        screen_pixels=int(mask.size),
         leaked_clips=list(score.leaked_clips),
-        lag_frames=tally.lag_frames,
-        stages_ms=tally.latencies.summary(),
+        lag_frames=output.lag_frames,
+        stages_ms=output.stages_ms(),
+        video_r_over_time=running,
         messages=counted.counts,
         environment=_environment(session.environment),
     )
 
 
-def _environment(path: Path) -> dict[str, Any]:
-    """What the session says of its machine; a session that was copied in part may say nothing."""
-    try:
-        told = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return told if isinstance(told, dict) else {}
+def _running_scores(
+    score: OnlineScore, item: Received, *, first_ns: int
+) -> list[tuple[float, float | None]]:
+    t_s = (item.t_received_ns - first_ns) / _NS_PER_S
+    return [(t_s, _finite(made.video_r)) for made in score.step([item])]
 
 
-def _online_score(config: RunConfig) -> OnlineScore:
-    return OnlineScore(
-        config.evaluate,
-        scoring_mask(config),
-        frame_rate_hz=config.emit.frame_rate_hz,
-        trained=trained_clips(config),
-    )
-
-
-def _scores(final: Score | None) -> dict[str, Any]:
+def _final_scores(final: Score | None) -> dict[str, Any]:
     names = ("video_r", "frame_r", "ssim", "shift_ms")
     if final is None:
         return dict.fromkeys(names) | {"frames_scored": 0}
-    values = {name: getattr(final, name) for name in names}
-    known = {name: value if math.isfinite(value) else None for name, value in values.items()}
-    return {**known, "frames_scored": final.n_frames}
+    values = {name: _finite(getattr(final, name)) for name in names}
+    return {**values, "frames_scored": final.n_frames}
+
+
+def _finite(value: float) -> float | None:
+    """None for NaN and infinity, which JSON cannot represent."""
+    return value if math.isfinite(value) else None
+
+
+def _environment(path: Path) -> dict[str, Any]:
+    """Machine and versions of the session; empty where the file was not copied with it."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}

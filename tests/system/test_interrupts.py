@@ -62,7 +62,7 @@ def test_while_it_runs_the_log_is_whole_and_summed_up(user: Any) -> None:
         said = interrupted(running)
     assert running.returncode == 0, said
     assert "stopped as asked" in said
-    assert "the log is complete; lost: nothing" in said
+    assert "the log is complete; no message was lost" in said
     assert user.left_running() == []
 
 

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from rtdecode.commands.live import _finish, app
-from rtdecode.report.summary import Summary, summarise
+from rtdecode.report.summary import SessionSummary, summarise
 from rtdecode.runtime.clock import HostClock
 from rtdecode.runtime.config_file import read_config, write_config
 from rtdecode.schema.config import RunConfig
@@ -24,7 +24,7 @@ SCANS = 20
 
 
 @pytest.fixture
-def summary(tmp_path: Path) -> Summary:
+def summary(tmp_path: Path) -> SessionSummary:
     """Of a session in which nothing happened."""
     session = named_session(tmp_path / "quiet")
     write_config(RunConfig(), session.config)
@@ -57,7 +57,7 @@ def test_a_config_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("lost", "permitted"), [(4, 3), (1, 0)])
 def test_more_loss_than_permitted_is_an_error_after_the_figures_are_written(
-    summary: Summary, tmp_path: Path, lost: int, permitted: int
+    summary: SessionSummary, tmp_path: Path, lost: int, permitted: int
 ) -> None:
     holed = replace(summary, lost_messages=lost, lost_by_stream={"bridge/scan": lost})
     config = RunConfig(record=RecordConfig(permitted_loss=permitted))
@@ -67,7 +67,7 @@ def test_more_loss_than_permitted_is_an_error_after_the_figures_are_written(
     assert json.loads((tmp_path / "new" / "figures.json").read_text())["lost_messages"] == lost
 
 
-def test_a_permitted_loss_is_no_error(summary: Summary) -> None:
+def test_a_permitted_loss_is_no_error(summary: SessionSummary) -> None:
     config = RunConfig(record=RecordConfig(permitted_loss=3))
     _finish(config, replace(summary, lost_messages=3), None)
 

@@ -44,7 +44,7 @@ def test_a_session_is_summed_up_again_from_its_log_alone(
     shutil.rmtree(session.report)
     told = use("score", session.folder, "--json", tmp_path / "new" / "f.json")
     assert told.exit_code == 0, told.output
-    assert "the log is complete; lost: nothing" in told.stdout
+    assert "the log is complete; no message was lost" in told.stdout
     assert (session.report / "index.html").is_file()
     figures = json.loads((tmp_path / "new" / "f.json").read_text())
     environment = figures.pop("environment")

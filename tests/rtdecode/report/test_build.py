@@ -1,4 +1,4 @@
-"""A session's report shows what was reconstructed, or else what the calcium chain saw."""
+"""A report shows the decoded frames, or ROIs and traces where the config has no decoder."""
 
 from collections import Counter
 from pathlib import Path
@@ -20,7 +20,6 @@ from rtdecode.schema.messages import (
     Fluorescence,
     Reconstruction,
     Scan,
-    Score,
     Stamped,
 )
 from rtdecode.session.layout import SessionLayout, named_session
@@ -88,42 +87,30 @@ def files(session: SessionLayout) -> set[str]:
     return {path.name for path in session.report.iterdir()}
 
 
-def test_a_decoded_session_gets_picture_page_and_words(tmp_path: Path) -> None:
+def test_a_decoded_session_gets_picture_page_and_text(tmp_path: Path) -> None:
     session = session_of(tmp_path / "s", shown_and_decoded())
     assert files(session) == {"report.png", "index.html", "summary.txt"}
     words = (session.report / "summary.txt").read_text()
-    assert words == summarise(session).in_words() + "\n"
+    assert words == summarise(session).text() + "\n"
 
 
-def test_only_warm_frames_that_have_a_truth_are_shown(tmp_path: Path) -> None:
+def test_only_warm_frames_that_were_displayed_are_drawn(tmp_path: Path) -> None:
     session = session_of(tmp_path / "s", shown_and_decoded()[: 2 * 80])
-    scenes, _ = session_report._collected(session, 30.0)
+    even = session_report._even_pairs(session, 30.0)
     # every 15th frame of the grid, from the first warm one on
     frames = [k - FIRST for k in range(FIRST + 30, FIRST + 80) if k % 15 == 0]
-    assert scenes.every == 15
-    np.testing.assert_array_equal([p.shown.luminance for p in scenes.pairs.values()], GREY[frames])
-    decoded = [pair.reconstruction.luminance for pair in scenes.pairs.values()]
+    assert even.every == 15
+    np.testing.assert_array_equal([p.shown.luminance for p in even.pairs.values()], GREY[frames])
+    decoded = [pair.reconstruction.luminance for pair in even.pairs.values()]
     np.testing.assert_array_equal(decoded, GREY[frames].astype(np.float32) / 2)
 
 
-def test_the_running_score_is_told_over_time_and_the_final_one_is_not_part_of_it(
-    tmp_path: Path,
-) -> None:
-    rest = {"frame_r": 0.4, "ssim": 0.3, "shift_ms": 10.0, "window_s": 2.0, "n_frames": 60}
-    running = [("evaluate", Score(video_r=r, final=False, **rest)) for r in (0.25, 0.5)]
-    session = session_of(
-        tmp_path / "s", [*running, ("evaluate", Score(video_r=0.375, final=True, **rest))]
-    )
-    _, scores = session_report._collected(session, 30.0)
-    np.testing.assert_allclose(scores, [(0, 0.25), (0.01, 0.5)])
-
-
-def test_a_session_without_a_decoder_shows_what_the_chain_saw(tmp_path: Path) -> None:
+def test_a_session_without_a_decoder_gets_its_rois_and_traces(tmp_path: Path) -> None:
     session = session_of(tmp_path / "s", read_by_the_chain(), decode=None)
     rois_from_lists((24, 20), [(np.arange(45, 55), np.ones(10))]).save(session.folder / "masks.npz")
     assert files(session) == {"calcium.png", "index.html", "summary.txt"}
 
 
-def test_an_empty_session_says_that_there_is_nothing(tmp_path: Path) -> None:
+def test_an_empty_session_still_gets_a_report(tmp_path: Path) -> None:
     session = session_of(tmp_path / "s", [], decode=None)
     assert files(session) == {"report.png", "index.html", "summary.txt"}

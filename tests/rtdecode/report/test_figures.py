@@ -3,13 +3,16 @@
 import numpy as np
 import pytest
 
+from rtdecode.evaluate.latency import StageLatency
 from rtdecode.report.figures import frame_strip, latency_bars, new_figure, score_over_time
 
 
-def test_the_strip_shows_error_as_decoded_minus_shown() -> None:
+def test_the_strip_shows_error_as_decoded_minus_displayed() -> None:
     rows = new_figure(inches=(4, 3)).subplots(3, 2)
-    truth = np.full((4, 36, 64), 100, np.uint8)
-    frame_strip(rows, truth=truth, reconstruction=truth + 20.0, frames=[1, 3], frame_rate_hz=30)
+    displayed = np.full((4, 36, 64), 100, np.uint8)
+    frame_strip(
+        rows, displayed=displayed, decoded=displayed + 20.0, frames=[1, 3], frame_rate_hz=30
+    )
     drawn = [rows[k][1].images[0].get_array()[0, 0] for k in range(3)]
     assert drawn == [100, 120, 20]
     assert rows[0][1].get_title() == "0.1 s"
@@ -23,7 +26,7 @@ def test_a_score_below_chance_is_not_cut_off() -> None:
 
 def test_stages_stand_in_the_order_in_which_data_pass() -> None:
     axes = new_figure(inches=(4, 3)).subplots()
-    spans = {"p50": 1.0, "p99": 2.0, "max": 3.0}
+    spans = StageLatency(p50=1.0, p99=2.0, max=3.0, n=9)
     latency_bars(axes, {"decode": spans, "scan": spans, "unheard_of": spans})
     names = [label.get_text() for label in axes.get_yticklabels()]
     assert names == ["scan, middle to end", "reconstruction"]

@@ -1,13 +1,20 @@
-"""The figures of a session follow from its log, and are told in words."""
+"""The summary follows from the log, and its sentences are the same wherever they are printed."""
 
+import json
+import re
 from collections.abc import Sequence
 from dataclasses import replace
+from html import unescape
 from pathlib import Path
+from shutil import copytree
 
 import numpy as np
 import pytest
+from rich.console import Console
 
-from rtdecode.report.summary import Summary, summarise
+from rtdecode.commands.sessions import reported
+from rtdecode.evaluate.latency import StageLatency
+from rtdecode.report.summary import SessionSummary, summarise, write_summary
 from rtdecode.runtime.clock import HostClock
 from rtdecode.runtime.codec import pack
 from rtdecode.runtime.config_file import write_config
@@ -15,11 +22,12 @@ from rtdecode.schema.config import RunConfig
 from rtdecode.schema.config.session import EvaluateConfig
 from rtdecode.schema.frame_grid import FrameGrid
 from rtdecode.schema.messages import Body, DisplayedFrame, Gap, Reconstruction, Stamped
-from rtdecode.session.layout import SessionLayout, named_session
+from rtdecode.session.layout import SessionLayout, named_session, session_at
 from rtdecode.session.recorder import Recorder
 
 GRID = FrameGrid(30.0)
 FRAMES = 150
+GOLDEN = Path(__file__).parents[2] / "golden" / "session_wire1"
 MS = 1_000_000
 
 
@@ -49,9 +57,17 @@ def reconstruction(frame: int, luminance: np.ndarray, *, late: bool) -> Reconstr
     )
 
 
-def recorded(folder: Path, extra: Sequence[tuple[str, Body]] = ()) -> SessionLayout:
+def recorded(
+    folder: Path,
+    extra: Sequence[tuple[str, Body]] = (),
+    *,
+    mask: Path | None = None,
+    timed: bool = True,
+) -> SessionLayout:
+    """A session of 149 reconstructions; without times of the decoder, as a replay records it."""
     session = named_session(folder)
-    write_config(RunConfig(evaluate=EvaluateConfig(warm_up_s=0.5)), session.config)
+    evaluate = EvaluateConfig(warm_up_s=0.5, period_s=1.0, mask=mask)
+    write_config(RunConfig(evaluate=evaluate), session.config)
     tape, shown = Recorder(session.folder, flush_s=1.0, clock=HostClock()), movie()
     seqs: dict[str, int] = {}
 
@@ -67,7 +83,10 @@ def recorded(folder: Path, extra: Sequence[tuple[str, Body]] = ()) -> SessionLay
         write("stimulus", DisplayedFrame("clip", n, shown[n], t_ns, 1), t_ns)
         if n < FRAMES - 1:
             back = reconstruction(frame, 255 - 0.5 * shown[n], late=n % 10 == 0)
-            write("emit", replace(back, late=n % 10 == 0), back.t_ready_ns + 7 * MS)
+            if not timed:
+                received_ns = back.t_received_ns
+                back = replace(back, t_responses_ns=received_ns, t_ready_ns=received_ns)
+            write("emit", back, back.t_ready_ns + 7 * MS)
     for source, body in extra:
         write(source, body, GRID.start_ns(2000))
     tape.close()
@@ -92,20 +111,109 @@ def test_gaps_in_the_log_are_losses(tmp_path: Path) -> None:
     summary = summarise(recorded(tmp_path / "s", gaps))
     assert summary.lost_messages == 2
     assert summary.lost_by_stream == {"bridge/scan": 2}
-    assert "lost: 2 of bridge/scan" in summary.in_words()
+    assert "lost messages: 2 of bridge/scan" in summary.text()
 
 
-def test_words_say_what_the_figures_say(tmp_path: Path) -> None:
-    words = summarise(recorded(tmp_path / "s")).in_words()
-    for part in ("log is complete", "lost: nothing", "30.0 frames a second", "video r -1.00"):
-        assert part in words
+def test_a_gap_that_two_processes_report_is_counted_once(tmp_path: Path) -> None:
+    gaps = [(who, Gap("bridge/scan", 4, 2, who)) for who in ("decoder", "recorder")]
+    assert summarise(recorded(tmp_path / "s", gaps)).lost_by_stream == {"bridge/scan": 2}
+
+
+def test_the_sentences_state_the_figures(tmp_path: Path) -> None:
+    text = summarise(recorded(tmp_path / "s")).text()
+    for part in (
+        "log is complete",
+        "no message was lost",
+        "149 frames were decoded, 30.0 per second; 10.1 % were late",
+        "video r -1.00",
+        "all 2,304 pixels of the screen",
+        "8 frames behind the newest responses",
+    ):
+        assert part in text
+    assert "not measured" not in text
+
+
+def test_the_pixels_of_the_screen_mask_are_counted(tmp_path: Path) -> None:
+    mask = np.zeros((36, 64), bool)
+    mask[:10, :7] = True
+    np.save(tmp_path / "mask.npy", mask)
+    summary = summarise(recorded(tmp_path / "s", mask=tmp_path / "mask.npy"))
+    assert (summary.scored_pixels, summary.screen_pixels) == (70, 2304)
+    assert "the 70 of 2,304 pixels of the screen mask" in summary.text()
+
+
+def test_the_running_score_is_that_of_the_frames_and_the_final_one_no_part_of_it(
+    tmp_path: Path,
+) -> None:
+    over_time = summarise(recorded(tmp_path / "s")).video_r_over_time
+    seconds = [t_s for t_s, _ in over_time]
+    assert len(seconds) == 4  # 149 frames without 15 of warm-up, one score each second
+    np.testing.assert_allclose(np.diff(seconds), 1.0, atol=0.05)
+    np.testing.assert_allclose([video_r for _, video_r in over_time], -1.0, atol=1e-6)
+
+
+def test_stages_that_a_replay_does_not_time_are_not_given_as_0_ms(tmp_path: Path) -> None:
+    summary = summarise(recorded(tmp_path / "s", timed=False))
+    assert set(summary.stages_ms) == {"scan", "transport", "behind_newest_scan"}
+    assert (summary.fps_out, summary.late_percent) == (None, None)
+    assert "149 frames were decoded.\n" in summary.text()
+    assert "not measured (as in a replay, which is not timed): calcium, decode, pacing" in (
+        summary.text()
+    )
+    assert " 0 ms" not in summary.text()
 
 
 def test_a_session_without_reconstructions_has_no_score(tmp_path: Path) -> None:
-    session = named_session(tmp_path / "s")
-    write_config(RunConfig(), session.config)
-    Recorder(session.folder, flush_s=1.0, clock=HostClock()).close()
-    summary: Summary = summarise(session)
+    summary = summarise(empty(tmp_path / "s", RunConfig()))
     assert summary.video_r is None
     assert summary.fps_out == 0
-    assert summary.in_words().count("\n") == 0
+    assert len(summary.sentences()) == 2
+    assert "the decoder gave no frame" in summary.text()
+
+
+def test_a_session_without_a_decoder_states_that_its_config_has_none(tmp_path: Path) -> None:
+    summary = summarise(empty(tmp_path / "s", RunConfig(decode=None)))
+    assert not summary.decoder
+    assert "Nothing was decoded: the config has no decoder" in summary.text()
+
+
+KINDS = ("live", "masked", "replay", "lost", "no decoder", "no frame", "wire version 1")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_report_and_json_print_the_sentences_of_the_terminal(tmp_path: Path, kind: str) -> None:
+    session = session_of_kind(kind, tmp_path)
+    with (tmp_path / "terminal").open("w", encoding="utf-8") as file:
+        reported(session, Console(file=file))
+    summary = summarise(session)
+    printed = (tmp_path / "terminal").read_text().splitlines()
+    assert [line for line in printed if line in summary.sentences()] == summary.sentences()
+    assert (session.report / "summary.txt").read_text().splitlines() == summary.sentences()
+    page = (session.report / "index.html").read_text(encoding="utf-8")
+    paragraphs = [unescape(text) for text in re.findall(r"<p>(.*?)</p>", page)]
+    assert paragraphs[: len(summary.sentences())] == summary.sentences()
+    write_summary(summary, tmp_path / "summary.json")
+    figures = json.loads((tmp_path / "summary.json").read_text(), parse_constant=pytest.fail)
+    stages = {name: StageLatency(**stage) for name, stage in figures.pop("stages_ms").items()}
+    assert SessionSummary(stages_ms=stages, **figures).sentences() == summary.sentences()
+
+
+def session_of_kind(kind: str, folder: Path) -> SessionLayout:
+    if kind == "masked":
+        np.save(folder / "mask.npy", np.arange(36 * 64).reshape(36, 64) < 500)
+        return recorded(folder / "s", mask=folder / "mask.npy")
+    if kind in ("no decoder", "no frame"):
+        config = RunConfig(decode=None) if kind == "no decoder" else RunConfig()
+        return empty(folder / "s", config)
+    if kind == "wire version 1":
+        (folder / "s" / "report").mkdir(parents=True)
+        return session_at(Path(copytree(GOLDEN, folder / "s", dirs_exist_ok=True)))
+    gaps = [("decoder", Gap("bridge/scan", 4, 2, "decoder"))] if kind == "lost" else []
+    return recorded(folder / "s", gaps, timed=kind != "replay")
+
+
+def empty(folder: Path, config: RunConfig) -> SessionLayout:
+    session = named_session(folder)
+    write_config(config, session.config)
+    Recorder(session.folder, flush_s=1.0, clock=HostClock()).close()
+    return session

@@ -90,7 +90,7 @@ def test_a_session_without_cells_or_scans_has_no_picture(
         assert not list(session.report.glob("*.png"))
 
 
-def test_the_movement_that_is_told_is_that_of_the_scans(
+def test_the_reported_movement_is_that_of_the_scans(
     rig: Rig, small_run: MakeRun, tmp_path: Path, clock: Clock
 ) -> None:
     config, stream = small_run(None), rig.stream(SCANS)
@@ -100,8 +100,8 @@ def test_the_movement_that_is_told_is_that_of_the_scans(
     )
     largest = np.hypot(*(shifts - np.median(shifts, axis=0)).T).max()
     report_calcium(session, summarise(session), config.calcium)
-    told = f"<td>movement, largest px</td><td>{largest:.2f}</td>"
-    assert told in (session.report / "index.html").read_text()
+    row = f"<td>movement, maximum px</td><td>{largest:.2f}</td>"
+    assert row in (session.report / "index.html").read_text()
 
 
 def test_each_plane_has_its_picture(
