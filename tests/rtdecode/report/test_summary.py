@@ -207,7 +207,10 @@ def session_of_kind(kind: str, folder: Path) -> SessionLayout:
         return empty(folder / "s", config)
     if kind == "wire version 1":
         (folder / "s" / "report").mkdir(parents=True)
-        return session_at(Path(copytree(GOLDEN, folder / "s", dirs_exist_ok=True)))
+        session = session_at(Path(copytree(GOLDEN, folder / "s", dirs_exist_ok=True)))
+        screen = {"presenter": "headless", "rows_px": 6, "cols_px": 8, "clips": "clips"}
+        write_config(RunConfig.model_validate({"stimulus": screen}), session.config)
+        return session
     gaps = [("decoder", Gap("bridge/scan", 4, 2, "decoder"))] if kind == "lost" else []
     return recorded(folder / "s", gaps, timed=kind != "replay")
 
