@@ -99,7 +99,7 @@ def _connected(display: str, screen: int) -> Any:
 
 
 def _opened(visual: Any, config: StimulusConfig) -> Any:
-    return visual.ObservationWindow(
+    return visual.Window(
         config.window_px,
         pos=None if config.fullscreen else (0, 0),
         screen=config.screen,
