@@ -62,7 +62,7 @@ def bridge(process: Process, movie: Path | None) -> int:
         log.info("source: %s", source.spec)
         outlet = process.publisher(network.bridge)
         screen = None
-        if source.watches_screen:
+        if source.needs_displayed_frames:
             screen = process.subscriber([network.stimulus], [DisplayedFrame])
         process.wait_for_start(screen, ["stimulus"] if screen is not None else [])
         outlet.start(process.run_info.start())

@@ -4,9 +4,8 @@ import logging
 from collections.abc import Callable
 from threading import Event
 
-from acquisition_bridge.sources.contract import Source
-from rtdecode.schema.interfaces import Clock, Sink
-from rtdecode.schema.interfaces import Source as Inlet
+from acquisition_bridge.sources.contract import ScanSource
+from rtdecode.schema.interfaces import Clock, Sink, Source
 from rtdecode.schema.messages import Body, DisplayedFrame, Received
 
 log = logging.getLogger(__name__)
@@ -14,10 +13,10 @@ _TURN_NS = 50_000_000
 
 
 def run_bridge(
-    source: Source,
+    source: ScanSource,
     outlet: Sink[Body],
     *,
-    screen: Inlet[Received] | None,
+    screen: Source[Received] | None,
     stop: Event,
     clock: Clock,
     on_turn: Callable[[], None] = lambda: None,
@@ -35,7 +34,7 @@ def run_bridge(
     while not stop.is_set():
         if screen is not None:
             _show(screen, source)
-        for body in source.take(clock.now_ns() + _TURN_NS):
+        for body in source.measured_until(clock.now_ns() + _TURN_NS):
             outlet.push(body)
         on_turn()
         if source.ended:
@@ -43,8 +42,8 @@ def run_bridge(
     return "stopped as asked"
 
 
-def _show(screen: Inlet[Received], source: Source) -> None:
+def _show(screen: Source[Received], source: ScanSource) -> None:
     for received in screen.take(0.0):
         body = received.message.body
         if isinstance(body, DisplayedFrame):
-            source.see(body)
+            source.show(body)

@@ -30,12 +30,12 @@ LAGS_FRAMES = range(1, 7)
 def lived(rig: SimulatedMicroscope, seconds: int) -> tuple[list[Scan], list[np.ndarray], float]:
     """Scans, (neuron,) shifts and rates at each frame, and processor seconds a second of life."""
     scenes = natural_scenes(np.random.default_rng(5), seconds * FRAME_HZ, rows_px=36, cols_px=64)
-    rig.see(scenes[0], 0)
+    rig.show(scenes[0], 0)
     rig.advance_to(100_000_000)  # compiles
     scans: list[Scan] = []
     rates, begun = [], time.process_time()
     for k, frame in enumerate(scenes):
-        rig.see(frame, round(k * 1e9 / FRAME_HZ))
+        rig.show(frame, round(k * 1e9 / FRAME_HZ))
         bodies = rig.advance_to(round((k + 1) * 1e9 / FRAME_HZ))
         scans += [body for body in bodies if isinstance(body, Scan)]
         rates.append(rig.mouse.rates_hz)

@@ -26,7 +26,7 @@ class FrameSpec:
     """Scans of all planes together, each second."""
 
 
-class Source(Protocol):
+class ScanSource(Protocol):
     """A microscope, a file or a simulation: scans in order, each with its own time and number.
 
     `number` counts what the microscope took, so that a jump in it is data it lost; a source never
@@ -39,7 +39,7 @@ class Source(Protocol):
         ...
 
     @property
-    def watches_screen(self) -> bool:
+    def needs_displayed_frames(self) -> bool:
         """True where the source must be shown what is on the animal's screen."""
         ...
 
@@ -52,11 +52,11 @@ class Source(Protocol):
         """Start measuring at `t_ns`."""
         ...
 
-    def see(self, frame: DisplayedFrame) -> None:
+    def show(self, frame: DisplayedFrame) -> None:
         """Take notice of a frame that was shown."""
         ...
 
-    def take(self, until_ns: int) -> Sequence[Measured]:
+    def measured_until(self, until_ns: int) -> Sequence[Measured]:
         """Give what has been measured, in order; wait for the first at most until `until_ns`."""
         ...
 

@@ -54,7 +54,7 @@ class Switch(Protocol):
 class DecodedSource:
     """Scans from a live microscope; raises StreamError and ScanSizeChangedError."""
 
-    watches_screen = False
+    needs_displayed_frames = False
 
     def __init__(
         self,
@@ -80,10 +80,10 @@ class DecodedSource:
         if self._switch is not None:
             self._switch.turn_on()
 
-    def see(self, frame: DisplayedFrame) -> None:
+    def show(self, frame: DisplayedFrame) -> None:
         """The real animal looks at the real screen."""
 
-    def take(self, until_ns: int) -> Sequence[Measured]:
+    def measured_until(self, until_ns: int) -> Sequence[Measured]:
         data = self._link.read(until_ns)
         if self._connections != self._link.connections:
             self._connections = self._link.connections

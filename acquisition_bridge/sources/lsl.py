@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from acquisition_bridge.sources.contract import FrameSpec, Measured, Source
+from acquisition_bridge.sources.contract import FrameSpec, Measured, ScanSource
 from rtdecode.schema.config.acquisition import LslBehaviour, LslRoisSource
 from rtdecode.schema.errors import ExtraMissingError, StreamAbsentError, StreamError
 from rtdecode.schema.interfaces import Clock
@@ -84,7 +84,7 @@ class BehaviourSamples:
 class WithBehaviour:
     """Any source of scans, and an LSL stream of behaviour beside it."""
 
-    def __init__(self, scans: Source, inlet: SampleInlet, config: LslBehaviour) -> None:
+    def __init__(self, scans: ScanSource, inlet: SampleInlet, config: LslBehaviour) -> None:
         self._scans, self._inlet = scans, inlet
         self._samples = BehaviourSamples(config)
         self._count = 0
@@ -94,8 +94,8 @@ class WithBehaviour:
         return self._scans.spec
 
     @property
-    def watches_screen(self) -> bool:
-        return self._scans.watches_screen
+    def needs_displayed_frames(self) -> bool:
+        return self._scans.needs_displayed_frames
 
     @property
     def ended(self) -> bool:
@@ -104,11 +104,13 @@ class WithBehaviour:
     def begin(self, t_ns: int) -> None:
         self._scans.begin(t_ns)
 
-    def see(self, frame: DisplayedFrame) -> None:
-        self._scans.see(frame)
+    def show(self, frame: DisplayedFrame) -> None:
+        self._scans.show(frame)
 
-    def take(self, until_ns: int) -> Sequence[Measured]:
-        scans = [body for body in self._scans.take(until_ns) if not isinstance(body, Behaviour)]
+    def measured_until(self, until_ns: int) -> Sequence[Measured]:
+        scans = [
+            body for body in self._scans.measured_until(until_ns) if not isinstance(body, Behaviour)
+        ]
         behaviour = list(self._samples.bodies(self._inlet.pull()))
         self._count += len(behaviour)
         return [*behaviour, *scans]
@@ -125,7 +127,7 @@ class WithBehaviour:
 class LslRois:
     """ROI values as the microscope's program extracts them: no scans, Fluorescence at once."""
 
-    watches_screen = False
+    needs_displayed_frames = False
     ended = False
 
     def __init__(self, config: LslRoisSource, inlet: SampleInlet, *, clock: Clock) -> None:
@@ -137,10 +139,10 @@ class LslRois:
     def begin(self, t_ns: int) -> None:
         """The microscope runs by itself."""
 
-    def see(self, frame: DisplayedFrame) -> None:
+    def show(self, frame: DisplayedFrame) -> None:
         """The real animal looks at the real screen."""
 
-    def take(self, until_ns: int) -> Sequence[Measured]:
+    def measured_until(self, until_ns: int) -> Sequence[Measured]:
         while not (bodies := list(self._bodies(self._inlet.pull()))):
             now_ns = self._clock.now_ns()
             if now_ns >= until_ns:

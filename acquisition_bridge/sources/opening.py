@@ -1,6 +1,6 @@
 """Which source a config means."""
 
-from acquisition_bridge.sources.contract import Source
+from acquisition_bridge.sources.contract import ScanSource
 from acquisition_bridge.sources.lsl import LslInlet, LslRois, WithBehaviour
 from acquisition_bridge.sources.prairie import prairie_raw
 from acquisition_bridge.sources.raw_movie import RawMovieSource
@@ -15,7 +15,7 @@ from rtdecode.schema.config import acquisition as configured
 from rtdecode.schema.interfaces import Clock
 
 
-def open_source(config: RunConfig, clock: Clock) -> Source:
+def open_source(config: RunConfig, clock: Clock) -> ScanSource:
     """Open the source of `config`; raises what that source raises, before anything is sent."""
     behaviour = config.acquisition.behaviour
     if behaviour is None:
@@ -24,7 +24,7 @@ def open_source(config: RunConfig, clock: Clock) -> Source:
     return WithBehaviour(_scans(config, clock), inlet, behaviour)
 
 
-def _scans(config: RunConfig, clock: Clock) -> Source:
+def _scans(config: RunConfig, clock: Clock) -> ScanSource:
     source = config.acquisition.source
     if isinstance(source, configured.SimulatedSource):
         screen_px = (config.stimulus.rows_px, config.stimulus.cols_px)
@@ -34,8 +34,8 @@ def _scans(config: RunConfig, clock: Clock) -> Source:
     return _from_rig(source, clock)
 
 
-def _from_file(source: configured.FileSource, clock: Clock) -> Source:
-    made: Source
+def _from_file(source: configured.FileSource, clock: Clock) -> ScanSource:
+    made: ScanSource
     match source:
         case configured.RawMovieSource():
             made = RawMovieSource(source, clock=clock)
@@ -46,8 +46,8 @@ def _from_file(source: configured.FileSource, clock: Clock) -> Source:
     return made
 
 
-def _from_rig(source: configured.LiveSource, clock: Clock) -> Source:
-    made: Source
+def _from_rig(source: configured.LiveSource, clock: Clock) -> ScanSource:
+    made: ScanSource
     match source:
         case configured.ScanImageTcpSource():
             made = scanimage_tcp(source, clock)

@@ -87,7 +87,7 @@ class RawMovieSource:
     a reader that cannot keep up gets all scans later, never fewer.
     """
 
-    watches_screen = False
+    needs_displayed_frames = False
 
     def __init__(self, config: RawMovieConfig, *, clock: Clock) -> None:
         self._movie = open_movie(config)
@@ -105,10 +105,10 @@ class RawMovieSource:
     def begin(self, t_ns: int) -> None:
         self._begin_ns = t_ns
 
-    def see(self, frame: DisplayedFrame) -> None:
+    def show(self, frame: DisplayedFrame) -> None:
         """A recording sees nothing."""
 
-    def take(self, until_ns: int) -> Sequence[Measured]:
+    def measured_until(self, until_ns: int) -> Sequence[Measured]:
         if self.ended:
             return ()
         due_ns = self._start_ns(self._next + 1)

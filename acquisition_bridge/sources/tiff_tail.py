@@ -100,7 +100,7 @@ class TiffTailSource:
     are not lost. Raises StreamError, SettingMissingError, ScanSizeChangedError.
     """
 
-    watches_screen = False
+    needs_displayed_frames = False
 
     def __init__(self, config: TiffTailConfig, *, clock: Clock) -> None:
         self._clock = clock
@@ -129,10 +129,10 @@ class TiffTailSource:
     def begin(self, t_ns: int) -> None:
         """The microscope runs by itself."""
 
-    def see(self, frame: DisplayedFrame) -> None:
+    def show(self, frame: DisplayedFrame) -> None:
         """The real animal looks at the real screen."""
 
-    def take(self, until_ns: int) -> Sequence[Measured]:
+    def measured_until(self, until_ns: int) -> Sequence[Measured]:
         while (scan := self._waiting or self._found()) is None:
             now_ns = self._clock.now_ns()
             if self.ended or now_ns >= until_ns:

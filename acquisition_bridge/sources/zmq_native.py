@@ -59,7 +59,7 @@ class ZmqNativeSource:
     Raises AddressInUseError at once, MessageError for what is not one of our messages.
     """
 
-    watches_screen = False
+    needs_displayed_frames = False
     ended = False
 
     def __init__(self, config: ZmqNativeConfig, *, clock: Clock, queue: int = 1000) -> None:
@@ -76,10 +76,10 @@ class ZmqNativeSource:
     def begin(self, t_ns: int) -> None:
         """The microscope runs by itself."""
 
-    def see(self, frame: DisplayedFrame) -> None:
+    def show(self, frame: DisplayedFrame) -> None:
         """The real animal looks at the real screen."""
 
-    def take(self, until_ns: int) -> Sequence[Measured]:
+    def measured_until(self, until_ns: int) -> Sequence[Measured]:
         wait_s = max(0, until_ns - self._clock.now_ns()) / 1e9
         return list(self._wanted(self._inlet.take(wait_s)))
 

@@ -251,5 +251,5 @@ def _seen(
 ) -> Iterator[Segment]:
     """Show one frame, and record what is measured until the next flip may come at the earliest."""
     recording.show(frame, luminance)
-    rig.see(luminance, _GRID.start_ns(frame) + phase_ns)
+    rig.show(luminance, _GRID.start_ns(frame) + phase_ns)
     yield from recording.hear(rig.advance_to(_GRID.start_ns(frame + 1) - _HALF_FRAME_NS))

@@ -20,7 +20,7 @@ class Scripted:
     """A source that gives batches of scans and remembers what it saw."""
 
     spec = FrameSpec(2, 2, "uint16")
-    watches_screen = True
+    needs_displayed_frames = True
 
     def __init__(self, batches: Sequence[int]) -> None:
         self._batches = list(batches)
@@ -35,10 +35,10 @@ class Scripted:
     def begin(self, t_ns: int) -> None:
         self.begun_ns = t_ns
 
-    def see(self, frame: DisplayedFrame) -> None:
+    def show(self, frame: DisplayedFrame) -> None:
         self.seen.append(frame)
 
-    def take(self, until_ns: int) -> Sequence[Scan]:
+    def measured_until(self, until_ns: int) -> Sequence[Scan]:
         count = self._batches.pop(0)
         self._given += count
         return [Scan(PIXELS, self._given - count + k, 0, 0, 1) for k in range(count)]

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from acquisition_bridge.sources.contract import Source
+from acquisition_bridge.sources.contract import ScanSource
 from acquisition_bridge.sources.opening import open_source
 from rtdecode.runtime.clock import HostClock
 from rtdecode.schema.config import RunConfig
@@ -50,7 +50,7 @@ def possible(rig: Any, case: str) -> None:
 
 
 @contextmanager
-def opened(rig: Any) -> Iterator[Source]:
+def opened(rig: Any) -> Iterator[ScanSource]:
     config = RunConfig.model_validate({"acquisition": {"source": rig.config()}})
     source = open_source(config, HostClock())
     source.begin(HostClock().now_ns())
@@ -60,14 +60,14 @@ def opened(rig: Any) -> Iterator[Source]:
         source.close()
 
 
-def taken(rig: Any, source: Source, *, wait_ms: int = 20) -> list[Scan]:
+def taken(rig: Any, source: ScanSource, *, wait_ms: int = 20) -> list[Scan]:
     rig.pump()
-    bodies = source.take(HostClock().now_ns() + wait_ms * 1_000_000)
+    bodies = source.measured_until(HostClock().now_ns() + wait_ms * 1_000_000)
     rig.pump()
     return [body for body in bodies if isinstance(body, Scan)]
 
 
-def collected(rig: Any, source: Source, count: int) -> list[Scan]:
+def collected(rig: Any, source: ScanSource, count: int) -> list[Scan]:
     """All scans until `count` have come and nothing more does, or patience ends."""
     scans: list[Scan] = []
     for _ in range(300):
@@ -173,7 +173,7 @@ def test_a_slow_consumer_loses_nothing(rig: Any) -> None:
 
 def test_a_rig_that_comes_later_is_waited_for(rig: Any) -> None:
     with opened(rig) as source:
-        assert not source.take(HostClock().now_ns() + 5_000_000)
+        assert not source.measured_until(HostClock().now_ns() + 5_000_000)
         assert not source.ended
         rig.send(0, SCANS[0])
         same(collected(rig, source, 1), SCANS[:1])

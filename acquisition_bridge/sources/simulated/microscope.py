@@ -20,12 +20,12 @@ _UNBLEACHABLE = 0.6
 class SimulatedMicroscope:
     """A simulated rig in simulated time; the same calls and seeds give the same bytes.
 
-    Show it every frame with `see` (at the latest 16 ms of its time after the flip), then take what
+    Show it every frame with `show` (at the latest 16 ms of its time after the flip), then take what
     it has measured with `advance_to`, faster than real time or live::
 
         rig = SimulatedMicroscope(SimulatedSource(), run_seed=1)
         for k, frame in enumerate(frames):              # (36, 64) uint8
-            rig.see(frame, round(k * 1e9 / 30))
+            rig.show(frame, round(k * 1e9 / 30))
             for body in rig.advance_to(round((k + 1) * 1e9 / 30)):
                 ...                                     # Scan | Behaviour, by the time they are due
 
@@ -98,9 +98,9 @@ class SimulatedMicroscope:
         """(2,) rows and columns by which the tissue of the newest scan is displaced."""
         return self._shift_px
 
-    def see(self, luminance: NDArray[np.uint8], t_ns: int) -> None:
+    def show(self, luminance: NDArray[np.uint8], t_ns: int) -> None:
         """Show `luminance`, (row, col) uint8 grey levels, from `t_ns` on; raises ShapeError."""
-        self._mouse.see(luminance, t_ns)
+        self._mouse.show(luminance, t_ns)
 
     def advance_to(self, t_ns: int) -> list[Scan | Behaviour]:
         """Live on to `t_ns`; the scans and samples of behaviour that are due by then, in order."""
@@ -116,7 +116,7 @@ class SimulatedMicroscope:
 
     def _due(self, t_ns: int) -> Iterator[Scan | Behaviour]:
         while (due_ns := self.next_due_ns) <= t_ns:
-            self._mouse.live_until(due_ns)
+            self._mouse.advance_until(due_ns)
             if self._sample_ns(self._samples) == due_ns:
                 yield self._sample(due_ns)
             else:

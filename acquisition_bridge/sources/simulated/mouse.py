@@ -127,11 +127,11 @@ class Mouse:
         """Frames that the mouse was told of too late to see them when they were shown."""
         return self._retina.late_frames
 
-    def see(self, luminance: NDArray[np.uint8], t_ns: int) -> None:
+    def show(self, luminance: NDArray[np.uint8], t_ns: int) -> None:
         """Show `luminance`, (row, col) grey levels, from `t_ns` on."""
-        self._retina.see(luminance, t_ns)
+        self._retina.show(luminance, t_ns)
 
-    def live_until(self, t_ns: int) -> None:
+    def advance_until(self, t_ns: int) -> None:
         """Take all steps up to the first that ends at or after `t_ns`."""
         while self.now_ns < t_ns:
             self._step()
@@ -166,9 +166,9 @@ class Mouse:
         )
         drives = []
         for frame in scenes:
-            self._retina.look_at(frame)
+            self._retina.project(frame)
             for _ in range(_STEPS_PER_FRAME):
                 drive = self._cortex.normalised_drive(self._retina.drive, self._retina.contrast)
             drives.append(drive)
         self._cortex.calibrate(np.stack(drives))
-        self._retina.look_at(np.full(screen_px, 110, np.uint8))
+        self._retina.project(np.full(screen_px, 110, np.uint8))

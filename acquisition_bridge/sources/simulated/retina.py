@@ -41,9 +41,9 @@ class Retina:
         self.drive = np.zeros((neurons, 2), np.float32)
         self.contrast = np.zeros(neurons, np.float32)
         self.late_frames = 0
-        self.look_at(np.full(self._shape, int(_MEAN_GREY), np.uint8))
+        self.project(np.full(self._shape, int(_MEAN_GREY), np.uint8))
 
-    def see(self, luminance: NDArray[np.uint8], t_ns: int) -> None:
+    def show(self, luminance: NDArray[np.uint8], t_ns: int) -> None:
         """Remember that `luminance`, (row, col) grey levels, is on the screen from `t_ns` on.
 
         Raises ShapeError if the frame has another shape than the screen.
@@ -61,9 +61,9 @@ class Retina:
             due_ns, newest = self._coming.popleft()
             self.late_frames += due_ns < t_ns - step_ns
         if newest is not None:
-            self.look_at(newest)
+            self.project(newest)
 
-    def look_at(self, luminance: NDArray[np.uint8]) -> None:
+    def project(self, luminance: NDArray[np.uint8]) -> None:
         """Project `luminance` at once."""
         seen = (luminance - _MEAN_GREY) / _SD_GREY
         fields = self._fields

@@ -14,7 +14,7 @@ from rtdecode.schema.messages import Behaviour, DisplayedFrame, Scan
 class SimulatedSource:
     """A simulated rig that keeps pace with the clock; see SimulatedMicroscope."""
 
-    watches_screen = True
+    needs_displayed_frames = True
     ended = False
 
     def __init__(
@@ -31,11 +31,11 @@ class SimulatedSource:
     def begin(self, t_ns: int) -> None:
         self._begin_ns = t_ns
 
-    def see(self, frame: DisplayedFrame) -> None:
+    def show(self, frame: DisplayedFrame) -> None:
         # what was shown before the beginning is on the screen when it begins
-        self._rig.see(frame.luminance, max(frame.t_flip_ns - self._begin_ns, -DELAY_NS))
+        self._rig.show(frame.luminance, max(frame.t_flip_ns - self._begin_ns, -DELAY_NS))
 
-    def take(self, until_ns: int) -> Sequence[Measured]:
+    def measured_until(self, until_ns: int) -> Sequence[Measured]:
         due_ns = self._begin_ns + self._rig.next_due_ns
         self._clock.sleep_until(min(due_ns, until_ns))
         if due_ns > self._clock.now_ns():

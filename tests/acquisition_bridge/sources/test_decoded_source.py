@@ -53,7 +53,9 @@ def test_scans_come_with_what_the_link_brings(clock: Any) -> None:
     source = DecodedSource(line, Pairs(), clock=clock, spec=spec, intake=Intake(scan_rate_hz=30.0))
     values: list[tuple[int, int]] = []
     while not source.ended:
-        values += [(s.number, int(s.pixels_counts[0, 0])) for s in source.take(clock.now_ns())]
+        values += [
+            (s.number, int(s.pixels_counts[0, 0])) for s in source.measured_until(clock.now_ns())
+        ]
     # the half pair of the second connection is gone, the third begins with a whole one
     assert values == [(0, 5), (1, 6), (2, 7)]
     assert source.health()["connections"] == 3

@@ -57,17 +57,17 @@ class Scans:
     """A source with a scan and a sample of its own behaviour."""
 
     spec = FrameSpec(2, 2, "uint16")
-    watches_screen = False
+    needs_displayed_frames = False
     ended = False
     closed = False
 
     def begin(self, t_ns: int) -> None:
         """It runs."""
 
-    def see(self, frame: DisplayedFrame) -> None:
+    def show(self, frame: DisplayedFrame) -> None:
         """It is blind."""
 
-    def take(self, until_ns: int) -> list[Any]:
+    def measured_until(self, until_ns: int) -> list[Any]:
         own = Behaviour(0, 1.0, 1.0, np.zeros(2, np.float32))
         return [own, Scan(np.zeros((2, 2), np.uint16), 0, 0, 0, 1)]
 
@@ -81,7 +81,7 @@ class Scans:
 def test_behaviour_comes_from_lsl_and_scans_from_the_source() -> None:
     scans, inlet = Scans(), FakeInlet((np.array([[30.0, 5.0, 1.5]]), np.array([2.0])))
     source = WithBehaviour(scans, inlet, CONFIG)
-    bodies = source.take(0)
+    bodies = source.measured_until(0)
     assert [type(body) for body in bodies] == [Behaviour, Scan]
     assert isinstance(bodies[0], Behaviour)
     assert bodies[0].running_cm_s == 5.0
@@ -94,22 +94,22 @@ def test_roi_values_become_fluorescence(clock: Any) -> None:
     values = np.array([[1.0, 2.0], [np.nan, 2.0], [3.0, 4.0]])
     inlet = FakeInlet(NOTHING, (values, np.array([1.0, 2.0, 3.0])))
     source = LslRois(LslRoisSource(stream="rois"), inlet, clock=clock)
-    bodies = source.take(clock.now_ns() + 10_000_000)
+    bodies = source.measured_until(clock.now_ns() + 10_000_000)
     assert [(b.number, b.t_scan_ns) for b in bodies if isinstance(b, Fluorescence)] == [
         (0, 1_000_000_000),
         (2, 3_000_000_000),
     ]
     assert source.health() == {"scans": 3, "unusable": 1}
-    assert source.take(clock.now_ns() + 10_000_000) == ()
+    assert source.measured_until(clock.now_ns() + 10_000_000) == ()
     source.close()
 
 
 def test_another_number_of_rois_is_refused(clock: Any) -> None:
     batches = (np.zeros((1, 2)), np.zeros(1)), (np.zeros((1, 3)), np.zeros(1))
     source = LslRois(LslRoisSource(stream="rois"), FakeInlet(*batches), clock=clock)
-    source.take(0)
+    source.measured_until(0)
     with pytest.raises(StreamError, match="3 values after 2"):
-        source.take(0)
+        source.measured_until(0)
 
 
 def test_without_the_package_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

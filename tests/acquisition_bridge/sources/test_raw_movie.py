@@ -25,7 +25,7 @@ def streamed(source: RawMovieSource, clock: Any) -> list[Scan]:
     scans: list[Scan] = []
     source.begin(clock.now_ns())
     while not source.ended:
-        for body in source.take(clock.now_ns() + 20_000_000):
+        for body in source.measured_until(clock.now_ns() + 20_000_000):
             assert isinstance(body, Scan)
             assert clock.now_ns() >= body.t_end_ns
             scans.append(body)
@@ -50,10 +50,10 @@ def test_a_slow_reader_gets_all_scans_later(config: RawMovieConfig, clock: Any) 
     source = RawMovieSource(config, clock=clock)
     source.begin(clock.now_ns())
     clock.t_ns += 10_000_000_000
-    numbers = [source.take(clock.now_ns())[0].number for _ in range(9)]
+    numbers = [source.measured_until(clock.now_ns())[0].number for _ in range(9)]
     assert numbers == list(range(9))
     assert source.ended
-    assert source.take(clock.now_ns()) == ()
+    assert source.measured_until(clock.now_ns()) == ()
     assert source.health() == {"scans": 9, "left": 0}
     source.close()
 

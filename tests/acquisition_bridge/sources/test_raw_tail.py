@@ -41,7 +41,7 @@ def test_size_and_rate_come_from_thorimages_header(tmp_path: Path, clock: Any) -
     assert (source.spec.rows_px, source.spec.scan_rate_hz) == (3, 20.0)
     scans: list[Any] = []
     while not source.ended:
-        scans += source.take(clock.now_ns() + 50_000_000)
+        scans += source.measured_until(clock.now_ns() + 50_000_000)
     np.testing.assert_array_equal([scan.pixels_counts for scan in scans], FRAMES[:, 0])
     source.close()
 

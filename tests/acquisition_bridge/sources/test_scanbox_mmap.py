@@ -53,7 +53,7 @@ def test_when_scanbox_stops_the_source_is_at_its_end(tmp_path: Path, clock: Any)
     path = tmp_path / "scanbox.mmap"
     path.write_bytes(struct.pack("<h", -2) + bytes(100))
     source = scanbox_mmap(ScanboxMmapSource(path=path), clock)
-    assert source.take(clock.now_ns()) == []
+    assert source.measured_until(clock.now_ns()) == []
     assert source.ended
     source.close()
 

@@ -43,7 +43,7 @@ def streamed(clock: Any, path: Path, **options: Any) -> tuple[list[Scan], TiffTa
     scans: list[Scan] = []
     with closing(source):
         while not source.ended:
-            for body in source.take(clock.now_ns() + 50_000_000):
+            for body in source.measured_until(clock.now_ns() + 50_000_000):
                 assert isinstance(body, Scan)
                 scans.append(body)
     return scans, source

@@ -74,7 +74,7 @@ def test_calibration_sets_the_mean_rate_that_was_asked_for() -> None:
     def seen(rates: bool) -> F32:
         out = []
         for frame in frames:
-            retina.look_at(frame)
+            retina.project(frame)
             step = made.rates_hz if rates else made.normalised_drive
             out.append(step(retina.drive, retina.contrast))
         return np.stack(out)

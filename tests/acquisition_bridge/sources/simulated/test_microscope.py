@@ -26,7 +26,7 @@ def watched(
     shown, bodies = 0, Bodies()
     for t_ns in asked:
         while shown < len(movie) and round(shown * 1e9 / 30) <= t_ns:
-            rig.see(movie[shown], round(shown * 1e9 / 30))
+            rig.show(movie[shown], round(shown * 1e9 / 30))
             shown += 1
         bodies.extend(rig.advance_to(t_ns))
     return bodies
@@ -114,7 +114,7 @@ def test_fluorescence_in_the_footprints_follows_the_neurons_rates() -> None:
     for k in range(900):
         if k % 10 == 0:
             frame = np.kron(rng.integers(0, 2, (3, 4)) * 200, np.ones((12, 16))).astype(np.uint8)
-        rig.see(frame, round(k * 1e9 / 30))
+        rig.show(frame, round(k * 1e9 / 30))
         for scan in scans(list(rig.advance_to(round((k + 1) * 1e9 / 30)))):
             flat = scan.pixels_counts.ravel()
             traces.append([flat[pixels] @ weights for pixels, weights in masks])

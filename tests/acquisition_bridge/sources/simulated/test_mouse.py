@@ -15,9 +15,9 @@ def mouse(run_seed: int = 1, *, mouse_seed: int = 1) -> Mouse:
 
 def test_steps_end_on_a_grid_that_never_drifts() -> None:
     made = mouse()
-    made.live_until(1_000 + 100_000_000)
+    made.advance_until(1_000 + 100_000_000)
     assert made.now_ns == 1_000 + 12 * 1_000_000_000 // STEPS_HZ
-    made.live_until(1_000 + 1_000_000_000)
+    made.advance_until(1_000 + 1_000_000_000)
     assert made.now_ns == 1_000 + 1_000_000_000
 
 
@@ -26,7 +26,7 @@ def test_each_neuron_is_read_at_its_own_moment() -> None:
     step_ns = 1_000_000_000 / STEPS_HZ
     history = []
     for step in range(1, 41):
-        made.live_until(1_000 + int(step * step_ns))
+        made.advance_until(1_000 + int(step * step_ns))
         history.append(made.dff_at(np.full(50, made.now_ns)))
     late = np.stack(history)
     times = (1_000 + (34 + np.linspace(0, 5, 50)) * step_ns).astype(np.int64)
@@ -41,8 +41,8 @@ def test_rates_stay_within_what_neurons_can_do() -> None:
     made = mouse()
     rng = np.random.default_rng(0)
     for frame in range(60):
-        made.see(rng.integers(0, 256, (36, 64)).astype(np.uint8), frame * 33_333_333)
-        made.live_until(frame * 33_333_333)
+        made.show(rng.integers(0, 256, (36, 64)).astype(np.uint8), frame * 33_333_333)
+        made.advance_until(frame * 33_333_333)
         assert made.rates_hz.min() >= 0
         assert made.rates_hz.max() <= 80
 
@@ -52,6 +52,6 @@ def test_the_mouse_is_the_mouse_seed_and_the_session_the_run_seed() -> None:
     np.testing.assert_array_equal(one.fields.weights, same_mouse.fields.weights)
     assert one.fields.weights.shape != other.fields.weights.shape
     for made in (one, same_mouse):
-        made.live_until(2_000_000_000)
+        made.advance_until(2_000_000_000)
     now = np.full(50, one.now_ns)
     assert not np.array_equal(one.dff_at(now), same_mouse.dff_at(now))

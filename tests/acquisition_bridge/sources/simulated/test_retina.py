@@ -20,7 +20,7 @@ def eye() -> Retina:
 def test_a_frame_arrives_after_the_delay_and_not_before() -> None:
     retina = eye()
     grey = retina.drive.copy()
-    retina.see(FRAME, 1000)
+    retina.show(FRAME, 1000)
     retina.advance_to(1000 + DELAY_NS - 1, step_ns=STEP_NS)
     np.testing.assert_array_equal(retina.drive, grey)
     retina.advance_to(1000 + DELAY_NS, step_ns=STEP_NS)
@@ -30,7 +30,7 @@ def test_a_frame_arrives_after_the_delay_and_not_before() -> None:
 
 def test_the_drive_is_the_sum_over_the_patch() -> None:
     retina = eye()
-    retina.look_at(FRAME)
+    retina.project(FRAME)
     seen = (FRAME - 110.0) / 60.0
     for n, (top, bottom, left, right) in enumerate(FIELDS.bounds):
         patch = FIELDS.weights[:, FIELDS.offsets[n] : FIELDS.offsets[n + 1]]
@@ -40,20 +40,20 @@ def test_the_drive_is_the_sum_over_the_patch() -> None:
 
 def test_uniform_grey_has_no_contrast_and_a_checkerboard_has() -> None:
     retina = eye()
-    retina.look_at(np.full((36, 64), 170, np.uint8))
+    retina.project(np.full((36, 64), 170, np.uint8))
     np.testing.assert_allclose(retina.contrast, 0, atol=1e-3)
     board = np.indices((36, 64)).sum(0) % 2
-    retina.look_at((50 + 120 * board).astype(np.uint8))  # +-1 in units of 60 grey levels
+    retina.project((50 + 120 * board).astype(np.uint8))  # +-1 in units of 60 grey levels
     np.testing.assert_allclose(retina.contrast, 1, rtol=1e-3)
 
 
 def test_a_frame_that_is_told_of_too_late_is_counted() -> None:
     retina = eye()
-    retina.see(FRAME, 0)
+    retina.show(FRAME, 0)
     retina.advance_to(DELAY_NS + STEP_NS + 1, step_ns=STEP_NS)
     assert retina.late_frames == 1
 
 
 def test_a_frame_of_another_size_is_refused_with_both_sizes() -> None:
     with pytest.raises(ShapeError, match=r"\(36, 64\).*\(64, 36\)"):
-        eye().see(FRAME.T, 0)
+        eye().show(FRAME.T, 0)

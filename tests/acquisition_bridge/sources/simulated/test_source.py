@@ -17,12 +17,12 @@ def test_live_it_gives_what_the_rig_gives_moved_to_host_time(clock: Any) -> None
     source = SimulatedSource(CONFIG, screen_px=(36, 64), clock=clock)
     begun_ns = clock.now_ns()
     source.begin(begun_ns)
-    source.see(DisplayedFrame("clip", 0, FRAME, begun_ns + 50_000_000, 1))
+    source.show(DisplayedFrame("clip", 0, FRAME, begun_ns + 50_000_000, 1))
     live = []
     while clock.now_ns() < begun_ns + 500_000_000:
-        live.extend(source.take(clock.now_ns() + 50_000_000))
+        live.extend(source.measured_until(clock.now_ns() + 50_000_000))
     rig = SimulatedMicroscope(CONFIG, 4)
-    rig.see(FRAME, 50_000_000)
+    rig.show(FRAME, 50_000_000)
     offline = list(rig.advance_to(500_000_000))
     assert [type(body) for body in live] == [type(body) for body in offline]
     for one, other in zip(live, offline, strict=True):
@@ -39,14 +39,14 @@ def test_live_it_gives_what_the_rig_gives_moved_to_host_time(clock: Any) -> None
 def test_it_gives_nothing_before_its_time(clock: Any) -> None:
     source = SimulatedSource(CONFIG, screen_px=(36, 64), clock=clock)
     source.begin(clock.now_ns() + 1_000_000_000)
-    assert source.take(clock.now_ns() + 50_000_000) == ()
+    assert source.measured_until(clock.now_ns() + 50_000_000) == ()
 
 
 def test_what_was_shown_before_the_beginning_is_on_the_screen(clock: Any) -> None:
     source = SimulatedSource(CONFIG, screen_px=(36, 64), clock=clock)
     begun_ns = clock.now_ns()
     source.begin(begun_ns)
-    source.see(DisplayedFrame("clip", 0, FRAME, begun_ns - 700_000_000, 1))
+    source.show(DisplayedFrame("clip", 0, FRAME, begun_ns - 700_000_000, 1))
     while clock.now_ns() < begun_ns + 100_000_000:
-        source.take(clock.now_ns() + 50_000_000)
+        source.measured_until(clock.now_ns() + 50_000_000)
     assert source.health()["late_frames"] == 0
