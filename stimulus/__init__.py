@@ -1,1 +1,1 @@
-"""The animal's screen: clips in, flips and their truth out."""
+"""The stimulus process: shows clips to the animal and publishes the displayed frames."""

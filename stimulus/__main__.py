@@ -1,4 +1,4 @@
-"""`python -m stimulus CONFIG`: the animal's screen as a process of its own."""
+"""`python -m stimulus CONFIG`: the process that shows the stimulus to the animal."""
 
 import gc
 import logging
@@ -15,11 +15,11 @@ from rtdecode.schema.interfaces import Clock, Sink
 from rtdecode.schema.messages import Body
 from stimulus.display_log import DisplayLog
 from stimulus.pacing import pacing_for
-from stimulus.playback import Orders, Player
-from stimulus.playlist import MovieFrame, programme
+from stimulus.playback import CommandState, Player
+from stimulus.playlist import MovieFrame, movie_frames
 from stimulus.prefetch import FramePrefetcher
 from stimulus.presenter import psychopy_window
-from stimulus.priority import Priority, take_real_time
+from stimulus.priority import Priority, request_real_time
 from stimulus.screen import HeadlessScreen, Screen
 from stimulus.xvfb import VirtualDisplay
 
@@ -29,31 +29,31 @@ _ANY_PORT = "tcp://127.0.0.1:*"
 
 
 def main(process: Process) -> int:
-    """Show the movie until told to stop."""
+    """Show the movie until it ends or a stop is requested; exit code 0."""
     config = process.config.stimulus
-    outlet = process.publisher(process.config.network.stimulus or _ANY_PORT)
-    frames = _limited(programme(config), process)
-    take_real_time(Priority.FRAME_LOOP)
+    publisher = process.publisher(process.config.network.stimulus or _ANY_PORT)
+    movie = _limited(movie_frames(config), process)
+    request_real_time(Priority.FRAME_LOOP)
     with (
         opened_screen(config, process.clock) as screen,
-        FramePrefetcher(frames, ahead=_AHEAD_FRAMES) as reel,
+        FramePrefetcher(movie, ahead=_AHEAD_FRAMES) as frames,
     ):
-        player = _player(config, screen, process, outlet)
+        player = _player(config, screen, process, publisher)
         process.wait_for_start()
-        # psychopy leaves some 300,000 objects; collecting them would cost a frame now and then
+        # importing PsychoPy leaves some 300,000 objects; a full collection would delay a flip
         gc.freeze()
-        outlet.start(process.run_info.start())
+        publisher.start(process.run_info.start())
         reason = "failed"
         try:
-            reason = player.play(reel, each_frame=lambda: _turn(process, player))
+            reason = player.play(frames, between_frames=lambda: _between_frames(process, player))
         finally:
-            outlet.end(session=process.run_info.session, reason=reason)
-            log.info("%s: %s", reason, player.truth.counters())
+            publisher.end(session=process.run_info.session, reason=reason)
+            log.info("%s: %s", reason, player.display_log.counters())
     return 0
 
 
 def _limited(frames: Iterator[MovieFrame], process: Process) -> Iterator[MovieFrame]:
-    """All `frames` under a supervisor, which counts the seconds itself; else `seconds` of them."""
+    """All `frames` under a supervisor, which limits the duration itself; else `seconds` of them."""
     config = process.config
     if config.network.control or config.seconds is None:
         return frames
@@ -62,9 +62,12 @@ def _limited(frames: Iterator[MovieFrame], process: Process) -> Iterator[MovieFr
 
 @contextmanager
 def opened_screen(config: StimulusConfig, clock: Clock) -> Iterator[Screen]:
-    """The screen that `config` asks for, while the context lasts.
+    """The screen that `config` describes, open while the context lasts.
 
-    Raises NoDisplayError, PresenterMissingError, RefreshRateError.
+    Raises
+    ------
+    NoDisplayError, PresenterMissingError, RefreshRateError
+        As `stimulus.presenter.psychopy_window` and `stimulus.xvfb.VirtualDisplay` raise them.
     """
     with ExitStack() as stack:
         if config.presenter is Presenter.HEADLESS:
@@ -78,21 +81,21 @@ def opened_screen(config: StimulusConfig, clock: Clock) -> Iterator[Screen]:
         yield stack.enter_context(window)
 
 
-def _player(config: StimulusConfig, screen: Screen, process: Process, outlet: Sink[Body]) -> Player:
+def _player(config: StimulusConfig, screen: Screen, process: Process, sink: Sink[Body]) -> Player:
     pacing = pacing_for(screen, clock=process.clock, frame_rate_hz=config.frame_rate_hz)
-    truth = DisplayLog(light_delay_ms=config.light_delay_ms, refresh_hz=pacing.refresh_hz)
+    display_log = DisplayLog(light_delay_ms=config.light_delay_ms, refresh_hz=pacing.refresh_hz)
     log.info("flips %s, in %s", type(pacing).__name__, type(screen).__name__)
-    return Player(screen, pacing, truth, outlet, Orders(process.stop))
+    return Player(screen, pacing, display_log, sink, CommandState(process.stop))
 
 
-def _turn(process: Process, player: Player) -> None:
+def _between_frames(process: Process, player: Player) -> None:
     for command in process.commands():
         try:
-            player.orders.obey(command)
+            player.commands.apply(command)
         except UnknownCommandError as error:
-            # somebody else's mistake must not end an experiment
+            # a mistyped command must not end an experiment
             log.warning("%s", error)
-    process.send_heartbeat(player.truth.counters())
+    process.send_heartbeat(player.display_log.counters())
 
 
 if __name__ == "__main__":

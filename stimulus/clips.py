@@ -1,4 +1,4 @@
-"""Clips: short grey videos of 36 x 64 pixels at 30 Hz, embedded ones and the user's own."""
+"""Clips for playback and training: grey 36 x 64 videos at 30 Hz, embedded or the user's own."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,51 +12,51 @@ from numpy.typing import NDArray
 
 from stimulus.gaze import gaze_path
 from stimulus.pictures import Split, dead_leaves, photographs
-from stimulus.scene import COLS_PX, ROWS_PX, Scenery, random_cutout, random_layer, scene_frames
+from stimulus.scene import COLS_PX, ROWS_PX, SceneImage, random_cutout, random_layer, scene_frames
 from stimulus.surface import Surface
 from stimulus.videos import video_files, video_frames
 
 FRAME_RATE_HZ = 30.0
-_LEAVES = 6
-_LEAVES_SCALE = (1.5, 4.0)
+_DEAD_LEAVES = 6
+_DEAD_LEAVES_SCALE = (1.5, 4.0)
 _OBJECTS = (0.25, 0.45, 0.3)
-"""Probability of 0, 1 and 2 objects that move by themselves."""
+"""Probability of 0, 1 and 2 independently moving objects."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Clip:
-    """A piece of video and where it is from."""
+    """A short video, its name and its licence."""
 
     name: str
     frames: NDArray[np.uint8]
-    """(frame, 36, 64) grey levels."""
+    """(frame, 36, 64) uint8 grey levels."""
     licence: str
 
 
 def embedded_clips(split: Split, *, count: int, seconds: float, seed: int) -> Iterator[Clip]:
-    """Photographs that anybody may pass on, moved as an eye would see them.
+    """Videos made of freely licensed photographs under a simulated gaze.
 
-    Each clip shows one picture along a random gaze path (`stimulus.gaze`), with up to two cut-outs
-    of other pictures moving over it, possibly mirrored, at a random mean and contrast. Clip i
-    depends on `split`, `seed`, `seconds` and i alone. No photograph serves both splits, so a twin
-    fitted to the one has never seen the other. The train split also holds synthetic dead-leaves
-    scenes, so that a twin fitted to 20 minutes and more does not learn seven photographs by heart.
+    Each clip shows one image along a random gaze path (`stimulus.gaze`), with up to two cut-outs
+    of other images moving over it, possibly mirrored, at a random mean and contrast. Clip i
+    depends on `split`, `seed`, `seconds` and i alone. The splits share no photograph, so a twin
+    fitted to the train split is tested on unseen images. The train split also contains synthetic
+    dead-leaves images, so that 20 minutes of training data do not repeat seven photographs only.
 
     Parameters
     ----------
     split
-        Photographs to draw from.
+        Set of photographs to draw from.
     count
-        Number of clips; made one by one, when asked for.
+        Number of clips; each is made when the iterator reaches it.
     seconds
-        Length of each clip.
+        Length of each clip in seconds.
     seed
-        Chooses pictures, paths and contrasts.
+        Seed of images, paths and contrasts.
     """
-    scenery = _scenery(split)
+    images = _scene_images(split)
     for number, rng in zip(range(count), _generators(split, seed), strict=False):
         yield _clip(
-            scenery,
+            images,
             rng,
             name=f"{split}-{seed}-{number:03d}",
             frames=round(seconds * FRAME_RATE_HZ),
@@ -65,43 +65,49 @@ def embedded_clips(split: Split, *, count: int, seconds: float, seed: int) -> It
 
 
 def folder_clips(path: Path, *, seconds: float) -> Iterator[Clip]:
-    """The user's videos of a folder (or one file), in pieces of at most `seconds`.
+    """The user's videos of a folder (or one file), cut into clips of at most `seconds`.
 
-    One piece is in memory at a time. Raises ClipError, naming the file, for a folder without
-    videos and for a file that is missing, empty or broken.
+    One clip is in memory at a time.
+
+    Raises
+    ------
+    ClipError
+        For a folder without videos, and for a file that is missing, empty or broken.
     """
     for file in video_files(path):
         video = video_frames(file, screen=(ROWS_PX, COLS_PX), rate_hz=FRAME_RATE_HZ)
         for number in integers():
-            piece = list(islice(video, round(seconds * FRAME_RATE_HZ)))
-            if not piece:
+            frames = list(islice(video, round(seconds * FRAME_RATE_HZ)))
+            if not frames:
                 break
-            yield Clip(f"{file.name}-{number:03d}", np.stack(piece), "the user's own")
+            yield Clip(f"{file.name}-{number:03d}", np.stack(frames), "the user's own")
 
 
-def _scenery(split: Split) -> list[Scenery]:
+def _scene_images(split: Split) -> list[SceneImage]:
     found = [
-        Scenery(photo.name, photo.licence, Surface(photo.luma()), photo.scale)
+        SceneImage(photo.name, photo.licence, Surface(photo.luma()), photo.scale)
         for photo in photographs(split)
     ]
     if split is Split.TRAIN:
-        pictures = (dead_leaves(np.random.default_rng([7, number])) for number in range(_LEAVES))
+        pictures = (
+            dead_leaves(np.random.default_rng([7, number])) for number in range(_DEAD_LEAVES)
+        )
         found += [
-            Scenery(f"leaves{number}", "CC0 (synthetic)", Surface(one), _LEAVES_SCALE)
+            SceneImage(f"leaves{number}", "CC0 (synthetic)", Surface(one), _DEAD_LEAVES_SCALE)
             for number, one in enumerate(pictures)
         ]
     return found
 
 
 def _generators(split: Split, seed: int) -> Iterator[Generator]:
-    """One stream of random numbers for each clip; the splits never share one."""
+    """One random generator for each clip; the splits share none."""
     for number in integers():
         yield np.random.default_rng([abs(seed), int(seed < 0), list(Split).index(split), number])
 
 
-def _clip(scenery: list[Scenery], rng: Generator, *, name: str, frames: int, number: int) -> Clip:
-    behind = scenery[number % len(scenery)]
-    others = [one for one in scenery if one is not behind]
+def _clip(images: list[SceneImage], rng: Generator, *, name: str, frames: int, number: int) -> Clip:
+    behind = images[number % len(images)]
+    others = [image for image in images if image is not behind]
     front = [
         others[pick]
         for pick in rng.choice(len(others), rng.choice(len(_OBJECTS), p=_OBJECTS), replace=False)
@@ -120,7 +126,7 @@ def _mirrored(rng: Generator, video: NDArray[np.float32]) -> NDArray[np.float32]
 
 
 def _exposed(rng: Generator, video: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Give the clip a mean of 90 to 150 and a standard deviation of 40 to 65 grey levels."""
+    """(frame, 36, 64) uint8 of mean 90 to 150 and standard deviation 40 to 65 grey levels."""
     mean, contrast = rng.uniform(90, 150), rng.uniform(40, 65)
     scaled = (video - video.mean()) * (contrast / max(float(video.std()), 1.0)) + mean
     return np.asarray(np.clip(np.rint(scaled), 0, 255), np.uint8)

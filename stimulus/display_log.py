@@ -1,4 +1,4 @@
-"""What was really on the screen: one DisplayedFrame for each flip to another picture."""
+"""Displayed frames log: one DisplayedFrame for each flip to another picture, for the frame loop."""
 
 from rtdecode.schema.messages import DisplayedFrame
 from stimulus.playlist import MovieFrame
@@ -7,14 +7,17 @@ _NS_PER_S = 1_000_000_000
 
 
 class DisplayLog:
-    """Turns flips into ShownFrames, and counts the refreshes that came too late.
+    """Makes DisplayedFrame messages of flips, and counts the refreshes that were missed.
+
+    A frame that stays on the screen for more refreshes than planned has delayed its successor;
+    the excess counts as missed refreshes.
 
     Parameters
     ----------
     light_delay_ms
-        From the flip to the light, measured with a photodiode on this monitor.
+        Delay from flip to light, measured with a photodiode on this monitor.
     refresh_hz
-        Refreshes of the screen each second; on a virtual screen, which has none, the movie's rate.
+        Refresh rate of the screen; the movie's frame rate on a virtual screen, which has none.
     """
 
     def __init__(self, *, light_delay_ms: float, refresh_hz: float) -> None:
@@ -22,41 +25,42 @@ class DisplayLog:
         self._refresh_ns = _NS_PER_S / refresh_hz
         self._last_flip_ns: int | None = None
         self._planned = 1
-        self.shown = 0
+        self.displayed = 0
         self.missed = 0
         self.longest_ns = 0
 
     def flipped(self, frame: MovieFrame, *, t_flip_ns: int, refreshes: int) -> DisplayedFrame:
-        """The truth about `frame`.
+        """Record one flip; the message that describes it.
 
         Parameters
         ----------
         t_flip_ns
             HostNs at which the flip returned.
         refreshes
-            For how many refreshes it is meant to stay.
+            Number of refreshes for which the frame is planned to stay.
         """
-        stayed = self._refreshes_since(t_flip_ns)
-        self.missed += max(0, stayed - self._planned) if self.shown else 0
-        self.shown, self._planned, self._last_flip_ns = self.shown + 1, refreshes, t_flip_ns
+        elapsed = self._refreshes_since(t_flip_ns)
+        self.missed += max(0, elapsed - self._planned) if self.displayed else 0
+        self.displayed, self._planned, self._last_flip_ns = self.displayed + 1, refreshes, t_flip_ns
         return DisplayedFrame(
             clip=frame.clip,
             index=frame.index,
             luminance=frame.luminance,
             t_flip_ns=t_flip_ns + self._light_delay_ns,
-            flips=stayed,
+            flips=elapsed,
         )
 
     def counters(self) -> dict[str, float]:
-        """For heartbeats and the last line of the log."""
+        """Counters for heartbeats and the last line of the process's log."""
         longest_ms = self.longest_ns / 1e6
         return {
-            "frames_shown": self.shown,
+            "frames_shown": self.displayed,
             "refreshes_missed": self.missed,
             "longest_frame_ms": longest_ms,
         }
 
     def _refreshes_since(self, t_flip_ns: int) -> int:
+        """Refreshes between the previous flip and `t_flip_ns`; 0 for the first flip."""
         if self._last_flip_ns is None:
             return 0
         elapsed_ns = t_flip_ns - self._last_flip_ns

@@ -1,4 +1,4 @@
-"""Where an eye looks over time: drift, saccades, pursuit, head turns and slow approach."""
+"""Random gaze paths for clips: drift, saccades, pursuit, head turns and slow approach."""
 
 from dataclasses import dataclass
 
@@ -11,20 +11,27 @@ F64 = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class GazePath:
-    """Centre and width of the view in each frame."""
+    """Centre and magnification of the view in each frame."""
 
     center_px: F64
-    """(frame, 2) row and column, in screen pixels from the start."""
+    """(frame, 2) row and column in screen pixels, relative to the start."""
     zoom: F64
     """(frame,) factor on the width of the view, around 1."""
 
 
 def gaze_path(rng: Generator, frames: int, *, rate_hz: float) -> GazePath:
-    """A random path of a head-fixed animal's gaze over a scene.
+    """A random path of the view over a scene, with the kinds of motion of natural video.
 
-    The mix is meant to hold what natural video holds: slow drift in every frame (so that no frame
-    repeats), pursuit at up to 25 screen pixels a second, a saccade about every two seconds, now
-    and then a head turn of a third of the screen or more, and slow approach and retreat.
+    Its components are slow drift in every frame (so that no frame repeats), pursuit at up to 25
+    screen pixels per second, 0.5 saccades per second, 0.15 head turns per second of a third of
+    the screen or more, and slow approach and retreat.
+
+    Parameters
+    ----------
+    frames
+        Length of the path.
+    rate_hz
+        Frame rate in Hz.
     """
     velocity = (
         _drift(rng, frames, rate_hz)
@@ -38,7 +45,10 @@ def gaze_path(rng: Generator, frames: int, *, rate_hz: float) -> GazePath:
 
 
 def _drift(rng: Generator, frames: int, rate_hz: float) -> F64:
-    """(frame, 2) velocity in px/s: a first-order autoregression with a memory of half a second."""
+    """(frame, 2) velocity in px/s: a first-order autoregression, time constant 0.5 s, SD 3 px/s.
+
+    v[t] = a v[t-1] + sqrt(1 - a²) e[t] with a = exp(-1 / (0.5 s · rate)).
+    """
     kept = np.exp(-2.0 / rate_hz)
     velocity = np.empty((frames, 2))
     velocity[0] = rng.normal(0, 3.0, 2)
@@ -70,7 +80,7 @@ def _head_turns(rng: Generator, frames: int, rate_hz: float) -> F64:
 
 
 def _saccades(rng: Generator, frames: int, rate_hz: float) -> F64:
-    """(frame, 2) offset in px: jumps that take two frames, 8 px in the mean."""
+    """(frame, 2) offset in px: jumps over two frames, 8 px on average."""
     jumps = np.zeros((frames, 2))
     for start in rng.integers(frames, size=rng.poisson(0.5 * frames / rate_hz)):
         angle = rng.uniform(0, 2 * np.pi)
@@ -81,7 +91,7 @@ def _saccades(rng: Generator, frames: int, rate_hz: float) -> F64:
 
 
 def _zoom(rng: Generator, frames: int, rate_hz: float) -> F64:
-    """(frame,) factor between about 0.7 and 1.4, a slow sinusoid of random period."""
+    """(frame,) factor between 0.7 and 1.42: the exponential of a sinusoid of 4 to 12 s period."""
     seconds = np.arange(frames) / rate_hz
     depth, period_s, phase = rng.uniform(0, 0.35), rng.uniform(4, 12), rng.uniform(0, 2 * np.pi)
     return np.asarray(np.exp(depth * np.sin(2 * np.pi * seconds / period_s + phase)))

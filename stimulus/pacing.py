@@ -1,4 +1,4 @@
-"""When a movie frame is flipped: by deadline on a virtual screen, by refreshes on a monitor."""
+"""Timing of flips for the frame loop: deadlines on a virtual screen, refreshes on a monitor."""
 
 from collections.abc import Iterator, Sequence
 from typing import Protocol
@@ -18,17 +18,21 @@ _STEADY = 0.1
 
 
 def refresh_rate(flips_ns: Sequence[int], *, configured_hz: float | None) -> float | None:
-    """Refresh rate of the screen on which flips returned at `flips_ns`, asked for back to back.
+    """Refresh rate of a screen, from the times at which consecutive flips returned.
 
     Parameters
     ----------
+    flips_ns
+        HostNs of flips that were requested back to back.
     configured_hz
-        What the config says the monitor does; it must be what is measured.
+        Refresh rate of the config, in Hz, which the measured rate must match within 2 %;
+        None accepts any rate that monitors have.
 
     Returns
     -------
-    Hz; None where flips do not wait (virtual screens, remote desktops, vertical sync turned off):
-    their intervals scatter, or fit no rate that monitors have.
+    Hz, the reciprocal of the median interval. None where flips do not wait for the monitor
+    (virtual screens, remote desktops, vertical synchronisation off): more than 10 % of the
+    intervals then differ from their median, or the rate is none that monitors have.
 
     Raises
     ------
@@ -48,27 +52,28 @@ def refresh_rate(flips_ns: Sequence[int], *, configured_hz: float | None) -> flo
 
 
 class Pacing(Protocol):
-    """Shows one movie frame for its time."""
+    """Shows one movie frame for its duration."""
 
     @property
     def refresh_hz(self) -> float:
-        """In what the stay of a frame is counted."""
+        """Rate in Hz of the refreshes in which the duration of a frame is counted."""
         ...
 
     def show(self, luminance: NDArray[np.uint8], *, patch: int) -> tuple[int, int]:
-        """Flip to the picture; (HostNs of the flip, refreshes for which it will stay)."""
+        """Flip to the picture; (HostNs of the flip, refreshes for which it is planned to stay)."""
         ...
 
     def hold(self, luminance: NDArray[np.uint8], *, patch: int) -> None:
-        """Keep it there; returns when the next picture may be drawn."""
+        """Keep the picture on the screen; returns when the next one may be drawn."""
         ...
 
 
 class DeadlinePacing:
     """Flips at the start of a frame of the grid; for screens whose flip does not wait.
 
-    A frame that is drawn too late goes out at once in the first half of its grid frame, else
-    at the start of the next one. No movie frame is left out: the one before stays longer.
+    A frame that is drawn late is flipped at once in the first half of its grid frame, and at
+    the start of the next grid frame otherwise. No movie frame is skipped: its predecessor stays
+    longer.
     """
 
     def __init__(self, screen: Screen, *, clock: Clock, frame_rate_hz: float) -> None:
@@ -84,16 +89,16 @@ class DeadlinePacing:
         self._next = max(self._next, self._nearest(self._clock.now_ns()))
         self._clock.sleep_until(self._grid.start_ns(self._next))
         t_flip_ns = self._screen.flip()
-        # counted from the flip: after a late one no frame may be on the screen for a moment only
+        # counted from the flip, so that no frame is cut short after a late one
         self._next = self._nearest(t_flip_ns) + 1
         return t_flip_ns, 1
 
     def _nearest(self, t_ns: int) -> int:
-        """Frame of the grid whose start is nearest."""
+        """Frame of the grid whose start is nearest to `t_ns`."""
         return self._grid.frame_at(t_ns + round(0.5e9 / self._grid.rate_hz))
 
     def hold(self, luminance: NDArray[np.uint8], *, patch: int) -> None:
-        """Nothing to do: the picture stays until the next flip."""
+        """Do nothing: the picture stays until the next flip."""
 
 
 class RefreshPacing:
@@ -121,7 +126,7 @@ class RefreshPacing:
 
 
 def pacing_for(screen: Screen, *, clock: Clock, frame_rate_hz: float) -> Pacing:
-    """By refreshes where flips wait for the monitor, else by deadline."""
+    """RefreshPacing where flips wait for the monitor, DeadlinePacing elsewhere."""
     if screen.refresh_hz is None:
         return DeadlinePacing(screen, clock=clock, frame_rate_hz=frame_rate_hz)
     return RefreshPacing(screen, refresh_hz=screen.refresh_hz, frame_rate_hz=frame_rate_hz)

@@ -1,4 +1,4 @@
-"""Pictures of overlapping discs, whose statistics are near those of natural scenes."""
+"""Still images from which clips are made: dead-leaves images and freely licensed photographs."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -15,11 +15,19 @@ _TEXTURE = 0.15
 
 
 def dead_leaves(rng: Generator, size_px: int = 512, *, discs: int = 1500) -> NDArray[np.float32]:
-    """A picture in the dead-leaves model (Lee, Mumford & Huang 2001, Int. J. Comput. Vis.).
+    """An image of the dead-leaves model (Lee, Mumford & Huang 2001, Int. J. Comput. Vis.).
 
-    Discs with a density of radii that falls as r^-3 are laid over each other, each with a grey
-    level and a fine texture of its own. Occlusion makes edges and a 1/f amplitude spectrum; it adds
-    as many scenes to a training set as wanted, none of which anybody owns.
+    Discs of random position and grey level occlude each other; the density of their radii falls
+    as r^-3 between 6 px and a third of the image, and a fine multiplicative texture covers them.
+    Occlusion makes edges and an amplitude spectrum near 1/f, as in natural scenes, in any number
+    of images and free of rights.
+
+    Parameters
+    ----------
+    size_px
+        Height and width of the image.
+    discs
+        Number of discs, the last one in front.
 
     Returns
     -------
@@ -44,7 +52,7 @@ _LUMA_601 = np.array([0.299, 0.587, 0.114], np.float32)
 
 
 class Split(StrEnum):
-    """Which photographs a clip may hold: no photograph serves both splits."""
+    """Disjoint sets of photographs: no photograph belongs to both."""
 
     TRAIN = "train"
     SHOW = "show"
@@ -52,21 +60,27 @@ class Split(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Photograph:
-    """One image file of scikit-image's wheel."""
+    """One image file of the installed scikit-image package."""
 
     file: str
     split: Split
     scale: tuple[float, float]
-    """Its pixels for each screen pixel, least and most: textures are looked at from near."""
+    """Smallest and largest number of image pixels per screen pixel; textures are magnified."""
     licence: str
 
     @property
     def name(self) -> str:
-        """Name of the file without its ending."""
+        """Name of the file without its suffix."""
         return self.file.partition(".")[0]
 
     def luma(self) -> NDArray[np.float32]:
-        """(row, col) grey levels 0..255; raises MissingFileError if the wheel lacks it."""
+        """(row, col) float32 luma (ITU-R BT.601), 0..255.
+
+        Raises
+        ------
+        MissingFileError
+            If the installed package does not contain the file.
+        """
         with_path = files("skimage") / "data" / self.file
         try:
             with with_path.open("rb") as stream:
@@ -95,9 +109,9 @@ PHOTOGRAPHS = (
     Photograph("rocket.jpg", Split.SHOW, (3.0, 6.0), "public domain (SpaceX)"),
     Photograph("gravel.png", Split.SHOW, (0.8, 2.0), "CC0 (CC0Textures)"),
 )
-"""Each with the licence that scikit-image's documentation states for it."""
+"""The photographs, each with the licence that scikit-image's documentation states for it."""
 
 
 def photographs(split: Split) -> tuple[Photograph, ...]:
-    """Those of `split`."""
+    """Photographs of `split`."""
     return tuple(photo for photo in PHOTOGRAPHS if photo.split is split)

@@ -1,4 +1,17 @@
-"""The frame loop: draw, flip on time, tell the truth about it, look for orders, again."""
+"""The frame loop of the stimulus process: draw, flip on time, publish, apply commands, repeat.
+
+Duties: show every movie frame once and in order, publish one DisplayedFrame for each flip to
+another picture, and act on commands between frames. The loop does not depend on which screen it
+draws on (`stimulus.screen`), when a flip is due (`stimulus.pacing`), where the frames come from
+(`stimulus.playlist`), or any socket.
+
+>>> from threading import Event
+>>> from rtdecode.schema.messages import Command
+>>> commands = CommandState(Event())
+>>> commands.apply(Command(target="stimulus", name="pause", value=""))
+>>> commands.paused, commands.stopped
+(True, False)
+"""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -18,18 +31,18 @@ from stimulus.screen import Screen
 from stimulus.sync_patch import patch_grey
 
 
-class Order(StrEnum):
-    """What the stimulus can be told."""
+class StimulusCommand(StrEnum):
+    """Commands that the stimulus process accepts."""
 
     STOP = "stop"
     PAUSE = "pause"
     SHOW = "show"
     GO = "go"
-    """Said by the supervisor when all are ready; once frames are shown it means nothing more."""
+    """Sent by the supervisor when all processes are ready; without effect once frames are shown."""
 
 
-class Orders:
-    """The state that the orders so far have led to; `stop` may be set from elsewhere as well."""
+class CommandState:
+    """The state that the commands so far have led to; `stop` may also be set from elsewhere."""
 
     def __init__(self, stop: Event) -> None:
         self._stop = stop
@@ -37,17 +50,23 @@ class Orders:
 
     @property
     def stopped(self) -> bool:
-        """True once the end was asked for."""
+        """True once the end was requested."""
         return self._stop.is_set()
 
-    def obey(self, command: Command) -> None:
-        """Take one command; UnknownCommandError, and no change, where it is not an Order."""
-        if command.name not in set(Order):
-            raise UnknownCommandError(got=command.name, known=[*Order])
-        if command.name == Order.STOP:
+    def apply(self, command: Command) -> None:
+        """Apply one command.
+
+        Raises
+        ------
+        UnknownCommandError
+            If its name is none of StimulusCommand; the state then stays as it was.
+        """
+        if command.name not in set(StimulusCommand):
+            raise UnknownCommandError(got=command.name, known=[*StimulusCommand])
+        if command.name == StimulusCommand.STOP:
             self._stop.set()
-        elif command.name != Order.GO:
-            self.paused = command.name == Order.PAUSE
+        elif command.name != StimulusCommand.GO:
+            self.paused = command.name == StimulusCommand.PAUSE
 
 
 GREY_CLIP = "grey"
@@ -56,45 +75,47 @@ _GREY = 128
 
 @dataclass(slots=True)
 class Player:
-    """Shows frames on a screen; the truth about each goes to `outlet` right after its flip."""
+    """Shows frames on a screen and pushes a DisplayedFrame to `sink` right after each flip."""
 
     screen: Screen
     pacing: Pacing
-    truth: DisplayLog
-    outlet: Sink[Body]
-    orders: Orders
+    display_log: DisplayLog
+    sink: Sink[Body]
+    commands: CommandState
 
-    def play(self, frames: Iterator[MovieFrame], *, each_frame: Callable[[], None]) -> str:
-        """Show `frames` until they end, or until `orders` or somebody at the screen say stop.
+    def play(self, frames: Iterator[MovieFrame], *, between_frames: Callable[[], None]) -> str:
+        """Show `frames` until they end, a stop command arrives, or a quit key is pressed.
 
-        While `orders` say pause, grey frames are shown, and told of like any other.
+        While `commands.paused` is True, uniform grey frames are shown and published like any
+        other; the movie resumes with the frame that follows the last one shown.
 
         Parameters
         ----------
-        each_frame
-            Called once a frame after the truth is out: takes orders, sends heartbeats.
+        between_frames
+            Called once a frame, after its DisplayedFrame was pushed: receives commands, sends
+            heartbeats.
 
         Returns
         -------
-        Why it ended.
+        Why playback ended, as a phrase for the log.
         """
-        shown = next(frames, None)
+        current = next(frames, None)
         for number in count():
-            if shown is None:
+            if current is None:
                 break
-            self._show(shown, number)
-            each_frame()
-            if self.orders.stopped:
+            self._show(current, number)
+            between_frames()
+            if self.commands.stopped:
                 return "stopped as asked"
             if self.screen.is_quit():
                 return "ended at the screen"
-            shown = _grey(shown, number) if self.orders.paused else next(frames, None)
+            current = _grey(current, number) if self.commands.paused else next(frames, None)
         return "the movie is over"
 
     def _show(self, frame: MovieFrame, number: int) -> None:
         grey = patch_grey(number)
         t_flip_ns, refreshes = self.pacing.show(frame.luminance, patch=grey)
-        self.outlet.push(self.truth.flipped(frame, t_flip_ns=t_flip_ns, refreshes=refreshes))
+        self.sink.push(self.display_log.flipped(frame, t_flip_ns=t_flip_ns, refreshes=refreshes))
         self.pacing.hold(frame.luminance, patch=grey)
 
 

@@ -1,4 +1,4 @@
-"""Which picture comes when: the order of clips, and for how many refreshes each frame stays."""
+"""The playlist of a run: order of clips, their frames, and refreshes per frame, for playback."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -14,26 +14,30 @@ from stimulus.clips import Split, embedded_clips
 from stimulus.videos import video_files, video_frames
 
 _SAME_RATE = 0.01
-"""A monitor of 59.94 Hz shows a movie of 30 Hz with two refreshes for each frame, not 1.998."""
+"""Tolerance: a monitor of 59.94 Hz shows a movie of 30 Hz at 2 refreshes a frame, not 1.998."""
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MovieFrame:
-    """One picture of the movie and where it is from."""
+    """One frame of the movie and its position in the playlist."""
 
     clip: str
     index: int
-    """Its number within the clip."""
+    """Number within the clip, from 0."""
     luminance: NDArray[np.uint8]
     """(row, col) grey levels."""
 
 
 def shuffled_rounds(items: Sequence[T], *, seed: int) -> Iterator[T]:
-    """All `items` in random order, then all again in another, without end.
+    """All `items` in random order, then all again in another order, without end.
 
-    No item follows itself, unless there is only one.
+    No item follows itself, unless there is only one. The order follows from `seed` alone.
+
+    >>> from itertools import islice
+    >>> list(islice(shuffled_rounds("abc", seed=3), 6))
+    ['c', 'b', 'a', 'c', 'b', 'a']
     """
     rng, before = np.random.default_rng([abs(seed), int(seed < 0)]), -1
     while items:
@@ -52,12 +56,12 @@ def _round(rng: Generator, count: int, before: int) -> list[int]:
 def movie(
     clips: Iterable[T], frames_of: Callable[[T], tuple[str, Iterable[NDArray[np.uint8]]]]
 ) -> Iterator[MovieFrame]:
-    """The frames of one clip after the other; a clip may be decoded while it is shown.
+    """Frames of one clip after the other; each clip is decoded lazily, while it is shown.
 
     Parameters
     ----------
     frames_of
-        Name of a clip, and its (row, col) frames in order.
+        Maps a clip to its name and its (row, col) uint8 frames in order.
     """
     for clip in clips:
         name, frames = frames_of(clip)
@@ -66,10 +70,15 @@ def movie(
 
 
 def holds(refresh_hz: float, frame_rate_hz: float) -> Iterator[int]:
-    """For how many refreshes each movie frame stays on the screen, frame after frame.
+    """Number of refreshes for which each movie frame stays on the screen, frame by frame.
 
-    A constant where the refresh rate is a multiple of the movie's (within 1 %); elsewhere the two
-    nearest integers in turn, so that the movie keeps its speed (75 Hz: 2, 3, 2, 3 for 30 Hz).
+    With the ratio a = refresh_hz / frame_rate_hz, frame k stays for floor((k+1) a) - floor(k a)
+    refreshes, so the movie keeps its speed: 2, 3, 2, 3 for 30 Hz on 75 Hz. A ratio within 1 % of
+    an integer is rounded to it.
+
+    >>> pattern = holds(75.0, 30.0)
+    >>> [next(pattern) for _ in range(4)]
+    [2, 3, 2, 3]
 
     Raises
     ------
@@ -92,10 +101,13 @@ def _hold_pattern(ratio: float) -> Iterator[int]:
         frame += 1
 
 
-def programme(config: StimulusConfig) -> Iterator[MovieFrame]:
-    """Frames to be shown; the same config gives the same ones.
+def movie_frames(config: StimulusConfig) -> Iterator[MovieFrame]:
+    """All frames of a run in order; the same config gives the same frames.
 
-    Raises ClipError at once for videos that are missing, empty or broken from the start.
+    Raises
+    ------
+    ClipError
+        At once, for videos that are missing, empty or broken from the start.
     """
     if config.clips is None:
         return _embedded(config)

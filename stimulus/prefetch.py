@@ -1,4 +1,4 @@
-"""Items made a little ahead of time, so that opening a file never delays a flip."""
+"""Frames decoded ahead of time in a second thread, so that opening a file never delays a flip."""
 
 from collections import deque
 from collections.abc import Iterator
@@ -6,36 +6,40 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import Generic, Self, TypeVar
 
-from stimulus.priority import Priority, take_real_time
+from stimulus.priority import Priority, request_real_time
 
 T = TypeVar("T")
 
 
 class FramePrefetcher(Generic[T]):
-    """`ahead` items of an iterator are made by another thread, one for each that is taken.
+    """Iterator over `items` of which the next `ahead` are prepared by another thread.
 
-    In the steady state one item is made each time that one is taken, so the work is spread evenly
-    between flips. What the iterator raises is raised where its item would have been.
+    One item is prepared for each item that is consumed, so the work is spread evenly between
+    flips. An exception of the iterator is raised at the position of the item it replaced.
+
+    >>> with FramePrefetcher(iter("abc"), ahead=2) as prefetched:
+    ...     list(prefetched)
+    ['a', 'b', 'c']
     """
 
     def __init__(self, items: Iterator[T], *, ahead: int) -> None:
         self._items = items
         self._worker = ThreadPoolExecutor(
-            1, "reel", initializer=take_real_time, initargs=(Priority.AHEAD,)
+            1, "frame-prefetch", initializer=request_real_time, initargs=(Priority.PREFETCH,)
         )
-        self._coming: deque[Future[T | None]] = deque(self._ordered() for _ in range(ahead))
+        self._pending: deque[Future[T | None]] = deque(self._requested() for _ in range(ahead))
 
     def __iter__(self) -> Self:
         return self
 
     def __next__(self) -> T:
-        item = self._coming.popleft().result()
-        self._coming.append(self._ordered())
+        item = self._pending.popleft().result()
+        self._pending.append(self._requested())
         if item is None:
             raise StopIteration
         return item
 
-    def _ordered(self) -> Future[T | None]:
+    def _requested(self) -> Future[T | None]:
         return self._worker.submit(next, self._items, None)
 
     def __enter__(self) -> Self:

@@ -1,4 +1,14 @@
-"""The PsychoPy window; nothing else in the project imports psychopy."""
+"""The PsychoPy window in which playback draws; the only module that imports PsychoPy.
+
+Duties: open a window on the requested display, measure its refresh rate, draw one picture and the
+sync patch, and flip. The module does not depend on clips, on the timing of flips, or on messages.
+PsychoPy is licensed under the GPL and is therefore imported inside functions of this process
+alone.
+
+    with psychopy_window(config, display=":0", virtual=False, clock=clock) as screen:
+        screen.draw(luminance, patch=255)
+        t_flip_ns = screen.flip()
+"""
 
 import os
 from collections.abc import Iterator
@@ -23,15 +33,15 @@ _QUIT_KEYS = ("escape", "q")
 def psychopy_window(
     config: StimulusConfig, *, display: str, virtual: bool, clock: Clock
 ) -> Iterator["PsychoPyScreen"]:
-    """A window on `display` while the context lasts.
+    """A window on `display`, open while the context lasts.
 
-    PsychoPy reads DISPLAY and writes its preferences to HOME when it is imported, so both
-    are set before that: HOME to a private folder, which two instances never share.
+    PsychoPy reads DISPLAY and writes its preferences to HOME when it is imported, so both are
+    set before: HOME to a private folder, which no two instances share.
 
     Parameters
     ----------
     virtual
-        The display has no monitor: flips do not wait, and nothing is measured.
+        True where the display has no monitor: flips do not wait, and no rate is measured.
 
     Raises
     ------
@@ -40,7 +50,7 @@ def psychopy_window(
     NoDisplayError
         If the window cannot be opened.
     RefreshRateError
-        If the monitor does not refresh as the config says.
+        If the monitor does not refresh at the configured rate.
     """
     with _private_home(display):
         visual, _connection = _imported_visual(display, config.screen)
@@ -67,7 +77,7 @@ def _private_home(display: str) -> Iterator[None]:
 
 
 def _imported_visual(display: str, screen: int) -> tuple[Any, Any]:
-    """psychopy.visual, and the connection to the display, which must stay open."""
+    """The module psychopy.visual, and the connection to the display, which must stay open."""
     try:
         connection = _connected(display, screen)
         from psychopy import logging as psychopy_logging
@@ -114,7 +124,7 @@ def _opened(visual: Any, config: StimulusConfig) -> Any:
 
 
 class PsychoPyScreen:
-    """A PsychoPy window; each pixel is a block without smoothing, as large as fits."""
+    """A PsychoPy window; each movie pixel is a square block, as large as fits, not smoothed."""
 
     def __init__(self, window: Any, visual: Any, config: StimulusConfig, *, clock: Clock) -> None:
         from pyglet import gl
@@ -143,19 +153,25 @@ class PsychoPyScreen:
         return self._refresh_hz
 
     def measure(self, configured_hz: float | None) -> None:
-        """Find out by trial how often the screen refreshes."""
+        """Measure the refresh rate over 60 flips.
+
+        Raises
+        ------
+        RefreshRateError
+            If it is not `configured_hz`.
+        """
         flips = [self.flip() for _ in range(_MEASURED_FLIPS)]
         self._refresh_hz = refresh_rate(flips, configured_hz=configured_hz)
 
     def draw(self, luminance: NDArray[np.uint8], *, patch: int) -> None:
-        # psychopy counts rows from below and grey from -1 to 1; x / 127.5 - 1 gives back the same x
+        # PsychoPy counts rows from below and grey from -1 to 1; x / 127.5 - 1 restores x exactly
         picture = luminance[::-1].astype(np.float32) / 127.5 - 1
         self._picture.setImage(picture, log=False)
         self._picture.draw()
         if self.patch.size_px:
             self._square.fillColor = patch / 127.5 - 1
             self._square.draw()
-        # software rasterising takes 4 to 10 ms, which would else fall between deadline and flip
+        # software rendering takes 4 to 10 ms, which would otherwise delay the flip
         self._finish()
 
     def flip(self) -> int:

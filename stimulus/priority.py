@@ -1,4 +1,4 @@
-"""Real-time scheduling for the frame loop and its helper, where the system permits it."""
+"""Real-time scheduling for the frame loop and its prefetch thread, where the system permits it."""
 
 import logging
 import os
@@ -8,18 +8,18 @@ log = logging.getLogger(__name__)
 
 
 class Priority(IntEnum):
-    """The higher one goes first; both go before everything that is not real-time."""
+    """Real-time priorities; the higher one runs first, and both before all ordinary threads."""
 
-    AHEAD = 1
-    """Making frames ahead of time: late frames are missed flips as well."""
+    PREFETCH = 1
+    """Decoding of frames ahead of time: a frame that is not ready is a missed flip as well."""
     FRAME_LOOP = 5
 
 
-def take_real_time(priority: Priority) -> bool:
-    """Let this thread, and the threads and children it starts later, go first.
+def request_real_time(priority: Priority) -> bool:
+    """Request round-robin real-time scheduling for this thread and those it starts later.
 
-    On two busy cores this cut the spread of flip intervals from 5 to 0.7 ms. A system that does
-    not permit it (it takes root or an rtprio limit) leaves everything as it was.
+    With two busy cores this reduced the spread of flip intervals from 5 to 0.7 ms. Where the
+    system does not permit it (it requires root or an rtprio limit), scheduling stays unchanged.
 
     Returns
     -------

@@ -1,4 +1,7 @@
-"""What a screen must offer: pictures are drawn out of sight and appear at the flip."""
+"""The interface of screens for playback, and a headless screen for tests and machines without one.
+
+A picture is drawn into a hidden buffer and becomes visible at the flip.
+"""
 
 from typing import Protocol
 
@@ -10,39 +13,42 @@ from rtdecode.schema.interfaces import Clock
 
 
 class Screen(Protocol):
-    """A window on a monitor, or something that behaves like one."""
+    """A double-buffered window on a monitor, or an equivalent."""
 
     @property
     def refresh_hz(self) -> float | None:
-        """Refreshes a second where flips wait for the monitor; None where they return at once."""
+        """Refresh rate in Hz where flips wait for the monitor; None where they return at once."""
         ...
 
     def draw(self, luminance: NDArray[np.uint8], *, patch: int) -> None:
-        """Draw a (row, col) picture and the sync patch's grey level; complete when it returns."""
+        """Draw a (row, col) uint8 picture and the sync patch at grey level `patch`.
+
+        Drawing is complete when the method returns.
+        """
         ...
 
     def flip(self) -> int:
-        """Make what was drawn visible; HostNs at which it was."""
+        """Make the drawn picture visible; the HostNs at which it was."""
         ...
 
     def is_quit(self) -> bool:
-        """True once somebody at the screen has asked for the end."""
+        """True once a quit key was pressed at the screen."""
         ...
 
     def close(self) -> None:
-        """Give the screen back."""
+        """Release the screen."""
         ...
 
 
 class HeadlessScreen:
-    """Flips at once and tells the time; it keeps the picture that would be visible.
+    """A screen without a window: flips are timed, and the visible picture is kept for tests.
 
     Parameters
     ----------
     clock
-        Where the flip's time comes from.
+        Source of the flip times.
     refresh_hz
-        With a value, each flip waits for the next refresh, as on a real monitor.
+        Rate in Hz of simulated refreshes for which each flip waits; None flips at once.
     """
 
     def __init__(self, clock: Clock, *, refresh_hz: float | None = None) -> None:

@@ -1,4 +1,4 @@
-"""The corner square that a photodiode watches: it changes with every movie frame."""
+"""The corner square under the photodiode, which alternates with every movie frame; for screens."""
 
 from dataclasses import dataclass
 
@@ -6,13 +6,17 @@ WHITE, BLACK = 255, 0
 
 
 def patch_grey(number: int) -> int:
-    """Grey level with movie frame `number`, counted over all clips: white, black, white ..."""
+    """Grey level of the patch with movie frame `number`, counted over all clips.
+
+    >>> [patch_grey(number) for number in range(4)]
+    [255, 0, 255, 0]
+    """
     return BLACK if number % 2 else WHITE
 
 
 @dataclass(frozen=True, slots=True)
 class SyncPatch:
-    """A square of `size_px` window pixels in the lower right corner; none if it is 0."""
+    """A square of `size_px` window pixels in the lower right corner; 0 for no patch."""
 
     size_px: int
     window_px: tuple[int, int]
@@ -20,7 +24,7 @@ class SyncPatch:
 
     @property
     def center_px(self) -> tuple[float, float]:
-        """(x, y) of its centre from the window's centre, y upwards."""
+        """(x, y) of its centre in px, from the window's centre, y upwards."""
         width, height = self.window_px
         return (width - self.size_px) / 2, (self.size_px - height) / 2
 

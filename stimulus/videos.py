@@ -1,4 +1,4 @@
-"""The user's own videos, decoded frame by frame: a long one never lies in memory whole."""
+"""The user's videos, decoded frame by frame for the playlist, so that any length fits in memory."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -24,9 +24,12 @@ T = TypeVar("T")
 
 
 def video_files(path: Path) -> tuple[Path, ...]:
-    """Videos of a folder, or the one file that `path` is, in the order of their names.
+    """Videos of a folder, or the file at `path` itself, sorted by name.
 
-    Raises ClipError where there is none, and for the first file that gives no frame.
+    Raises
+    ------
+    ClipError
+        If there is none, and for the first file that yields no frame.
     """
     if not path.exists():
         raise ClipError(path=path, got="it does not exist")
@@ -45,10 +48,10 @@ def _is_video(file: Path) -> bool:
 def video_frames(
     file: Path, *, screen: tuple[int, int], rate_hz: float
 ) -> Iterator[NDArray[np.uint8]]:
-    """Frames of `file` at `rate_hz`: for each moment the source frame that is nearest in time.
+    """(rows, cols) uint8 frames of `file` at `rate_hz`, each the source frame nearest in time.
 
-    Luma (0..255, whatever the range of the file), turned upright as the file asks, centre crop to
-    the screen's proportions, exact area averaging.
+    Luma scaled to 0..255, rotated as the file specifies, cropped at the centre to the screen's
+    proportions, and averaged over exact pixel areas.
 
     Parameters
     ----------
@@ -58,7 +61,7 @@ def video_frames(
     Raises
     ------
     ClipError
-        If the file cannot be opened, holds no video, gives no frame, or breaks off in the middle.
+        If the file cannot be opened, holds no video, yields no frame, or is truncated.
     """
     given = 0
     try:
@@ -70,11 +73,11 @@ def video_frames(
         got = f"{error.strerror} (after {given} frames)"
         raise ClipError(path=file, got=got) from error
     if not given:
-        raise ClipError(path=file, got="not one frame of video in it")
+        raise ClipError(path=file, got="it holds no frame of video")
 
 
 def _decoded(container: Any, rate_hz: float) -> Iterator["_Luma"]:
-    """Pictures at `rate_hz`; nothing where the file holds sound alone."""
+    """Pictures at `rate_hz`; none for a file without a video stream."""
     if not container.streams.video:
         return
     stream = container.streams.video[0]
@@ -92,14 +95,17 @@ def _decoded(container: Any, rate_hz: float) -> Iterator["_Luma"]:
 def nearest_in_time(
     timed: Iterable[tuple[float, T]], *, rate_hz: float, last_s: float
 ) -> Iterator[T]:
-    """For each moment k / `rate_hz` the item whose time, counted from the first one's, is nearest.
+    """For each time k / `rate_hz` after the first item, the item nearest in time.
 
     Parameters
     ----------
     timed
         (time in seconds, item) in order of time.
     last_s
-        How long the last item lasts.
+        Duration of the last item in seconds.
+
+    >>> list(nearest_in_time([(0.0, "a"), (0.1, "b")], rate_hz=20, last_s=0.1))
+    ['a', 'a', 'b', 'b']
     """
     moment, origin_s, held_s, held = 0, 0.0, 0.0, None
     for time_s, item in timed:
@@ -116,7 +122,7 @@ def nearest_in_time(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Luma:
-    """An upright picture, the shape of its pixels (width by height), its darkest and brightest."""
+    """An upright picture, width over height of its pixels, and its levels of black and white."""
 
     pixels: NDArray[np.uint8]
     aspect: float
@@ -125,10 +131,10 @@ class _Luma:
 
 
 def _luma(frame: Any, aspect: float) -> _Luma:
-    """The luma of `frame`, turned as it asks (telephones film lying on their side).
+    """The luma of `frame`, rotated upright as its metadata specify (telephones film sideways).
 
-    Where the first plane is the luma it is read as it lies there: converting it first costs as
-    much as all the rest. Levels are stretched after averaging, for 36 x 64 pixels.
+    Where the first plane is the luma it is read in place, because a conversion takes as long as
+    all other steps together. Levels are scaled after averaging, on 36 x 64 pixels only.
     """
     black, white = 0, 255
     if frame.format.name in _LUMA_FIRST:

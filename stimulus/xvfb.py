@@ -1,4 +1,4 @@
-"""A virtual X display of its own, for machines without a screen."""
+"""A private virtual X display (Xvfb) for the stimulus window on machines without a screen."""
 
 import os
 import select
@@ -16,18 +16,18 @@ _END_S = 5.0
 
 
 class VirtualDisplay:
-    """An Xvfb that this process starts and ends; the server itself chooses a free number.
+    """An Xvfb server that this process starts and ends; the server chooses a free display number.
 
-    It runs in a session of its own, so that Ctrl-C reaches the stimulus first, and with
-    `-terminate`, so that it ends with its last client even where the stimulus is killed.
+    It runs in a separate session, so that Ctrl-C reaches the stimulus process first, and with
+    `-terminate`, so that it ends with its last client even if the stimulus process is killed.
 
     Parameters
     ----------
     size_px
         (width, height) of its one screen.
     framebuffer
-        A folder in which the picture is kept as a file in XWD layout, for a reader outside
-        (`Xvfb_screen0`).
+        Folder in which the server keeps its picture as a file in XWD layout (`Xvfb_screen0`),
+        for tests that compare it with the displayed frames.
 
     Raises
     ------
@@ -44,27 +44,29 @@ class VirtualDisplay:
         argv = [program, "-displayfd", str(write_end), "-screen", "0", f"{width}x{height}x24"]
         argv += ["+extension", "GLX", "-nolisten", "tcp", "-terminate"]
         argv += ["-fbdir", str(framebuffer)] if framebuffer else []
-        with TemporaryFile() as words, open(read_end, "rb") as answer:
+        with TemporaryFile() as errors, open(read_end, "rb") as answer:
             self._server = subprocess.Popen(  # noqa: S603 - no part of argv comes from a user
                 argv,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
-                stderr=words,
+                stderr=errors,
                 pass_fds=(write_end,),
                 start_new_session=True,
             )
             os.close(write_end)
-            self.name = self._name(answer, words)
+            self.name = self._name(answer, errors)
 
-    def _name(self, answer: BinaryIO, words: BinaryIO) -> str:
-        """Such as ":3"; the server writes its number when it is ready, or ends with a reason."""
+    def _name(self, answer: BinaryIO, errors: BinaryIO) -> str:
+        """The display's name, such as ":3"; the server writes its number once it is ready."""
         ready, _, _ = select.select([answer], [], [], _START_S)
         number = answer.readline().strip().decode() if ready else ""
         if number:
             return f":{number}"
         self.close()
-        words.seek(0)
-        last = (words.read().decode(errors="replace").strip().splitlines() or ["silence"])[-1]
+        errors.seek(0)
+        last = (
+            errors.read().decode(errors="replace").strip().splitlines() or ["it printed no message"]
+        )[-1]
         raise NoDisplayError(got=f"Xvfb did not start: {last}")
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""A clock that goes only when told, and a shelf for what comes out."""
+"""Fixtures of the stimulus tests: a simulated clock, a sink that keeps messages, test videos."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""The process starts, tells, obeys and ends; what it cannot do it says in one sentence."""
+"""The process starts, publishes, applies commands and ends; bad input gets one clear sentence."""
 
 import os
 import re
@@ -77,47 +77,47 @@ def until_end(inlet: Subscriber) -> Iterator[Stamped]:
 @pytest.mark.parametrize(
     ("presenter", "env"), [("headless", {}), ("psychopy", {}), ("psychopy", {"DISPLAY": ":9876"})]
 )
-def test_a_run_begins_with_start_and_ends_with_end_and_has_no_hole(
+def test_a_run_begins_with_start_and_ends_with_end_without_a_gap(
     config: Config,
     inlet: Subscriber,
     started: Callable[..., Any],
     presenter: str,
     env: dict[str, str],
 ) -> None:
-    display = "virtual" if env else "auto"  # what DISPLAY says must not matter to a virtual one
+    display = "virtual" if env else "auto"  # a virtual display must not depend on DISPLAY
     process = started(config(1.0, presenter=presenter, display=display), **env)
-    told = [message for message in until_end(inlet) if not isinstance(message.body, Health)]
-    assert isinstance(told[0].body, Start)
-    shown = [message.seq for message in told if isinstance(message.body, DisplayedFrame)]
+    displayed = [message for message in until_end(inlet) if not isinstance(message.body, Health)]
+    assert isinstance(displayed[0].body, Start)
+    shown = [message.seq for message in displayed if isinstance(message.body, DisplayedFrame)]
     assert shown == list(range(shown[0], 30))
-    end = told[-1].body
+    end = displayed[-1].body
     assert isinstance(end, End)
     assert (end.reason, end.last_seq["displayed_frame"]) == ("the movie is over", 29)
     assert process.wait(20) == 0
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_it_cleanly(
+def test_a_signal_ends_the_process_cleanly(
     config: Config, inlet: Subscriber, started: Callable[..., Any], number: int
 ) -> None:
     process = started(config(None, presenter="headless"))
-    told = []
+    displayed = []
     for message in until_end(inlet):
-        told.append(message.body)
-        if len(told) == 5:
+        displayed.append(message.body)
+        if len(displayed) == 5:
             process.send_signal(number)
-    assert isinstance(told[-1], End)
-    assert told[-1].reason == "stopped as asked"
+    assert isinstance(displayed[-1], End)
+    assert displayed[-1].reason == "stopped as asked"
     assert process.wait(20) == 0
 
 
-def test_orders_come_over_the_control_line(
+def test_commands_arrive_over_the_control_connection(
     config: Config, inlet: Subscriber, started: Callable[..., Any], tmp_path: Path
 ) -> None:
     path, control = config(None, presenter="headless"), f"ipc://{tmp_path}/control"
     path.write_text(path.read_text().replace("network:", f"network:\n  control: {control}"))
-    # said at these numbers of messages; a heartbeat may swallow an order, so each is said twice
-    orders = {5: "pause", 6: "pause", 25: "show", 26: "show", 27: "dance", 45: "stop"}
+    # sent after so many messages; a heartbeat may delay a command, so each is sent twice
+    commands = {5: "pause", 6: "pause", 25: "show", 26: "show", 27: "dance", 45: "stop"}
     clips: list[str] = []
     with Messaging() as messaging:
         desk = ControlServer(messaging, clock=HostClock(), endpoint=control)
@@ -128,7 +128,7 @@ def test_orders_come_over_the_control_line(
         for message in until_end(inlet):
             if isinstance(message.body, DisplayedFrame):
                 clips.append(message.body.clip)
-                if name := orders.get(len(clips)):
+                if name := commands.get(len(clips)):
                     desk.tell("stimulus", Command(target="stimulus", name=name, value=""))
     assert [clip for clip, _ in groupby(clips, "grey".__eq__)] == [False, True, False]
     assert process.wait(20) == 0
@@ -146,10 +146,10 @@ def test_no_display_is_bad_input(
     config: Config, started: Callable[..., Any], env: dict[str, str], words: str
 ) -> None:
     process = started(config(1.0), **env)
-    _, told = process.communicate(timeout=30)
+    _, errors = process.communicate(timeout=30)
     assert process.returncode == 2
-    assert re.search(rf"no screen for the stimulus \({words}\).*presenter: headless", told)
-    assert "Traceback" not in told
+    assert re.search(rf"no screen for the stimulus \({words}\).*presenter: headless", errors)
+    assert "Traceback" not in errors
 
 
 def test_an_address_in_use_is_bad_input(config: Config, started: Callable[..., Any]) -> None:
@@ -158,9 +158,9 @@ def test_an_address_in_use_is_bad_input(config: Config, started: Callable[..., A
         path = config(1.0, presenter="headless", embedded_clips=1)
         path.write_text(re.sub("ipc://.*", address, path.read_text()))
         process = started(path)
-        _, told = process.communicate(timeout=30)
+        _, errors = process.communicate(timeout=30)
     assert process.returncode == 2
-    assert f"{address} is already in use" in told
+    assert f"{address} is already in use" in errors
 
 
 def test_a_broken_clip_is_bad_input(
@@ -168,6 +168,6 @@ def test_a_broken_clip_is_bad_input(
 ) -> None:
     (tmp_path / "broken.mp4").write_bytes(b"no video")
     process = started(config(1.0, clips=str(tmp_path / "broken.mp4")))
-    _, told = process.communicate(timeout=30)
+    _, errors = process.communicate(timeout=30)
     assert process.returncode == 2
-    assert "broken.mp4 cannot be shown" in told
+    assert "broken.mp4 cannot be shown" in errors

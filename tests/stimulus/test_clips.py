@@ -77,9 +77,9 @@ def test_clips_are_made_only_when_asked_for() -> None:
     assert len(list(islice(many, 2))) == 2
 
 
-def test_a_video_comes_in_pieces_that_make_it_whole(video: Path) -> None:
-    pieces = list(folder_clips(video.parent, seconds=0.5))
-    assert [len(piece.frames) for piece in pieces] == [15, 15, 10]
-    assert [piece.name for piece in pieces] == [f"film.mp4-{number:03d}" for number in range(3)]
-    whole = next(folder_clips(video, seconds=99)).frames
-    np.testing.assert_array_equal(np.concatenate([piece.frames for piece in pieces]), whole)
+def test_the_clips_of_a_video_are_its_frames_without_a_gap(video: Path) -> None:
+    clips = list(folder_clips(video.parent, seconds=0.5))
+    assert [len(clip.frames) for clip in clips] == [15, 15, 10]
+    assert [clip.name for clip in clips] == [f"film.mp4-{number:03d}" for number in range(3)]
+    video_frames = next(folder_clips(video, seconds=99)).frames
+    np.testing.assert_array_equal(np.concatenate([clip.frames for clip in clips]), video_frames)

@@ -1,4 +1,4 @@
-"""Orders pause, resume and end the show; unknown ones are refused by name."""
+"""Commands pause, resume and end playback; unknown commands are refused by name."""
 
 from threading import Event
 
@@ -6,46 +6,46 @@ import pytest
 
 from rtdecode.schema.errors import UnknownCommandError
 from rtdecode.schema.messages import Command
-from stimulus.playback import Orders
+from stimulus.playback import CommandState
 
 
-def order(name: str) -> Command:
+def command(name: str) -> Command:
     return Command(target="stimulus", name=name, value="")
 
 
-def told(*names: str) -> tuple[Orders, Event]:
+def after_commands(*names: str) -> tuple[CommandState, Event]:
     stop = Event()
-    orders = Orders(stop)
+    state = CommandState(stop)
     for name in names:
-        orders.obey(order(name))
-    return orders, stop
+        state.apply(command(name))
+    return state, stop
 
 
 @pytest.mark.parametrize(
     ("names", "paused"),
     [((), False), (("pause",), True), (("pause", "show"), False), (("pause", "go"), True)],
 )
-def test_the_last_of_pause_and_show_counts(names: tuple[str, ...], paused: bool) -> None:
-    orders, stop = told(*names)
-    assert orders.paused is paused
-    assert not orders.stopped
+def test_the_last_of_pause_and_show_is_in_effect(names: tuple[str, ...], paused: bool) -> None:
+    state, stop = after_commands(*names)
+    assert state.paused is paused
+    assert not state.stopped
     assert not stop.is_set()
 
 
-def test_stop_is_for_good() -> None:
-    orders, stop = told("stop", "show")
-    assert orders.stopped
+def test_stop_is_final() -> None:
+    state, stop = after_commands("stop", "show")
+    assert state.stopped
     assert stop.is_set()
 
 
-def test_a_stop_from_elsewhere_counts_as_well() -> None:
-    orders, stop = told()
+def test_a_stop_event_set_elsewhere_stops_too() -> None:
+    state, stop = after_commands()
     stop.set()
-    assert orders.stopped
+    assert state.stopped
 
 
-def test_an_unknown_order_is_refused_by_name() -> None:
-    orders, _ = told("pause")
+def test_an_unknown_command_is_refused_by_name_and_changes_nothing() -> None:
+    state, _ = after_commands("pause")
     with pytest.raises(UnknownCommandError, match=r"'dance'.*stop, pause, show, go"):
-        orders.obey(order("dance"))
-    assert orders.paused
+        state.apply(command("dance"))
+    assert state.paused

@@ -1,4 +1,4 @@
-"""The truth is what was flipped, when its light left, and how long the frame before stayed."""
+"""A displayed frame has the flipped picture, the time of its light, and the refreshes before it."""
 
 import numpy as np
 import pytest
@@ -11,37 +11,39 @@ MS = 1_000_000
 FRAME = MovieFrame("cat", 7, np.full((36, 64), 9, np.uint8))
 
 
-def flipped(truth: DisplayLog, *times_ms: float, refreshes: int = 2) -> list[DisplayedFrame]:
-    return [truth.flipped(FRAME, t_flip_ns=round(t * MS), refreshes=refreshes) for t in times_ms]
+def flipped(display_log: DisplayLog, *times_ms: float, refreshes: int = 2) -> list[DisplayedFrame]:
+    return [
+        display_log.flipped(FRAME, t_flip_ns=round(t * MS), refreshes=refreshes) for t in times_ms
+    ]
 
 
-def test_clip_index_picture_and_delayed_time_are_told() -> None:
+def test_clip_index_picture_and_delayed_time_are_recorded() -> None:
     (shown,) = flipped(DisplayLog(light_delay_ms=11.5, refresh_hz=60.0), 100.0)
     assert (shown.clip, shown.index, shown.t_flip_ns) == ("cat", 7, round(111.5 * MS))
     np.testing.assert_array_equal(shown.luminance, FRAME.luminance)
 
 
 def test_refreshes_are_counted_to_the_nearest() -> None:
-    truth = DisplayLog(light_delay_ms=0.0, refresh_hz=60.0)
-    shown = flipped(truth, 0.0, 33.0, 66.9, 117.0)
+    display_log = DisplayLog(light_delay_ms=0.0, refresh_hz=60.0)
+    shown = flipped(display_log, 0.0, 33.0, 66.9, 117.0)
     assert [frame.flips for frame in shown] == [0, 2, 2, 3]
 
 
-def test_what_stayed_longer_than_planned_was_missed() -> None:
-    truth = DisplayLog(light_delay_ms=0.0, refresh_hz=60.0)
-    flipped(truth, 0.0, 33.3, 100.0, 133.3)
-    assert truth.counters() == {
+def test_refreshes_beyond_the_planned_ones_are_counted_as_missed() -> None:
+    display_log = DisplayLog(light_delay_ms=0.0, refresh_hz=60.0)
+    flipped(display_log, 0.0, 33.3, 100.0, 133.3)
+    assert display_log.counters() == {
         "frames_shown": 4,
         "refreshes_missed": 2,
         "longest_frame_ms": pytest.approx(66.7),
     }
 
 
-def test_frames_with_alternating_plans_are_not_missed() -> None:
-    truth = DisplayLog(light_delay_ms=0.0, refresh_hz=75.0)
+def test_alternating_planned_durations_count_no_missed_refresh() -> None:
+    display_log = DisplayLog(light_delay_ms=0.0, refresh_hz=75.0)
     refreshes, t_ms = [2, 3] * 10, 0.0
     for planned in refreshes:
-        truth.flipped(FRAME, t_flip_ns=round(t_ms * MS), refreshes=planned)
+        display_log.flipped(FRAME, t_flip_ns=round(t_ms * MS), refreshes=planned)
         t_ms += planned * 1000 / 75
-    assert truth.missed == 0
-    assert truth.shown == 20
+    assert display_log.missed == 0
+    assert display_log.displayed == 20

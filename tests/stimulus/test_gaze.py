@@ -10,7 +10,7 @@ SEEDS = st.integers(0, 10_000)
 
 
 @given(seed=SEEDS, frames=st.integers(1, 400))
-def test_a_path_has_a_place_and_a_zoom_for_each_frame(seed: int, frames: int) -> None:
+def test_a_path_has_a_place_and_a_zoom_for_between_frames(seed: int, frames: int) -> None:
     path = gaze_path(np.random.default_rng(seed), frames, rate_hz=30.0)
     assert path.center_px.shape == (frames, 2)
     assert path.zoom.shape == (frames,)

@@ -1,4 +1,4 @@
-"""The screen that nobody sees behaves like one that somebody does."""
+"""The headless screen behaves like a monitor."""
 
 import numpy as np
 import pytest

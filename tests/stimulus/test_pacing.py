@@ -95,7 +95,7 @@ def test_a_little_late_goes_out_at_once_and_much_later_waits_for_the_next() -> N
     assert late_ms == pytest.approx([0, 40, 66.667, 133.333, 166.667], abs=1e-3)
 
 
-def test_on_a_monitor_each_frame_is_drawn_for_each_of_its_refreshes(clock: Clock) -> None:
+def test_on_a_monitor_between_frames_is_drawn_for_each_of_its_refreshes(clock: Clock) -> None:
     screen = HeadlessScreen(clock, refresh_hz=75.0)
     pacing = pacing_for(screen, clock=clock, frame_rate_hz=30.0)
     assert isinstance(pacing, RefreshPacing)

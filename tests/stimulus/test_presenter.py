@@ -54,13 +54,13 @@ def watched(photodiode: Photodiode, inlet: Subscriber) -> Watch:
 
     A look may fall into the drawing of a picture; what is still the same later was complete.
     """
-    clock, seen, told = HostClock(), list[Seen](), list[DisplayedFrame]()
+    clock, seen, displayed = HostClock(), list[Seen](), list[DisplayedFrame]()
     last, since_ns, is_kept = photodiode.look(), clock.now_ns(), True
     while True:
         bodies = [received.message.body for received in inlet.take(0.003)]
-        told += [body for body in bodies if isinstance(body, DisplayedFrame)]
+        displayed += [body for body in bodies if isinstance(body, DisplayedFrame)]
         if any(isinstance(body, End) for body in bodies):
-            return seen, told
+            return seen, displayed
         now = photodiode.look()
         if (now[0] != last[0]).any():
             last, since_ns, is_kept = now, clock.now_ns(), False
@@ -99,8 +99,8 @@ def watch(
 def test_every_picture_on_the_screen_is_in_the_log_in_this_order(
     watch: Watch,
 ) -> None:
-    seen, told = watch
-    logged = np.stack([shown.luminance for shown in told])[:, ~UNDER_PATCH]
+    seen, displayed = watch
+    logged = np.stack([shown.luminance for shown in displayed])[:, ~UNDER_PATCH]
     numbers: list[int] = []
     for colours, _ in seen:
         picture = colours[..., 0]
@@ -110,16 +110,20 @@ def test_every_picture_on_the_screen_is_in_the_log_in_this_order(
         assert later.size, f"picture {len(numbers)} on the screen is not in the log"
         numbers.append(int(later[0]))
     # a reader on a busy machine may miss some; the screen shows each for 33 ms
-    assert len(numbers) > len(told) / 2
+    assert len(numbers) > len(displayed) / 2
 
 
 @pytest.mark.system
 def test_the_sync_patch_changes_with_the_picture(
     watch: Watch,
 ) -> None:
-    seen, told = watch
-    first = SECONDS * 30 - len(told)  # the log's first frames may come before we listen
-    logged = {shown.luminance[~UNDER_PATCH].tobytes(): n for n, shown in enumerate(told, first)}
+    seen, displayed = watch
+    first = SECONDS * 30 - len(
+        displayed
+    )  # the first frames may be published before this test subscribes
+    logged = {
+        shown.luminance[~UNDER_PATCH].tobytes(): n for n, shown in enumerate(displayed, first)
+    }
     for picture, patch in seen:
         assert patch == patch_grey(logged[picture[~UNDER_PATCH, 0].tobytes()])
     assert {patch for _, patch in seen} == {0, 255}
@@ -151,9 +155,9 @@ with VirtualDisplay((64, 36)) as virtual:
     with psychopy_window(config, display=name, virtual=True, clock=HostClock()):
         pass
 """
-    told = subprocess.run(
+    displayed = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=False
     )
     pattern = rf"{NoDisplayError.__name__}: no screen for the stimulus \(.*{words}\).*headless"
-    assert told.returncode == 1
-    assert re.search(pattern, told.stderr)
+    assert displayed.returncode == 1
+    assert re.search(pattern, displayed.stderr)

@@ -1,4 +1,4 @@
-"""Monitors that make flips wait are told from screens that do not."""
+"""Screens whose flips wait for the monitor are distinguished from those whose flips do not."""
 
 import numpy as np
 import pytest

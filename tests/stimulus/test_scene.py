@@ -3,7 +3,7 @@
 import numpy as np
 
 from stimulus.gaze import GazePath
-from stimulus.scene import Cutout, Layer, Scenery, random_cutout, random_layer, scene_frames
+from stimulus.scene import Cutout, Layer, SceneImage, random_cutout, random_layer, scene_frames
 from stimulus.surface import Surface
 
 NOISE = np.random.default_rng(2).uniform(0, 255, (400, 400)).astype(np.float32)
@@ -36,9 +36,9 @@ def test_an_object_hides_what_is_behind_it_and_nothing_else() -> None:
 
 def test_objects_move_against_the_background() -> None:
     rng = np.random.default_rng(4)
-    scenery = Scenery("noise", "CC0", Surface(NOISE), (2.0, 4.0))
-    cutout = random_cutout(rng, scenery, 90, rate_hz=30.0)
-    still = random_layer(rng, scenery, GazePath(np.zeros((90, 2)), np.ones(90)))
+    images = SceneImage("noise", "CC0", Surface(NOISE), (2.0, 4.0))
+    cutout = random_cutout(rng, images, 90, rate_hz=30.0)
+    still = random_layer(rng, images, GazePath(np.zeros((90, 2)), np.ones(90)))
     video = scene_frames(still, [cutout], 90)
     cover = np.stack([cutout.cover(index) for index in range(90)])
     assert np.abs(np.diff(video, axis=0))[cover[1:] > 0].mean() > 1

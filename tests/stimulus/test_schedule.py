@@ -1,4 +1,4 @@
-"""Clips come in seeded rounds, frames in order, and each stays for its share of refreshes."""
+"""Clips come in seeded rounds, frames in order, and each stays for its number of refreshes."""
 
 from collections import Counter
 from itertools import islice, pairwise
@@ -36,8 +36,8 @@ def test_a_lone_clip_is_repeated_and_no_clip_is_no_movie() -> None:
 def test_a_movie_is_its_clips_one_after_the_other() -> None:
     clips = {"a": np.zeros((2, 3, 4), np.uint8), "b": np.ones((3, 3, 4), np.uint8)}
     frames = list(movie("ab", lambda name: (name, clips[name])))
-    told = [(frame.clip, frame.index, int(frame.luminance.max())) for frame in frames]
-    assert told == [("a", 0, 0), ("a", 1, 0), ("b", 0, 1), ("b", 1, 1), ("b", 2, 1)]
+    displayed = [(frame.clip, frame.index, int(frame.luminance.max())) for frame in frames]
+    assert displayed == [("a", 0, 0), ("a", 1, 0), ("b", 0, 1), ("b", 1, 1), ("b", 2, 1)]
 
 
 @given(refresh=st.floats(30, 480), rate=st.floats(1, 30), frames=st.integers(1, 500))

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from stimulus.sync_patch import SyncPatch, patch_grey
 
 
-def test_it_changes_with_each_frame_between_black_and_white() -> None:
+def test_it_changes_with_between_frames_between_black_and_white() -> None:
     greys = [patch_grey(number) for number in range(9)]
     assert set(greys) == {0, 255}
     assert all(before != after for before, after in pairwise(greys))

@@ -18,7 +18,7 @@ SCREEN = (36, 64)
 Film = Callable[..., Path]
 
 
-def test_each_frame_comes_back_at_its_place_and_in_full_range(
+def test_between_frames_comes_back_at_its_place_and_in_full_range(
     video: Path, blocks: NDArray[np.uint8]
 ) -> None:
     read = np.stack(list(video_frames(video, screen=SCREEN, rate_hz=30.0)))
@@ -123,12 +123,12 @@ def test_a_file_that_breaks_off_at_once_is_named(tmp_path: Path, video: Path) ->
         list(video_frames(cut, screen=SCREEN, rate_hz=30.0))
 
 
-def test_sound_alone_is_no_video(tmp_path: Path) -> None:
+def test_a_file_with_sound_alone_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "sound.mkv"
     with av.open(str(path), "w") as container:
         stream = container.add_stream("pcm_s16le", rate=8000)
         silence = av.AudioFrame.from_ndarray(np.zeros((1, 800), np.int16), layout="mono")
         silence.sample_rate = 8000
         container.mux(stream.encode(silence))
-    with pytest.raises(ClipError, match="not one frame"):
+    with pytest.raises(ClipError, match="no frame of video"):
         list(video_frames(path, screen=SCREEN, rate_hz=30.0))

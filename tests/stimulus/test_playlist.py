@@ -1,4 +1,4 @@
-"""A config gives one movie: the embedded clips, or the user's videos whole."""
+"""A config gives one movie: the embedded clips, or the user's videos in full."""
 
 from itertools import islice
 from pathlib import Path
@@ -10,20 +10,20 @@ from pydantic import ValidationError
 
 from rtdecode.schema.config.stimulus import StimulusConfig
 from rtdecode.schema.errors import ClipError
-from stimulus.playlist import programme
+from stimulus.playlist import movie_frames
 
 SMALL = StimulusConfig(embedded_clips=3, clip_s=0.2, seed=4)
 
 
 def test_embedded_clips_come_whole_and_all_of_them() -> None:
-    frames = list(islice(programme(SMALL), 36))
+    frames = list(islice(movie_frames(SMALL), 36))
     assert [frame.index for frame in frames] == list(range(6)) * 6
     assert len({frame.clip for frame in frames[:18]}) == 3
     assert {frame.clip.split("-")[0] for frame in frames} == {"show"}
 
 
 def test_the_same_config_gives_the_same_movie() -> None:
-    one, other = (list(islice(programme(SMALL), 40)) for _ in range(2))
+    one, other = (list(islice(movie_frames(SMALL), 40)) for _ in range(2))
     assert [frame.clip for frame in one] == [frame.clip for frame in other]
     np.testing.assert_array_equal(
         [frame.luminance for frame in one], [frame.luminance for frame in other]
@@ -31,7 +31,7 @@ def test_the_same_config_gives_the_same_movie() -> None:
 
 
 def test_the_users_videos_are_shown_whole_and_again(video: Path, blocks: NDArray[np.uint8]) -> None:
-    frames = list(islice(programme(StimulusConfig(clips=video.parent, clip_s=0.1)), 80))
+    frames = list(islice(movie_frames(StimulusConfig(clips=video.parent, clip_s=0.1)), 80))
     assert [(frame.clip, frame.index) for frame in frames] == [
         ("film.mp4", number % 40) for number in range(80)
     ]
@@ -40,7 +40,7 @@ def test_the_users_videos_are_shown_whole_and_again(video: Path, blocks: NDArray
 
 def test_the_users_videos_fit_any_grid_of_pixels(video: Path) -> None:
     config = StimulusConfig(clips=video, rows_px=18, cols_px=32)
-    assert next(programme(config)).luminance.shape == (18, 32)
+    assert next(movie_frames(config)).luminance.shape == (18, 32)
 
 
 def test_embedded_clips_have_one_size() -> None:
@@ -48,7 +48,7 @@ def test_embedded_clips_have_one_size() -> None:
         StimulusConfig(rows_px=18, cols_px=32)
 
 
-def test_what_cannot_be_shown_is_named_before_anything_is(tmp_path: Path) -> None:
+def test_a_broken_video_is_refused_by_name_before_anything_is_shown(tmp_path: Path) -> None:
     (tmp_path / "broken.mp4").write_bytes(b"no video")
     with pytest.raises(ClipError, match=r"broken\.mp4"):
-        programme(StimulusConfig(clips=tmp_path))
+        movie_frames(StimulusConfig(clips=tmp_path))

@@ -1,4 +1,4 @@
-"""Dead leaves look like nature to a spectrum."""
+"""Dead-leaves images have the amplitude spectrum of natural images."""
 
 import numpy as np
 import pytest
