@@ -33,7 +33,7 @@ test: .venv/.installed-test
 	$(VENV)/ruff check .
 	$(VENV)/lint-imports
 	$(VENV)/mypy
-	$(VENV)/pytest -m "not system"
+	$(VENV)/pytest -n 2 --dist loadfile -m "not system"
 	$(VENV)/pytest -m system
 	$(VENV)/python tests/numerics_matrix.py --short
 

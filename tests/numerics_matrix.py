@@ -45,7 +45,8 @@ def is_passed(setting: Setting) -> bool:
         "RTDECODE_TEST_THREADS": threads,
     }  # fmt: skip
     command = [
-        *(sys.executable, "-m", "pytest", "-q", "-m", "not system", "-p", "no:cacheprovider"),
+        *(sys.executable, "-m", "pytest", "-q", "-n", "2", "--dist", "loadfile"),
+        *("-m", "not system", "-p", "no:cacheprovider"),
         f"--randomly-seed={setting.order}",
         *(f"tests/rtdecode/{folder}" for folder in FOLDERS),
     ]
