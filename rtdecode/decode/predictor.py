@@ -64,7 +64,7 @@ class WholeWindow:
     """Any twin, asked about the whole window each time."""
 
     def __init__(self, twin: Twin, basis: Basis, *, free: int, every: int | None = None) -> None:
-        self.every = every or (twin.pace if isinstance(twin, TailTwin) else 1)
+        self.every = every or (twin.temporal_stride if isinstance(twin, TailTwin) else 1)
         self._twin, self._basis, self._free = twin, basis, free
 
     def given(
@@ -84,7 +84,7 @@ class WholeWindow:
     ) -> Float[Tensor, "compared neuron"]:
         video = torch.cat([old, self._basis.video(free)])[None]
         return predict_tail(
-            self._twin, video, behaviour[None], frames=self._free, every=self.every
+            self._twin, video, behaviour[None], frames=self._free, stride=self.every
         )[0]
 
 
@@ -94,11 +94,11 @@ class CompactPredictor:
     def __init__(
         self, twin: Compact, basis: Basis, *, history: int, free: int, every: int | None = None
     ) -> None:
-        self.every, self._twin, self._basis = every or twin.pace, twin, basis
+        self.every, self._twin, self._basis = every or twin.temporal_stride, twin, basis
         total, compared = history + free, -(-free // self.every)
-        kernel, spacing = twin.response_kernel.detach().abs(), twin.pace // self.every
+        kernel, spacing = twin.response_kernel.detach().abs(), twin.temporal_stride // self.every
         reach = (len(kernel) - 1) * spacing
-        rated = newest_frames(total, count=compared + reach, every=self.every)
+        rated = newest_frames(total, count=compared + reach, stride=self.every)
         before = [frame for frame in rated if frame < history]
         self._history, self._rated = history, rated
         self._before = [frame - history for frame in before]
@@ -109,7 +109,7 @@ class CompactPredictor:
         smear = causal_filters(
             kernel[None],
             frames_in=len(rated),
-            wanted=torch.tensor(newest_frames(len(rated), count=compared, every=1)),
+            wanted=torch.tensor(newest_frames(len(rated), count=compared, stride=1)),
             spacing=spacing,
         )[0]
         self._smear_before, self._smear_free = smear[:, : len(before)], smear[:, len(before) :]
@@ -127,7 +127,9 @@ class CompactPredictor:
         factor = self._twin.gain(behaviour[None, self._rated])[0] * self._twin.scale
         before = len(self._before)
         known = self._smear_before @ (self._settled[self._before] * factor[:before])
-        return partial(self._predicted, known, factor[before:], self._free.before(old.detach()))
+        return partial(
+            self._predicted, known, factor[before:], self._free.history_term(old.detach())
+        )
 
     def _predicted(
         self,
@@ -149,5 +151,5 @@ class CompactPredictor:
                 self._twin, self._basis, history=0, free=self._history, wanted=newest
             )
         drive = self._old[count]
-        settled = torch.cat([self._settled, drive(old, drive.before(old[:0]))])
+        settled = torch.cat([self._settled, drive(old, drive.history_term(old[:0]))])
         self._settled = settled[-self._kept :]

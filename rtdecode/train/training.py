@@ -111,7 +111,7 @@ class Training:
         self._clock, self._machines = clock, machines
         self._device = next(twin.parameters()).device
         self._twin, self._model = cast(Twin, twin), twin
-        self._pace = twin.pace if isinstance(twin, TailTwin) else 1
+        self._stride = twin.temporal_stride if isinstance(twin, TailTwin) else 1
         self._crops = Crops(
             data,
             TRAIN,
@@ -181,11 +181,11 @@ class Training:
         standing.step += 1
 
     def _loss(self, batch: Batch) -> Tensor:
-        frames, every = batch.responses.shape[1], self._pace
+        frames, stride = batch.responses.shape[1], self._stride
         predicted = predict_tail(
-            self._twin, batch.video, batch.behaviour, frames=frames, every=every
+            self._twin, batch.video, batch.behaviour, frames=frames, stride=stride
         )
-        return poisson_loss(predicted, batch.responses[:, (frames - 1) % every :: every])
+        return poisson_loss(predicted, batch.responses[:, (frames - 1) % stride :: stride])
 
     def _set_rate(self) -> None:
         standing = self._trainee.standing

@@ -145,7 +145,7 @@ def _spec(
         luminance_sd=found.luminance_sd,
         behaviour_mean=found.behaviour_mean,
         behaviour_sd=found.behaviour_sd,
-        history_frames=sizes["taps"] - 1 + (sizes["response_taps"] - 1) * sizes["pace"],
+        history_frames=sizes["taps"] - 1 + (sizes["response_taps"] - 1) * sizes["temporal_stride"],
         sizes=sizes,
         provenance={
             "session": data.folder.resolve().name,

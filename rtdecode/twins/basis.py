@@ -1,4 +1,18 @@
-"""How frames are written: as coefficients of separable functions of the screen."""
+"""Separable bases in which frames are represented, for the prior and the inversion.
+
+A frame of 36 × 64 pixels is a matrix of coefficients of products of a function of the row and a
+function of the column. Low spatial frequencies carry most of the power of natural video, so a
+cosine basis needs far fewer coefficients than there are pixels.
+
+>>> import torch
+>>> basis = Basis(cosine_basis(4, kept=2), cosine_basis(6, kept=3), torch.full((4, 6), 110.0))
+>>> coefficients = torch.zeros(1, 2, 3)
+>>> coefficients[0, 0, 0] = 10 * (4 * 6) ** 0.5  # the constant function, 10 grey levels high
+>>> basis.video(coefficients)[0, 0].round().tolist()
+[120.0, 120.0, 120.0, 120.0, 120.0, 120.0]
+>>> cosine_frequency(2, 3, rows_px=4, cols_px=6)[1].mul(1000).round().tolist()  # cycles/1000 px
+[125.0, 150.0, 208.0]
+"""
 
 import math
 from dataclasses import dataclass
@@ -12,8 +26,14 @@ from torch import Tensor
 class Basis:
     """Products of functions of the row and functions of the column, about a mean frame.
 
-    down: functions of the row. across: functions of the column. mean: grey levels of the frame
-    whose coefficients are all 0.
+    Parameters
+    ----------
+    down
+        Functions of the row, one a row of the matrix.
+    across
+        Functions of the column.
+    mean
+        Frame whose coefficients are all 0, in grey levels.
     """
 
     down: Float[Tensor, "krow row"]
@@ -23,17 +43,20 @@ class Basis:
     def video(
         self, coefficients: Float[Tensor, "frame krow kcol"]
     ) -> Float[Tensor, "frame row col"]:
-        """Grey levels."""
+        """Frames in grey levels: x_t = mean + downᵀ a_t across."""
         return self.down.T @ coefficients @ self.across + self.mean
 
 
 def pixel_basis(rows_px: int, cols_px: int) -> Basis:
-    """Each pixel by itself: coefficients are grey levels."""
+    """The basis of single pixels: coefficients are grey levels, and the mean is 0."""
     return Basis(torch.eye(rows_px), torch.eye(cols_px), torch.zeros(rows_px, cols_px))
 
 
 def cosine_basis(size: int, *, kept: int) -> Float[Tensor, "kept size"]:
-    """Orthonormal DCT-II of a line of `size` pixels, lowest `kept` frequencies."""
+    """Orthonormal DCT-II of a line of `size` pixels, lowest `kept` frequencies.
+
+    B[k, i] = √(2 / size) cos(π k (i + ½) / size), and B[0, i] = √(1 / size).
+    """
     at = (torch.arange(size, dtype=torch.float64) + 0.5) * math.pi / size
     basis = torch.cos(torch.arange(kept, dtype=torch.float64)[:, None] * at[None])
     basis *= math.sqrt(2 / size)
@@ -44,7 +67,10 @@ def cosine_basis(size: int, *, kept: int) -> Float[Tensor, "kept size"]:
 def cosine_frequency(
     kept_rows: int, kept_cols: int, *, rows_px: int, cols_px: int
 ) -> Float[Tensor, "krow kcol"]:
-    """Spatial frequency of products of `cosine_basis` functions, in cycles per pixel."""
+    """Spatial frequency of products of `cosine_basis` functions, in cycles per pixel.
+
+    √((k / 2 rows_px)² + (l / 2 cols_px)²) for row function k and column function l.
+    """
     down = torch.arange(kept_rows)[:, None] / (2 * rows_px)
     across = torch.arange(kept_cols)[None, :] / (2 * cols_px)
     return torch.sqrt(down**2 + across**2)

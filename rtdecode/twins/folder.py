@@ -1,4 +1,8 @@
-"""A twin on disk: a folder with `twin.safetensors` (weights) and `twin.json` (everything else)."""
+"""Twins on disk, for every process that needs one: saving, loading, and the hash for the log.
+
+A twin is a folder with `twin.safetensors` (weights by parameter name) and `twin.json` (the fields
+of `TwinSpec`).
+"""
 
 import hashlib
 import json
@@ -19,15 +23,20 @@ WEIGHTS = "twin.safetensors"
 DESCRIPTION = "twin.json"
 _REMEDY = "give a folder that `rtdecode fit twin` or `rtdecode import-twin` wrote"
 
+_NAMES_ON_DISK = {"temporal_stride": "pace"}
+"""Sizes that twin.json calls otherwise than the code, so that folders of all versions agree."""
+
 AnyTwin = Compact | Linear | Still | DwiseNeuro
 
 
 def save_twin(twin: AnyTwin, folder: Path) -> None:
-    """Write `twin` into `folder`, which is made if it is not there."""
+    """Write `twin` into `folder`, which is created if it does not exist."""
     folder.mkdir(parents=True, exist_ok=True)
     state = {name: value.detach().cpu().contiguous() for name, value in twin.state_dict().items()}
     save_file(state, folder / WEIGHTS)
-    text = json.dumps(twin.spec.as_json(), indent=2, sort_keys=True)
+    plain = twin.spec.as_json()
+    plain["sizes"] = {_NAMES_ON_DISK.get(name, name): n for name, n in plain["sizes"].items()}
+    text = json.dumps(plain, indent=2, sort_keys=True)
     (folder / DESCRIPTION).write_text(text + "\n")
 
 
@@ -37,9 +46,10 @@ def load_twin(folder: Path, *, device: torch.device | None = None) -> AnyTwin:
     Raises
     ------
     MissingFileError
-        If one of the two files is not there.
+        If one of the two files does not exist.
     UnreadableFileError
-        If a file is damaged, names an unknown architecture, or the two do not belong together.
+        If a file is damaged, the architecture is unknown, or the weights do not fit the
+        description.
     """
     spec = read_spec(folder)
     weights = _existing(folder / WEIGHTS)
@@ -59,11 +69,21 @@ def load_twin(folder: Path, *, device: torch.device | None = None) -> AnyTwin:
 
 
 def read_spec(folder: Path) -> TwinSpec:
-    """Description of the twin in `folder`; raises as `load_twin` does."""
+    """Description of the twin in `folder`, without its weights.
+
+    Raises
+    ------
+    MissingFileError
+        If twin.json does not exist.
+    UnreadableFileError
+        If it is no JSON, or its fields are not those of `TwinSpec`.
+    """
     path = _existing(folder / DESCRIPTION)
     try:
         plain = json.loads(path.read_text())
-        return TwinSpec.from_json(plain)
+        in_code = {on_disk: name for name, on_disk in _NAMES_ON_DISK.items()}
+        sizes = {in_code.get(name, name): n for name, n in plain.get("sizes", {}).items()}
+        return TwinSpec.from_json({**plain, "sizes": sizes})
     except (ValueError, TypeError, AttributeError) as error:
         raise UnreadableFileError(
             what="twin description",
@@ -74,7 +94,13 @@ def read_spec(folder: Path) -> TwinSpec:
 
 
 def twin_hash(folder: Path) -> str:
-    """SHA-256 over description and weights, in hexadecimal: names this very twin in a log."""
+    """SHA-256 of description and weights, in hexadecimal, which identifies a twin in a log.
+
+    Raises
+    ------
+    MissingFileError
+        If one of the two files does not exist.
+    """
     digest = hashlib.sha256()
     for name in (DESCRIPTION, WEIGHTS):
         digest.update(_existing(folder / name).read_bytes())
@@ -88,7 +114,7 @@ def _existing(path: Path) -> Path:
 
 
 def _built(spec: TwinSpec, folder: Path) -> AnyTwin:
-    """An untrained twin of the sizes in `spec`."""
+    """An untrained twin with the sizes in `spec`; raises UnreadableFileError if there is none."""
     kinds: dict[str, type[AnyTwin]] = {
         "compact": Compact,
         "linear": Linear,

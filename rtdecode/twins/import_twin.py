@@ -1,6 +1,6 @@
-"""Published weights made into a twin of ours.
+"""Import of published checkpoints as twin folders, for `rtdecode import-twin`.
 
-Foreign checkpoints are read as plain tensors (`weights_only=True`): nothing in them can run.
+Checkpoints are read as plain tensors (`weights_only=True`), so that no code in them is executed.
 """
 
 import pickle
@@ -20,7 +20,11 @@ Published = Mapping[str, Tensor]
 
 
 class Format(StrEnum):
-    """Whose checkpoint it is."""
+    """Layout of a checkpoint: names and shapes of its parameters.
+
+    `sensorium2022`: the image encoder of Lurz et al. 2020. `dwiseneuro`: the winner of Sensorium
+    2023.
+    """
 
     SENSORIUM2022 = "sensorium2022"
     DWISENEURO = "dwiseneuro"
@@ -41,17 +45,23 @@ def import_twin(
     weights
         A PyTorch file: a state dict, or a checkpoint that holds one.
     layout
-        Whose parameter names it has.
+        Names and shapes of its parameters.
     mouse
-        Which readout, where it has several: the name, or for dwiseneuro the number, from 0.
+        Readout to import where there are several: its name, or for dwiseneuro its number, from 0.
     neurons
-        dwiseneuro only: neurons of that mouse, where the file does not tell; a readout may be
-        padded by one.
+        Only for dwiseneuro: number of neurons of that mouse, where the file does not contain it;
+        a readout may be padded by one row.
+
+    Returns
+    -------
+    The twin, frozen and in evaluation mode.
 
     Raises
     ------
-    MissingFileError, ForeignWeightsError
-        If there is no such file, or it is not of that layout; the message says what is missing.
+    MissingFileError
+        If the file does not exist.
+    ForeignWeightsError
+        If it has another layout; the message names the parameter that is missing.
     """
     state, settings = published_state(weights)
     if layout is Format.SENSORIUM2022:
@@ -64,7 +74,15 @@ def import_twin(
 
 
 def published_state(weights: Path) -> tuple[Published, dict[str, Any]]:
-    """Parameters by their published names, and the settings stored beside them, if any."""
+    """Parameters by their published names, and the settings stored beside them, if any.
+
+    Raises
+    ------
+    MissingFileError
+        If the file does not exist.
+    ForeignWeightsError
+        If it is no checkpoint of tensors.
+    """
     if not weights.is_file():
         raise MissingFileError(
             what="weights", path=weights, remedy="give the file that the authors published"

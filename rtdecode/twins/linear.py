@@ -1,4 +1,15 @@
-"""A twin whose inversion has a closed form: activity is a linear function of recent frames."""
+"""A linear encoding model, whose inversion has a closed form: the reference for tests.
+
+>>> import torch
+>>> spec = TwinSpec("linear", neurons=1, rows_px=1, cols_px=2, sizes={"taps": 2},
+...                 luminance_mean=100.0, luminance_sd=50.0)
+>>> twin = Linear(spec).requires_grad_(False)
+>>> twin.temporal[:] = torch.tensor([0.0, 2.0])  # the newest tap is last
+>>> twin.spatial[:] = torch.tensor([1.0, 0.0])
+>>> video = torch.tensor([[100.0, 0.0], [150.0, 0.0]]).reshape(1, 2, 1, 2)
+>>> twin(video, torch.zeros(1, 2, 4)).flatten().tolist()  # 2 (150 - 100) / 50 at frame 1
+[0.0, 2.0]
+"""
 
 import torch
 from jaxtyping import Float
@@ -9,9 +20,12 @@ from rtdecode.twins.twin import TwinSpec
 
 
 class Linear(nn.Module):
-    """f[t, n] = bias[n] + sum over taps and pixels of weights times standardised grey levels.
+    """Activity as a linear function of the latest frames.
 
-    Not clipped at 0, so that least squares has an exact answer; made for tests.
+    f[t, n] = bias[n] + Σ_pixel spatial[n, pixel] Σ_a temporal[a] (x[t − a, pixel] − m) / σ
+
+    with the age a in frames, and m, σ of the spec's luminance. The prediction is not clipped at 0,
+    so that least squares has an exact solution. `spec.sizes` holds `taps`, the number of ages.
     """
 
     def __init__(self, spec: TwinSpec) -> None:
@@ -27,9 +41,10 @@ class Linear(nn.Module):
         video: Float[Tensor, "batch frame row col"],
         behaviour: Float[Tensor, "batch frame channel"],
     ) -> Float[Tensor, "batch frame neuron"]:
-        """Expected activity; `behaviour` has no influence."""
+        """Expected activity at each frame; `behaviour` has no influence."""
         scaled = (video - self.spec.luminance_mean) / self.spec.luminance_sd
         frames = video.shape[1]
-        every = torch.arange(frames, device=video.device)
-        moved = causal_filters(self.temporal, frames_in=frames, wanted=every)[0] @ scaled.flatten(2)
-        return moved @ self.spatial.flatten(1).T + self.bias
+        each = torch.arange(frames, device=video.device)
+        kernel = causal_filters(self.temporal, frames_in=frames, wanted=each)[0]
+        filtered = kernel @ scaled.flatten(2)
+        return filtered @ self.spatial.flatten(1).T + self.bias

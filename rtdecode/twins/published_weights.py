@@ -1,4 +1,8 @@
-"""Parameters taken from a foreign checkpoint, or a sentence that says why not."""
+"""Twins with the parameters of published checkpoints, for `import_twin`.
+
+Sizes follow from the shapes of the parameters. A parameter that is missing or has an unexpected
+shape raises ForeignWeightsError, which names it.
+"""
 
 import hashlib
 import re
@@ -16,15 +20,15 @@ from rtdecode.twins.twin import TwinSpec
 Module = TypeVar("Module", bound=nn.Module)
 
 
-def wanted(state: Mapping[str, Tensor], name: str, path: Path) -> Tensor:
-    """The parameter `name`; ForeignWeightsError where it is missing."""
+def required_parameter(state: Mapping[str, Tensor], name: str, path: Path) -> Tensor:
+    """The parameter `name` of the file `path`; ForeignWeightsError if it is missing."""
     if name not in state:
         raise ForeignWeightsError(path=path, got=f"no parameter '{name}' among {len(state)}")
     return state[name]
 
 
-def filled(module: Module, state: Mapping[str, Tensor], path: Path) -> Module:
-    """`module` with all its parameters from `state`; names and shapes must agree."""
+def load_parameters(module: Module, state: Mapping[str, Tensor], path: Path) -> Module:
+    """`module` with the parameters `state`; ForeignWeightsError if names or shapes differ."""
     try:
         module.load_state_dict(dict(state))
     except RuntimeError as error:
@@ -45,17 +49,22 @@ _RENAMED = {
 def still_twin(state: Mapping[str, Tensor], path: Path, *, mouse: str | None = None) -> Still:
     """The still twin with the parameters `state` of the file `path`.
 
-    Raises ForeignWeightsError where a parameter is missing or has another shape than the
-    architecture gives it, or where there are several mice and none is named.
+    `mouse` is the name of its readout; it may be left out where there is one.
+
+    Raises
+    ------
+    ForeignWeightsError
+        If a parameter is missing or has a shape that the architecture does not give it, or if
+        there are several mice and none is named.
     """
     readout = _readout(state, path, mouse)
     layers = 1 + max(
         (int(name.split(".")[0].removeprefix("layer")) for name in _core_names(state)), default=0
     )
-    first = wanted(state, f"{_CORE}layer0.conv.weight", path)
-    later = wanted(state, f"{_CORE}layer1.ds_conv.spatial_conv.weight", path)
-    features = wanted(state, f"{readout}._features", path)
-    position = wanted(state, f"{readout}{_POSITION}", path)
+    first = required_parameter(state, f"{_CORE}layer0.conv.weight", path)
+    later = required_parameter(state, f"{_CORE}layer1.ds_conv.spatial_conv.weight", path)
+    features = required_parameter(state, f"{readout}._features", path)
+    position = required_parameter(state, f"{readout}{_POSITION}", path)
     spec = TwinSpec(
         architecture="still",
         neurons=features.shape[-1],
@@ -77,10 +86,10 @@ def still_twin(state: Mapping[str, Tensor], path: Path, *, mouse: str | None = N
     ours = {
         "position": position.reshape(-1, 2),
         "weights": features.reshape(-1, features.shape[-1]).T.contiguous(),
-        "bias": wanted(state, f"{readout}.bias", path),
+        "bias": required_parameter(state, f"{readout}.bias", path),
         **{_core_name(name): state[_CORE + name] for name in _core_names(state)},
     }
-    return filled(Still(spec), ours, path)
+    return load_parameters(Still(spec), ours, path)
 
 
 def _core_names(state: Mapping[str, Tensor]) -> list[str]:
@@ -120,11 +129,15 @@ def dwiseneuro_twin(
 ) -> DwiseNeuro:
     """The twin of one mouse with the parameters `state` of the file `path`.
 
-    Widths, expansion and groups follow from the shapes. Raises ForeignWeightsError where a
-    parameter is missing, or where there are several mice and none is named.
+    Widths, expansion and groups follow from the shapes; `settings` are those of the checkpoint.
+
+    Raises
+    ------
+    ForeignWeightsError
+        If a parameter is missing, or if there are several mice and none is named.
     """
     number = _mouse_number(state, path, mouse)
-    rows = len(wanted(state, f"readouts.{number}.layer.1.weight", path))
+    rows = len(required_parameter(state, f"readouts.{number}.layer.1.weight", path))
     sizes = _sizes(state, path, number)
     spec = TwinSpec(
         architecture="dwiseneuro",
@@ -149,15 +162,15 @@ def dwiseneuro_twin(
         for name, value in state.items()
         if name.startswith(("core.", "cortex.", readout))
     }
-    return filled(DwiseNeuro(spec), ours, path)
+    return load_parameters(DwiseNeuro(spec), ours, path)
 
 
 def _sizes(state: Mapping[str, Tensor], path: Path, number: int) -> dict[str, int]:
-    first = wanted(state, "core.blocks.1.conv_pw.0.weight", path)
-    spatial = wanted(state, "core.blocks.1.spat_covn_dw.0.weight", path)
-    temporal = wanted(state, "core.blocks.1.temp_covn_dw.0.weight", path)
-    squeezed = wanted(state, "core.blocks.1.se.conv_reduce.weight", path)
-    readout = wanted(state, f"readouts.{number}.layer.1.weight", path)
+    first = required_parameter(state, "core.blocks.1.conv_pw.0.weight", path)
+    spatial = required_parameter(state, "core.blocks.1.spat_covn_dw.0.weight", path)
+    temporal = required_parameter(state, "core.blocks.1.temp_covn_dw.0.weight", path)
+    squeezed = required_parameter(state, "core.blocks.1.se.conv_reduce.weight", path)
+    readout = required_parameter(state, f"readouts.{number}.layer.1.weight", path)
     core = _by_number(state, _BLOCK, axis=1)
     cortex = _by_number(state, _DENSE, axis=0)
     if not cortex:
@@ -195,10 +208,10 @@ def _mouse_number(state: Mapping[str, Tensor], path: Path, mouse: str | None) ->
 def _neurons(
     settings: Mapping[str, Any], number: int, *, given: int | None, rows: int, path: Path
 ) -> int:
-    """As given, as the checkpoint's own settings say, or as many as the readout has rows."""
+    """Number of neurons: as given, else from the settings, else the rows of the readout."""
     network = settings.get("nn_module")
-    told = network[1].get("readout_outputs") if isinstance(network, (tuple, list)) else None
-    counts = told if isinstance(told, (tuple, list)) else ()
+    listed = network[1].get("readout_outputs") if isinstance(network, (tuple, list)) else None
+    counts = listed if isinstance(listed, (tuple, list)) else ()
     count = given or (int(counts[number]) if number < len(counts) else rows)
     if not rows - 1 <= count <= rows:
         raise ForeignWeightsError(

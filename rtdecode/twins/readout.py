@@ -1,4 +1,4 @@
-"""Looking at maps from the position of each neuron."""
+"""Operations that several twins share: causal filters as matrices, and reading maps at points."""
 
 from typing import Any
 
@@ -8,10 +8,13 @@ from torch import Tensor
 from torch.nn.functional import embedding_bag
 
 
-def newest_frames(frames_in: int, *, count: int, every: int) -> list[int]:
-    """Up to `count` frames, oldest first: the last of `frames_in` and each `every`-th before it."""
-    count = min(count, 1 + (frames_in - 1) // every)
-    return [frames_in - 1 - every * back for back in reversed(range(count))]
+def newest_frames(frames_in: int, *, count: int, stride: int) -> list[int]:
+    """Indices of the last of `frames_in` frames and of each `stride`-th before it, oldest first.
+
+    There are `count` of them, or as many as fit into `frames_in`.
+    """
+    count = min(count, 1 + (frames_in - 1) // stride)
+    return [frames_in - 1 - stride * back for back in reversed(range(count))]
 
 
 def causal_filters(
@@ -21,10 +24,22 @@ def causal_filters(
     wanted: Int[Tensor, " out"],
     spacing: int = 1,
 ) -> Float[Tensor, "kernel out in"]:
-    """Matrices that filter a stretch of `frames_in` frames and keep the `wanted` ones.
+    """Write causal filters of a segment of `frames_in` frames as matrices.
 
-    `kernels` have their newest tap last and their taps `spacing` frames apart. Before the
-    stretch its first frame is held: it takes the weight of all taps that reach further back.
+    Parameters
+    ----------
+    kernels
+        Newest tap last.
+    wanted
+        Frames whose filtered value is computed, one a row.
+    spacing
+        Frames between neighbouring taps.
+
+    Notes
+    -----
+    K[p, t] = Σ over ages a with max(p − a spacing, 0) = t of the kernel's tap of age a: before the
+    segment its first frame is held, so that frame 0 gets the weight of all taps that reach further
+    back.
     """
     taps = kernels.shape[1]
     reach = torch.arange(taps - 1, -1, -1, device=kernels.device) * spacing
@@ -37,57 +52,68 @@ def causal_filters(
 def corner_weights(
     position: Float[Tensor, "neuron 2"], *, rows: int, cols: int
 ) -> tuple[Int[Tensor, "neuron 4"], Float[Tensor, "neuron 4"]]:
-    """The four cells around each (x, y) position in -1..1, and their bilinear weights."""
+    """The four sites around each position on maps of rows × cols, and their bilinear weights.
+
+    A position is (x, y), from −1 at the centre of the first site to 1 at that of the last, as in
+    torch's `grid_sample` with `align_corners`; what lies outside is moved to the border. Sites are
+    numbered row by row; their weights sum to 1.
+    """
     at = (position.clamp(-1, 1) + 1) / 2
     x, y = at[:, 0] * (cols - 1), at[:, 1] * (rows - 1)
     left, top = x.detach().floor().clamp_max(cols - 2), y.detach().floor().clamp_max(rows - 2)
     right_part, low_part = x - left, y - top
     first = (top * cols + left).long()
-    cells = first[:, None] + torch.tensor([0, 1, cols, cols + 1], device=position.device)
+    corners = first[:, None] + torch.tensor([0, 1, cols, cols + 1], device=position.device)
     across = torch.stack([1 - right_part, right_part], 1)
     down = torch.stack([1 - low_part, low_part], 1)
-    return cells, (down[:, :, None] * across[:, None, :]).flatten(1)
+    return corners, (down[:, :, None] * across[:, None, :]).flatten(1)
 
 
-class Looked(torch.autograd.Function):
-    """Weighted sums of few rows of a matrix: (neuron, corner) cells and weights, (cell, value).
+def bilinear_interpolation(
+    corners: Int[Tensor, "neuron corner"],
+    weights: Float[Tensor, "neuron corner"],
+    maps: Float[Tensor, "site value"],
+) -> Float[Tensor, "neuron value"]:
+    """Values of `maps` at each neuron's position: Σ over its corners of weight times value.
 
-    A sparse product: ten times faster or more on a CPU than `grid_sample` and its backward.
+    `corners` and `weights` are those of `corner_weights`; gradients flow to `weights` and `maps`.
+    """
+    values: Tensor = _Interpolation.apply(corners, weights, maps)  # type: ignore[no-untyped-call]
+    return values
+
+
+class _Interpolation(torch.autograd.Function):
+    """Product of a sparse matrix, given by `corners` and `weights`, and the maps.
+
+    On a CPU this is ten times faster or more than `grid_sample` and its backward pass.
     """
 
     @staticmethod
-    def forward(ctx: Any, cells: Tensor, weights: Tensor, maps: Tensor) -> Tensor:
-        ctx.save_for_backward(cells, weights, maps)
-        return embedding_bag(cells, maps, mode="sum", per_sample_weights=weights)
+    def forward(ctx: Any, corners: Tensor, weights: Tensor, maps: Tensor) -> Tensor:
+        ctx.save_for_backward(corners, weights, maps)
+        return embedding_bag(corners, maps, mode="sum", per_sample_weights=weights)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[None, Tensor | None, Tensor | None]:
-        cells, weights, maps = ctx.saved_tensors
+        corners, weights, maps = ctx.saved_tensors
         (grad,) = grads
-        to_weights = to_maps = None
+        grad_weights = grad_maps = None
         if ctx.needs_input_grad[1]:
-            parts = [(maps[cells[:, k]] * grad).sum(1) for k in range(cells.shape[1])]
-            to_weights = torch.stack(parts, 1)
+            parts = [(maps[corners[:, k]] * grad).sum(1) for k in range(corners.shape[1])]
+            grad_weights = torch.stack(parts, 1)
         if ctx.needs_input_grad[2]:
-            to_maps = _given_back(cells, weights, grad, size=len(maps))
-        return None, to_weights, to_maps
+            grad_maps = _transposed_product(corners, weights, grad, sites=len(maps))
+        return None, grad_weights, grad_maps
 
 
-def looked_up(
-    cells: Int[Tensor, "neuron corner"],
-    weights: Float[Tensor, "neuron corner"],
-    maps: Float[Tensor, "cell value"],
-) -> Float[Tensor, "neuron value"]:
-    """What each neuron sees of `maps`; gradients flow to `weights` and `maps`."""
-    seen: Tensor = Looked.apply(cells, weights, maps)  # type: ignore[no-untyped-call]
-    return seen
+def _transposed_product(corners: Tensor, weights: Tensor, grad: Tensor, *, sites: int) -> Tensor:
+    """Gradient (site, value) of the maps: for each site the sum over neurons with a corner there.
 
-
-def _given_back(cells: Tensor, weights: Tensor, grad: Tensor, *, size: int) -> Tensor:
-    """The transposed product: what each of `size` cells gets back from those who looked at it."""
-    flat = cells.flatten()
+    Sorting by site turns the scatter into one more sparse product, without atomic additions.
+    """
+    flat = corners.flatten()
     order = torch.argsort(flat)
-    starts = torch.searchsorted(flat[order], torch.arange(size, device=cells.device))
-    lookers = order // cells.shape[1]
+    starts = torch.searchsorted(flat[order], torch.arange(sites, device=corners.device))
+    neurons = order // corners.shape[1]
     scaled = weights.flatten()[order]
-    return embedding_bag(lookers, grad, starts, mode="sum", per_sample_weights=scaled)
+    return embedding_bag(neurons, grad, starts, mode="sum", per_sample_weights=scaled)

@@ -1,9 +1,10 @@
-"""The still twin: the published encoder of single images (Lurz et al. 2020, Sensorium 2022).
+"""The still twin: a published encoding model of single images, for reconstructing images.
 
 One wide convolution, then depth-separable layers, each with batch normalisation and ELU; every
-neuron reads the feature maps at one learned point. It knows no time: each frame is predicted
-from itself alone, and behaviour has no influence. Lurz et al. 2020, "Generalization in
-data-driven models of primary visual cortex", bioRxiv 10.1101/2020.10.05.326256.
+neuron reads the feature maps at one learned point (Lurz et al. 2020, "Generalization in
+data-driven models of primary visual cortex", bioRxiv 10.1101/2020.10.05.326256; a baseline of
+the Sensorium 2022 competition). Each frame is predicted from itself alone, and behaviour has no
+influence. Weights are imported (`import_twin`), never trained here.
 """
 
 import torch
@@ -11,17 +12,18 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from rtdecode.twins.readout import corner_weights, looked_up
+from rtdecode.twins.readout import bilinear_interpolation, corner_weights
 from rtdecode.twins.twin import TwinSpec
 
 DEFAULT_SIZES = {"channels": 64, "layers": 4, "first_px": 9, "later_px": 7}
+"""Channels of each layer, number of layers, and side of the first and of later filters in px."""
 
 
 class FrozenNorm(nn.BatchNorm2d):
-    """Batch normalisation by what was learned, always: this twin is imported, never trained here.
+    """Batch normalisation with the learned statistics, in training mode too.
 
-    Written out, as torch's own backward on a CPU (2.13) mistakes the layout of the gradient where
-    there is a single image, and scatters it over the screen.
+    y = weight (x − running_mean) / √(running_var + eps) + bias. Written out because the backward
+    pass of torch 2.13 on a CPU confuses the memory layout of the gradient of a single image.
     """
 
     def forward(
@@ -35,7 +37,7 @@ class FrozenNorm(nn.BatchNorm2d):
 
 
 class FirstLayer(nn.Module):
-    """Convolution of the image without padding, normalised and bent."""
+    """Convolution of the image without padding, batch normalisation and ELU."""
 
     def __init__(self, channels: int, *, filter_px: int) -> None:
         super().__init__()
@@ -49,7 +51,7 @@ class FirstLayer(nn.Module):
 
 
 class SeparableLayer(nn.Module):
-    """Mixes channels, filters each one alone, mixes again; size is kept."""
+    """Depth-separable convolution: mix channels, filter each alone, mix again; size is kept."""
 
     def __init__(self, channels: int, *, filter_px: int) -> None:
         super().__init__()
@@ -67,7 +69,11 @@ class SeparableLayer(nn.Module):
 
 
 class Still(nn.Module):
-    """Predicts all neurons of one mouse from single frames; `spec.sizes` as in `DEFAULT_SIZES`."""
+    """Predicts the activity of all neurons of one mouse from single frames.
+
+    For a frame x and feature maps φ: f[n] = elu(bias[n] + Σ_c weights[n, c] φ_c(position[n])) + 1.
+    Sizes that `spec.sizes` leaves out are those of `DEFAULT_SIZES`.
+    """
 
     def __init__(self, spec: TwinSpec) -> None:
         super().__init__()
@@ -89,23 +95,24 @@ class Still(nn.Module):
         video: Float[Tensor, "batch frame row col"],
         behaviour: Float[Tensor, "batch frame channel"],
     ) -> Float[Tensor, "batch frame neuron"]:
-        """Expected activity at each frame; `behaviour` has no influence."""
-        seen = self.looked_at(video.flatten(0, 1))
-        drive = torch.bmm(seen, self.weights[:, :, None])[:, :, 0] + self.bias[:, None]
+        """Expected activity at each frame, above 0; `behaviour` has no influence."""
+        read = self.at_positions(video.flatten(0, 1))
+        drive = torch.bmm(read, self.weights[:, :, None])[:, :, 0] + self.bias[:, None]
         return (functional.elu(drive) + 1).T.reshape(*video.shape[:2], -1)
 
-    def looked_at(
+    def at_positions(
         self, images: Float[Tensor, "image row col"]
     ) -> Float[Tensor, "neuron image channel"]:
-        """The feature maps of grey-level images at each neuron's point, bilinear."""
+        """Feature maps of images in grey levels, interpolated at each neuron's position."""
         scaled = (images - self.spec.luminance_mean) / self.spec.luminance_sd
         maps = self.core(scaled[:, None]).permute(2, 3, 0, 1)
-        cells, weights = corner_weights(self.position, rows=self.map_rows, cols=self.map_cols)
-        seen = looked_up(cells, weights, maps.reshape(self.map_rows * self.map_cols, -1))
-        return seen.reshape(self.spec.neurons, len(images), -1)
+        corners, bilinear = corner_weights(self.position, rows=self.map_rows, cols=self.map_cols)
+        by_site = maps.reshape(self.map_rows * self.map_cols, -1)
+        read = bilinear_interpolation(corners, bilinear, by_site)
+        return read.reshape(self.spec.neurons, len(images), -1)
 
     def receptive_centres_px(self) -> Float[Tensor, "neuron 2"]:
-        """Centre (row, col) on the screen, in px, of what each neuron's point is computed from."""
+        """Centre (row, col) of each neuron's receptive field in px of the screen, from pixel 0."""
         at = (self.position.detach().clamp(-1, 1) + 1) / 2
         edge = (self.spec.rows_px - self.map_rows) / 2
         row = at[:, 1] * (self.map_rows - 1) + edge

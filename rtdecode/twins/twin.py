@@ -1,4 +1,20 @@
-"""What a twin is: a frozen encoding model that predicts every neuron's activity from video."""
+"""The protocol of a twin, an encoding model that predicts all neurons' activity from video.
+
+Training, inversion, scoring and the folder on disk work with every module that satisfies `Twin`.
+This module has no weights and imports no architecture. A twin that can leave out frames also
+satisfies `TailTwin`; `predict_tail` makes use of that where it is so.
+
+>>> import torch
+>>> from rtdecode.twins.linear import Linear
+>>> twin = Linear(TwinSpec("linear", neurons=2, rows_px=3, cols_px=4, sizes={"taps": 2}))
+>>> isinstance(twin, Twin), isinstance(twin, TailTwin)
+(True, False)
+>>> video, behaviour = torch.full((1, 10, 3, 4), 111.3), torch.zeros(1, 10, 4)
+>>> tuple(twin(video, behaviour).shape)  # batch, frame, neuron
+(1, 10, 2)
+>>> tuple(predict_tail(twin, video, behaviour, frames=5, stride=2).shape)  # frames 5, 7 and 9
+(1, 3, 2)
+"""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -8,16 +24,40 @@ from jaxtyping import Float
 from torch import Tensor
 
 BEHAVIOUR_CHANNELS = ("running_cm_s", "pupil_diameter_px", "pupil_x_px", "pupil_y_px")
+"""Channels of behaviour in the order of every array of it: cm/s, and px of the eye camera."""
 
 
 @dataclass(frozen=True, slots=True)
 class TwinSpec:
     """Everything about a twin that is not a weight; written beside the weights as JSON.
 
-    `sizes` holds the numbers that its architecture is built from, `training_clips` the
-    perceptual hashes of the clips it was trained on, `provenance` who was measured and how
-    it was trained, in words. `future_frames` is how far the prediction of a frame looks ahead:
-    0 for a causal twin.
+    Parameters
+    ----------
+    architecture
+        Name of the module that the weights belong to: compact, linear, still or dwiseneuro.
+    neurons
+        Number of neurons predicted.
+    rows_px, cols_px
+        Size of the video in pixels.
+    frame_rate_hz
+        Frames a second of the video, and predictions a second.
+    luminance_mean, luminance_sd
+        Of the video that the twin was trained with, in grey levels 0 to 255.
+    response_units
+        What a predicted value is, in words: the twin units.
+    behaviour_channels, behaviour_mean, behaviour_sd
+        Names, means and SDs of the behaviour that the twin was trained with, in its own units.
+    history_frames
+        Frames before a predicted one that have an influence on it.
+    future_frames
+        Frames after a predicted one that have an influence on it; 0 for a causal twin.
+    sizes
+        Numbers from which the architecture is built.
+    provenance
+        Origin of data and weights, in words.
+    training_clips
+        Perceptual hashes of the clips that the twin was trained with, so that scores on them can
+        be recognised as such.
     """
 
     architecture: str
@@ -43,17 +83,23 @@ class TwinSpec:
 
     @classmethod
     def from_json(cls, plain: Mapping[str, Any]) -> "TwinSpec":
-        """Spec from a JSON file's plain values; TypeError where a field is unknown or missing."""
+        """Spec from the plain values of a JSON file.
+
+        Raises
+        ------
+        TypeError
+            If a field is unknown, or one without a default is missing.
+        """
         lists = {name: tuple(value) for name, value in plain.items() if isinstance(value, list)}
         return cls(**{**plain, **lists})
 
 
 @runtime_checkable
 class Twin(Protocol):
-    """An `nn.Module` that predicts expected activity, at least 0, in twin units.
+    """A module that predicts expected activity in twin units.
 
-    The prediction of frame t depends on frames up to t only, or, where the twin is not causal,
-    up to t + `spec.future_frames`; before the first frame the video is taken to have stood still.
+    The prediction of frame t depends on frames up to t, or, where the twin is not causal, up to
+    t + `spec.future_frames`. Before the first frame given, video is taken to be constant.
     """
 
     @property
@@ -64,17 +110,32 @@ class Twin(Protocol):
         video: Float[Tensor, "batch frame row col"],
         behaviour: Float[Tensor, "batch frame channel"],
     ) -> Float[Tensor, "batch frame neuron"]:
-        """Expected activity at each frame, from grey levels 0..255 and behaviour as measured."""
+        """Expected activity at each frame.
+
+        Parameters
+        ----------
+        video
+            Grey levels, 0 to 255.
+        behaviour
+            Channels in the order of `spec.behaviour_channels`, in the units measured.
+
+        Returns
+        -------
+        (batch, frame, neuron), in twin units; at least 0, except for the linear twin of tests.
+        """
         ...
 
 
 @runtime_checkable
 class TailTwin(Protocol):
-    """A twin that can leave out the predictions of some of a window's frames, and their cost."""
+    """A twin that can predict some frames of a window without the cost of the others."""
 
     @property
-    def pace(self) -> int:
-        """How many frames apart predictions may lie without losing what the data can tell."""
+    def temporal_stride(self) -> int:
+        """Largest stride between predicted frames at which an inversion loses no information.
+
+        The response kernel makes activity so smooth that frames in between are redundant.
+        """
         ...
 
     def tail(
@@ -83,9 +144,9 @@ class TailTwin(Protocol):
         behaviour: Float[Tensor, "batch frame channel"],
         frames: int,
         *,
-        every: int = 1,
+        stride: int = 1,
     ) -> Float[Tensor, "batch tail neuron"]:
-        """Each `every`-th of the last `frames` frames of what the call gives, newest included."""
+        """Prediction at each `stride`-th of the last `frames` frames; see `predict_tail`."""
         ...
 
 
@@ -95,12 +156,14 @@ def predict_tail(
     behaviour: Float[Tensor, "batch frame channel"],
     *,
     frames: int,
-    every: int = 1,
+    stride: int = 1,
 ) -> Float[Tensor, "batch tail neuron"]:
-    """Predictions of each `every`-th of the last `frames` frames, alone where the twin can.
+    """Predictions at each `stride`-th of the last `frames` frames, oldest first.
 
-    The newest frame is always among them; oldest first.
+    The newest frame is always included: the frames are T − 1, T − 1 − stride, … of T, reversed. A
+    `TailTwin` computes only these; of any other twin's prediction the rest is cut off. `stride`
+    must divide the stride of a `TailTwin`.
     """
     if isinstance(twin, TailTwin):
-        return twin.tail(video, behaviour, frames, every=every)
-    return twin(video, behaviour)[:, -frames:][:, (frames - 1) % every :: every]
+        return twin.tail(video, behaviour, frames, stride=stride)
+    return twin(video, behaviour)[:, -frames:][:, (frames - 1) % stride :: stride]

@@ -1,4 +1,8 @@
-"""Filters that a compact twin starts from, and filters written as matrices."""
+"""Initial filters of the compact twin, and filters along one axis written as matrices.
+
+The temporal, row and column filters, the mixing matrix and the response kernel are starting points
+that training changes; the Gaussian blur of the contrast is fixed.
+"""
 
 import math
 
@@ -8,33 +12,44 @@ from torch import Tensor
 
 
 def gamma_kernels(streams: int, *, taps: int) -> Float[Tensor, "kernel tap"]:
-    """Causal kernels, newest tap last: one sustained, then transients that get slower."""
+    """Causal temporal kernels of unit norm, newest tap last.
+
+    With age a in frames and time constant τ: a² exp(−a/τ) for the first, sustained stream, and for
+    the later, transient ones a² exp(−a/τ) − 0.8 a³ exp(−a/(1.6 τ)), each term scaled to sum 1. τ is
+    1.5 frames for the first two and 0.7 frames longer for each one after them.
+    """
     age = torch.arange(taps, dtype=torch.float32).flip(0)
     kernels = []
     for stream in range(streams):
-        pace = 1.5 + 0.7 * max(0, stream - 1)
-        fast, slow = age.square() * torch.exp(-age / pace), age**3 * torch.exp(-age / (1.6 * pace))
+        tau = 1.5 + 0.7 * max(0, stream - 1)
+        fast, slow = age.square() * torch.exp(-age / tau), age**3 * torch.exp(-age / (1.6 * tau))
         kernel = fast / fast.sum() - (0.8 * slow / slow.sum() if stream else 0)
         kernels.append(kernel / kernel.norm())
     return torch.stack(kernels)
 
 
-def decay_kernel(taps: int) -> Float[Tensor, " tap"]:
-    """A smear of about four frames, summing to 1, newest tap last."""
+def initial_response_kernel(taps: int) -> Float[Tensor, " tap"]:
+    """Kernel (a + 1) exp(−a/2) over the age a in taps, scaled to sum 1, newest tap last.
+
+    It stands for what remains of the indicator's dynamics and of scanning in the activity.
+    """
     age = torch.arange(taps, dtype=torch.float32).flip(0)
     kernel = (age + 1) * torch.exp(-age / 2)
-    smear: Tensor = kernel / kernel.sum()
-    return smear
+    scaled: Tensor = kernel / kernel.sum()
+    return scaled
 
 
 def hermite_filters(orders: int, *, taps: int, width_px: float = 1.6) -> Float[Tensor, "order tap"]:
-    """Derivatives of a Gaussian, orders 0 and up, of unit norm: a basis of smooth filters."""
+    """Derivatives of a Gaussian of SD `width_px`, orders 0 and up, each of unit norm.
+
+    He_n(x) exp(−x²/2), with the Hermite polynomials from He_{n+1}(x) = x He_n(x) − n He_{n−1}(x).
+    """
     x = (torch.arange(taps, dtype=torch.float32) - (taps - 1) / 2) / width_px
-    before, now = torch.zeros(taps), torch.ones(taps)
+    previous, current = torch.zeros(taps), torch.ones(taps)
     filters = []
     for order in range(orders):
-        filters.append(now * torch.exp(-x.square() / 2))
-        before, now = now, x * now - order * before
+        filters.append(current * torch.exp(-x.square() / 2))
+        previous, current = current, x * current - order * previous
     stacked = torch.stack(filters)
     unit: Tensor = stacked / stacked.norm(dim=1, keepdim=True)
     return unit
@@ -43,11 +58,11 @@ def hermite_filters(orders: int, *, taps: int, width_px: float = 1.6) -> Float[T
 def strided_filters(
     filters: Float[Tensor, "order tap"], *, size: int, stride: int = 2
 ) -> Float[Tensor, "order out size"]:
-    """Matrices that filter a line of `size` pixels at every `stride`-th of them, zero outside.
+    """Matrices that filter a line of `size` pixels with a stride; the line is 0 outside.
 
-    Each is centred on the `stride` pixels that it stands for. With an even stride an odd filter
-    would have its taps between pixels: each pixel then takes the nearest tap of even number, and
-    half of the taps take no part.
+    The filter of output o is centred on the middle of the `stride` pixels from o × stride on. With
+    an even stride the taps of a filter of odd length lie between pixels: each pixel then takes the
+    nearest tap (ties to even), so that about half of the taps are not used.
     """
     taps = filters.shape[1]
     centre = torch.arange(0, size, stride, device=filters.device) + (stride - 1) / 2
@@ -58,7 +73,7 @@ def strided_filters(
 
 
 def blur_matrix(size: int, *, width: float = 1.5) -> Float[Tensor, "size size"]:
-    """Gaussian blur of a line, rows summing to 1."""
+    """Gaussian blur of a line with SD `width` sites; rows sum to 1, so edges keep the level."""
     at = torch.arange(size, dtype=torch.float32)
     matrix = torch.exp(-(at[:, None] - at[None, :]).square() / (2 * width * width))
     blur: Tensor = matrix / matrix.sum(1, keepdim=True)
@@ -66,15 +81,18 @@ def blur_matrix(size: int, *, width: float = 1.5) -> Float[Tensor, "size size"]:
 
 
 def steered_mix(streams: int, orders: int, *, hidden: int) -> Float[Tensor, "input hidden"]:
-    """Mixing weights that make oriented subunits of a bank of row and column derivatives.
+    """Mixing weights that make oriented subunits of products of row and column derivatives.
 
-    An n-th derivative along direction a is the sum over k of binomial(n, k) cos(a)^k sin(a)^(n-k)
-    times the product of the k-th derivative along the columns and the (n-k)-th along the rows
-    (Freeman and Adelson 1991). Inputs are ordered (row order, stream, column order). The first
-    half of the columns is to be rectified and holds both polarities, the second half squared.
+    The n-th derivative along direction φ is the sum over k of
+    binomial(n, k) cos(φ)^k sin(φ)^(n−k) ∂_x^k ∂_y^(n−k)
+    (steerable filters, Freeman & Adelson 1991, IEEE PAMI 13). The weights are multiplied by
+    √(k! (n−k)!), because `hermite_filters` have unit norm and the norm of He_k exp(−x²/2) grows
+    about as √k!; then each column is scaled to unit norm. Inputs are ordered (row order, stream,
+    column order), and each column uses one stream. The first half of the columns, which the twin
+    rectifies, has both polarities of each direction; the second half is squared and needs one.
     """
-    rectified = [(n, turn, sign) for n in range(orders) for turn, sign in _views(n, both=True)]
-    squared = [(n, turn, 1.0) for n in range(1, orders) for turn, _ in _views(n, both=False)]
+    rectified = [(n, *view) for n in range(orders) for view in _directions(n, both=True)]
+    squared = [(n, turn, 1.0) for n in range(1, orders) for turn, _ in _directions(n, both=False)]
     half = hidden // 2
     mix = torch.zeros(orders, streams, orders, hidden)
     for column in range(hidden):
@@ -89,8 +107,11 @@ def steered_mix(streams: int, orders: int, *, hidden: int) -> Float[Tensor, "inp
     return unit
 
 
-def _views(order: int, *, both: bool) -> list[tuple[float, float]]:
-    """Directions, and polarities, at which an `order`-th derivative is looked at."""
+def _directions(order: int, *, both: bool) -> list[tuple[float, float]]:
+    """Directions in radians and polarities of the subunits of one order.
+
+    Turned by half a circle, an odd derivative changes its polarity, and an even one is the same.
+    """
     if order == 0:
         return [(0.0, 1.0), (0.0, -1.0)]
     count = 4 if both and order % 2 == 0 else (8 if both else 4)

@@ -1,13 +1,9 @@
-"""The compact twin: causal, small, made to be inverted 30 times a second on a CPU.
+"""The compact twin as a torch module: a causal encoding model small enough to invert at 30 Hz.
 
-Everything heavy is a matrix product. Temporal filters come first, so that all further cost is
-paid only for the frames whose prediction is wanted; then all products of a few row and column
-filters, which a mixing layer joins to subunits of any orientation and direction of motion (half
-of them rectified as in simple cells, half squared as in complex cells); division by the local
-contrast; a second layer on coarser maps; and a readout that looks at one point of the maps for
-each neuron. Behaviour multiplies. A causal kernel after the last nonlinearity stands for calcium
-and scanning, which smear activity, not video; its taps lie `pace` frames apart, so that every
-`pace`-th frame can be predicted alone, at a fraction of the cost.
+The equations in parentheses are derived in the package's docstring; `drive` beside this module
+computes (2) to (12) a second time, by hand, for a frozen twin on a CPU. Nearly all work is matrix
+products. The temporal filters come first, so that all later cost is paid only for the frames
+whose prediction is wanted.
 """
 
 import torch
@@ -17,13 +13,18 @@ from torch.nn import functional
 
 from rtdecode.twins.compact.filters import (
     blur_matrix,
-    decay_kernel,
     gamma_kernels,
     hermite_filters,
+    initial_response_kernel,
     steered_mix,
     strided_filters,
 )
-from rtdecode.twins.readout import causal_filters, corner_weights, looked_up, newest_frames
+from rtdecode.twins.readout import (
+    bilinear_interpolation,
+    causal_filters,
+    corner_weights,
+    newest_frames,
+)
 from rtdecode.twins.twin import TwinSpec
 
 DEFAULT_SIZES = {
@@ -34,18 +35,37 @@ DEFAULT_SIZES = {
     "hidden": 48,
     "features": 32,
     "response_taps": 5,
-    "pace": 2,
+    "temporal_stride": 2,
 }
+"""Sizes of a compact twin where its spec gives no others.
+
+`taps` of the temporal filters, `streams` of them; `orders` of row and of column filters with
+`filter_px` taps; `hidden` subunits; `features` of the second layer; `response_taps` of the response
+kernel, `temporal_stride` frames apart.
+"""
 
 
 class Compact(nn.Module):
-    """Predicts all neurons of one mouse; `spec.sizes` as in `DEFAULT_SIZES`."""
+    """Predicts the activity of all neurons of one mouse; satisfies `Twin` and `TailTwin`.
+
+    Parameters
+    ----------
+    spec
+        Description of the twin; sizes that `spec.sizes` leaves out are those of `DEFAULT_SIZES`.
+    generator
+        Source of the random initial weights; None for torch's global one.
+
+    Notes
+    -----
+    The names of parameters and buffers are the keys of `twin.safetensors` and stay as they are.
+    """
 
     def __init__(self, spec: TwinSpec, *, generator: torch.Generator | None = None) -> None:
         super().__init__()
         self.spec = spec
         size = {**DEFAULT_SIZES, **spec.sizes}
-        self.pace, orders, streams = size["pace"], size["orders"], size["streams"]
+        self.temporal_stride = size["temporal_stride"]
+        orders, streams = size["orders"], size["streams"]
         hidden, features, neurons = size["hidden"], size["features"], spec.neurons
         self.rows, self.cols = (spec.rows_px + 1) // 2, (spec.cols_px + 1) // 2
 
@@ -64,7 +84,7 @@ class Compact(nn.Module):
         self.weights = normal(neurons, hidden + features, scale=0.3 * hidden**-0.5)
         self.bias = nn.Parameter(torch.zeros(neurons))
         self.behaviour_gain = nn.Parameter(torch.zeros(len(spec.behaviour_channels), neurons))
-        self.response_kernel = nn.Parameter(decay_kernel(size["response_taps"]))
+        self.response_kernel = nn.Parameter(initial_response_kernel(size["response_taps"]))
         self.scale: Tensor
         self.behaviour_mean: Tensor
         self.behaviour_sd: Tensor
@@ -77,7 +97,7 @@ class Compact(nn.Module):
         video: Float[Tensor, "batch frame row col"],
         behaviour: Float[Tensor, "batch frame channel"],
     ) -> Float[Tensor, "batch frame neuron"]:
-        """Expected activity at each frame, in twin units."""
+        """Expected activity (14) at each frame, in twin units; see `Twin.__call__` for units."""
         return self.tail(video, behaviour, video.shape[1])
 
     def tail(
@@ -86,77 +106,97 @@ class Compact(nn.Module):
         behaviour: Float[Tensor, "batch frame channel"],
         frames: int,
         *,
-        every: int = 1,
+        stride: int = 1,
     ) -> Float[Tensor, "batch tail neuron"]:
-        """Expected activity at each `every`-th of the last `frames` frames, the newest included.
+        """Expected activity (14) at each `stride`-th of the last `frames` frames.
 
-        The cost is that of the frames given. `every` must divide the twin's pace.
+        The newest frame is always included, and the oldest comes first. The cost is that of the
+        frames returned and of those that the response kernel needs before them. `stride` must
+        divide `temporal_stride`.
         """
-        total, count = video.shape[1], -(-frames // every)
-        reach = (len(self.response_kernel) - 1) * self.pace // every
-        rated = newest_frames(total, count=count + reach, every=every)
+        total, count = video.shape[1], -(-frames // stride)
+        spacing = self.temporal_stride // stride
+        reach = (len(self.response_kernel) - 1) * spacing
+        rated = newest_frames(total, count=count + reach, stride=stride)
+        # γ ρ of (12) and (13)
         rate = self.drive(video, rated) * self.gain(behaviour[:, rated])
-        wanted = newest_frames(len(rated), count=count, every=1)
-        smear = causal_filters(
+        return self._apply_response_kernel(rate, count=count, spacing=spacing) * self.scale
+
+    def _apply_response_kernel(
+        self, rate: Float[Tensor, "batch rated neuron"], *, count: int, spacing: int
+    ) -> Float[Tensor, "batch tail neuron"]:
+        """(14) without the scale: Σ_a |k_a| rate[p − a spacing], for the last `count` frames."""
+        rated = rate.shape[1]
+        wanted = newest_frames(rated, count=count, stride=1)
+        kernel = causal_filters(
             self.response_kernel.abs()[None],
-            frames_in=len(rated),
-            wanted=torch.tensor(wanted, device=video.device),
-            spacing=self.pace // every,
+            frames_in=rated,
+            wanted=torch.tensor(wanted, device=rate.device),
+            spacing=spacing,
         )
-        return smear[0] @ rate * self.scale
+        activity: Tensor = kernel[0] @ rate
+        return activity
 
     def gain(
         self, behaviour: Float[Tensor, "batch frame channel"]
     ) -> Float[Tensor, "batch frame neuron"]:
-        """Factor, between exp(-2) and exp(2), by which behaviour changes each neuron's rate."""
+        """(13): factor between exp(−2) and exp(2) by which behaviour changes each neuron's rate."""
         scaled = ((behaviour - self.behaviour_mean) / self.behaviour_sd).clamp(-4, 4)
         return torch.exp(2 * torch.tanh(scaled @ self.behaviour_gain / 2))
 
     def drive(
         self, video: Float[Tensor, "batch frame row col"], wanted: list[int]
     ) -> Float[Tensor, "batch tail neuron"]:
-        """Visual drive at the `wanted` frames, above 0, about 1 on average."""
+        """(12): visual drive at the `wanted` frames, above 0, about 1 on average."""
         fine = self.subunits(video, wanted)
-        seen = torch.cat([self.looked_at(fine), self.looked_at(self.second_layer(fine))], 2)
-        drive = torch.bmm(seen, self.weights[:, :, None])[:, :, 0] + self.bias[:, None]
+        coarse = self.pool_and_convolve(fine)
+        read = torch.cat([self.at_positions(fine), self.at_positions(coarse)], 2)
+        # (11)  o = bias + readout of v and e; both layers' weights are side by side
+        drive = torch.bmm(read, self.weights[:, :, None])[:, :, 0] + self.bias[:, None]
         return (functional.elu(drive) + 1).T.reshape(len(video), len(wanted), -1)
 
     def subunits(
         self, video: Float[Tensor, "batch frame row col"], wanted: list[int]
     ) -> Float[Tensor, "y x image hidden"]:
-        """First layer at half the screen's resolution, divided by the local contrast."""
-        mixed = self.mixed(video, wanted)
-        simple, squared = mixed.chunk(2, 1)
-        bent = torch.cat([functional.elu(simple), squared.square() / (1 + squared.abs())], 1)
-        bent = bent.reshape(self.rows, self.cols, -1, bent.shape[1])
-        contrast = bent.abs().mean(3)
-        down, across = blur_matrix(self.rows).to(bent), blur_matrix(self.cols).to(bent)
+        """(8): first layer at half the screen's resolution, divided by the local contrast."""
+        simple, squared = self.mixed(video, wanted).chunk(2, 1)
+        # (5)  rectify one half of the features, square the other
+        out = torch.cat([functional.elu(simple), squared.square() / (1 + squared.abs())], 1)
+        out = out.reshape(self.rows, self.cols, -1, out.shape[1])
+        # (6), (7)  contrast, and its average over the neighbourhood of each site
+        contrast = out.abs().mean(3)
+        down, across = blur_matrix(self.rows).to(out), blur_matrix(self.cols).to(out)
         spread = (down @ contrast.flatten(1)).reshape_as(contrast)
         local = torch.einsum("qj,pji->pqi", across, spread)
-        return bent / (1 + self.log_contrast_gain.exp() * local)[..., None]
+        return out / (1 + self.log_contrast_gain.exp() * local)[..., None]
 
     def mixed(
         self, video: Float[Tensor, "batch frame row col"], wanted: list[int]
     ) -> Float[Tensor, "site hidden"]:
-        """Linear part of the first layer; sites are ordered (y, x, image)."""
+        """(4): linear part of the first layer; sites are ordered (y, x, image).
+
+        An image is a wanted frame of one video of the batch.
+        """
         scaled = (video - self.spec.luminance_mean) / self.spec.luminance_sd
         batch, total, rows, cols = scaled.shape
         at = torch.tensor(wanted, device=video.device)
         filters = causal_filters(self.temporal, frames_in=total, wanted=at)
         streams, orders = len(filters), len(self.row_filters)
-        moved = filters.flatten(0, 1) @ scaled.flatten(2)
-        moved = moved.reshape(batch, streams, len(wanted), rows, cols).permute(3, 0, 2, 1, 4)
+        # (2)  on pixels: temporal filters
+        filtered = filters.flatten(0, 1) @ scaled.flatten(2)
+        filtered = filtered.reshape(batch, streams, len(wanted), rows, cols).permute(3, 0, 2, 1, 4)
+        # (3)  on pixels: row filters, then column filters
         down = strided_filters(self.row_filters, size=rows).flatten(0, 1)
         across = strided_filters(self.col_filters, size=cols).flatten(0, 1)
-        bank = (down @ moved.reshape(rows, -1)).reshape(-1, cols) @ across.T
+        bank = (down @ filtered.reshape(rows, -1)).reshape(-1, cols) @ across.T
         bank = bank.reshape(orders, self.rows, -1, streams, orders, self.cols)
         sites = bank.permute(1, 5, 2, 0, 3, 4).flatten(3).flatten(0, 2)
         return torch.addmm(self.mix_bias, sites, self.mix)
 
-    def second_layer(
+    def pool_and_convolve(
         self, fine: Float[Tensor, "y x image hidden"]
     ) -> Float[Tensor, "y2 x2 image feature"]:
-        """Second layer, on maps of half the first one's resolution."""
+        """(9), (10): second layer, at half the resolution of the first."""
         even = fine[: self.rows // 2 * 2, : self.cols // 2 * 2]
         paired = even[0::2] + even[1::2]
         pooled = (paired[:, 0::2] + paired[:, 1::2]).permute(2, 3, 0, 1) / 4
@@ -164,11 +204,11 @@ class Compact(nn.Module):
         coarse = functional.conv2d(image, self.combine, self.combine_bias, padding=1)
         return functional.elu(coarse).permute(2, 3, 0, 1)
 
-    def looked_at(
+    def at_positions(
         self, maps: Float[Tensor, "y x image feature"]
     ) -> Float[Tensor, "neuron image feature"]:
-        """The maps at each neuron's position, bilinear."""
+        """The maps, interpolated bilinearly at each neuron's position: Σ_q α v of (11)."""
         rows, cols, images, features = maps.shape
-        cells, weights = corner_weights(self.position, rows=rows, cols=cols)
-        seen = looked_up(cells, weights, maps.reshape(rows * cols, -1))
-        return seen.reshape(-1, images, features)
+        corners, bilinear = corner_weights(self.position, rows=rows, cols=cols)
+        read = bilinear_interpolation(corners, bilinear, maps.reshape(rows * cols, -1))
+        return read.reshape(-1, images, features)

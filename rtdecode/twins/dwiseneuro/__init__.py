@@ -1,1 +1,1 @@
-"""The winner of Sensorium 2023, in the layout of its published checkpoints."""
+"""DwiseNeuro, the winning model of Sensorium 2023, with the parameters of its checkpoints."""

@@ -1,6 +1,7 @@
-"""The core's building blocks: inverted residuals over space, then over time.
+"""Building blocks of DwiseNeuro's core: inverted residuals over space, then over time.
 
-Parameter names are those of the published checkpoints, `covn` written `conv`.
+Names of parameters are those of the published checkpoints, with their `covn` spelt `conv`. Maps
+are (stack, channel, frame, y, x); a stack is one sample of 16 frames.
 """
 
 import torch
@@ -13,20 +14,20 @@ _LONGEST_WAVE = 10_000.0
 
 
 class Normalised(nn.Module):
-    """Batch normalisation and, where `bent`, SiLU."""
+    """Batch normalisation, followed by SiLU (x times its sigmoid) where `activated`."""
 
-    def __init__(self, norm: nn.Module, *, bent: bool = True) -> None:
+    def __init__(self, norm: nn.Module, *, activated: bool = True) -> None:
         super().__init__()
         self.bn = norm
-        self.bent = bent
+        self.activated = activated
 
     def forward(self, x: Tensor) -> Tensor:
         normal: Tensor = self.bn(x)
-        return functional.silu(normal) if self.bent else normal
+        return functional.silu(normal) if self.activated else normal
 
 
 class Excitation(nn.Module):
-    """Scales each channel by a gate that looks at the means of all channels (squeeze, excite)."""
+    """Squeeze-and-excitation: scales each channel by a gate computed from all channels' means."""
 
     def __init__(self, channels: int, *, squeezed: int) -> None:
         super().__init__()
@@ -41,7 +42,11 @@ class Excitation(nn.Module):
 
 
 class PositionalEncoding(nn.Module):
-    """Adds sines and cosines of frame, row and column, a third of the channels each."""
+    """Adds sines and cosines of frame, row and column, a third of the channels each.
+
+    Of an axis' C channels the first half is sin(p / 10000^(2 i / C)) at index p, i = 0 … C/2 − 1,
+    the second half the cosine.
+    """
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -65,7 +70,21 @@ class PositionalEncoding(nn.Module):
 
 
 class InvertedResidual(nn.Module):
-    """Widens, filters each channel in space and in time, gates, narrows; adds a shortcut."""
+    """Widens, filters each channel in space and in time, gates, narrows; adds a shortcut.
+
+    Parameters
+    ----------
+    in_channels, out_channels
+        Channels of the maps before and after.
+    expansion
+        Factor by which the channels are widened.
+    squeezed
+        Channels within the gate.
+    space_px, taps
+        Side of the spatial filters in px and length of the temporal ones in frames, both odd.
+    stride
+        Of the spatial filters, along both sides.
+    """
 
     def __init__(
         self,
@@ -101,16 +120,16 @@ class InvertedResidual(nn.Module):
         self.se = Excitation(wide, squeezed=squeezed)
         self.conv_pwl = nn.Sequential(
             nn.Conv3d(wide, out_channels, 1, bias=False),
-            Normalised(nn.BatchNorm3d(out_channels), bent=False),
+            Normalised(nn.BatchNorm3d(out_channels), activated=False),
         )
-        self.bn_sc = Normalised(nn.BatchNorm3d(out_channels), bent=False)
+        self.bn_sc = Normalised(nn.BatchNorm3d(out_channels), activated=False)
 
     def forward(
         self, maps: Float[Tensor, "stack channel frame y x"]
     ) -> Float[Tensor, "stack out frame y2 x2"]:
         wide = self.temp_conv_dw(self.spat_conv_dw(self.conv_pw(maps)))
         narrow: Tensor = self.conv_pwl(self.se(wide))
-        # Nearest neighbour at a whole stride is every `stride`-th pixel.
+        # Nearest-neighbour interpolation at an integer stride takes each `stride`-th pixel.
         thinned = maps[..., :: self.stride, :: self.stride]
         shortcut: Tensor = self.bn_sc(repeated(thinned, self.out_channels))
         return narrow + shortcut
@@ -119,6 +138,6 @@ class InvertedResidual(nn.Module):
 def repeated(
     maps: Float[Tensor, "stack channel *rest"], channels: int
 ) -> Float[Tensor, "stack out *rest"]:
-    """The channels over and over until there are `channels` of them."""
+    """The channels repeated in order until there are `channels` of them."""
     order = torch.arange(channels, device=maps.device) % maps.shape[1]
     return maps[:, order] if channels != maps.shape[1] else maps

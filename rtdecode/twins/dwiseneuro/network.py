@@ -1,9 +1,9 @@
-"""The network of the Sensorium 2023 winner, for one mouse, and how video is fed to it.
+"""The DwiseNeuro network for one mouse, and the preparation of its input.
 
-A core of depth-wise separable 3-D convolutions, a "cortex" of grouped dense layers over the
-core's spatial mean, and one linear readout a mouse under a soft rectification (V. Kovalev's
-DwiseNeuro; Turishcheva et al. 2024, arXiv 2407.09100). Its kernels are symmetric in time: it is
-no causal twin.
+DwiseNeuro won the Sensorium 2023 competition (code: github.com/lRomul/sensorium; competition:
+Turishcheva et al. 2024, arXiv 2407.09100). It has a core of depth-wise separable 3-D
+convolutions, a "cortex" of grouped dense layers over the core's spatial mean, and one linear
+readout for each mouse with a softplus. Its temporal kernels are symmetric, so it is not causal.
 """
 
 from itertools import pairwise
@@ -23,12 +23,14 @@ from rtdecode.twins.twin import TwinSpec
 
 SOFTPLUS_BETA = 0.07
 STACK_FRAMES = 16
+"""Frames of one sample of the network, `STEP` frames of the video apart."""
 STEP = 2
 SPAN_FRAMES = STACK_FRAMES * STEP
 CANVAS_PX = 64
 PLANES = 5
 CORE_WIDTHS = (64, 64, 64, 64, 128, 128, 128, 256, 256)
 CORTEX_WIDTHS = (1024, 2048, 4096)
+"""Channels of the published core's blocks and cortex' layers."""
 DEFAULT_SIZES = {
     "expansion": 7,
     "squeeze": 32,
@@ -48,14 +50,14 @@ def widths(sizes: dict[str, int], part: str) -> tuple[int, ...]:
 
 
 class Core(nn.Module):
-    """Stem and blocks; halves the picture in the first block of each width."""
+    """Stem and blocks; the first block of each width halves rows and columns."""
 
     def __init__(self, size: dict[str, int]) -> None:
         super().__init__()
         features = widths(size, "core")
         self.stem = nn.Sequential(
             nn.Conv3d(PLANES, features[0], 1, bias=False),
-            Normalised(nn.BatchNorm3d(features[0]), bent=False),
+            Normalised(nn.BatchNorm3d(features[0]), activated=False),
         )
         blocks: list[nn.Module] = []
         before = (0, *features)
@@ -89,7 +91,7 @@ class ShuffleLayer(nn.Module):
         self.groups, self.out_channels = groups, out_channels
         self.conv = nn.Conv1d(in_channels, out_channels, 1, groups=groups, bias=False)
         self.bn = Normalised(nn.BatchNorm1d(out_channels))
-        self.bn_sc = Normalised(nn.BatchNorm1d(out_channels), bent=False)
+        self.bn_sc = Normalised(nn.BatchNorm1d(out_channels), activated=False)
 
     def forward(self, x: Float[Tensor, "stack channel frame"]) -> Float[Tensor, "stack out frame"]:
         mixed: Tensor = self.bn(self.conv(x))
@@ -99,7 +101,7 @@ class ShuffleLayer(nn.Module):
 
 
 class Cortex(nn.Module):
-    """Shuffle layers in a row."""
+    """A sequence of shuffle layers with the widths `features`."""
 
     def __init__(self, features: tuple[int, ...], *, groups: int) -> None:
         super().__init__()
@@ -113,7 +115,7 @@ class Cortex(nn.Module):
 
 
 class Readout(nn.Module):
-    """One number a neuron and frame, at least 0."""
+    """Linear readout and softplus(x) = log(1 + exp(β x)) / β with β = 0.07: activity above 0."""
 
     def __init__(self, channels: int, neurons: int, *, groups: int) -> None:
         super().__init__()
@@ -128,9 +130,9 @@ class Readout(nn.Module):
 
 
 class DwiseNeuro(nn.Module):
-    """Predicts all neurons of one mouse; `spec.sizes` as in `DEFAULT_SIZES`.
+    """Predicts the activity of all neurons of one mouse; `spec.sizes` as in `DEFAULT_SIZES`.
 
-    Not causal: the prediction of a frame looks up to `spec.future_frames` ahead.
+    Not causal: the prediction of a frame depends on up to `spec.future_frames` later ones.
     """
 
     def __init__(self, spec: TwinSpec) -> None:
@@ -148,10 +150,10 @@ class DwiseNeuro(nn.Module):
         video: Float[Tensor, "batch frame row col"],
         behaviour: Float[Tensor, "batch frame channel"],
     ) -> Float[Tensor, "batch frame neuron"]:
-        """Expected activity at each frame, averaged over the stacks that cover it.
+        """Expected activity at each frame, averaged over the spans that contain it.
 
-        Spans of 32 frames, a hop apart, are each seen as two stacks of every second frame. A
-        video shorter than a span is held still before its start.
+        Spans of 32 frames start `hop_frames` apart. Each is predicted as two stacks, of its even
+        and of its odd frames. A shorter video is extended before its start by its first frame.
         """
         planes = as_planes(video, behaviour)
         frames = planes.shape[2]
@@ -167,7 +169,7 @@ class DwiseNeuro(nn.Module):
         return (total / count)[:, missing:]
 
     def span(self, planes: Float[Tensor, "batch plane 32 y x"]) -> Float[Tensor, "batch 32 neuron"]:
-        """Even and odd frames of one span, each as a stack of 16."""
+        """Prediction of one span, from its even and its odd frames as stacks of 16."""
         batch, plane, _, rows, cols = planes.shape
         stacks = planes.reshape(batch, plane, STACK_FRAMES, STEP, rows, cols).movedim(3, 1)
         predicted = self.stack(stacks.flatten(0, 1)).reshape(batch, STEP, -1, STACK_FRAMES)
@@ -176,7 +178,7 @@ class DwiseNeuro(nn.Module):
     def stack(
         self, planes: Float[Tensor, "stack plane frame y x"]
     ) -> Float[Tensor, "stack neuron frame"]:
-        """What the published network gives for 16 frames at step 2."""
+        """The published network's prediction for stacks of 16 frames, two video frames apart."""
         neurons: Tensor = self.readout(self.cortex(self.core(planes).mean((3, 4))))
         return neurons
 
@@ -184,9 +186,9 @@ class DwiseNeuro(nn.Module):
 def as_planes(
     video: Float[Tensor, "batch frame row col"], behaviour: Float[Tensor, "batch frame channel"]
 ) -> Float[Tensor, "batch plane frame 64 64"]:
-    """Grey levels in the middle of a black square, and each behaviour channel as a plane.
+    """Input of the network: video in the middle of a black square, and behaviour as planes.
 
-    Planes as the published network had them: video, pupil diameter, running, pupil x, pupil y.
+    Planes in the published order: video in grey levels, pupil diameter, running, pupil x, pupil y.
     """
     rows, cols = video.shape[2:]
     top, left = (CANVAS_PX - rows) // 2, (CANVAS_PX - cols) // 2
@@ -198,6 +200,6 @@ def as_planes(
 
 
 def span_starts(frames: int, *, hop: int) -> list[int]:
-    """Starts of the spans that cover `frames` frames; the last one ends with the video."""
+    """First frames of the spans that cover `frames` frames; the last span ends with the video."""
     last = frames - SPAN_FRAMES
     return [*range(0, last, hop), last]

@@ -175,7 +175,7 @@ def test_whatever_is_recorded_the_video_is_finite_and_on_the_screen(
 def test_a_twin_with_a_pace_is_compared_at_every_pace_th_frame_newest_included(
     prior: VideoPrior,
 ) -> None:
-    spec = TwinSpec("compact", 3, 8, 8, sizes={"hidden": 4, "features": 2, "pace": 2})
+    spec = TwinSpec("compact", 3, 8, 8, sizes={"hidden": 4, "features": 2, "temporal_stride": 2})
     screen = VideoPrior(
         torch.full((8, 8), 100.0), prior.power, prior.autoregression, prior.innovation_sd
     )

@@ -27,7 +27,7 @@ SIZES = {
     "hidden": 6,
     "features": 4,
     "response_taps": 2,
-    "pace": 2,
+    "temporal_stride": 2,
 }
 
 

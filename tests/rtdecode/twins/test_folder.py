@@ -50,6 +50,19 @@ def test_what_is_saved_predicts_the_same_when_it_is_read(twin: AnyTwin, tmp_path
     torch.testing.assert_close(loaded(video, behaviour), twin(video, behaviour))
 
 
+def test_the_temporal_stride_is_called_pace_in_the_file_as_in_folders_of_earlier_versions(
+    tmp_path: Path,
+) -> None:
+    sizes = {"hidden": 4, "features": 2, "temporal_stride": 3}
+    save_twin(Compact(TwinSpec("compact", 3, 8, 10, sizes=sizes)), tmp_path)
+    on_disk = json.loads((tmp_path / DESCRIPTION).read_text())["sizes"]
+    assert on_disk == {"hidden": 4, "features": 2, "pace": 3}
+    loaded = load_twin(tmp_path)
+    assert loaded.spec.sizes == sizes
+    assert isinstance(loaded, Compact)
+    assert loaded.temporal_stride == 3
+
+
 def test_a_twin_that_is_read_is_frozen(tmp_path: Path) -> None:
     save_twin(TWINS[2].train(), tmp_path)
     loaded = load_twin(tmp_path)

@@ -5,14 +5,14 @@ import torch
 from torch import nn
 
 from rtdecode.schema.errors import ForeignWeightsError
-from rtdecode.twins.published_weights import filled, wanted
+from rtdecode.twins.published_weights import load_parameters, required_parameter
 
 FILE = Path("theirs.pth")
 
 
 def test_a_module_gets_the_values_of_the_checkpoint() -> None:
     state = {"weight": torch.tensor([[1.0, 2.0]]), "bias": torch.tensor([3.0])}
-    module = filled(nn.Linear(2, 1), state, FILE)
+    module = load_parameters(nn.Linear(2, 1), state, FILE)
     assert module(torch.tensor([[10.0, 100.0]])).item() == 213
 
 
@@ -26,10 +26,10 @@ def test_a_module_gets_the_values_of_the_checkpoint() -> None:
 )
 def test_what_does_not_fit_is_named(state: dict[str, torch.Tensor], difference: str) -> None:
     with pytest.raises(ForeignWeightsError, match=rf"theirs\.pth.*{difference}"):
-        filled(nn.Linear(2, 1), state, FILE)
+        load_parameters(nn.Linear(2, 1), state, FILE)
 
 
 def test_a_missing_parameter_is_named() -> None:
-    assert wanted({"a": torch.ones(2)}, "a", FILE).tolist() == [1, 1]
+    assert required_parameter({"a": torch.ones(2)}, "a", FILE).tolist() == [1, 1]
     with pytest.raises(ForeignWeightsError, match="no parameter 'b' among 1"):
-        wanted({"a": torch.ones(2)}, "b", FILE)
+        required_parameter({"a": torch.ones(2)}, "b", FILE)

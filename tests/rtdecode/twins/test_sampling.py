@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn.functional import grid_sample
 
-from rtdecode.twins.readout import corner_weights, looked_up
+from rtdecode.twins.readout import bilinear_interpolation, corner_weights
 
 NEURONS = 9
 
@@ -19,10 +19,10 @@ def some(rows: int, cols: int, *, seed: int = 0) -> tuple[Tensor, Tensor]:
     return position, torch.randn(rows, cols, 3, generator=generator, dtype=torch.float64)
 
 
-def looked(position: Tensor, maps: Tensor) -> Tensor:
+def interpolated(position: Tensor, maps: Tensor) -> Tensor:
     rows, cols, values = maps.shape
-    cells, weights = corner_weights(position, rows=rows, cols=cols)
-    return looked_up(cells, weights, maps.reshape(-1, values))
+    corners, weights = corner_weights(position, rows=rows, cols=cols)
+    return bilinear_interpolation(corners, weights, maps.reshape(-1, values))
 
 
 def torch_s_own(position: Tensor, maps: Tensor) -> Tensor:
@@ -38,7 +38,7 @@ def torch_s_own(position: Tensor, maps: Tensor) -> Tensor:
 @given(rows=st.integers(2, 6), cols=st.integers(2, 6), seed=st.integers(0, 99))
 def test_it_is_what_grid_sample_gives(rows: int, cols: int, seed: int) -> None:
     position, maps = some(rows, cols, seed=seed)
-    torch.testing.assert_close(looked(position, maps), torch_s_own(position, maps))
+    torch.testing.assert_close(interpolated(position, maps), torch_s_own(position, maps))
 
 
 @given(seed=st.integers(0, 99))
@@ -46,7 +46,7 @@ def test_its_gradients_are_those_of_grid_sample(seed: int) -> None:
     position, maps = some(4, 5, seed=seed)
     pull = torch.randn(NEURONS, 3, dtype=torch.float64)
     gradients = []
-    for look in (looked, torch_s_own):
+    for look in (interpolated, torch_s_own):
         at, seen = position.clone().requires_grad_(), maps.clone().requires_grad_()
         gradients.append(torch.autograd.grad((look(at, seen) * pull).sum(), (at, seen)))
     for mine, theirs in zip(*gradients, strict=True):
@@ -56,7 +56,7 @@ def test_its_gradients_are_those_of_grid_sample(seed: int) -> None:
 def test_only_what_asks_for_a_gradient_gets_one() -> None:
     position, maps = some(3, 3)
     maps.requires_grad_()
-    looked(position, maps).sum().backward()
+    interpolated(position, maps).sum().backward()
     assert maps.grad is not None
     # Bilinear weights of a neuron sum to 1, so the gradients of a value sum to all neurons.
     torch.testing.assert_close(maps.grad.sum((0, 1)), torch.full((3,), 9.0, dtype=torch.float64))
@@ -68,4 +68,4 @@ def test_only_what_asks_for_a_gradient_gets_one() -> None:
 )
 def test_corners_and_middle_are_those_of_the_map(x: float, y: float, expected: float) -> None:
     maps = torch.tensor([[0.0, 1.0, 2.0], [10.0, 11.0, 12.0]])[:, :, None]
-    assert float(looked(torch.tensor([[x, y]]).float(), maps)) == pytest.approx(expected)
+    assert float(interpolated(torch.tensor([[x, y]]).float(), maps)) == pytest.approx(expected)

@@ -52,10 +52,10 @@ def test_its_gradient_reaches_the_kernel() -> None:
 
 
 @pytest.mark.parametrize(
-    ("frames", "count", "every", "expected"),
+    ("frames", "count", "stride", "expected"),
     [(10, 3, 1, [7, 8, 9]), (10, 3, 2, [5, 7, 9]), (10, 99, 4, [1, 5, 9]), (1, 5, 2, [0])],
 )
 def test_the_newest_frame_is_always_among_the_newest(
-    frames: int, count: int, every: int, expected: list[int]
+    frames: int, count: int, stride: int, expected: list[int]
 ) -> None:
-    assert newest_frames(frames, count=count, every=every) == expected
+    assert newest_frames(frames, count=count, stride=stride) == expected

@@ -24,9 +24,9 @@ SIZES = {
 KINDS: list[type[AnyTwin]] = [Compact, Linear, Still, DwiseNeuro]
 
 
-def compact(pace: int) -> Compact:
+def compact(stride: int) -> Compact:
     sizes = {"hidden": 6, "features": 4, "filter_px": 5, "taps": 8, "response_taps": 3}
-    spec = TwinSpec("compact", 5, 8, 10, sizes={**sizes, "pace": pace})
+    spec = TwinSpec("compact", 5, 8, 10, sizes={**sizes, "temporal_stride": stride})
     twin = Compact(spec, generator=torch.Generator().manual_seed(2))
     twin.behaviour_gain.data.normal_(generator=torch.Generator().manual_seed(3))
     return twin.requires_grad_(False)
@@ -38,13 +38,15 @@ def seen(rows: int, cols: int, *, batch: int = 2) -> tuple[Tensor, Tensor]:
     return video, torch.randn(batch, FRAMES, 4, generator=generator)
 
 
-@pytest.mark.parametrize("pace", [1, 2, 3])
+@pytest.mark.parametrize("stride", [1, 2, 3])
 @pytest.mark.parametrize("frames", [1, 2, 9, 12])
-def test_a_compact_tail_is_that_of_the_whole_prediction(pace: int, frames: int) -> None:
-    twin, (video, behaviour) = compact(pace), seen(8, 10)
+def test_a_compact_tail_is_that_of_the_whole_prediction(stride: int, frames: int) -> None:
+    twin, (video, behaviour) = compact(stride), seen(8, 10)
     whole = twin(video, behaviour)
-    tail = predict_tail(twin, video, behaviour, frames=frames, every=pace)
-    torch.testing.assert_close(tail, whole[:, FRAMES - 1 - (frames - 1) // pace * pace :: pace])
+    tail = predict_tail(twin, video, behaviour, frames=frames, stride=stride)
+    torch.testing.assert_close(
+        tail, whole[:, FRAMES - 1 - (frames - 1) // stride * stride :: stride]
+    )
 
 
 def test_every_frame_of_a_tail_can_be_had_too() -> None:
@@ -53,14 +55,14 @@ def test_every_frame_of_a_tail_can_be_had_too() -> None:
     torch.testing.assert_close(tail, twin(video, behaviour)[:, -9:])
 
 
-@pytest.mark.parametrize("every", [1, 2])
+@pytest.mark.parametrize("stride", [1, 2])
 @pytest.mark.parametrize("frames", [1, 5, 8])
 def test_a_twin_that_cannot_leave_frames_out_predicts_all_and_the_rest_is_cut(
-    twin: Linear, every: int, frames: int
+    twin: Linear, stride: int, frames: int
 ) -> None:
     video, behaviour = seen(6, 8)
-    tail = predict_tail(twin, video, behaviour, frames=frames, every=every)
-    newest_first = twin(video, behaviour).flip(1)[:, :frames:every]
+    tail = predict_tail(twin, video, behaviour, frames=frames, stride=stride)
+    newest_first = twin(video, behaviour).flip(1)[:, :frames:stride]
     torch.testing.assert_close(tail, newest_first.flip(1))
 
 

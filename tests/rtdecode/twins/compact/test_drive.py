@@ -47,8 +47,8 @@ def test_drive_and_gradient_are_those_of_the_twin(
     free.requires_grad_()
     pull = torch.randn(len(wanted), 7, generator=generator)
     expected = twin.drive(basis.video(torch.cat([old, free]))[None], wanted)[0]
-    told = CompactDrive(twin, basis, history=history, free=20 - history, wanted=wanted)
-    drive = told(free, told.before(old))
+    drive_of = CompactDrive(twin, basis, history=history, free=20 - history, wanted=wanted)
+    drive = drive_of(free, drive_of.history_term(old))
     torch.testing.assert_close(drive, expected, rtol=1e-4, atol=1e-4)
     (slope,) = torch.autograd.grad((drive * pull).sum(), free)
     (expected_slope,) = torch.autograd.grad((expected * pull).sum(), free)

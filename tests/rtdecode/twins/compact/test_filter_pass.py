@@ -29,16 +29,16 @@ def test_mixed_it_is_the_linear_part_of_the_first_layer(
 ) -> None:
     frames = 100 * normal(FRAMES, 4, 6)
     bank = FilterPass(twin, BASIS, history=history, free=FRAMES - history, wanted=wanted)
-    sites = bank(frames[history:], bank.before(frames[:history]))
+    sites = bank.forward(frames[history:], bank.history_term(frames[:history]))
     expected = twin.mixed(BASIS.video(frames)[None], wanted)
     torch.testing.assert_close(sites @ twin.mix + twin.mix_bias, expected, rtol=1e-4, atol=1e-4)
 
 
 def test_its_way_back_is_the_transposed_of_its_way_there(twin: Compact) -> None:
     bank = FilterPass(twin, BASIS, history=7, free=13, wanted=[12, 15, 19])
-    free, nothing = normal(13, 4, 6), bank.before(torch.zeros(7, 4, 6))
-    sites = bank(free, nothing)
+    free, nothing = normal(13, 4, 6), bank.history_term(torch.zeros(7, 4, 6))
+    sites = bank.forward(free, nothing)
     pull = normal(*sites.shape, seed=2)
     torch.testing.assert_close(
-        (bank.back(pull) * free).sum(), (pull * sites).sum(), rtol=1e-4, atol=0
+        (bank.vjp(pull) * free).sum(), (pull * sites).sum(), rtol=1e-4, atol=0
     )

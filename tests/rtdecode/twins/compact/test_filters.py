@@ -10,9 +10,9 @@ from scipy.special import eval_hermitenorm
 
 from rtdecode.twins.compact.filters import (
     blur_matrix,
-    decay_kernel,
     gamma_kernels,
     hermite_filters,
+    initial_response_kernel,
     steered_mix,
     strided_filters,
 )
@@ -42,7 +42,7 @@ def test_later_transients_are_slower() -> None:
 
 
 def test_a_smear_keeps_all_activity() -> None:
-    kernel = decay_kernel(12)
+    kernel = initial_response_kernel(12)
     assert float(kernel.sum()) == pytest.approx(1)
     assert (kernel > 0).all()
     lag = float((kernel * torch.arange(11, -1, -1)).sum())

@@ -8,24 +8,24 @@ import pytest
 import torch
 
 from rtdecode.twins.compact.loops import (
-    bend,
-    bend_back,
-    by_site,
-    by_site_back,
-    divide,
-    divide_back,
+    bilinear_readout,
+    bilinear_readout_vjp,
+    convolve,
+    convolve_vjp,
     elu,
-    join,
-    join_back,
-    look,
-    look_back,
+    filters_last,
+    filters_last_vjp,
+    normalise_and_pool,
+    normalise_and_pool_vjp,
+    rectify_and_square,
+    rectify_and_square_vjp,
 )
 
 RNG = np.random.default_rng(4)
 SITES, FRAMES, FEATURES, NEURONS = 6, 3, 8, 5
 
 
-def bent_by_torch(linear: torch.Tensor) -> torch.Tensor:
+def subunits_by_torch(linear: torch.Tensor) -> torch.Tensor:
     simple, squared = linear.chunk(2, 1)
     return torch.cat([torch.nn.functional.elu(simple), squared**2 / (1 + squared.abs())], 1)
 
@@ -44,79 +44,81 @@ def test_the_rectifier_is_that_of_torch() -> None:
 def test_filters_lie_side_by_side_at_each_site_and_go_back_to_where_they_were() -> None:
     bank = normal(2, 3, 4, 2, 5, 6)
     sites, again = np.empty((2, 5, 4, 3, 2, 6), np.float32), np.empty_like(bank)
-    by_site(bank, sites)
+    filters_last(bank, sites)
     np.testing.assert_array_equal(sites, bank.transpose(0, 4, 2, 1, 3, 5))
-    by_site_back(sites, again)
+    filters_last_vjp(sites, again)
     np.testing.assert_array_equal(again, bank)
 
 
 def test_half_is_rectified_and_half_squared() -> None:
     linear = normal(SITES, FEATURES) * 2
-    bent, contrast = np.empty_like(linear), np.empty(SITES, np.float32)
-    bend(linear, bent, contrast)
-    expected = bent_by_torch(torch.from_numpy(linear)).numpy()
-    np.testing.assert_allclose(bent, expected, rtol=1e-5, atol=1e-6)
+    subunits, contrast = np.empty_like(linear), np.empty(SITES, np.float32)
+    rectify_and_square(linear, subunits, contrast)
+    expected = subunits_by_torch(torch.from_numpy(linear)).numpy()
+    np.testing.assert_allclose(subunits, expected, rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(contrast, np.abs(expected).mean(1), rtol=1e-5)
 
 
 def test_its_gradient_is_that_of_automatic_differentiation() -> None:
     linear = normal(SITES, FEATURES) * 2
-    to_bent, to_contrast = normal(SITES, FEATURES), normal(SITES)
+    grad_subunits, grad_contrast = normal(SITES, FEATURES), normal(SITES)
     at = torch.from_numpy(linear).requires_grad_()
-    bent = bent_by_torch(at)
-    total = (bent * torch.from_numpy(to_bent)).sum()
-    total = total + (bent.abs().mean(1) * torch.from_numpy(to_contrast)).sum()
+    subunits = subunits_by_torch(at)
+    total = (subunits * torch.from_numpy(grad_subunits)).sum()
+    total = total + (subunits.abs().mean(1) * torch.from_numpy(grad_contrast)).sum()
     (expected,) = torch.autograd.grad(total, at)
-    found = to_bent.copy()
-    bend_back(linear, bent.detach().numpy(), found, to_contrast)
+    found = grad_subunits.copy()
+    rectify_and_square_vjp(linear, subunits.detach().numpy(), found, grad_contrast)
     np.testing.assert_allclose(found, expected.numpy(), rtol=1e-4, atol=1e-5)
 
 
 def test_a_neuron_reads_the_weighted_features_of_its_four_sites() -> None:
     maps, weights = normal(SITES, FRAMES, FEATURES), normal(NEURONS, FEATURES)
-    cells, shares = RNG.integers(0, SITES, (NEURONS, 4)), normal(NEURONS, 4)
+    corners, bilinear = RNG.integers(0, SITES, (NEURONS, 4)), normal(NEURONS, 4)
     drive = np.ones((NEURONS, FRAMES), np.float32)
-    look(maps, cells, shares, weights, drive)
-    expected = 1 + np.einsum("nc,nctf,nf->nt", shares, maps[cells], weights)
+    bilinear_readout(maps, corners, bilinear, weights, drive)
+    expected = 1 + np.einsum("nc,nctf,nf->nt", bilinear, maps[corners], weights)
     np.testing.assert_allclose(drive, expected, rtol=1e-4, atol=1e-5)
 
 
 def test_what_comes_back_is_the_transposed_of_what_is_read() -> None:
     maps, weights = normal(SITES, FRAMES, FEATURES), normal(NEURONS, FEATURES)
-    cells, shares = RNG.integers(0, SITES, (NEURONS, 4)), normal(NEURONS, 4)
+    corners, bilinear = RNG.integers(0, SITES, (NEURONS, 4)), normal(NEURONS, 4)
     drive = np.zeros((NEURONS, FRAMES), np.float32)
-    look(maps, cells, shares, weights, drive)
-    to_drive, to_maps = normal(NEURONS, FRAMES), np.zeros_like(maps)
-    look_back(to_drive, cells, shares, weights, to_maps)
-    np.testing.assert_allclose((drive * to_drive).sum(), (maps * to_maps).sum(), rtol=1e-3)
+    bilinear_readout(maps, corners, bilinear, weights, drive)
+    grad_drive, grad_maps = normal(NEURONS, FRAMES), np.zeros_like(maps)
+    bilinear_readout_vjp(grad_drive, corners, bilinear, weights, grad_maps)
+    np.testing.assert_allclose((drive * grad_drive).sum(), (maps * grad_maps).sum(), rtol=1e-3)
 
 
-def divided_by_torch(bent: torch.Tensor, below: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def divided_by_torch(
+    subunits: torch.Tensor, divisor: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Maps as they are divided, and the means of two by two sites of them."""
-    fine = bent / below[..., None]
+    fine = subunits / divisor[..., None]
     pooled = torch.nn.functional.avg_pool2d(fine.permute(2, 3, 0, 1), 2).permute(2, 3, 0, 1)
     return fine, pooled
 
 
 @pytest.mark.parametrize(("rows", "cols"), [(4, 6), (5, 7)])
 def test_maps_are_divided_and_pooled_as_torch_does_it_both_ways(rows: int, cols: int) -> None:
-    bent = torch.from_numpy(normal(rows, cols, FRAMES, FEATURES)).requires_grad_()
-    below = torch.from_numpy(1 + normal(rows, cols, FRAMES) ** 2).requires_grad_()
-    expected = divided_by_torch(bent, below)
-    fine, pooled = np.empty(bent.shape, np.float32), np.zeros(expected[1].shape, np.float32)
-    divide(bent.detach().numpy(), below.detach().numpy(), fine, pooled)
+    subunits = torch.from_numpy(normal(rows, cols, FRAMES, FEATURES)).requires_grad_()
+    divisor = torch.from_numpy(1 + normal(rows, cols, FRAMES) ** 2).requires_grad_()
+    expected = divided_by_torch(subunits, divisor)
+    fine, pooled = np.empty(subunits.shape, np.float32), np.zeros(expected[1].shape, np.float32)
+    normalise_and_pool(subunits.detach().numpy(), divisor.detach().numpy(), fine, pooled)
     for found, wanted in zip((fine, pooled), expected, strict=True):
         np.testing.assert_allclose(found, wanted.detach(), rtol=1e-5, atol=1e-6)
-    to_fine, to_pooled = normal(*fine.shape), normal(*pooled.shape)
+    grad_fine, grad_pooled = normal(*fine.shape), normal(*pooled.shape)
     total = sum(
         (told * torch.from_numpy(pull)).sum()
-        for told, pull in zip(expected, (to_fine, to_pooled), strict=True)
+        for told, pull in zip(expected, (grad_fine, grad_pooled), strict=True)
     )
-    to_bent, to_below = torch.autograd.grad(total, (bent, below))
-    found_below = np.empty(below.shape, np.float32)
-    divide_back(fine, below.detach().numpy(), to_pooled, to_fine, found_below)
-    np.testing.assert_allclose(to_fine, to_bent, rtol=1e-4, atol=1e-5)
-    np.testing.assert_allclose(found_below, to_below, rtol=1e-4, atol=1e-5)
+    grad_subunits, grad_divisor = torch.autograd.grad(total, (subunits, divisor))
+    found_divisor = np.empty(divisor.shape, np.float32)
+    normalise_and_pool_vjp(fine, divisor.detach().numpy(), grad_pooled, grad_fine, found_divisor)
+    np.testing.assert_allclose(grad_fine, grad_subunits, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(found_divisor, grad_divisor, rtol=1e-4, atol=1e-5)
 
 
 def test_the_second_layer_is_torch_s_convolution_both_ways() -> None:
@@ -128,16 +130,16 @@ def test_the_second_layer_is_torch_s_convolution_both_ways() -> None:
     )
     expected = torch.nn.functional.elu(convolved).permute(2, 3, 0, 1)
     taps = filters.permute(1, 2, 3, 0)
-    spread = torch.einsum("yxth,hdaf->yxtdaf", pooled, taps).detach().contiguous().numpy()
+    products = torch.einsum("yxth,hdaf->yxtdaf", pooled, taps).detach().contiguous().numpy()
     coarse = np.broadcast_to(bias, expected.shape).copy()
-    join(spread, coarse)
+    convolve(products, coarse)
     np.testing.assert_allclose(coarse, expected.detach(), rtol=1e-4, atol=1e-5)
-    to_coarse, to_spread = normal(*coarse.shape), np.empty_like(spread)
-    (wanted,) = torch.autograd.grad((expected * torch.from_numpy(to_coarse)).sum(), pooled)
-    sloped = torch.from_numpy(to_coarse * (np.minimum(coarse, 0) + 1))
+    grad_coarse, grad_products = normal(*coarse.shape), np.empty_like(products)
+    (wanted,) = torch.autograd.grad((expected * torch.from_numpy(grad_coarse)).sum(), pooled)
+    sloped = torch.from_numpy(grad_coarse * (np.minimum(coarse, 0) + 1))
     outside = (0, 0, 0, 0, 1, 1, 1, 1)
-    join_back(torch.nn.functional.pad(sloped, outside).numpy(), to_spread)
-    found = torch.einsum("yxtdaf,hdaf->yxth", torch.from_numpy(to_spread), taps)
+    convolve_vjp(torch.nn.functional.pad(sloped, outside).numpy(), grad_products)
+    found = torch.einsum("yxtdaf,hdaf->yxth", torch.from_numpy(grad_products), taps)
     np.testing.assert_allclose(found, wanted, rtol=1e-3, atol=1e-4)
 
 
@@ -156,31 +158,37 @@ def side_by_side(
     return [copies[place] for place in range(len(arrays))]
 
 
-CELLS = RNG.integers(0, 4, (NEURONS, 4))
+CORNERS = RNG.integers(0, 4, (NEURONS, 4))
 
 
 @pytest.mark.parametrize("features", [16, 48])
 @pytest.mark.parametrize(
     ("loop", "shapes"),
     [
-        (bend, [(1, 0), (1, 0), (1,)]),
-        (bend_back, [(1, 0), (1, 0), (1, 0), (1,)]),
-        (divide, [(2, 2, 3, 0), (2, 2, 3), (2, 2, 3, 0), (1, 1, 3, 0)]),
-        (divide_back, [(2, 2, 3, 0), (2, 2, 3), (1, 1, 3, 0), (2, 2, 3, 0), (2, 2, 3)]),
-        (join, [(2, 2, 1, 3, 3, 0), (2, 2, 1, 0)]),
-        (join_back, [(4, 4, 1, 0), (2, 2, 1, 3, 3, 0)]),
+        (rectify_and_square, [(1, 0), (1, 0), (1,)]),
+        (rectify_and_square_vjp, [(1, 0), (1, 0), (1, 0), (1,)]),
+        (normalise_and_pool, [(2, 2, 3, 0), (2, 2, 3), (2, 2, 3, 0), (1, 1, 3, 0)]),
+        (normalise_and_pool_vjp, [(2, 2, 3, 0), (2, 2, 3), (1, 1, 3, 0), (2, 2, 3, 0), (2, 2, 3)]),
+        (convolve, [(2, 2, 1, 3, 3, 0), (2, 2, 1, 0)]),
+        (convolve_vjp, [(4, 4, 1, 0), (2, 2, 1, 3, 3, 0)]),
         (
-            lambda maps, shares, weights, drive: look(maps, CELLS, shares, weights, drive),
+            lambda maps, bilinear, weights, drive: bilinear_readout(
+                maps, CORNERS, bilinear, weights, drive
+            ),
             [(4, 2, 0), (NEURONS, 4), (NEURONS, 0), (NEURONS, 2)],
         ),
         (
-            lambda to_drive, shares, weights, to_maps: look_back(
-                to_drive, CELLS, shares, weights, to_maps
+            lambda grad_drive, bilinear, weights, grad_maps: bilinear_readout_vjp(
+                grad_drive, CORNERS, bilinear, weights, grad_maps
             ),
             [(NEURONS, 2), (NEURONS, 4), (NEURONS, 0), (4, 2, 0)],
         ),
     ],
-    ids="bend bend_back divide divide_back join join_back look look_back".split(),
+    ids=[
+        f"{loop}{suffix}"
+        for loop in ("rectify_and_square", "normalise_and_pool", "convolve", "bilinear_readout")
+        for suffix in ("", "_vjp")
+    ],
 )
 def test_the_last_bit_does_not_depend_on_where_arrays_lie(
     loop: Callable[..., None], shapes: list[tuple[int, ...]], features: int

@@ -8,7 +8,14 @@ from torch import Tensor
 from rtdecode.twins.compact.network import DEFAULT_SIZES, Compact
 from rtdecode.twins.twin import TwinSpec
 
-SIZES = {"hidden": 8, "features": 4, "filter_px": 6, "taps": 8, "response_taps": 3, "pace": 2}
+SIZES = {
+    "hidden": 8,
+    "features": 4,
+    "filter_px": 6,
+    "taps": 8,
+    "response_taps": 3,
+    "temporal_stride": 2,
+}
 ROWS, COLS, FRAMES, NEURONS = 12, 16, 30, 6
 
 
@@ -48,7 +55,7 @@ def test_later_frames_and_behaviour_change_nothing_before(changed: int) -> None:
 
 def test_what_is_older_than_its_history_is_forgotten() -> None:
     twin, (video, behaviour), (other, _) = compact(), seen(), seen(seed=2)
-    reach = (SIZES["taps"] - 1) + (SIZES["response_taps"] - 1) * SIZES["pace"]
+    reach = (SIZES["taps"] - 1) + (SIZES["response_taps"] - 1) * SIZES["temporal_stride"]
     before = twin(video, behaviour)
     video[:, 0] = other[:, 0]
     after = twin(video, behaviour)
@@ -171,7 +178,7 @@ def test_parameters_have_the_sizes_of_the_description() -> None:
 def test_without_sizes_it_has_the_default_ones() -> None:
     twin = Compact(TwinSpec("compact", 2))
     assert twin.temporal.shape == (DEFAULT_SIZES["streams"], DEFAULT_SIZES["taps"])
-    assert twin.pace == DEFAULT_SIZES["pace"]
+    assert twin.temporal_stride == DEFAULT_SIZES["temporal_stride"]
     assert twin(torch.zeros(1, 3, 36, 64), torch.zeros(1, 3, 4)).shape == (1, 3, 2)
 
 

@@ -52,7 +52,7 @@ def test_normalised_is_a_batch_norm_and_then_silu_or_not() -> None:
     norm = nn.BatchNorm1d(3).eval()
     norm.running_mean, norm.running_var = torch.tensor([1.0, 2, 3]), torch.tensor([4.0, 4, 4])
     x = torch.tensor([[[3.0], [2.0], [1.0]]])
-    straight = Normalised(norm, bent=False).eval()(x)
+    straight = Normalised(norm, activated=False).eval()(x)
     torch.testing.assert_close(straight[0, :, 0], torch.tensor([1.0, 0, -1]), atol=1e-4, rtol=0)
     torch.testing.assert_close(
         Normalised(norm).eval()(x), straight * torch.sigmoid(straight), atol=1e-6, rtol=0
