@@ -22,7 +22,7 @@ STAGES: Mapping[str, str] = {
     "transport": "transport to the decoder",
     "calcium": "scan to activity",
     "decode": "reconstruction",
-    "pacing": "paced output",
+    "pacing": "output pacing",
     "page": "transport to the page",
     "total": "screen to reconstruction",
     "screen_to_output": "screen to output",

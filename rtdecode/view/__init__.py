@@ -1,4 +1,4 @@
-"""The web page: what is shown, what is decoded, and how well, while it happens."""
+"""The live web page: displayed frames, decoded frames, score and latency of a running session."""
 
 from rtdecode.view.server import PageServer
 

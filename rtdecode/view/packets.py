@@ -1,9 +1,10 @@
-"""Bytes that the page draws from: little-endian headers, then planes of one byte a pixel.
+"""Binary packets for the browser: little-endian headers, then planes of one byte a pixel.
 
-A picture packet is a header of 24 bytes, then the planes of truth, reconstruction and
+A picture packet is a header of 24 bytes, then the planes of displayed frame, decoded frame and
 uncertainty, each rows x cols bytes: kind 1 (u8), flags (u8), rows, cols, lag in frames (u16),
 frame (f64), age of the frame in ms when it was sent (f64). An activity packet is a header of 16
-bytes: kind 2 (u8), nothing (u8), groups (u16), neurons (u32), frame (f64); then one byte a group.
+bytes: kind 2 (u8), 0 (u8), groups (u16), neurons (u32), frame (f64); then one byte a group.
+`static/pictures.js` reads both.
 """
 
 import struct
@@ -20,16 +21,16 @@ _ACTIVITY = struct.Struct("<BBHId")
 
 
 class Slot(StrEnum):
-    """What a packet replaces while it waits for a slow browser."""
+    """Kind of a packet; in a queue a newer packet replaces the older one of its kind."""
 
     PICTURE = "picture"
     ACTIVITY = "activity"
 
 
 class Flag(IntFlag):
-    """What a picture packet holds, and what is to be known of it."""
+    """Planes that a picture packet holds, and properties of its reconstruction."""
 
-    TRUTH = 1
+    DISPLAYED = 1
     DECODED = 2
     WARM = 4
     LATE = 8
@@ -53,7 +54,7 @@ def picture_packet(
     lag_frames: int,
     age_ms: float,
 ) -> Packet:
-    """Truth, reconstruction and uncertainty of grid frame `frame`, each (row, col) uint8."""
+    """Displayed frame, reconstruction and uncertainty of one grid frame, each (row, col) uint8."""
     rows, cols = planes[0].shape
     header = _PICTURE.pack(1, flags, rows, cols, lag_frames, frame, age_ms)
     data = b"".join((header, *(plane.tobytes() for plane in planes)))
@@ -67,29 +68,29 @@ def activity_packet(frame: int, *, groups: Plane, neurons: int) -> Packet:
 
 
 def grey_plane(luminance: NDArray[np.floating]) -> Plane:
-    """Grey levels as bytes, rounded and cut to 0..255."""
+    """Grey levels as bytes, rounded and clipped to 0..255."""
     return np.asarray(np.clip(np.rint(luminance), 0, 255), np.uint8)
 
 
 _GROUPS = 96
-_FORGETTING = 0.998
-"""The brightest value fades by this each frame, so that one burst does not darken an hour."""
+_DECAY = 0.998
+"""Factor of the maximum for each frame, so that one burst does not darken the strip for long."""
 _TINY = 1e-9
 
 
 class ActivityStrip:
-    """Scales the activity of groups of neurons to bytes, by the greatest seen lately."""
+    """Scales the mean activity of groups of neurons to bytes, by a decaying maximum."""
 
     def __init__(self) -> None:
-        self._greatest = 0.0
+        self._maximum = 0.0
 
     def column(self, activity: NDArray[np.float32], valid: NDArray[np.bool_]) -> NDArray[np.uint8]:
-        """(group,) uint8 mean activity; a group without a measured neuron is 0."""
+        """(group,) uint8: 255 sqrt(mean activity / maximum); 0 without valid neurons."""
         groups = min(_GROUPS, activity.size)
         if not groups:
             return np.zeros(0, np.uint8)
         starts = np.linspace(0, activity.size, groups, endpoint=False).astype(int)
         measured = np.add.reduceat(valid.astype(np.float64), starts)
         mean = np.add.reduceat(np.where(valid, activity, 0.0), starts) / np.maximum(measured, 1)
-        self._greatest = max(self._greatest * _FORGETTING, float(mean.max()), _TINY)
-        return np.asarray(255 * np.sqrt(np.clip(mean / self._greatest, 0, 1)), np.uint8)
+        self._maximum = max(self._maximum * _DECAY, float(mean.max()), _TINY)
+        return np.asarray(255 * np.sqrt(np.clip(mean / self._maximum, 0, 1)), np.uint8)

@@ -1,4 +1,11 @@
-"""The page as a stage: messages in, packets for browsers out, and what to say about it all."""
+"""State of the live page: turns messages into packets for browsers, and into a status.
+
+It knows no socket and no browser; `server.PageServer` feeds it and sends what it returns.
+
+    page = Page(frame_rate_hz=30.0, clock=HostClock())
+    packets = page.packets_of(subscriber.take(0.1))
+    status = page.status()
+"""
 
 import math
 from collections import deque
@@ -32,20 +39,20 @@ from rtdecode.view.packets import (
     grey_plane,
     picture_packet,
 )
-from rtdecode.view.status_text import Ages, notice
+from rtdecode.view.status_text import Ages, run_status
 
 _NS_PER_S = 1e9
 _NS_PER_MS = 1e6
 _KEPT_FRAMES = 450
-"""Latencies are of the last 15 s: a page shows what is, a report what was."""
+"""Latencies cover the last 15 s; those of the whole session are in its report."""
 _KEPT_SCORES = 600
-_TRUTH_WAITS_FRAMES = 300
+_DISPLAYED_KEPT_FRAMES = 300
 _ALONE_AFTER_FRAMES = 60
-"""Truth is shown alone when no reconstruction has come for two seconds of it."""
+"""Displayed frames without a reconstruction after which they are sent alone; 2 s."""
 
 
 class Page:
-    """What browsers are shown; knows no socket.
+    """Packets and status for all browsers of one run.
 
     Parameters
     ----------
@@ -59,7 +66,7 @@ class Page:
         self._clock = clock
         self._frame_rate_hz = frame_rate_hz
         self._truth_on_grid = TruthOnGrid(FrameGrid(frame_rate_hz))
-        self._truth: dict[int, NDArray[np.uint8]] = {}
+        self._displayed: dict[int, NDArray[np.uint8]] = {}
         self._strip = ActivityStrip()
         self._output = OutputCount()
         self._last_ns: dict[type[Body], int] = {}
@@ -71,22 +78,24 @@ class Page:
         self._clip, self._neurons = "", 0
         self._ended: set[str] = set()
 
-    def step(self, items: Sequence[Received]) -> list[Packet]:
-        """Packets that these messages make, in order."""
-        return [packet for item in items for packet in self._take(item)]
+    def packets_of(self, items: Sequence[Received]) -> list[Packet]:
+        """Packets that result from these messages, in their order."""
+        return [packet for item in items for packet in self._packets_of_message(item)]
 
-    def drawn(self, frame: int) -> None:
-        """Note that a browser has drawn `frame`; the first one to do so counts."""
+    def acknowledge(self, frame: int) -> None:
+        """Note that a browser has drawn `frame`; only the first acknowledgement is timed."""
         sent = self._sent_ns.pop(frame, None)
         if sent is not None:
             t_sent_ns, t_frame_mid_ns = sent
             now_ns = self._clock.now_ns()
-            self._note({"page": now_ns - t_sent_ns, "screen_to_page": now_ns - t_frame_mid_ns})
+            self._add_latencies(
+                {"page": now_ns - t_sent_ns, "screen_to_page": now_ns - t_frame_mid_ns}
+            )
 
     def status(self) -> dict[str, Any]:
-        """Everything that is told in numbers and words, ready for JSON."""
+        """Status line, counters, latencies and newest score, as plain values for JSON."""
         counters = self._output.counters()
-        says = notice(
+        current = run_status(
             self._ages(),
             warm=self._newest is not None and self._newest.warm,
             ended=bool(self._ended),
@@ -94,9 +103,9 @@ class Page:
         )
         lag_frames = self._newest.lag_frames if self._newest else 0
         return {
-            "mood": says.mood,
-            "word": says.word,
-            "sentence": says.sentence,
+            "level": current.level,
+            "title": current.title,
+            "sentence": current.sentence,
             "clip": self._clip,
             "lag_frames": lag_frames,
             "lag_ms": lag_frames / self._frame_rate_hz * 1000,
@@ -109,18 +118,18 @@ class Page:
         }
 
     def history(self) -> list[Mapping[str, float | None]]:
-        """Scores so far, oldest first, for a browser that has just come."""
+        """Scores so far, oldest first, for a browser that has just connected."""
         return [_score_json(score) for score in self._scores]
 
-    def _take(self, item: Received) -> list[Packet]:
+    def _packets_of_message(self, item: Received) -> list[Packet]:
         message, body = item.message, item.message.body
         self._last_ns[type(body)] = item.t_received_ns
         self._output.count(item)
         match body:
             case DisplayedFrame():
-                return self._shown(message, body)
+                return self._displayed_packets(message, body)
             case Reconstruction():
-                return [self._decoded(message, body, item.t_received_ns)]
+                return [self._decoded_packet(message, body, item.t_received_ns)]
             case Responses():
                 self._neurons = body.activity.size
                 groups = self._strip.column(body.activity, body.valid)
@@ -131,57 +140,57 @@ class Page:
                 self._ended.add(message.source)
         return []
 
-    def _shown(self, message: Stamped, shown: DisplayedFrame) -> list[Packet]:
-        self._clip = shown.clip
+    def _displayed_packets(self, message: Stamped, body: DisplayedFrame) -> list[Packet]:
+        self._clip = body.clip
         packets = []
-        for truth in self._truth_on_grid.take(message, shown):
-            self._truth[truth.frame] = truth.shown.luminance
-            if len(self._truth) > _TRUTH_WAITS_FRAMES:
-                self._truth.pop(next(iter(self._truth)))
+        for truth in self._truth_on_grid.take(message, body):
+            self._displayed[truth.frame] = truth.shown.luminance
+            if len(self._displayed) > _DISPLAYED_KEPT_FRAMES:
+                self._displayed.pop(next(iter(self._displayed)))
             if self._newest is None or truth.frame > self._newest.frame + _ALONE_AFTER_FRAMES:
-                packets.append(self._truth_alone(truth.frame, truth.shown))
+                packets.append(self._displayed_alone(truth.frame, truth.shown))
         return packets
 
-    def _truth_alone(self, frame: int, shown: DisplayedFrame) -> Packet:
+    def _displayed_alone(self, frame: int, shown: DisplayedFrame) -> Packet:
         nothing = np.zeros_like(shown.luminance)
         return picture_packet(
             frame,
             planes=(shown.luminance, nothing, nothing),
-            flags=Flag.TRUTH,
+            flags=Flag.DISPLAYED,
             lag_frames=0,
             age_ms=(self._clock.now_ns() - shown.t_flip_ns) / _NS_PER_MS,
         )
 
-    def _decoded(self, message: Stamped, body: Reconstruction, t_received_ns: int) -> Packet:
+    def _decoded_packet(self, message: Stamped, body: Reconstruction, t_received_ns: int) -> Packet:
         self._newest = body
         self._arrivals_ns.append(t_received_ns)
         self._sent_ns[body.frame] = (message.t_ns, body.t_frame_mid_ns)
         if len(self._sent_ns) > _KEPT_FRAMES:
             self._sent_ns.pop(next(iter(self._sent_ns)))
         spans = {stage: ms * _NS_PER_MS for stage, ms in stage_latencies_ms(body).items()}
-        self._note(spans | {"pacing": message.t_ns - body.t_ready_ns})
-        truth = self._truth_of(body)
+        self._add_latencies(spans | {"pacing": message.t_ns - body.t_ready_ns})
+        displayed = self._displayed_of(body)
         flags = Flag.DECODED | (Flag.WARM if body.warm else 0) | (Flag.LATE if body.late else 0)
         uncertain = body.uncertainty.any()
         planes = (
-            np.zeros(body.luminance.shape, np.uint8) if truth is None else truth,
+            np.zeros(body.luminance.shape, np.uint8) if displayed is None else displayed,
             grey_plane(body.luminance),
             grey_plane(body.uncertainty),
         )
         return picture_packet(
             body.frame,
             planes=planes,
-            flags=Flag(flags | (truth is not None) | (Flag.UNCERTAINTY if uncertain else 0)),
+            flags=Flag(flags | (displayed is not None) | (Flag.UNCERTAINTY if uncertain else 0)),
             lag_frames=body.lag_frames,
             age_ms=(self._clock.now_ns() - body.t_frame_mid_ns) / _NS_PER_MS,
         )
 
-    def _truth_of(self, body: Reconstruction) -> NDArray[np.uint8] | None:
-        """Truth on the same pixels; another screen's truth cannot be laid over it."""
-        truth = self._truth.pop(body.frame, None)
-        return truth if truth is not None and truth.shape == body.luminance.shape else None
+    def _displayed_of(self, body: Reconstruction) -> NDArray[np.uint8] | None:
+        """Displayed frame of the same grid frame; None where its size differs."""
+        found = self._displayed.pop(body.frame, None)
+        return found if found is not None and found.shape == body.luminance.shape else None
 
-    def _note(self, spans_ns: Mapping[str, float]) -> None:
+    def _add_latencies(self, spans_ns: Mapping[str, float]) -> None:
         for stage, span_ns in spans_ns.items():
             kept = self._latencies.setdefault(stage, deque(maxlen=_KEPT_FRAMES))
             kept.append(span_ns / _NS_PER_MS)
@@ -191,13 +200,13 @@ class Page:
         age_s = {kind: (now_ns - at_ns) / _NS_PER_S for kind, at_ns in self._last_ns.items()}
         return Ages(
             decoded_s=age_s.get(Reconstruction),
-            shown_s=age_s.get(DisplayedFrame),
+            displayed_s=age_s.get(DisplayedFrame),
             responses_s=age_s.get(Responses),
             loss_s=age_s.get(Gap),
         )
 
     def _fps(self) -> float:
-        """Reconstructions a second over the last two seconds; 0 where they have stopped."""
+        """Reconstructions per second over the last two seconds; 0 where they have stopped."""
         since_ns = self._clock.now_ns() - 2 * _NS_PER_S
         recent = [at_ns for at_ns in self._arrivals_ns if at_ns >= since_ns]
         if len(recent) < 2 or recent[-1] == recent[0]:  # noqa: PLR2004 - an interval has two ends
@@ -211,7 +220,7 @@ def _quantiles(spans_ms: deque[float]) -> dict[str, float]:
 
 
 def _score_json(at: tuple[float, Score]) -> dict[str, float | None]:
-    """JSON knows no NaN: what could not be scored is null."""
+    """Figures of a score; null for NaN, which JSON cannot represent."""
     t_s, score = at
     figures = {
         "t_s": t_s,

@@ -1,4 +1,4 @@
-"""Serves the page: one thread with its own event loop; pushing to it never waits."""
+"""Web server of the live page: one thread with its own event loop; `push` never blocks."""
 
 import asyncio
 import json
@@ -22,7 +22,7 @@ from rtdecode.schema.config.session import ViewConfig
 from rtdecode.schema.errors import AddressInUseError
 from rtdecode.schema.interfaces import Clock
 from rtdecode.schema.messages import Received
-from rtdecode.view.audience import Onlooker
+from rtdecode.view.browser_queue import BrowserQueue
 from rtdecode.view.page import Page
 
 log = logging.getLogger(__name__)
@@ -39,12 +39,12 @@ _HEADERS = {
 
 
 class PageServer:
-    """The page, its address, and the thread that serves it.
+    """Serves the live page and sends packets to all connected browsers.
 
     Parameters
     ----------
     config
-        Host and port; port 0 lets the system choose.
+        Host and port; the system chooses the port where it is 0.
     frame_rate_hz
         Rate of the frame grid.
     clock
@@ -56,7 +56,7 @@ class PageServer:
     ) -> None:
         self._config = config
         self._page = Page(frame_rate_hz=frame_rate_hz, clock=clock or HostClock())
-        self._onlookers: set[Onlooker] = set()
+        self._queues: set[BrowserQueue] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ready = threading.Event()
         self._server = uvicorn.Server(
@@ -67,12 +67,12 @@ class PageServer:
         self._thread: threading.Thread | None = None
 
     def start(self) -> str:
-        """Serve from now on; the address of the page.
+        """Start the thread; returns the address of the page.
 
         Raises
         ------
         AddressInUseError
-            If somebody else listens there.
+            If another program uses this address.
         """
         listener = self._listener()
         port = listener.getsockname()[1]
@@ -82,10 +82,10 @@ class PageServer:
         return f"http://{self._config.host}:{port}/"
 
     def push(self, items: Sequence[Received]) -> None:
-        """Show what has come; returns at once, however slow the browsers are."""
+        """Send packets of these messages to all browsers, without waiting for them."""
         if self._loop is not None and items:
-            with suppress(RuntimeError):  # the loop has just closed: nobody looks on any more
-                self._loop.call_soon_threadsafe(self._show, list(items))
+            with suppress(RuntimeError):  # the loop has just closed
+                self._loop.call_soon_threadsafe(self._send_packets, list(items))
 
     def stop(self) -> None:
         """Close all connections and end the thread."""
@@ -101,7 +101,7 @@ class PageServer:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((host, port))
-            listener.listen()  # from here on who connects is kept waiting, not refused
+            listener.listen()  # from here on connections wait instead of being refused
         except OSError as error:
             listener.close()
             raise AddressInUseError(address=f"{host}:{port}", option="view.port") from error
@@ -128,7 +128,7 @@ class PageServer:
         return Starlette(
             routes=[
                 Route("/", serve_file),
-                WebSocketRoute("/live", self._look_on),
+                WebSocketRoute("/live", self._serve_browser),
                 Route("/{name}", serve_file),
             ],
             lifespan=self._lifespan,
@@ -137,55 +137,55 @@ class PageServer:
     @asynccontextmanager
     async def _lifespan(self, _app: Starlette) -> AsyncIterator[None]:
         self._loop = asyncio.get_running_loop()
-        telling = asyncio.create_task(self._tell_status())
+        status = asyncio.create_task(self._send_status())
         self._ready.set()
         yield
         self._loop = None
-        telling.cancel()
+        status.cancel()
 
-    def _show(self, items: Sequence[Received]) -> None:
-        for packet in self._page.step(items):
-            for onlooker in self._onlookers:
-                onlooker.offer(packet)
+    def _send_packets(self, items: Sequence[Received]) -> None:
+        for packet in self._page.packets_of(items):
+            for queue in self._queues:
+                queue.put_packet(packet)
 
-    async def _tell_status(self) -> None:
+    async def _send_status(self) -> None:
         while True:
             await asyncio.sleep(_STATUS_S)
-            if self._onlookers:
+            if self._queues:
                 status = self._page.status()
-                for onlooker in self._onlookers:
-                    onlooker.tell(json.dumps(status | {"dropped": onlooker.dropped}))
+                for queue in self._queues:
+                    queue.put_text(json.dumps(status | {"dropped": queue.dropped}))
 
-    async def _look_on(self, socket: WebSocket) -> None:
+    async def _serve_browser(self, socket: WebSocket) -> None:
         if not _own_origin(socket):
             await socket.close(_FOREIGN_ORIGIN)
             return
         await socket.accept()
-        onlooker = Onlooker()
-        onlooker.tell(json.dumps({"history": self._page.history()}))
-        self._onlookers.add(onlooker)
-        sending = asyncio.create_task(_send(socket, onlooker))
+        queue = BrowserQueue()
+        queue.put_text(json.dumps({"history": self._page.history()}))
+        self._queues.add(queue)
+        sending = asyncio.create_task(_send(socket, queue))
         try:
-            await self._listen(socket, onlooker)
+            await self._receive(socket, queue)
         finally:
-            self._onlookers.discard(onlooker)
+            self._queues.discard(queue)
             sending.cancel()
 
-    async def _listen(self, socket: WebSocket, onlooker: Onlooker) -> None:
-        """Hear which frames the browser has drawn, until it goes."""
+    async def _receive(self, socket: WebSocket, queue: BrowserQueue) -> None:
+        """Read the numbers of drawn frames until the browser disconnects."""
         with suppress(WebSocketDisconnect):
             while True:
-                said = await socket.receive_text()
-                if said.isdecimal():
-                    frame = int(said)
-                    onlooker.drawn(frame)
-                    self._page.drawn(frame)
+                text = await socket.receive_text()
+                if text.isdecimal():
+                    frame = int(text)
+                    queue.acknowledge(frame)
+                    self._page.acknowledge(frame)
 
 
-async def _send(socket: WebSocket, onlooker: Onlooker) -> None:
-    with suppress(WebSocketDisconnect, RuntimeError):  # it went while something was on its way
+async def _send(socket: WebSocket, queue: BrowserQueue) -> None:
+    with suppress(WebSocketDisconnect, RuntimeError):  # it disconnected meanwhile
         while True:
-            for message in await onlooker.take():
+            for message in await queue.next_packets():
                 if isinstance(message, str):
                     await socket.send_text(message)
                 else:
@@ -193,6 +193,6 @@ async def _send(socket: WebSocket, onlooker: Onlooker) -> None:
 
 
 def _own_origin(socket: WebSocket) -> bool:
-    """Refuse pages of other sites that a browser might let look in; programs send no origin."""
+    """Whether the request comes from our page or from a program, which sends no origin."""
     origin = socket.headers.get("origin")
     return origin is None or urlsplit(origin).netloc == socket.headers.get("host")

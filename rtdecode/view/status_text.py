@@ -1,14 +1,14 @@
-"""What the page says to the scientist: one word, one sentence, and how serious it is."""
+"""Status line of the page: the most serious state of the run, in a title and a sentence."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
-_SILENT_S = 1.5
-_LOSS_SHOWN_S = 10.0
+_STALE_S = 1.5
+_LOSS_DISPLAYED_S = 10.0
 
 
-class Mood(StrEnum):
-    """How serious what the page says is."""
+class Level(StrEnum):
+    """Seriousness of a status; the page colours it accordingly."""
 
     GOOD = "good"
     WAITING = "waiting"
@@ -17,65 +17,80 @@ class Mood(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Notice:
-    """What the page says."""
+class Status:
+    """One state of the run as the page displays it."""
 
-    mood: Mood
-    word: str
+    level: Level
+    title: str
     sentence: str
+    """What happened and what to check; empty where the title suffices."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ages:
-    """Seconds since the last message of each kind; None where none ever came."""
+    """Seconds since the last message of each kind; None where none has arrived."""
 
     decoded_s: float | None = None
-    shown_s: float | None = None
+    displayed_s: float | None = None
     responses_s: float | None = None
     loss_s: float | None = None
 
 
-def notice(ages: Ages, *, warm: bool, ended: bool, lost: int) -> Notice:
-    """Say the most serious thing that is true."""
+def run_status(ages: Ages, *, warm: bool, ended: bool, lost: int) -> Status:
+    """Return the most serious status that applies.
+
+    Parameters
+    ----------
+    ages
+        Seconds since the last messages.
+    warm
+        Whether the newest reconstruction comes from a full horizon.
+    ended
+        Whether a source has sent its end.
+    lost
+        Number of messages lost since the start.
+    """
     if ended:
-        return Notice(Mood.WAITING, "Ended", "The session has ended; these are its last frames.")
+        text = "The session has ended; its last frames remain on the page."
+        return Status(Level.WAITING, "Ended", text)
     if ages.decoded_s is None:
-        return _before_the_first(ages)
-    return _silence(ages) or _running(ages, warm=warm, lost=lost)
+        return _before_first_frame(ages)
+    return _stale(ages, ages.decoded_s) or _running(ages, warm=warm, lost=lost)
 
 
-def _silence(ages: Ages) -> Notice | None:
-    if ages.decoded_s is not None and ages.decoded_s > _SILENT_S:
-        return Notice(Mood.BAD, "Stale", _who_is_silent(ages, ages.decoded_s))
-    if ages.shown_s is not None and ages.shown_s > _SILENT_S:
-        return Notice(
-            Mood.WARNING,
-            "No truth",
-            f"The screen has reported nothing for {ages.shown_s:.0f} s: nothing can be scored.",
-        )
+def _stale(ages: Ages, decoded_s: float) -> Status | None:
+    if decoded_s > _STALE_S:
+        return Status(Level.BAD, "Stale", _stale_cause(ages, decoded_s))
+    if ages.displayed_s is not None and ages.displayed_s > _STALE_S:
+        text = f"No displayed frame for {ages.displayed_s:.0f} s: scoring is paused."
+        return Status(Level.WARNING, "No displayed frames", text)
     return None
 
 
-def _running(ages: Ages, *, warm: bool, lost: int) -> Notice:
+def _running(ages: Ages, *, warm: bool, lost: int) -> Status:
     if not warm:
-        return Notice(Mood.WAITING, "Warming up", "The decoder's window fills; not yet scored.")
-    if ages.loss_s is not None and ages.loss_s < _LOSS_SHOWN_S:
-        return Notice(Mood.WARNING, "Lost data", f"Messages were lost: {lost} since the start.")
-    if ages.shown_s is None:
-        return Notice(Mood.GOOD, "Live", "This run shows nothing, so there is no truth to compare.")
-    return Notice(Mood.GOOD, "Live", "")
+        text = "The decoder's horizon is filling; frames are not scored yet."
+        return Status(Level.WAITING, "Warming up", text)
+    if ages.loss_s is not None and ages.loss_s < _LOSS_DISPLAYED_S:
+        return Status(Level.WARNING, "Lost data", f"Messages lost since the start: {lost}.")
+    if ages.displayed_s is None:
+        text = "This run has no displayed frames, so nothing is scored."
+        return Status(Level.GOOD, "Live", text)
+    return Status(Level.GOOD, "Live", "")
 
 
-def _before_the_first(ages: Ages) -> Notice:
+def _before_first_frame(ages: Ages) -> Status:
     if ages.responses_s is not None:
-        return Notice(Mood.WAITING, "Waiting", "Activity comes in; no reconstruction yet.")
-    if ages.shown_s is not None:
-        return Notice(Mood.WAITING, "Waiting", "The screen shows frames; no activity yet.")
-    return Notice(Mood.WAITING, "Waiting", "Nothing has come yet from screen or microscope.")
+        text = "Activity arrives; no reconstruction yet."
+    elif ages.displayed_s is not None:
+        text = "Displayed frames arrive; no activity yet."
+    else:
+        text = "No data from screen or microscope yet."
+    return Status(Level.WAITING, "Waiting", text)
 
 
-def _who_is_silent(ages: Ages, decoded_s: float) -> str:
-    silent = f"No reconstruction for {decoded_s:.0f} s: the picture is old."
-    if ages.responses_s is not None and ages.responses_s > _SILENT_S:
-        return f"{silent} No activity comes in either: look at the microscope."
-    return f"{silent} Activity still comes in: look at the decoder."
+def _stale_cause(ages: Ages, decoded_s: float) -> str:
+    stale = f"No reconstruction for {decoded_s:.0f} s: the pictures are outdated."
+    if ages.responses_s is not None and ages.responses_s > _STALE_S:
+        return f"{stale} No activity arrives either: check the microscope."
+    return f"{stale} Activity still arrives: check the decoder."

@@ -1,14 +1,14 @@
-// The score over time, and a bar for each stage's latency.
+// Charts of the page: score over time, and a bar with the latency of each stage.
 
 const SHORTEST_SPAN_S = 30;
 const LONGEST_SPAN_S = 180;
 const STAGES = [
   ["scan", "scan, middle to end"],
-  ["transport", "to the decoder"],
-  ["calcium", "activity"],
+  ["transport", "transport to the decoder"],
+  ["calcium", "scan to activity"],
   ["decode", "reconstruction"],
-  ["pacing", "waiting for its turn"],
-  ["page", "to the page"],
+  ["pacing", "output pacing"],
+  ["page", "transport to the page"],
 ];
 
 export function drawScores(canvas, scores) {
@@ -79,12 +79,12 @@ export function showStages(table, latencies) {
   const longest = Math.max(20, ...known.map(([name]) => latencies[name].p99));
   const body = table.tBodies[0];
   while (body.rows.length > known.length) body.deleteRow(-1);
-  known.forEach(([name, words], k) => {
+  known.forEach(([name, label], k) => {
     const row = body.rows[k] ?? newRow(body);
     const { p50, p99 } = latencies[name];
     const percent = (ms) => `${Math.max(0, Math.min(100, (ms / longest) * 100))}%`;
     row.dataset.stage = name;
-    row.cells[0].textContent = words;
+    row.cells[0].textContent = label;
     row.cells[1].firstChild.style.setProperty("--p50", percent(p50));
     row.cells[1].firstChild.style.setProperty("--p99", percent(p99));
     row.cells[2].textContent = milliseconds(p50);

@@ -1,18 +1,20 @@
-// The live page: takes packets from the server, draws the newest at each repaint, and tells back
-// which frame it has drawn, so that the latency up to the eye is measured and not guessed.
+// The live page: receives packets and status from the server, draws the newest picture at each
+// repaint, and sends its frame number back, so that the latency up to the screen is measured.
 
 import {
   blank, errorColour, FULL_UNCERTAINTY, paint, readPacket, Strip, uncertaintyColour,
 } from "./pictures.js";
 import { drawScores, milliseconds, showStages } from "./charts.js";
 
-const at = (id) => document.getElementById(id);
-const say = (id, text) => { if (at(id).textContent !== text) at(id).textContent = text; };
+const element = (id) => document.getElementById(id);
+const setText = (id, text) => {
+  if (element(id).textContent !== text) element(id).textContent = text;
+};
 const RETRY_MS = 1000;
 const KEPT_SCORES = 600;
 
-const strip = new Strip(at("strip"));
-const state = { socket: null, waiting: null, shown: null, scores: [], third: "error" };
+const strip = new Strip(element("strip"));
+const state = { socket: null, pending: null, drawn: null, scores: [], panel: "error" };
 let theme = window.matchMedia("(prefers-color-scheme: light)").matches ? "light" : "dark";
 
 function connect() {
@@ -21,147 +23,152 @@ function connect() {
   socket.binaryType = "arraybuffer";
   state.socket = socket;
   socket.onmessage = ({ data }) => {
-    if (typeof data === "string") hear(JSON.parse(data));
-    else take(readPacket(data));
+    if (typeof data === "string") receiveText(JSON.parse(data));
+    else receivePacket(readPacket(data));
   };
   socket.onclose = () => {
-    tell("bad", "Disconnected", "No connection to rtdecode; trying again each second.");
+    showStatus("bad", "Disconnected", "No connection to rtdecode; reconnecting each second.");
     window.setTimeout(connect, RETRY_MS);
   };
 }
 
-function take(packet) {
+function receivePacket(packet) {
   if (packet.kind === "activity") strip.add(packet);
   else {
-    if (state.waiting === null) window.requestAnimationFrame(draw);
-    state.waiting = packet;
+    if (state.pending === null) window.requestAnimationFrame(drawPicture);
+    state.pending = packet;
   }
 }
 
-function draw() {
-  const packet = state.waiting;
-  state.waiting = null;
-  state.shown = packet;
-  const { rows, cols, truth, decoded } = packet;
+function drawPicture() {
+  const packet = state.pending;
+  state.pending = null;
+  state.drawn = packet;
+  const { rows, cols, displayed, decoded } = packet;
   const grey = (plane) => (i) => [plane[i], plane[i], plane[i]];
-  if (packet.hasTruth) paint(at("truth"), rows, cols, grey(truth));
-  else blank(at("truth"));
-  if (packet.hasDecoded) paint(at("decoded"), rows, cols, grey(decoded));
-  else blank(at("decoded"));
-  drawThird(packet);
-  at("truth").dataset.frame = packet.frame;
-  say("frame", packet.frame.toString());
+  if (packet.hasDisplayed) paint(element("displayed"), rows, cols, grey(displayed));
+  else blank(element("displayed"));
+  if (packet.hasDecoded) paint(element("decoded"), rows, cols, grey(decoded));
+  else blank(element("decoded"));
+  drawPanel(packet);
+  element("displayed").dataset.frame = packet.frame;
+  setText("frame", packet.frame.toString());
   if (state.socket.readyState === WebSocket.OPEN) state.socket.send(packet.frame.toString());
 }
 
-function drawThird({ rows, cols, truth, decoded, uncertainty, hasTruth, hasDecoded, hasUncertainty }) {
-  const canvas = at("error");
-  if (state.third === "error" && hasTruth && hasDecoded) {
-    paint(canvas, rows, cols, (i) => errorColour(decoded[i] - truth[i], theme));
-  } else if (state.third === "uncertainty" && hasUncertainty) {
+// The third panel shows either the error or the uncertainty.
+function drawPanel(packet) {
+  const { rows, cols, displayed, decoded, uncertainty } = packet;
+  const canvas = element("error");
+  if (state.panel === "error" && packet.hasDisplayed && packet.hasDecoded) {
+    paint(canvas, rows, cols, (i) => errorColour(decoded[i] - displayed[i], theme));
+  } else if (state.panel === "uncertainty" && packet.hasUncertainty) {
     paint(canvas, rows, cols, (i) => uncertaintyColour(uncertainty[i]));
   } else blank(canvas);
 }
 
-function hear(told) {
-  if (told.history) {
-    state.scores = told.history;
-    drawScores(at("score-chart"), state.scores);
+function receiveText(message) {
+  if (message.history) {
+    state.scores = message.history;
+    drawScores(element("score-chart"), state.scores);
     return;
   }
-  tell(told.mood, told.word, told.sentence);
-  showScore(told.score);
-  showLatency(told);
-  const lag = `${told.lag_frames} frames (${Math.round(told.lag_ms)} ms) behind, by choice`;
-  say("lag", told.counters.frames ? lag : "");
-  const { counters } = told;
-  const unknown = state.shown && !state.shown.hasTruth;
-  say("clip", unknown ? "not known for this frame" : told.clip.split("/").pop());
-  say("fps", told.fps.toFixed(1));
-  say("frames", counters.frames.toLocaleString("en"));
-  say("late", `${counters.late} (${counters.late_percent.toFixed(1)} %)`);
-  say("lost", counters.lost_messages.toString());
-  say("dropped", told.dropped.toString());
-  say("neurons", told.neurons ? told.neurons.toLocaleString("en") : "–");
-  at("late").className = counters.late_percent > 2 ? "warning" : "";
-  at("lost").className = counters.lost_messages ? "warning" : "";
-  const lost = Object.entries(told.lost_by_stream).map(([stream, n]) => `${n} of ${stream}`);
-  at("lost").title = lost.join(", ");
+  showStatus(message.level, message.title, message.sentence);
+  showScore(message.score);
+  showLatency(message);
+  showCounters(message);
+}
+
+function showCounters({ counters, clip, fps, dropped, neurons, ...rest }) {
+  const lag = `lag ${rest.lag_frames} frames (${Math.round(rest.lag_ms)} ms)`;
+  setText("lag", counters.frames ? lag : "");
+  const unpaired = state.drawn && !state.drawn.hasDisplayed;
+  setText("clip", unpaired ? "not known for this frame" : clip.split("/").pop());
+  setText("fps", fps.toFixed(1));
+  setText("frames", counters.frames.toLocaleString("en"));
+  setText("late", `${counters.late} (${counters.late_percent.toFixed(1)} %)`);
+  setText("lost", counters.lost_messages.toString());
+  setText("dropped", dropped.toString());
+  setText("neurons", neurons ? neurons.toLocaleString("en") : "–");
+  element("late").className = counters.late_percent > 2 ? "warning" : "";
+  element("lost").className = counters.lost_messages ? "warning" : "";
+  const lost = Object.entries(rest.lost_by_stream).map(([stream, n]) => `${n} of ${stream}`);
+  element("lost").title = lost.join(", ");
 }
 
 function showScore(score) {
   if (!score) return;
   const digits = (value) => (value === null ? "–" : value.toFixed(2));
-  say("video-r", digits(score.video_r));
-  say("frame-r", digits(score.frame_r));
-  say("ssim", digits(score.ssim));
-  say("shift", score.shift_ms === null ? "–" : `${Math.round(score.shift_ms)} ms`);
-  say("window", score.final ? "whole run" : `last ${Math.round(score.window_s)} s`);
+  setText("video-r", digits(score.video_r));
+  setText("frame-r", digits(score.frame_r));
+  setText("ssim", digits(score.ssim));
+  setText("shift", score.shift_ms === null ? "–" : `${Math.round(score.shift_ms)} ms`);
+  setText("window", score.final ? "whole run" : `last ${Math.round(score.window_s)} s`);
   const last = state.scores[state.scores.length - 1];
   if (!last || last.t_s !== score.t_s) {
     state.scores.push(score);
     state.scores.splice(0, state.scores.length - KEPT_SCORES);
-    drawScores(at("score-chart"), state.scores);
+    drawScores(element("score-chart"), state.scores);
   }
 }
 
 function showLatency({ latency_ms: latencies, lag_frames: lagFrames, lag_ms: lagMs }) {
   const total = latencies.screen_to_page ?? latencies.total;
-  if (total) say("total", milliseconds(total.p50));
-  showStages(at("stages"), latencies);
+  showStages(element("stages"), latencies);
   if (total) {
-    const words = `99 % within ${milliseconds(total.p99)} ms. Of the median, `
-      + `${Math.round(lagMs)} ms are the chosen lag of ${lagFrames} frames.`;
-    say("lag-note", words);
+    setText("total", milliseconds(total.p50));
+    const note = `99th percentile: ${milliseconds(total.p99)} ms. The chosen lag of `
+      + `${lagFrames} frames makes up ${Math.round(lagMs)} ms.`;
+    setText("lag-note", note);
   }
 }
 
-function tell(mood, word, sentence) {
-  at("notice").dataset.mood = mood;
-  say("word", word);
-  say("sentence", sentence);
-  document.body.classList.toggle("stale", mood === "bad");
+function showStatus(level, title, sentence) {
+  element("status").dataset.level = level;
+  setText("title", title);
+  setText("sentence", sentence);
+  document.body.classList.toggle("stale", level === "bad");
 }
 
 function showAge() {
-  if (state.shown) {
-    const ms = state.shown.ageMs + performance.now() - state.shown.at;
-    say("age", ms < 2000 ? `${Math.round(ms / 10) * 10} ms` : `${Math.round(ms / 1000)} s`);
+  if (state.drawn) {
+    const ms = state.drawn.ageMs + performance.now() - state.drawn.at;
+    setText("age", ms < 2000 ? `${Math.round(ms / 10) * 10} ms` : `${Math.round(ms / 1000)} s`);
   }
 }
 
 function setTheme(chosen) {
   theme = chosen;
   document.documentElement.dataset.theme = chosen;
-  say("theme", chosen === "dark" ? "Light" : "Dark");
-  drawScores(at("score-chart"), state.scores);
-  if (state.shown) drawThird(state.shown);
+  setText("theme", chosen === "dark" ? "Light" : "Dark");
+  drawScores(element("score-chart"), state.scores);
+  if (state.drawn) drawPanel(state.drawn);
   showLegend();
 }
 
-function setThird(chosen) {
-  state.third = chosen;
+function setPanel(chosen) {
+  state.panel = chosen;
   const error = chosen === "error";
-  say("third-name", error ? "Error" : "Uncertainty");
-  say("third", error ? "Uncertainty" : "Error");
-  say("legend-low", error ? "darker than shown" : "sure: ± 0");
-  say("legend-high", error ? "brighter" : `± ${FULL_UNCERTAINTY} grey levels (sd)`);
-  if (state.shown) drawThird(state.shown);
+  setText("panel-name", error ? "Error" : "Uncertainty");
+  setText("panel-button", error ? "Uncertainty" : "Error");
+  setText("legend-low", error ? "darker than displayed" : "SD 0");
+  setText("legend-high", error ? "brighter" : `SD ${FULL_UNCERTAINTY} grey levels`);
+  if (state.drawn) drawPanel(state.drawn);
   showLegend();
 }
 
 function showLegend() {
-  paint(at("legend"), 1, 128, (i) => (
-    state.third === "error"
+  paint(element("legend"), 1, 128, (i) => (
+    state.panel === "error"
       ? errorColour((i - 63.5) * 1.5, theme)
       : uncertaintyColour((i / 127) * FULL_UNCERTAINTY)
   ));
 }
 
-at("theme").onclick = () => setTheme(theme === "dark" ? "light" : "dark");
-at("third").onclick = () => setThird(state.third === "error" ? "uncertainty" : "error");
-window.addEventListener("resize", () => drawScores(at("score-chart"), state.scores));
+element("theme").onclick = () => setTheme(theme === "dark" ? "light" : "dark");
+element("panel-button").onclick = () => setPanel(state.panel === "error" ? "uncertainty" : "error");
+window.addEventListener("resize", () => drawScores(element("score-chart"), state.scores));
 window.setInterval(showAge, 100);
 setTheme(theme);
-setThird("error");
+setPanel("error");
 connect();

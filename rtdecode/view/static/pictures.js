@@ -1,12 +1,12 @@
-// Pictures of one byte a pixel onto canvases of the same size; the style sheet enlarges them.
+// Reads binary packets and paints their planes onto canvases; the style sheet enlarges them.
 
 const mix = (a, b, t) => a.map((v, i) => v + (b[i] - v) * t);
 
-// Blue - neutral - orange stays apart for every common colour blindness. In the dark the neutral
-// is dark, so that what is right stays quiet; on a light page it is light for the same reason.
+// Blue - neutral - orange is distinct in all common colour blindness. The neutral colour is that
+// of the page, dark or light, so that only errors stand out.
 const ENDS = { low: [74, 158, 255], high: [255, 150, 50] };
 const LIGHT_ENDS = { low: [0, 84, 166], high: [190, 84, 0] };
-const SURE = [[10, 16, 34], [62, 74, 110], [124, 123, 120], [188, 175, 108], [255, 234, 70]];
+const UNCERTAINTY_COLOURS = [[10, 16, 34], [62, 74, 110], [124, 123, 120], [188, 175, 108], [255, 234, 70]];
 const FULL_ERROR = 96;
 export const FULL_UNCERTAINTY = 64;
 
@@ -18,9 +18,9 @@ export function errorColour(difference, theme) {
 }
 
 export function uncertaintyColour(sd) {
-  const t = Math.min(1, sd / FULL_UNCERTAINTY) * (SURE.length - 1);
-  const k = Math.min(SURE.length - 2, Math.floor(t));
-  return mix(SURE[k], SURE[k + 1], t - k);
+  const t = Math.min(1, sd / FULL_UNCERTAINTY) * (UNCERTAINTY_COLOURS.length - 1);
+  const k = Math.min(UNCERTAINTY_COLOURS.length - 2, Math.floor(t));
+  return mix(UNCERTAINTY_COLOURS[k], UNCERTAINTY_COLOURS[k + 1], t - k);
 }
 
 export function paint(canvas, rows, cols, colourAt) {
@@ -56,13 +56,13 @@ export function readPacket(buffer) {
   return {
     kind: "picture", rows, cols, lagFrames: view.getUint16(6, true),
     frame: view.getFloat64(8, true), ageMs: view.getFloat64(16, true), at: performance.now(),
-    hasTruth: Boolean(flags & 1), hasDecoded: Boolean(flags & 2), warm: Boolean(flags & 4),
+    hasDisplayed: Boolean(flags & 1), hasDecoded: Boolean(flags & 2), warm: Boolean(flags & 4),
     late: Boolean(flags & 8), hasUncertainty: Boolean(flags & 16),
-    truth: plane(0), decoded: plane(1), uncertainty: plane(2),
+    displayed: plane(0), decoded: plane(1), uncertainty: plane(2),
   };
 }
 
-// A strip that moves left by one column for each frame; frames that never came stay dark.
+// A strip that moves left by one column for each frame; columns of missing frames stay dark.
 export class Strip {
   constructor(canvas) {
     this.canvas = canvas;

@@ -1,4 +1,4 @@
-"""Messages for the page, and a clock that stands still until it is told to move."""
+"""Messages for the page, and a clock that a test moves."""
 
 from dataclasses import dataclass, field
 
@@ -21,7 +21,7 @@ MS = 1_000_000
 
 @dataclass
 class StillClock:
-    """Time moves when it is told to."""
+    """Its time changes only where a test sets it."""
 
     t_ns: int = GRID.start_ns(1000)
 
@@ -34,7 +34,7 @@ class StillClock:
 
 @dataclass
 class Rig:
-    """Sends what a run would send, one stream number after the other."""
+    """Makes the messages of a run, numbered in each stream."""
 
     clock: StillClock = field(default_factory=StillClock)
     numbers: dict[str, int] = field(default_factory=dict)
@@ -44,7 +44,7 @@ class Rig:
         now_ns = self.clock.now_ns()
         return Received(Stamped("test", seq, now_ns, "host", body), now_ns)
 
-    def shown(self, frame: int, level: int) -> Received:
+    def displayed(self, frame: int, level: int) -> Received:
         picture = np.full((36, 64), level, np.uint8)
         flip_ns = GRID.start_ns(frame)
         return self.received(DisplayedFrame("clips/walk.mp4", frame, picture, flip_ns, flips=2))

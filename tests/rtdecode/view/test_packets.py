@@ -12,7 +12,7 @@ def test_a_picture_packet_is_a_header_and_three_planes() -> None:
     packet = picture_packet(
         2**40,
         planes=(planes[0], planes[1], planes[2]),
-        flags=Flag.TRUTH | Flag.LATE,
+        flags=Flag.DISPLAYED | Flag.LATE,
         lag_frames=8,
         age_ms=312.5,
     )

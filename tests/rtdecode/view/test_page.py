@@ -1,4 +1,4 @@
-"""What browsers are shown belongs together, and what is told is true."""
+"""Pictures of one frame are sent together, and the status follows from the messages."""
 
 import json
 import struct
@@ -31,37 +31,47 @@ def pictures(packets: list[Packet]) -> list[tuple[int, Flag, int, int, int]]:
     return found
 
 
-def test_truth_and_reconstruction_of_one_frame_go_out_together(page: Page, rig: Any) -> None:
+def test_displayed_and_decoded_frame_of_one_grid_frame_are_sent_together(
+    page: Page, rig: Any
+) -> None:
     items = [rig.decoded(99, 1.0)]
     for frame in range(100, 120):
-        items.append(rig.shown(frame, level=frame))
+        items.append(rig.displayed(frame, level=frame))
         items.append(rig.decoded(frame - 8, level=frame - 8 + 50))
-    both = Flag.TRUTH | Flag.DECODED | Flag.WARM | Flag.UNCERTAINTY
-    aligned = [picture for picture in pictures(page.step(items)) if Flag.TRUTH in picture[1]]
+    both = Flag.DISPLAYED | Flag.DECODED | Flag.WARM | Flag.UNCERTAINTY
+    aligned = [
+        picture for picture in pictures(page.packets_of(items)) if Flag.DISPLAYED in picture[1]
+    ]
     assert aligned == [(k, both, k, k + 50, 7) for k in range(100, 112)]
 
 
-def test_truth_is_shown_alone_until_the_decoder_speaks(page: Page, rig: Any) -> None:
-    packets = page.step([rig.shown(frame, level=5) for frame in range(100, 104)])
-    assert [(p[0], p[1]) for p in pictures(packets)] == [(k, Flag.TRUTH) for k in (100, 101, 102)]
-    page.step([rig.decoded(100, 1.0)])
-    assert pictures(page.step([rig.shown(104, level=5)])) == []
+def test_displayed_frames_are_sent_alone_until_the_first_reconstruction(
+    page: Page, rig: Any
+) -> None:
+    packets = page.packets_of([rig.displayed(frame, level=5) for frame in range(100, 104)])
+    assert [(p[0], p[1]) for p in pictures(packets)] == [
+        (k, Flag.DISPLAYED) for k in (100, 101, 102)
+    ]
+    page.packets_of([rig.decoded(100, 1.0)])
+    assert pictures(page.packets_of([rig.displayed(104, level=5)])) == []
 
 
-def test_truth_of_another_size_is_not_laid_over_the_reconstruction(page: Page, rig: Any) -> None:
+def test_a_displayed_frame_of_another_size_is_not_paired_with_a_reconstruction(
+    page: Page, rig: Any
+) -> None:
     small = DisplayedFrame("c", 0, np.zeros((18, 32), np.uint8), GRID_NS * 100, flips=2)
-    page.step([rig.received(small), rig.received(replace(small, t_flip_ns=GRID_NS * 103))])
-    ((_, flags, *_),) = pictures(page.step([rig.decoded(101, 1.0)]))
-    assert Flag.TRUTH not in flags
+    page.packets_of([rig.received(small), rig.received(replace(small, t_flip_ns=GRID_NS * 103))])
+    ((_, flags, *_),) = pictures(page.packets_of([rig.decoded(101, 1.0)]))
+    assert Flag.DISPLAYED not in flags
 
 
 def test_latency_to_the_page_ends_when_a_browser_has_drawn(page: Page, rig: Any) -> None:
-    page.step([rig.decoded(100, 1.0)])
+    page.packets_of([rig.decoded(100, 1.0)])
     rig.clock.t_ns += 12_000_000
-    page.drawn(100)
+    page.acknowledge(100)
     rig.clock.t_ns += 500_000_000
-    page.drawn(100)  # a second browser, later
-    page.drawn(77)  # a frame that never was
+    page.acknowledge(100)  # a second browser, later
+    page.acknowledge(77)  # a frame that was never sent
     latency = page.status()["latency_ms"]
     assert latency["page"] == {"p50": 12, "p99": 12}
     assert latency["screen_to_page"] == {"p50": 312, "p99": 312}
@@ -70,42 +80,42 @@ def test_latency_to_the_page_ends_when_a_browser_has_drawn(page: Page, rig: Any)
     assert latency["pacing"]["p50"] == 40
 
 
-def test_counters_and_words_follow_the_messages(page: Page, rig: Any) -> None:
-    assert page.status()["word"] == "Waiting"
+def test_counters_and_status_follow_the_messages(page: Page, rig: Any) -> None:
+    assert page.status()["title"] == "Waiting"
     for frame in range(100, 160):
         rig.clock.t_ns += 33_333_333
-        page.step([rig.responses(frame), rig.decoded(frame, 1.0, warm=frame > 130)])
-        assert page.status()["word"] == ("Live" if frame > 130 else "Warming up")
+        page.packets_of([rig.responses(frame), rig.decoded(frame, 1.0, warm=frame > 130)])
+        assert page.status()["title"] == ("Live" if frame > 130 else "Warming up")
     status = page.status()
     assert status["fps"] == pytest.approx(30, abs=0.1)
     assert (status["neurons"], status["counters"]["frames"]) == (120, 60)
-    page.step([rig.received(Gap("bridge/scan", 4, 2, "decoder"))])
-    assert page.status()["word"] == "Lost data"
+    page.packets_of([rig.received(Gap("bridge/scan", 4, 2, "decoder"))])
+    assert page.status()["title"] == "Lost data"
     assert page.status()["lost_by_stream"] == {"bridge/scan": 2}
     rig.clock.t_ns += 3_000_000_000
-    assert page.status()["word"] == "Stale"
+    assert page.status()["title"] == "Stale"
     assert page.status()["fps"] == 0
-    page.step([rig.received(End("s", "stopped"))])
-    assert page.status()["word"] == "Ended"
+    page.packets_of([rig.received(End("s", "stopped"))])
+    assert page.status()["title"] == "Ended"
 
 
-def test_scores_are_kept_for_browsers_that_come_late(page: Page, rig: Any) -> None:
+def test_scores_are_kept_for_browsers_that_connect_later(page: Page, rig: Any) -> None:
     for r in (0.5, float("nan")):
-        page.step([rig.received(Score(r, 0.4, 0.3, 10.0, 10.0, 300, final=False))])
+        page.packets_of([rig.received(Score(r, 0.4, 0.3, 10.0, 10.0, 300, final=False))])
     history = json.loads(json.dumps(page.history(), allow_nan=False))
     assert [score["video_r"] for score in history] == [0.5, None]
     assert page.status()["score"]["frame_r"] == 0.4
 
 
 def test_activity_becomes_one_column_a_frame(page: Page, rig: Any) -> None:
-    (packet,) = page.step([rig.responses(100)])
+    (packet,) = page.packets_of([rig.responses(100)])
     assert packet.slot is Slot.ACTIVITY
     assert struct.unpack("<BBHId", packet.data[:16]) == (2, 0, 96, 120, 100.0)
 
 
 def test_memory_stays_flat(page: Page, rig: Any) -> None:
     for frame in range(1500):
-        page.step([rig.shown(frame, level=1)])
-        page.step([rig.decoded(frame - 800, 1.0)])
-    assert len(page._truth) <= 300
+        page.packets_of([rig.displayed(frame, level=1)])
+        page.packets_of([rig.decoded(frame - 800, 1.0)])
+    assert len(page._displayed) <= 300
     assert len(page._sent_ns) <= 450

@@ -1,4 +1,4 @@
-"""The page in a real browser: pixels, counters, reconnection, and a plain word when it is stale."""
+"""The page in a real browser: pixels, counters, reconnection, and its status line."""
 
 import socket
 from collections.abc import Iterator
@@ -86,7 +86,7 @@ def wait_for_text(tab: Page, element: str, text: str) -> None:
 def run_of(rig: Any, frames: range) -> list[Any]:
     items = []
     for frame in frames:
-        items += [rig.shown(frame, 60), rig.responses(frame), rig.decoded(frame - 8, 200.4)]
+        items += [rig.displayed(frame, 60), rig.responses(frame), rig.decoded(frame - 8, 200.4)]
     return items
 
 
@@ -99,7 +99,7 @@ def test_files_are_served_and_nothing_else(server: tuple[PageServer, str]) -> No
     assert get(address, "/secret")[0] == 404
 
 
-def test_the_page_needs_nothing_from_elsewhere(server: tuple[PageServer, str]) -> None:
+def test_the_page_loads_nothing_from_elsewhere(server: tuple[PageServer, str]) -> None:
     for name in ("", "page.js", "pictures.js", "charts.js", "page.css"):
         assert b"https://" not in get(server[1], f"/{name}")[1]
 
@@ -113,35 +113,35 @@ def test_an_address_in_use_is_refused_by_name() -> None:
             PageServer(config).start()
 
 
-def test_pages_of_other_sites_may_not_look_in(server: tuple[PageServer, str]) -> None:
+def test_pages_of_other_sites_may_not_connect(server: tuple[PageServer, str]) -> None:
     live = server[1].replace("http", "ws") + "live"
     with pytest.raises(InvalidStatus), connect(live, origin=Origin("http://elsewhere.example")):
         pass
 
 
-def test_a_browser_that_reads_nothing_slows_nobody(
+def test_a_browser_that_reads_nothing_delays_no_other(
     server: tuple[PageServer, str], rig: Any
 ) -> None:
     page, address = server
-    with connect(address.replace("http", "ws") + "live") as silent:
-        silent.recv(timeout=10)  # the history: it is let in
+    with connect(address.replace("http", "ws") + "live") as idle:
+        idle.recv(timeout=10)  # the history: it is connected
         for frame in range(1000, 1300):
             page.push(run_of(rig, range(frame, frame + 1)))
-        (onlooker,) = page._onlookers
+        (queue,) = page._queues
         for _ in range(200):
-            if onlooker.dropped > 200:
+            if queue.dropped > 200:
                 break
-            silent.recv(timeout=10)
-        assert onlooker.dropped > 200
-        assert len(onlooker._undrawn) <= 4
+            idle.recv(timeout=10)
+        assert queue.dropped > 200
+        assert len(queue._undrawn) <= 4
 
 
 def test_pushing_without_a_server_or_after_its_end_is_harmless(rig: Any) -> None:
     page = PageServer(ViewConfig(), clock=rig.clock)
-    page.push([rig.shown(1, 1)])
+    page.push([rig.displayed(1, 1)])
     page.start()
     page.stop()
-    page.push([rig.shown(2, 1)])
+    page.push([rig.displayed(2, 1)])
     page.stop()
 
 
@@ -151,64 +151,64 @@ def test_the_page_shows_the_pixels_that_were_sent(
 ) -> None:
     page, address = server
     tab.goto(address)
-    wait_for_text(tab, "word", "Waiting")
+    wait_for_text(tab, "title", "Waiting")
     page.push(run_of(rig, range(1000, 1040)))
     wait_for_text(tab, "frame", "1031")
-    assert tab.evaluate(PIXEL, "truth") == [60, 60, 60, 255]
+    assert tab.evaluate(PIXEL, "displayed") == [60, 60, 60, 255]
     assert tab.evaluate(PIXEL, "decoded") == [200, 200, 200, 255]
     red, _, blue, _ = tab.evaluate(PIXEL, "error")
-    assert red > 200 > blue  # brighter than shown is orange
-    wait_for_text(tab, "word", "Live")
+    assert red > 200 > blue  # brighter than displayed is orange
+    wait_for_text(tab, "title", "Live")
     wait_for_text(tab, "frames", "40")
     wait_for_text(tab, "neurons", "120")
-    tab.click("#third")
-    wait_for_text(tab, "third-name", "Uncertainty")
+    tab.click("#panel-button")
+    wait_for_text(tab, "panel-name", "Uncertainty")
     red, _, blue, _ = tab.evaluate(PIXEL, "error")
-    assert blue > red  # 7 grey levels are little
+    assert blue > red  # 7 grey levels are a low uncertainty
 
 
 @pytest.mark.system
-def test_the_page_says_when_it_is_stale_and_when_it_lives_again(
+def test_the_page_states_when_it_is_stale_and_when_it_is_live_again(
     server: tuple[PageServer, str], rig: Any, tab: Page
 ) -> None:
     page, address = server
     tab.goto(address)
     page.push(run_of(rig, range(1000, 1020)))
-    wait_for_text(tab, "word", "Live")
+    wait_for_text(tab, "title", "Live")
     rig.clock.t_ns += 5_000_000_000
-    wait_for_text(tab, "word", "Stale")
+    wait_for_text(tab, "title", "Stale")
     wait_for_text(tab, "sentence", "No reconstruction for 5 s")
     assert "stale" in (tab.get_attribute("body", "class") or "")
     page.push(run_of(rig, range(1020, 1040)))
-    wait_for_text(tab, "word", "Live")
+    wait_for_text(tab, "title", "Live")
     assert "stale" not in (tab.get_attribute("body", "class") or "")
 
 
 @pytest.mark.system
-def test_the_page_tells_when_it_has_drawn(
+def test_the_page_acknowledges_drawn_frames(
     server: tuple[PageServer, str], rig: Any, tab: Page
 ) -> None:
     page, address = server
     tab.goto(address)
-    wait_for_text(tab, "word", "Waiting")
+    wait_for_text(tab, "title", "Waiting")
     page.push(run_of(rig, range(1000, 1020)))
     tab.wait_for_selector('tr[data-stage="page"]', timeout=WAIT_MS)
     assert page._page.status()["latency_ms"]["screen_to_page"]["p50"] == 300
 
 
 @pytest.mark.system
-def test_the_page_comes_back_after_the_server_did(rig: Any, tab: Page) -> None:
+def test_the_page_reconnects_to_a_restarted_server(rig: Any, tab: Page) -> None:
     first = PageServer(ViewConfig(), clock=rig.clock)
     address = first.start()
     tab.goto(address)
-    wait_for_text(tab, "word", "Waiting")
+    wait_for_text(tab, "title", "Waiting")
     first.stop()
-    wait_for_text(tab, "word", "Disconnected")
+    wait_for_text(tab, "title", "Disconnected")
     second = PageServer(ViewConfig(port=urlsplit(address).port or 0), clock=rig.clock)
     second.start()
     try:
-        wait_for_text(tab, "word", "Waiting")
+        wait_for_text(tab, "title", "Waiting")
         second.push(run_of(rig, range(1000, 1020)))
-        wait_for_text(tab, "word", "Live")
+        wait_for_text(tab, "title", "Live")
     finally:
         second.stop()

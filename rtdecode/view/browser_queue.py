@@ -1,0 +1,62 @@
+"""Bounded queue of packets and texts for one browser, in which newer packets replace older ones."""
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+
+from rtdecode.view.packets import Packet, Slot
+
+_IN_FLIGHT_FRAMES = 4
+"""Pictures sent but not yet drawn; more would be outdated when they arrive."""
+_TEXTS = 4
+"""Waiting texts; each status replaces the one before."""
+
+
+class BrowserQueue:
+    """Waiting messages of one browser: the newest packet of each slot, and texts in order.
+
+    A picture that arrives while the one before still waits replaces it and is counted in
+    `dropped`. Pictures also wait while `_IN_FLIGHT_FRAMES` of them are sent but not drawn (a
+    hidden tab, a slow line), because socket buffers would delay them instead.
+    """
+
+    def __init__(self) -> None:
+        self._packets: dict[Slot, Packet] = {}
+        self._texts: deque[str] = deque(maxlen=_TEXTS)
+        self._undrawn: list[int] = []
+        self._changed = asyncio.Event()
+        self.dropped = 0
+
+    def put_packet(self, packet: Packet) -> None:
+        """Queue `packet` in place of an older one of its slot."""
+        if packet.slot in self._packets and packet.slot is Slot.PICTURE:
+            self.dropped += 1
+        self._packets[packet.slot] = packet
+        self._changed.set()
+
+    def put_text(self, text: str) -> None:
+        """Queue `text` behind the texts before it; the oldest is lost where too many wait."""
+        self._texts.append(text)
+        self._changed.set()
+
+    def acknowledge(self, frame: int) -> None:
+        """Note that the browser has drawn `frame`, and therefore draws no older one."""
+        drawn = self._undrawn.index(frame) + 1 if frame in self._undrawn else 0
+        self._undrawn = self._undrawn[drawn:]
+        self._changed.set()
+
+    async def next_packets(self) -> Sequence[bytes | str]:
+        """Wait until something may be sent; returns all of it, texts first."""
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
+            found: list[bytes | str] = [*self._texts]
+            self._texts.clear()
+            for slot in list(self._packets):
+                if slot is not Slot.PICTURE or len(self._undrawn) < _IN_FLIGHT_FRAMES:
+                    packet = self._packets.pop(slot)
+                    found.append(packet.data)
+                    if slot is Slot.PICTURE:
+                        self._undrawn.append(packet.frame)
+            if found:
+                return found
