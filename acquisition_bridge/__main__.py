@@ -68,7 +68,7 @@ def bridge(process: Process, movie: Path | None) -> int:
         outlet.start(process.run_info.start())
         if not network.control:
             process.stop.wait(_JOIN_S)
-            outlet.greet()
+            outlet.announce_start()
         reason = run_bridge(
             source,
             outlet,

@@ -37,7 +37,7 @@ class StimulusCommand(StrEnum):
     STOP = "stop"
     PAUSE = "pause"
     SHOW = "show"
-    GO = "go"
+    START = "start"
     """Sent by the supervisor when all processes are ready; without effect once frames are shown."""
 
 
@@ -65,7 +65,7 @@ class CommandState:
             raise UnknownCommandError(got=command.name, known=[*StimulusCommand])
         if command.name == StimulusCommand.STOP:
             self._stop.set()
-        elif command.name != StimulusCommand.GO:
+        elif command.name != StimulusCommand.START:
             self.paused = command.name == StimulusCommand.PAUSE
 
 

@@ -87,9 +87,9 @@ def prepared(
         write_config(_resolved(config, session, network), session.config)
         environment_here().save(session.environment)
         clock = HostClock()
-        desk = ControlServer(messaging, clock=clock, endpoint=network.control)
+        server = ControlServer(messaging, clock=clock, endpoint=network.control)
         supervisor = Supervisor(
-            desk,
+            server,
             clock,
             session.folder / "logs",
             on_health=on_health,

@@ -1,4 +1,4 @@
-"""Files that are whole at any moment, whatever is killed."""
+"""Atomic writing of files: a reader finds the old or the new content, also after a kill."""
 
 import os
 from collections.abc import Iterator
@@ -8,9 +8,9 @@ from pathlib import Path
 
 @contextmanager
 def written_atomically(path: Path) -> Iterator[Path]:
-    """Where to write what is to be in `path`: it gets there once the block ends without an error.
+    """A temporary path to write to, which replaces `path` when the block ends without an error.
 
-    Until then `path` is as it was. The folder is made if it is not there.
+    Until then `path` is unchanged. The folder of `path` is created if it does not exist.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_suffix(".part")

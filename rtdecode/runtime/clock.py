@@ -1,9 +1,19 @@
-"""The one clock of a host."""
+"""Clocks: this host's monotonic clock, and its mapping to the clock of the decoder's host.
+
+Duties: measure time, and estimate offset and drift between two hosts' clocks from exchanges of
+`ClockProbe`s. Only `HostClock` imports `time`; everything else gets a `Clock` passed in. It must
+not depend on what the times are used for.
+
+>>> clock_map = ClockMap()
+>>> clock_map.absorb([ClockProbe(1_000, 6_000, 6_100, 1_300)])
+>>> clock_map.to_host_ns(1_150), clock_map.to_local_ns(6_050)
+(6050, 1150)
+"""
 
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from statistics import median
 
@@ -12,7 +22,7 @@ from rtdecode.schema.interfaces import Clock
 from rtdecode.schema.messages import ClockProbe, Received
 
 _SPIN_NS = 300_000
-"""The kernel wakes a sleeper up to about 0.1 ms late; the rest of the way is polled."""
+"""The kernel ends a sleep up to about 0.1 ms late, so the last 0.3 ms are polled."""
 
 
 class HostClock:
@@ -34,7 +44,7 @@ _LEAST_RESET_NS = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """The best probe of one exchange."""
+    """Clock offset from the best probe of one exchange."""
 
     t_ns: int
     """On this host's clock, the middle of the probe."""
@@ -45,11 +55,12 @@ class Exchange:
 
 
 def best_of(probes: Sequence[ClockProbe]) -> Exchange:
-    """The exchange that `probes` give: the one of least round trip."""
+    """The exchange of the probe with the shortest round trip, which bounds the offset best."""
     return min((_exchange(probe) for probe in probes), key=lambda one: one.uncertainty_ns)
 
 
 def _exchange(probe: ClockProbe) -> Exchange:
+    # NTP: offset = ((T2 − T1) + (T3 − T4)) / 2, error at most ((T2 − T1) − (T3 − T4)) / 2
     out_ns = probe.t_request_received_ns - probe.t_request_ns
     back_ns = probe.t_reply_ns - probe.t_reply_received_ns
     return Exchange(
@@ -62,8 +73,10 @@ def _exchange(probe: ClockProbe) -> Exchange:
 class ClockMap:
     """Maps this host's nanoseconds to the decoder host's and back.
 
-    Before the first exchange it is the identity with infinite uncertainty. A jump of more than five
-    times the uncertainty is a clock that was reset: what was known before is forgotten.
+    With offset o, drift d and origin t0, host time = t + o + d (t − t0); o and d are medians over
+    the last 45 exchanges (Theil-Sen estimator). Before the first exchange the map is the identity
+    with infinite uncertainty. A jump of more than five times the uncertainty means that a clock was
+    reset, and earlier exchanges are discarded.
     """
 
     def __init__(self) -> None:
@@ -72,8 +85,8 @@ class ClockMap:
         self.uncertainty_ns = float("inf")
         self.n_resets = 0
 
-    def take(self, probes: Sequence[ClockProbe]) -> None:
-        """Learn from one exchange."""
+    def absorb(self, probes: Sequence[ClockProbe]) -> None:
+        """Update the map with the probes of one exchange."""
         newest = best_of(probes)
         if self._exchanges and self._is_reset(newest):
             self._exchanges.clear()
@@ -110,12 +123,12 @@ class ClockMap:
         self.uncertainty_ns = median(one.uncertainty_ns for one in known)
 
 
-_ANSWER_S = 0.02
+_REPLY_S = 0.02
 _PERIOD_NS = 2_000_000_000
 
 
 class MappedClock:
-    """HostNs on a host that is not the decoder's: its own clock through a `ClockMap`."""
+    """HostNs on another host than the decoder's: the local clock through a `ClockMap`."""
 
     def __init__(self, local: Clock, clock_map: ClockMap) -> None:
         self._local, self._map = local, clock_map
@@ -128,43 +141,42 @@ class MappedClock:
 
 
 class ClockSync:
-    """Asks the supervisor for its time, eight probes every two seconds, on the control line.
+    """Exchanges clock probes with the supervisor: eight probes every two seconds.
 
     Parameters
     ----------
-    line
-        The control line of this process; messages other than answers go to `others`.
+    control
+        Control channel of this process; messages other than replies go to `others`.
     local
         The clock of this host.
     clock_map
-        What learns from the answers.
+        Absorbs the completed probes.
     """
 
-    def __init__(self, line: ControlClient, *, local: Clock, clock_map: ClockMap) -> None:
-        self._line, self._local, self._map = line, local, clock_map
+    def __init__(self, control: ControlClient, *, local: Clock, clock_map: ClockMap) -> None:
+        self._control, self._local, self._map = control, local, clock_map
         self._due_ns = 0
         self.others: list[Received] = []
 
     def exchange_if_due(self) -> list[ClockProbe]:
-        """The completed probes of an exchange, for the record; none where it is not due yet.
+        """Completed probes of an exchange, for the record; none while no exchange is due.
 
-        Waits at most 20 ms for each answer; a lost answer is a probe less.
+        Waits at most 20 ms for each reply; a probe without reply is left out.
         """
         if self._local.now_ns() < self._due_ns:
             return []
         self._due_ns = self._local.now_ns() + _PERIOD_NS
-        probes = [probe for _ in range(PROBES_AN_EXCHANGE) for probe in self._asked()]
+        probes = [probe for _ in range(PROBES_AN_EXCHANGE) for probe in self._exchanged()]
         if probes:
-            self._map.take(probes)
+            self._map.absorb(probes)
         return probes
 
-    def _asked(self) -> Iterator[ClockProbe]:
-        asked_ns = self._local.now_ns()
-        self._line.push(ClockProbe(asked_ns, 0, 0, 0))
-        for received in self._line.take(_ANSWER_S):
-            answer = received.message.body
-            if not isinstance(answer, ClockProbe):
+    def _exchanged(self) -> Iterator[ClockProbe]:
+        request_ns = self._local.now_ns()
+        self._control.push(ClockProbe(request_ns, 0, 0, 0))
+        for received in self._control.take(_REPLY_S):
+            reply = received.message.body
+            if not isinstance(reply, ClockProbe):
                 self.others.append(received)
-            elif answer.t_request_ns == asked_ns:
-                heard_ns, answered_ns = answer.t_request_received_ns, answer.t_reply_ns
-                yield ClockProbe(asked_ns, heard_ns, answered_ns, self._local.now_ns())
+            elif reply.t_request_ns == request_ns:
+                yield replace(reply, t_reply_received_ns=self._local.now_ns())

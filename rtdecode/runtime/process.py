@@ -1,7 +1,12 @@
-"""What every process of a run does around its loop: get ready, wait for go, beat, end with END.
+"""Frame around the loop of every process: config, sockets, readiness, heartbeats, exit code.
 
-Ready means built, and heard by everyone it listens to: each publisher says announce until the run
-starts, so nothing that is sent after `go` can be missed by a subscriber that joined before it.
+Duties: read the config, build publishers and subscribers, report the state of the process to the
+supervisor, wait for the common start, and turn errors into one sentence and an exit code. It must
+not contain anything about what a process computes: that is in `rtdecode.pipeline` and in the rigs.
+
+A process is ready once it is built and has received a message from every source that it expects.
+Until the run starts, each publisher announces its source, and nothing else is sent, so a subscriber
+that is ready misses nothing that is sent after the command `start`.
 """
 
 import argparse
@@ -24,14 +29,14 @@ from rtdecode.schema.interfaces import Clock
 from rtdecode.schema.messages import Body, Command, Health, Received, Start
 
 log = logging.getLogger(__name__)
-_BEAT_NS = 500_000_000
-_HELLO_S = 0.05
+_HEARTBEAT_NS = 500_000_000
+_ANNOUNCE_S = 0.05
 _RECORDED = ("rtdecode", "numpy", "pyzmq", "msgpack")
 
 
 @dataclass(frozen=True, slots=True)
 class RunInfo:
-    """What the supervisor tells a process about the run it belongs to."""
+    """The run that a process belongs to, as its supervisor passes it on the command line."""
 
     session: str
     git_revision: str
@@ -39,7 +44,7 @@ class RunInfo:
     versions: dict[str, str]
 
     def start(self, *, twin_hash: str = "") -> Start:
-        """The START of a source in this session."""
+        """START of a source in this session."""
         return Start(
             session=self.session,
             config_yaml=self.config_yaml,
@@ -50,7 +55,15 @@ class RunInfo:
 
 
 class Process:
-    """One process of a run: its name, config, clock, sockets, and its line to the supervisor."""
+    """One process of a run: name, config, clock, sockets and control channel to the supervisor.
+
+    Parameters
+    ----------
+    stop
+        Set by signals and by the command `stop`; the loop of the process ends when it is set.
+    clock
+        Clock of this host. With a supervisor on another host, `self.clock` maps it to that host.
+    """
 
     def __init__(
         self,
@@ -66,22 +79,22 @@ class Process:
         self.messaging, self.stop = messaging, stop
         self.clock: Clock = clock
         self._publishers: list[Publisher] = []
-        self._line: ControlClient | None = None
-        self._next_beat_ns = 0
+        self._control: ControlClient | None = None
+        self._heartbeat_due_ns = 0
         self._detail = ""
-        self._heard: list[Command] = []
+        self._commands: list[Command] = []
         self._sync: ClockSync | None = None
         if config.network.control:
-            self._line = ControlClient(
+            self._control = ControlClient(
                 messaging, name, clock=clock, endpoint=config.network.control
             )
             if _is_elsewhere(config.network.control):
                 clock_map = ClockMap()
-                self._sync = ClockSync(self._line, local=clock, clock_map=clock_map)
+                self._sync = ClockSync(self._control, local=clock, clock_map=clock_map)
                 self.clock = MappedClock(clock, clock_map)
 
     def publisher(self, endpoint: str, *, source: str | None = None) -> Publisher:
-        """An outlet that records and publishes as `source` (the process's name by default)."""
+        """A sink that records and publishes as `source` (the process's name by default)."""
         made = Publisher(
             self.messaging,
             source or self.name,
@@ -94,7 +107,7 @@ class Process:
         return made
 
     def subscriber(self, endpoints: Iterable[str], kinds: Sequence[type[Body]]) -> Subscriber:
-        """An inlet for `kinds` from `endpoints`."""
+        """A source of messages of `kinds` from `endpoints`."""
         return Subscriber(
             self.messaging,
             clock=self.clock,
@@ -104,77 +117,77 @@ class Process:
         )
 
     def set_detail(self, detail: str) -> None:
-        """Say `detail` (the page's address, for one) in every heartbeat from now on."""
+        """Send `detail`, for example the address of the page, in every heartbeat from now on."""
         self._detail = detail
 
     def wait_for_start(
         self, inlet: Subscriber | None = None, expected_sources: Iterable[str] = ()
     ) -> None:
-        """Say ready once every source in `expected_sources` was heard on `inlet`; return at `go`.
+        """Report ready once `inlet` got a message of every expected source; return at the start.
 
-        Without a supervisor there is nobody to say go, so it returns when all are heard. A stop
-        that comes first ends the process from here, with code 0: nothing was sent, so nothing has
-        to be ended.
+        With a supervisor the start is its command `start`, without one it is the moment at which
+        the process is ready. A stop before the start ends the process from here with exit code 0:
+        nothing was sent, so no END is needed.
         """
-        unheard, taken = set(expected_sources), list[Received]()
+        missing, taken = set(expected_sources), list[Received]()
         while not self.stop.is_set():
             for publisher in self._publishers:
                 publisher.announce(self._health("starting", {}))
-            if inlet is not None and unheard:
-                taken.extend(inlet.take(_HELLO_S))
-                unheard -= {received.message.source for received in taken}
+            if inlet is not None and missing:
+                taken.extend(inlet.take(_ANNOUNCE_S))
+                missing -= {received.message.source for received in taken}
             else:
-                self.stop.wait(_HELLO_S)
-            if self._goes(heard=not unheard):
+                self.stop.wait(_ANNOUNCE_S)
+            if self._has_started(ready=not missing):
                 break
         else:
             raise _StoppedEarlyError
         if inlet is not None:
             inlet.put_back(taken)
 
-    def _goes(self, *, heard: bool) -> bool:
-        if self._line is None:
-            return heard
+    def _has_started(self, *, ready: bool) -> bool:
+        if self._control is None:
+            return ready
         if self._sync is not None:
             self._sync.exchange_if_due()
-        self._line.push(self._health("ready" if heard else "starting", {}))
-        return any(order.name == "go" for order in self.commands())
+        self._control.push(self._health("ready" if ready else "starting", {}))
+        return any(command.name == "start" for command in self.commands())
 
     def send_heartbeat(self, counters: dict[str, float]) -> None:
-        """Send a heartbeat if one is due, and obey a `stop`."""
+        """Send a heartbeat if one is due, and act on the command `stop`."""
         now_ns = self.clock.now_ns()
-        if now_ns < self._next_beat_ns:
+        if now_ns < self._heartbeat_due_ns:
             return
-        self._next_beat_ns = now_ns + _BEAT_NS
+        self._heartbeat_due_ns = now_ns + _HEARTBEAT_NS
         health = self._health("running", counters)
         probes = self._sync.exchange_if_due() if self._sync else []
         if self._publishers:
             self._publishers[0].push(health)
             for probe in probes:
                 self._publishers[0].push(probe)
-        if self._line is not None:
-            self._line.push(health)
-        self._listen()
+        if self._control is not None:
+            self._control.push(health)
+        self._receive_commands()
 
     def on_turn(self, counters: Callable[[], dict[str, float]]) -> Callable[[LoopReport], None]:
-        """What `run_loop` calls once a turn."""
+        """Callback for `run_loop`, which sends a heartbeat with `counters` when one is due."""
         return lambda _report: self.send_heartbeat(counters())
 
     def commands(self) -> list[Command]:
-        """Commands that have come since the last call; a `stop` is obeyed already."""
-        self._listen()
-        heard, self._heard = self._heard, []
-        return heard
+        """Commands that arrived since the last call; `stop` has already been acted on."""
+        self._receive_commands()
+        commands, self._commands = self._commands, []
+        return commands
 
-    def _listen(self) -> None:
-        if self._line is None:
+    def _receive_commands(self) -> None:
+        if self._control is None:
             return
-        taken = [*self._line.take(0.0)]
+        taken = [*self._control.take(0.0)]
         if self._sync is not None:
             taken, self._sync.others = self._sync.others + taken, []
         for received in taken:
             if isinstance(received.message.body, Command):
-                self._heard.append(received.message.body)
+                self._commands.append(received.message.body)
                 if received.message.body.name == "stop":
                     self.stop.set()
 
@@ -183,7 +196,7 @@ class Process:
 
 
 class _StoppedEarlyError(Exception):
-    """Carries a stop that came before `go` past whatever the process has opened."""
+    """Ends a process that was stopped before its start, and closes what it has opened."""
 
 
 def _versions() -> dict[str, str]:
@@ -192,16 +205,16 @@ def _versions() -> dict[str, str]:
 
 
 def _is_elsewhere(endpoint: str) -> bool:
-    """True for the control line of a supervisor on another host, whose clock is another one."""
+    """True for a supervisor on another host, which has another clock."""
     near = ("ipc://", "inproc://", "tcp://127.", "tcp://localhost", "tcp://[::1]")
     return not endpoint.startswith(near)
 
 
 def run_process(name: str, main: Callable[[Process], int], argv: Sequence[str]) -> int:
-    """Read the config, build the frame of a process, run `main` in it; its exit code.
+    """Read the config, build the process `name`, run `main` with it; the exit code.
 
-    A named error is logged in one sentence and gives its exit code; anything else is a bug and
-    shows its trace.
+    An RtdecodeError is logged in one sentence and gives its own exit code. Any other exception is
+    a bug and is raised with its trace.
     """
     args = _arguments(name, argv)
     logging.basicConfig(
@@ -229,7 +242,7 @@ def run_process(name: str, main: Callable[[Process], int], argv: Sequence[str]) 
                 )
             )
     except _StoppedEarlyError:
-        log.info("stopped before it began")
+        log.info("stopped before the start")
         return 0
     except RtdecodeError as error:
         log.error("%s", error)

@@ -1,9 +1,14 @@
-"""The only file that knows ZeroMQ: who publishes, who subscribes, who records.
+"""ZeroMQ sockets of all processes: publish, subscribe, record, and exchange commands.
 
-A publisher numbers and stamps each body, packs it once, hands it to the recorder (PUSH: a full
-queue is a named error, never a silent drop) and publishes the same bytes (XPUB: a slow subscriber
-loses messages, which shows as a hole in `seq`). Each new subscriber is greeted with the START it
-missed. The first bytes of a message are its topic, so one part is enough for filtering.
+Duties: give each process its publishers and subscribers, the recorder its queue, and supervisor
+and processes their control channel. This is the only module that imports ZeroMQ. It must not
+contain anything about scans, frames or decoding; it passes message bodies and START on.
+
+A `Publisher` numbers and stamps each body and packs it once. It pushes the bytes to the recorder
+queue (PUSH/PULL: a full queue is a named error, and nothing is dropped silently) and publishes the
+same bytes (XPUB/SUB: a slow subscriber loses messages, which shows as a gap in `seq`). Each new
+subscriber gets the START that it missed. The first bytes of a message are its topic, so one
+ZeroMQ part is enough for filtering.
 """
 
 from collections.abc import Iterable, Sequence
@@ -20,17 +25,18 @@ from rtdecode.schema.messages import Body, End, Health, Received, Stamped, Start
 CLOCK_NAME = "host"
 _LINGER_MS = 2000
 _RECORDER_WAIT_S = 5.0
+_CONTROL_QUEUE = 1000
 
 
 class Messaging:
-    """The ZeroMQ context of one process; closing it closes what it made."""
+    """The ZeroMQ context of one process; closing it closes all sockets that it made."""
 
     def __init__(self) -> None:
         self._context = zmq.Context()
         self._sockets: list[zmq.Socket[bytes]] = []
 
     def bound(self, kind: int, endpoint: str, *, queue: int) -> "zmq.Socket[bytes]":
-        """A socket that listens at `endpoint`; AddressInUseError where somebody else does."""
+        """A socket bound to `endpoint`; AddressInUseError where that is not possible."""
         socket = self._made(kind, queue=queue)
         try:
             socket.bind(endpoint)
@@ -39,7 +45,7 @@ class Messaging:
         return socket
 
     def connected(self, kind: int, endpoints: Iterable[str], *, queue: int) -> "zmq.Socket[bytes]":
-        """A socket that talks to all `endpoints`, whether they listen yet or not."""
+        """A socket connected to all `endpoints`, whether they are bound yet or not."""
         socket = self._made(kind, queue=queue)
         for endpoint in endpoints:
             socket.connect(endpoint)
@@ -51,11 +57,11 @@ class Messaging:
         # a SUB socket drops subscriptions beyond its high-water mark; 0 is unlimited
         socket.set(zmq.SNDHWM, 0 if kind == zmq.SUB else queue)
         socket.set(zmq.RCVHWM, queue)
-        # what a subscriber still wants to say to a publisher that is gone is worth no wait
+        # subscriptions that are still queued for a publisher that has ended are not waited for
         socket.set(zmq.LINGER, 0 if kind == zmq.SUB else _LINGER_MS)
         socket.set(zmq.MAXMSGSIZE, MAX_MESSAGE_BYTES)
         if kind == zmq.PUSH:
-            # without a connected recorder a send must fail, not queue into the void
+            # without a connected recorder a send must fail instead of filling the queue
             socket.set(zmq.IMMEDIATE, 1)
         return socket
 
@@ -78,7 +84,23 @@ class Messaging:
 
 
 class Publisher:
-    """An outlet: numbers, stamps, records and publishes the bodies of one source."""
+    """Sink that numbers, stamps, records and publishes the bodies of one source.
+
+    Parameters
+    ----------
+    source
+        Name of the sending process, the first part of its streams' names.
+    publish, record
+        Endpoints to bind for subscribers, and of the recorder queue; no recorder where `record`
+        is empty.
+    queue
+        Messages that may wait for the recorder, and for each subscriber.
+
+    Raises
+    ------
+    AddressInUseError
+        If `publish` cannot be bound.
+    """
 
     def __init__(
         self,
@@ -90,74 +112,76 @@ class Publisher:
         record: str,
         queue: int,
     ) -> None:
-        self._source, self._clock, self._record = source, clock, record
-        self._queue = queue
+        self._source, self._clock = source, clock
+        self._recorder_endpoint, self._queue = record, queue
         self._next_seq: dict[str, int] = {}
-        self._greeting: bytes | None = None
+        self._start_data: bytes | None = None
         self._public = messaging.bound(zmq.XPUB, publish, queue=queue)
         self._public.set(zmq.XPUB_VERBOSE, 1)
-        self._tape = messaging.connected(zmq.PUSH, [record], queue=queue) if record else None
+        self._recorder_queue = (
+            messaging.connected(zmq.PUSH, [record], queue=queue) if record else None
+        )
 
     @property
     def sent(self) -> dict[str, int]:
-        """How many messages of each kind were sent."""
+        """Number of messages sent, by kind."""
         return dict(self._next_seq)
 
     def push(self, body: Body) -> None:
-        """Record and publish `body`; RecorderFullError before anything could be lost silently."""
-        data = self._packed(body)
-        if self._tape is not None:
-            self._hand_over(data, body.kind, wait_s=0.0)
-        self._public.send(data)
-        self.greet()
+        """Record and publish `body`; RecorderFullError where the recorder queue is full."""
+        self._send(body, recorder_wait_s=0.0)
+        self.announce_start()
 
     def start(self, start: Start) -> None:
-        """Send START; RecorderAbsentError if no recorder takes it, for then nothing may begin."""
-        data = self._packed(start)
-        if self._tape is not None:
-            self._hand_over(data, start.kind, wait_s=_RECORDER_WAIT_S)
-        self._greeting = data
-        self._public.send(data)
-        self.greet()
+        """Send START; RecorderAbsentError without a recorder, since nothing may begin then."""
+        self._start_data = self._send(start, recorder_wait_s=_RECORDER_WAIT_S)
+        self.announce_start()
 
     def end(self, *, session: str, reason: str) -> None:
-        """Send END with the last number of each stream, so that a lost tail is noticed."""
+        """Send END with the last number of each kind, so that a missing tail is detected."""
         last = {kind: following - 1 for kind, following in self._next_seq.items()}
         self.push(End(session=session, reason=reason, last_seq=last))
 
     def announce(self, body: Health) -> None:
-        """Publish `body` outside the record: a sign of life before START."""
+        """Publish `body` without number and record: shows before START that the source exists."""
         self._public.send(pack(Stamped(self._source, 0, self._clock.now_ns(), CLOCK_NAME, body)))
 
-    def greet(self) -> None:
-        """Send START again if somebody has subscribed since the last call."""
+    def announce_start(self) -> None:
+        """Publish START again if a subscriber has joined since the last call."""
         joined = False
         while self._public.poll(0):
             joined |= self._public.recv()[:1] == b"\x01"
-        if joined and self._greeting is not None:
-            self._public.send(self._greeting)
+        if joined and self._start_data is not None:
+            self._public.send(self._start_data)
 
-    def _packed(self, body: Body) -> bytes:
+    def _send(self, body: Body, *, recorder_wait_s: float) -> bytes:
         seq = self._next_seq.get(body.kind, 0)
         data = pack(Stamped(self._source, seq, self._clock.now_ns(), CLOCK_NAME, body))
         self._next_seq[body.kind] = seq + 1
+        self._record(data, body.kind, wait_s=recorder_wait_s)
+        self._public.send(data)
         return data
 
-    def _hand_over(self, data: bytes, kind: str, *, wait_s: float) -> None:
-        tape = self._tape
-        if tape is None:
+    def _record(self, data: bytes, kind: str, *, wait_s: float) -> None:
+        queue = self._recorder_queue
+        if queue is None:
             return
-        if not tape.poll(int(wait_s * 1000), zmq.POLLOUT):
+        if not queue.poll(int(wait_s * 1000), zmq.POLLOUT):
             if kind == Start.kind:
-                raise RecorderAbsentError(endpoint=self._record, waited_s=wait_s)
+                raise RecorderAbsentError(endpoint=self._recorder_endpoint, waited_s=wait_s)
             raise RecorderFullError(
-                endpoint=self._record, stream=f"{self._source}/{kind}", queued=self._queue
+                endpoint=self._recorder_endpoint,
+                stream=f"{self._source}/{kind}",
+                queued=self._queue,
             )
-        tape.send(data, zmq.NOBLOCK)
+        queue.send(data, zmq.NOBLOCK)
 
 
 class Subscriber:
-    """An inlet: all messages of the wanted kinds from several publishers, in order of each."""
+    """Source of all messages of some kinds from several publishers, in the order of each.
+
+    START, END and Health arrive as well.
+    """
 
     def __init__(
         self,
@@ -178,27 +202,27 @@ class Subscriber:
     def take(self, wait_s: float) -> Sequence[Received]:
         put_back, self._unread = self._unread, []
         wait_s = 0.0 if put_back else wait_s
-        return put_back + [got for _, got in _drained(self._socket, self._clock, wait_s)]
+        return put_back + [received for _, received in _drained(self._socket, self._clock, wait_s)]
 
     def put_back(self, items: Sequence[Received]) -> None:
-        """Give `items` again at the next `take`, before anything newer."""
+        """Return `items` at the next `take`, before newer messages."""
         self._unread.extend(items)
 
 
 class Collector:
-    """The recorder's end of the tape: every message of everybody, with its bytes as they came."""
+    """Receiving end of the recorder queue: every message of every process, with its bytes."""
 
     def __init__(self, messaging: Messaging, *, clock: Clock, endpoint: str, queue: int) -> None:
         self._clock = clock
         self._socket = messaging.bound(zmq.PULL, endpoint, queue=queue)
 
     def take(self, wait_s: float) -> Sequence[tuple[bytes, Received]]:
-        """Messaging bytes and what they say, in order of arrival."""
+        """(bytes on the wire, unpacked message), in order of arrival."""
         return _drained(self._socket, self._clock, wait_s)
 
 
 _BATCH = 64
-"""A reader that has fallen behind still says that it lives after this many messages."""
+"""Messages of one `take`: a reader with a backlog still sends its heartbeats between batches."""
 
 
 def _drained(
@@ -213,35 +237,35 @@ def _drained(
 
 
 class ControlServer:
-    """The supervisor's end of the control line: heartbeats in, commands out."""
+    """The supervisor's end of the control channel: receives heartbeats, sends commands."""
 
     def __init__(self, messaging: Messaging, *, clock: Clock, endpoint: str) -> None:
         self._clock = clock
-        self._socket = messaging.bound(zmq.ROUTER, endpoint, queue=1000)
+        self._socket = messaging.bound(zmq.ROUTER, endpoint, queue=_CONTROL_QUEUE)
         self._seq = 0
 
-    def take(self, wait_s: float) -> list[tuple[str, Stamped]]:
-        """(name of the process, its message) for all that has come."""
-        taken: list[tuple[str, Stamped]] = []
+    def receive(self, wait_s: float) -> list[tuple[str, Stamped]]:
+        """(name of the process, message) for all that has arrived."""
+        received: list[tuple[str, Stamped]] = []
         wait_ms = max(0, int(wait_s * 1000))
-        while self._socket.poll(0 if taken else wait_ms):
+        while self._socket.poll(0 if received else wait_ms):
             name, data = self._socket.recv_multipart()
-            taken.append((name.decode(), unpack(data)))
-        return taken
+            received.append((name.decode(), unpack(data)))
+        return received
 
-    def tell(self, name: str, body: Body) -> None:
-        """Send `body` to the process `name`; it is dropped if that process is not there."""
+    def send(self, name: str, body: Body) -> None:
+        """Send `body` to the process `name`; it is dropped if there is no such process."""
         data = pack(Stamped("supervisor", self._seq, self._clock.now_ns(), CLOCK_NAME, body))
         self._seq += 1
         self._socket.send_multipart([name.encode(), data])
 
 
 class ControlClient:
-    """A process's end of the control line."""
+    """A process's end of the control channel: Source of commands, Sink for heartbeats."""
 
     def __init__(self, messaging: Messaging, name: str, *, clock: Clock, endpoint: str) -> None:
         self._clock, self._name, self._seq = clock, name, 0
-        self._socket = messaging.connected(zmq.DEALER, [], queue=1000)
+        self._socket = messaging.connected(zmq.DEALER, [], queue=_CONTROL_QUEUE)
         self._socket.set(zmq.IDENTITY, name.encode())
         self._socket.connect(endpoint)
 
@@ -249,7 +273,7 @@ class ControlClient:
         return [received for _, received in _drained(self._socket, self._clock, wait_s)]
 
     def push(self, body: Body) -> None:
-        """Tell the supervisor; never waits."""
+        """Send `body` to the supervisor without waiting; it is dropped where the queue is full."""
         data = pack(Stamped(self._name, self._seq, self._clock.now_ns(), CLOCK_NAME, body))
         self._seq += 1
         if self._socket.poll(0, zmq.POLLOUT):

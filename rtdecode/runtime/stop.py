@@ -1,4 +1,4 @@
-"""How a process learns that it should end: a signal, or the end of whoever started it."""
+"""Stop events of a process: set by SIGINT and SIGTERM, or by the end of its parent process."""
 
 import itertools
 import os
@@ -31,7 +31,7 @@ def stop_on_signals() -> Event:
 
 @contextmanager
 def stopped_by_signals() -> Iterator[Event]:
-    """`stop_on_signals` while the block runs; after it, signals do what they did before."""
+    """`stop_on_signals` while the block runs; the earlier signal handlers are restored after it."""
     numbers = (signal.SIGINT, signal.SIGTERM)
     before = [signal.getsignal(number) for number in numbers]
     try:
@@ -42,9 +42,9 @@ def stopped_by_signals() -> Iterator[Event]:
 
 
 def stop_with_parent(stop: Event) -> None:
-    """Set `stop` when standard input ends, which it does when the parent is gone, even killed.
+    """Set `stop` when standard input ends, which it does when the parent process ends or is killed.
 
-    Only for processes that a supervisor started with a pipe as standard input.
+    For processes that a supervisor has started with a pipe as standard input.
     """
 
     def _watch() -> None:

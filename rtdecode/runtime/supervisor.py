@@ -51,7 +51,7 @@ class _Child:
 class Supervisor:
     """Starts, watches and stops processes; their stderr goes to `logs`/NAME.log."""
 
-    desk: ControlServer
+    server: ControlServer
     clock: Clock
     logs: Path
     on_health: Callable[[str, Health], None] = lambda _name, _health: None
@@ -78,7 +78,7 @@ class Supervisor:
             if not going:
                 self._cancel()
         for name in self._children:
-            self._tell(name, "go")
+            self._command(name, "start")
         return going
 
     def watch(self, stop: Event, *, until_ns: int | None = None) -> str:
@@ -151,7 +151,7 @@ class Supervisor:
         return True
 
     def _listen(self, wait_s: float) -> None:
-        for name, message in self.desk.take(wait_s):
+        for name, message in self.server.receive(wait_s):
             child = self._children.get(name)
             if isinstance(message.body, ClockProbe):
                 self._answer(name, message.body)
@@ -160,12 +160,12 @@ class Supervisor:
             child.heard_ns, child.health = self.clock.now_ns(), message.body
             child.ready = child.ready or message.body.state in ("ready", "running")
             if child.starts > 1 and message.body.state == "ready":
-                self._tell(name, "go")
+                self._command(name, "start")
             self.on_health(name, message.body)
 
     def _answer(self, name: str, probe: ClockProbe) -> None:
-        heard_ns = self.clock.now_ns()
-        self.desk.tell(name, replace(probe, t_request_received_ns=heard_ns, t_reply_ns=heard_ns))
+        now_ns = self.clock.now_ns()
+        self.server.send(name, replace(probe, t_request_received_ns=now_ns, t_reply_ns=now_ns))
 
     def _is_silent(self, child: _Child) -> bool:
         return child.heard_ns > 0 and self.clock.now_ns() - child.heard_ns > self.silent_s * 1e9
@@ -189,8 +189,8 @@ class Supervisor:
         text = (self.logs / f"{name}.log").read_text(encoding="utf-8", errors="replace")
         return "\n".join(text.splitlines()[-_TAIL_LINES:])
 
-    def _tell(self, name: str, order: str) -> None:
-        self.desk.tell(name, Command(target=name, name=order, value=""))
+    def _command(self, name: str, command: str) -> None:
+        self.server.send(name, Command(target=name, name=command, value=""))
 
     def _ended(self, child: _Child) -> int:
         child.popen.terminate()

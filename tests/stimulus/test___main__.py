@@ -120,16 +120,16 @@ def test_commands_arrive_over_the_control_connection(
     commands = {5: "pause", 6: "pause", 25: "show", 26: "show", 27: "dance", 45: "stop"}
     clips: list[str] = []
     with Messaging() as messaging:
-        desk = ControlServer(messaging, clock=HostClock(), endpoint=control)
+        server = ControlServer(messaging, clock=HostClock(), endpoint=control)
         process = started(path)
-        while not any(message.body.state == "ready" for _, message in desk.take(0.1)):
+        while not any(message.body.state == "ready" for _, message in server.receive(0.1)):
             pass
-        desk.tell("stimulus", Command(target="stimulus", name="go", value=""))
+        server.send("stimulus", Command(target="stimulus", name="start", value=""))
         for message in until_end(inlet):
             if isinstance(message.body, DisplayedFrame):
                 clips.append(message.body.clip)
                 if name := commands.get(len(clips)):
-                    desk.tell("stimulus", Command(target="stimulus", name=name, value=""))
+                    server.send("stimulus", Command(target="stimulus", name=name, value=""))
     assert [clip for clip, _ in groupby(clips, "grey".__eq__)] == [False, True, False]
     assert process.wait(20) == 0
     assert "unknown command 'dance'" in process.communicate()[1]

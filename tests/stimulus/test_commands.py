@@ -23,7 +23,7 @@ def after_commands(*names: str) -> tuple[CommandState, Event]:
 
 @pytest.mark.parametrize(
     ("names", "paused"),
-    [((), False), (("pause",), True), (("pause", "show"), False), (("pause", "go"), True)],
+    [((), False), (("pause",), True), (("pause", "show"), False), (("pause", "start"), True)],
 )
 def test_the_last_of_pause_and_show_is_in_effect(names: tuple[str, ...], paused: bool) -> None:
     state, stop = after_commands(*names)
@@ -46,6 +46,6 @@ def test_a_stop_event_set_elsewhere_stops_too() -> None:
 
 def test_an_unknown_command_is_refused_by_name_and_changes_nothing() -> None:
     state, _ = after_commands("pause")
-    with pytest.raises(UnknownCommandError, match=r"'dance'.*stop, pause, show, go"):
+    with pytest.raises(UnknownCommandError, match=r"'dance'.*stop, pause, show, start"):
         state.apply(command("dance"))
     assert state.paused

@@ -36,7 +36,7 @@ def mapped(
             for n in range(8)
             if n == 0 or rng.random() < kept
         ]
-        clock.take(probes)
+        clock.absorb(probes)
     return clock
 
 
@@ -71,7 +71,7 @@ def test_the_quickest_probe_of_an_exchange_counts() -> None:
 
 def test_a_reset_clock_is_noticed_and_followed_at_once() -> None:
     clock = mapped(offset_ns=0, drift=0)
-    clock.take([probe(70 * SECOND, offset_ns=SECOND, drift=0, out_ns=100, back_ns=100)])
+    clock.absorb([probe(70 * SECOND, offset_ns=SECOND, drift=0, out_ns=100, back_ns=100)])
     assert clock.n_resets == 1
     assert clock.to_host_ns(70 * SECOND) == 71 * SECOND
 

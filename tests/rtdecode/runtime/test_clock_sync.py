@@ -1,4 +1,4 @@
-"""Probes over a real control line bring a clock that is off back into step."""
+"""Probes over a real control channel set a clock that is off."""
 
 import threading
 from collections.abc import Iterator
@@ -24,31 +24,33 @@ class FarClock:
         HostClock().sleep_until(t_ns + OFFSET_NS)
 
 
-def answer(desk: ControlServer, stop: threading.Event) -> None:
+def answer(server: ControlServer, stop: threading.Event) -> None:
     while not stop.is_set():
-        for name, message in desk.take(0.01):
+        for name, message in server.receive(0.01):
             now_ns = HostClock().now_ns()
             assert isinstance(message.body, ClockProbe)
-            desk.tell(name, Command("rig", "go", ""))
-            desk.tell(name, replace(message.body, t_request_received_ns=now_ns, t_reply_ns=now_ns))
+            server.send(name, Command("rig", "start", ""))
+            server.send(
+                name, replace(message.body, t_request_received_ns=now_ns, t_reply_ns=now_ns)
+            )
 
 
 @pytest.fixture
-def line(tmp_path: Path) -> Iterator[ControlClient]:
+def control(tmp_path: Path) -> Iterator[ControlClient]:
     stop, clock = threading.Event(), HostClock()
     with Messaging() as messaging:
-        desk = ControlServer(messaging, clock=clock, endpoint=f"ipc://{tmp_path}/c")
+        server = ControlServer(messaging, clock=clock, endpoint=f"ipc://{tmp_path}/c")
         made = ControlClient(messaging, "rig", clock=clock, endpoint=f"ipc://{tmp_path}/c")
-        thread = threading.Thread(target=answer, args=(desk, stop))
+        thread = threading.Thread(target=answer, args=(server, stop))
         thread.start()
         yield made
         stop.set()
         thread.join()
 
 
-def test_a_far_clock_comes_into_step_within_its_stated_uncertainty(line: ControlClient) -> None:
+def test_a_far_clock_is_mapped_within_its_stated_uncertainty(control: ControlClient) -> None:
     clock_map, far = ClockMap(), FarClock()
-    sync = ClockSync(line, local=far, clock_map=clock_map)
+    sync = ClockSync(control, local=far, clock_map=clock_map)
     probes: list[ClockProbe] = []
     while not probes:
         probes = sync.exchange_if_due()
@@ -60,15 +62,15 @@ def test_a_far_clock_comes_into_step_within_its_stated_uncertainty(line: Control
     assert all(one.t_reply_received_ns >= one.t_request_ns for one in probes)
 
 
-def test_orders_that_come_between_answers_are_kept(line: ControlClient) -> None:
-    sync = ClockSync(line, local=FarClock(), clock_map=ClockMap())
+def test_commands_that_arrive_between_replies_are_kept(control: ControlClient) -> None:
+    sync = ClockSync(control, local=FarClock(), clock_map=ClockMap())
     while not sync.others:
         sync.exchange_if_due()
         sync._due_ns = 0
     assert isinstance(sync.others[0].message.body, Command)
 
 
-def test_between_exchanges_nothing_is_asked(line: ControlClient) -> None:
-    sync = ClockSync(line, local=FarClock(), clock_map=ClockMap())
+def test_between_exchanges_no_probe_is_sent(control: ControlClient) -> None:
+    sync = ClockSync(control, local=FarClock(), clock_map=ClockMap())
     sync._due_ns = FarClock().now_ns() + 10**12
     assert sync.exchange_if_due() == []

@@ -1,4 +1,4 @@
-"""Real sockets: nothing is lost silently, late joiners are greeted, full queues are named."""
+"""Real sockets: nothing is lost silently, late joiners get START, full queues are named."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -62,14 +62,14 @@ def pushed_without_end(publisher: Publisher, body: Body) -> None:
 
 
 def joined(publisher: Publisher, inlet: Subscriber) -> None:
-    """Say announce until the subscriber has heard it."""
+    """Announce until the subscriber has received it."""
     health = Health("starting", "", {})
     until_ns = CLOCK.now_ns() + int(WAIT_S * 1e9)
     while CLOCK.now_ns() < until_ns:
         publisher.announce(health)
         if inlet.take(0.02):
             return
-    pytest.fail("nobody heard the announce")
+    pytest.fail("no announcement was received")
 
 
 def test_a_subscriber_gets_its_kinds_in_order_and_no_others(
@@ -94,7 +94,7 @@ def test_a_late_joiner_gets_the_start_it_missed(messaging: Messaging, address: s
     got: list[Received] = []
     until_ns = CLOCK.now_ns() + int(WAIT_S * 1e9)
     while not got and CLOCK.now_ns() < until_ns:
-        publisher.greet()
+        publisher.announce_start()
         got += late.take(0.02)
     assert isinstance(got[0].message.body, Start)
     assert got[0].message.seq == 0
@@ -103,13 +103,13 @@ def test_a_late_joiner_gets_the_start_it_missed(messaging: Messaging, address: s
 def test_the_recorder_gets_everything_that_anybody_sends(
     messaging: Messaging, address: str
 ) -> None:
-    tape = Collector(messaging, clock=CLOCK, endpoint=address + "r", queue=100)
+    collector = Collector(messaging, clock=CLOCK, endpoint=address + "r", queue=100)
     publisher = published(messaging, address, record=address + "r")
     publisher.start(START)
     for n in range(50):
         publisher.push(gap(n))
     publisher.end(session="s", reason="test")
-    kinds = [got.message.body.kind for got in taken(tape, 52)]
+    kinds = [got.message.body.kind for got in taken(collector, 52)]
     assert kinds == ["start", *["gap"] * 50, "end"]
 
 
@@ -155,13 +155,13 @@ def test_what_is_put_back_comes_first(messaging: Messaging, address: str) -> Non
 def test_the_control_line_carries_health_up_and_commands_down(
     messaging: Messaging, address: str
 ) -> None:
-    desk = ControlServer(messaging, clock=CLOCK, endpoint=address)
-    line = ControlClient(messaging, "decoder", clock=CLOCK, endpoint=address)
-    line.push(Health("ready", "", {}))
-    [(name, message)] = desk.take(WAIT_S)
+    server = ControlServer(messaging, clock=CLOCK, endpoint=address)
+    client = ControlClient(messaging, "decoder", clock=CLOCK, endpoint=address)
+    client.push(Health("ready", "", {}))
+    [(name, message)] = server.receive(WAIT_S)
     assert name == "decoder"
     assert isinstance(message.body, Health)
-    desk.tell("decoder", gap(7))
-    [got] = line.take(WAIT_S)
+    server.send("decoder", gap(7))
+    [got] = client.take(WAIT_S)
     assert isinstance(got.message.body, Gap)
-    desk.tell("nobody", gap(8))
+    server.send("nobody", gap(8))

@@ -65,9 +65,9 @@ class Nursery:
         self.config = folder / "run.yaml"
         self.config.write_text(f"network: {{control: '{endpoint}'}}\n")
         self.heard: list[tuple[str, Health]] = []
-        desk = ControlServer(messaging, clock=self.clock, endpoint=endpoint)
+        server = ControlServer(messaging, clock=self.clock, endpoint=endpoint)
         self.supervisor = Supervisor(
-            desk, self.clock, folder / "logs", on_health=lambda n, h: self.heard.append((n, h))
+            server, self.clock, folder / "logs", on_health=lambda n, h: self.heard.append((n, h))
         )
 
     def spec(self, what: str, *, restarts: bool = False, ends_run: bool = False) -> ProcessSpec:
