@@ -56,7 +56,7 @@ A mixing layer combines these products to subunits of any orientation and direct
          z̄[y,x,h] = m_h + Σ_isj M[isj,h] (Σ_τ κ_s[τ]) Σ_rc R_i[y,r] (μ[r,c] − m) / σ C_j[x,c]
 
 z̄ is the response to a constant video of the mean frame. One half of the subunits is rectified, as
-in simple cells, the other squared, as in complex cells (|z| keeps the growth linear):
+in simple cells, the other squared, as in complex cells; the denominator makes it grow linearly:
 
     (5)  u = elu(z) for h < H / 2,   u = z² / (1 + |z|) for h ≥ H / 2
          with elu(v) = v for v > 0 and exp(v) − 1 otherwise
@@ -85,7 +85,8 @@ frames apart, so that each δ-th frame can be predicted without the others:
     (13) γ[t,n] = exp(2 tanh(Σ_channel B[channel,n] clip((behaviour − mean) / SD, −4, 4) / 2))
     (14) prediction[p,n] = S_n Σ_τ |k[τ]| γ[p−τδ,n] ρ[p−τδ,n]
 
-(1) to (12) are `CompactDrive`; (13) and (14) are linear in ρ and left to torch.
+Where p − τδ lies before the frames computed, the first of them takes its place. (1) to (12) are
+`CompactDrive`; (13) does not depend on the video and (14) is linear in ρ: both are left to torch.
 
 Vector–Jacobian products
 ========================
@@ -110,12 +111,13 @@ At z = 0 the derivative of |u| is taken as −1 in (6'), as good as any other su
 
 What is cached
 ==============
-Once for each twin, basis and window: the matrices of (2) and (3), z̄, G_Y, G_X, the four sites of
-each neuron and their weights, and the order of neurons along the screen. Once for each window,
-while its free frames are improved step by step: the part of q in (2) that comes from old frames,
-`history_term`. Once for each frame, when it becomes old: its drive ρ, as far as the response
-kernel extends from the free frames into the past; `rtdecode.decode.predictor` keeps it and
-multiplies it by gain and kernel in each window.
+* Once for each twin, basis, and number of old, free and wanted frames: the matrices of (2) and (3),
+  z̄, G_Y, G_X, the four sites of each neuron with their weights, and an order of the neurons in
+  which those with neighbouring sites follow each other.
+* Once for each window, while its free frames are improved step by step: the part of q in (2)
+  that comes from old frames, `history_term`.
+* Once for each frame, when it becomes old: its drive ρ, if the response kernel of a free frame
+  extends to it. `rtdecode.decode.predictor` keeps it, and applies (13) and (14) in each window.
 
 Cost
 ====

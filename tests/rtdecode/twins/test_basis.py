@@ -1,4 +1,4 @@
-"""Video from coefficients is what SciPy's transform gives, or the coefficients themselves."""
+"""Video from coefficients equals SciPy's inverse transform, or the coefficients of pixels."""
 
 import numpy as np
 import torch
@@ -22,6 +22,6 @@ def test_video_of_a_prior_is_the_inverse_cosine_transform_about_its_mean(
     np.testing.assert_allclose(prior.basis.video(coefficients), expected, atol=1e-4)
 
 
-def test_video_in_pixels_is_told_as_it_is() -> None:
+def test_in_the_pixel_basis_coefficients_are_grey_levels() -> None:
     video = 100 + 50 * normal(3, 6, 8)
     assert (pixel_basis(6, 8).video(video) == video).all()

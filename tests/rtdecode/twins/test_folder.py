@@ -1,4 +1,4 @@
-"""A twin on disk is the same twin, or it is refused by name."""
+"""A twin that is saved and loaded predicts the same; a damaged folder is refused by name."""
 
 import json
 from pathlib import Path
@@ -70,7 +70,7 @@ def test_a_twin_that_is_read_is_frozen(tmp_path: Path) -> None:
     assert not any(parameter.requires_grad for parameter in loaded.parameters())
 
 
-def test_its_hash_names_weights_and_description(tmp_path: Path) -> None:
+def test_the_hash_depends_on_weights_and_description(tmp_path: Path) -> None:
     twin = Linear(TwinSpec("linear", 3, 6, 8, sizes={"taps": 2}))
     save_twin(twin, tmp_path / "one")
     save_twin(twin, tmp_path / "same")
@@ -86,7 +86,7 @@ def test_its_hash_names_weights_and_description(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", [DESCRIPTION, WEIGHTS])
-def test_a_file_that_is_not_there_is_named(tmp_path: Path, name: str) -> None:
+def test_a_missing_file_is_named(tmp_path: Path, name: str) -> None:
     save_twin(TWINS[1], tmp_path)
     (tmp_path / name).unlink()
     with pytest.raises(MissingFileError, match=f"{name} does not exist.*rtdecode fit twin"):

@@ -1,3 +1,5 @@
+"""Parameters of a checkpoint are loaded, or the message names the one that does not fit."""
+
 from pathlib import Path
 
 import pytest

@@ -1,4 +1,4 @@
-"""Published files become twin folders; whatever else a file holds, nothing of it runs."""
+"""Published checkpoints become twin folders, and no code in a file is executed."""
 
 import pickle
 from pathlib import Path
@@ -100,7 +100,7 @@ def test_an_image_encoder_becomes_a_folder_too(tmp_path: Path) -> None:
     assert twin.spec.architecture == "still"
 
 
-def test_nothing_in_a_checkpoint_runs(tmp_path: Path) -> None:
+def test_no_code_in_a_checkpoint_is_executed(tmp_path: Path) -> None:
     class Harm:
         def __reduce__(self) -> tuple[Any, ...]:
             return (Path.touch, (tmp_path / "ran",))

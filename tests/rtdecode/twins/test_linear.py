@@ -1,4 +1,4 @@
-"""A twin that can be written down in one line."""
+"""The linear twin equals its formula and is causal."""
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ def predicted(twin: Linear, video: np.ndarray) -> np.ndarray:
     return twin(torch.from_numpy(video)[None].float(), torch.zeros(1, len(video), 4))[0].numpy()
 
 
-def test_it_is_a_weighted_sum_of_recent_light() -> None:
+def test_the_prediction_is_a_weighted_sum_of_recent_luminance() -> None:
     twin, video = some_twin(), np.random.default_rng(0).uniform(0, 255, (6, 4, 5))
     scaled = (video - 100) / 60.9
     oldest, older, newest = twin.temporal[0].numpy()
@@ -32,7 +32,7 @@ def test_it_is_a_weighted_sum_of_recent_light() -> None:
 
 
 @given(share=st.floats(-2, 3))
-def test_what_a_mixture_does_is_the_mixture_of_what_its_parts_do(share: float) -> None:
+def test_the_prediction_of_a_mixture_is_the_mixture_of_the_predictions(share: float) -> None:
     twin, rng = some_twin(), np.random.default_rng(1)
     one, other = rng.uniform(0, 255, (2, 5, 4, 5))
     mixed = predicted(twin, share * one + (1 - share) * other)
@@ -40,7 +40,7 @@ def test_what_a_mixture_does_is_the_mixture_of_what_its_parts_do(share: float) -
     np.testing.assert_allclose(mixed, parts, atol=2e-3)
 
 
-def test_in_the_grey_it_is_its_bias_and_it_may_fall_below_0() -> None:
+def test_mean_grey_gives_the_bias_and_predictions_may_be_below_0() -> None:
     twin = some_twin()
     np.testing.assert_allclose(
         predicted(twin, np.full((4, 4, 5), 100.0)), twin.bias.expand(4, -1), rtol=1e-6
@@ -49,7 +49,7 @@ def test_in_the_grey_it_is_its_bias_and_it_may_fall_below_0() -> None:
 
 
 @pytest.mark.parametrize("changed", [2, 5])
-def test_later_frames_change_nothing_before(changed: int) -> None:
+def test_later_frames_do_not_change_earlier_predictions(changed: int) -> None:
     twin, video = some_twin(), np.random.default_rng(3).uniform(0, 255, (7, 4, 5))
     other = video.copy()
     other[changed:] = 0

@@ -90,10 +90,10 @@ def test_each_mouse_of_a_checkpoint_predicts_as_it_did(
     video = 255 * torch.rand(1, 40, 36, 64, generator=generator)
     behaviour = torch.rand(1, 40, 4, generator=generator)
     with torch.no_grad():
-        told, expected = twin(video, behaviour), networks[mouse](video, behaviour)
-    assert told.shape == (1, 40, MICE[mouse])
+        predicted, expected = twin(video, behaviour), networks[mouse](video, behaviour)
+    assert predicted.shape == (1, 40, MICE[mouse])
     assert expected.std() > 0
-    torch.testing.assert_close(told, expected)
+    torch.testing.assert_close(predicted, expected)
 
 
 def test_the_published_sizes_have_the_published_names_and_shapes() -> None:
@@ -110,10 +110,8 @@ def test_all_sizes_follow_from_the_shapes(networks: list[DwiseNeuro], file: Path
     assert twin.spec.neurons == 8
 
 
-def test_a_padded_readout_is_cut_to_the_neurons_there_are(
-    networks: list[DwiseNeuro], file: Path
-) -> None:
-    """Two groups need an even number of rows; the settings or the user know the neurons."""
+def test_padding_rows_of_a_readout_are_left_out(networks: list[DwiseNeuro], file: Path) -> None:
+    """Two groups need an even number of rows; the number of neurons is given or in the settings."""
     state = published(networks)
     assert len(state["readouts.0.layer.1.weight"]) == 6
     assert imported(state, file, mouse="0", neurons=5).spec.neurons == 5
@@ -123,7 +121,7 @@ def test_a_padded_readout_is_cut_to_the_neurons_there_are(
         imported(state, file, mouse="0", neurons=4)
 
 
-def test_a_twin_tells_where_it_came_from_and_that_it_looks_ahead(
+def test_the_description_has_the_origin_and_that_the_twin_is_not_causal(
     networks: list[DwiseNeuro], file: Path
 ) -> None:
     spec = imported(published(networks), file, mouse="1").spec

@@ -1,4 +1,4 @@
-"""The published still encoder, by its own names, predicts as torch's functions say it must."""
+"""The imported still encoder equals torch's functions with the published parameters."""
 
 from pathlib import Path
 
@@ -63,8 +63,8 @@ def written_out(state: dict[str, Tensor], images: Tensor, readout: str) -> Tenso
         maps = functional.batch_norm(maps, *(state[f"{name}.norm.{part}"] for part in norm))
         maps = functional.elu(maps)
     at = state[f"{readout}._mu"].clamp(-1, 1).expand(len(maps), -1, -1, -1)
-    seen = functional.grid_sample(maps, at, align_corners=True)[..., 0]
-    drive = (seen * state[f"{readout}._features"][0, :, 0]).sum(1) + state[f"{readout}.bias"]
+    read = functional.grid_sample(maps, at, align_corners=True)[..., 0]
+    drive = (read * state[f"{readout}._features"][0, :, 0]).sum(1) + state[f"{readout}.bias"]
     return functional.elu(drive) + 1
 
 
@@ -82,9 +82,9 @@ def file(tmp_path: Path) -> Path:
 def test_it_predicts_what_the_published_layers_give(file: Path) -> None:
     state, images = published(), some_images()
     with torch.no_grad():
-        told = still_twin(state, file).eval()(images[:, None], STILL.expand(4, -1, -1))[:, 0]
+        predicted = still_twin(state, file).eval()(images[:, None], STILL.expand(4, -1, -1))[:, 0]
     expected = written_out(state, images, "readout.20457-5-9-0")
-    torch.testing.assert_close(told, expected, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(predicted, expected, rtol=1e-4, atol=1e-4)
 
 
 def test_sizes_follow_from_the_shapes(file: Path) -> None:
@@ -109,7 +109,7 @@ def test_one_of_several_mice_is_chosen_by_name(file: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("missing", "told"),
+    ("missing", "message"),
     [
         ("core.features.layer0.conv.weight", r"layer0\.conv\.weight"),
         ("core.features.layer2.norm.running_var", r"core\.2\.norm\.running_var"),
@@ -117,10 +117,10 @@ def test_one_of_several_mice_is_chosen_by_name(file: Path) -> None:
         ("readout.20457-5-9-0.bias", r"readout\.20457-5-9-0\.bias"),
     ],
 )
-def test_a_missing_parameter_is_named(file: Path, missing: str, told: str) -> None:
+def test_a_missing_parameter_is_named(file: Path, missing: str, message: str) -> None:
     state = published()
     del state[missing]
-    with pytest.raises(ForeignWeightsError, match=rf"theirs\.pth.*{told}"):
+    with pytest.raises(ForeignWeightsError, match=rf"theirs\.pth.*{message}"):
         still_twin(state, file)
 
 
@@ -136,7 +136,7 @@ def test_the_real_weights_predict_the_real_mouse(shared_folder: Path) -> None:
         images = torch.from_numpy(packed["images"][held_out].astype(np.float32))
         recorded = packed["responses"][held_out].astype(np.float64)
     with torch.no_grad():
-        told = torch.cat(
+        predicted = torch.cat(
             [
                 twin(part[:, None], STILL.expand(len(part), -1, -1))[:, 0]
                 for part in images.split(25)
@@ -144,7 +144,7 @@ def test_the_real_weights_predict_the_real_mouse(shared_folder: Path) -> None:
         ).double()
     readout = next(name for name in state if name.endswith("._mu")).removesuffix("._mu")
     expected = written_out(state, images[:2], readout)
-    torch.testing.assert_close(told[:2].float(), expected, rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(predicted[:2].float(), expected, rtol=1e-3, atol=1e-3)
     active = recorded.std(0) > 0
-    r = [np.corrcoef(told[:, n], recorded[:, n])[0, 1] for n in np.flatnonzero(active)]
+    r = [np.corrcoef(predicted[:, n], recorded[:, n])[0, 1] for n in np.flatnonzero(active)]
     assert np.mean(r) > 0.25

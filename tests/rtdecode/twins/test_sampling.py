@@ -1,4 +1,4 @@
-"""Looking at a point of the maps is what torch's `grid_sample` does, gradients included."""
+"""Bilinear interpolation and its gradients equal torch's `grid_sample`."""
 
 import pytest
 import torch
@@ -26,34 +26,34 @@ def interpolated(position: Tensor, maps: Tensor) -> Tensor:
 
 
 def torch_s_own(position: Tensor, maps: Tensor) -> Tensor:
-    seen = grid_sample(
+    values = grid_sample(
         maps.permute(2, 0, 1)[None],
         position[None, :, None],
         align_corners=True,
         padding_mode="border",
     )
-    return seen[0, :, :, 0].T
+    return values[0, :, :, 0].T
 
 
 @given(rows=st.integers(2, 6), cols=st.integers(2, 6), seed=st.integers(0, 99))
-def test_it_is_what_grid_sample_gives(rows: int, cols: int, seed: int) -> None:
+def test_interpolation_equals_grid_sample(rows: int, cols: int, seed: int) -> None:
     position, maps = some(rows, cols, seed=seed)
     torch.testing.assert_close(interpolated(position, maps), torch_s_own(position, maps))
 
 
 @given(seed=st.integers(0, 99))
-def test_its_gradients_are_those_of_grid_sample(seed: int) -> None:
+def test_gradients_equal_those_of_grid_sample(seed: int) -> None:
     position, maps = some(4, 5, seed=seed)
-    pull = torch.randn(NEURONS, 3, dtype=torch.float64)
+    upstream = torch.randn(NEURONS, 3, dtype=torch.float64)
     gradients = []
-    for look in (interpolated, torch_s_own):
-        at, seen = position.clone().requires_grad_(), maps.clone().requires_grad_()
-        gradients.append(torch.autograd.grad((look(at, seen) * pull).sum(), (at, seen)))
+    for read in (interpolated, torch_s_own):
+        at, on = position.clone().requires_grad_(), maps.clone().requires_grad_()
+        gradients.append(torch.autograd.grad((read(at, on) * upstream).sum(), (at, on)))
     for mine, theirs in zip(*gradients, strict=True):
         torch.testing.assert_close(mine, theirs)
 
 
-def test_only_what_asks_for_a_gradient_gets_one() -> None:
+def test_only_tensors_that_require_a_gradient_get_one() -> None:
     position, maps = some(3, 3)
     maps.requires_grad_()
     interpolated(position, maps).sum().backward()
@@ -66,6 +66,8 @@ def test_only_what_asks_for_a_gradient_gets_one() -> None:
 @pytest.mark.parametrize(
     ("x", "y", "expected"), [(-1, -1, 0), (1, -1, 2), (-1, 1, 10), (1, 1, 12), (0, 0, 6)]
 )
-def test_corners_and_middle_are_those_of_the_map(x: float, y: float, expected: float) -> None:
+def test_positions_at_corners_and_middle_give_the_values_there(
+    x: float, y: float, expected: float
+) -> None:
     maps = torch.tensor([[0.0, 1.0, 2.0], [10.0, 11.0, 12.0]])[:, :, None]
     assert float(interpolated(torch.tensor([[x, y]]).float(), maps)) == pytest.approx(expected)

@@ -1,4 +1,4 @@
-"""The still twin: images one by one, as torch's own layers see them."""
+"""The still twin equals torch's functions, frame by frame."""
 
 import numpy as np
 import pytest
@@ -48,12 +48,12 @@ def written_out(state: dict[str, Tensor], image: Tensor) -> Tensor:
             normal(functional.conv2d(alone, state[f"core.{layer}.mix_out.weight"]), layer)
         )
     at = state["position"].clamp(-1, 1)[None, :, None]
-    seen = functional.grid_sample(maps, at, align_corners=True)[0, :, :, 0]
-    drive = (seen * state["weights"].T).sum(0) + state["bias"]
+    read = functional.grid_sample(maps, at, align_corners=True)[0, :, :, 0]
+    drive = (read * state["weights"].T).sum(0) + state["bias"]
     return functional.elu(drive) + 1
 
 
-def test_it_is_what_the_published_layers_give() -> None:
+def test_the_prediction_equals_that_of_torch_s_functions() -> None:
     twin, video = still(), images()
     expected = torch.stack([written_out(twin.state_dict(), image) for image in video[0]])
     torch.testing.assert_close(twin(video, nothing(video))[0], expected, rtol=1e-4, atol=1e-4)
@@ -80,22 +80,22 @@ def test_activity_is_never_below_0() -> None:
 @pytest.mark.parametrize(
     ("x", "y", "centre"), [(-1.0, -1.0, (2, 2)), (1.0, 1.0, (9, 11)), (0.0, 0.0, (5.5, 6.5))]
 )
-def test_a_receptive_centre_is_the_middle_of_what_is_looked_at(
+def test_a_receptive_centre_is_the_middle_of_the_pixels_with_influence(
     x: float, y: float, centre: tuple[float, float]
 ) -> None:
-    """With one layer a neuron's light lies in the patches around its point."""
+    """With one layer, the pixels with influence are the filters around the four sites."""
     twin = still(layers=1)
     twin.position.data[:] = torch.tensor([x, y])
     np.testing.assert_allclose(twin.receptive_centres_px(), [centre] * NEURONS, atol=1e-5)
     image = torch.full((1, 1, ROWS, COLS), 111.0, requires_grad=True)
     (gradient,) = torch.autograd.grad(twin(image, torch.zeros(1, 1, 4)).sum(), image)
-    pull = gradient[0, 0].abs().numpy()
-    rows, cols = np.nonzero(pull > 1e-5 * pull.max())
+    influence = gradient[0, 0].abs().numpy()
+    rows, cols = np.nonzero(influence > 1e-5 * influence.max())
     assert (rows.min() + rows.max()) / 2 == centre[0]
     assert (cols.min() + cols.max()) / 2 == centre[1]
 
 
-def test_without_sizes_it_has_the_published_ones() -> None:
+def test_default_sizes_are_the_published_ones() -> None:
     twin = Still(TwinSpec("still", 2))
     assert twin.weights.shape == (2, DEFAULT_SIZES["channels"])
     assert (twin.map_rows, twin.map_cols) == (28, 56)

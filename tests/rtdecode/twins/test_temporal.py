@@ -1,4 +1,4 @@
-"""Filtering by a matrix is filtering."""
+"""Causal filters written as matrices equal SciPy's."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ from rtdecode.twins.readout import causal_filters, newest_frames
     spacing=st.integers(1, 3),
     seed=st.integers(0, 99),
 )
-def test_it_is_a_causal_filter_on_a_stretch_that_stood_still_before(
+def test_the_matrix_is_a_causal_filter_with_the_first_frame_held(
     frames: int, taps: int, spacing: int, seed: int
 ) -> None:
     rng = np.random.default_rng(seed)
@@ -43,7 +43,7 @@ def test_only_wanted_frames_are_filtered() -> None:
     ]
 
 
-def test_its_gradient_reaches_the_kernel() -> None:
+def test_the_gradient_with_respect_to_the_kernel_equals_finite_differences() -> None:
     kernels = torch.ones(1, 3, dtype=torch.float64, requires_grad=True)
     wanted = torch.arange(5)
     assert torch.autograd.gradcheck(
@@ -55,7 +55,7 @@ def test_its_gradient_reaches_the_kernel() -> None:
     ("frames", "count", "stride", "expected"),
     [(10, 3, 1, [7, 8, 9]), (10, 3, 2, [5, 7, 9]), (10, 99, 4, [1, 5, 9]), (1, 5, 2, [0])],
 )
-def test_the_newest_frame_is_always_among_the_newest(
+def test_the_newest_frame_is_always_included(
     frames: int, count: int, stride: int, expected: list[int]
 ) -> None:
     assert newest_frames(frames, count=count, stride=stride) == expected

@@ -1,4 +1,4 @@
-"""What holds for every twin: a description that survives JSON, and tails of predictions."""
+"""Every twin has a description that survives JSON, tails, and gradients that are right."""
 
 import json
 
@@ -32,7 +32,7 @@ def compact(stride: int) -> Compact:
     return twin.requires_grad_(False)
 
 
-def seen(rows: int, cols: int, *, batch: int = 2) -> tuple[Tensor, Tensor]:
+def some_input(rows: int, cols: int, *, batch: int = 2) -> tuple[Tensor, Tensor]:
     generator = torch.Generator().manual_seed(4)
     video = 255 * torch.rand(batch, FRAMES, rows, cols, generator=generator)
     return video, torch.randn(batch, FRAMES, 4, generator=generator)
@@ -40,8 +40,8 @@ def seen(rows: int, cols: int, *, batch: int = 2) -> tuple[Tensor, Tensor]:
 
 @pytest.mark.parametrize("stride", [1, 2, 3])
 @pytest.mark.parametrize("frames", [1, 2, 9, 12])
-def test_a_compact_tail_is_that_of_the_whole_prediction(stride: int, frames: int) -> None:
-    twin, (video, behaviour) = compact(stride), seen(8, 10)
+def test_a_compact_tail_equals_that_of_the_whole_prediction(stride: int, frames: int) -> None:
+    twin, (video, behaviour) = compact(stride), some_input(8, 10)
     whole = twin(video, behaviour)
     tail = predict_tail(twin, video, behaviour, frames=frames, stride=stride)
     torch.testing.assert_close(
@@ -49,18 +49,18 @@ def test_a_compact_tail_is_that_of_the_whole_prediction(stride: int, frames: int
     )
 
 
-def test_every_frame_of_a_tail_can_be_had_too() -> None:
-    twin, (video, behaviour) = compact(2), seen(8, 10)
+def test_a_tail_without_stride_has_every_frame() -> None:
+    twin, (video, behaviour) = compact(2), some_input(8, 10)
     tail = predict_tail(twin, video, behaviour, frames=9)
     torch.testing.assert_close(tail, twin(video, behaviour)[:, -9:])
 
 
 @pytest.mark.parametrize("stride", [1, 2])
 @pytest.mark.parametrize("frames", [1, 5, 8])
-def test_a_twin_that_cannot_leave_frames_out_predicts_all_and_the_rest_is_cut(
+def test_the_tail_of_any_other_twin_is_cut_from_its_whole_prediction(
     twin: Linear, stride: int, frames: int
 ) -> None:
-    video, behaviour = seen(6, 8)
+    video, behaviour = some_input(6, 8)
     tail = predict_tail(twin, video, behaviour, frames=frames, stride=stride)
     newest_first = twin(video, behaviour).flip(1)[:, :frames:stride]
     torch.testing.assert_close(tail, newest_first.flip(1))
@@ -68,7 +68,7 @@ def test_a_twin_that_cannot_leave_frames_out_predicts_all_and_the_rest_is_cut(
 
 @pytest.mark.parametrize("frames", [1, 2, 34])
 @pytest.mark.parametrize("kind", KINDS)
-def test_its_gradient_is_that_of_finite_differences(kind: type[AnyTwin], frames: int) -> None:
+def test_gradients_equal_finite_differences(kind: type[AnyTwin], frames: int) -> None:
     """Along a random direction, in double precision: what the inversion descends is true."""
     name = kind.__name__.lower()
     twin = kind(TwinSpec(name, 4, 10, 12, sizes=SIZES[name])).eval().double()
@@ -80,15 +80,15 @@ def test_its_gradient_is_that_of_finite_differences(kind: type[AnyTwin], frames:
         return torch.randn(*shape, generator=generator, dtype=torch.float64)
 
     video = (110 + 40 * normal(1, frames, 10, 12)).requires_grad_()
-    behaviour, pull, along = normal(1, frames, 4), normal(1, frames, 4), normal(*video.shape)
-    (gradient,) = torch.autograd.grad((twin(video, behaviour) * pull).sum(), video)
+    behaviour, upstream, along = normal(1, frames, 4), normal(1, frames, 4), normal(*video.shape)
+    (gradient,) = torch.autograd.grad((twin(video, behaviour) * upstream).sum(), video)
     with torch.no_grad():
         apart = twin(video + 1e-4 * along, behaviour) - twin(video - 1e-4 * along, behaviour)
-    expected = (apart * pull).sum() / 2e-4
+    expected = (apart * upstream).sum() / 2e-4
     torch.testing.assert_close((gradient * along).sum(), expected, rtol=1e-3, atol=1e-9)
 
 
-def test_twins_are_known_by_what_they_can_do(twin: Linear) -> None:
+def test_protocols_tell_twins_with_and_without_tails_apart(twin: Linear) -> None:
     assert isinstance(twin, Twin)
     assert not isinstance(twin, TailTwin)
     assert isinstance(compact(2), TailTwin)

@@ -1,4 +1,4 @@
-"""The drive spelt out for inversion is the compact twin's own, and so is its gradient."""
+"""The hand-written drive and its gradient equal those of the compact twin's module."""
 
 from collections.abc import Callable
 
@@ -33,7 +33,7 @@ def some_basis(rows_px: int, cols_px: int) -> Basis:
 @pytest.mark.parametrize("history", [0, 9])
 @pytest.mark.parametrize("wanted", [[19], [3, 11, 15, 19], list(range(20))])
 @pytest.mark.parametrize("make_basis", [some_basis, pixel_basis])
-def test_drive_and_gradient_are_those_of_the_twin(
+def test_drive_and_gradient_equal_those_of_the_module(
     rows_px: int,
     cols_px: int,
     history: int,
@@ -45,12 +45,12 @@ def test_drive_and_gradient_are_those_of_the_twin(
     shape = (20, len(basis.down), len(basis.across))
     old, free = (50 * torch.randn(shape, generator=generator)).split([history, 20 - history])
     free.requires_grad_()
-    pull = torch.randn(len(wanted), 7, generator=generator)
+    grad_drive = torch.randn(len(wanted), 7, generator=generator)
     expected = twin.drive(basis.video(torch.cat([old, free]))[None], wanted)[0]
     drive_of = CompactDrive(twin, basis, history=history, free=20 - history, wanted=wanted)
     drive = drive_of(free, drive_of.history_term(old))
     torch.testing.assert_close(drive, expected, rtol=1e-4, atol=1e-4)
-    (slope,) = torch.autograd.grad((drive * pull).sum(), free)
-    (expected_slope,) = torch.autograd.grad((expected * pull).sum(), free)
+    (slope,) = torch.autograd.grad((drive * grad_drive).sum(), free)
+    (expected_slope,) = torch.autograd.grad((expected * grad_drive).sum(), free)
     largest = float(expected_slope.abs().max())
     torch.testing.assert_close(slope, expected_slope, rtol=1e-3, atol=1e-4 * largest)

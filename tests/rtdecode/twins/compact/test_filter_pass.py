@@ -1,4 +1,4 @@
-"""The filter bank on coefficients gives what the twin's own gives on the frames that they tell."""
+"""Filters on coefficients equal the module's filters on the frames that these represent."""
 
 import pytest
 import torch
@@ -24,7 +24,7 @@ def normal(*shape: int, seed: int = 1) -> torch.Tensor:
 
 @pytest.mark.parametrize("history", [0, 7])
 @pytest.mark.parametrize("wanted", [[19], [2, 9, 18]])
-def test_mixed_it_is_the_linear_part_of_the_first_layer(
+def test_filters_and_mixing_equal_the_linear_part_of_the_first_layer(
     twin: Compact, history: int, wanted: list[int]
 ) -> None:
     frames = 100 * normal(FRAMES, 4, 6)
@@ -34,11 +34,11 @@ def test_mixed_it_is_the_linear_part_of_the_first_layer(
     torch.testing.assert_close(sites @ twin.mix + twin.mix_bias, expected, rtol=1e-4, atol=1e-4)
 
 
-def test_its_way_back_is_the_transposed_of_its_way_there(twin: Compact) -> None:
+def test_the_vjp_is_the_transpose_of_the_forward_pass(twin: Compact) -> None:
     bank = FilterPass(twin, BASIS, history=7, free=13, wanted=[12, 15, 19])
-    free, nothing = normal(13, 4, 6), bank.history_term(torch.zeros(7, 4, 6))
-    sites = bank.forward(free, nothing)
-    pull = normal(*sites.shape, seed=2)
+    free, no_history = normal(13, 4, 6), bank.history_term(torch.zeros(7, 4, 6))
+    sites = bank.forward(free, no_history)
+    grad_sites = normal(*sites.shape, seed=2)
     torch.testing.assert_close(
-        (bank.vjp(pull) * free).sum(), (pull * sites).sum(), rtol=1e-4, atol=0
+        (bank.vjp(grad_sites) * free).sum(), (grad_sites * sites).sum(), rtol=1e-4, atol=0
     )

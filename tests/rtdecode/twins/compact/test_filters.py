@@ -1,4 +1,4 @@
-"""Filters are what their names say: smooth derivatives, turned, and causal in time."""
+"""Filters are smooth derivatives, steerable, and causal in time."""
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ from rtdecode.twins.compact.filters import (
 ORDERS, TAPS = 4, 12
 
 
-def test_no_kernel_answers_in_the_frame_itself_and_all_have_unit_norm() -> None:
+def test_kernels_are_0_at_age_0_and_have_unit_norm() -> None:
     kernels = gamma_kernels(3, taps=16)
     assert kernels.shape == (3, 16)
     np.testing.assert_array_equal(kernels[:, -1], 0)
@@ -41,7 +41,7 @@ def test_later_transients_are_slower() -> None:
     assert latencies == sorted(set(latencies))
 
 
-def test_a_smear_keeps_all_activity() -> None:
+def test_the_initial_response_kernel_is_positive_and_sums_to_1() -> None:
     kernel = initial_response_kernel(12)
     assert float(kernel.sum()) == pytest.approx(1)
     assert (kernel > 0).all()
@@ -58,8 +58,8 @@ def test_filters_are_derivatives_of_a_gaussian(order: int) -> None:
     np.testing.assert_allclose(filters[order], expected / np.linalg.norm(expected), atol=1e-6)
 
 
-def test_an_edge_is_found_where_it_is() -> None:
-    """The first derivative, strided: greatest where the light changes."""
+def test_the_first_derivative_is_largest_at_an_edge() -> None:
+    """The output of the strided first derivative is largest where luminance changes."""
     light = torch.zeros(40)
     light[21:] = 1
     matrix = strided_filters(hermite_filters(2, taps=TAPS), size=40)[1]
@@ -104,14 +104,14 @@ def test_a_blur_keeps_the_level_and_is_gaussian_inside() -> None:
 
 
 def subunit(mix: torch.Tensor, column: int, *, streams: int) -> np.ndarray:
-    """(row, col) what a column of `steered_mix` sees in space, all streams together."""
+    """(row, col) spatial filter of a column of `steered_mix`, summed over streams."""
     filters = hermite_filters(ORDERS, taps=41, width_px=5.0)
     weights = mix.reshape(ORDERS, streams, ORDERS, -1)[..., column].sum(1)
     return np.asarray(torch.einsum("ij,ir,jc->rc", weights, filters, filters))
 
 
 @pytest.mark.parametrize(("column", "turn"), [(4, 0), (6, np.pi / 4), (8, np.pi / 2)])
-def test_first_order_subunits_look_along_their_direction(column: int, turn: float) -> None:
+def test_first_order_subunits_have_their_direction(column: int, turn: float) -> None:
     """A derivative of a round Gaussian along (cos, sin) of the turn, written down directly."""
     streams = 2
     y, x = np.mgrid[-20:21, -20:21] / 5.0

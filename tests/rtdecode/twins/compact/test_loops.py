@@ -1,4 +1,4 @@
-"""The compiled loops give what NumPy and torch give, forward and backward."""
+"""The compiled loops and their vector–Jacobian products equal NumPy and torch."""
 
 from collections.abc import Callable, Sequence
 from itertools import permutations, product
@@ -34,14 +34,14 @@ def normal(*shape: int) -> np.ndarray:
     return RNG.normal(size=shape).astype(np.float32)
 
 
-def test_the_rectifier_is_that_of_torch() -> None:
+def test_elu_equals_that_of_torch() -> None:
     values = np.concatenate([np.linspace(-30, 5, 3501), [-1e30, 0, 1e30]]).astype(np.float32)
     found = np.array([elu(value) for value in values])
     expected = torch.nn.functional.elu(torch.from_numpy(values)).numpy()
     np.testing.assert_allclose(found, expected, rtol=1e-6, atol=2e-6)
 
 
-def test_filters_lie_side_by_side_at_each_site_and_go_back_to_where_they_were() -> None:
+def test_filters_last_is_a_transposition_and_its_vjp_the_inverse() -> None:
     bank = normal(2, 3, 4, 2, 5, 6)
     sites, again = np.empty((2, 5, 4, 3, 2, 6), np.float32), np.empty_like(bank)
     filters_last(bank, sites)
@@ -50,7 +50,7 @@ def test_filters_lie_side_by_side_at_each_site_and_go_back_to_where_they_were() 
     np.testing.assert_array_equal(again, bank)
 
 
-def test_half_is_rectified_and_half_squared() -> None:
+def test_half_of_the_subunits_are_rectified_and_half_squared() -> None:
     linear = normal(SITES, FEATURES) * 2
     subunits, contrast = np.empty_like(linear), np.empty(SITES, np.float32)
     rectify_and_square(linear, subunits, contrast)
@@ -59,7 +59,7 @@ def test_half_is_rectified_and_half_squared() -> None:
     np.testing.assert_allclose(contrast, np.abs(expected).mean(1), rtol=1e-5)
 
 
-def test_its_gradient_is_that_of_automatic_differentiation() -> None:
+def test_the_vjp_of_the_subunits_equals_automatic_differentiation() -> None:
     linear = normal(SITES, FEATURES) * 2
     grad_subunits, grad_contrast = normal(SITES, FEATURES), normal(SITES)
     at = torch.from_numpy(linear).requires_grad_()
@@ -72,7 +72,7 @@ def test_its_gradient_is_that_of_automatic_differentiation() -> None:
     np.testing.assert_allclose(found, expected.numpy(), rtol=1e-4, atol=1e-5)
 
 
-def test_a_neuron_reads_the_weighted_features_of_its_four_sites() -> None:
+def test_the_readout_is_the_weighted_sum_over_four_sites() -> None:
     maps, weights = normal(SITES, FRAMES, FEATURES), normal(NEURONS, FEATURES)
     corners, bilinear = RNG.integers(0, SITES, (NEURONS, 4)), normal(NEURONS, 4)
     drive = np.ones((NEURONS, FRAMES), np.float32)
@@ -81,7 +81,7 @@ def test_a_neuron_reads_the_weighted_features_of_its_four_sites() -> None:
     np.testing.assert_allclose(drive, expected, rtol=1e-4, atol=1e-5)
 
 
-def test_what_comes_back_is_the_transposed_of_what_is_read() -> None:
+def test_the_vjp_of_the_readout_is_its_transpose() -> None:
     maps, weights = normal(SITES, FRAMES, FEATURES), normal(NEURONS, FEATURES)
     corners, bilinear = RNG.integers(0, SITES, (NEURONS, 4)), normal(NEURONS, 4)
     drive = np.zeros((NEURONS, FRAMES), np.float32)
@@ -101,7 +101,7 @@ def divided_by_torch(
 
 
 @pytest.mark.parametrize(("rows", "cols"), [(4, 6), (5, 7)])
-def test_maps_are_divided_and_pooled_as_torch_does_it_both_ways(rows: int, cols: int) -> None:
+def test_normalisation_and_pooling_and_their_vjp_equal_torch(rows: int, cols: int) -> None:
     subunits = torch.from_numpy(normal(rows, cols, FRAMES, FEATURES)).requires_grad_()
     divisor = torch.from_numpy(1 + normal(rows, cols, FRAMES) ** 2).requires_grad_()
     expected = divided_by_torch(subunits, divisor)
@@ -111,8 +111,8 @@ def test_maps_are_divided_and_pooled_as_torch_does_it_both_ways(rows: int, cols:
         np.testing.assert_allclose(found, wanted.detach(), rtol=1e-5, atol=1e-6)
     grad_fine, grad_pooled = normal(*fine.shape), normal(*pooled.shape)
     total = sum(
-        (told * torch.from_numpy(pull)).sum()
-        for told, pull in zip(expected, (grad_fine, grad_pooled), strict=True)
+        (value * torch.from_numpy(upstream)).sum()
+        for value, upstream in zip(expected, (grad_fine, grad_pooled), strict=True)
     )
     grad_subunits, grad_divisor = torch.autograd.grad(total, (subunits, divisor))
     found_divisor = np.empty(divisor.shape, np.float32)
@@ -121,7 +121,7 @@ def test_maps_are_divided_and_pooled_as_torch_does_it_both_ways(rows: int, cols:
     np.testing.assert_allclose(found_divisor, grad_divisor, rtol=1e-4, atol=1e-5)
 
 
-def test_the_second_layer_is_torch_s_convolution_both_ways() -> None:
+def test_convolution_and_its_vjp_equal_torch() -> None:
     rows, cols, hidden = 4, 5, 6
     pooled = torch.from_numpy(normal(rows, cols, FRAMES, hidden)).requires_grad_()
     filters, bias = torch.from_numpy(normal(FEATURES, hidden, 3, 3)), normal(FEATURES)
@@ -137,8 +137,8 @@ def test_the_second_layer_is_torch_s_convolution_both_ways() -> None:
     grad_coarse, grad_products = normal(*coarse.shape), np.empty_like(products)
     (wanted,) = torch.autograd.grad((expected * torch.from_numpy(grad_coarse)).sum(), pooled)
     sloped = torch.from_numpy(grad_coarse * (np.minimum(coarse, 0) + 1))
-    outside = (0, 0, 0, 0, 1, 1, 1, 1)
-    convolve_vjp(torch.nn.functional.pad(sloped, outside).numpy(), grad_products)
+    border = (0, 0, 0, 0, 1, 1, 1, 1)
+    convolve_vjp(torch.nn.functional.pad(sloped, border).numpy(), grad_products)
     found = torch.einsum("yxtdaf,hdaf->yxth", torch.from_numpy(grad_products), taps)
     np.testing.assert_allclose(found, wanted, rtol=1e-3, atol=1e-4)
 
@@ -190,13 +190,13 @@ CORNERS = RNG.integers(0, 4, (NEURONS, 4))
         for suffix in ("", "_vjp")
     ],
 )
-def test_the_last_bit_does_not_depend_on_where_arrays_lie(
+def test_the_last_bit_does_not_depend_on_addresses_in_memory(
     loop: Callable[..., None], shapes: list[tuple[int, ...]], features: int
 ) -> None:
     arrays = [normal(*(side or features for side in shape)) for shape in shapes]
-    told: set[bytes] = set()
+    results: set[bytes] = set()
     for order, gap in product(permutations(range(len(arrays))), [0, 1, 16, 1000]):
         copies = side_by_side(arrays, order=order, gap=gap)
         loop(*copies)
-        told.add(b"".join(copy.tobytes() for copy in copies))
-    assert len(told) == 1
+        results.add(b"".join(copy.tobytes() for copy in copies))
+    assert len(results) == 1

@@ -20,7 +20,7 @@ def normal(*shape: int) -> Tensor:
 
 
 @pytest.mark.parametrize("channels", [6, 7, 64])
-def test_places_are_encoded_in_sines_and_cosines_of_each_axis(channels: int) -> None:
+def test_positions_are_encoded_in_sines_and_cosines_of_each_axis(channels: int) -> None:
     """Written out: a third of the channels an axis, half of them sines, half of them cosines."""
     frames, rows, cols = 3, 4, 5
     encoded = PositionalEncoding(channels)(torch.zeros(1, channels, frames, rows, cols))[0]
@@ -59,7 +59,7 @@ def test_normalised_is_a_batch_norm_and_then_silu_or_not() -> None:
     )
 
 
-def test_a_gate_scales_each_channel_by_what_the_means_of_all_say() -> None:
+def test_a_gate_scales_each_channel_by_a_function_of_all_means() -> None:
     gate = Excitation(2, squeezed=1)
     gate.conv_reduce.weight.data[:] = 1.0
     gate.conv_expand.weight.data[:] = torch.tensor([1.0, -1.0]).reshape(2, 1, 1, 1, 1)
@@ -67,8 +67,8 @@ def test_a_gate_scales_each_channel_by_what_the_means_of_all_say() -> None:
         assert bias is not None
         bias.data.zero_()
     maps = normal(1, 2, 3, 4, 4) + 1
-    told = float(maps[:, 0].mean() + maps[:, 1].mean())
-    silu = told / (1 + math.exp(-told))
+    both = float(maps[:, 0].mean() + maps[:, 1].mean())
+    silu = both / (1 + math.exp(-both))
     factors = [1 / (1 + math.exp(-silu)), 1 / (1 + math.exp(silu))]
     expected = maps * torch.tensor(factors).reshape(1, 2, 1, 1, 1)
     torch.testing.assert_close(gate(maps), expected)
@@ -83,7 +83,7 @@ def block(*, into: int = 4, out: int = 6, stride: int = 1) -> InvertedResidual:
     return made
 
 
-def test_with_nothing_on_its_long_way_a_block_is_its_shortcut() -> None:
+def test_a_block_whose_last_norm_is_0_is_its_shortcut() -> None:
     made = block(stride=2)
     last = made.conv_pwl[1].bn
     last.weight.data.zero_()
@@ -94,14 +94,14 @@ def test_with_nothing_on_its_long_way_a_block_is_its_shortcut() -> None:
 
 
 @pytest.mark.parametrize(("rows", "stride", "expected"), [(8, 2, 4), (7, 2, 4), (7, 1, 7)])
-def test_a_stride_halves_the_picture_and_leaves_time_alone(
+def test_a_stride_halves_rows_and_columns_and_not_frames(
     rows: int, stride: int, expected: int
 ) -> None:
     assert block(stride=stride)(normal(1, 4, 5, rows, rows)).shape == (1, 6, 5, expected, expected)
 
 
 def test_each_neighbourhood_is_three_frames_and_three_pixels() -> None:
-    """But for the gate, which looks at means: it is taken out here."""
+    """The gate, which depends on means over all pixels, is left out here."""
     made = block(out=4)
     made.se = nn.Identity()
     maps = normal(1, 4, 9, 9, 9).requires_grad_()

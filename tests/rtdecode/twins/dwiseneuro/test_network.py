@@ -222,7 +222,7 @@ def test_every_frame_is_predicted(network: DwiseNeuro, frames: int) -> None:
     assert bool((predicted >= 0).all())
 
 
-def test_a_frame_is_the_mean_of_the_spans_that_hold_it(network: DwiseNeuro) -> None:
+def test_a_frame_is_the_mean_of_the_spans_that_contain_it(network: DwiseNeuro) -> None:
     """Of 45 frames, the spans begin at 0, 8 and 13; each is two stacks of every second frame."""
     video, behaviour = some_video(45)
     planes = as_planes(video, behaviour)
@@ -241,7 +241,7 @@ def test_a_frame_is_the_mean_of_the_spans_that_hold_it(network: DwiseNeuro) -> N
         torch.testing.assert_close(predicted[frame], expected(frame), rtol=1e-4, atol=1e-4)
 
 
-def test_before_a_short_video_its_first_frame_was_held(network: DwiseNeuro) -> None:
+def test_a_short_video_is_extended_by_its_first_frame(network: DwiseNeuro) -> None:
     video, behaviour = some_video(10)
     held = torch.cat([video[:, :1].expand(-1, 22, -1, -1), video], 1)
     still = torch.cat([behaviour[:, :1].expand(-1, 22, -1), behaviour], 1)
