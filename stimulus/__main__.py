@@ -32,7 +32,7 @@ def main(process: Process) -> int:
     """Show the movie until it ends or a stop is requested; exit code 0."""
     config = process.config.stimulus
     publisher = process.publisher(process.config.network.stimulus or _ANY_PORT)
-    movie = _limited(movie_frames(config), process)
+    movie = _limited(movie_frames(config, frame_rate_hz=process.config.frame_rate_hz), process)
     request_real_time(Priority.FRAME_LOOP)
     with (
         opened_screen(config, process.clock) as screen,
@@ -57,7 +57,7 @@ def _limited(frames: Iterator[MovieFrame], process: Process) -> Iterator[MovieFr
     config = process.config
     if config.network.control or config.seconds is None:
         return frames
-    return islice(frames, round(config.seconds * config.stimulus.frame_rate_hz))
+    return islice(frames, round(config.seconds * config.frame_rate_hz))
 
 
 @contextmanager
@@ -82,7 +82,8 @@ def opened_screen(config: StimulusConfig, clock: Clock) -> Iterator[Screen]:
 
 
 def _player(config: StimulusConfig, screen: Screen, process: Process, sink: Sink[Body]) -> Player:
-    pacing = pacing_for(screen, clock=process.clock, frame_rate_hz=config.frame_rate_hz)
+    rate_hz = process.config.frame_rate_hz
+    pacing = pacing_for(screen, clock=process.clock, frame_rate_hz=rate_hz)
     display_log = DisplayLog(light_delay_ms=config.light_delay_ms, refresh_hz=pacing.refresh_hz)
     log.info("flips %s, in %s", type(pacing).__name__, type(screen).__name__)
     return Player(screen, pacing, display_log, sink, CommandState(process.stop))

@@ -1,4 +1,4 @@
-"""Clips for playback and training: grey 36 x 64 videos at 30 Hz, embedded or the user's own."""
+"""Clips for playback and training: grey 36 x 64 videos, embedded or the user's own."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,7 +16,6 @@ from stimulus.scene import COLS_PX, ROWS_PX, SceneImage, random_cutout, random_l
 from stimulus.surface import Surface
 from stimulus.videos import video_files, video_frames
 
-FRAME_RATE_HZ = 30.0
 _DEAD_LEAVES = 6
 _DEAD_LEAVES_SCALE = (1.5, 4.0)
 _OBJECTS = (0.25, 0.45, 0.3)
@@ -33,12 +32,14 @@ class Clip:
     licence: str
 
 
-def embedded_clips(split: Split, *, count: int, seconds: float, seed: int) -> Iterator[Clip]:
+def embedded_clips(
+    split: Split, *, count: int, seconds: float, seed: int, frame_rate_hz: float
+) -> Iterator[Clip]:
     """Videos made of freely licensed photographs under a simulated gaze.
 
     Each clip shows one image along a random gaze path (`stimulus.gaze`), with up to two cut-outs
     of other images moving over it, possibly mirrored, at a random mean and contrast. Clip i
-    depends on `split`, `seed`, `seconds` and i alone. The splits share no photograph, so a twin
+    depends on i and on all parameters but `count`. The splits share no photograph, so a twin
     fitted to the train split is tested on unseen images. The train split also contains synthetic
     dead-leaves images, so that 20 minutes of training data do not repeat seven photographs only.
 
@@ -52,6 +53,8 @@ def embedded_clips(split: Split, *, count: int, seconds: float, seed: int) -> It
         Length of each clip in seconds.
     seed
         Seed of images, paths and contrasts.
+    frame_rate_hz
+        Frame rate of the clips.
     """
     images = _scene_images(split)
     for number, rng in zip(range(count), _generators(split, seed), strict=False):
@@ -59,12 +62,13 @@ def embedded_clips(split: Split, *, count: int, seconds: float, seed: int) -> It
             images,
             rng,
             name=f"{split}-{seed}-{number:03d}",
-            frames=round(seconds * FRAME_RATE_HZ),
+            frames=round(seconds * frame_rate_hz),
             number=number,
+            rate_hz=frame_rate_hz,
         )
 
 
-def folder_clips(path: Path, *, seconds: float) -> Iterator[Clip]:
+def folder_clips(path: Path, *, seconds: float, frame_rate_hz: float) -> Iterator[Clip]:
     """The user's videos of a folder (or one file), cut into clips of at most `seconds`.
 
     One clip is in memory at a time.
@@ -75,9 +79,9 @@ def folder_clips(path: Path, *, seconds: float) -> Iterator[Clip]:
         For a folder without videos, and for a file that is missing, empty or broken.
     """
     for file in video_files(path):
-        video = video_frames(file, screen=(ROWS_PX, COLS_PX), rate_hz=FRAME_RATE_HZ)
+        video = video_frames(file, screen=(ROWS_PX, COLS_PX), rate_hz=frame_rate_hz)
         for number in integers():
-            frames = list(islice(video, round(seconds * FRAME_RATE_HZ)))
+            frames = list(islice(video, round(seconds * frame_rate_hz)))
             if not frames:
                 break
             yield Clip(f"{file.name}-{number:03d}", np.stack(frames), "the user's own")
@@ -105,15 +109,23 @@ def _generators(split: Split, seed: int) -> Iterator[Generator]:
         yield np.random.default_rng([abs(seed), int(seed < 0), list(Split).index(split), number])
 
 
-def _clip(images: list[SceneImage], rng: Generator, *, name: str, frames: int, number: int) -> Clip:
+def _clip(
+    images: list[SceneImage],
+    rng: Generator,
+    *,
+    name: str,
+    frames: int,
+    number: int,
+    rate_hz: float,
+) -> Clip:
     behind = images[number % len(images)]
     others = [image for image in images if image is not behind]
     front = [
         others[pick]
         for pick in rng.choice(len(others), rng.choice(len(_OBJECTS), p=_OBJECTS), replace=False)
     ]
-    background = random_layer(rng, behind, gaze_path(rng, frames, rate_hz=FRAME_RATE_HZ))
-    cutouts = [random_cutout(rng, one, frames, rate_hz=FRAME_RATE_HZ) for one in front]
+    background = random_layer(rng, behind, gaze_path(rng, frames, rate_hz=rate_hz))
+    cutouts = [random_cutout(rng, one, frames, rate_hz=rate_hz) for one in front]
     video = _exposed(rng, _mirrored(rng, scene_frames(background, cutouts, frames)))
     names = "+".join([behind.name, *(one.name for one in front)])
     return Clip(
@@ -132,4 +144,4 @@ def _exposed(rng: Generator, video: NDArray[np.float32]) -> NDArray[np.uint8]:
     return np.asarray(np.clip(np.rint(scaled), 0, 255), np.uint8)
 
 
-__all__ = ["COLS_PX", "FRAME_RATE_HZ", "ROWS_PX", "Clip", "Split", "embedded_clips", "folder_clips"]
+__all__ = ["COLS_PX", "ROWS_PX", "Clip", "Split", "embedded_clips", "folder_clips"]

@@ -101,8 +101,8 @@ def _hold_pattern(ratio: float) -> Iterator[int]:
         frame += 1
 
 
-def movie_frames(config: StimulusConfig) -> Iterator[MovieFrame]:
-    """All frames of a run in order; the same config gives the same frames.
+def movie_frames(config: StimulusConfig, *, frame_rate_hz: float) -> Iterator[MovieFrame]:
+    """All frames of a run in order; the same arguments give the same frames.
 
     Raises
     ------
@@ -110,19 +110,23 @@ def movie_frames(config: StimulusConfig) -> Iterator[MovieFrame]:
         At once, for videos that are missing, empty or broken from the start.
     """
     if config.clips is None:
-        return _embedded(config)
+        return _embedded(config, frame_rate_hz)
     files = video_files(config.clips)
     screen = (config.rows_px, config.cols_px)
     return movie(
         shuffled_rounds(files, seed=config.seed),
-        lambda file: (file.name, video_frames(file, screen=screen, rate_hz=config.frame_rate_hz)),
+        lambda file: (file.name, video_frames(file, screen=screen, rate_hz=frame_rate_hz)),
     )
 
 
-def _embedded(config: StimulusConfig) -> Iterator[MovieFrame]:
+def _embedded(config: StimulusConfig, frame_rate_hz: float) -> Iterator[MovieFrame]:
     clips = tuple(
         embedded_clips(
-            Split.SHOW, count=config.embedded_clips, seconds=config.clip_s, seed=config.seed
+            Split.SHOW,
+            count=config.embedded_clips,
+            seconds=config.clip_s,
+            seed=config.seed,
+            frame_rate_hz=frame_rate_hz,
         )
     )
     ordered = shuffled_rounds(clips, seed=config.seed)

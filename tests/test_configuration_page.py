@@ -14,16 +14,20 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
 from rtdecode.schema.config import RunConfig
+from rtdecode.schema.config.section import Section
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "configuration.md"
 HEAD = """# Configuration
 
-A run is one YAML file; everything that changes an experiment is in it. `rtdecode check FILE` says
-what it would run, or all its mistakes at once, each with its line. Unknown keys are mistakes. Paths
-in a file are relative to the file. Whatever is left out has the value below. Examples: `configs/`.
+A run is described by one YAML file, which contains everything that changes an experiment.
+`rtdecode check FILE` prints the resolved config with the processes that it starts, or all errors
+of the file, each with its line. An unknown key is an error. Paths in a file are relative to the
+file. A key that is left out has the default given below. Examples are in `configs/`.
 """
+LINE = 100
 
 
 def meanings(model: type[BaseModel]) -> dict[str, str]:
@@ -79,35 +83,52 @@ def shown(value: Any) -> str:
     return str(value.value if isinstance(value, Enum) else value)
 
 
-def models_of(hint: Any) -> Iterator[type[BaseModel]]:
-    if isinstance(hint, type) and issubclass(hint, BaseModel):
+def models_of(hint: Any) -> Iterator[type[Section]]:
+    if isinstance(hint, type) and issubclass(hint, Section):
         yield hint
     for part in get_args(hint):
         yield from models_of(part)
 
 
-def section(model: type[BaseModel], path: str) -> Iterator[str]:
+def wrapped(text: str, *, hanging: str = "") -> str:
+    """Paragraphs of at most `LINE` characters a line."""
+    return textwrap.fill(
+        " ".join(text.split()),
+        LINE,
+        subsequent_indent=hanging,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def entry(name: str, field: FieldInfo, meaning: str) -> str:
+    """One key: type, limits, default, and meaning."""
+    what = f"{kind(field.annotation)} {bounds(field.metadata)}".strip()
+    default = "required" if field.is_required() else f"default `{shown(field.default)}`"
+    return wrapped(f"- **`{name}`** ({what}; {default}): {meaning}", hanging="  ")
+
+
+def section(model: type[Section], path: str) -> Iterator[str]:
     said = meanings(model)
-    nested: list[tuple[str, type[BaseModel]]] = []
-    rows = []
+    nested: list[tuple[str, type[Section]]] = []
+    keys = []
     for name, field in model.model_fields.items():
         inner = list(models_of(field.annotation))
         if inner:
             nested += [(f"{path}.{name}".strip("."), one) for one in inner]
-            continue
-        limit = bounds(field.metadata)
-        default = "" if field.is_required() else f"`{shown(field.default)}`"
-        rows.append(
-            f"| `{name}` | {kind(field.annotation)} {limit} | {default} | {said.get(name, '')} |"
-        )
+        else:
+            keys.append(entry(name, field, said[name]))
     yield f"## {f'`{path}`' if path else 'The run'}" + (
         f" with `kind: {model.model_fields['kind'].default}`"
         if "kind" in model.model_fields
         else ""
     )
-    yield inspect.cleandoc(model.__doc__ or "")
-    if rows:
-        yield "\n".join(["| key | what | default | |", "|---|---|---|---|", *rows])
+    yield from (wrapped(part) for part in inspect.cleandoc(model.__doc__ or "").split("\n\n"))
+    if keys:
+        yield "\n".join(keys)
+    if model.earlier_names:
+        renamed = (f"`{one}` → `{other}`" for one, other in model.earlier_names.items())
+        yield wrapped(f"Earlier names, which are still read: {', '.join(renamed)}.")
     for where, one in nested:
         yield from section(one, where)
 
@@ -118,6 +139,10 @@ def page() -> str:
 
 def test_the_page_says_what_the_models_say() -> None:
     assert PAGE.read_text(encoding="utf-8") == page()
+
+
+def test_the_page_has_no_long_line() -> None:
+    assert [line for line in page().splitlines() if len(line) > LINE] == []
 
 
 if __name__ == "__main__":

@@ -18,11 +18,13 @@ from rtdecode.calcium.resample import Resampler
 from rtdecode.calcium.rois import Rois, rois_from_lists
 from rtdecode.runtime.clock import HostClock
 from rtdecode.schema.config.calcium import CalciumConfig
+from rtdecode.schema.frame_grid import FrameGrid
 from rtdecode.schema.messages import Received, Scan, Stamped
 
 SCANS_PER_S_TARGET = 150.0
 P99_MS_TARGET = 10.0
 _RATE_HZ = 30.0
+_GRID = FrameGrid(_RATE_HZ)
 _RADIUS_PX = 5
 _MOVIE_SCANS = 60
 _WARM_UP_SCANS = 40
@@ -127,6 +129,7 @@ def _chain_times(field: _Field, scans: int) -> _Times:
     chain = CalciumChain(
         CalciumConfig(),
         rois=field.rois,
+        grid=_GRID,
         scan_rate_hz=_RATE_HZ,
         reference=None,
         calibration=field.calibration,
@@ -159,7 +162,7 @@ def _steps(field: _Field) -> dict[str, Callable[[int], object]]:
     noise = np.random.default_rng(0).normal(0, 0.1, (97, rois.count)).astype(np.float32)
     phase = np.linspace(0, 1, rois.count, dtype=np.float32)
     resampler, feeder = (
-        Resampler(phase, frame_rate_hz=30.0),
+        Resampler(phase, frame_rate_hz=_GRID.rate_hz),
         ActivityEstimator(config, calibration=field.calibration),
     )
 

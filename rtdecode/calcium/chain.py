@@ -1,4 +1,4 @@
-"""The calcium stage: scans in, fluorescence and responses on the 30 Hz grid out."""
+"""The calcium stage: scans in, fluorescence and responses on the frame grid out."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -15,6 +15,7 @@ from rtdecode.calcium.scan_count import ScanCount, ScanTime
 from rtdecode.calcium.scan_reader import Counts, ScanReader
 from rtdecode.schema.config.calcium import CalciumConfig
 from rtdecode.schema.errors import ScanValueError
+from rtdecode.schema.frame_grid import FrameGrid
 from rtdecode.schema.interfaces import Clock
 from rtdecode.schema.messages import Fluorescence, Health, Received, Responses, Scan
 
@@ -26,6 +27,8 @@ class CalciumChain:
 
     Parameters
     ----------
+    grid
+        Frames at which responses are given.
     scan_rate_hz
         Imaging rate, all planes together; None learns it from the stamps of the first scans.
     reference
@@ -51,6 +54,7 @@ class CalciumChain:
         config: CalciumConfig,
         *,
         rois: Rois,
+        grid: FrameGrid,
         scan_rate_hz: float | None,
         reference: NDArray[Any] | None,
         calibration: Calibration | None,
@@ -68,6 +72,7 @@ class CalciumChain:
             config,
             phase=phase.astype(np.float32),
             count=self._count,
+            grid=grid,
             calibration=calibration,
             wanted=wanted,
             clock=clock,

@@ -1,4 +1,4 @@
-"""Counts of the neurons of one field of view in, scan by scan; responses on the 30 Hz grid out."""
+"""Counts of the neurons of one field of view in, scan by scan; responses on the frame grid out."""
 
 from collections.abc import Iterator
 
@@ -27,6 +27,8 @@ class CountsChain:
         (neuron,) place in the scan at which each neuron is seen, 0 at its start, 1 at its end.
     count
         Places the scans and knows their rate.
+    grid
+        Frames at which responses are given.
     calibration
         Of an earlier run; None makes one from the first `config.calibration_s` seconds, in which
         all neurons of all frames are invalid.
@@ -45,6 +47,7 @@ class CountsChain:
         *,
         phase: NDArray[np.float32],
         count: ScanCount,
+        grid: FrameGrid,
         calibration: Calibration | None,
         wanted: Calibration | None,
         clock: Clock,
@@ -55,8 +58,8 @@ class CountsChain:
             )
         self._config, self._count, self._clock, self._wanted = config, count, clock, wanted
         self._neurons = len(phase)
-        self._resampler = Resampler(phase, frame_rate_hz=config.frame_rate_hz)
-        self._grid = FrameGrid(config.frame_rate_hz)
+        self._resampler = Resampler(phase, frame_rate_hz=grid.rate_hz)
+        self._grid = grid
         self._estimator: ActivityEstimator | None = None
         self.calibration = calibration
         """The one in use; None while it is being made."""

@@ -34,7 +34,7 @@ class FieldCheck:
     Three things are asked for, in this order: that most scans have a place on the reference; that
     their mean looks like it (correlation of local contrast at least `config.min_field_r`: on real
     scans 0.8 a minute later, below 0.1 elsewhere); and that the rois lie on what is brighter than
-    its surroundings (by `config.min_masks_sd`, from 20 rois on).
+    its surroundings (by `config.min_rois_sd`, from 20 rois on).
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class FieldCheck:
                 f"depth or another place",
                 seen,
             )
-        if why := misplaced(self._rois, seen, least_sd=self._config.min_masks_sd):
+        if why := misplaced(self._rois, seen, least_sd=self._config.min_rois_sd):
             self._refuse(why, seen)
 
     def _refuse(self, why: str, seen: NDArray[Any]) -> None:

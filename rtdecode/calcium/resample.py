@@ -1,4 +1,4 @@
-"""Activity of scans on the 30 Hz grid, each neuron at its own moment in the scan."""
+"""Activity of scans on the frame grid, each neuron at its own moment in the scan."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -11,6 +11,7 @@ from rtdecode.calcium.scan_count import ScanCount, ScanTime
 from rtdecode.calcium.scan_reader import Counts
 from rtdecode.schema.config.calcium import CalciumConfig
 from rtdecode.schema.errors import CalibrationError, RoiCountError
+from rtdecode.schema.frame_grid import FrameGrid
 from rtdecode.schema.interfaces import Clock
 from rtdecode.schema.messages import Fluorescence, Health, Received, Responses
 
@@ -26,6 +27,8 @@ class RoiChain:
 
     Parameters
     ----------
+    grid
+        Frames at which responses are given.
     scan_rate_hz
         Imaging rate; None learns it from the stamps of the first values.
     calibration, wanted
@@ -36,12 +39,13 @@ class RoiChain:
         self,
         config: CalciumConfig,
         *,
+        grid: FrameGrid,
         scan_rate_hz: float | None,
         calibration: Calibration | None,
         wanted: Calibration | None,
         clock: Clock,
     ) -> None:
-        self._config, self._clock = config, clock
+        self._config, self._grid, self._clock = config, grid, clock
         self._given, self._wanted = calibration, wanted
         self._count = ScanCount(planes=1, scan_rate_hz=scan_rate_hz)
         self._counts: CountsChain | None = None
@@ -86,6 +90,7 @@ class RoiChain:
             self._config,
             phase=np.zeros(count, np.float32),
             count=self._count,
+            grid=self._grid,
             calibration=self._given,
             wanted=self._wanted,
             clock=self._clock,

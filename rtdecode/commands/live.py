@@ -10,13 +10,16 @@ from rich.console import Console
 from rtdecode.commands.console import LiveTable, errors_told, tell
 from rtdecode.commands.sessions import reported
 from rtdecode.demo.config import demo_config
-from rtdecode.pipeline.run import run_session
+from rtdecode.pipeline.run import checked, run_session
+from rtdecode.pipeline.topology import included
 from rtdecode.report.summary import SessionSummary, write_summary
 from rtdecode.runtime.config_file import config_yaml, read_config
 from rtdecode.runtime.stop import stopped_by_signals
 from rtdecode.schema.config import RunConfig
+from rtdecode.schema.config.run import Role
 from rtdecode.schema.config.stimulus import Display
-from rtdecode.schema.errors import DataLostError
+from rtdecode.schema.errors import DataLostError, NoReconstructionError
+from rtdecode.schema.messages import Fluorescence, Reconstruction, Responses, Scan
 from rtdecode.session.layout import SessionLayout, named_session, new_session
 
 app = typer.Typer()
@@ -65,7 +68,7 @@ def run(
 def check(config_file: Config) -> None:
     """Say what CONFIG would run, or all its mistakes at once."""
     with errors_told():
-        tell(Console(), config_yaml(read_config(config_file)))
+        tell(Console(), config_yaml(checked(read_config(config_file))))
 
 
 def recorded(config: RunConfig, *, out: Path | None, console: Console) -> SessionSummary:
@@ -93,7 +96,25 @@ def _session(config: RunConfig, out: Path | None) -> SessionLayout:
 def _finish(config: RunConfig, summary: SessionSummary, json_file: Path | None) -> None:
     if json_file is not None:
         write_summary(summary, json_file)
+    _require_reconstructions(config, summary)
     permitted = config.record.permitted_loss
     if summary.lost_messages > permitted:
         where = ", ".join(summary.lost_by_stream)
         raise DataLostError(lost=summary.lost_messages, permitted=permitted, where=where)
+
+
+def _require_reconstructions(config: RunConfig, summary: SessionSummary) -> None:
+    """Raise NoReconstructionError if the run had a decoder and the log has no reconstruction."""
+
+    def recorded(*kinds: str) -> int:
+        streams = summary.messages.items()
+        return sum(count for stream, count in streams if stream.partition("/")[2] in kinds)
+
+    started = {row.role for row in included(config)}
+    if config.decode is None or Role.DECODER not in started or recorded(Reconstruction.kind):
+        return
+    raise NoReconstructionError(
+        scans=recorded(Scan.kind) or recorded(Fluorescence.kind),
+        responses=recorded(Responses.kind),
+        session=summary.session,
+    )

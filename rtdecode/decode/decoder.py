@@ -62,7 +62,7 @@ class Decoder:
             prior.to(device),
             self._noise,
             window_frames=config.window_frames,
-            free_frames=config.free_frames_used,
+            free_frames=config.estimated_frames_used,
             likelihood_weight=config.likelihood_weight,
             share=spectral_shrinkage(prior).to(device),
         )
@@ -90,7 +90,7 @@ class Decoder:
 
         A frame after a longer jump comes alone.
         """
-        room = self._config.free_frames_used - self._config.lag_frames
+        room = self._config.estimated_frames_used - self._config.lag_frames
         before = self._window.newest
         portion: list[WindowFrame] = []
         for item in items:
@@ -141,7 +141,7 @@ class Decoder:
 
     def _observed(self) -> ObservedFrames:
         now = self._window.contents()
-        free = slice(-self._config.free_frames_used, None)
+        free = slice(-self._config.estimated_frames_used, None)
         return self._inverter.observed(
             torch.from_numpy(now.recorded[free]).to(self._device),
             torch.from_numpy(now.measured[free]).to(self._device),

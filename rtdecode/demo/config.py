@@ -1,4 +1,4 @@
-"""The demo: the embedded mouse, microscope and clips, through the same processes as a rig."""
+"""The config of `rtdecode demo`: embedded mouse, microscope and clips, with a rig's processes."""
 
 import importlib.resources
 from pathlib import Path
@@ -17,14 +17,14 @@ def demo_config(*, seconds: float, display: Display, clips: Path | None) -> RunC
     seconds
         Length of the run in s.
     display
-        Where the stimulus window opens.
+        X display of the stimulus window.
     clips
-        A folder of the user's own videos, or one video, shown in place of the embedded clips.
+        A video or a folder of videos, displayed in place of the embedded clips.
 
     Raises
     ------
     ClipError
-        If there is nothing at `clips`; what is there is looked at by the stimulus.
+        If there is nothing at `clips`; the stimulus checks its content.
     """
     if clips is not None and not clips.exists():
         raise ClipError(path=clips, got="it does not exist")

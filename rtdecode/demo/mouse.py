@@ -39,7 +39,9 @@ TEST = "test"
 MASKS_FILE = "masks.npz"
 CALIBRATION_FILE = "calibration.npz"
 SCORING_MASK_FILE = "mask.npy"
-_GRID = FrameGrid(30.0)
+_FRAME_RATE_HZ = 30.0
+"""Frame rate at which the demo mouse is recorded and its twin trained."""
+_GRID = FrameGrid(_FRAME_RATE_HZ)
 _CLIP_S = 10.0
 _SPARE_CLIPS = 2
 _FIRST_FRAME = 300
@@ -64,7 +66,7 @@ class DemoPlan:
     @property
     def trial_frames(self) -> int:
         """Frames of a trial."""
-        return round(self.trial_s * 30)
+        return round(self.trial_s * _FRAME_RATE_HZ)
 
 
 def record_demo_session(
@@ -185,6 +187,7 @@ def _calibration(
     chain_ = CalciumChain(
         own,
         rois=rois,
+        grid=_GRID,
         scan_rate_hz=source.scan_rate_hz,
         reference=None,
         calibration=None,
@@ -208,6 +211,7 @@ def _chain(
     return CalciumChain(
         calcium,
         rois=rois,
+        grid=_GRID,
         scan_rate_hz=source.scan_rate_hz,
         reference=None,
         calibration=calibration,
@@ -223,7 +227,10 @@ def _trials(
     start_ns = _GRID.start_ns(_FIRST_FRAME) - int(rng.integers(_HALF_FRAME_NS, 5 * _HALF_FRAME_NS))
     rig = SimulatedMicroscope(source, run_seed, t_start_ns=start_ns)
     clips = _SPARE_CLIPS + int(seconds / _CLIP_S)
-    shown = _shown_frames(embedded_clips(split, count=clips, seconds=_CLIP_S, seed=run_seed), rng)
+    made = embedded_clips(
+        split, count=clips, seconds=_CLIP_S, seed=run_seed, frame_rate_hz=_FRAME_RATE_HZ
+    )
+    shown = _shown_frames(made, rng)
     for frame, (luminance, phase_ns) in enumerate(shown, start=_FIRST_FRAME):
         yield from _seen(recording, rig, luminance, frame=frame, phase_ns=phase_ns)
 

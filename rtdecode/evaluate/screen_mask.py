@@ -15,7 +15,7 @@ from rtdecode.schema.errors import MissingFileError, UnreadableFileError
 
 
 def scoring_mask(config: RunConfig) -> NDArray[np.bool_]:
-    """(row, col) bool from `evaluate.mask`; the whole screen where the config names none.
+    """(row, col) bool from `evaluate.screen_mask`; the whole screen where the config names none.
 
     Raises
     ------
@@ -23,7 +23,7 @@ def scoring_mask(config: RunConfig) -> NDArray[np.bool_]:
         As `read_screen_mask`.
     """
     shape = (config.stimulus.rows_px, config.stimulus.cols_px)
-    return read_screen_mask(config.evaluate.mask, shape=shape)
+    return read_screen_mask(config.evaluate.screen_mask, shape=shape)
 
 
 def read_screen_mask(path: Path | None, *, shape: tuple[int, int]) -> NDArray[np.bool_]:

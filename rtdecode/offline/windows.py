@@ -28,7 +28,7 @@ def inverted_windows(
     `begin` makes the inverter ready for the next window. Before the first frame the window holds
     nothing that was measured, as it does live.
     """
-    window, free = config.window_frames, config.free_frames_used
+    window, free = config.window_frames, config.estimated_frames_used
     inverter = fitted.solver(
         window_frames=window, free_frames=free, likelihood_weight=config.likelihood_weight
     )

@@ -1,4 +1,4 @@
-"""What the calcium chain leaves in a session's folder while it runs, and when it refuses to."""
+"""Files that the calcium chain writes into a session: ROIs, calibration, picture of a mismatch."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,9 +11,9 @@ REFUSED_PICTURE = "refused.png"
 
 
 class CalciumKeeper:
-    """Writes rois and calibration into a session as soon as the chain knows them.
+    """Writes ROIs and calibration into a session as soon as they are known.
 
-    A decoder that is killed later leaves them, and what it has decoded can be done again.
+    They remain when the decoder is killed, so that the session can be decoded again.
     """
 
     def __init__(self, stage: CalciumStage, folder: Path) -> None:
@@ -21,7 +21,7 @@ class CalciumKeeper:
         self._kept: tuple[int | None, bool] = (None, False)
 
     def keep(self) -> None:
-        """Write what is known by now and was not before."""
+        """Write them if they have become known since the last call."""
         known = (self._stage.neurons, self._stage.calibrated)
         if known != self._kept:
             self._stage.save(self._folder)
@@ -30,14 +30,11 @@ class CalciumKeeper:
 
 @contextmanager
 def refusals_pictured(report: Path) -> Iterator[None]:
-    """Draw what did not match into the `report` folder; the error that goes on names the picture.
-
-    Raises FieldMismatchError as the block does.
-    """
+    """Draw a FieldMismatchError of the block into the `report` folder, and name it in the error."""
     try:
         yield
     except FieldMismatchError as error:
-        # drawing takes a second to load, and only a refusal needs it
+        # matplotlib takes a second to import, and only this case needs it.
         from rtdecode.report.calcium_figure import draw_mismatch
 
         report.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""The calcium chain of a run: with rois from files, found in its first scans, or without any."""
+"""The calcium chain of a run, with ROIs from files, from a detector, or from the microscope."""
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,6 +18,7 @@ from rtdecode.schema.config import RunConfig
 from rtdecode.schema.config.acquisition import LslRoisSource
 from rtdecode.schema.config.calcium import CALIBRATION_FILE, MASKS_FILE, Detector, plane_folder
 from rtdecode.schema.errors import MasksMissingError
+from rtdecode.schema.frame_grid import FrameGrid
 from rtdecode.schema.interfaces import Clock
 from rtdecode.schema.messages import Fluorescence, Health, Received, Responses, Scan
 
@@ -26,16 +27,16 @@ Out = Fluorescence | Responses | Health
 
 
 class CalciumStage(Protocol):
-    """A calcium chain, however it comes by its rois."""
+    """A calcium chain, irrespective of the source of its ROIs."""
 
     @property
     def neurons(self) -> int | None:
-        """How many neurons it reads; None while that is not known."""
+        """Number of neurons; None while it is unknown."""
         ...
 
     @property
     def calibrated(self) -> bool:
-        """Whether it has a calibration, given or made."""
+        """Whether it has a calibration, read from a file or measured."""
         ...
 
     def step(self, items: Sequence[Received]) -> Iterator[Out]:
@@ -43,15 +44,19 @@ class CalciumStage(Protocol):
         ...
 
     def save(self, folder: Path) -> None:
-        """Write rois and calibration into a session, where they are known."""
+        """Write ROIs and calibration into a session, as far as they are known."""
         ...
 
 
 def calcium_stage(config: RunConfig, *, clock: Clock) -> CalciumStage:
-    """The chain that the run asks for, its loops compiled.
+    """The chain of a run of `config`, with its loops compiled.
 
-    Raises MasksMissingError where the config names neither rois nor a detector, and whatever is
-    wrong with the files of rois and calibration.
+    Raises
+    ------
+    MasksMissingError
+        If the config names neither ROIs nor a detector.
+    BadInputError
+        If a file of ROIs or of a calibration cannot be used.
     """
     warm_up_calcium(clock)
     calcium = config.calcium
@@ -69,7 +74,7 @@ def calcium_stage(config: RunConfig, *, clock: Clock) -> CalciumStage:
 def _of_one_plane(config: RunConfig, *, clock: Clock) -> CalciumStage:
     if config.calcium.rois is not None:
         calibration = _calibration(config.calcium.calibration)
-        # files that do not say which axis comes first are read with the reference's shape
+        # Some files do not state the order of their axes; the reference image decides.
         shape = None if calibration is None else calibration.shape
         return MaskedChain(read_rois(config.calcium.rois, shape=shape), config, clock=clock)
     if config.calcium.detector is Detector.NONE:
@@ -78,7 +83,7 @@ def _of_one_plane(config: RunConfig, *, clock: Clock) -> CalciumStage:
 
 
 class _OneChain:
-    """A chain that carries everything, and the calibration it leaves."""
+    """A stage around one chain, which saves the chain's calibration."""
 
     def __init__(self, chain: CalciumChain | RoiChain) -> None:
         self._chain = chain
@@ -96,7 +101,7 @@ class _OneChain:
 
 
 class MaskedChain(_OneChain):
-    """A calcium chain whose rois are known, with the calibration that the config names."""
+    """A calcium chain with given ROIs, and the calibration that the config names."""
 
     def __init__(self, rois: Rois, config: RunConfig, *, clock: Clock) -> None:
         calibration = _calibration(config.calcium.calibration)
@@ -106,6 +111,7 @@ class MaskedChain(_OneChain):
             CalciumChain(
                 config.calcium,
                 rois=rois,
+                grid=FrameGrid(config.frame_rate_hz),
                 scan_rate_hz=config.acquisition.source.scan_rate_hz,
                 reference=None,
                 calibration=calibration,
@@ -124,11 +130,12 @@ class MaskedChain(_OneChain):
 
 
 class RoisChain(_OneChain):
-    """A chain for the values of ROIs that the microscope's own program sends."""
+    """A chain for ROI values that the microscope's program sends."""
 
     def __init__(self, config: RunConfig, *, clock: Clock) -> None:
         self._rois = RoiChain(
             config.calcium,
+            grid=FrameGrid(config.frame_rate_hz),
             scan_rate_hz=config.acquisition.source.scan_rate_hz,
             calibration=_calibration(config.calcium.calibration),
             wanted=_calibration(config.calcium.rescale_to),
@@ -142,9 +149,9 @@ class RoisChain(_OneChain):
 
 
 class PlanesChain:
-    """A chain for each of several planes; their responses go out joined.
+    """A chain for each of several planes; their responses are joined.
 
-    What each plane leaves lies in a folder of its own, from which another run can take it.
+    The files of each plane are in a folder of its own, from which another run can read them.
     """
 
     def __init__(self, chains: Mapping[int, CalciumStage]) -> None:
@@ -184,9 +191,9 @@ def _calibration(path: Path | None) -> Calibration | None:
 
 
 class DetectingChain:
-    """Keeps the first scans, finds cells in them, and then carries them and all others through.
+    """A chain that buffers the first scans, detects cells in them, and then processes all scans.
 
-    Nothing is lost meanwhile: the kept scans give their fluorescence once the cells are known.
+    No scan is lost: the buffered ones are processed as soon as the cells are known.
     """
 
     def __init__(self, config: RunConfig, *, clock: Clock) -> None:

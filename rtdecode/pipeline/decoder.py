@@ -1,4 +1,4 @@
-"""The decoder's process: scans and behaviour in; responses, and paced reconstructions, out."""
+"""The process of the decoder: scans and behaviour → responses and paced reconstructions."""
 
 import queue
 import sys
@@ -9,10 +9,12 @@ from pathlib import Path
 
 from rtdecode.pipeline.calcium_files import CalciumKeeper, refusals_pictured
 from rtdecode.pipeline.decoding_stage import Assembly, assembled, response_latency_s
+from rtdecode.pipeline.topology import subscriptions
 from rtdecode.runtime.loop import LoopReport, run_loop
 from rtdecode.runtime.process import Process, run_process
 from rtdecode.runtime.sockets import Publisher
 from rtdecode.schema.config.run import Role
+from rtdecode.schema.frame_grid import FrameGrid
 from rtdecode.schema.interfaces import Clock
 from rtdecode.schema.messages import Behaviour, Body, Fluorescence, Reconstruction, Scan, Start
 from rtdecode.session.layout import SessionLayout
@@ -20,7 +22,7 @@ from rtdecode.streams.paced_output import PacedOutput
 
 
 class PacedQueue:
-    """Source of the emitting loop: wakes for what comes in and for what becomes due."""
+    """Source of the output loop; it waits for a new reconstruction or for the next due time."""
 
     def __init__(self, pace: PacedOutput) -> None:
         self._pace = pace
@@ -38,9 +40,9 @@ class PacedQueue:
 
 
 class Emission:
-    """Publishes reconstructions at their due times until the block ends.
+    """Publishes reconstructions at their due times, in a thread of its own.
 
-    An error in its thread is raised in the thread that pushes next, or at the end of the block.
+    An error in that thread is raised by the next `push`, or at the end of the block of `started`.
     """
 
     def __init__(self, pace: PacedOutput, publisher: Publisher, *, clock: Clock) -> None:
@@ -51,17 +53,17 @@ class Emission:
         self._thread = threading.Thread(target=self._run, name="emission")
 
     def push(self, item: Reconstruction) -> None:
-        """Hand one reconstruction over; never waits."""
+        """Pass on one reconstruction without waiting."""
         self._raise_error()
         self._queue.push(item)
 
     def counters(self) -> dict[str, float]:
-        """What the heartbeat tells."""
+        """Counters of the heartbeat."""
         return {"out": self._pace.n_out, "late": self._pace.n_late}
 
     @contextmanager
     def started(self, start: Start) -> Iterator[None]:
-        """Emit while the block runs, between START and END of its own source."""
+        """Publish while the block runs, between START and END of the source `emit`."""
         self._publisher.start(start)
         self._thread.start()
         try:
@@ -77,7 +79,7 @@ class Emission:
             run_loop(self._queue, self._pace, self._publisher, stop=self._stop, clock=self._clock)
             for last in self._pace.rest():
                 self._publisher.push(last)
-        except Exception as error:  # noqa: BLE001 - raised again where the process can end
+        except Exception as error:  # noqa: BLE001 - raised again in the main thread
             self._error = error
 
     def _raise_error(self) -> None:
@@ -86,7 +88,7 @@ class Emission:
 
 
 class DecoderSink:
-    """Reconstructions go to the paced emission, everything else out at once."""
+    """Sink that paces reconstructions and publishes everything else at once."""
 
     def __init__(self, publisher: Publisher, emission: Emission | None) -> None:
         self._publisher, self._emission = publisher, emission
@@ -99,7 +101,7 @@ class DecoderSink:
 
 
 def main(process: Process) -> int:
-    """Decode until told to stop; FieldMismatchError where another field of view is shown."""
+    """Decode until the run stops; FieldMismatchError if the scans show another field of view."""
     session = SessionLayout(process.config.record.folder / process.run_info.session)
     with refusals_pictured(session.report):
         _decode(process, session.folder)
@@ -109,7 +111,8 @@ def main(process: Process) -> int:
 def _decode(process: Process, folder: Path) -> None:
     config, network = process.config, process.config.network
     publisher = process.publisher(network.decoder)
-    inlet = process.subscriber([network.bridge], [Scan, Fluorescence, Behaviour])
+    sources = subscriptions(Role.DECODER, config)
+    inlet = process.subscriber(sources.endpoints, [Scan, Fluorescence, Behaviour])
     parts = assembled(config, seen_by=process.name, clock=process.clock)
     emission = None if config.decode is None else _emission(process)
     keeper = CalciumKeeper(parts.calcium, folder)
@@ -120,9 +123,7 @@ def _decode(process: Process, folder: Path) -> None:
         keeper.keep()
         beat(report)
 
-    process.wait_for_start(
-        inlet, expected_sources=["bridge"] if Role.BRIDGE in config.processes else []
-    )
+    process.wait_for_start(inlet, expected_sources=sources.expected)
     start = process.run_info.start(twin_hash=parts.twin_hash)
     with ExitStack() as ending:
         publisher.start(start)
@@ -141,7 +142,8 @@ def _decode(process: Process, folder: Path) -> None:
 
 def _emission(process: Process) -> Emission:
     latency_s = response_latency_s(process.config)
-    pace = PacedOutput(process.config.emit, latency_s=latency_s, clock=process.clock)
+    grid = FrameGrid(process.config.frame_rate_hz)
+    pace = PacedOutput(process.config.emit, grid=grid, latency_s=latency_s, clock=process.clock)
     publisher = process.publisher(process.config.network.emit, source="emit")
     return Emission(pace, publisher, clock=process.clock)
 

@@ -1,4 +1,4 @@
-"""From messages to reconstructions: the stages of the decoder's process, one after the other."""
+"""The stages of the decoder in series, from messages to reconstructions, live and in replay."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from rtdecode.pipeline.calcium_stage import CalciumStage, calcium_stage
 from rtdecode.pipeline.warm_up import warm_up_decoder
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.config.decode import DecodeConfig
-from rtdecode.schema.errors import SettingMissingError, TwinMissingError
+from rtdecode.schema.errors import FrameRateError, SettingMissingError, TwinMissingError
 from rtdecode.schema.interfaces import Clock
 from rtdecode.schema.messages import (
     Behaviour,
@@ -32,10 +32,10 @@ from rtdecode.twins.folder import twin_hash
 
 
 class DecodingStage:
-    """Stage that sees every scan in order and inverts once for all that waited.
+    """Stage that preprocesses every scan in order, and decodes all waiting frames in one step.
 
-    What is ready goes out at once: responses are published before the inversion that uses them
-    begins. Without a `decoder` it stops at the responses, as for a movie without a twin.
+    Responses are given before the estimation that uses them begins. Without a `decoder` there are
+    no reconstructions.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class DecodingStage:
                 yield reconstruction
 
     def counters(self) -> dict[str, float]:
-        """What the heartbeat tells."""
+        """Counters of the heartbeat."""
         return {"lost": self._gaps.n_missing, **self._counts}
 
     def _preprocessed(self, item: Received) -> Iterator[Body]:
@@ -103,6 +103,8 @@ def assembled(config: RunConfig, *, seen_by: str, clock: Clock) -> Assembly:
     ------
     TwinMissingError
         If `config.decode` is given and names no twin.
+    FrameRateError
+        If the twin was trained at another frame rate than the run has.
     NeuronCountError
         If the twin was trained on another number of neurons than the ROIs give.
     BadInputError
@@ -117,6 +119,9 @@ def assembled(config: RunConfig, *, seen_by: str, clock: Clock) -> Assembly:
     folder = _twin_folder(config.decode)
     prepare_process(threads=config.decode.threads)
     fitted = load_fitted_twin(folder, neurons=calcium.neurons)
+    trained_hz = fitted.twin.spec.frame_rate_hz
+    if trained_hz != config.frame_rate_hz:
+        raise FrameRateError(run_hz=config.frame_rate_hz, twin_hz=trained_hz, twin=str(folder))
     mean_behaviour = np.array(fitted.twin.spec.behaviour_mean, np.float32)
     _warm_up(fitted, config.decode, behaviour=mean_behaviour, clock=clock)
     stage = DecodingStage(

@@ -1,4 +1,4 @@
-"""The scorer's process: truth and reconstructions in, scores out."""
+"""The process of the live score: displayed frames and reconstructions → scores."""
 
 import sys
 from collections.abc import Iterator, Sequence
@@ -6,14 +6,16 @@ from collections.abc import Iterator, Sequence
 from rtdecode.evaluate.leakage import trained_clips
 from rtdecode.evaluate.online import OnlineScore
 from rtdecode.evaluate.screen_mask import scoring_mask
+from rtdecode.pipeline.topology import subscriptions
 from rtdecode.runtime.loop import run_loop
 from rtdecode.runtime.process import Process, run_process
+from rtdecode.schema.config.run import Role
 from rtdecode.schema.messages import DisplayedFrame, Gap, Received, Reconstruction, Score
 from rtdecode.streams.gaps import GapWatch
 
 
 class ScoringStage:
-    """Stage that scores what passed the gap watch, and hands the gaps on."""
+    """Stage that scores reconstructions, and reports gaps in the numbering of its input."""
 
     def __init__(self, gaps: GapWatch, score: OnlineScore) -> None:
         self._gaps, self._score = gaps, score
@@ -28,23 +30,23 @@ class ScoringStage:
         yield from self._score.step(passed)
 
     def counters(self) -> dict[str, float]:
-        """What the heartbeat tells."""
+        """Counters of the heartbeat."""
         return {"lost": self._gaps.n_missing, **self._score.counters()}
 
 
 def main(process: Process) -> int:
-    """Score until told to stop; the last score is over the whole run."""
-    network, config = process.config.network, process.config
-    publisher = process.publisher(network.evaluate)
-    inlet = process.subscriber([network.stimulus, network.emit], [DisplayedFrame, Reconstruction])
+    """Score until the run stops; the final score is that of the whole run."""
+    config, sources = process.config, subscriptions(Role.EVALUATE, process.config)
+    publisher = process.publisher(config.network.evaluate)
+    inlet = process.subscriber(sources.endpoints, [DisplayedFrame, Reconstruction])
     score = OnlineScore(
         config.evaluate,
         scoring_mask(config),
-        frame_rate_hz=config.emit.frame_rate_hz,
+        frame_rate_hz=config.frame_rate_hz,
         trained=trained_clips(config),
     )
     stage = ScoringStage(GapWatch(detected_by=process.name), score)
-    process.wait_for_start(inlet, expected_sources=["stimulus", "emit"])
+    process.wait_for_start(inlet, expected_sources=sources.expected)
     publisher.start(process.run_info.start())
     run_loop(
         inlet,

@@ -1,4 +1,4 @@
-"""The recorder's process: every message of everybody goes into the session's log."""
+"""The process of the recorder: every message of every process → the log of the session."""
 
 import sys
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from rtdecode.session.recorder import Recorder
 
 
 class RecordStage:
-    """Stage that writes what it gets and gives nothing on."""
+    """Stage that writes messages into the log and gives nothing."""
 
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
@@ -27,12 +27,12 @@ class RecordStage:
         return ()
 
     def counters(self) -> dict[str, float]:
-        """What the heartbeat tells."""
+        """Counters of the heartbeat."""
         return {"messages": self.n_messages, "mb": self.n_bytes / 1e6}
 
 
 def main(process: Process) -> int:
-    """Record until told to stop and nothing more comes."""
+    """Record until the run stops and no further message arrives."""
     record = process.config.record
     collector = Collector(
         process.messaging,

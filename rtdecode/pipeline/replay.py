@@ -1,4 +1,4 @@
-"""A recorded session through the decoder again: same log, same twin, same reconstructions."""
+"""Replay of a recorded session through the decoder: same log and twin, same reconstructions."""
 
 from collections.abc import Iterator, Sequence
 from itertools import chain
@@ -19,7 +19,7 @@ _WAIT_S = 0.5
 
 
 class _Stamps:
-    """Numbers what a replayed decoder gives, as its publishers would."""
+    """Numbers the output of a replayed decoder as its publishers number it live."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock, self._next_seq = clock, dict[str, int]()
@@ -37,8 +37,8 @@ def replay_session(recorded: SessionLayout, into: SessionLayout, *, speed: float
     Parameters
     ----------
     speed
-        1 is as recorded; None as fast as it goes. The result is the same at any speed: time is
-        what it was when the messages came, and an inversion takes no time.
+        1 replays in real time, None as fast as possible. The result does not depend on it: the
+        clock shows the time at which messages were received, and an estimation takes no time.
     """
     config = read_config(recorded.config)
     write_config(config, into.config)
@@ -47,19 +47,19 @@ def replay_session(recorded: SessionLayout, into: SessionLayout, *, speed: float
     parts = assembled(config, seen_by="decoder", clock=clock)
     stamps = _Stamps(clock)
     with SessionLock(into), refusals_pictured(into.report):
-        tape = Recorder(into.folder, flush_s=config.record.flush_s, clock=HostClock())
+        recorder = Recorder(into.folder, flush_s=config.record.flush_s, clock=HostClock())
         try:
             for batch in _batches(recorded, clock=clock, speed=speed):
                 made = (stamps.stamped(body) for body in parts.stage.step(batch))
                 for message in chain((item.message for item in batch), made):
-                    tape.write(pack(message), message, clock.now_ns())
+                    recorder.write(pack(message), message, clock.now_ns())
         finally:
-            tape.close()
+            recorder.close()
             parts.calcium.save(into.folder)
 
 
 def _of_a_rig(stream: str) -> bool:
-    """All that microscope and screen sent, heartbeats too: the copy must count as complete."""
+    """Whether microscope or stimulus sent it; heartbeats too, so that the copy is complete."""
     return stream.partition("/")[0] in ("bridge", "stimulus")
 
 

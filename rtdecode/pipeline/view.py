@@ -1,9 +1,10 @@
-"""The page's process: everything that can be shown in, a web page out."""
+"""The process of the web page: displayed frames, reconstructions, responses, scores → page."""
 
 import logging
 import sys
 from collections.abc import Sequence
 
+from rtdecode.pipeline.topology import subscriptions
 from rtdecode.runtime.loop import NullSink, run_loop
 from rtdecode.runtime.process import Process, run_process
 from rtdecode.schema.config.run import Role
@@ -23,7 +24,7 @@ _SHOWN: tuple[type[Body], ...] = (DisplayedFrame, Reconstruction, Responses, Sco
 
 
 class PageStage:
-    """Stage that shows what it gets and gives nothing on."""
+    """Stage that passes messages to the page and gives nothing."""
 
     def __init__(self, page: PageServer) -> None:
         self._page = page
@@ -34,22 +35,15 @@ class PageStage:
 
 
 def main(process: Process) -> int:
-    """Serve the page until told to stop."""
-    config, network = process.config, process.config.network
-    sources = {
-        "stimulus": (Role.STIMULUS, network.stimulus),
-        "decoder": (Role.DECODER, network.decoder),
-        "emit": (Role.DECODER, network.emit),
-        "evaluate": (Role.EVALUATE, network.evaluate),
-    }
-    heard = {n: at for n, (role, at) in sources.items() if role in config.processes}
-    inlet = process.subscriber(heard.values(), _SHOWN)
-    page = PageServer(config.view, frame_rate_hz=config.emit.frame_rate_hz, clock=process.clock)
+    """Serve the page until the run stops."""
+    config, sources = process.config, subscriptions(Role.VIEW, process.config)
+    inlet = process.subscriber(sources.endpoints, _SHOWN)
+    page = PageServer(config.view, frame_rate_hz=config.frame_rate_hz, clock=process.clock)
     address = page.start()
     log.info("page at %s", address)
     try:
         process.set_detail(address)
-        process.wait_for_start(inlet, expected_sources=heard)
+        process.wait_for_start(inlet, expected_sources=sources.expected)
         run_loop(
             inlet,
             PageStage(page),

@@ -9,6 +9,7 @@ from rtdecode.calcium.register import mean_of_aligned
 from rtdecode.calcium.rois import rois_from_lists
 from rtdecode.decode.decoder import Decoder
 from rtdecode.schema.config.calcium import CalciumConfig
+from rtdecode.schema.frame_grid import FrameGrid
 from rtdecode.schema.interfaces import Clock
 from rtdecode.schema.messages import Received, Responses, Scan, Stamped, WindowFrame
 
@@ -83,6 +84,7 @@ def _small_chain(reference: NDArray[np.float32], clock: Clock) -> CalciumChain:
     return CalciumChain(
         CalciumConfig(),
         rois=rois,
+        grid=FrameGrid(1e9 / _PERIOD_NS),
         scan_rate_hz=None,
         reference=None,
         calibration=calibration,

@@ -55,7 +55,7 @@ def report_session(session: SessionLayout, summary: SessionSummary) -> None:
 def _report_reconstructions(
     session: SessionLayout, summary: SessionSummary, config: RunConfig
 ) -> None:
-    even = _even_pairs(session, config.emit.frame_rate_hz)
+    even = _even_pairs(session, config.frame_rate_hz)
     pairs = even.pairs.values()
     screen = (config.stimulus.rows_px, config.stimulus.cols_px)
     write_session_report(
@@ -63,7 +63,7 @@ def _report_reconstructions(
         summary=summary,
         displayed=_stacked((pair.shown.luminance for pair in pairs), screen),
         decoded=_stacked((pair.reconstruction.luminance for pair in pairs), screen),
-        frame_rate_hz=config.emit.frame_rate_hz / even.every,
+        frame_rate_hz=config.frame_rate_hz / even.every,
     )
 
 

@@ -222,7 +222,7 @@ def summarise(session: SessionLayout) -> SessionSummary:
     score = OnlineScore(
         config.evaluate,
         mask,
-        frame_rate_hz=config.emit.frame_rate_hz,
+        frame_rate_hz=config.frame_rate_hz,
         trained=trained_clips(config),
     )
     counted = LogReader(session.log).summary()

@@ -1,4 +1,7 @@
-"""A config file is read here, once; nothing downstream sees a dict or opens the file again."""
+"""Reading and writing of config files, for all commands and processes.
+
+Nothing else opens a config file or passes a dict of settings on.
+"""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,9 +17,14 @@ _Location = tuple[str | int, ...]
 
 
 def read_config(path: Path) -> RunConfig:
-    """The run that `path` describes; all its mistakes at once, each with its line.
+    """Read the config in `path`; relative paths in it are relative to the file.
 
-    Relative paths in the file are relative to the file. Raises MissingFileError, ConfigError.
+    Raises
+    ------
+    MissingFileError
+        If there is no such file.
+    ConfigError
+        If the file is not valid; it lists all mistakes, each with its line.
     """
     if not path.is_file():
         raise MissingFileError(
@@ -39,7 +47,7 @@ def read_config(path: Path) -> RunConfig:
 
 
 def write_config(config: RunConfig, path: Path) -> None:
-    """Write the resolved config so that `read_config` gives the same run again."""
+    """Write the resolved config so that `read_config` gives an equal one."""
     path.write_text(config_yaml(config), encoding="utf-8")
 
 
@@ -71,7 +79,7 @@ def _plain(kind: str, message: str) -> str:
 
 
 def _without_tags(loc: _Location, lines: Mapping[_Location, int]) -> _Location:
-    """Drop the names of union members that pydantic puts into a location but the file has not."""
+    """The location without the names of union members, which pydantic adds."""
     kept: _Location = ()
     for place, part in enumerate(loc):
         is_last = place == len(loc) - 1
@@ -97,10 +105,10 @@ def _line_numbers(node: yaml.Node, where: _Location = ()) -> dict[_Location, int
 
 
 def _anchored(config: RunConfig, folder: Path) -> RunConfig:
-    told = config.model_dump(exclude_unset=True)
-    _anchor(told, folder)
-    whole = RunConfig.model_validate(told).model_dump()
-    # defaults belong to where the user is, so that sessions do not land beside the config
+    given = config.model_dump(exclude_unset=True)
+    _anchor(given, folder)
+    whole = RunConfig.model_validate(given).model_dump()
+    # Defaults are relative to the working directory, so that no session lands beside the config.
     _anchor(whole, Path.cwd())
     return RunConfig.model_validate(whole)
 

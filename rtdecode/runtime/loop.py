@@ -1,4 +1,4 @@
-"""The one main loop of every process, with every outside thing passed in."""
+"""The main loop of every process: source → stage → sink, with clock and stop event passed in."""
 
 import logging
 from collections import deque
@@ -18,7 +18,7 @@ _KEPT_STEPS = 10_000
 
 @dataclass(slots=True)
 class LoopReport:
-    """What a loop did; memory stays flat because only the newest step times are kept."""
+    """Counts and step times of a loop; memory is bounded by keeping the newest step times."""
 
     items_in: int = 0
     items_out: int = 0
@@ -27,7 +27,7 @@ class LoopReport:
 
 
 class NullSink:
-    """Sink of a stage that gives nothing on."""
+    """Sink of a stage that gives nothing."""
 
     def push(self, item: Any) -> Never:
         raise NotImplementedError(f"nothing follows here, got {type(item).__name__}")
@@ -43,13 +43,13 @@ def run_loop(
     poll_s: float = 0.1,
     on_turn: Callable[[LoopReport], None] | None = None,
 ) -> LoopReport:
-    """Carry items from `source` through `stage` to `sink` until `stop` is set.
+    """Pass items from `source` through `stage` to `sink` until `stop` is set.
 
-    An empty batch is a tick: stages that wait for a time get their turn. `on_turn` is called once
-    a turn, for heartbeats. After `stop`, what still comes is carried
-    through until nothing has come for `poll_s`. A failing
-    step ends the loop, and with it the process: a decoder that skips the frames it cannot handle
-    looks healthy and is wrong. Restarting is the supervisor's.
+    An empty batch calls the stage too, so that it can give items that have become due. `on_turn`
+    is called after every batch, for heartbeats. After `stop`, remaining items are processed until
+    none has arrived for `poll_s`. An error of the stage ends the loop and with it the process: a
+    decoder that skipped frames it cannot process would seem healthy and be wrong. The supervisor
+    decides about a restart.
     """
     report = LoopReport()
     stopping = False

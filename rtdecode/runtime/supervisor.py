@@ -1,9 +1,7 @@
-"""Starts the processes of a run, waits until all are ready, watches them, ends them in order.
+"""The supervisor: starts the processes of a run, monitors their heartbeats, ends them in order.
 
-Decoder, evaluate and view are started again when they die; the recorder, the microscope and the
-stimulus are not: without them there is nothing to show, and a recorder that comes back silently
-would hide a hole in the record. One that refuses its input is not started again either, for it
-would refuse it again.
+Each process has its restart policy in its `ProcessSpec` (`rtdecode.pipeline.topology` makes them).
+A process that refuses its input (exit code 2) is never started again, since it would fail alike.
 """
 
 import logging
@@ -21,20 +19,21 @@ from rtdecode.schema.messages import ClockProbe, Command, Health
 log = logging.getLogger(__name__)
 _READY_S = 90.0
 _STOP_S = 10.0
-_SILENT_S = 15.0
+_HEARTBEAT_LIMIT_S = 15.0
 _MOST_RESTARTS = 3
 _TAIL_LINES = 12
 
 
 @dataclass(frozen=True, slots=True)
 class ProcessSpec:
-    """How one process is started."""
+    """One process: how it is started, and what its end means."""
 
     name: str
     argv: Sequence[str]
     restarts: bool = False
+    """Whether it is started again after a failure, at most three times."""
     ends_run: bool = False
-    """True where its own clean end is the end of the run, as with a movie that is over."""
+    """Whether its clean end ends the run, as the end of a movie does."""
 
 
 @dataclass(slots=True)
@@ -43,51 +42,51 @@ class _Child:
     popen: "subprocess.Popen[bytes]"
     ready: bool = False
     starts: int = 1
-    heard_ns: int = 0
+    heartbeat_ns: int = 0
     health: Health | None = None
 
 
 @dataclass(slots=True)
 class Supervisor:
-    """Starts, watches and stops processes; their stderr goes to `logs`/NAME.log."""
+    """Starts, monitors and ends processes; their stdout and stderr go to `logs`/NAME.log."""
 
     server: ControlServer
     clock: Clock
     logs: Path
     on_health: Callable[[str, Health], None] = lambda _name, _health: None
     env: Mapping[str, str] | None = None
-    silent_s: float = _SILENT_S
-    """A process that says nothing for so long hangs, and is killed."""
+    heartbeat_limit_s: float = _HEARTBEAT_LIMIT_S
+    """Time in s without a heartbeat after which a process is killed."""
     _children: dict[str, _Child] = field(default_factory=dict)
 
     def start(
         self, specs: Sequence[ProcessSpec], *, stop: Event, ready_s: float = _READY_S
     ) -> bool:
-        """Start all, wait until each is ready, then let all go at once.
+        """Start all processes, wait until each is ready, then send `go` to all.
 
-        False where `stop` was set before; then, as after an error, nothing is left running.
+        False where `stop` was set before; then, as after an error, no process is left running.
         Raises ProcessFailedError, NotReadyError.
         """
         self.logs.mkdir(parents=True, exist_ok=True)
-        going = False
+        started = False
         try:
             for spec in specs:
                 self._children[spec.name] = _Child(spec, self._spawned(spec))
-            going = self._all_ready(stop, ready_s)
+            started = self._all_ready(stop, ready_s)
         finally:
-            if not going:
+            if not started:
                 self._cancel()
         for name in self._children:
             self._command(name, "start")
-        return going
+        return started
 
     def watch(self, stop: Event, *, until_ns: int | None = None) -> str:
-        """Watch until `stop`, `until_ns`, or the clean end of a source; says which it was.
+        """Monitor until `stop`, `until_ns`, or the clean end of a source; returns the reason.
 
-        Raises ProcessFailedError when a process dies that must not be started again.
+        Raises ProcessFailedError when a process fails that is not started again.
         """
         while not stop.is_set():
-            self._listen(0.1)
+            self._take_messages(0.1)
             if until_ns is not None and self.clock.now_ns() >= until_ns:
                 return "time is over"
             for child in self._children.values():
@@ -95,16 +94,20 @@ class Supervisor:
                 if code == 0 and child.spec.ends_run:
                     return f"{child.spec.name} is at its end"
                 if code is not None:
-                    self._mend(child, code)
-                elif self._is_silent(child):
-                    log.warning("%s said nothing for %g s: killed", child.spec.name, self.silent_s)
+                    self._restart_or_fail(child, code)
+                elif self._is_stalled(child):
+                    log.warning(
+                        "%s sent no heartbeat for %g s and is killed",
+                        child.spec.name,
+                        self.heartbeat_limit_s,
+                    )
                     child.popen.kill()
-                    # it takes a while to die, and is silent meanwhile
-                    child.heard_ns = 0
+                    # Its end takes a while, and no heartbeat arrives meanwhile.
+                    child.heartbeat_ns = 0
         return "stopped as asked"
 
     def end(self) -> dict[str, int]:
-        """End all in the order in which data passes, the recorder last; their exit codes."""
+        """End all in the order of the data flow, the recorder last; returns their exit codes."""
         recorder = [name for name in self._children if name == "recorder"]
         order = [name for name in self._children if name != "recorder"] + recorder
         codes = {name: self._ended(self._children[name]) for name in order}
@@ -112,11 +115,11 @@ class Supervisor:
         return codes
 
     def _cancel(self) -> None:
-        """End all at once: nothing has passed between them yet."""
+        """End all at once, before any data were exchanged."""
         for child in self._children.values():
             child.popen.terminate()
         for child in self._children.values():
-            _waited_for(child)
+            _exit_code(child)
         self._children.clear()
 
     def pids(self) -> dict[str, int]:
@@ -135,12 +138,12 @@ class Supervisor:
             )
 
     def _all_ready(self, stop: Event, ready_s: float) -> bool:
-        """Wait until all are; False where `stop` comes first."""
+        """Wait until all are ready; False where `stop` is set first."""
         deadline_ns = self.clock.now_ns() + int(ready_s * 1e9)
         while not all(child.ready for child in self._children.values()):
             if stop.is_set():
                 return False
-            self._listen(0.05)
+            self._take_messages(0.05)
             for child in self._children.values():
                 code = child.popen.poll()
                 if code is not None:
@@ -150,14 +153,14 @@ class Supervisor:
                     raise NotReadyError(name=child.spec.name, waited_s=ready_s, tail=tail)
         return True
 
-    def _listen(self, wait_s: float) -> None:
+    def _take_messages(self, wait_s: float) -> None:
         for name, message in self.server.receive(wait_s):
             child = self._children.get(name)
             if isinstance(message.body, ClockProbe):
                 self._answer(name, message.body)
             if child is None or not isinstance(message.body, Health):
                 continue
-            child.heard_ns, child.health = self.clock.now_ns(), message.body
+            child.heartbeat_ns, child.health = self.clock.now_ns(), message.body
             child.ready = child.ready or message.body.state in ("ready", "running")
             if child.starts > 1 and message.body.state == "ready":
                 self._command(name, "start")
@@ -167,16 +170,17 @@ class Supervisor:
         now_ns = self.clock.now_ns()
         self.server.send(name, replace(probe, t_request_received_ns=now_ns, t_reply_ns=now_ns))
 
-    def _is_silent(self, child: _Child) -> bool:
-        return child.heard_ns > 0 and self.clock.now_ns() - child.heard_ns > self.silent_s * 1e9
+    def _is_stalled(self, child: _Child) -> bool:
+        since_ns = self.clock.now_ns() - child.heartbeat_ns
+        return child.heartbeat_ns > 0 and since_ns > self.heartbeat_limit_s * 1e9
 
-    def _mend(self, child: _Child, code: int) -> None:
+    def _restart_or_fail(self, child: _Child, code: int) -> None:
         refused = code == BadInputError.exit_code
         if refused or not child.spec.restarts or child.starts > _MOST_RESTARTS:
             raise self._failure(child, code)
-        log.warning("%s ended with exit code %d: started again", child.spec.name, code)
-        _let_go(child.popen)
-        child.popen, child.starts, child.heard_ns = (
+        log.warning("%s ended with exit code %d and is started again", child.spec.name, code)
+        _close_stdin(child.popen)
+        child.popen, child.starts, child.heartbeat_ns = (
             self._spawned(child.spec),
             child.starts + 1,
             0,
@@ -194,21 +198,21 @@ class Supervisor:
 
     def _ended(self, child: _Child) -> int:
         child.popen.terminate()
-        return _waited_for(child)
+        return _exit_code(child)
 
 
-def _waited_for(child: _Child) -> int:
+def _exit_code(child: _Child) -> int:
     popen = child.popen
     try:
         code = popen.wait(_STOP_S)
     except subprocess.TimeoutExpired:
-        log.warning("%s did not end within %g s: killed", child.spec.name, _STOP_S)
+        log.warning("%s did not end within %g s and is killed", child.spec.name, _STOP_S)
         popen.kill()
         code = popen.wait()
-    _let_go(popen)
+    _close_stdin(popen)
     return code
 
 
-def _let_go(popen: "subprocess.Popen[bytes]") -> None:
+def _close_stdin(popen: "subprocess.Popen[bytes]") -> None:
     if popen.stdin is not None:
         popen.stdin.close()

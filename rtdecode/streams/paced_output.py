@@ -23,7 +23,9 @@ class PacedOutput:
     Parameters
     ----------
     config
-        Frame rate, and the budget of time that computing may take.
+        Time budget of the computation.
+    grid
+        Frames of the output.
     latency_s
         Time in s between the middle of a frame and the end of the scan that completes its
         responses, at most: what the physics of the run needs before any computing.
@@ -31,8 +33,10 @@ class PacedOutput:
         Tells what is due.
     """
 
-    def __init__(self, config: EmitConfig, *, latency_s: float, clock: Clock) -> None:
-        self._grid = FrameGrid(config.frame_rate_hz)
+    def __init__(
+        self, config: EmitConfig, *, grid: FrameGrid, latency_s: float, clock: Clock
+    ) -> None:
+        self._grid = grid
         self._latency_ns = round(latency_s * 1e9 + config.budget_ms * 1e6)
         self._clock = clock
         self._waiting: deque[Reconstruction] = deque()

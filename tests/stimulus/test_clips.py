@@ -15,7 +15,8 @@ SECONDS = 2.0
 @pytest.fixture(scope="module")
 def clips() -> dict[Split, list[Clip]]:
     return {
-        split: list(embedded_clips(split, count=13, seconds=SECONDS, seed=5)) for split in Split
+        split: list(embedded_clips(split, count=13, seconds=SECONDS, seed=5, frame_rate_hz=30.0))
+        for split in Split
     }
 
 
@@ -65,7 +66,9 @@ def test_the_splits_share_no_picture(clips: dict[Split, list[Clip]]) -> None:
 
 def test_the_seed_decides_and_so_does_nothing_else() -> None:
     def first(seed: int, count: int) -> Clip:
-        return next(embedded_clips(Split.SHOW, count=count, seconds=0.5, seed=seed))
+        return next(
+            embedded_clips(Split.SHOW, count=count, seconds=0.5, seed=seed, frame_rate_hz=30.0)
+        )
 
     np.testing.assert_array_equal(first(3, 1).frames, first(3, 9).frames)
     assert (first(3, 1).frames != first(4, 1).frames).mean() > 0.5
@@ -73,13 +76,13 @@ def test_the_seed_decides_and_so_does_nothing_else() -> None:
 
 
 def test_clips_are_made_only_when_asked_for() -> None:
-    many = embedded_clips(Split.SHOW, count=10**9, seconds=0.1, seed=0)
+    many = embedded_clips(Split.SHOW, count=10**9, seconds=0.1, seed=0, frame_rate_hz=30.0)
     assert len(list(islice(many, 2))) == 2
 
 
 def test_the_clips_of_a_video_are_its_frames_without_a_gap(video: Path) -> None:
-    clips = list(folder_clips(video.parent, seconds=0.5))
+    clips = list(folder_clips(video.parent, seconds=0.5, frame_rate_hz=30.0))
     assert [len(clip.frames) for clip in clips] == [15, 15, 10]
     assert [clip.name for clip in clips] == [f"film.mp4-{number:03d}" for number in range(3)]
-    video_frames = next(folder_clips(video, seconds=99)).frames
+    video_frames = next(folder_clips(video, seconds=99, frame_rate_hz=30.0)).frames
     np.testing.assert_array_equal(np.concatenate([clip.frames for clip in clips]), video_frames)

@@ -131,7 +131,7 @@ def test_a_twin_of_another_mouse_is_refused_with_both_numbers(user: Any) -> None
     rois_from_lists((64, 64), [(np.arange(n, n + 3), np.ones(3)) for n in (0, 70, 900)]).save(masks)
     config = user.config(
         processes=["recorder", "decoder"],
-        calcium={"masks": str(masks)},
+        calcium={"rois": str(masks)},
         decode={"twin": str(DEMO_TWIN)},
     )
     says = ("the ROIs give 3 neurons, but twin", "was trained on 1200", "set calcium.rois")

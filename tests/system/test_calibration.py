@@ -20,7 +20,7 @@ CONFIG = """
 processes: [recorder, bridge, decoder]
 acquisition:
   source: {kind: raw_movie, scan_rate_hz: 30.0}
-calcium: {calibration_s: 1.5, masks: masks.npz%s}
+calcium: {calibration_s: 1.5, rois: masks.npz%s}
 decode: null
 """
 

@@ -93,7 +93,7 @@ def test_two_planes_are_decoded_at_once(user: Any) -> None:
     session = run_on(
         user,
         scans,
-        masks="masks",
+        rois="masks",
         planes=2,
         decoded_planes=[0, 1],
         calibration_s=1.5,

@@ -1,4 +1,4 @@
-"""A run, as a commented YAML file says it; read by `runtime.config_file`."""
+"""The config of a run as frozen values; `runtime.config_file` reads them from a YAML file."""
 
 from rtdecode.schema.config.run import RunConfig
 

@@ -1,8 +1,9 @@
-"""From scans to activity in twin units."""
+"""Settings of the calcium chain, from scans to activity in twin units."""
 
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field, model_validator
 
@@ -18,18 +19,18 @@ from rtdecode.schema.config.section import (
 
 MASKS_FILE = "masks.npz"
 CALIBRATION_FILE = "calibration.npz"
-"""What the chain leaves in a session, or in the folder of each of several planes."""
+"""Files that the chain writes into a session, or into the folder of each of several planes."""
 
 
 class Detector(StrEnum):
-    """Where rois come from if no file gives them."""
+    """Source of the ROIs where no file gives them."""
 
     NONE = "none"
     LOCAL_CORRELATION = "local_correlation"
 
 
 class Rescale(StrEnum):
-    """How activity, dF/F per second, becomes twin units."""
+    """Conversion of activity, dF/F per second, to the units of the twin."""
 
     IDENTITY = "identity"
     MOMENT = "moment"
@@ -37,7 +38,7 @@ class Rescale(StrEnum):
 
 
 class Activity(StrEnum):
-    """What is read out of dF/F."""
+    """Activity that is computed from dF/F."""
 
     OASIS = "oasis"
     EVENTS = "events"
@@ -45,79 +46,91 @@ class Activity(StrEnum):
 
 
 class CalciumConfig(Section):
-    """The online calcium chain, one scan at a time."""
+    """The online calcium chain: registration, extraction, baseline, deconvolution."""
+
+    earlier_names: ClassVar[Mapping[str, str]] = {
+        "masks": "rois",
+        "min_masks_sd": "min_rois_sd",
+    }
 
     rois_from_source: bool = False
-    """Whether the microscope sends values of its ROIs, and no rois are laid on its scans."""
+    """True where the microscope sends one value for each ROI instead of images."""
     rois: Path | None = None
-    """Which pixels are which neuron: .npz of a session, suite2p folder, CaImAn .hdf5, or NWB."""
+    """ROIs of the neurons: masks.npz of a session, suite2p folder, CaImAn .hdf5, or NWB file."""
     calibration: Path | None = None
-    """calibration.npz of an earlier session on this field; null: the first `calibration_s`."""
+    """calibration.npz of an earlier session on this field of view; null makes a calibration from
+    the first `calibration_s` seconds."""
     rescale_to: Path | None = None
-    """calibration.npz of the session whose responses the twin was trained on."""
+    """calibration.npz of the session whose responses the twin was trained on; `rescale` uses it."""
     detector: Detector = Detector.NONE
-    """How rois are found in the first scans where no file gives them."""
+    """Method that finds the ROIs in the first scans where `rois` names no file."""
     detector_scans: Count = 400
-    """Scans that the detector gets."""
+    """Number of scans that the detector uses."""
     planes: Count = 1
-    """How many the microscope goes through."""
+    """Number of imaging planes that the microscope cycles through."""
     decoded_planes: Annotated[tuple[Index, ...], Field(min_length=1)] = (0,)
-    """Planes that are decoded, their neurons one after the other; the others are recorded."""
+    """Planes whose neurons are decoded, counted from 0, in this order; the others are recorded."""
     reference_scans: Count = 30
-    """Their mean is the reference image; with a calibration, they are compared with its image."""
+    """Number of first scans whose mean is the reference image. With a calibration, they are
+    compared with its reference image instead."""
     max_shift_px: Positive = 8.0
-    """Largest movement that is looked for."""
+    """Largest displacement in px that the registration considers."""
     min_peak_sd: NotNegative = 6.0
-    """A scan whose registration is less clear is no measurement."""
+    """Minimum z-score of the registration's correlation peak; scans below it are rejected."""
     lost_field_scans: Count = 15
-    """So many of these in a row are a lost field of view."""
+    """Number of consecutive rejected scans after which the field of view is reported lost."""
     min_field_r: Fraction = 0.4
-    """Least correlation of first scans and reference image, else the run is refused; 0: none."""
-    min_masks_sd: NotNegative = 3.0
-    """How clearly rois must lie on what is bright, else the run is refused; 0: anyhow."""
+    """Minimum correlation of the first scans with the reference image; the run stops below it.
+    0 disables the check."""
+    min_rois_sd: NotNegative = 3.0
+    """Minimum z-score of the match between ROIs and mean image; the run stops below it. 0 disables
+    the check."""
     neuropil_ring_px: Count = 6
-    """Width of the ring around a cell whose light is taken for neuropil."""
+    """Width in px of the ring around a cell from which its neuropil signal is measured."""
     neuropil_weight: Fraction = 0.7
-    """Share of the ring's light that is taken off a cell's."""
+    """Fraction of the neuropil signal that is subtracted from a cell's fluorescence."""
     baseline_window_s: Positive = 30.0
-    """How far the running percentile looks back."""
+    """Length in s of the sliding window of the baseline fluorescence."""
     baseline_percentile: Percent = 10.0
-    """Which percentile of it is the resting light."""
+    """Percentile of the fluorescence in that window that is the baseline."""
     calibration_s: Positive = 10.0
-    """Length of the calibration at the start, during which all neurons are invalid."""
+    """Length in s of the calibration at the start of a run; no response is valid during it."""
     decay_tau_s: Positive = 0.7
-    """Expected decay of the indicator; calibration bends it where transients are clear."""
+    """Decay time constant of the indicator in s; the calibration adjusts it for each neuron with
+    clear transients."""
     rise_tau_s: NotNegative = 0.04
-    """Rise of the indicator, taken back where scans resolve it; 0: first order."""
+    """Rise time constant of the indicator in s, which is deconvolved where the scan rate resolves
+    it; 0 assumes an instantaneous rise (first-order model)."""
     activity: Activity = Activity.OASIS
-    """Deconvolved, thresholded events, or dF/F as it is."""
+    """Activity measure: deconvolved (oasis), thresholded increases (events), or dF/F (dff)."""
     deconvolution_lag_scans: Index = 1
-    """Scans that oasis waits before a scan's activity is final."""
+    """Number of later scans that the deconvolution uses for the activity of a scan."""
     sparsity: NotNegative = 0.5
-    """Noise sd that a sample loses before it is explained; more is sparser."""
+    """L1 penalty of the deconvolution, in units of the noise SD."""
     event_sd: Positive = 3.0
-    """Noise sd that a jump must exceed to be an event."""
+    """Threshold of `activity: events`, in units of the noise SD."""
     rescale: Rescale = Rescale.IDENTITY
-    """How activity becomes twin units."""
+    """Conversion of activity to the units of the twin: none (identity), by mean and SD (moment), or
+    by matching quantiles (quantile)."""
     drift_tau_s: Positive | None = None
-    """Over which time a slow change of a neuron's mean activity is taken back; null: never."""
+    """Time constant in s over which slow drift of a neuron's mean activity is removed; null
+    removes none."""
     drift_followed_s: Positive | None = None
-    """Drift is followed for so long after the calibration and then frozen; null: to the end."""
-    frame_rate_hz: Positive = 30.0
-    """Grid of the responses."""
+    """Time in s after the calibration during which the drift correction is updated; null updates
+    it for the whole run."""
 
     @property
     def lag_scans(self) -> int:
-        """Scans that activity is final behind the newest: those oasis waits, else none."""
+        """Number of scans by which final activity lags the newest scan."""
         return self.deconvolution_lag_scans if self.activity is Activity.OASIS else 0
 
     @property
     def several_planes(self) -> bool:
-        """Whether more than one plane is decoded, and each has a folder of its own."""
+        """Whether more than one plane is decoded, so that each has a folder of its own."""
         return len(self.decoded_planes) > 1
 
     def of_plane(self, plane: int) -> "CalciumConfig":
-        """The same for one of several planes: its files lie in `plane0`, `plane1` and so on."""
+        """The settings of one of several planes, with its files in `plane0`, `plane1` and so on."""
 
         def file(folder: Path | None, name: str) -> Path | None:
             return None if folder is None else folder / plane_folder(plane) / name
@@ -145,5 +158,5 @@ class CalciumConfig(Section):
 
 
 def plane_folder(plane: int) -> str:
-    """Where files of one of several planes lie: as suite2p names it."""
+    """Name of the folder of one of several planes, as suite2p writes it."""
     return f"plane{plane}"

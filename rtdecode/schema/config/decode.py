@@ -1,6 +1,8 @@
-"""Sliding-window inversion of the twin, and when its frames go out."""
+"""Settings of the decoder (fixed-lag MAP estimation of the video) and of its paced output."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import ClassVar
 
 from pydantic import model_validator
 
@@ -10,31 +12,39 @@ _SETTLING_FRAMES = 4
 
 
 class DecodeConfig(Section):
-    """Sliding-window inversion of the twin."""
+    """Moving-horizon (MAP) estimation of the video from the activity, by inversion of the twin."""
+
+    earlier_names: ClassVar[Mapping[str, str]] = {
+        "tau": "likelihood_weight",
+        "free_frames": "estimated_frames",
+    }
 
     twin: Path | None = None
-    """Folder of the twin that is inverted, with its prior and its noise."""
+    """Folder of the twin, with its prior and noise model."""
     window_frames: Count = 36
-    """What the twin sees at once."""
-    free_frames: Count | None = None
-    """The newest frames of the window, which each step improves; None: the lag and four more."""
+    """Number of frames in the twin's input window, history and estimated frames together."""
+    estimated_frames: Count | None = None
+    """Number of newest frames of the window (the horizon) that each step re-estimates; null takes
+    `lag_frames` + 4."""
     lag_frames: Index = 8
-    """How many frames behind the newest responses a frame goes out."""
+    """Fixed lag in frames between the newest responses and the reconstructed frame."""
     steps: Count = 3
-    """Improvements of the window for each time that frames come in."""
+    """Number of optimisation steps for each new frame or batch of frames."""
     deadline_ms: Positive = 30.0
-    """No step begins that would end later, if it takes as long as the last one; the window goes out
-    as it stands. The rest of a frame's 33 ms is for steps that take longer."""
+    """Time limit in ms of one estimation: no step begins that would exceed it if it took as long as
+    the last one. The rest of a frame's period allows for slower steps."""
     likelihood_weight: Positive | None = None
-    """Weight of what neurons say against the prior; null: as measured with the twin."""
+    """Weight of the likelihood relative to the prior, without unit; null takes the value that was
+    fitted with the twin."""
     threads: Count = 1
-    """Threads that a step may use."""
+    """Number of CPU threads of one step."""
 
     @property
-    def free_frames_used(self) -> int:
-        """`free_frames`, or what follows from the lag."""
-        free = self.lag_frames + _SETTLING_FRAMES if self.free_frames is None else self.free_frames
-        return min(free, self.window_frames)
+    def estimated_frames_used(self) -> int:
+        """`estimated_frames`, or its value derived from the lag; at most the window."""
+        derived = self.lag_frames + _SETTLING_FRAMES
+        frames = derived if self.estimated_frames is None else self.estimated_frames
+        return min(frames, self.window_frames)
 
     @model_validator(mode="after")
     def _lag_fits(self) -> "DecodeConfig":
@@ -43,18 +53,16 @@ class DecodeConfig(Section):
                 f"lag_frames={self.lag_frames} lies outside the window: "
                 f"it must be below window_frames={self.window_frames}"
             )
-        if self.free_frames_used <= self.lag_frames:
+        if self.estimated_frames_used <= self.lag_frames:
             raise ValueError(
-                f"free_frames={self.free_frames} must be above lag_frames={self.lag_frames}: "
-                f"a frame goes out while it is still free"
+                f"estimated_frames={self.estimated_frames} must be above "
+                f"lag_frames={self.lag_frames}: a frame is estimated until it is sent"
             )
         return self
 
 
 class EmitConfig(Section):
-    """Paced output: frame k goes out when its time has come, ready or late."""
+    """Paced output: each reconstructed frame is sent at its due time, or late."""
 
-    frame_rate_hz: Positive = 30.0
-    """Of the output, and of the grid on which everything is aligned."""
     budget_ms: NotNegative = 100.0
-    """Time that computing and transport may take before a frame counts as late."""
+    """Time in ms for computation and transport, after which a frame counts as late."""

@@ -1,43 +1,68 @@
-"""Recording, scoring, the page, and where the processes meet."""
+"""Settings of recording, live score, web page and network."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import ClassVar
 
-from rtdecode.schema.config.section import Count, Index, NotNegative, Positive, Section
+from rtdecode.schema.config.section import Count, Index, NotNegative, Port, Positive, Section
 
 
 class RecordConfig(Section):
     """The session folder and its log."""
 
     folder: Path = Path("sessions")
+    """Folder in which new session folders are made."""
     flush_s: Positive = 1.0
+    """Interval in s at which the log is flushed to disk."""
     queue_messages: Count = 2000
+    """Capacity of each queue between two processes, in messages."""
     permitted_loss: Index = 0
+    """Number of lost messages above which a run ends with exit code 3."""
     min_free_mb: NotNegative = 200.0
+    """Free disk space in MB without which a run does not start."""
 
 
 class EvaluateConfig(Section):
-    """The live score."""
+    """The live score of the reconstructions against the displayed frames."""
+
+    earlier_names: ClassVar[Mapping[str, str]] = {"mask": "screen_mask"}
 
     window_s: Positive = 10.0
+    """Length in s of the sliding window of the live score."""
     period_s: Positive = 1.0
+    """Interval in s between two scores."""
     warm_up_s: NotNegative = 2.0
-    mask: Path | None = None
+    """Time in s from the first reconstruction that is not scored."""
+    screen_mask: Path | None = None
+    """.npy file of the screen mask, the pixels that are scored; null scores the whole screen."""
 
 
 class ViewConfig(Section):
-    """The web page; port 0 lets the system choose."""
+    """The web page."""
 
     host: str = "127.0.0.1"
-    port: Index = 0
+    """Address that the page listens on; the default is reachable from this machine only."""
+    port: Port = 0
+    """TCP port of the page; 0 lets the system choose."""
 
 
 class NetworkConfig(Section):
-    """Endpoints of the processes; empty ones are made in a private folder of this run."""
+    """ZeroMQ endpoints of the processes.
+
+    `rtdecode run` replaces an empty endpoint by a Unix socket in a private folder of the run.
+    """
 
     control: str = ""
+    """Endpoint of the supervisor, for heartbeats and commands."""
     recorder: str = ""
+    """Endpoint of the recorder, to which every process sends its messages."""
     bridge: str = ""
+    """Endpoint at which the acquisition bridge publishes scans and behaviour."""
     stimulus: str = ""
+    """Endpoint at which the stimulus publishes displayed frames."""
     decoder: str = ""
+    """Endpoint at which the decoder publishes fluorescence and responses."""
     emit: str = ""
+    """Endpoint at which the decoder publishes paced reconstructions."""
     evaluate: str = ""
+    """Endpoint at which the live score is published."""

@@ -1,4 +1,4 @@
-"""What the animal sees, and on which screen."""
+"""Settings of the visual stimulus and of the screen that displays it."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -8,58 +8,57 @@ from pydantic import model_validator
 from rtdecode.schema.config.section import Count, Index, NotNegative, Positive, Section
 
 EMBEDDED_PX = (36, 64)
-"""(rows, cols) of the clips that come with the project."""
+"""Rows and columns of the embedded clips."""
 
 
 class Presenter(StrEnum):
-    """How frames reach the eye."""
+    """Program that displays the frames."""
 
     PSYCHOPY = "psychopy"
     HEADLESS = "headless"
 
 
 class Display(StrEnum):
-    """Which X display the window opens on."""
+    """X display on which the window opens."""
 
     AUTO = "auto"
-    """$DISPLAY; where there is none, a virtual one."""
+    """$DISPLAY; where it is unset, a virtual display."""
     VIRTUAL = "virtual"
-    """An Xvfb of its own, which nobody sees."""
+    """A virtual display (Xvfb), which needs no monitor."""
 
 
 class StimulusConfig(Section):
-    """A window that shows clips, frame-locked to the movie's rate."""
+    """A window that displays clips at `frame_rate_hz`, locked to the refreshes of the monitor."""
 
     presenter: Presenter = Presenter.PSYCHOPY
-    """A real window, or none: frames are only counted and told."""
+    """psychopy opens a window; headless opens none and only logs the frames."""
     display: Display = Display.AUTO
-    """Which X display the window opens on; auto: $DISPLAY, else a virtual one."""
+    """X display of the window: auto takes $DISPLAY, else a virtual one; virtual takes a virtual
+    one."""
     clips: Path | None = None
-    """A video or a folder of videos, shown whole; without it the embedded clips are shown."""
+    """A video or a folder of videos, displayed in full length; null displays the embedded clips."""
     seed: int = 0
-    """Chooses embedded clips, and the order of all clips."""
+    """Seed of the embedded clips and of the order of all clips."""
     rows_px: Count = 36
-    """Rows of a movie frame, as decoded."""
+    """Rows of a frame of the movie, which is also the decoded resolution."""
     cols_px: Count = 64
-    """Columns of it."""
-    frame_rate_hz: Positive = 30.0
-    """Of the movie; the monitor must refresh at least as often."""
+    """Columns of a frame of the movie."""
     refresh_hz: Positive | None = None
-    """Of the monitor; measured where it is not given, and checked where it is."""
+    """Refresh rate of the monitor in Hz, which is checked; null measures it."""
     window_px: tuple[Count, Count] = (640, 360)
-    """(width, height)."""
+    """Width and height of the window in px."""
     fullscreen: bool = False
-    """Cover the screen, whatever `window_px` says."""
+    """True covers the whole screen, irrespective of `window_px`."""
     screen: Index = 0
-    """Which of the display's screens, from 0."""
+    """Screen of the display, counted from 0."""
     sync_patch_px: Index = 40
-    """Side of the corner square that a photodiode watches; 0: none."""
+    """Side in px of the square in a corner for a photodiode; 0 displays none."""
     light_delay_ms: NotNegative = 0.0
-    """Time from a flip to light on the monitor, as measured with the photodiode."""
+    """Delay in ms from a flip to light on the monitor, as measured with a photodiode."""
     clip_s: Positive = 10.0
-    """Length of an embedded clip."""
+    """Length in s of an embedded clip."""
     embedded_clips: Count = 12
-    """How many embedded clips there are before they repeat, in another order."""
+    """Number of embedded clips; they are repeated in a new order."""
 
     @model_validator(mode="after")
     def _embedded_size(self) -> "StimulusConfig":

@@ -1,40 +1,41 @@
-"""How a twin is trained."""
+"""Settings of the training of a twin."""
 
 from pydantic import model_validator
 
 from rtdecode.schema.config.section import Count, Fraction, Index, NotNegative, Positive, Section
 
 STEPS, READOUT_STEPS = 1500, 400
-"""Gradient steps for all of a twin, and for a readout to filters that exist."""
+"""Default number of steps for a whole twin, and for a readout on existing filters."""
 
 
 class TrainingConfig(Section):
     """Stochastic gradient descent on a recorded session; the defaults fit 20 minutes of data."""
 
     seed: int = 0
-    """Of the first weights, the cuts and their order."""
+    """Seed of the initial weights, of the crops and of their order."""
     steps: Count = STEPS
-    """Gradient steps."""
+    """Number of gradient steps."""
     batch: Count = 5
-    """Crops of a step."""
+    """Number of crops in a step."""
     frames: Count = 32
-    """Consecutive frames of a crop whose activity is predicted; its history comes on top."""
+    """Number of consecutive frames in a crop whose activity is predicted, in addition to the
+    history that the twin needs."""
     learning_rate: Positive = 4e-3
-    """The highest; it rises over the warm-up and falls along a cosine."""
+    """Peak learning rate, reached after a linear warm-up and followed by cosine decay."""
     warm_up_steps: Index = 40
-    """Steps over which the learning rate rises."""
+    """Number of steps of the warm-up."""
     weight_decay: NotNegative = 0.02
-    """Of AdamW, on filters and readout weights."""
+    """Weight decay of AdamW on filters and readout weights."""
     average_decay: Fraction = 0.98
-    """Of the exponential moving average of the weights, which is what is kept."""
+    """Decay of the exponential moving average of the weights; the average is saved."""
     cutmix: Fraction = 0.0
-    """Part of the crops in which a box of the picture is taken from another crop."""
+    """Fraction of the crops in which a box of the video is replaced by that of another crop."""
     validate_every: Count = 125
-    """Steps between two looks at the validation trials."""
+    """Number of steps between two validations."""
     patience: Count = 4
-    """Validations without a better one after which training ends."""
+    """Number of validations without improvement after which the training ends."""
     max_minutes: Positive | None = None
-    """Training lands by then, whatever the steps."""
+    """Time limit in minutes, at which the training ends regardless of `steps`; null: none."""
 
     @model_validator(mode="after")
     def _warms_up(self) -> "TrainingConfig":

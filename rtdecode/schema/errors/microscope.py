@@ -79,11 +79,11 @@ class ScanValueError(BadInputError):
 
 
 class MasksMissingError(BadInputError):
-    """Nobody said which pixels are neurons."""
+    """The config names no source of ROIs."""
 
     def __init__(self) -> None:
         super().__init__(
-            "the config names neither calcium.masks nor a calcium.detector: give the masks of this "
+            "the config names neither calcium.rois nor a calcium.detector: give the ROIs of this "
             "field of view, or set calcium.detector: local_correlation, or calcium.rois_from_source: "
             "true where the microscope sends values of its ROIs"
         )
@@ -145,7 +145,7 @@ class FieldMismatchError(BadInputError):
         shown = "" if picture is None else f"; {picture} shows both"
         super().__init__(
             f"the field of view does not match: {why}; move the objective back to where reference image "
-            f"and masks were made, or give calcium.masks and calcium.calibration of this field{shown}"
+            f"and ROIs were made, or give calcium.rois and calcium.calibration of this field{shown}"
         )
 
     def pictured(self, picture: Path) -> "FieldMismatchError":
@@ -160,12 +160,12 @@ class FieldMismatchError(BadInputError):
 
 
 class NoCellsFoundError(BadInputError):
-    """The detector saw nothing that rises and falls like a cell."""
+    """The detector found no pixels with the time course of a cell."""
 
     def __init__(self, *, scans: int) -> None:
         super().__init__(
-            f"no cells were found in the first {scans} scans: raise calcium.detector_scans, look whether "
-            f"the shutter is open, or give calcium.masks from suite2p, CaImAn or NWB"
+            f"no cells were found in the first {scans} scans: raise calcium.detector_scans, check that "
+            f"the shutter is open, or give calcium.rois from suite2p, CaImAn or NWB"
         )
 
 

@@ -6,6 +6,25 @@ from pathlib import Path
 from rtdecode.schema.errors.families import BadInputError, RtdecodeError
 
 
+class NoReconstructionError(RtdecodeError):
+    """A run had a decoder, and nothing was reconstructed in it."""
+
+    def __init__(self, *, scans: int, responses: int, session: str) -> None:
+        if not scans:
+            why = "no scan came in: check the microscope and acquisition.source"
+        elif not responses:
+            why = (
+                "no responses were computed: run for longer than the calibration "
+                "(calcium.calibration_s), and check calcium.rois"
+            )
+        else:
+            why = f"the decoder gave none: run for longer, and read logs/decoder.log of session {session}"
+        super().__init__(
+            f"the run had a decoder but gave no reconstruction; {scans} scans and "
+            f"{responses} frames of responses were recorded: {why}"
+        )
+
+
 class DiskFullError(BadInputError):
     """The disk has too little room for a session of this length."""
 

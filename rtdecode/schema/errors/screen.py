@@ -31,7 +31,7 @@ class RefreshRateError(BadInputError):
     def __init__(self, *, got_hz: float, expected: str) -> None:
         super().__init__(
             f"the monitor refreshes {got_hz:.4g} times a second, expected {expected}: set the monitor's "
-            f"mode, set stimulus.refresh_hz to what it really does, or lower stimulus.frame_rate_hz"
+            f"mode, set stimulus.refresh_hz to what it really does, or lower frame_rate_hz"
         )
 
 

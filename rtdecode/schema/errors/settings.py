@@ -84,6 +84,16 @@ class UnknownFormatError(BadInputError):
         super().__init__(f"--format {got} is not known: give one of {', '.join(known)}")
 
 
+class NothingToScoreError(BadInputError):
+    """The config names the process that scores reconstructions, but there will be none."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "processes names evaluate, but with `decode: null` there are no reconstructions to "
+            "score: remove evaluate from processes, or give the folder of a twin as decode.twin"
+        )
+
+
 class EndpointMissingError(BadInputError):
     """A process that nobody supervises does not know where to listen."""
 

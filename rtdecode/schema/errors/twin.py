@@ -15,6 +15,17 @@ class TwinMissingError(BadInputError):
         )
 
 
+class FrameRateError(BadInputError):
+    """The run and the twin have different frame rates."""
+
+    def __init__(self, *, run_hz: float, twin_hz: float, twin: str) -> None:
+        super().__init__(
+            f"frame_rate_hz is {run_hz:g}, but twin '{twin}' was trained at {twin_hz:g} frames per "
+            f"second: set frame_rate_hz: {twin_hz:g} at the top of the config, "
+            f"or give a twin that was trained at {run_hz:g} Hz"
+        )
+
+
 class NeuronCountError(BadInputError):
     """The ROIs of the microscope and the twin have different numbers of neurons."""
 

@@ -15,7 +15,7 @@ from rtdecode.offline.trial import Trial
 from rtdecode.offline.windows import inverted_windows
 from rtdecode.schema.config.decode import DecodeConfig
 
-CONFIG = DecodeConfig(window_frames=8, free_frames=6, lag_frames=2, steps=2)
+CONFIG = DecodeConfig(window_frames=8, estimated_frames=6, lag_frames=2, steps=2)
 Watch = Callable[..., Trial]
 
 
@@ -75,7 +75,10 @@ def test_without_the_priors_prediction_a_new_frame_starts_from_the_mean_and_old_
 def test_the_priors_prediction_is_worth_something_where_few_steps_are_taken(
     linear_mouse: FittedTwin, watch: Watch
 ) -> None:
-    shown, hurried = watch(), DecodeConfig(window_frames=8, free_frames=6, lag_frames=0, steps=1)
+    shown, hurried = (
+        watch(),
+        DecodeConfig(window_frames=8, estimated_frames=6, lag_frames=0, steps=1),
+    )
     usual = Online([linear_mouse], hurried).video(shown)
     less = without_prediction(linear_mouse, hurried).video(shown)
     assert np.abs(less - shown.truth).mean() > np.abs(usual - shown.truth).mean()

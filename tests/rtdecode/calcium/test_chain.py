@@ -20,6 +20,7 @@ from rtdecode.schema.errors import (
     ScanShapeError,
     ScanValueError,
 )
+from rtdecode.schema.frame_grid import FrameGrid
 from rtdecode.schema.messages import Fluorescence, Health, Received, Responses, Scan, Stamped
 
 ROWS, COLS, RATE_HZ, SCANS = 48, 56, 15.0, 90
@@ -77,6 +78,7 @@ def chain(calibration: Calibration | None = None, config: CalciumConfig = CONFIG
     return CalciumChain(
         config,
         rois=MASKS,
+        grid=FrameGrid(30.0),
         scan_rate_hz=None,
         reference=None,
         calibration=calibration,
@@ -244,6 +246,7 @@ def test_scans_and_calibrations_of_another_field_are_refused() -> None:
         CalciumChain(
             CONFIG,
             rois=MASKS.chosen(np.arange(9) < 2),
+            grid=FrameGrid(30.0),
             scan_rate_hz=None,
             reference=None,
             calibration=first.calibration,

@@ -10,6 +10,7 @@ from rtdecode.calcium.scan_count import ScanCount, ScanTime
 from rtdecode.calcium.scan_reader import Counts
 from rtdecode.schema.config.calcium import CalciumConfig
 from rtdecode.schema.errors import CalibrationError
+from rtdecode.schema.frame_grid import FrameGrid
 from rtdecode.schema.interfaces import Clock
 from rtdecode.schema.messages import Health, Responses
 from rtdecode.session.replay import RecordedClock
@@ -28,7 +29,9 @@ def chain(clock: Clock, **given: Calibration | None) -> tuple[CountsChain, ScanC
     count = ScanCount(planes=1, scan_rate_hz=RATE_HZ)
     files: dict[str, Calibration | None] = {"calibration": None, "wanted": None} | given
     phase = np.linspace(0, 1, NEURONS, dtype=np.float32)
-    return CountsChain(CONFIG, phase=phase, count=count, clock=clock, **files), count
+    return CountsChain(
+        CONFIG, phase=phase, count=count, grid=FrameGrid(30.0), clock=clock, **files
+    ), count
 
 
 def ran(numbers: list[int], **given: Calibration | None) -> tuple[CountsChain, list[object]]:
@@ -94,6 +97,7 @@ def test_statistics_of_other_neurons_are_refused() -> None:
             CONFIG,
             phase=np.zeros(3, np.float32),
             count=count,
+            grid=FrameGrid(30.0),
             calibration=None,
             wanted=stage.calibration,
             clock=RecordedClock(),

@@ -16,6 +16,7 @@ from rtdecode.calcium.scan_count import ScanCount, ScanTime
 from rtdecode.calcium.scan_reader import Counts
 from rtdecode.schema.config.calcium import CalciumConfig
 from rtdecode.schema.errors import CalibrationError, RoiCountError
+from rtdecode.schema.frame_grid import FrameGrid
 from rtdecode.schema.messages import Fluorescence, Health, Received, Responses, Stamped
 from rtdecode.session.replay import RecordedClock
 
@@ -42,7 +43,12 @@ STREAM = [sent(number) for number in range(SCANS)]
 
 def chain(calibration: Calibration | None = None) -> RoiChain:
     return RoiChain(
-        CONFIG, scan_rate_hz=RATE_HZ, calibration=calibration, wanted=None, clock=RecordedClock()
+        CONFIG,
+        grid=FrameGrid(30.0),
+        scan_rate_hz=RATE_HZ,
+        calibration=calibration,
+        wanted=None,
+        clock=RecordedClock(),
     )
 
 
@@ -61,6 +67,7 @@ def test_they_are_what_the_counts_of_our_own_masks_would_be() -> None:
         CONFIG,
         phase=np.zeros(NEURONS, np.float32),
         count=count,
+        grid=FrameGrid(30.0),
         calibration=None,
         wanted=None,
         clock=RecordedClock(),

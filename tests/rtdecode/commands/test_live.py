@@ -10,12 +10,13 @@ import pytest
 from typer.testing import CliRunner
 
 from rtdecode.commands.live import _finish, app
+from rtdecode.pipeline.run import checked
 from rtdecode.report.summary import SessionSummary, summarise
 from rtdecode.runtime.clock import HostClock
 from rtdecode.runtime.config_file import read_config, write_config
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.config.session import RecordConfig
-from rtdecode.schema.errors import DataLostError
+from rtdecode.schema.errors import DataLostError, NoReconstructionError
 from rtdecode.session.layout import named_session, session_at
 from rtdecode.session.recorder import Recorder
 
@@ -36,7 +37,7 @@ def test_what_check_prints_is_the_run_itself(movie_config: Path, tmp_path: Path)
     told = USER.invoke(app, ["check", str(movie_config)])
     assert told.exit_code == 0
     (tmp_path / "printed.yaml").write_text(told.stdout)
-    assert read_config(tmp_path / "printed.yaml") == read_config(movie_config)
+    assert read_config(tmp_path / "printed.yaml") == checked(read_config(movie_config))
 
 
 def test_all_mistakes_are_told_at_once_with_their_lines(tmp_path: Path) -> None:
@@ -55,12 +56,38 @@ def test_a_config_that_is_not_there_is_named(tmp_path: Path) -> None:
     assert "none.yaml does not exist" in told.stderr
 
 
+def check(folder: Path, text: str) -> tuple[int, str]:
+    """Exit code and stderr of `rtdecode check`."""
+    (folder / "run.yaml").write_text(text)
+    done = USER.invoke(app, ["check", str(folder / "run.yaml")])
+    return done.exit_code, done.stderr
+
+
+def test_evaluate_without_a_decoder_is_refused_by_name(tmp_path: Path) -> None:
+    code, text = check(tmp_path, "processes: [recorder, evaluate]\ndecode: null\n")
+    assert code == 2
+    assert "processes names evaluate" in text
+
+
+def test_a_twin_of_another_frame_rate_is_refused_by_name(tmp_path: Path) -> None:
+    twin = tmp_path / "twin"
+    twin.mkdir()
+    (twin / "twin.json").write_text('{"frame_rate_hz": 20.0}')
+    code, text = check(tmp_path, "decode: {twin: twin}\n")
+    assert code == 2
+    assert "frame_rate_hz is 30, but twin" in text
+    assert "set frame_rate_hz: 20" in text
+    assert check(tmp_path, "frame_rate_hz: 20\ndecode: {twin: twin}\n")[0] == 0
+    (twin / "twin.json").write_text("{}")
+    assert check(tmp_path, "decode: {twin: twin}\n")[0] == 0
+
+
 @pytest.mark.parametrize(("lost", "permitted"), [(4, 3), (1, 0)])
 def test_more_loss_than_permitted_is_an_error_after_the_figures_are_written(
     summary: SessionSummary, tmp_path: Path, lost: int, permitted: int
 ) -> None:
     holed = replace(summary, lost_messages=lost, lost_by_stream={"bridge/scan": lost})
-    config = RunConfig(record=RecordConfig(permitted_loss=permitted))
+    config = RunConfig(decode=None, record=RecordConfig(permitted_loss=permitted))
     with pytest.raises(DataLostError, match=rf"{lost} messages were lost \(bridge/scan\)") as error:
         _finish(config, holed, tmp_path / "new" / "figures.json")
     assert error.value.exit_code == 3
@@ -68,8 +95,29 @@ def test_more_loss_than_permitted_is_an_error_after_the_figures_are_written(
 
 
 def test_a_permitted_loss_is_no_error(summary: SessionSummary) -> None:
-    config = RunConfig(record=RecordConfig(permitted_loss=3))
+    config = RunConfig(decode=None, record=RecordConfig(permitted_loss=3))
     _finish(config, replace(summary, lost_messages=3), None)
+
+
+@pytest.mark.parametrize(
+    ("recorded", "reason"),
+    [
+        ({}, "0 scans and 0 frames of responses were recorded: no scan came in"),
+        ({"bridge/scan": 90}, "90 scans and 0 frames .*: no responses were computed"),
+        ({"bridge/scan": 90, "decoder/responses": 60}, "60 frames .*: the decoder gave none"),
+    ],
+)
+def test_a_run_with_a_decoder_and_without_reconstructions_fails(
+    summary: SessionSummary, recorded: dict[str, int], reason: str
+) -> None:
+    with pytest.raises(NoReconstructionError, match=reason) as failure:
+        _finish(RunConfig(), replace(summary, messages=recorded), None)
+    assert failure.value.exit_code == 1
+
+
+def test_reconstructions_or_no_decoder_are_no_failure(summary: SessionSummary) -> None:
+    _finish(RunConfig(), replace(summary, messages={"emit/reconstruction": 1}), None)
+    _finish(RunConfig(decode=None), summary, None)
 
 
 def test_figures_that_could_not_be_written_are_refused_before_the_run(

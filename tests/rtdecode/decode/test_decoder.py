@@ -19,7 +19,7 @@ from rtdecode.schema.errors import BehaviourChannelsError, FrameOrderError, Neur
 from rtdecode.schema.messages import Reconstruction, WindowFrame
 from rtdecode.twins.linear import Linear
 
-CONFIG = DecodeConfig(window_frames=12, free_frames=6, lag_frames=3, steps=1)
+CONFIG = DecodeConfig(window_frames=12, estimated_frames=6, lag_frames=3, steps=1)
 NEURONS = 7
 MakeFrame = Callable[..., WindowFrame]
 MakeDecoder = Callable[..., Decoder]
@@ -90,7 +90,7 @@ def test_a_frame_goes_out_when_the_one_its_lag_later_has_come(
 def test_without_lag_the_newest_frame_goes_out(
     make_decoder: MakeDecoder, make_stream: MakeStream
 ) -> None:
-    decoder = make_decoder(DecodeConfig(window_frames=8, free_frames=3, lag_frames=0, steps=1))
+    decoder = make_decoder(DecodeConfig(window_frames=8, estimated_frames=3, lag_frames=0, steps=1))
     assert numbers(one_by_one(decoder, make_stream(range(5)))) == [0, 1, 2, 3, 4]
 
 

@@ -8,14 +8,13 @@ from rtdecode.demo.config import demo_config
 from rtdecode.evaluate.screen_mask import scoring_mask
 from rtdecode.runtime.config_file import read_config, write_config
 from rtdecode.schema.config.acquisition import SimulatedSource
-from rtdecode.schema.config.run import Role
 from rtdecode.schema.config.stimulus import Display
 from rtdecode.schema.errors import ClipError
 
 
 def test_all_processes_take_part_and_every_file_is_there() -> None:
     config = demo_config(seconds=60, display=Display.AUTO, clips=None)
-    assert config.processes == tuple(Role)
+    assert config.processes is None
     assert isinstance(config.acquisition.source, SimulatedSource)
     assert config.decode is not None
     assert config.decode.twin is not None

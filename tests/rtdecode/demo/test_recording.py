@@ -8,6 +8,7 @@ from rtdecode.calcium.rois import rois_from_lists
 from rtdecode.datasets.video_session import Segment
 from rtdecode.demo.recording import Recording
 from rtdecode.schema.config.calcium import CalciumConfig
+from rtdecode.schema.frame_grid import FrameGrid
 from rtdecode.schema.interfaces import Clock
 from rtdecode.schema.messages import Behaviour, Scan
 from rtdecode.streams.behaviour_join import BehaviourJoin
@@ -41,6 +42,7 @@ def a_recording(clock: Clock) -> Recording:
     chain = CalciumChain(
         config,
         rois=MASKS,
+        grid=FrameGrid(30.0),
         scan_rate_hz=RATE_HZ,
         reference=None,
         calibration=None,

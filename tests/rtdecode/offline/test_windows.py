@@ -11,7 +11,7 @@ from rtdecode.offline.trial import Trial
 from rtdecode.offline.windows import inverted_windows, moved_on
 from rtdecode.schema.config.decode import DecodeConfig
 
-CONFIG = DecodeConfig(window_frames=8, free_frames=6, lag_frames=2, steps=2)
+CONFIG = DecodeConfig(window_frames=8, estimated_frames=6, lag_frames=2, steps=2)
 Watch = Callable[..., Trial]
 
 

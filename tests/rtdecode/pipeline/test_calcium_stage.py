@@ -90,7 +90,7 @@ def test_what_it_leaves_starts_the_next_session_calibrated(
     first = calcium_stage(small_run(None), clock=clock)
     run(first, rig.stream(20))
     first.save(tmp_path)
-    files = {name: tmp_path / f"{name}.npz" for name in ("rois", "calibration")}
+    files = {"rois": tmp_path / "masks.npz", "calibration": tmp_path / "calibration.npz"}
     assert Rois.load(files["rois"]).count == 9
     second = calcium_stage(detecting(**files), clock=clock)
     assert second.calibrated
@@ -130,7 +130,7 @@ def test_activity_takes_the_statistics_of_the_session_that_the_twin_knows(
     own = Calibration.load(tmp_path / "calibration.npz")
     tenfold = {name: getattr(own, name) for name in Calibration.__slots__}
     Calibration(**tenfold | {"activity_sd": 10 * own.activity_sd}).save(tmp_path / "twin.npz")
-    files = {name: tmp_path / f"{name}.npz" for name in ("rois", "calibration")}
+    files = {"rois": tmp_path / "masks.npz", "calibration": tmp_path / "calibration.npz"}
     plain_run, rescaled = (
         run(calcium_stage(detecting(**files, **how), clock=clock), rig.stream(12))[-1]
         for how in ({}, {"rescale": "moment", "rescale_to": tmp_path / "twin.npz"})

@@ -54,7 +54,7 @@ def emission(messaging: Messaging, folder: Path, *, queue: int = 100) -> tuple[E
         record=f"ipc://{folder}/r",
         queue=queue,
     )
-    pace = PacedOutput(EmitConfig(budget_ms=0.0), latency_s=0.05, clock=CLOCK)
+    pace = PacedOutput(EmitConfig(budget_ms=0.0), grid=FrameGrid(30.0), latency_s=0.05, clock=CLOCK)
     return Emission(pace, publisher, clock=CLOCK), tape
 
 

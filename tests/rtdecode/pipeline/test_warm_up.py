@@ -15,6 +15,7 @@ SCRIPT = dedent("""
     from rtdecode.runtime.clock import HostClock
     from rtdecode.runtime.codec import pack, unpack
     from rtdecode.schema.config.calcium import CalciumConfig
+    from rtdecode.schema.frame_grid import FrameGrid
     from rtdecode.schema.messages import Received, Scan, Stamped
 
     LOOPS = [
@@ -35,6 +36,7 @@ SCRIPT = dedent("""
         chain = CalciumChain(
             CalciumConfig(reference_scans=3, calibration_s=0.3),
             rois=rois_from_lists((40, 48), cells),
+        grid=FrameGrid(30.0),
             scan_rate_hz=None,
             reference=None,
             calibration=None,

@@ -20,14 +20,14 @@ def test_an_empty_file_is_a_run_of_defaults(tmp_path: Path) -> None:
 
 
 def test_what_is_written_reads_back_the_same(tmp_path: Path) -> None:
-    config = read_config(written(tmp_path, "seconds: 3\ncalcium: {masks: here/masks.npz}\n"))
+    config = read_config(written(tmp_path, "seconds: 3\ncalcium: {rois: here/masks.npz}\n"))
     write_config(config, tmp_path / "again.yaml")
     assert read_config(tmp_path / "again.yaml") == config
 
 
 def test_paths_are_relative_to_the_file(tmp_path: Path) -> None:
-    config = read_config(written(tmp_path, "calcium: {masks: ../masks.npz}\n"))
-    assert config.calcium.masks == tmp_path / "../masks.npz"
+    config = read_config(written(tmp_path, "calcium: {rois: ../masks.npz}\n"))
+    assert config.calcium.rois == tmp_path / "../masks.npz"
 
 
 def test_all_mistakes_come_at_once_with_their_lines(tmp_path: Path) -> None:

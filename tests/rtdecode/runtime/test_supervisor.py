@@ -123,12 +123,12 @@ def test_one_that_refuses_its_input_is_not_asked_again(nursery: Nursery) -> None
 
 def test_one_that_hangs_is_killed_once(nursery: Nursery, caplog: pytest.LogCaptureFixture) -> None:
     nursery.supervisor.start([nursery.spec("one")], stop=Event())
-    nursery.supervisor.silent_s = 1.0
+    nursery.supervisor.heartbeat_limit_s = 1.0
     os.kill(nursery.supervisor.pids()["one"], signal.SIGSTOP)
     with pytest.raises(ProcessFailedError, match="one ended with exit code -9"):
         nursery.supervisor.watch(Event(), until_ns=nursery.until(30))
     assert [record.getMessage() for record in caplog.records] == [
-        "one said nothing for 1 s: killed"
+        "one sent no heartbeat for 1 s and is killed"
     ]
 
 

@@ -34,7 +34,7 @@ def test_a_count_that_does_not_match_names_both_and_the_way_out() -> None:
     text = str(NeuronCountError(streamed=90, trained=100, twin="mouse"))
     assert "90" in text
     assert "100" in text
-    assert "calcium.masks" in text
+    assert "calcium.rois" in text
 
 
 def test_mistakes_of_a_config_are_listed_one_a_line() -> None:

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rtdecode.schema.config.decode import EmitConfig
+from rtdecode.schema.frame_grid import FrameGrid
 from rtdecode.schema.messages import Reconstruction
 from rtdecode.streams.paced_output import PacedOutput
 
@@ -43,7 +44,7 @@ class SetClock:
 
 
 def paced(clock: SetClock) -> PacedOutput:
-    return PacedOutput(EmitConfig(budget_ms=50.0), latency_s=0.1, clock=clock)
+    return PacedOutput(EmitConfig(budget_ms=50.0), grid=FrameGrid(30.0), latency_s=0.1, clock=clock)
 
 
 def test_the_due_time_is_frame_plus_lag_plus_latency_plus_budget() -> None:

@@ -13,7 +13,7 @@ from rtdecode.offline.trial import Trial
 from rtdecode.schema.config.decode import DecodeConfig
 from rtdecode.train.held_out_error import calibrated_sd, contrast_of
 
-CONFIG = DecodeConfig(window_frames=12, free_frames=8, lag_frames=4, steps=3)
+CONFIG = DecodeConfig(window_frames=12, estimated_frames=8, lag_frames=4, steps=3)
 Watch = Callable[..., Trial]
 
 

@@ -28,10 +28,10 @@ def test_planes_that_the_microscope_does_not_have_are_refused() -> None:
 
 def test_each_of_several_planes_has_its_files_in_a_folder() -> None:
     both = CalciumConfig(
-        planes=2, decoded_planes=(0, 1), masks=Path("suite2p"), calibration=Path("earlier")
+        planes=2, decoded_planes=(0, 1), rois=Path("suite2p"), calibration=Path("earlier")
     )
     one = both.of_plane(1)
     assert one.decoded_planes == (1,)
-    assert one.masks == Path("suite2p/plane1")
+    assert one.rois == Path("suite2p/plane1")
     assert one.calibration == Path("earlier/plane1/calibration.npz")
     assert one.rescale_to is None

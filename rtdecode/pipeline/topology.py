@@ -1,0 +1,199 @@
+"""The processes of a run: one table from which commands, processes and documentation are made.
+
+Duties: for each process its module, the sources that it publishes and subscribes to, the configs
+that include it, and what its end means for the run. It must not know how a process works, nor
+open a socket: `run` starts what the table lists, and each process asks it for its sources.
+
+    >>> from rtdecode.pipeline.topology import included, subscriptions
+    >>> from rtdecode.schema.config import RunConfig
+    >>> from rtdecode.schema.config.run import Role
+    >>> [row.role.value for row in included(RunConfig(decode=None))]
+    ['recorder', 'stimulus', 'bridge', 'decoder', 'view']
+    >>> subscriptions(Role.VIEW, RunConfig(decode=None)).expected
+    ('stimulus', 'decoder')
+
+A source is one publisher. Its name is also that of its endpoint, `network.NAME` in the config, and
+of its streams in the log, `NAME/KIND`.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from rtdecode.schema.config import RunConfig
+from rtdecode.schema.config.acquisition import SimulatedSource
+from rtdecode.schema.config.run import Role
+from rtdecode.schema.errors import NothingToScoreError
+
+
+class Needs(StrEnum):
+    """What the config must have for a process, a source or a subscription to exist."""
+
+    NOTHING = "always"
+    DECODER = "unless `decode: null`"
+    SIMULATED_RIG = "with the simulated microscope"
+
+    def met(self, config: RunConfig) -> bool:
+        """Whether `config` has it."""
+        if self is Needs.DECODER:
+            return config.decode is not None
+        if self is Needs.SIMULATED_RIG:
+            return isinstance(config.acquisition.source, SimulatedSource)
+        return True
+
+
+class OnEnd(StrEnum):
+    """What the end of a process means for the run."""
+
+    FAILS_RUN = "any end before the run's is a failure of the run"
+    ENDS_RUN = "a clean end ends the run; a failure fails it"
+    RESTARTED = "started again, at most three times; then the run fails"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One publisher of a process."""
+
+    name: str
+    kinds: str
+    """Kinds of its messages, in words."""
+    needs: Needs = Needs.NOTHING
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One process."""
+
+    role: Role
+    module: str
+    """Run as `python -m MODULE CONFIG`."""
+    publishes: tuple[Source, ...]
+    subscribes: tuple[tuple[str, Needs], ...]
+    """Names of sources, each with the configs in which it is subscribed to."""
+    on_end: OnEnd
+    needs: Needs = Needs.NOTHING
+
+
+@dataclass(frozen=True, slots=True)
+class Subscriptions:
+    """The sources that a process subscribes to in one run."""
+
+    endpoints: tuple[str, ...]
+    """Endpoints to connect to. A source on another machine may appear at any time."""
+    expected: tuple[str, ...]
+    """Sources that the same run starts, and that must be received before the process is ready."""
+
+
+TOPOLOGY = (
+    Row(
+        Role.RECORDER,
+        "rtdecode.pipeline.recorder",
+        publishes=(),
+        subscribes=(),
+        on_end=OnEnd.FAILS_RUN,
+    ),
+    Row(
+        Role.STIMULUS,
+        "stimulus",
+        publishes=(Source("stimulus", "displayed frames"),),
+        subscribes=(),
+        on_end=OnEnd.ENDS_RUN,
+    ),
+    Row(
+        Role.BRIDGE,
+        "acquisition_bridge",
+        publishes=(Source("bridge", "scans or ROI values, behaviour"),),
+        subscribes=(("stimulus", Needs.SIMULATED_RIG),),
+        on_end=OnEnd.ENDS_RUN,
+    ),
+    Row(
+        Role.DECODER,
+        "rtdecode.pipeline.decoder",
+        publishes=(
+            Source("decoder", "fluorescence, responses, gaps"),
+            Source("emit", "reconstructions", Needs.DECODER),
+        ),
+        subscribes=(("bridge", Needs.NOTHING),),
+        on_end=OnEnd.RESTARTED,
+    ),
+    Row(
+        Role.EVALUATE,
+        "rtdecode.pipeline.evaluate",
+        publishes=(Source("evaluate", "scores, gaps"),),
+        subscribes=(("stimulus", Needs.NOTHING), ("emit", Needs.NOTHING)),
+        on_end=OnEnd.RESTARTED,
+        needs=Needs.DECODER,
+    ),
+    Row(
+        Role.VIEW,
+        "rtdecode.pipeline.view",
+        publishes=(),
+        subscribes=(
+            ("stimulus", Needs.NOTHING),
+            ("decoder", Needs.NOTHING),
+            ("emit", Needs.DECODER),
+            ("evaluate", Needs.DECODER),
+        ),
+        on_end=OnEnd.RESTARTED,
+    ),
+)
+"""All processes, in the order in which they are started and ended; the recorder ends last."""
+
+
+def included(config: RunConfig) -> tuple[Row, ...]:
+    """The processes that `rtdecode run` starts for `config`.
+
+    Raises NothingToScoreError where `config.processes` names evaluate and there is no decoder.
+    """
+    if config.processes is None:
+        return tuple(row for row in TOPOLOGY if row.needs.met(config))
+    if Role.EVALUATE in config.processes and config.decode is None:
+        raise NothingToScoreError
+    return tuple(row for row in TOPOLOGY if row.role in config.processes)
+
+
+def with_processes(config: RunConfig) -> RunConfig:
+    """`config` with the processes that it includes by name, as a session keeps it."""
+    roles = tuple(row.role for row in included(config))
+    return config.model_copy(update={"processes": roles})
+
+
+def subscriptions(role: Role, config: RunConfig) -> Subscriptions:
+    """The sources that the process `role` subscribes to in a run of `config`."""
+    (row,) = (row for row in TOPOLOGY if row.role is role)
+    started = {source.name for other in included(config) for source in _sources(other, config)}
+    names = tuple(name for name, needs in row.subscribes if needs.met(config))
+    return Subscriptions(
+        endpoints=tuple(getattr(config.network, name) for name in names),
+        expected=tuple(name for name in names if name in started),
+    )
+
+
+def _sources(row: Row, config: RunConfig) -> Iterator[Source]:
+    return (source for source in row.publishes if source.needs.met(config))
+
+
+def as_markdown() -> str:
+    """The table of docs/architecture.md."""
+    head = "| process | module | publishes | subscribes to | started | its end |"
+    rows = (
+        f"| {row.role.value} | `{row.module}` | {_published(row)} | {_subscribed(row)} "
+        f"| {row.needs.value} | {row.on_end.value} |"
+        for row in TOPOLOGY
+    )
+    return "\n".join([head, "|---|---|---|---|---|---|", *rows])
+
+
+def _published(row: Row) -> str:
+    told = (f"`{one.name}`{_note(one.needs)}: {one.kinds}" for one in row.publishes)
+    return "; ".join(told)
+
+
+def _subscribed(row: Row) -> str:
+    if row.role is Role.RECORDER:
+        return "receives every message of every process"
+    return ", ".join(f"`{name}`{_note(needs)}" for name, needs in row.subscribes)
+
+
+def _note(needs: Needs) -> str:
+    return "" if needs is Needs.NOTHING else f" ({needs.value})"

@@ -1,0 +1,96 @@
+"""One table has all processes; docs/architecture.md shows it.
+
+`python -P tests/rtdecode/pipeline/test_topology.py` writes the table of the page.
+"""
+
+import doctest
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rtdecode.pipeline import topology
+from rtdecode.pipeline.topology import TOPOLOGY, as_markdown, included, subscriptions
+from rtdecode.schema.config import RunConfig
+from rtdecode.schema.config.run import Role
+from rtdecode.schema.config.session import NetworkConfig
+from rtdecode.schema.errors import NothingToScoreError
+
+PAGE = Path(__file__).resolve().parents[3] / "docs" / "architecture.md"
+BEGIN, END = "<!-- topology: begin -->", "<!-- topology: end -->"
+WITHOUT_DECODER = RunConfig(decode=None)
+
+
+def roles(config: RunConfig) -> list[Role]:
+    return [row.role for row in included(config)]
+
+
+def test_every_role_has_one_row_and_a_module() -> None:
+    assert [row.role for row in TOPOLOGY] == list(Role)
+    assert all(importlib.util.find_spec(row.module) for row in TOPOLOGY)
+
+
+def test_every_source_has_one_publisher_and_an_endpoint_of_its_name() -> None:
+    names = [source.name for row in TOPOLOGY for source in row.publishes]
+    assert len(set(names)) == len(names)
+    assert set(names) | {"control", "recorder"} == set(NetworkConfig.model_fields)
+    assert {name for row in TOPOLOGY for name, _ in row.subscribes} <= set(names)
+
+
+def test_by_default_all_processes_run() -> None:
+    assert roles(RunConfig()) == list(Role)
+
+
+def test_without_a_decoder_there_is_no_score() -> None:
+    assert roles(WITHOUT_DECODER) == [role for role in Role if role is not Role.EVALUATE]
+
+
+def test_evaluate_without_a_decoder_is_refused_where_the_config_names_it() -> None:
+    config = RunConfig(processes=tuple(Role), decode=None)
+    with pytest.raises(NothingToScoreError, match="remove evaluate from processes") as refusal:
+        included(config)
+    assert refusal.value.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("role", "config", "expected"),
+    [
+        (Role.DECODER, RunConfig(), ("bridge",)),
+        (Role.EVALUATE, RunConfig(), ("stimulus", "emit")),
+        (Role.VIEW, RunConfig(), ("stimulus", "decoder", "emit", "evaluate")),
+        (Role.VIEW, WITHOUT_DECODER, ("stimulus", "decoder")),
+        (Role.BRIDGE, RunConfig(), ("stimulus",)),
+        (Role.RECORDER, RunConfig(), ()),
+    ],
+)
+def test_a_process_waits_for_the_sources_that_its_run_starts(
+    role: Role, config: RunConfig, expected: tuple[str, ...]
+) -> None:
+    assert subscriptions(role, config).expected == expected
+
+
+def test_a_source_on_another_machine_is_connected_to_and_not_waited_for() -> None:
+    network: Any = {"bridge": "tcp://10.0.0.2:5701"}
+    config = RunConfig(processes=(Role.RECORDER, Role.DECODER), network=network)
+    found = subscriptions(Role.DECODER, config)
+    assert found.endpoints == ("tcp://10.0.0.2:5701",)
+    assert found.expected == ()
+
+
+def test_the_example_of_the_module_is_true() -> None:
+    assert doctest.testmod(topology).failed == 0
+
+
+def written() -> str:
+    return PAGE.read_text(encoding="utf-8").partition(BEGIN)[2].partition(END)[0].strip()
+
+
+def test_the_page_has_the_table() -> None:
+    assert written() == as_markdown(), "run `python -P tests/rtdecode/pipeline/test_topology.py`"
+
+
+if __name__ == "__main__":
+    before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
+    after = rest.partition(END)[2]
+    PAGE.write_text(f"{before}{BEGIN}\n{as_markdown()}\n{END}{after}", encoding="utf-8")
