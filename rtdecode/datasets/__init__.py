@@ -1,1 +1,1 @@
-"""Readers of recorded sessions: Sensorium folders, NWB files, our own logs, still images."""
+"""Readers of recorded sessions: Sensorium folders, NWB files, rtdecode logs, still images."""

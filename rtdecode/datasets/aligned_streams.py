@@ -1,7 +1,7 @@
-"""What the log of one of our own sessions tells of each frame of the 30 Hz grid.
+"""Displayed frames, responses and behaviour of an rtdecode log, aligned on the 30 Hz frame grid.
 
-Shown frames, responses and behaviour are read back by the reader of all logs; a log whose writer
-was killed gives what was flushed. Everything is held in memory, scans are passed over.
+For `own_session`. The log of a recorder that was killed gives what was flushed. The three streams
+are held in memory; scans are skipped.
 """
 
 from collections.abc import Iterable
@@ -27,24 +27,24 @@ _KINDS = frozenset({DisplayedFrame.kind, Responses.kind, Behaviour.kind})
 
 @dataclass(slots=True)
 class AlignedStreams:
-    """Truth, activity and behaviour of a run, side by side on the frame grid."""
+    """Displayed frames, activity and behaviour of a run, by number of the frame on the grid."""
 
     log: Path
-    shown: dict[int, DisplayedFrame] = field(default_factory=dict)
-    """What was on the screen in the middle of a frame; a frame that nobody can tell is not here."""
+    displayed: dict[int, DisplayedFrame] = field(default_factory=dict)
+    """On the screen in the middle of each frame; frames without a known image are absent."""
     responses: dict[int, Responses] = field(default_factory=dict)
     samples: dict[int, tuple[float, ...]] = field(default_factory=dict)
-    """Behaviour by its HostNs: running in cm/s, pupil diameter, pupil centre x and y in px."""
+    """By time in ns: running in cm/s, pupil diameter in px, pupil centre x and y in px."""
 
     @property
     def screen_px(self) -> tuple[int, int]:
-        """(rows, cols) of what was shown."""
-        rows, cols = next(iter(self.shown.values())).luminance.shape
+        """(rows, cols) of the displayed frames."""
+        rows, cols = next(iter(self.displayed.values())).luminance.shape
         return rows, cols
 
     @property
     def neurons(self) -> int:
-        """How many there are in every frame."""
+        """Number of neurons, the same in every frame."""
         return len(next(iter(self.responses.values())).activity)
 
     def is_measured(self, frame: int) -> bool:
@@ -53,8 +53,8 @@ class AlignedStreams:
         return found is not None and bool(found.valid.any())
 
     def video(self, frames: Iterable[int]) -> NDArray[np.uint8]:
-        """(frame, row, col) of frames that were all shown."""
-        return np.stack([self.shown[frame].luminance for frame in frames])
+        """(frame, row, col) grey levels; all of `frames` must be in `displayed`."""
+        return np.stack([self.displayed[frame].luminance for frame in frames])
 
     def activity(self, frames: range) -> F32:
         """(frame, neuron) with NaN where a neuron was not measured."""
@@ -66,60 +66,61 @@ class AlignedStreams:
         return activity
 
     def behaviour(self, frames: range) -> F32:
-        """(frame, 4) at the start of each frame, between samples by their line.
+        """(frame, 4) at the start of each frame, interpolated linearly between samples.
 
-        Zeros where the rig tells nothing: a channel that never moves says nothing to a twin.
+        Zeros if no behaviour was recorded: a constant channel does not affect a twin's prediction.
         """
         if not self.samples:
             return np.zeros((len(frames), CHANNELS), np.float32)
         times = np.array(sorted(self.samples), np.int64)
         values = np.array([self.samples[int(time)] for time in times])
-        # counted from the first sample: nanoseconds since the boot do not fit into a float
+        # relative to the first sample: float64 cannot hold nanoseconds since boot exactly
         at = np.array([GRID.start_ns(frame) for frame in frames], np.int64) - times[0]
         columns = [np.interp(at, times - times[0], column) for column in values.T]
         return np.column_stack(columns).astype(np.float32)
 
 
 def read_aligned_streams(session: SessionLayout) -> AlignedStreams:
-    """The streams of a recorded session, as far as its log goes.
+    """Read the streams of a recorded session, up to the end of its log.
 
     Raises
     ------
     StreamMissingError
-        If the log holds no shown frames or no responses.
+        If the log holds no displayed frames or no responses.
     NeuronsChangedError
         If responses do not all hold the same number of neurons.
     UnreadableFileError
-        If the log is none, or its responses lie on another grid, or the screen changed its size.
+        If the file is not a log, its responses lie on another grid, or the size of the displayed
+        frames changes.
     """
     streams, truth = AlignedStreams(session.log), TruthOnGrid(GRID)
-    for received in LogReader(session.log).messages(_is_wanted):
-        _enter(received.message, streams, truth)
-    if not streams.shown:
+    for received in LogReader(session.log).messages(_is_read):
+        _add(received.message, streams, truth)
+    if not streams.displayed:
         raise StreamMissingError(
             log=session.log,
-            what="shown frames, which tell what was on the screen",
+            what="displayed frames, the ground truth of training and scoring",
             remedy="record with the stimulus process (see docs/rig.md)",
         )
     if not streams.responses:
         raise StreamMissingError(
             log=session.log,
-            what="responses, which tell what the neurons did",
-            remedy=f"`rtdecode replay {session.folder}` makes them of its scans, in a new session",
+            what="responses, the activity of the neurons",
+            remedy=f"`rtdecode replay {session.folder}` computes them in a new session",
         )
     return streams
 
 
-def _is_wanted(stream: str) -> bool:
+def _is_read(stream: str) -> bool:
     return stream.partition("/")[2] in _KINDS
 
 
-def _enter(message: Stamped, streams: AlignedStreams, truth: TruthOnGrid) -> None:
+def _add(message: Stamped, streams: AlignedStreams, truth: TruthOnGrid) -> None:
     body = message.body
     if isinstance(body, DisplayedFrame):
         _check_screen(body, streams)
         for now in truth.take(message, body):
-            streams.shown[now.frame] = now.shown
+            streams.displayed[now.frame] = now.shown
     elif isinstance(body, Responses):
         _check_responses(body, streams)
         streams.responses[body.frame] = body
@@ -128,13 +129,13 @@ def _enter(message: Stamped, streams: AlignedStreams, truth: TruthOnGrid) -> Non
         streams.samples[body.t_sample_ns] = (body.running_cm_s, body.pupil_diameter_px, x, y)
 
 
-def _check_screen(shown: DisplayedFrame, streams: AlignedStreams) -> None:
-    if streams.shown and shown.luminance.shape != streams.screen_px:
+def _check_screen(frame: DisplayedFrame, streams: AlignedStreams) -> None:
+    if streams.displayed and frame.luminance.shape != streams.screen_px:
         raise UnreadableFileError(
             what="session log",
             path=streams.log,
-            expected=f"frames of {streams.screen_px} pixels, as the first",
-            got=str(shown.luminance.shape),
+            expected=f"displayed frames of {streams.screen_px} pixels, as the first one",
+            got=str(frame.luminance.shape),
         )
 
 

@@ -1,8 +1,8 @@
-"""Responses as an online system would have them: raw scans, deconvolved without looking ahead.
+"""Causal activity from the raw fluorescence of a recorded session, for `--input traces`.
 
-Published responses were deconvolved over the whole recording. Here each scan of dF/F goes through
-the live chain from there on: its deconvolution and its resampling. A frame's activity is what the
-live chain says of it; the scans at the end of a trial stay without a final word.
+Published responses were deconvolved over the whole recording, which a live system cannot do. Here
+each scan of dF/F passes through the deconvolution and resampling of the live chain. The last scans
+of a trial, which the fixed lag of the deconvolution leaves unfinished, give no activity.
 """
 
 from collections.abc import Iterator
@@ -26,10 +26,17 @@ _FRAME_RATE_HZ = 30.0
 
 
 class CausalInput:
-    """Turns the raw traces of a session's trials into activity in the units of its responses.
+    """Causal activity of the trials of a session, in the units of its responses.
 
-    Decay, noise and the scale of each neuron come from the first training trials, as an online
-    system would calibrate before a session; nothing is learnt from the trials themselves.
+    Decay, noise and scale of each neuron are estimated on the first training trials, as a live
+    system calibrates before a run; the decoded trial itself contributes nothing.
+
+    Parameters
+    ----------
+    data
+        A session with raw traces; `MissingFileError` if it has none.
+    config
+        The calcium chain; its defaults if None.
     """
 
     def __init__(self, data: VideoSession, config: CalciumConfig | None = None) -> None:
@@ -39,17 +46,14 @@ class CausalInput:
         self._period_s = float(np.median(np.diff(first.t_s)))
 
     def responses(self, number: int) -> tuple[F32, NDArray[np.bool_]]:
-        """(frame, neuron) activity of a trial, and where the live chain has measured it."""
+        """(frame, neuron) activity of a trial, and a mask that is False without measurement."""
         activity, valid = self._unscaled(number)
         return activity * self._gain, valid
 
     @property
     def delay_frames(self) -> float:
-        """Frames by which a frame's activity is known later than the frame, on average.
-
-        The deconvolution waits for its lag, interpolation for the next scan, and a scan ends a
-        period after it began.
-        """
+        """Mean delay, in frames, after which the activity of a frame is available."""
+        # lag of the deconvolution, plus half a period of interpolation, plus the scan itself
         scans = self._config.deconvolution_lag_scans + 1.5
         return scans * self._period_s * _FRAME_RATE_HZ
 
@@ -67,7 +71,7 @@ class CausalInput:
         return activity, valid
 
     def _scans(self, traces: Traces) -> Iterator[ScanActivity]:
-        """Activity of each scan as soon as the live chain calls it final."""
+        """Activity of each scan, once the deconvolution has finished it."""
         estimator = ActivityEstimator(self._config, calibration=self._calibration)
         seen = np.ones(self._data.neurons, np.bool_)
         for scan, dff in enumerate(traces.dff):
@@ -82,7 +86,7 @@ class CausalInput:
 
     @cached_property
     def _calibration(self) -> Calibration:
-        """Decay and noise of each neuron; traces are dF/F already, so that nothing else counts."""
+        """Decay and noise of each neuron; as traces are dF/F, the other fields are unused."""
         trials = self._data.trials(TRAIN)[:_CALIBRATION_TRIALS]
         dff = np.concatenate([self._data.traces(number).dff for number in trials])
         rate = 1 / self._period_s
@@ -101,11 +105,11 @@ class CausalInput:
 
     @cached_property
     def _gain(self) -> F32:
-        """Of each neuron, mean response over mean activity."""
-        told, found = np.zeros(self._data.neurons), np.zeros(self._data.neurons)
+        """(neuron,) mean response divided by mean causal activity, on the calibration trials."""
+        published, found = np.zeros(self._data.neurons), np.zeros(self._data.neurons)
         for number in self._data.trials(TRAIN)[:_CALIBRATION_TRIALS]:
             activity, valid = self._unscaled(number)
             responses = self._data.segment(number).responses
-            told += (responses * valid).sum(0)
+            published += (responses * valid).sum(0)
             found += activity.sum(0)
-        return (told / np.maximum(found, 1e-9)).astype(np.float32)
+        return (published / np.maximum(found, 1e-9)).astype(np.float32)

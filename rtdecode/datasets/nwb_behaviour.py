@@ -1,7 +1,7 @@
-"""What the animal did while an NWB file was recorded: running and pupil.
+"""Running speed and pupil of an NWB file, as behaviour channels of a session.
 
-Series are found by the words in their names and in those of what holds them. What is not there is
-0, as in our own sessions: a channel that never moves says nothing to a twin.
+Series are identified by words in their own name and in that of their container. A missing channel
+is 0, as in sessions of rtdecode: a constant channel does not affect a twin's prediction.
 """
 
 import re
@@ -19,24 +19,24 @@ _SPEED = re.compile(r"speed|velocity", re.IGNORECASE)
 _RUNNING = re.compile(r"running|treadmill|locomotion|wheel|speed|velocity", re.IGNORECASE)
 _EYE = re.compile(r"pupil|eye|gaze", re.IGNORECASE)
 _CM_S = {"cm": 1.0, "centi": 1.0, "mm": 0.1, "milli": 0.1, "m/": 100.0, "m ": 100.0, "met": 100.0}
-"""Centimetres a second by how a unit begins; others are taken as they are."""
-_SIZES: dict[str, Callable[[F64], F64]] = {
-    "diameter": lambda told: told,
-    "radius": lambda told: 2 * told,
-    "area": lambda told: 2 * np.sqrt(told / np.pi),
+"""Factor to cm/s by the beginning of the unit; values in other units are not converted."""
+_SIZES: dict[str, Callable[[F64], F64]] = {  # to the diameter
+    "diameter": lambda value: value,
+    "radius": lambda value: 2 * value,
+    "area": lambda value: 2 * np.sqrt(value / np.pi),
 }
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Behaviour:
-    """Running, pupil diameter and pupil centre, each as far as the file has it."""
+    """Running speed, pupil diameter and pupil centre; None where the file has no such series."""
 
     running_cm_s: Samples | None
     pupil_diameter: Samples | None
     pupil_center: Samples | None
 
     def at(self, at_s: F64) -> F32:
-        """(time, 4) in the order of a `Segment`, at rising times."""
+        """(time, 4) in the channel order of `Segment.behaviour`, at ascending times in s."""
         columns = np.zeros((len(at_s), 4), np.float32)
         for samples, place in (
             (self.running_cm_s, slice(0, 1)),
@@ -49,7 +49,13 @@ class Behaviour:
 
 
 def behaviour_of(series: Sequence[Any], path: Path) -> Behaviour:
-    """Find it among series that hold no pictures; UnreadableFileError where times do not fit."""
+    """Find behaviour among series without images.
+
+    Raises
+    ------
+    UnreadableFileError
+        If a chosen series has timestamps that do not match its values or do not rise.
+    """
     numbers = [one for one in series if np.dtype(one.data.dtype).kind in "fiu"]
     by_name = sorted(numbers, key=label_of)
     single = [one for one in by_name if len(one.data.shape) == 1]
@@ -61,41 +67,41 @@ def behaviour_of(series: Sequence[Any], path: Path) -> Behaviour:
 
 
 def _running(series: Sequence[Any], path: Path) -> Samples | None:
-    """A speed before anything else that a wheel tells."""
-    told = [one for one in series if _RUNNING.search(label_of(one))]
-    told = [one for one in told if not _EYE.search(label_of(one))]
-    if not told:
+    """Running speed; a series named speed or velocity is preferred to others of a wheel."""
+    found = [one for one in series if _RUNNING.search(label_of(one))]
+    found = [one for one in found if not _EYE.search(label_of(one))]
+    if not found:
         return None
-    best = next((one for one in told if _SPEED.search(str(one.name))), told[0])
+    best = next((one for one in found if _SPEED.search(str(one.name))), found[0])
     unit = str(best.unit).lower()
     factor = next((cm for word, cm in _CM_S.items() if unit.startswith(word)), 1.0)
-    return _bridged(samples_of(best, path), lambda told: factor * told)
+    return _converted(samples_of(best, path), lambda value: factor * value)
 
 
 def _pupil_diameter(series: Sequence[Any], path: Path) -> Samples | None:
-    for word, change in _SIZES.items():
+    for word, convert in _SIZES.items():
         for one in series:
             label = label_of(one).lower()
             if "pupil" in label and word in label:
-                return _bridged(samples_of(one, path), change)
+                return _converted(samples_of(one, path), convert)
     return None
 
 
 def _pupil_center(series: Sequence[Any], path: Path) -> Samples | None:
-    """That of the pupil before anything else of an eye, as the reflection of a lamp."""
-    told = [one for one in series if one.data.shape[1] > 1 and _EYE.search(label_of(one))]
-    if not told:
+    """Pupil centre; other positions of the eye, as the corneal reflection, come second."""
+    found = [one for one in series if one.data.shape[1] > 1 and _EYE.search(label_of(one))]
+    if not found:
         return None
-    best = next((one for one in told if "pupil" in str(one.name).lower()), told[0])
-    return _bridged(samples_of(best, path), lambda told: told[:, :2])
+    best = next((one for one in found if "pupil" in str(one.name).lower()), found[0])
+    return _converted(samples_of(best, path), lambda value: value[:, :2])
 
 
-def _bridged(samples: Samples, change: Callable[[F64], F64]) -> Samples:
-    """In other units, in memory, on the line where it was not known, as during a blink."""
-    values = change(np.asarray(samples.read(slice(None)), np.float64))
+def _converted(samples: Samples, convert: Callable[[F64], F64]) -> Samples:
+    """Samples in other units, in memory; NaN, as in a blink, is interpolated linearly."""
+    values = convert(np.asarray(samples.read(slice(None)), np.float64))
     columns = values.reshape(len(values), -1).T.copy()
     for column in columns:
         known = np.isfinite(column)
         column[:] = np.interp(samples.t_s, samples.t_s[known], column[known]) if known.any() else 0
-    bridged: NDArray[Any] = columns.T.reshape(values.shape)
-    return Samples(samples.t_s, lambda part: bridged[part])
+    converted: NDArray[Any] = columns.T.reshape(values.shape)
+    return Samples(samples.t_s, lambda part: converted[part])

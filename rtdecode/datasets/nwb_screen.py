@@ -1,4 +1,4 @@
-"""What an NWB file says was on the screen at any time."""
+"""The stimulus of an NWB file at any time, as grey-level frames, for `nwb_session`."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,88 +17,88 @@ I64 = NDArray[np.int64]
 
 SCREEN_PX = (36, 64)
 _GREY = np.array([0.299, 0.587, 0.114], np.float32)
-"""Weights of red, green and blue (ITU-R BT.601)."""
+"""Luma weights of red, green and blue (ITU-R BT.601)."""
 _COLOURED_RANK, _COLOURS = 3, (3, 4)
-_PROBED = 16
-"""Pictures that tell whether fractions reach to 1 or to 255."""
-_TOGETHER = 64
-"""Pictures that are read at once: of a large screen more may not fit into memory."""
+_SAMPLED_IMAGES = 16
+"""Images from which the range of floating-point values (0..1 or 0..255) is determined."""
+_IMAGES_AT_ONCE = 64
+"""Images read at a time, which bounds the memory for large screens."""
 
-ReadPictures = Callable[[I64], F32]
-"""(picture, 36, 64) grey levels of the pictures with these numbers, which rise."""
+ReadImages = Callable[[I64], F32]
+"""(image, 36, 64) grey levels of the images with these ascending numbers."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Shown:
-    """Pictures of one stimulus, each from its time on until it ends."""
+class Stimulus:
+    """Images of one stimulus series; image k is displayed from `t_s[k]` to `end_s[k]`."""
 
     name: str
     t_s: F64
     end_s: F64
-    read: ReadPictures
+    read: ReadImages
 
     @property
     def runs(self) -> list[tuple[float, float]]:
-        """Start and end of each run of pictures that follow each other without a pause."""
+        """Start and end, in s, of each run of images without a pause."""
         last = np.append(np.flatnonzero(self.end_s[:-1] < self.t_s[1:]), len(self.t_s) - 1)
         first = np.append(0, last[:-1] + 1)
         return list(zip(self.t_s[first].tolist(), self.end_s[last].tolist(), strict=True))
 
 
 class Screen:
-    """All stimuli of a file, in grey levels of 36 x 64 px.
+    """All stimuli of a file, as grey levels of 36 x 64 px.
 
-    A picture stays until the next one of its stimulus; before a pause, and at the end, as long as
-    most of them. Where two stimuli overlap, the picture that came last is on.
+    An image is displayed until the next one of its series; before a pause, and at the end, for the
+    median duration. Where two series overlap, the image with the later onset is displayed.
 
     Parameters
     ----------
     series
-        ImageSeries, OpticalSeries and IndexSeries as pynwb reads them. Whole numbers are grey
-        levels 0..255; fractions that reach to 1 at most are of 255.
+        ImageSeries, OpticalSeries and IndexSeries as pynwb reads them. Integers are grey levels
+        0..255; floating-point values are too, unless none exceeds 1: they are then scaled by 255.
     path
-        The file, for messages.
+        The file, named in error messages.
     """
 
     def __init__(self, series: Sequence[Any], path: Path) -> None:
-        self.stimuli = [_stimulus(one, path) for one in series]
+        self.stimuli = [_read_stimulus(one, path) for one in series]
 
     def is_on(self, at_s: F64) -> NDArray[np.bool_]:
-        """Whether anything is shown at these times."""
-        return self._places(at_s)[0] >= 0
+        """(time,) True where an image is displayed."""
+        return self._displayed(at_s)[0] >= 0
 
     def video(self, at_s: F64) -> NDArray[np.uint8]:
-        """(time, row, col) what is shown at rising times; black where nothing is."""
-        which, place = self._places(at_s)
+        """(time, row, col) grey levels at ascending times; 0 where no image is displayed."""
+        which, place = self._displayed(at_s)
         video = np.zeros((len(at_s), *SCREEN_PX), np.uint8)
-        for number, shown in enumerate(self.stimuli):
+        for number, stimulus in enumerate(self.stimuli):
             on = which == number
             if on.any():
                 wanted, back = np.unique(place[on], return_inverse=True)
-                cuts = range(_TOGETHER, len(wanted), _TOGETHER)
-                pictures = np.concatenate([shown.read(some) for some in np.split(wanted, cuts)])
-                video[on] = np.nan_to_num(pictures).clip(0, 255).round()[back]
+                cuts = range(_IMAGES_AT_ONCE, len(wanted), _IMAGES_AT_ONCE)
+                images = np.concatenate([stimulus.read(some) for some in np.split(wanted, cuts)])
+                video[on] = np.nan_to_num(images).clip(0, 255).round()[back]
         return video
 
-    def _places(self, at_s: F64) -> tuple[I64, I64]:
-        """For each time which stimulus is on, -1 for none, and which of its pictures."""
+    def _displayed(self, at_s: F64) -> tuple[I64, I64]:
+        """(time,) index of the displayed stimulus, -1 for none, and of its image."""
         which, place = np.full(len(at_s), -1), np.zeros(len(at_s), np.int64)
         since_s = np.full(len(at_s), -np.inf)
-        for number, shown in enumerate(self.stimuli):
-            now = np.searchsorted(shown.t_s, at_s, side="right") - 1
-            on = (now >= 0) & (at_s < shown.end_s[now]) & (shown.t_s[now] >= since_s)
-            which[on], place[on], since_s[on] = number, now[on], shown.t_s[now[on]]
+        for number, stimulus in enumerate(self.stimuli):
+            now = np.searchsorted(stimulus.t_s, at_s, side="right") - 1
+            on = (now >= 0) & (at_s < stimulus.end_s[now]) & (stimulus.t_s[now] >= since_s)
+            which[on], place[on], since_s[on] = number, now[on], stimulus.t_s[now[on]]
         return which, place
 
 
-def _stimulus(series: Any, path: Path) -> Shown:
+def _read_stimulus(series: Any, path: Path) -> Stimulus:
     read = _indexed(series, path) if is_a(series, "IndexSeries") else _frames(series, path)
     t_s = times_of(series, path)
-    return Shown(str(series.name), t_s, ends_of(t_s), read)
+    return Stimulus(str(series.name), t_s, ends_of(t_s), read)
 
 
-def _indexed(series: Any, path: Path) -> ReadPictures:
-    """Pictures that are kept once and shown by their number."""
+def _indexed(series: Any, path: Path) -> ReadImages:
+    """Images that are stored once and referred to by number."""
     order = np.asarray(series.data[:], np.int64)
     frames = series.indexed_timeseries
     if frames is not None:
@@ -110,7 +110,7 @@ def _indexed(series: Any, path: Path) -> ReadPictures:
     outside = np.flatnonzero((order < 0) | (order >= count))
     if len(outside):
         got = f"number {order[outside[0]]} at sample {outside[0]}"
-        raise unlike(path, f"numbers of {count} pictures in '{series.name}'", got)
+        raise unlike(path, f"image numbers below {count} in '{series.name}'", got)
 
     def read(places: I64) -> F32:
         wanted, back = np.unique(order[places], return_inverse=True)
@@ -119,28 +119,30 @@ def _indexed(series: Any, path: Path) -> ReadPictures:
     return read
 
 
-def _images(images: Sequence[Any], path: Path) -> ReadPictures:
-    """Images of any sizes by their number."""
+def _images(images: Sequence[Any], path: Path) -> ReadImages:
+    """Images of any size, by number."""
     for image in images:
         _check(image.data.shape, f"image '{image.name}'", path)
-    some = [image.data for image in images[:: max(1, len(images) // _PROBED)]]
+    some = [image.data for image in images[:: max(1, len(images) // _SAMPLED_IMAGES)]]
     brightness = _brightness(some)
     return lambda numbers: np.stack([_small(images[k].data[:]) * brightness for k in numbers])
 
 
-def _frames(series: Any, path: Path) -> ReadPictures:
-    """Frames of an ImageSeries by their number."""
+def _frames(series: Any, path: Path) -> ReadImages:
+    """Frames of an ImageSeries, by number."""
     if series.external_file is not None:
         linked = ", ".join(str(name) for name in series.external_file)
-        raise unlike(path, f"the pictures of '{series.name}' inside it", f"a link to {linked}")
+        raise unlike(path, f"the images of '{series.name}' inside the file", f"a link to {linked}")
     data = series.data
     _check(data.shape[1:], f"a frame of '{series.name}'", path)
-    brightness = _brightness([data[k] for k in range(0, len(data), len(data) // _PROBED + 1)])
+    brightness = _brightness(
+        [data[k] for k in range(0, len(data), len(data) // _SAMPLED_IMAGES + 1)]
+    )
     return lambda numbers: np.stack([_small(one) * brightness for one in data[numbers]])
 
 
 def _check(shape: Sequence[int], what: str, path: Path) -> None:
-    """Sizes of one picture; colours are its last axis."""
+    """Refuse an image that is neither grey nor has colours as its last axis."""
     coloured = len(shape) == _COLOURED_RANK and shape[-1] in _COLOURS
     if not (coloured or len(shape) == len(SCREEN_PX)) or 0 in shape:
         expected = f"{what} of (row, col), (row, col, 3) or (row, col, 4)"
@@ -149,15 +151,15 @@ def _check(shape: Sequence[int], what: str, path: Path) -> None:
 
 def _brightness(some: Sequence[Any]) -> np.float32:
     """Factor to grey levels 0..255."""
-    if any(np.dtype(picture.dtype).kind not in "fb" for picture in some):
+    if any(np.dtype(image.dtype).kind not in "fb" for image in some):
         return np.float32(1)
-    brightest = max(float(np.nan_to_num(picture[:]).max()) for picture in some)
+    brightest = max(float(np.nan_to_num(image[:]).max()) for image in some)
     return np.float32(255 if brightest <= 1 else 1)
 
 
-def _small(picture: NDArray[Any]) -> F32:
-    """Without colour, and averaged over areas."""
-    values = picture.astype(np.float32)
+def _small(image: NDArray[Any]) -> F32:
+    """Grey levels, averaged over the area of each of 36 x 64 pixels."""
+    values = image.astype(np.float32)
     grey = values[..., :3] @ _GREY if values.ndim == _COLOURED_RANK else values
     if grey.shape == SCREEN_PX:
         return grey

@@ -1,10 +1,10 @@
-"""A session in an NWB file, as trials to train and to score on.
+"""Sessions in NWB files, as trials for training and scoring.
 
-Trials are the rows of the file's trials table, or, without one, parts of about ten seconds of each
-stimulus. Everything is brought to 30 frames a second from the start of a trial: what was on the
-screen in the middle of a frame, activity and behaviour at its start, between samples by their line.
-A column `tier` of the table tells the tier of each trial; else it follows, as in our own sessions,
-from what was shown.
+Trials are the rows of the trials table or, without one, parts of about ten seconds of each
+stimulus. All streams are resampled to 30 frames a second from the start of a trial: the image
+displayed in the middle of a frame; activity and behaviour at its start, interpolated linearly.
+Tiers come from the column `tier` of the table or, without one, from the displayed clips, as in
+sessions of rtdecode.
 """
 
 from collections.abc import Iterator, Sequence
@@ -36,8 +36,8 @@ _RATE_HZ = 30.0
 _ROUNDING = 1e-6
 _TIER_COLUMNS = ("tier", "tiers")
 _TIERS = {"validation": VALIDATION, "val": VALIDATION}
-"""Other words for a tier."""
-_UNTOLD = ("", "nan", "none")
+"""Other names of a tier."""
+_NO_TIER = ("", "nan", "none")
 _CLIP_COLUMNS = ("clip", "clip_name", "movie", "movie_name", "stimulus_name", "stimulus")
 
 
@@ -50,17 +50,16 @@ class _Trial:
 
 
 _Span = tuple[str, float, float, str | None]
-"""Clip, start and stop in s, tier if it is told."""
+"""Clip, start and stop in s, tier if the file states one."""
 
 
 class NwbSession:
-    """All trials of an NWB file; needs the extra `nwb` (pynwb).
+    """All trials of an NWB file; requires the extra `nwb` (pynwb).
 
-    Activity is every RoiResponseSeries that is called deconvolved, spikes or events, one plane
-    after the other, accepted neurons only where the file says which they are. The screen is the
-    ImageSeries, OpticalSeries or IndexSeries among the stimuli, without colour, averaged over areas
-    to 36 x 64 px. Running, pupil diameter and pupil centre are found by their names; what is not
-    there is 0.
+    Activity is every RoiResponseSeries named deconvolved, spikes or events, plane by plane,
+    restricted to accepted neurons if the file marks them. The stimulus is the ImageSeries,
+    OpticalSeries or IndexSeries among the stimuli, as grey levels averaged to 36 x 64 px. Running
+    speed, pupil diameter and pupil centre are identified by name; missing channels are 0.
 
     Parameters
     ----------
@@ -70,12 +69,12 @@ class NwbSession:
     Raises
     ------
     ExtraMissingError
-        Without pynwb.
+        If pynwb is not installed.
     MissingFileError, UnreadableFileError
-        If the file is not there, is none, or lacks activity, pictures, sound times, or a trial of
-        three seconds for which both are known.
+        If the file does not exist, is not NWB, or lacks activity, stimulus images, valid
+        timestamps, or a trial of at least three seconds with both activity and images.
     TooFewClipsError
-        If tiers are not told and fewer than three different clips were shown.
+        If the file states no tiers and shows fewer than three different clips.
     """
 
     causality = Causality.AS_PUBLISHED
@@ -86,23 +85,23 @@ class NwbSession:
         self._found = read_nwb(path)
         self.neurons = sum(plane.read(slice(0, 1)).shape[1] for plane in self._found.activity)
         self._behaviour = behaviour_of(self._found.others, path)
-        self._screen = Screen(self._found.shown, path)
+        self._screen = Screen(self._found.stimuli, path)
         self._trials = _trials(self._found, self._screen)
         if not self._trials:
-            raise unlike(path, "a trial of 3 s with activity and pictures", self._spans())
+            raise unlike(path, "a trial of 3 s with activity and images", self._spans())
         self._videos: dict[int, NDArray[np.uint8]] = {}
-        self._tiers = self._told_tiers() or self._tiers_of_what_was_shown()
+        self._tiers = self._stated_tiers() or self._tiers_by_clip()
 
     def trials(self, tier: str) -> tuple[int, ...]:
-        """Numbers of the trials of `tier`; raises NoSuchTierError where there is none."""
+        """Numbers of the trials of `tier`, ascending; NoSuchTierError if there is none."""
         return numbers_of(tier, self._tiers, folder=self.folder)
 
     def frames(self, number: int) -> int:
-        """Frames of a trial."""
+        """Number of frames of a trial."""
         return self._trials[number].frames
 
     def segment(self, number: int, *, first: int = 0, frames: int | None = None) -> Segment:
-        """`frames` frames of a trial from `first` on; all that follow by default."""
+        """`frames` frames of a trial, starting at `first`; by default all remaining ones."""
         known = self.frames(number)
         stop = known if frames is None else min(known, first + frames)
         at_s = self._trials[number].start_s + np.arange(first, stop) / _RATE_HZ
@@ -118,7 +117,7 @@ class NwbSession:
         return self._video(number).astype(np.float32)
 
     def traces(self, number: int) -> Traces:
-        """Raise MissingFileError: scans are not read from NWB."""
+        """Raise MissingFileError: raw fluorescence is not read from NWB."""
         raise MissingFileError(
             what=f"raw traces of trial {number} of",
             path=self.folder,
@@ -126,40 +125,40 @@ class NwbSession:
         )
 
     def _video(self, number: int) -> NDArray[np.uint8]:
-        """Kept, for it is small: fetching and shrinking what was shown takes long."""
+        """The video of a trial, cached: reading and resizing the images is slow."""
         if number not in self._videos:
             trial = self._trials[number]
             self._videos[number] = self._screen.video(_middles_s(trial.start_s, trial.frames))
         return self._videos[number]
 
     def _spans(self) -> str:
-        """When there is what."""
+        """The time spans of activity and images, for the error message."""
         times = [plane.t_s for plane in self._found.activity]
         active = [(t_s[0], t_s[-1]) for t_s in times]
-        shown = [(one.t_s[0], one.end_s[-1]) for one in self._screen.stimuli]
-        return f"activity {_told(active)}, pictures {_told(shown)}"
+        displayed = [(one.t_s[0], one.end_s[-1]) for one in self._screen.stimuli]
+        return f"activity {_in_words(active)}, images {_in_words(displayed)}"
 
-    def _told_tiers(self) -> dict[int, str]:
-        """What the file says, by trial; nothing if it says nothing of any."""
+    def _stated_tiers(self) -> dict[int, str]:
+        """Tiers stated by the file, by trial; empty if it states none."""
         return {k: trial.tier for k, trial in enumerate(self._trials) if trial.tier is not None}
 
-    def _tiers_of_what_was_shown(self) -> dict[int, str]:
+    def _tiers_by_clip(self) -> dict[int, str]:
         segments = [_segment(trial) for trial in self._trials]
         video = {segment: self._video(k) for k, segment in enumerate(segments)}
         return tiers_of_segments(segments, video.__getitem__, source=self.folder)
 
 
 def is_nwb(path: Path) -> bool:
-    """Whether `path` is named as an NWB file."""
+    """Whether `path` ends in `.nwb`."""
     return path.suffix.lower() == ".nwb"
 
 
-def _told(spans: Sequence[tuple[float, float]]) -> str:
+def _in_words(spans: Sequence[tuple[float, float]]) -> str:
     return ", ".join(f"{start_s:.1f} to {stop_s:.1f} s" for start_s, stop_s in spans)
 
 
 def _trials(found: Found, screen: Screen) -> list[_Trial]:
-    """Of each span the longest run of frames with screen and activity, if it is three seconds."""
+    """The longest run of frames with image and activity in each span, if at least three seconds."""
     table = found.file.trials
     end_s = min(plane.t_s[-1] for plane in found.activity)
     trials: list[_Trial] = []
@@ -176,7 +175,7 @@ def _trials(found: Found, screen: Screen) -> list[_Trial]:
 
 
 def _longest_run(known: NDArray[np.bool_]) -> range:
-    """The frames between two that are not known, where there are most."""
+    """The longest run of True."""
     edges = np.concatenate([[-1], np.flatnonzero(~known), [len(known)]])
     most = int(np.argmax(np.diff(edges)))
     return range(int(edges[most]) + 1, int(edges[most + 1]))
@@ -193,7 +192,7 @@ def _segment(trial: _Trial) -> ClipSegment:
 
 
 def _rows(table: Any) -> Iterator[_Span]:
-    """Trials as the file tells them."""
+    """Trials of the trials table; rows without a finite start and stop are skipped."""
     column = {name: list(table[name][:]) for name in table.colnames}
     tiers = next((column[name] for name in _TIER_COLUMNS if name in column), None)
     clips = next((column[name] for name in _CLIP_COLUMNS if name in column), None)
@@ -205,18 +204,18 @@ def _rows(table: Any) -> Iterator[_Span]:
             yield clip, float(start_s), float(stop_s), _tier(None if tiers is None else tiers[k])
 
 
-def _tier(told: object) -> str | None:
-    """Its tier in our words."""
-    word = str(told).strip().lower()
-    return None if word in _UNTOLD else _TIERS.get(word, word)
+def _tier(cell: object) -> str | None:
+    """The tier that a cell of the table names, None for an empty one."""
+    word = str(cell).strip().lower()
+    return None if word in _NO_TIER else _TIERS.get(word, word)
 
 
 def _parts(screen: Screen) -> Iterator[_Span]:
-    """Each run of a stimulus in equal parts, of ten seconds as near as can be."""
-    for shown in screen.stimuli:
+    """Each run of a stimulus in equal parts with lengths nearest ten seconds."""
+    for stimulus in screen.stimuli:
         part = 0
-        for start_s, stop_s in shown.runs:
+        for start_s, stop_s in stimulus.runs:
             count = max(1, round((stop_s - start_s) * _RATE_HZ / PART_FRAMES))
             for edges_s in pairwise(np.linspace(start_s, stop_s, count + 1).tolist()):
-                yield f"{shown.name}/{part}", *edges_s, None
+                yield f"{stimulus.name}/{part}", *edges_s, None
                 part += 1

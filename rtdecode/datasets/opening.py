@@ -1,4 +1,4 @@
-"""Which reader a path on the command line wants."""
+"""Selection of the reader for a session path, for the commands that take `--data`."""
 
 from pathlib import Path
 
@@ -10,19 +10,26 @@ from rtdecode.datasets.video_session import Clips, VideoSession
 
 
 def open_video_session(path: Path) -> VideoSession:
-    """The session with video at `path`: NWB by name, ours where it has a log, else Sensorium's."""
+    """The session with video at `path`.
+
+    A file named `.nwb` is read as NWB, a folder with `log.mcap` as a session of rtdecode, and any
+    other folder as Sensorium 2023. Errors are those of the reader.
+    """
     if is_nwb(path):
         return NwbSession(path)
     return OwnSession(path) if is_own_session(path) else SensoriumFolder(path)
 
 
 def open_clips(path: Path) -> Clips:
-    """The same, or held-out still images one after the other."""
+    """As `open_video_session`; held-out still images are presented as clips."""
     if holds_stills(path):
         return StillClips(StillSession(path))
     return open_video_session(path)
 
 
 def holds_stills(path: Path) -> bool:
-    """Whether `path` holds images; calibration and masks of a session of ours are none."""
+    """Whether `path` is a session with still images.
+
+    The `.npz` files of an rtdecode session (calibration, ROIs) do not count as images.
+    """
     return not is_own_session(path) and is_still_session(path)

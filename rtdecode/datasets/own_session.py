@@ -1,8 +1,8 @@
-"""A session that rtdecode has recorded itself, as trials to train and to score on.
+"""Sessions recorded by rtdecode, as trials for training and scoring.
 
-The truth is what was logged at the flip, activity is what the live calcium chain said at the time,
-and a neuron that was not measured in a frame is NaN there. How the run is cut into trials, and
-which tier each is of, is told in `fit.datasets.segments`.
+Ground truth is the displayed frame logged at the flip; activity is the output of the live calcium
+chain, NaN in frames in which a neuron was not measured. `rtdecode.datasets.segments` defines how a
+run is divided into trials and how tiers are assigned.
 """
 
 from collections.abc import Iterator
@@ -28,19 +28,20 @@ class _Trial:
 
 
 class OwnSession:
-    """All trials of a session folder with its `log.mcap`, in memory.
+    """All trials of a session folder with `log.mcap`, held in memory.
 
     Parameters
     ----------
     path
-        The folder, or its log. A log whose recorder was killed is read as far as it goes.
+        The folder, or its log. The log of a recorder that was killed is read up to its last
+        complete chunk.
 
     Raises
     ------
     MissingFileError
         If there is no log.
     StreamMissingError, NeuronsChangedError, UnreadableFileError
-        If the log is none, or does not hold what a twin can be trained on.
+        If the file is not a log, or lacks displayed frames or responses on the 30 Hz grid.
     TooFewClipsError
         If fewer than three different clips were shown while neurons were measured.
     """
@@ -56,16 +57,16 @@ class OwnSession:
         self._trials = list(_trials(streams))
 
     def trials(self, tier: str) -> tuple[int, ...]:
-        """Numbers of the trials of `tier`; raises NoSuchTierError where there is none."""
+        """Numbers of the trials of `tier`, ascending; NoSuchTierError if there is none."""
         tiers = {number: trial.tier for number, trial in enumerate(self._trials)}
         return numbers_of(tier, tiers, folder=self.folder)
 
     def frames(self, number: int) -> int:
-        """Frames of a trial."""
+        """Number of frames of a trial."""
         return len(self._trials[number].video)
 
     def segment(self, number: int, *, first: int = 0, frames: int | None = None) -> Segment:
-        """`frames` frames of a trial from `first` on; all that follow by default."""
+        """`frames` frames of a trial, starting at `first`; by default all remaining ones."""
         trial = self._trials[number]
         part = slice(first, None if frames is None else first + frames)
         return Segment(
@@ -79,21 +80,21 @@ class OwnSession:
         return self._trials[number].video.astype(np.float32)
 
     def traces(self, number: int) -> Traces:
-        """Raise MissingFileError: responses are strictly causal here, dF/F is not recorded."""
+        """Raise MissingFileError: the log holds causal responses, but no dF/F."""
         raise MissingFileError(
             what=f"raw traces of trial {number}",
             path=self.folder / "data" / "traces",
-            remedy="use --input responses, which a session of ours has from the live chain",
+            remedy="use --input responses: in a session of rtdecode they are causal already",
         )
 
 
 def is_own_session(path: Path) -> bool:
-    """Whether `path` is the folder of a session of ours, or its log."""
+    """Whether `path` is the folder of an rtdecode session, or its log."""
     return path.suffix == ".mcap" or SessionLayout(path).log.is_file()
 
 
 def _trials(streams: AlignedStreams) -> Iterator[_Trial]:
-    segments = segments_of(streams.shown, measured=streams.is_measured)
+    segments = segments_of(streams.displayed, measured=streams.is_measured)
     tiers = tiers_of_segments(
         segments, lambda segment: streams.video(segment.frames), source=streams.log
     )

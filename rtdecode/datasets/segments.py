@@ -1,7 +1,8 @@
-"""A continuous run cut into trials, and which tier each of them is of.
+"""Division of a continuous run into trials, and their tiers, for rtdecode and NWB sessions.
 
-A trial is one showing of a clip, or of a part of about 10 s of a longer one. Parts are counted in
-the clip's own frames, so that a clip that is shown again is cut at the same places.
+A trial is one presentation of a clip, or of a part of about 10 s of a longer clip. Parts are
+counted in the frames of the clip, so that every presentation of a clip is divided at the same
+frames.
 """
 
 from collections import defaultdict
@@ -24,14 +25,14 @@ SHORTEST_FRAMES = 90
 FEWEST_CLIPS = 3
 """One for each tier."""
 _HELD_OUT = 0.1
-"""Part of the clips that each of the two held-out tiers gets."""
+"""Fraction of the clips in each of the two held-out tiers."""
 
 Video = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)
 class ClipSegment:
-    """Consecutive frames of the grid that show one part of one clip."""
+    """Consecutive frames of the grid that display one part of one clip."""
 
     clip: str
     part: int
@@ -39,28 +40,28 @@ class ClipSegment:
 
     @property
     def name(self) -> str:
-        """The same for every showing of the same part."""
+        """Identical for every presentation of the same part."""
         return f"{self.clip}/{self.part}"
 
 
 def segments_of(
-    shown: Mapping[int, DisplayedFrame], *, measured: Callable[[int], bool]
+    displayed: Mapping[int, DisplayedFrame], *, measured: Callable[[int], bool]
 ) -> list[ClipSegment]:
-    """The run in segments, in the order of time.
+    """The segments of a run, in temporal order.
 
     Parameters
     ----------
-    shown
-        What was on the screen, by frame of the grid; a frame that is not in it ends a segment.
+    displayed
+        Displayed frames, by frame of the grid; a frame missing here ends a segment.
     measured
-        Whether any neuron was measured in a frame. Frames at the ends of a segment in which none
-        was are left out, then whatever is shorter than three seconds; holes inside stay.
+        Whether any neuron was measured in a frame. Frames without measurement are removed at both
+        ends of a segment, but not inside it; segments shorter than three seconds are then dropped.
     """
-    part_of = _parts(shown)
+    part_of = _parts(displayed)
     found: list[ClipSegment] = []
-    for showing in _presentations(shown):
-        clip = shown[showing[0]].clip
-        for part, run in groupby(showing, lambda frame: part_of(shown[frame])):
+    for presentation in _presentations(displayed):
+        clip = displayed[presentation[0]].clip
+        for part, run in groupby(presentation, lambda frame: part_of(displayed[frame])):
             frames = _trimmed(list(run), measured)
             if len(frames) >= SHORTEST_FRAMES:
                 found.append(ClipSegment(clip, part, frames))
@@ -70,15 +71,16 @@ def segments_of(
 def groups_of(
     segments: Sequence[ClipSegment], video: Callable[[ClipSegment], Video]
 ) -> list[list[int]]:
-    """Places in `segments` of those that show the same, by name or by what is to be seen.
+    """Indices in `segments`, grouped by content: the same name, or the same images.
 
-    By the measure that refuses to score a clip that a twin was trained on, so that nothing held
-    out looks trained. Pieces without any picture, as while a run is paused, are in no group.
+    Images are compared by the criterion with which scoring refuses clips of the training set, so
+    that no held-out segment counts as leaked. Segments without image content (pauses) are in no
+    group.
     """
     hashes = [clip_hash(video(segment)) for segment in segments]
     clips = TrainedClips(hashes)
     groups: list[set[int]] = []
-    for place in (place for place, told in enumerate(hashes) if told):
+    for place in (place for place, found in enumerate(hashes) if found):
         segment = segments[place]
         alike = {place, *(leak.clip for leak in clips.leaks(video(segment)))}
         alike |= {k for k in range(place) if hashes[k] and segments[k].name == segment.name}
@@ -91,19 +93,20 @@ def groups_of(
 def tiers_of_segments(
     segments: Sequence[ClipSegment], video: Callable[[ClipSegment], Video], *, source: Path
 ) -> dict[int, str]:
-    """Tier of each segment that is a trial, by its place; TooFewClipsError names the `source`."""
+    """Tier of each segment, by index; TooFewClipsError if `source` shows fewer than three clips."""
     groups = groups_of(segments, video)
     if len(groups) < FEWEST_CLIPS:
         raise TooFewClipsError(source=source, clips=len(groups), needed=FEWEST_CLIPS)
     names = [min(segments[place].name for place in group) for group in groups]
-    told = zip(groups, tiers_of(names), strict=True)
-    return {place: tier for group, tier in told for place in group}
+    tiers = zip(groups, tiers_of(names), strict=True)
+    return {place: tier for group, tier in tiers for place in group}
 
 
 def tiers_of(names: Sequence[str]) -> list[str]:
-    """Tier of each of the groups of that name: about 8 : 1 : 1, at least one of each held out.
+    """Tier of each named group: about 80 % train, 10 % test, 10 % validation, at least one each.
 
-    Which is which follows from the hash of the name alone, not from the order of the presentations.
+    The assignment depends on the hash of the name alone, not on the order of presentation, so that
+    a clip keeps its tier across sessions with the same clips.
     """
     held_out = max(1, round(_HELD_OUT * len(names)))
     tiers = [TRAIN] * len(names)
@@ -113,20 +116,20 @@ def tiers_of(names: Sequence[str]) -> list[str]:
     return tiers
 
 
-def _parts(shown: Mapping[int, DisplayedFrame]) -> Callable[[DisplayedFrame], int]:
-    """Tells the part of its clip in which a frame lies: equal parts, of 10 s as near as can be."""
+def _parts(displayed: Mapping[int, DisplayedFrame]) -> Callable[[DisplayedFrame], int]:
+    """The function from a frame to its part of the clip: equal parts with lengths nearest 10 s."""
     lengths: dict[str, int] = defaultdict(int)
-    for now in shown.values():
+    for now in displayed.values():
         lengths[now.clip] = max(lengths[now.clip], now.index + 1)
     counts = {clip: max(1, round(length / PART_FRAMES)) for clip, length in lengths.items()}
     return lambda now: now.index * counts[now.clip] // lengths[now.clip]
 
 
-def _presentations(shown: Mapping[int, DisplayedFrame]) -> Iterator[list[int]]:
-    """Runs of neighbouring frames in which one clip goes on."""
+def _presentations(displayed: Mapping[int, DisplayedFrame]) -> Iterator[list[int]]:
+    """Runs of consecutive frames of one clip whose index does not decrease."""
     run: list[int] = []
-    for frame in sorted(shown):
-        if run and not _goes_on(shown, run[-1], frame):
+    for frame in sorted(displayed):
+        if run and not _continues(displayed, run[-1], frame):
             yield run
             run = []
         run.append(frame)
@@ -134,8 +137,8 @@ def _presentations(shown: Mapping[int, DisplayedFrame]) -> Iterator[list[int]]:
         yield run
 
 
-def _goes_on(shown: Mapping[int, DisplayedFrame], before: int, frame: int) -> bool:
-    then, now = shown[before], shown[frame]
+def _continues(displayed: Mapping[int, DisplayedFrame], before: int, frame: int) -> bool:
+    then, now = displayed[before], displayed[frame]
     return frame == before + 1 and now.clip == then.clip and now.index >= then.index
 
 

@@ -1,9 +1,9 @@
-"""A recorded session with video in the folder layout of the Sensorium 2023 competition.
+"""Sessions with video in the folder layout of the Sensorium 2023 competition.
 
-`data/{videos,responses,behavior,pupil_center}/K.npy` for each trial K, time last, and
-`meta/trials/tiers.npy` with one word for each trial. Trials shorter than their arrays are padded
-with NaN at their end. Only headers are read at the door; values are read, through a memory map,
-when a trial or a segment of it is asked for.
+`data/{videos,responses,behavior,pupil_center}/K.npy` for each trial K, with time as the last axis,
+and `meta/trials/tiers.npy` with the tier of each trial. Trials shorter than their arrays are padded
+with NaN at the end. The constructor reads headers only; values are read through a memory map when a
+trial or a part of it is requested.
 """
 
 from functools import cached_property
@@ -31,8 +31,8 @@ from rtdecode.schema.errors import (
 _VIDEO_RANK = 3
 _REMEDY = (
     "give a folder in the Sensorium 2023 layout: data/{videos,responses,behavior,pupil_center}/"
-    "K.npy and meta/trials/tiers.npy, or the folder of a session of ours with its log.mcap, or a "
-    ".nwb file"
+    "K.npy and meta/trials/tiers.npy, or the folder of an rtdecode session with log.mcap, or "
+    "a .nwb file"
 )
 
 
@@ -47,10 +47,10 @@ class SensoriumFolder:
     Raises
     ------
     MissingFileError
-        If the folder, the tiers or the file of a trial is not there.
+        If the folder, `tiers.npy` or the file of a trial does not exist.
     UnreadableFileError
-        If a file is no array, or has another shape than the first trial's files require; the
-        message names the file and what was expected.
+        If a file holds no array, or its shape does not match the files of the first trial; the
+        message names the file and the expected shape.
     """
 
     causality = Causality.AS_PUBLISHED
@@ -67,15 +67,15 @@ class SensoriumFolder:
             self._check_shapes(number)
 
     def trials(self, tier: str) -> tuple[int, ...]:
-        """Numbers of the trials of `tier`; raises NoSuchTierError where there is none."""
+        """Numbers of the trials of `tier`, ascending; NoSuchTierError if there is none."""
         return numbers_of(tier, dict(enumerate(self.tiers.tolist())), folder=self.folder)
 
     def frames(self, number: int) -> int:
-        """Frames of a trial without the NaN padding at its end."""
+        """Number of frames of a trial, without the NaN padding at its end."""
         return self._lengths[number]
 
     def segment(self, number: int, *, first: int = 0, frames: int | None = None) -> Segment:
-        """`frames` frames of a trial from `first` on; NonFiniteError where values are missing."""
+        """`frames` frames of a trial, starting at `first`; NonFiniteError if a value is missing."""
         stop = self.frames(number) if frames is None else first + frames
         pupil, running = self._read("behavior", number, first, stop).T
         center = self._read("pupil_center", number, first, stop)
@@ -90,7 +90,7 @@ class SensoriumFolder:
         return self._read("videos", number, 0, self.frames(number))
 
     def traces(self, number: int) -> Traces:
-        """Raw scans of a trial; raises MissingFileError where the session has none."""
+        """Raw fluorescence of a trial; MissingFileError if the session has none."""
         path = self.folder / "data" / "traces" / f"{number}.npz"
         if not path.is_file():
             raise MissingFileError(
@@ -146,7 +146,7 @@ def _tiers(folder: Path) -> NDArray[np.str_]:
     path = folder / "meta" / "trials" / "tiers.npy"
     tiers = _header(path)
     if tiers.ndim != 1 or tiers.dtype.kind != "U" or not len(tiers):
-        raise unlike(path, "one word for each trial", tiers)
+        raise unlike(path, "one tier name for each trial", tiers)
     return np.array(tiers)
 
 
@@ -155,7 +155,7 @@ def _header(path: Path) -> NDArray[np.generic]:
 
 
 def _valid_frames(path: Path) -> int:
-    """Frames up to the last one that is finite everywhere; all of them for integer videos."""
+    """Number of frames up to the last finite one; all frames of an integer video."""
     video = np.load(path, mmap_mode="r")
     if video.dtype.kind != "f":
         return int(video.shape[-1])
@@ -164,12 +164,12 @@ def _valid_frames(path: Path) -> int:
 
 
 class SessionWriter:
-    """A growing session folder.
+    """Writes a session in this layout, trial by trial.
 
     Parameters
     ----------
     folder
-        Made if it is not there; FolderNotEmptyError if it holds anything.
+        Created if it does not exist; FolderNotEmptyError if it is not empty.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -182,7 +182,7 @@ class SessionWriter:
         self._tiers: list[str] = []
 
     def add(self, trial: Segment, *, tier: str) -> None:
-        """Write the next trial; the folder is complete after each."""
+        """Write the next trial; the folder is a complete session after each."""
         running, pupil, x, y = trial.behaviour.T
         arrays = {
             "videos": np.moveaxis(trial.video, 0, -1).astype(np.uint8),

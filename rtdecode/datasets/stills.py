@@ -1,9 +1,9 @@
-"""A recorded session with still images: one image and one number for each neuron in each trial.
+"""Sessions with still images: in each trial one image, and one response of each neuron.
 
-Two layouts are read. The folder of the Sensorium 2022 competition has
-`data/{images,responses,behavior,pupil_center}/K.npy` for each trial K and
-`meta/trials/tiers.npy`; the packed file (`.npz`, or a folder with one) has the same as arrays
-`images`, `responses`, `behavior`, `pupil_center` and `tiers`, trials first.
+Two layouts are read. A folder of the Sensorium 2022 competition has
+`data/{images,responses,behavior,pupil_center}/K.npy` for each trial K, and
+`meta/trials/tiers.npy`. A packed file (`.npz`, or a folder with exactly one) has the arrays
+`images`, `responses`, `behavior`, `pupil_center` and `tiers`, with trials as the first axis.
 """
 
 from collections.abc import Callable
@@ -38,12 +38,15 @@ _REMEDY = (
 
 
 def is_still_session(path: Path) -> bool:
-    """Whether `path` holds images rather than videos."""
+    """Whether `path` holds still images."""
     return (path / "data" / "images").is_dir() or _packed(path) is not None
 
 
 class StillSession:
     """All trials of a session with still images, in memory.
+
+    `images` is (trial, row, col) in grey levels, `activity` (trial, neuron) at least 0, `behaviour`
+    (trial, 4): running speed, pupil size, pupil centre x and y.
 
     Parameters
     ----------
@@ -53,10 +56,10 @@ class StillSession:
     Raises
     ------
     MissingFileError
-        If there is no such session, or the file of a trial or an array is not there.
+        If the session, the file of a trial or an array does not exist.
     UnreadableFileError
-        If a file is no array, or has another shape than the session requires; the message names
-        the file and what was expected.
+        If a file holds no array, or an array of an unexpected shape; the message names the file
+        and the expected shape.
     NonFiniteError
         If a value is NaN or infinite.
     """
@@ -86,21 +89,21 @@ class StillSession:
 
     @cached_property
     def activity_sd(self) -> F32:
-        """(trial, neuron) activity over its SD of the training trials: the imported twin's unit."""
+        """(trial, neuron) activity over its SD in training trials: the unit of imported twins."""
         sd = self.activity[self.trials(TRAIN)].std(0)
         scaled: F32 = self.activity / np.maximum(sd, _SILENT_SD)
         return scaled
 
     def trials(self, tier: str) -> NDArray[np.int64]:
-        """Numbers of the trials of `tier`; raises NoSuchTierError where there is none."""
+        """Numbers of the trials of `tier`, ascending; NoSuchTierError if there is none."""
         tiers = dict(enumerate(self.tiers.tolist()))
         return np.array(numbers_of(tier, tiers, folder=self.folder))
 
 
 class StillClips:
-    """Held-out images one after the other as clips, for what looks at clips: `rtdecode fit mask`.
+    """Held-out images presented as clips of 24 images, for `rtdecode fit mask`.
 
-    A twin of still images knows no time, so that the order means nothing to it.
+    The prediction of a twin of still images depends on one image alone, so the order is irrelevant.
     """
 
     def __init__(self, session: StillSession) -> None:
@@ -110,17 +113,17 @@ class StillClips:
         self._numbers = session.trials(HELD_OUT)
 
     def trials(self, tier: str) -> tuple[int, ...]:
-        """Numbers of the clips of `tier`; there are held-out ones only."""
+        """Numbers of the clips of `tier`; only the validation tier exists."""
         if tier != VALIDATION:
             raise NoSuchTierError(folder=self._session.folder, tier=tier, tiers=[VALIDATION])
         return tuple(range(max(1, len(self._numbers) // _IMAGES_A_CLIP)))
 
     def frames(self, number: int) -> int:
-        """Images of a clip."""
+        """Number of images of a clip."""
         return len(self._of(number))
 
     def segment(self, number: int, *, first: int = 0, frames: int | None = None) -> Segment:
-        """`frames` images of a clip from `first` on."""
+        """`frames` images of a clip, starting at `first`; by default all remaining ones."""
         stop = None if frames is None else first + frames
         at = self._of(number)[first:stop]
         held = self._session
@@ -139,7 +142,7 @@ Reader = Callable[[str], NDArray[np.generic]]
 
 def _packed(path: Path) -> Path | None:
     if path.is_dir():
-        # other files may lie beside a session, and beside one with videos too
+        # a session folder, also one with videos, may hold other .npz files
         files = [file for file in path.glob("*.npz") if _holds_images(file)]
         return files[0] if len(files) == 1 else None
     return path if path.suffix == ".npz" else None
@@ -177,13 +180,13 @@ def _from_folder(path: Path) -> Reader:
         if name == "tiers":
             return tiers
         files = [path / "data" / name / f"{number}.npy" for number in range(len(tiers))]
-        # read at once: a mapping for each of thousands of files would stay open
+        # copied: thousands of memory maps would exhaust the open files of the process
         arrays = [np.array(session_array(file, remedy=_REMEDY)) for file in files]
         for file, array in zip(files, arrays, strict=True):
             if array.shape != arrays[0].shape:
                 raise unlike(file, f"{arrays[0].shape}, as the first trial's", array)
         stacked = np.stack(arrays)
-        # images have an axis of one colour
+        # the competition stores images with a colour axis of length one
         return stacked[:, 0] if name == "images" and stacked.ndim > 3 else stacked  # noqa: PLR2004
 
     return read

@@ -1,4 +1,8 @@
-"""What every recorded session with video gives, whatever its files look like."""
+"""The interface of recorded sessions with video, whatever their file format.
+
+Training, offline reconstruction and benchmarks depend on `VideoSession` alone; each reader
+(`sensorium`, `nwb_session`, `own_session`) implements it.
+"""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -15,6 +19,7 @@ F32 = NDArray[np.float32]
 
 TRAIN = "train"
 VALIDATION = "oracle"
+"""The name that the Sensorium competition gave to its validation trials."""
 TEST = "test"
 
 
@@ -36,8 +41,11 @@ class Segment:
     video: F32
     """(frame, row, col) grey levels."""
     responses: F32
-    """(frame, neuron) activity, at least 0, in the units of the file; NaN where a neuron was not
-    measured, so that whoever forgets about it gets NaN and not a silent neuron."""
+    """(frame, neuron) activity, at least 0, in the units of the file.
+
+    NaN where a neuron was not measured: code that ignores missing values then fails visibly
+    instead of treating the neuron as silent.
+    """
     behaviour: F32
     """(frame, 4): running in cm/s, pupil diameter in px, pupil centre x and y in px."""
 
@@ -49,37 +57,40 @@ class Segment:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Traces:
-    """Raw fluorescence of one trial as it was scanned, for strictly causal reconstruction."""
+    """Raw fluorescence of one trial at the scan rate, from which causal activity is computed."""
 
     dff: F32
     """(scan, neuron) dF/F."""
     t_s: NDArray[np.float64]
-    """(scan,) start of each scan in s after the first frame."""
+    """(scan,) start of each scan, in s after the start of the first frame."""
     phase_s: NDArray[np.float64]
-    """(neuron,) time of each neuron inside a scan, in s."""
+    """(neuron,) time of each neuron within a scan, in s."""
 
 
 class Clips(Protocol):
-    """Clips with the activity that they called forth, each of one tier."""
+    """Stimulus clips with the recorded activity; each belongs to one tier.
+
+    `rows_px` and `cols_px` are the size of the video.
+    """
 
     rows_px: int
     cols_px: int
 
     def trials(self, tier: str) -> tuple[int, ...]:
-        """Numbers of the trials of `tier`; raises NoSuchTierError where there is none."""
+        """Numbers of the trials of `tier`, ascending; NoSuchTierError if there is none."""
         ...
 
     def frames(self, number: int) -> int:
-        """Frames of a trial."""
+        """Number of frames of a trial."""
         ...
 
     def segment(self, number: int, *, first: int = 0, frames: int | None = None) -> Segment:
-        """`frames` frames of a trial from `first` on; all that follow by default."""
+        """`frames` frames of a trial, starting at `first`; by default all remaining ones."""
         ...
 
 
 def segments(data: Clips, tier: str) -> Iterator[Segment]:
-    """Whole trials of a tier, one in memory at a time."""
+    """Iterate over the whole trials of a tier, with one in memory at a time."""
     return (data.segment(number) for number in data.trials(tier))
 
 
@@ -89,31 +100,33 @@ class VideoSession(Clips, Protocol):
     folder: Path
     neurons: int
     causality: Causality
-    """Of its responses."""
+    """Of the responses."""
 
     def video(self, number: int) -> F32:
         """(frame, row, col) grey levels of a whole trial."""
         ...
 
     def traces(self, number: int) -> Traces:
-        """Raw scans of a trial; raises MissingFileError where the session has none."""
+        """Raw fluorescence of a trial; MissingFileError if the session has none."""
         ...
 
 
 def numbers_of(tier: str, tiers: Mapping[int, str], *, folder: Path) -> tuple[int, ...]:
-    """Numbers of the trials of `tier`, in order.
+    """Numbers of the trials of `tier`, ascending.
 
     Parameters
     ----------
+    tier
+        Name of the tier.
     tiers
-        Tier of each trial, by its number.
+        Tier of each trial, by trial number.
     folder
-        Where they are recorded.
+        The session, named in the error message.
 
     Raises
     ------
     NoSuchTierError
-        If there is no such trial, naming the tiers that there are.
+        If no trial belongs to `tier`; the message lists the tiers that exist.
     """
     found = tuple(sorted(number for number, name in tiers.items() if name == tier))
     if not found:
@@ -122,14 +135,14 @@ def numbers_of(tier: str, tiers: Mapping[int, str], *, folder: Path) -> tuple[in
 
 
 def session_array(path: Path, *, remedy: str) -> NDArray[np.generic]:
-    """The array in the `.npy` file `path`, mapped and not yet read.
+    """The array in the `.npy` file `path`, memory-mapped.
 
     Raises
     ------
     MissingFileError
-        If there is no such file; `remedy` says what the user should give.
+        If the file does not exist; `remedy` states what the user should provide.
     UnreadableFileError
-        If it holds something else than an array with a shape.
+        If the file does not hold an array of at least one dimension.
     """
     if not path.is_file():
         raise MissingFileError(what="session file", path=path, remedy=remedy)
@@ -138,12 +151,12 @@ def session_array(path: Path, *, remedy: str) -> NDArray[np.generic]:
     except (ValueError, OSError, EOFError) as error:
         raise _no_array(path, str(error)) from error
     if not isinstance(array, np.ndarray) or not array.ndim:
-        raise _no_array(path, "something else")
+        raise _no_array(path, "a scalar or an archive")
     return array
 
 
 def unlike(path: Path, expected: str, got: NDArray[np.generic]) -> UnreadableFileError:
-    """That the array `got` of `path` is not as the session requires."""
+    """The error for an array `got` in `path` that differs from what the layout requires."""
     return UnreadableFileError(
         what="session file", path=path, expected=expected, got=f"{got.shape} {got.dtype}"
     )

@@ -22,7 +22,7 @@ def recording(tmp_path: Path) -> Any:
 
 @pytest.fixture
 def run(tmp_path: Path) -> Any:
-    """A session of ours, to be filled."""
+    """A session of rtdecode, to be filled."""
     return Run(tmp_path)
 
 

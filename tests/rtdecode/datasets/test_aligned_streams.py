@@ -1,4 +1,4 @@
-"""What a log tells of each frame comes back as it was recorded, and nothing is made up."""
+"""The streams of a log are read frame by frame as they were recorded."""
 
 from collections.abc import Callable
 from typing import Any
@@ -18,7 +18,7 @@ Blobs = Callable[..., np.ndarray]
 EVERYONE = np.ones(NEURONS, bool)
 
 
-def test_each_frame_holds_what_was_shown_and_said_in_it(run: Run, blobs: Blobs) -> None:
+def test_each_frame_holds_its_displayed_frame_and_responses(run: Run, blobs: Blobs) -> None:
     video = blobs(0, 20)
     run.clip("a", video)
     streams = read_aligned_streams(SessionLayout(run.end()))
@@ -43,7 +43,7 @@ def test_a_neuron_that_was_not_measured_is_missing_not_silent(run: Run, blobs: B
     assert [k for k in range(20) if not streams.is_measured(FIRST + k)] == [9]
 
 
-def test_between_samples_behaviour_lies_on_their_line_and_beyond_it_stays(run: Run) -> None:
+def test_behaviour_is_interpolated_linearly_and_constant_beyond_the_samples(run: Run) -> None:
     for step in (0, 2):
         run.frame = FIRST + step
         run.behave()
@@ -55,7 +55,7 @@ def test_between_samples_behaviour_lies_on_their_line_and_beyond_it_stays(run: R
     np.testing.assert_allclose(told, [0, 0, 1, 2, 2, 2], atol=1e-6)
 
 
-def test_a_rig_without_behaviour_says_nothing_of_it(run: Run) -> None:
+def test_a_rig_without_behaviour_gives_zeros(run: Run) -> None:
     run.show("a", 0, np.zeros((ROWS, COLS)))
     run.answer(np.zeros(NEURONS), EVERYONE)
     run.frame += 1
@@ -63,14 +63,14 @@ def test_a_rig_without_behaviour_says_nothing_of_it(run: Run) -> None:
     np.testing.assert_array_equal(streams.behaviour(range(FIRST, FIRST + 3)), np.zeros((3, 4)))
 
 
-def test_a_lost_flip_leaves_its_frames_without_truth(run: Run, blobs: Blobs) -> None:
+def test_a_lost_flip_leaves_its_frames_without_ground_truth(run: Run, blobs: Blobs) -> None:
     video = blobs(0, 20)
     run.clip("a", video[:8])
     run._seq["stimulus/displayed_frame"] += 2
     run.frame += 2
     run.clip("a", video, first=10)
     streams = read_aligned_streams(SessionLayout(run.end()))
-    assert sorted(set(range(FIRST, FIRST + 20)) - set(streams.shown)) == [
+    assert sorted(set(range(FIRST, FIRST + 20)) - set(streams.displayed)) == [
         FIRST + 7,
         FIRST + 8,
         FIRST + 9,
@@ -86,16 +86,18 @@ def test_a_log_whose_recorder_was_killed_is_read_as_far_as_it_goes(
     whole = read_aligned_streams(SessionLayout(run.folder))
     log.write_bytes(log.read_bytes()[: int(kept * log.stat().st_size)])
     torn = read_aligned_streams(SessionLayout(run.folder))
-    assert 0 < len(torn.shown) < len(whole.shown)
-    assert set(torn.shown) == set(range(FIRST, FIRST + len(torn.shown)))
-    frames = range(FIRST, FIRST + len(torn.shown))
+    assert 0 < len(torn.displayed) < len(whole.displayed)
+    assert set(torn.displayed) == set(range(FIRST, FIRST + len(torn.displayed)))
+    frames = range(FIRST, FIRST + len(torn.displayed))
     np.testing.assert_array_equal(torn.activity(frames), whole.activity(frames))
 
 
-def test_a_session_without_truth_or_responses_is_refused_with_the_way_out(run: Run) -> None:
+def test_a_session_without_displayed_frames_or_responses_is_refused_with_the_way_out(
+    run: Run,
+) -> None:
     run.answer(np.zeros(NEURONS), EVERYONE)
     run._recorder.close()
-    with pytest.raises(StreamMissingError, match=r"no shown frames.*with the stimulus process"):
+    with pytest.raises(StreamMissingError, match=r"no displayed frames.*with the stimulus process"):
         read_aligned_streams(SessionLayout(run.folder))
 
 

@@ -1,4 +1,4 @@
-"""Raw scans through the live chain: nothing in a frame comes from scans it had not seen."""
+"""Causal activity does not depend on later scans."""
 
 import shutil
 from pathlib import Path
@@ -75,7 +75,7 @@ def test_later_scans_change_nothing_that_was_known_before(
     assert not np.array_equal(before, after)
 
 
-def test_nothing_is_learnt_from_the_trials_that_are_decoded(
+def test_decoded_trials_do_not_enter_the_calibration(
     scanned: SensoriumFolder, tmp_path: Path
 ) -> None:
     test = scanned.trials("test")[0]

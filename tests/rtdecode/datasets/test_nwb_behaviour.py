@@ -84,7 +84,7 @@ def test_the_pupil_is_taken_before_the_reflection_of_a_lamp(recording: Any) -> N
     np.testing.assert_allclose(told, [[0, 0, 4, 5], [0, 0, 8, 9]])
 
 
-def test_a_blink_is_bridged(recording: Any) -> None:
+def test_a_blink_is_interpolated(recording: Any) -> None:
     pupil = np.column_stack([SECONDS + 1, SECONDS + 2])
     pupil[50:90] = np.nan
     told = behaviour(recording, EyeTracking(spatial_series=place("pupil", pupil))).at(ASKED_S)
@@ -96,7 +96,7 @@ def test_what_is_known_at_no_time_and_what_is_not_there_is_0(recording: Any) -> 
     assert not behaviour(recording, never).at(ASKED_S).any()
 
 
-def test_pictures_of_the_eye_are_no_pupil(recording: Any) -> None:
+def test_images_of_the_eye_are_not_a_pupil_series(recording: Any) -> None:
     film = ImageSeries(name="eye", data=np.ones((200, 4, 6), np.uint8), unit="n.a.", **AT)
     recording.file.add_acquisition(film)
     assert behaviour(recording).pupil_center is None

@@ -16,10 +16,10 @@ from rtdecode.schema.errors import UnreadableFileError
 def screen_of(recording: Any) -> Screen:
     recording.activity(recording.ramp())
     path = recording.written()
-    return Screen(read_nwb(path).shown, path)
+    return Screen(read_nwb(path).stimuli, path)
 
 
-def test_pictures_become_grey_and_small(recording: Any) -> None:
+def test_images_become_grey_and_36_by_64(recording: Any) -> None:
     colour = np.zeros((20, 72, 128, 3), np.float32)
     colour[..., :64, 0], colour[..., 64:, 1] = 1.0, 0.5
     recording.screen(colour, rate=1.0, starting_time=0.0)
@@ -37,7 +37,7 @@ def test_an_area_is_averaged(recording: Any) -> None:
 
 
 @pytest.mark.parametrize("kept", ["images", "series"])
-def test_pictures_that_are_kept_once_are_shown_by_number(recording: Any, kept: str) -> None:
+def test_images_that_are_stored_once_are_displayed_by_number(recording: Any, kept: str) -> None:
     """In an `Images`, as files are written now, or in an `ImageSeries`, as they were."""
     pictures = [np.full((36, 64), level, np.uint8) for level in (10, 20, 30)]
     images = [GrayscaleImage(name=f"scene{k}", data=one) for k, one in enumerate(pictures)]
@@ -59,7 +59,7 @@ def test_pictures_that_are_kept_once_are_shown_by_number(recording: Any, kept: s
             shown = file["stimulus/presentation/shown"]
             del shown["indexed_images"]
             shown["indexed_timeseries"] = h5py.SoftLink("/stimulus/templates/old")
-    video = Screen(read_nwb(path).shown, path).video(np.array([0.0, 0.99, 1.0, 2.5, 3.5, 4.9]))
+    video = Screen(read_nwb(path).stimuli, path).video(np.array([0.0, 0.99, 1.0, 2.5, 3.5, 4.9]))
     assert video[:, 0, 0].tolist() == [30, 30, 10, 20, 20, 10]
 
 
@@ -84,26 +84,26 @@ def test_images_may_differ_in_size(recording: Any) -> None:
     assert screen_of(recording).video(np.array([0.5, 1.5]))[:, 0, 0].tolist() == [20, 10]
 
 
-def test_a_number_without_a_picture_is_refused(recording: Any) -> None:
+def test_a_number_without_an_image_is_refused(recording: Any) -> None:
     shown_by_number(recording, [10, 20], [1, 0, 7])
-    expected = r"numbers of 2 pictures in 'shown', got number 7 at sample 2"
+    expected = r"image numbers below 2 in 'shown', got number 7 at sample 2"
     with pytest.raises(UnreadableFileError, match=expected):
         screen_of(recording)
 
 
 @pytest.mark.parametrize("told", [np.uint8(100), np.float32(100), np.float32(100 / 255)])
-def test_grey_levels_are_told_by_type_and_range(recording: Any, told: Any) -> None:
+def test_grey_levels_follow_from_type_and_range(recording: Any, told: Any) -> None:
     recording.screen(np.full((20, 36, 64), told))
     assert (screen_of(recording).video(np.array([0.1])) == 100).all()
 
 
-def test_many_pictures_are_read_in_parts(recording: Any) -> None:
+def test_many_images_are_read_in_parts(recording: Any) -> None:
     recording.screen(recording.dark()[:200] + np.arange(200, dtype=np.uint8)[:, None, None])
     video = screen_of(recording).video((np.arange(200) + 0.5) / 30)
     assert video[:, 0, 0].tolist() == list(range(200))
 
 
-def test_what_is_no_picture_is_refused(recording: Any) -> None:
+def test_an_array_that_is_no_image_is_refused(recording: Any) -> None:
     recording.screen(np.zeros((20, 36, 64, 2), np.uint8))
     with pytest.raises(UnreadableFileError, match=r"a frame of 'movie' of .*got \(36, 64, 2\)"):
         screen_of(recording)
@@ -121,11 +121,13 @@ def test_a_stimulus_that_pauses_leaves_the_screen_to_others(recording: Any) -> N
     np.testing.assert_allclose(screen.stimuli[1].runs, [(0, 1), (9, 10)])
 
 
-def test_pictures_outside_the_file_are_refused(recording: Any) -> None:
+def test_images_outside_the_file_are_refused(recording: Any) -> None:
     series = ImageSeries(name="movie", external_file=["movie.mp4"], format="external",
                          starting_frame=[0], timestamps=[0.0, 1.0], unit="n.a.")  # fmt: skip
     recording.file.add_stimulus(series)
-    with pytest.raises(UnreadableFileError, match=r"'movie' inside it, got a link to movie\.mp4"):
+    with pytest.raises(
+        UnreadableFileError, match=r"'movie' inside the file, got a link to movie\.mp4"
+    ):
         screen_of(recording)
 
 

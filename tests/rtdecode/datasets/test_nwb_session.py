@@ -51,7 +51,7 @@ def test_each_row_of_the_table_is_a_trial_on_a_grid_of_its_own(whole: Any) -> No
     np.testing.assert_array_equal(session.video(1)[30:70], cut.video)
 
 
-def test_a_tier_that_is_not_there_is_told_with_those_that_are(whole: Any) -> None:
+def test_a_missing_tier_is_reported_with_the_tiers_that_exist(whole: Any) -> None:
     with pytest.raises(NoSuchTierError, match="'final': its tiers are oracle, test, train"):
         NwbSession(whole.written()).trials("final")
 
@@ -82,7 +82,7 @@ def test_of_a_trial_the_longest_part_with_screen_and_activity_counts(recording: 
     assert (cut.video == 9).all()
 
 
-def test_a_stretch_ends_with_its_trial(whole: Any) -> None:
+def test_a_segment_ends_with_its_trial(whole: Any) -> None:
     session = NwbSession(whole.written())
     for first, frames, left in ((110, 50, 10), (20, 0, 0)):
         cut = session.segment(0, first=first, frames=frames)
@@ -110,7 +110,7 @@ def test_the_same_clip_by_its_column_is_in_one_tier(recording: Any, blobs: Blobs
     assert len(set(tiers.values())) == 3
 
 
-def test_without_a_table_each_stimulus_is_cut_and_what_looks_alike_shares_a_tier(
+def test_without_a_table_stimuli_are_divided_and_equal_images_share_a_tier(
     recording: Any, blobs: Blobs
 ) -> None:
     clips = [blobs(seed, 120) for seed in (0, 1, 2, 1)]
@@ -124,7 +124,7 @@ def test_without_a_table_each_stimulus_is_cut_and_what_looks_alike_shares_a_tier
     assert len(set(tiers.values())) == 3
 
 
-def test_too_few_clips_to_tell_tiers_are_refused(recording: Any, blobs: Blobs) -> None:
+def test_too_few_clips_for_three_tiers_are_refused(recording: Any, blobs: Blobs) -> None:
     recording.activity(recording.ramp())
     recording.screen(blobs(0, 300), name="one", rate=30.0, starting_time=0.0)
     recording.screen(blobs(0, 300), name="two", rate=30.0, starting_time=10.0)
@@ -141,16 +141,16 @@ def test_the_command_line_takes_a_file(whole: Any, tmp_path: Path) -> None:
     assert np.load(out / "3.npy").shape == (120, 36, 64)
 
 
-def test_clocks_that_never_meet_are_told(recording: Any) -> None:
+def test_streams_without_common_time_are_reported(recording: Any) -> None:
     recording.activity(recording.ramp())
     recording.screen(recording.dark(), rate=30.0, starting_time=500.0)
     with pytest.raises(
-        UnreadableFileError, match=r"activity 0\.0 to 19\.9 s, pictures 500\.0 to 520"
+        UnreadableFileError, match=r"activity 0\.0 to 19\.9 s, images 500\.0 to 520"
     ):
         NwbSession(recording.written())
 
 
-def test_what_was_not_measured_or_not_recorded_is_told_apart(recording: Any) -> None:
+def test_missing_measurements_are_nan_and_missing_channels_zero(recording: Any) -> None:
     values = recording.ramp()
     values[30:60, 2] = np.nan
     recording.activity(values)

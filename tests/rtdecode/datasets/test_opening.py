@@ -13,7 +13,7 @@ from rtdecode.datasets.stills import StillClips
 from rtdecode.schema.errors import MissingFileError, UnreadableFileError
 
 
-def test_a_folder_with_a_log_is_one_of_ours(recorded: Any) -> None:
+def test_a_folder_with_a_log_is_an_rtdecode_session(recorded: Any) -> None:
     assert isinstance(open_video_session(recorded.folder), OwnSession)
     assert isinstance(open_video_session(recorded.folder / "log.mcap"), OwnSession)
     assert isinstance(open_clips(recorded.folder), OwnSession)
@@ -49,6 +49,6 @@ def test_images_are_opened_as_clips(tmp_path: Path) -> None:
     assert isinstance(open_clips(tmp_path / "stills.npz"), StillClips)
 
 
-def test_what_is_none_of_them_is_told_both_ways_out(tmp_path: Path) -> None:
+def test_an_unknown_layout_is_refused_with_both_remedies(tmp_path: Path) -> None:
     with pytest.raises(MissingFileError, match=r"Sensorium 2023 layout.*or.*log\.mcap"):
         open_video_session(tmp_path)

@@ -1,4 +1,4 @@
-"""A run of our own, as data: each value where it was recorded, and nothing that was not."""
+"""A session of rtdecode as data: each value in the frame in which it was recorded."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -39,7 +39,7 @@ def first_frame(data: OwnSession, trial: int) -> int:
     return int(data.segment(trial).responses[0, 0])
 
 
-def test_a_run_is_one_trial_a_showing_in_the_order_of_time(recorded: Run) -> None:
+def test_each_presentation_is_a_trial_in_temporal_order(recorded: Run) -> None:
     data = OwnSession(recorded.folder)
     assert (data.neurons, data.rows_px, data.cols_px) == (NEURONS, ROWS, COLS)
     numbers = sorted(number for tier in TIERS for number in data.trials(tier))
@@ -49,7 +49,7 @@ def test_a_run_is_one_trial_a_showing_in_the_order_of_time(recorded: Run) -> Non
 
 
 @pytest.mark.parametrize(("first", "frames"), [(0, None), (5, 7), (40, None)])
-def test_a_stretch_is_what_was_recorded_in_its_frames(
+def test_a_segment_holds_what_was_recorded_in_its_frames(
     recorded: Run, blobs: Blobs, first: int, frames: int | None
 ) -> None:
     data = OwnSession(recorded.folder)

@@ -48,7 +48,7 @@ def segments(run: Sequence[Showing]) -> list[tuple[str, int]]:
 
 
 @given(run=st.lists(presentations, min_size=1, max_size=5), holes=st.sets(st.integers(50, 3000)))
-def test_a_piece_shows_one_part_of_one_clip_without_a_hole_in_its_truth(
+def test_a_segment_displays_one_part_of_one_clip_without_a_gap(
     run: list[Showing], holes: set[int]
 ) -> None:
     shown = {frame: now for frame, now in shown_in(run).items() if frame not in holes}
@@ -89,21 +89,21 @@ def test_what_is_left_after_a_pause_is_the_same_clip_and_short_rests_are_left_ou
     assert not any(name.startswith("b") for name, _ in segments(run))
 
 
-def test_ends_that_nobody_measured_are_left_out_and_holes_stay() -> None:
+def test_unmeasured_ends_are_removed_and_gaps_inside_stay() -> None:
     unmeasured = {*range(50, 60), *range(120, 130), *range(345, 350)}
     [segment] = segments_of(shown_in([("a", 0, 300)]), measured=lambda k: k not in unmeasured)
     assert segment.frames == range(60, 345)
     assert segments_of(shown_in([("a", 0, 300)]), measured=lambda k: k < 50) == []
 
 
-def test_what_looks_alike_is_in_one_group_whatever_its_name(blobs: Blobs) -> None:
+def test_equal_images_are_in_one_group_whatever_their_name(blobs: Blobs) -> None:
     clips = [blobs(0), blobs(1), blobs(0)[::-1], blobs(2), np.full((100, 12, 16), 128, np.uint8)]
     given_ = [ClipSegment(name, 0, range(k, k + 1)) for k, name in enumerate("abcag")]
     assert groups_of(given_, lambda segment: clips[segment.frames.start]) == [[0, 2, 3], [1]]
 
 
 @given(seeds=st.lists(st.integers(0, 8), min_size=3, max_size=12))
-def test_nothing_held_out_looks_trained(blobs: Blobs, seeds: list[int]) -> None:
+def test_no_held_out_segment_counts_as_leaked(blobs: Blobs, seeds: list[int]) -> None:
     given_ = [ClipSegment(f"name{k}", 0, range(k, k + 1)) for k in range(len(seeds))]
     groups = groups_of(given_, lambda segment: blobs(seeds[segment.frames.start], 30))
     tiers = tiers_of([given_[group[0]].name for group in groups])

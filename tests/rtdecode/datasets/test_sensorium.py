@@ -32,7 +32,7 @@ def session(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_a_stretch_is_a_cut_of_the_files_with_time_first(session: Path) -> None:
+def test_a_segment_is_a_cut_of_the_files_with_time_first(session: Path) -> None:
     segment = SensoriumFolder(session).segment(2, first=5, frames=7)
     video = np.load(session / "data/videos/2.npy")
     responses = np.load(session / "data/responses/2.npy")
@@ -47,7 +47,7 @@ def test_behaviour_comes_in_the_order_running_pupil_centre(session: Path) -> Non
     np.testing.assert_array_equal(behaviour, np.column_stack([running, pupil, x, y]))
 
 
-def test_trials_are_told_apart_by_tier(session: Path) -> None:
+def test_trials_are_selected_by_tier(session: Path) -> None:
     folder = SensoriumFolder(session)
     assert folder.trials("train") == (0, 2)
     assert folder.trials("oracle") == (1,)
@@ -110,13 +110,13 @@ def test_no_array_is_refused(session: Path) -> None:
         SensoriumFolder(session)
 
 
-def test_tiers_must_be_words(session: Path) -> None:
+def test_tiers_must_be_strings(session: Path) -> None:
     np.save(session / "meta/trials/tiers.npy", np.zeros(3))
-    with pytest.raises(UnreadableFileError, match="one word for each trial"):
+    with pytest.raises(UnreadableFileError, match="one tier name for each trial"):
         SensoriumFolder(session)
 
 
-def test_a_folder_that_is_none_says_what_is_needed(tmp_path: Path) -> None:
+def test_a_folder_of_another_layout_is_refused_with_the_layout_needed(tmp_path: Path) -> None:
     with pytest.raises(MissingFileError, match=r"Sensorium 2023 layout"):
         SensoriumFolder(tmp_path / "nothing")
 

@@ -1,4 +1,4 @@
-"""An array of a session's files is mapped as it is; another content is told with its path."""
+"""An array of a session's files is mapped as it is; other content is reported with its path."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ def test_an_array_is_mapped_and_not_read(tmp_path: Path) -> None:
     np.testing.assert_array_equal(found, held)
 
 
-def test_without_the_file_the_remedy_is_told(tmp_path: Path) -> None:
+def test_without_the_file_the_remedy_is_reported(tmp_path: Path) -> None:
     with pytest.raises(MissingFileError, match=r"0\.npy.*give the folder above"):
         session_array(tmp_path / "0.npy", remedy="give the folder above")
 
@@ -32,7 +32,7 @@ def test_something_else_than_an_array_is_named(tmp_path: Path) -> None:
             session_array(tmp_path / f"{name}.npy", remedy="")
 
 
-def test_what_does_not_fit_is_told_with_its_shape() -> None:
+def test_an_unexpected_array_is_reported_with_its_shape() -> None:
     error = unlike(Path("0.npy"), "(row, col)", np.zeros((2, 3, 4), np.uint8))
     assert "(row, col)" in str(error)
     assert "(2, 3, 4) uint8" in str(error)

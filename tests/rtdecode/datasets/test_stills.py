@@ -120,7 +120,7 @@ def test_what_is_missing_is_named_with_the_layouts(tmp_path: Path) -> None:
         StillSession(tmp_path / "part.npz")
 
 
-def test_a_file_that_holds_no_arrays_is_told(tmp_path: Path) -> None:
+def test_a_file_without_arrays_is_reported(tmp_path: Path) -> None:
     (tmp_path / "broken.npz").write_bytes(b"PK no")
     with pytest.raises(UnreadableFileError, match=r"broken\.npz"):
         StillSession(tmp_path / "broken.npz")

@@ -14,6 +14,6 @@ def test_numbers_come_in_order() -> None:
     assert numbers_of("train", TIERS, folder=Path("mouse")) == (2, 4)
 
 
-def test_a_tier_that_is_not_there_is_told_with_those_that_are() -> None:
+def test_a_missing_tier_is_reported_with_the_tiers_that_exist() -> None:
     with pytest.raises(NoSuchTierError, match=r"mouse.*live_main.*oracle, test, train"):
         numbers_of("live_main", TIERS, folder=Path("mouse"))
