@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from rtdecode.bench.quality import LAG, STEP_COUNT, TableSettings, bench_quality
+from rtdecode.bench.quality import LAG, STEP_COUNT, TableRequest, TableSettings, bench_quality
 from rtdecode.bench.result_file import write_benchmark
 from rtdecode.decode.compute import prepare_process
 from rtdecode.runtime.clock import HostClock
@@ -30,16 +30,10 @@ def measured(data: Path, twin: Path, *, trials: int | None) -> dict[str, Any]:
     """What is known of one mouse, and the scores of each method."""
     with tempfile.TemporaryDirectory() as scratch:
         rows = bench_quality(
-            data,
-            (twin,),
+            TableRequest(data, (twin,), trials=trials, settings=USUAL),
             Path(scratch),
-            tier="test",
-            mask=None,
-            trials=trials,
-            iterations=0,
             clock=HostClock(),
             report=lambda name: print(data.name, name, flush=True),
-            settings_of_rows=USUAL,
         )
     config = json.loads((data / "config.json").read_text(encoding="utf-8"))
     training = json.loads((twin / "training.json").read_text(encoding="utf-8"))

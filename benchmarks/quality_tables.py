@@ -1,55 +1,48 @@
-"""Tables of the README and of docs/decoder.md."""
+"""Tables of reconstruction quality in the README and in docs/decoder.md."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from typing import Any
 
 from results_as_tables import result, table
 
 _LAG_FRAMES, _STEPS = 8, 3
+_HEAD = ["", "lag, frames", "steps", "twin passes a frame", "video_r (95 %)", "frame_r (95 %)"]
 
 
-def _shown(row: dict[str, Any], name: str) -> list[str]:
+def _cells(row: dict[str, Any], name: str) -> list[str]:
     lag = "whole clip" if row["lag_frames"] is None else str(row["lag_frames"])
     scores = [_interval(row[metric]) for metric in ("video_r", "frame_r")]
     return [name, lag, str(row["steps"]), f"{row['twin_passes_per_frame']:.3g}", *scores]
 
 
-def _headed(rows: Iterator[list[str]]) -> str:
-    return table(
-        ["", "lag, frames", "steps", "twin passes a frame", "video_r (95 %)", "frame_r (95 %)"],
-        rows,
-    )
-
-
 def quality_table() -> str:
-    """Every method and every way to leave a part out."""
-    settings_of_rows = result("quality")
-    return _headed(_shown(row, row["method"]) for row in settings_of_rows)
+    """Every method, and every variant of the online decoder without one of its parts."""
+    return table(_HEAD, [_cells(row, row["method"]) for row in result("quality")])
 
 
 def short_table() -> str:
-    """The settings_of_rows that a reader of the README asks for first."""
-    settings_of_rows = result("quality")
-    of_reference = [row for row in settings_of_rows if row["method"] == "reference"]
-    best = max(of_reference, key=lambda row: row["video_r"]["mean"])
+    """The rows of the README: ridge, online decoder, published procedure."""
+    measured = result("quality")
+    reference = _named(measured, "reference")
+    best = max(reference, key=lambda row: row["video_r"]["mean"])
     chosen = {"ridge": "ridge, causal lags", "online": "**online inversion**"}
     rows = [
-        _shown(row, chosen[row["method"]])
-        for row in settings_of_rows
+        _cells(row, chosen[row["method"]])
+        for row in measured
         if row["method"] in chosen
         and row["lag_frames"] == _LAG_FRAMES
         and row["steps"] in (0, _STEPS)
     ]
-    rows.append(_shown(best, "published procedure, at its best iteration"))
-    rows.append(_shown(of_reference[-1], "published procedure, at its last iteration"))
-    return _headed(iter(rows))
+    rows.append(_cells(best, "published procedure, at its best iteration"))
+    rows.append(_cells(reference[-1], "published procedure, at its last iteration"))
+    return table(_HEAD, rows)
 
 
 def stills_table() -> str:
-    """A real mouse and still images: each way, inside the mask and on the whole screen."""
+    """Still images of a recorded mouse: each method, in the mask and on the whole screen."""
     rows = []
-    for way, scores in result("stills").items():
-        row = [way]
+    for method, scores in result("stills").items():
+        row = [method]
         for part in scores.values():
             low, high = part["video_r"]["ci95"]
             row.append(f"{part['video_r']['mean']:.3f} ({low:.3f} to {high:.3f})")
@@ -60,34 +53,31 @@ def stills_table() -> str:
 
 
 def mice_table() -> str:
-    """Each mouse: its twin, and the methods that say whether the decoder carries over."""
+    """Each simulated mouse: its twin, and the scores of the main methods."""
     methods = ("ridge", "online", "online, noise-free", "online, causal input", "offline")
     rows = []
     for mouse in sorted(result("mice").values(), key=lambda one: one["neurons"]):
         scores = [_interval(mouse["methods"][method]["video_r"]) for method in methods]
         known = f"{mouse['neurons']:,}", f"{mouse['noise']:g}", f"{mouse['twin_r']:.2f}"
         rows.append([*known, str(mouse["trials"]), *scores])
-    head = ["neurons", "noise", "twin's r", "clips", *methods]
-    return table(head, rows)
+    return table(["neurons", "noise", "twin's r", "clips", *methods], rows)
 
 
 def ensemble_table() -> str:
-    """The published procedure at its best iteration by number of twins, beside the live decoder."""
-    settings_of_rows = result("reference_ensemble")
+    """The published procedure at its best iteration by number of twins, and the live decoder."""
+    measured = result("reference_ensemble")
     rows = []
-    for twins in sorted({rung["twins"] for rung in settings_of_rows}):
-        of_twins = [rung for rung in settings_of_rows if rung["twins"] == twins]
-        reference = [rung for rung in of_twins if rung["method"] == "reference"]
-        best = max(reference, key=lambda rung: rung["video_r"]["mean"])
-        online = next((rung for rung in of_twins if rung["method"] == "online"), None)
-        rows.append(
-            [
-                str(twins),
-                f"{best['video_r']['mean']:.3f} ({best['steps']})",
-                "" if online is None else f"{online['video_r']['mean']:.3f}",
-            ]
-        )
+    for twins in sorted({row["twins"] for row in measured}):
+        of_twins = [row for row in measured if row["twins"] == twins]
+        best = max(_named(of_twins, "reference"), key=lambda row: row["video_r"]["mean"])
+        online = [f"{row['video_r']['mean']:.3f}" for row in _named(of_twins, "online")]
+        reference = f"{best['video_r']['mean']:.3f} ({best['steps']})"
+        rows.append([str(twins), reference, *(online or [""])])
     return table(["twins", "reference at its best (iteration)", "online, lag 8"], rows)
+
+
+def _named(rows: Iterable[dict[str, Any]], method: str) -> list[dict[str, Any]]:
+    return [row for row in rows if row["method"] == method]
 
 
 def _interval(metric: dict[str, Any]) -> str:

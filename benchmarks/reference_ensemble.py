@@ -25,10 +25,11 @@ from rtdecode.datasets.sensorium import SensoriumFolder
 from rtdecode.decode.compute import prepare_process
 from rtdecode.decode.fitted_twin import load_fitted_twin
 from rtdecode.evaluate.metrics import clip_scores
+from rtdecode.offline.job import interval_of
 from rtdecode.offline.methods import Online
-from rtdecode.offline.reconstruct import interval_of
-from rtdecode.offline.reconstruction_run import free_mask, online_config, scoring_mask
+from rtdecode.offline.reconstruct import online_config
 from rtdecode.offline.reference import passes_per_frame, reference_video
+from rtdecode.offline.screen_masks import free_mask, scoring_mask
 from rtdecode.offline.trial import Input, Trial, trials_of
 from rtdecode.twins.folder import load_twin
 

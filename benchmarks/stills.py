@@ -18,8 +18,9 @@ from rich.progress import track
 from rtdecode.bench.result_file import write_benchmark
 from rtdecode.datasets.stills import StillClips, StillSession
 from rtdecode.decode.compute import prepare_process
-from rtdecode.offline.reconstruction_run import Request, run_request
-from rtdecode.offline.screen_mask_fit import fit_transparency, save_mask
+from rtdecode.offline.job import Request
+from rtdecode.offline.reconstruct import reconstruct
+from rtdecode.offline.screen_masks import fit_transparency, save_mask
 from rtdecode.offline.stills.run import image_scores
 from rtdecode.runtime.clock import HostClock
 from rtdecode.twins.folder import load_twin
@@ -56,7 +57,7 @@ def decoded(data: Path, out: Path, *, twin: Path, mask: Path | None, way: str) -
         data=data, out=out, method=method, tier="validation", twins=(twin,), ridge=None,
         lag_frames=0, steps=0, iterations=iterations, mask=mask, source="responses",
     )  # fmt: skip
-    summary = run_request(asked, clock=HostClock(), report=lambda *_: None)
+    summary = reconstruct(asked, clock=HostClock(), report=lambda *_: None)
     for metric in ("video_r", "frame_r", "ssim", "shift_ms"):
         del summary[metric]["per_clip"]
     return summary

@@ -1,6 +1,7 @@
-"""Methods on the same trials, mask and twins, a row for each."""
+"""A benchmark table of reconstruction methods: one row for each method, all on the same trials."""
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
@@ -11,46 +12,62 @@ from rtdecode.bench.result_file import KeptRows
 from rtdecode.datasets.video_session import VideoSession
 from rtdecode.decode.fitted_twin import FittedTwin
 from rtdecode.evaluate.leakage import TrainedClips
+from rtdecode.offline.job import Scored, summary_of
 from rtdecode.offline.methods import Method
-from rtdecode.offline.reconstruct import Scored, reconstruct, summary_of
+from rtdecode.offline.reconstruct import scored_trials
 from rtdecode.offline.trial import Input, Trial, causality_of, trials_of, with_neurons
 from rtdecode.schema.interfaces import Clock
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Comparison:
+    """What all rows of a table have in common: session, trials, twins and scored pixels."""
+
+    data: VideoSession
+    twins: Sequence[FittedTwin]
+    """The first is used by single-twin methods; several make ensembles."""
+    mask: NDArray[np.bool_]
+    """(row, col) True for scored pixels."""
+    tier: str
+    count: int | None = None
+    """Number of trials, from the first of the tier on; None for all."""
+
+    def trials(self, kind: Input = Input.RESPONSES) -> Iterable[Trial]:
+        """The trials with activity of this kind, one in memory at a time."""
+        found = trials_of(self.data, self.tier, kind, twin=self.twins[0].twin)
+        return islice(found, self.count)
+
+    @property
+    def trained(self) -> list[TrainedClips]:
+        """Training clips of each twin, which must not be scored."""
+        return [TrainedClips(fitted.twin.spec.training_clips) for fitted in self.twins]
+
+
 class MethodTable:
-    """Runs methods on the trials of one tier and keeps a row for each.
+    """Runs methods on the trials of a comparison and keeps a row for each.
 
     Parameters
     ----------
-    data, twins, mask
-        The session, its twins (several make ensembles), and the scored pixels.
+    compared
+        Session, trials, twins and mask.
     rows
-        Where the rows go; what is there already is not run again.
-    trials
-        How many of the tier; the same for every rung. None for all.
+        The file with the rows; rows that it holds already are not computed again.
+    clock
+        Measures the duration of each reconstruction.
     report
-        Told each rung, and whether it is there already.
+        Called with the title of each row, and whether it exists already.
     """
 
     def __init__(
         self,
-        data: VideoSession,
-        twins: Sequence[FittedTwin],
-        mask: NDArray[np.bool_],
+        compared: Comparison,
         rows: KeptRows,
         *,
-        tier: str,
-        trials: int | None,
         clock: Clock,
         report: Callable[[str], None],
     ) -> None:
-        self.data, self.twins, self.mask, self.report = data, twins, mask, report
-        self._rows, self._tier, self._count, self._clock = rows, tier, trials, clock
-
-    def trials(self, kind: Input = Input.RESPONSES) -> Iterable[Trial]:
-        """The trials, one in state at a time."""
-        found = trials_of(self.data, self._tier, kind, twin=self.twins[0].twin)
-        return islice(found, self._count)
+        self.compared, self.report = compared, report
+        self._rows, self._clock = rows, clock
 
     def has(
         self,
@@ -61,12 +78,12 @@ class MethodTable:
         neurons: int | None = None,
         twins: int = 1,
     ) -> bool:
-        """Whether this row is there already, which is then reported; all neurons by default."""
+        """Whether the row exists, which is then reported; `neurons` None stands for all."""
         which: dict[str, Any] = {"method": name, "lag_frames": lag_frames, "steps": steps}
-        heard = self.data.neurons if neurons is None else neurons
-        if self._rows.find(**which, neurons=heard, twins=twins) is None:
+        used = self.compared.data.neurons if neurons is None else neurons
+        if self._rows.find(**which, neurons=used, twins=twins) is None:
             return False
-        self.report(f"{_title(name, lag_frames, steps)}: there already")
+        self.report(f"{_title(name, lag_frames, steps)}: exists already")
         return True
 
     def run(
@@ -78,21 +95,29 @@ class MethodTable:
         kept: NDArray[np.bool_] | None = None,
         twins: int = 1,
     ) -> None:
-        """Add the row of one method if it is missing; `kept` are the neurons that are heard."""
-        everyone = np.ones(self.data.neurons, np.bool_) if kept is None else kept
-        neurons, lag, steps = int(everyone.sum()), method.lag_frames, method.steps
+        """Compute the row of one method unless it exists.
+
+        Parameters
+        ----------
+        kept
+            (neuron,) False for neurons that are treated as not measured; None for all True.
+        twins
+            Number of twins that the method averages.
+        """
+        used = np.ones(self.compared.data.neurons, np.bool_) if kept is None else kept
+        neurons, lag, steps = int(used.sum()), method.lag_frames, method.steps
         if self.has(name, lag_frames=lag, steps=steps, neurons=neurons, twins=twins):
             return
         self.report(_title(name, lag, steps))
-        trials = (with_neurons(trial, everyone) for trial in self.trials(kind))
-        done = reconstruct(
+        trials = (with_neurons(trial, used) for trial in self.compared.trials(kind))
+        done = scored_trials(
             method,
             trials,
-            mask=self.mask,
+            mask=self.compared.mask,
             clock=self._clock,
-            trained=[TrainedClips(fitted.twin.spec.training_clips) for fitted in self.twins],
+            trained=self.compared.trained,
         )
-        self.add(name, method, done, kind=kind, neurons=neurons, twins=twins)
+        self.add(name, method, list(done), kind=kind, neurons=neurons, twins=twins)
 
     def add(
         self,
@@ -104,8 +129,8 @@ class MethodTable:
         kind: Input = Input.RESPONSES,
         twins: int = 1,
     ) -> None:
-        """Add a row of scores that are there already."""
-        causality = causality_of(self.data, kind)
+        """Add a row of existing scores."""
+        causality = causality_of(self.compared.data, kind)
         row = summary_of(done, method, name=name, causality=causality, neurons=neurons)
         self._rows.add({**row, "twins": twins})
 

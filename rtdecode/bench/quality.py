@@ -1,15 +1,19 @@
-"""The table: every method on the same trials, mask and twin, as JSON and as figures."""
+"""`rtdecode bench quality`: all reconstruction methods on the same trials, mask and twin.
+
+The rows are written to `quality.json`, and drawn against lag, compute and number of neurons.
+"""
 
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rtdecode.bench.ablation import cold_start, without_prediction, without_prior
-from rtdecode.bench.method_table import MethodTable
+from rtdecode.bench.method_table import Comparison, MethodTable
 from rtdecode.bench.quality_figures import draw_figures
 from rtdecode.bench.reference_curve import reference_curve, stops_until
 from rtdecode.bench.result_file import KeptRows, Row
@@ -19,15 +23,11 @@ from rtdecode.decode.fitted_twin import load_fitted_twin
 from rtdecode.decode.noise import NOISE_FILE
 from rtdecode.decode.prior import PRIOR_FILE
 from rtdecode.evaluate.metrics import ClipScores
+from rtdecode.offline.job import Scored
 from rtdecode.offline.methods import LinearDecoder, MeanFrame, Offline, Online, Reference
-from rtdecode.offline.reconstruct import Scored
-from rtdecode.offline.reconstruction_run import (
-    OFFLINE_ITERATIONS,
-    free_mask,
-    online_config,
-    scoring_mask,
-)
+from rtdecode.offline.reconstruct import OFFLINE_ITERATIONS, online_config
 from rtdecode.offline.ridge import Ridge, fit_ridge, mean_frame_of
+from rtdecode.offline.screen_masks import free_mask, scoring_mask
 from rtdecode.offline.trial import Input, Trial
 from rtdecode.schema.errors import MissingFileError, MissingOptionError
 from rtdecode.schema.interfaces import Clock
@@ -39,67 +39,63 @@ LAG, STEP_COUNT = 8, 3
 
 @dataclass(frozen=True, slots=True)
 class TableSettings:
-    """Which settings of the online decoder are compared with the usual ones."""
+    """Settings of the online decoder that are compared with the usual ones."""
 
     lags: Sequence[int] = (0, 2, 4, LAG, 16, 30)
     steps: Sequence[int] = (1, 2, STEP_COUNT, 10, 30)
     neuron_parts: Sequence[int] = (2, 4, 8)
-    """The neurons are divided by these; the others count as missing."""
+    """Divisors n: every n-th neuron is used, the others are treated as not measured."""
+
+
+@dataclass(frozen=True, slots=True)
+class TableRequest:
+    """What a table is computed from, as `rtdecode bench quality` receives it."""
+
+    data: Path
+    twins: tuple[Path, ...]
+    tier: str = "test"
+    mask: Path | None = None
+    """As for `rtdecode reconstruct`."""
+    trials: int | None = None
+    """Number of trials, from the first of the tier on; None for all."""
+    iterations: int = 0
+    """Iterations of the published procedure, which is scored at several of them; 0 for none."""
+    settings: TableSettings = field(default_factory=TableSettings)
 
 
 def bench_quality(
-    folder: Path,
-    twins: tuple[Path, ...],
-    out: Path,
-    *,
-    tier: str,
-    mask: Path | None,
-    trials: int | None,
-    iterations: int,
-    clock: Clock,
-    report: Callable[[str], None],
-    settings_of_rows: TableSettings | None = None,
+    request: TableRequest, out: Path, *, clock: Clock, report: Callable[[str], None]
 ) -> list[Row]:
-    """Run the whole table; writes `quality.json` and figures into `out`, gives the rows.
+    """Compute the table, write `quality.json` and figures into `out`, and return the rows.
 
-    The file grows row by row, and the reference's scores trial by trial beside it. What is there
-    already, of the same settings, data, twins, mask and commit, is not run again.
-
-    `iterations` are those of the reference, which is scored at several of them; 0 leaves it out.
+    Each row is written as soon as it is computed, and so are the scores of each trial of the
+    published procedure (`reference_trials.json`). An interrupted run resumes when it is repeated
+    with the same settings, data, twins, mask and code.
 
     Raises
     ------
+    MissingOptionError
+        If `request` names no twin.
     OtherSettingsError, DamagedResultError
-        If `out` holds rows that cannot be gone on with; they stay as they are.
+        If `out` holds rows of other settings, or a damaged file; neither is changed.
     """
-    if not twins:
-        raise MissingOptionError(option="--twin", needed_for="the table")
-    data = open_video_session(folder)
-    fitted = [load_fitted_twin(path, neurons=data.neurons) for path in twins]
-    pixels, free = scoring_mask(data, mask, twins), free_mask(data, mask, twins)
-    settings = {
-        "data": str(folder),
-        "twins": [str(path) for path in twins],
-        "tier": tier,
-        "trials": trials,
-        "iterations": iterations,
-        "scored_pixels": int(pixels.sum()),
-        "hash_of_trials": _hash_of_trials(data, tier, trials),
-        "hash_of_twins": [_hash_of_twin(path) for path in twins],
-        "hash_of_masks": _hash([pixels.tobytes(), free.tobytes()]),
-        "code": _code(),
-    }
+    if not request.twins:
+        raise MissingOptionError(option="--twin", needed_for="bench quality")
+    data = open_video_session(request.data)
+    fitted = [load_fitted_twin(path, neurons=data.neurons) for path in request.twins]
+    mask = scoring_mask(data, request.mask, request.twins)
+    free = free_mask(data, request.mask, request.twins)
+    compared = Comparison(data, fitted, mask, request.tier, request.trials)
+    settings = _config(request, compared, free)
     kept = KeptRows(out / "quality.json", name="quality", config=settings)
     parts = KeptRows(out / "reference_trials.json", name="reference trials", config=settings)
-    table = MethodTable(
-        data, fitted, pixels, kept, tier=tier, trials=trials, clock=clock, report=report
-    )
+    table = MethodTable(compared, kept, clock=clock, report=report)
     try:
         _linear_rows(table, out / f"ridge_lag{LAG}")
-        _online_rows(table, settings_of_rows or TableSettings())
+        _online_rows(table, request.settings)
         table.run("offline", Offline(fitted[:1], iterations=OFFLINE_ITERATIONS))
-        if iterations:
-            _reference_rows(table, parts, free, iterations)
+        if request.iterations:
+            _reference_rows(table, parts, free, request.iterations)
     finally:
         if kept.rows:
             draw_figures(kept.rows, out)
@@ -107,18 +103,18 @@ def bench_quality(
 
 
 def _linear_rows(table: MethodTable, folder: Path) -> None:
-    """The two that are made of the training trials, which takes a while."""
+    """The baselines that are fitted to the training trials."""
     if not table.has("mean", lag_frames=0, steps=0):
-        table.run("mean", MeanFrame(mean_frame_of(table.data)))
+        table.run("mean", MeanFrame(mean_frame_of(table.compared.data)))
     if not table.has("ridge", lag_frames=LAG, steps=0):
         table.run("ridge", LinearDecoder(_ridge(table, folder)))
 
 
-def _online_rows(table: MethodTable, settings_of_rows: TableSettings) -> None:
-    one = table.twins[:1]
-    for lag in settings_of_rows.lags:
+def _online_rows(table: MethodTable, settings: TableSettings) -> None:
+    one = table.compared.twins[:1]
+    for lag in settings.lags:
         table.run("online", Online(one, online_config(lag_frames=lag, steps=STEP_COUNT)))
-    for steps in settings_of_rows.steps:
+    for steps in settings.steps:
         if steps != STEP_COUNT:
             table.run("online", Online(one, online_config(lag_frames=LAG, steps=steps)))
     usual = online_config(lag_frames=LAG, steps=STEP_COUNT)
@@ -126,20 +122,20 @@ def _online_rows(table: MethodTable, settings_of_rows: TableSettings) -> None:
     table.run("online, new frames start at the mean", without_prediction(one[0], usual))
     table.run("online, no prior", Online([without_prior(one[0])], usual))
     table.run("online, noise-free", Online(one, usual), kind=Input.PREDICTED)
-    if _has_traces(table.data):
+    if _has_traces(table.compared.data):
         table.run("online, causal input", Online(one, usual), kind=Input.TRACES)
-    for part in settings_of_rows.neuron_parts:
-        kept = np.arange(table.data.neurons) % part == 0
+    for part in settings.neuron_parts:
+        kept = np.arange(table.compared.data.neurons) % part == 0
         table.run(f"online, 1/{part} of the neurons", Online(one, usual), kept=kept)
-    for size in range(2, len(table.twins) + 1):
-        table.run("online ensemble", Online(table.twins[:size], usual), twins=size)
+    for size in range(2, len(table.compared.twins) + 1):
+        table.run("online ensemble", Online(table.compared.twins[:size], usual), twins=size)
 
 
 def _reference_rows(
     table: MethodTable, parts: KeptRows, free: NDArray[np.bool_], iterations: int
 ) -> None:
-    for size in sorted({1, len(table.twins)}):
-        twins = [fitted.twin for fitted in table.twins[:size]]
+    for size in sorted({1, len(table.compared.twins)}):
+        twins = [fitted.twin for fitted in table.compared.twins[:size]]
         missing = {
             place: Reference(twins, free, iterations=stop)
             for place, stop in enumerate(stops_until(iterations))
@@ -147,24 +143,26 @@ def _reference_rows(
         }
         if missing:
             longest = Reference(twins, free, iterations=iterations)
-            curves = [_curve(table, parts, longest, trial) for trial in table.trials()]
+            curves = [_curve(table, parts, longest, trial) for trial in table.compared.trials()]
             for place, method in missing.items():
                 done = [curve[place] for curve in curves]
-                table.add("reference", method, done, neurons=table.data.neurons, twins=size)
+                table.add(
+                    "reference", method, done, neurons=table.compared.data.neurons, twins=size
+                )
 
 
 def _curve(table: MethodTable, parts: KeptRows, method: Reference, trial: Trial) -> list[Scored]:
-    """Scores of one trial along the reference's way, kept in `parts` between runs."""
+    """Scores of one trial after each of the iterations, kept in `parts` between runs."""
     which = {"twins": len(method.twins), "trial": trial.number}
     title = f"reference (twins: {which['twins']}, trial {trial.number})"
     part = parts.find(**which)
-    table.report(title if part is None else f"{title}: there already")
+    table.report(title if part is None else f"{title}: exists already")
     if part is None:
         scored = reference_curve(
             method.twins,
             trial,
             free=method.mask,
-            mask=table.mask,
+            mask=table.compared.mask,
             iterations=method.iterations,
         )
         part = {**which, "curve": [asdict(one) for one in scored]}
@@ -173,9 +171,9 @@ def _curve(table: MethodTable, parts: KeptRows, method: Reference, trial: Trial)
 
 
 def _ridge(table: MethodTable, folder: Path) -> Ridge:
-    """The linear decoder, which is left in `folder` for whoever wants it."""
+    """Fit the linear decoder and save it in `folder`, for `rtdecode reconstruct --ridge`."""
     table.report("ridge: fitting")
-    ridge = fit_ridge(table.data, lag_frames=LAG)
+    ridge = fit_ridge(table.compared.data, lag_frames=LAG)
     ridge.save(folder)
     return ridge
 
@@ -188,15 +186,31 @@ def _has_traces(data: VideoSession) -> bool:
     return True
 
 
+def _config(request: TableRequest, compared: Comparison, free: NDArray[np.bool_]) -> dict[str, Any]:
+    """All that rows of one file have in common; rows of another config are never mixed in."""
+    return {
+        "data": str(request.data),
+        "twins": [str(path) for path in request.twins],
+        "tier": request.tier,
+        "trials": request.trials,
+        "iterations": request.iterations,
+        "scored_pixels": int(compared.mask.sum()),
+        "hash_of_trials": _hash_of_trials(compared.data, request.tier, request.trials),
+        "hash_of_twins": [_hash_of_twin(path) for path in request.twins],
+        "hash_of_masks": _hash([compared.mask.tobytes(), free.tobytes()]),
+        "code": _code(),
+    }
+
+
 def _hash_of_trials(data: VideoSession, tier: str, count: int | None) -> str:
     cuts = (data.segment(number) for number in data.trials(tier)[:count])
     return _hash(a.tobytes() for cut in cuts for a in (cut.video, cut.responses, cut.behaviour))
 
 
 def _hash_of_twin(folder: Path) -> str:
-    """Of all that takes part: a twin that is fitted again is another, whatever its name."""
-    beside = [(folder / name).read_bytes() for name in (PRIOR_FILE, NOISE_FILE)]
-    return _hash([twin_hash(folder).encode(), *beside])
+    """Hash of weights, prior and noise: a twin fitted again differs, whatever its folder name."""
+    fitted = [(folder / name).read_bytes() for name in (PRIOR_FILE, NOISE_FILE)]
+    return _hash([twin_hash(folder).encode(), *fitted])
 
 
 def _hash(parts: Iterable[bytes]) -> str:
@@ -207,7 +221,7 @@ def _hash(parts: Iterable[bytes]) -> str:
 
 
 def _code() -> str:
-    """What rows must have in common beside the settings; uncommitted changes only as `-dirty`."""
+    """Git revision and package versions; uncommitted changes are only marked `-dirty`."""
     versions = package_versions()
     names = ("rtdecode", "torch", "numpy", "scipy")
     return ", ".join([git_revision(), *(f"{name} {versions.get(name)}" for name in names)])

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtdecode.evaluate.metrics import clip_scores
+from rtdecode.offline.job import Scored
 from rtdecode.offline.methods import Reference
-from rtdecode.offline.reconstruct import Scored
 from rtdecode.offline.trial import Trial
 from rtdecode.twins.twin import Twin
 

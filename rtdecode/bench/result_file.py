@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from rtdecode.offline.reconstruct import without_nan
+from rtdecode.offline.job import without_nan
 from rtdecode.runtime.atomic_file import written_atomically
 from rtdecode.schema.errors import DamagedResultError, OtherSettingsError
 from rtdecode.session.environment import environment_here

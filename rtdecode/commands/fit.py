@@ -138,7 +138,7 @@ def mask(
     with errors_told():
         from rtdecode.datasets.opening import open_clips
         from rtdecode.decode.compute import prepare_process
-        from rtdecode.offline.screen_mask_fit import fit_transparency, save_mask
+        from rtdecode.offline.screen_masks import fit_transparency, save_mask
         from rtdecode.twins.folder import load_twin
 
         prepare_process(threads=threads_used(threads))

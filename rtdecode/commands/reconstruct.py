@@ -63,7 +63,8 @@ def reconstruct(
     console = Console()
     with errors_told():
         from rtdecode.decode.compute import prepare_process
-        from rtdecode.offline.reconstruction_run import Request, run_request
+        from rtdecode.offline.job import Request
+        from rtdecode.offline.reconstruct import reconstruct as reconstruct_trials
 
         prepare_process(threads=threads_used(threads))
         request = Request(
@@ -85,7 +86,7 @@ def reconstruct(
             def report(done: int, total: int, video_r: float) -> None:
                 shown.update(task, completed=done, total=total, told=f"video r {video_r:.3f}")
 
-            summary = run_request(request, clock=HostClock(), report=report)
+            summary = reconstruct_trials(request, clock=HostClock(), report=report)
         console.print(summary_table(summary))
 
 
@@ -107,7 +108,7 @@ def quality(
     """
     console = Console()
     with errors_told():
-        from rtdecode.bench.quality import bench_quality
+        from rtdecode.bench.quality import TableRequest, bench_quality
         from rtdecode.decode.compute import prepare_process
 
         prepare_process(threads=threads_used(threads))
@@ -118,17 +119,10 @@ def quality(
                 shown.update(task, told=what)
                 tell(shown.console, what)
 
-            rows = bench_quality(
-                data,
-                tuple(twin or ()),
-                out,
-                tier=tier,
-                mask=mask,
-                trials=trials,
-                iterations=iterations,
-                clock=HostClock(),
-                report=report,
+            request = TableRequest(
+                data, tuple(twin or ()), tier=tier, mask=mask, trials=trials, iterations=iterations
             )
+            rows = bench_quality(request, out, clock=HostClock(), report=report)
         console.print(quality_table(rows))
 
 
@@ -147,7 +141,7 @@ def summary_table(summary: dict[str, Any]) -> Table:
 
 
 def quality_table(rows: list[dict[str, Any]]) -> Table:
-    """One line for each rung."""
+    """One line for each row of the benchmark table."""
     table = Table(
         "method", "lag", "steps", "neurons", "video r", "95 %", "frame r", "passes a frame"
     )

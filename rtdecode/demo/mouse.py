@@ -21,7 +21,7 @@ from rtdecode.calcium.rois import Rois, rois_from_lists
 from rtdecode.datasets.sensorium import SensoriumFolder, SessionWriter
 from rtdecode.datasets.video_session import TRAIN, VALIDATION, Segment
 from rtdecode.demo.recording import Recording
-from rtdecode.offline.screen_mask_fit import TRAINED_FROM, fit_transparency, save_mask
+from rtdecode.offline.screen_masks import OPTIMISED_FROM, fit_transparency, save_mask
 from rtdecode.runtime.config_file import read_config
 from rtdecode.schema.config.acquisition import SimulatedSource
 from rtdecode.schema.config.calcium import CalciumConfig
@@ -47,7 +47,7 @@ _SPARE_CLIPS = 2
 _FIRST_FRAME = 300
 _HALF_FRAME_NS = 1_000_000_000 // 60
 _MASK_STEPS = 1000
-_SCORED_FROM = TRAINED_FROM
+_SCORED_FROM = OPTIMISED_FROM
 """This mouse looks at nearly the whole screen, where the published threshold leaves no pixel."""
 _NEUTRAL = np.array([0, 30, 0, 0], np.float32)
 

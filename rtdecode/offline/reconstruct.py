@@ -1,43 +1,137 @@
-"""`rtdecode reconstruct`: videos of a tier by one method, with their scores, as files."""
+"""`rtdecode reconstruct`: reconstruct and score the trials of a tier by one method.
 
-import json
-import math
+From the command to the solver: `commands/reconstruct.py`, this file, `datasets/opening.py` and
+`offline/trial.py` (which read the trials), `offline/methods.py`, `decode/fitted_twin.py`,
+`decode/decoder.py`, `decode/solver.py`.
+"""
+
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rtdecode.datasets.video_session import Causality
+from rtdecode.datasets.opening import holds_stills, open_video_session
+from rtdecode.datasets.video_session import VideoSession
+from rtdecode.decode.fitted_twin import FittedTwin, load_fitted_twin
 from rtdecode.evaluate.leakage import TrainedClips
-from rtdecode.evaluate.metrics import ClipScores, bootstrap_interval, clip_scores
-from rtdecode.offline.methods import Method
-from rtdecode.offline.trial import Trial
-from rtdecode.schema.errors import LeakedClipError, NeuronCountError
+from rtdecode.evaluate.metrics import clip_scores
+from rtdecode.offline.job import NS_PER_S, Request, Scored, summary_of, write_summary
+from rtdecode.offline.methods import (
+    LinearDecoder,
+    MeanFrame,
+    Method,
+    Offline,
+    Online,
+    Reference,
+)
+from rtdecode.offline.reference import ITERATIONS
+from rtdecode.offline.ridge import Ridge, mean_frame_of
+from rtdecode.offline.screen_masks import free_mask, scoring_mask
+from rtdecode.offline.stills.run import reconstruct_stills
+from rtdecode.offline.trial import Input, Trial, causality_of, trials_of
+from rtdecode.schema.config.decode import DecodeConfig
+from rtdecode.schema.errors import LeakedClipError, MissingOptionError, NeuronCountError
 from rtdecode.schema.interfaces import Clock
-from rtdecode.session.environment import environment_here
-from rtdecode.twins.folder import load_twin
-from rtdecode.twins.twin import Twin
 
-SUMMARY = "summary.json"
-METRICS = ("video_r", "frame_r", "ssim", "shift_ms")
-_NS_PER_S = 1e9
-_BOOTSTRAP_SEED = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Scored:
-    """Scores of one trial, and how long its reconstruction took."""
-
-    trial: int
-    scores: ClipScores
-    seconds: float
-    frames: int
+OFFLINE_ITERATIONS = 60
 
 
 def reconstruct(
+    request: Request, *, clock: Clock, report: Callable[[int, int, float], None]
+) -> dict[str, Any]:
+    """Reconstruct the trials that `request` names, score them, and write videos and summary.
+
+    Parameters
+    ----------
+    request
+        What to reconstruct; a session with still images is recognised by its files.
+    clock
+        Measures the duration of each reconstruction.
+    report
+        Called after each trial with the trials done, their total, and the last video_r.
+
+    Returns
+    -------
+    The content of `summary.json`.
+
+    Raises
+    ------
+    MissingOptionError, NeuronCountError, NoSuchTierError
+        If the method needs a twin or a ridge decoder that was not given, if that was fitted to
+        another number of neurons, or if the session has no such tier.
+    LeakedClipError
+        If a twin was trained on a clip that would be scored.
+    MissingFileError, UnreadableFileError
+        If data, twin, ridge decoder or mask cannot be read.
+    """
+    if holds_stills(request.data):
+        summary = reconstruct_stills(request, clock=clock, report=report)
+    else:
+        summary = _reconstruct_videos(request, clock=clock, report=report)
+    write_summary(summary, request.out)
+    return summary
+
+
+def _reconstruct_videos(
+    request: Request, *, clock: Clock, report: Callable[[int, int, float], None]
+) -> dict[str, Any]:
+    data = open_video_session(request.data)
+    total = len(data.trials(request.tier))
+    twins = [load_fitted_twin(folder, neurons=data.neurons) for folder in request.twins]
+    kind = Input(request.source)
+    if kind is Input.PREDICTED and not twins:
+        raise MissingOptionError(option="--twin", needed_for="--input predicted")
+    mask = scoring_mask(data, request.mask, request.twins)
+    method = method_for(request, data, twins)
+    done = []
+    for scored in scored_trials(
+        method,
+        trials_of(data, request.tier, kind, twin=twins[0].twin if twins else None),
+        mask=mask,
+        clock=clock,
+        out=request.out,
+        trained=[TrainedClips(fitted.twin.spec.training_clips) for fitted in twins],
+    ):
+        done.append(scored)
+        report(len(done), total, scored.scores.video_r)
+    return summary_of(
+        done,
+        method,
+        name=request.method,
+        causality=causality_of(data, kind),
+        neurons=data.neurons,
+    )
+
+
+def method_for(request: Request, data: VideoSession, twins: Sequence[FittedTwin]) -> Method:
+    """The method that `request` names; MissingOptionError if it lacks a twin or ridge decoder."""
+    if request.method == "mean":
+        return MeanFrame(mean_frame_of(data))
+    if request.method == "ridge":
+        return LinearDecoder(_ridge(request, data))
+    if not twins:
+        raise MissingOptionError(option="--twin", needed_for=f"--method {request.method}")
+    if request.method == "offline":
+        return Offline(twins, iterations=request.iterations or OFFLINE_ITERATIONS)
+    if request.method == "reference":
+        return Reference(
+            [fitted.twin for fitted in twins],
+            free_mask(data, request.mask, request.twins),
+            iterations=request.iterations or ITERATIONS,
+        )
+    return Online(twins, online_config(lag_frames=request.lag_frames, steps=request.steps))
+
+
+def online_config(*, lag_frames: int, steps: int) -> DecodeConfig:
+    """The default decoder at another lag; the horizon grows with lags above 8 frames."""
+    defaults = DecodeConfig()
+    window = max(defaults.window_frames, defaults.window_frames - 8 + lag_frames)
+    return DecodeConfig(window_frames=window, lag_frames=lag_frames, steps=steps)
+
+
+def scored_trials(
     method: Method,
     trials: Iterable[Trial],
     *,
@@ -45,105 +139,46 @@ def reconstruct(
     clock: Clock,
     out: Path | None = None,
     trained: Sequence[TrainedClips] = (),
-    report: Callable[[Scored], None] = lambda _scored: None,
-) -> list[Scored]:
-    """Reconstruct `trials` and score them.
+) -> Iterable[Scored]:
+    """Reconstruct each trial by `method` and score it, one at a time.
 
     Parameters
     ----------
-    method
-        How.
     mask
-        (row, col) pixels that are scored.
+        (row, col) True for scored pixels.
     clock
-        For the time that it takes.
+        Measures the duration of each reconstruction.
     out
         Folder for `<trial>.npy`, (frame, row, col) float32 grey levels, NaN in frames for which
         the method gives none; None writes nothing.
     trained
-        Training clips of the twins that take part.
-    report
-        Told each trial's scores.
+        Training clips of the twins that the method uses.
 
     Raises
     ------
     LeakedClipError
         If a twin was trained on a clip that would be scored.
     """
-    done: list[Scored] = []
     for trial in trials:
         _refuse_leaks(trial, trained)
         begun_ns = clock.now_ns()
         video = method.video(trial)
-        seconds = (clock.now_ns() - begun_ns) / _NS_PER_S
+        seconds = (clock.now_ns() - begun_ns) / NS_PER_S
         if out is not None:
             out.mkdir(parents=True, exist_ok=True)
             np.save(out / f"{trial.number}.npy", video.astype(np.float32))
-        scores = clip_scores(trial.truth, video, mask)
-        done.append(Scored(trial.number, scores, seconds, len(video)))
-        report(done[-1])
-    return done
+        yield Scored(trial.number, clip_scores(trial.truth, video, mask), seconds, len(video))
 
 
-def summary_of(
-    done: Sequence[Scored], method: Method, *, name: str, causality: Causality, neurons: int
-) -> dict[str, Any]:
-    """What `summary.json` says: metrics with bootstrap intervals over clips, and the cost."""
-    frames = sum(scored.frames for scored in done)
-    return {
-        **{metric: _interval(done, metric) for metric in METRICS},
-        "twin_passes_per_frame": method.passes_per_frame(done[0].frames),
-        "seconds_per_frame": sum(scored.seconds for scored in done) / frames,
-        "method": name,
-        "lag_frames": method.lag_frames,
-        "steps": method.steps,
-        "causality": causality.value,
-        "neurons": neurons,
-        **made_here(),
-    }
-
-
-def interval_of(per_clip: list[float]) -> dict[str, Any]:
-    """How `summary.json` states a metric: mean over clips, bootstrap 95 % interval, each clip."""
-    interval = bootstrap_interval(per_clip, rng=np.random.default_rng(_BOOTSTRAP_SEED))
-    return {"mean": interval.mean, "ci95": [interval.low, interval.high], "per_clip": per_clip}
-
-
-def made_here() -> dict[str, Any]:
-    """By which version, and on what."""
-    here = environment_here()
-    return {
-        "commit": here.git_revision,
-        "machine": {"cpu": here.cpu, "cores": here.cores, "memory_mb": here.memory_mb},
-    }
-
-
-def write_summary(summary: dict[str, Any], out: Path) -> None:
-    """Write `summary.json` beside the videos; a figure that cannot be had is null in it."""
-    out.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(without_nan(summary), indent=2, allow_nan=False)
-    (out / SUMMARY).write_text(text + "\n", encoding="utf-8")
-
-
-def without_nan(plain: Any) -> Any:
-    """`plain` with None for NaN and infinity, at any depth: strict JSON has no word for them."""
-    if isinstance(plain, dict):
-        return {key: without_nan(value) for key, value in plain.items()}
-    if isinstance(plain, list):
-        return [without_nan(value) for value in plain]
-    return None if isinstance(plain, float) and not math.isfinite(plain) else plain
-
-
-def twin_of(folder: Path, *, neurons: int) -> Twin:
-    """The twin in `folder` alone; raises NeuronCountError for other neurons."""
-    twin = load_twin(folder)
-    if twin.spec.neurons != neurons:
-        raise NeuronCountError(streamed=neurons, trained=twin.spec.neurons, twin=str(folder))
-    return twin
-
-
-def _interval(done: Sequence[Scored], metric: str) -> dict[str, Any]:
-    return interval_of([float(getattr(scored.scores, metric)) for scored in done])
+def _ridge(request: Request, data: VideoSession) -> Ridge:
+    if request.ridge is None:
+        raise MissingOptionError(option="--ridge", needed_for="--method ridge")
+    ridge = Ridge.load(request.ridge)
+    if len(ridge.mean_activity) != data.neurons:
+        raise NeuronCountError(
+            streamed=data.neurons, trained=len(ridge.mean_activity), twin=str(request.ridge)
+        )
+    return ridge
 
 
 def _refuse_leaks(trial: Trial, trained: Sequence[TrainedClips]) -> None:

@@ -1,4 +1,4 @@
-"""Every rung of the table, on the same trials, mask and twin."""
+"""Every row of the benchmark table, on the same trials, mask and twin."""
 
 import json
 import shutil
@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from rtdecode.bench import quality as module
-from rtdecode.bench.quality import LAG, TableSettings, bench_quality
+from rtdecode.bench.quality import LAG, TableRequest, TableSettings, bench_quality
 from rtdecode.datasets.sensorium import SensoriumFolder
 from rtdecode.decode.noise import even_noise, save_noise
 from rtdecode.decode.prior import fit_prior, save_prior
@@ -72,22 +72,14 @@ def table(
     folder: Path, twins: tuple[Path, ...], out: Path, **how: Any
 ) -> tuple[list[dict[str, Any]], list[str]]:
     told: list[str] = []
-    options = {"tier": "test", "mask": None, "trials": 1, "iterations": 12} | how
     few = TableSettings(lags=(LAG, 16), steps=(1, 3), neuron_parts=(4,))
-    rows = bench_quality(
-        folder,
-        twins,
-        out,
-        clock=StandingClock(),
-        report=told.append,
-        settings_of_rows=few,
-        **options,
-    )
-    return rows, told
+    options = {"trials": 1, "iterations": 12, "settings": few} | how
+    request = TableRequest(folder, twins, **options)
+    return bench_quality(request, out, clock=StandingClock(), report=told.append), told
 
 
 @pytest.fixture(scope="module")
-def climbed(
+def whole_table(
     short_session: Path, small_twin: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[list[dict[str, Any]], Path]:
     """The table of two twins (one twice, which shows that an ensemble is an average)."""
@@ -95,13 +87,13 @@ def climbed(
     return table(short_session, (small_twin, small_twin), out)[0], out
 
 
-def settings_of_rows(rows: list[dict[str, Any]], method: str) -> list[dict[str, Any]]:
+def rows_of(rows: list[dict[str, Any]], method: str) -> list[dict[str, Any]]:
     return [row for row in rows if row["method"] == method]
 
 
 @pytest.mark.slow
-def test_every_rung_is_there_once(climbed: tuple[list[dict[str, Any]], Path]) -> None:
-    rows, _ = climbed
+def test_every_row_exists_once(whole_table: tuple[list[dict[str, Any]], Path]) -> None:
+    rows, _ = whole_table
     assert {row["method"] for row in rows} == {
         "mean",
         "ridge",
@@ -115,40 +107,38 @@ def test_every_rung_is_there_once(climbed: tuple[list[dict[str, Any]], Path]) ->
         "offline",
         "reference",
     }
-    online = sorted((row["lag_frames"], row["steps"]) for row in settings_of_rows(rows, "online"))
+    online = sorted((row["lag_frames"], row["steps"]) for row in rows_of(rows, "online"))
     assert online == [(8, 1), (8, 3), (16, 3)]
-    reference = [(row["steps"], row["twins"]) for row in settings_of_rows(rows, "reference")]
+    reference = [(row["steps"], row["twins"]) for row in rows_of(rows, "reference")]
     assert reference == [(10, 1), (12, 1), (10, 2), (12, 2)]
 
 
 @pytest.mark.slow
 def test_the_same_twin_twice_is_no_better_than_once(
-    climbed: tuple[list[dict[str, Any]], Path],
+    whole_table: tuple[list[dict[str, Any]], Path],
 ) -> None:
-    rows, _ = climbed
-    [usual] = [
-        r for r in settings_of_rows(rows, "online") if (r["lag_frames"], r["steps"]) == (8, 3)
-    ]
-    [ensemble] = settings_of_rows(rows, "online ensemble")
+    rows, _ = whole_table
+    [usual] = [r for r in rows_of(rows, "online") if (r["lag_frames"], r["steps"]) == (8, 3)]
+    [ensemble] = rows_of(rows, "online ensemble")
     assert ensemble["video_r"]["mean"] == pytest.approx(usual["video_r"]["mean"], abs=1e-6)
     assert ensemble["twin_passes_per_frame"] == 2 * usual["twin_passes_per_frame"]
 
 
 @pytest.mark.slow
-def test_neurons_that_are_not_heard_are_counted_off(
-    climbed: tuple[list[dict[str, Any]], Path],
+def test_neurons_that_are_left_out_are_not_counted(
+    whole_table: tuple[list[dict[str, Any]], Path],
 ) -> None:
-    rows, _ = climbed
-    [rung] = settings_of_rows(rows, "online, 1/4 of the neurons")
-    assert rung["neurons"] == 3
+    rows, _ = whole_table
+    [row] = rows_of(rows, "online, 1/4 of the neurons")
+    assert row["neurons"] == 3
 
 
 @pytest.mark.slow
 def test_the_result_is_a_file_that_others_can_read(
-    climbed: tuple[list[dict[str, Any]], Path], short_session: Path
+    whole_table: tuple[list[dict[str, Any]], Path], short_session: Path
 ) -> None:
     """Strict JSON: a lag of 16 frames leaves nothing to score here, and that is null."""
-    rows, out = climbed
+    rows, out = whole_table
 
     def refuse(constant: str) -> None:
         raise AssertionError(constant)
@@ -170,15 +160,15 @@ def test_the_result_is_a_file_that_others_can_read(
 
 @pytest.mark.slow
 def test_the_linear_decoder_is_left_behind(
-    climbed: tuple[list[dict[str, Any]], Path],
+    whole_table: tuple[list[dict[str, Any]], Path],
 ) -> None:
-    assert (climbed[1] / "ridge_lag8" / "ridge.safetensors").is_file()
+    assert (whole_table[1] / "ridge_lag8" / "ridge.safetensors").is_file()
 
 
-def test_a_ladder_needs_a_twin_and_a_tier(
+def test_a_table_needs_a_twin_and_a_tier(
     short_session: Path, small_twin: Path, tmp_path: Path
 ) -> None:
-    with pytest.raises(MissingOptionError, match="--twin is needed for the table"):
+    with pytest.raises(MissingOptionError, match="--twin is needed for bench quality"):
         table(short_session, (), tmp_path)
     with pytest.raises(NoSuchTierError, match="'final'"):
         table(short_session, (small_twin,), tmp_path, tier="final")
@@ -187,23 +177,21 @@ def test_a_ladder_needs_a_twin_and_a_tier(
 FEW = TableSettings(lags=(), steps=(), neuron_parts=())
 
 
-def climb(folder: Path, twin: Path, out: Path, report: Callable[[str], None]) -> list[Any]:
-    """A table with next to no settings_of_rows, on two trials."""
-    return bench_quality(
-        folder, (twin,), out, tier="test", mask=None, trials=None, iterations=11,
-        clock=StandingClock(), report=report, settings_of_rows=FEW,
-    )  # fmt: skip
+def computed(folder: Path, twin: Path, out: Path, report: Callable[[str], None]) -> list[Any]:
+    """A table with the fewest rows, on two trials."""
+    request = TableRequest(folder, (twin,), iterations=11, settings=FEW)
+    return bench_quality(request, out, clock=StandingClock(), report=report)
 
 
-def climb_until(rung: str, folder: Path, twin: Path, out: Path) -> None:
-    """As `climb`, with Ctrl-C when `rung` begins."""
+def interrupted_at(row: str, folder: Path, twin: Path, out: Path) -> None:
+    """As `computed`, with Ctrl-C when `row` begins."""
 
     def report(told: str) -> None:
-        if told.startswith(rung) and not told.endswith("there already"):
+        if told.startswith(row) and not told.endswith("exists already"):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        climb(folder, twin, out, report)
+        computed(folder, twin, out, report)
 
 
 def kept(file: Path) -> list[dict[str, Any]]:
@@ -213,39 +201,39 @@ def kept(file: Path) -> list[dict[str, Any]]:
 
 
 @pytest.mark.slow
-def test_a_ladder_that_is_stopped_twice_ends_as_one_that_is_not(
+def test_a_table_that_is_interrupted_twice_equals_one_that_is_not(
     short_session: Path, small_twin: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole, stopped, told = tmp_path / "whole", tmp_path / "stopped", list[str]()
     drawn: list[int] = []
     monkeypatch.setattr(module, "draw_figures", lambda rows, _: drawn.append(len(rows)))
-    monkeypatch.setattr(module, "STEP_COUNT", 1)  # it is as good a table, and sooner climbed
-    expected = climb(short_session, small_twin, whole, lambda _: None)
+    monkeypatch.setattr(module, "STEP_COUNT", 1)  # it is as good a table, and sooner whole_table
+    expected = computed(short_session, small_twin, whole, lambda _: None)
 
-    climb_until("online, cold start", short_session, small_twin, stopped)
+    interrupted_at("online, cold start", short_session, small_twin, stopped)
     assert [row["method"] for row in kept(stopped / "quality.json")] == ["mean", "ridge"]
     second = SensoriumFolder(short_session).trials("test")[1]
-    climb_until(f"reference (twins: 1, trial {second}", short_session, small_twin, stopped)
+    interrupted_at(f"reference (twins: 1, trial {second}", short_session, small_twin, stopped)
     assert len(kept(stopped / "reference_trials.json")) == 1
 
-    rows = climb(short_session, small_twin, stopped, told.append)
+    rows = computed(short_session, small_twin, stopped, told.append)
     assert kept(stopped / "quality.json") == kept(whole / "quality.json")
     np.testing.assert_equal(rows, expected)
     assert drawn == [len(rows), 2, len(rows) - 2, len(rows)]
-    assert [line for line in told if not line.endswith("there already")] == [
+    assert [line for line in told if not line.endswith("exists already")] == [
         f"reference (twins: 1, trial {second})"
     ]
     assert told[:2] == [
-        "mean (lag 0, steps 0): there already",
-        "ridge (lag 8, steps 0): there already",
+        "mean (lag 0, steps 0): exists already",
+        "ridge (lag 8, steps 0): exists already",
     ]
 
 
 @pytest.fixture(scope="module")
 def begun(short_session: Path, small_twin: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a table that was stopped after its first rung."""
+    """The folder of a table that was interrupted after its first row."""
     out = tmp_path_factory.mktemp("begun")
-    climb_until("ridge", short_session, small_twin, out)
+    interrupted_at("ridge", short_session, small_twin, out)
     return out
 
 
@@ -258,14 +246,14 @@ def test_rows_of_other_settings_are_neither_mixed_nor_lost(
     assert (begun / "quality.json").read_bytes() == before
 
 
-def test_what_is_fitted_or_recorded_again_is_another_whatever_its_name(
+def test_refitted_twins_and_changed_trials_count_as_other_settings(
     begun: Path, short_session: Path, small_twin: Path, tmp_path: Path
 ) -> None:
     again = shutil.copytree(small_twin, tmp_path / "a" / small_twin.name)
     noise = even_noise(12)
     save_noise(noise.__class__(noise.dispersion * 2, noise.likelihood_weight, noise.shared), again)
     with pytest.raises(OtherSettingsError, match=r"another hash_of_twins \(\['\w+'\] there"):
-        climb(short_session, again, begun, lambda _: None)
+        computed(short_session, again, begun, lambda _: None)
     brighter = shutil.copytree(short_session, tmp_path / "b" / short_session.name)
     [path, _] = [
         brighter / "data" / "videos" / f"{number}.npy"
@@ -273,7 +261,7 @@ def test_what_is_fitted_or_recorded_again_is_another_whatever_its_name(
     ]
     np.save(path, np.load(path) + 1)
     with pytest.raises(OtherSettingsError, match=r"another hash_of_trials \(\w+ there"):
-        climb(brighter, small_twin, begun, lambda _: None)
+        computed(brighter, small_twin, begun, lambda _: None)
 
 
 def test_a_damaged_result_is_refused_and_left_as_it_is(
@@ -282,5 +270,5 @@ def test_a_damaged_result_is_refused_and_left_as_it_is(
     half = (begun / "quality.json").read_bytes()[:-20]
     (tmp_path / "quality.json").write_bytes(half)
     with pytest.raises(DamagedResultError, match=r"quality\.json .*delete the file"):
-        climb(short_session, small_twin, tmp_path, lambda _: None)
+        computed(short_session, small_twin, tmp_path, lambda _: None)
     assert (tmp_path / "quality.json").read_bytes() == half

@@ -5,8 +5,8 @@ from torch import Tensor, nn
 from rtdecode.bench.reference_curve import STOPS, reference_curve, stops_until
 from rtdecode.datasets.sensorium import SensoriumFolder
 from rtdecode.evaluate.metrics import video_r
+from rtdecode.offline.job import Scored
 from rtdecode.offline.methods import Reference
-from rtdecode.offline.reconstruct import Scored
 from rtdecode.offline.trial import Input, Trial, trials_of
 from rtdecode.twins.twin import TwinSpec
 

@@ -105,12 +105,10 @@ def test_what_cannot_be_done_is_bad_input(
     assert "Traceback" not in done.output
 
 
-def test_a_ladder_without_a_twin_is_bad_input(
-    blob_session: SensoriumFolder, tmp_path: Path
-) -> None:
+def test_a_table_without_a_twin_is_bad_input(blob_session: SensoriumFolder, tmp_path: Path) -> None:
     done = told("bench", "quality", "--data", blob_session.folder, "--out", tmp_path / "o")
     assert done.exit_code == 2
-    assert "--twin is needed for the ladder" in done.stderr
+    assert "--twin is needed for bench quality" in done.stderr
 
 
 def test_a_summary_is_told_with_intervals_and_cost() -> None:
@@ -119,7 +117,7 @@ def test_a_summary_is_told_with_intervals_and_cost() -> None:
         assert part in text
 
 
-def test_a_ladder_tells_each_rung_and_clips_that_are_seen_whole() -> None:
+def test_a_table_has_a_line_for_each_row_and_names_whole_clips() -> None:
     rows = [summary(), summary(method="offline", lag_frames=None, steps=60)]
     lines = [line.split() for line in shown(quality_table(rows)).splitlines()]
     assert any({"online", "8", "2000"} <= set(line) for line in lines)

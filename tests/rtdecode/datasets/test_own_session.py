@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from rtdecode.datasets.own_session import OwnSession, is_own_session
 from rtdecode.datasets.video_session import segments
 from rtdecode.evaluate.leakage import TrainedClips
-from rtdecode.offline.reconstruction_run import Request, run_request
+from rtdecode.offline.job import Request
+from rtdecode.offline.reconstruct import reconstruct
 from rtdecode.offline.ridge import fit_ridge
 from rtdecode.offline.trial import Input, trials_of
 from rtdecode.schema.config.training import TrainingConfig
@@ -174,7 +175,7 @@ def test_a_twin_and_a_linear_decoder_are_fitted_and_score_what_was_held_out(
             mask=None,
             source="responses",
         )
-        summary = run_request(request, clock=clock, report=lambda *_: None)
+        summary = reconstruct(request, clock=clock, report=lambda *_: None)
         scores[method] = summary["video_r"]["mean"]
         assert summary["causality"] == "causal"
     assert scores["ridge"] > scores["mean"] + 0.2

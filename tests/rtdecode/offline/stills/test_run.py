@@ -12,8 +12,9 @@ from scipy.ndimage import gaussian_filter
 
 from rtdecode.datasets.stills import StillClips, StillSession
 from rtdecode.evaluate.metrics import pearson_r
-from rtdecode.offline.reconstruction_run import Request, run_request
-from rtdecode.offline.screen_mask_fit import fit_transparency
+from rtdecode.offline.job import Request
+from rtdecode.offline.reconstruct import reconstruct
+from rtdecode.offline.screen_masks import fit_transparency
 from rtdecode.offline.stills.map_estimate import predicted_for
 from rtdecode.offline.stills.run import image_scores
 from rtdecode.schema.errors import (
@@ -74,7 +75,7 @@ def test_each_method_writes_an_image_for_each_trial_and_beats_the_one_before(
     reached = []
     for method in ("mean", "ridge", "offline"):
         out = tmp_path / method
-        told = run_request(request(session, out, method, twin_folder), clock=clock, report=quiet)
+        told = reconstruct(request(session, out, method, twin_folder), clock=clock, report=quiet)
         summary = json.loads((out / "summary.json").read_text())
         assert summary["video_r"]["mean"] == told["video_r"]["mean"]
         assert len(summary["video_r"]["per_clip"]) == HELD_OUT
@@ -87,7 +88,7 @@ def test_each_method_writes_an_image_for_each_trial_and_beats_the_one_before(
 
 def test_progress_counts_trials(session: Path, tmp_path: Path, clock: Clock) -> None:
     heard: list[tuple[int, int]] = []
-    run_request(
+    reconstruct(
         request(session, tmp_path, "mean"),
         clock=clock,
         report=lambda done, total, _r: heard.append((done, total)),
@@ -117,28 +118,28 @@ def test_methods_for_videos_are_refused(
     session: Path, twin_folder: Path, tmp_path: Path, clock: Clock, method: str
 ) -> None:
     with pytest.raises(UnsuitedMethodError, match="choose mean or ridge or offline"):
-        run_request(request(session, tmp_path, method, twin_folder), clock=clock, report=quiet)
+        reconstruct(request(session, tmp_path, method, twin_folder), clock=clock, report=quiet)
 
 
 def test_inversion_needs_one_twin_of_these_neurons(
     session: Path, tmp_path: Path, clock: Clock, still_twin: Callable[[int], Still]
 ) -> None:
     with pytest.raises(MissingOptionError, match="one --twin"):
-        run_request(request(session, tmp_path, "offline"), clock=clock, report=quiet)
+        reconstruct(request(session, tmp_path, "offline"), clock=clock, report=quiet)
     save_twin(still_twin(7), tmp_path / "other")
     asked = request(session, tmp_path, "offline", tmp_path / "other")
     with pytest.raises(NeuronCountError, match="40 neurons"):
-        run_request(asked, clock=clock, report=quiet)
+        reconstruct(asked, clock=clock, report=quiet)
 
 
 def test_options_for_videos_are_refused(session: Path, tmp_path: Path, clock: Clock) -> None:
     asked = request(session, tmp_path, "mean")
     for option, told in (
         ({"ridge": tmp_path}, "--ridge means nothing: leave it out"),
-        ({"source": "traces"}, "--input traces means nothing: there is one value"),
+        ({"source": "traces"}, "--input traces means nothing: each neuron has one"),
     ):
         with pytest.raises(UnsuitedOptionError, match=told):
-            run_request(replace(asked, **option), clock=clock, report=quiet)  # type: ignore[arg-type]
+            reconstruct(replace(asked, **option), clock=clock, report=quiet)  # type: ignore[arg-type]
 
 
 def test_a_mask_can_be_fitted_to_held_out_images(
@@ -168,7 +169,7 @@ def test_a_real_mouse_is_decoded_better_by_its_twin_than_by_ridge(
     held["tiers"][held_out[64:]] = "unused"
     np.savez(tmp_path / "part.npz", **held)
     reached = {
-        method: run_request(
+        method: reconstruct(
             request(tmp_path / "part.npz", tmp_path / method, method, tmp_path / "twin"),
             clock=clock,
             report=quiet,

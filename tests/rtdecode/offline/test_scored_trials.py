@@ -10,11 +10,8 @@ from rtdecode.datasets.video_session import Causality
 from rtdecode.decode.fitted_twin import load_fitted_twin
 from rtdecode.evaluate.leakage import TrainedClips, clip_hash
 from rtdecode.evaluate.metrics import clip_scores
-from rtdecode.offline.reconstruct import (
-    reconstruct,
-    summary_of,
-    write_summary,
-)
+from rtdecode.offline.job import summary_of, write_summary
+from rtdecode.offline.reconstruct import scored_trials
 from rtdecode.offline.trial import Input, Trial, trials_of
 from rtdecode.schema.errors import (
     LeakedClipError,
@@ -28,8 +25,8 @@ LAG = 5
 
 
 @dataclass
-class Told:
-    """A method that has been told the truth, spoils it a little, and keeps a lag."""
+class NoisyTruth:
+    """A method that returns the ground truth with noise, at a lag."""
 
     lag_frames: int | None = LAG
     steps: int = 3
@@ -53,22 +50,19 @@ def test_each_trial_is_written_and_scored(
     trials: list[Trial], tmp_path: Path, clock: Clock
 ) -> None:
     out = tmp_path / "new" / "out"
-    told: list[int] = []
-    done = reconstruct(
-        Told(), trials, mask=MASK, clock=clock, out=out, report=lambda one: told.append(one.trial)
-    )
-    assert told == [trial.number for trial in trials]
+    done = list(scored_trials(NoisyTruth(), trials, mask=MASK, clock=clock, out=out))
+    assert [scored.trial for scored in done] == [trial.number for trial in trials]
     for trial, scored in zip(trials, done, strict=True):
         video = np.load(out / f"{trial.number}.npy")
         assert (video.dtype, video.shape) == (np.float32, trial.truth.shape)
-        np.testing.assert_array_equal(video, Told().video(trial))
+        np.testing.assert_array_equal(video, NoisyTruth().video(trial))
         assert scored.scores == clip_scores(trial.truth, video, MASK)
 
 
 def test_frames_that_a_method_does_not_give_are_nan_in_the_file(
     trials: list[Trial], tmp_path: Path, clock: Clock
 ) -> None:
-    reconstruct(Told(), trials[:1], mask=MASK, clock=clock, out=tmp_path)
+    list(scored_trials(NoisyTruth(), trials[:1], mask=MASK, clock=clock, out=tmp_path))
     video = np.load(tmp_path / f"{trials[0].number}.npy")
     assert np.isnan(video[-LAG:]).all()
     assert np.isfinite(video[:-LAG]).all()
@@ -78,18 +72,22 @@ def test_nothing_is_written_without_a_folder(
     trials: list[Trial], tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    reconstruct(Told(), trials, mask=MASK, clock=clock)
+    list(scored_trials(NoisyTruth(), trials, mask=MASK, clock=clock))
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_leaked_clip_is_refused_before_it_is_scored(
     trials: list[Trial], tmp_path: Path, clock: Clock
 ) -> None:
-    """The clip is known again though the twin was shown it brighter, and only the end of it."""
+    """The clip is recognised although the twin was trained on a brighter version of its end."""
     seen = (0.8 * trials[1].truth + 30)[12:]
     trained = [TrainedClips([clip_hash(seen)])]
     with pytest.raises(LeakedClipError, match=rf"trial {trials[1].number} .*training clip 0"):
-        reconstruct(Told(), trials, mask=MASK, clock=clock, out=tmp_path, trained=trained)
+        list(
+            scored_trials(
+                NoisyTruth(), trials, mask=MASK, clock=clock, out=tmp_path, trained=trained
+            )
+        )
     assert not (tmp_path / f"{trials[1].number}.npy").exists()
 
 
@@ -100,43 +98,47 @@ def test_a_twin_refuses_its_own_training_trials(
     clips = [TrainedClips(twin.spec.training_clips)]
     seen = trials_of(blob_session, "train", Input.RESPONSES)
     with pytest.raises(LeakedClipError, match="trial 0 "):
-        reconstruct(Told(), seen, mask=MASK, clock=clock, trained=clips)
+        list(scored_trials(NoisyTruth(), seen, mask=MASK, clock=clock, trained=clips))
     fresh = trials_of(blob_session, "oracle", Input.RESPONSES)
-    assert len(reconstruct(Told(), fresh, mask=MASK, clock=clock, trained=clips)) == 2
+    assert len(list(scored_trials(NoisyTruth(), fresh, mask=MASK, clock=clock, trained=clips))) == 2
 
 
-def test_the_summary_is_what_the_clips_say(trials: list[Trial], clock: Clock) -> None:
-    done = reconstruct(Told(), trials, mask=MASK, clock=clock)
-    summary = summary_of(done, Told(), name="told", causality=Causality.CAUSAL, neurons=7)
+def test_the_summary_states_the_scores_of_the_clips(trials: list[Trial], clock: Clock) -> None:
+    done = list(scored_trials(NoisyTruth(), trials, mask=MASK, clock=clock))
+    summary = summary_of(done, NoisyTruth(), name="noisy", causality=Causality.CAUSAL, neurons=7)
     for metric in ("video_r", "frame_r", "ssim", "shift_ms"):
         per_clip = [getattr(scored.scores, metric) for scored in done]
         assert summary[metric]["per_clip"] == per_clip
         assert summary[metric]["mean"] == pytest.approx(np.mean(per_clip))
         low, high = summary[metric]["ci95"]
         assert min(per_clip) <= low <= summary[metric]["mean"] <= high <= max(per_clip)
-    # The clock goes on by a second each time it is looked at, and a trial has 90 frames.
+    # The clock advances by a second at each reading, and a trial has 90 frames.
     assert summary["seconds_per_frame"] == pytest.approx(1 / 90)
     assert summary["twin_passes_per_frame"] == 1
     assert (summary["lag_frames"], summary["steps"]) == (LAG, 3)
-    assert (summary["method"], summary["causality"], summary["neurons"]) == ("told", "causal", 7)
+    assert (summary["method"], summary["causality"], summary["neurons"]) == ("noisy", "causal", 7)
 
 
 def test_a_summary_is_json_that_others_can_read(
     trials: list[Trial], tmp_path: Path, clock: Clock
 ) -> None:
-    done = reconstruct(Told(), trials, mask=MASK, clock=clock)
-    summary = summary_of(done, Told(), name="told", causality=Causality.AS_PUBLISHED, neurons=7)
+    done = list(scored_trials(NoisyTruth(), trials, mask=MASK, clock=clock))
+    summary = summary_of(
+        done, NoisyTruth(), name="noisy", causality=Causality.AS_PUBLISHED, neurons=7
+    )
     write_summary(summary, tmp_path / "new")
     assert json.loads((tmp_path / "new" / "summary.json").read_text()) == summary
 
 
-def test_a_figure_that_cannot_be_had_is_null_not_nan(
+def test_an_undefined_metric_is_null_not_nan(
     trials: list[Trial], tmp_path: Path, clock: Clock
 ) -> None:
-    """Strict JSON knows no NaN: a clip that stands still has no correlation."""
+    """A constant clip has no correlation, and strict JSON has no NaN."""
     still = replace(trials[0], truth=np.full_like(trials[0].truth, 90))
-    done = reconstruct(Told(), [still], mask=MASK, clock=clock)
-    summary = summary_of(done, Told(), name="told", causality=Causality.AS_PUBLISHED, neurons=7)
+    done = list(scored_trials(NoisyTruth(), [still], mask=MASK, clock=clock))
+    summary = summary_of(
+        done, NoisyTruth(), name="noisy", causality=Causality.AS_PUBLISHED, neurons=7
+    )
     write_summary(summary, tmp_path)
 
     def refuse(constant: str) -> None:

@@ -9,16 +9,11 @@ import pytest
 
 from rtdecode.datasets.sensorium import SensoriumFolder
 from rtdecode.decode.fitted_twin import load_fitted_twin
+from rtdecode.offline.job import Request
 from rtdecode.offline.methods import LinearDecoder, MeanFrame, Offline, Online, Reference
-from rtdecode.offline.reconstruction_run import (
-    Request,
-    free_mask,
-    method_for,
-    online_config,
-    run_request,
-    scoring_mask,
-)
+from rtdecode.offline.reconstruct import method_for, online_config, reconstruct
 from rtdecode.offline.ridge import fit_ridge
+from rtdecode.offline.screen_masks import free_mask, scoring_mask
 from rtdecode.schema.errors import (
     MissingOptionError,
     NeuronCountError,
@@ -68,14 +63,14 @@ def ridge_folder(blob_session: SensoriumFolder, tmp_path_factory: pytest.TempPat
     return folder
 
 
-def told(request: Request, clock: Clock) -> dict[str, Any]:
-    return run_request(request, clock=clock, report=lambda _done, _total, _r: None)
+def summary_of_run(request: Request, clock: Clock) -> dict[str, Any]:
+    return reconstruct(request, clock=clock, report=lambda _done, _total, _r: None)
 
 
 def test_a_run_leaves_each_video_and_a_summary_with_the_promised_keys(
     request_: Request, clock: Clock, blob_session: SensoriumFolder
 ) -> None:
-    told(request_, clock)
+    summary_of_run(request_, clock)
     [trial] = blob_session.trials("test")
     assert {path.name for path in request_.out.iterdir()} == {f"{trial}.npy", "summary.json"}
     summary = json.loads((request_.out / "summary.json").read_text())
@@ -91,17 +86,17 @@ def test_a_run_leaves_each_video_and_a_summary_with_the_promised_keys(
 
 
 def test_online_decoding_of_the_tiny_mouse_is_good(request_: Request, clock: Clock) -> None:
-    mean = told(replace(request_, method="mean"), clock)
-    online = told(request_, clock)
+    mean = summary_of_run(replace(request_, method="mean"), clock)
+    online = summary_of_run(request_, clock)
     assert online["video_r"]["mean"] > 0.5
     assert online["video_r"]["mean"] > mean["video_r"]["mean"] + 0.3
 
 
 def test_progress_counts_trials(request_: Request, clock: Clock) -> None:
-    heard: list[tuple[int, int]] = []
+    reported: list[tuple[int, int]] = []
     request = replace(request_, method="mean", tier="oracle")
-    run_request(request, clock=clock, report=lambda done, total, _r: heard.append((done, total)))
-    assert heard == [(1, 2), (2, 2)]
+    reconstruct(request, clock=clock, report=lambda done, total, _r: reported.append((done, total)))
+    assert reported == [(1, 2), (2, 2)]
 
 
 def test_each_name_is_its_method(
@@ -126,7 +121,7 @@ def test_each_name_is_its_method(
 def test_a_lag_that_is_asked_for_is_that_of_the_ridge(
     request_: Request, ridge_folder: Path, clock: Clock
 ) -> None:
-    summary = told(replace(request_, method="ridge", ridge=ridge_folder), clock)
+    summary = summary_of_run(replace(request_, method="ridge", ridge=ridge_folder), clock)
     assert summary["lag_frames"] == 4
 
 
@@ -142,12 +137,12 @@ def test_an_option_that_is_missing_is_named(
     request_: Request, clock: Clock, changes: dict[str, Any], option: str
 ) -> None:
     with pytest.raises(MissingOptionError, match=option):
-        told(replace(request_, **changes), clock)
+        summary_of_run(replace(request_, **changes), clock)
 
 
 def test_a_tier_that_is_not_there_is_named(request_: Request, clock: Clock) -> None:
     with pytest.raises(NoSuchTierError, match="'final'"):
-        told(replace(request_, tier="final"), clock)
+        summary_of_run(replace(request_, tier="final"), clock)
 
 
 def test_a_linear_decoder_of_other_neurons_is_refused(
@@ -162,10 +157,9 @@ def test_a_linear_decoder_of_other_neurons_is_refused(
         method_for(request, SensoriumFolder(copy), [])
 
 
-def test_a_mask_belongs_to_the_mouse(
+def test_a_given_mask_is_preferred_to_that_of_the_twin_and_to_the_whole_screen(
     blob_session: SensoriumFolder, blob_twin: Path, tmp_path: Path
 ) -> None:
-    """Given, else beside the twin, else all of the screen."""
     beside = tmp_path / "twin"
     shutil.copytree(blob_twin, beside)
     given, own = np.zeros((12, 16), bool), np.zeros((12, 16), bool)
@@ -178,7 +172,7 @@ def test_a_mask_belongs_to_the_mouse(
     assert scoring_mask(blob_session, None, (blob_twin,)).all()
 
 
-def test_the_reference_may_move_more_than_is_scored(
+def test_the_published_procedure_may_optimise_more_pixels_than_are_scored(
     blob_session: SensoriumFolder, tmp_path: Path
 ) -> None:
     transparency = np.linspace(0, 2, 192, dtype=np.float32).reshape(12, 16)

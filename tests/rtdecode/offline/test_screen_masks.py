@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from rtdecode.datasets.sensorium import SensoriumFolder
-from rtdecode.offline.screen_mask_fit import fit_transparency, save_mask
+from rtdecode.offline.screen_masks import fit_transparency, save_mask
 from rtdecode.schema.errors import EmptyMaskError
 from rtdecode.twins.twin import TwinSpec
 
