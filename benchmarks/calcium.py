@@ -31,7 +31,7 @@ from rtdecode.calcium.detect import detected_rois
 from rtdecode.calcium.extract import Extractor, Mover
 from rtdecode.calcium.register import Registrar, Shift, mean_of_aligned
 from rtdecode.calcium.rois import Rois
-from rtdecode.calcium.scan_reader import Counts
+from rtdecode.calcium.scan_reader import RoiSignals
 from rtdecode.schema.config.calcium import Activity, CalciumConfig
 
 RESULTS = Path(__file__).parent / "results"
@@ -70,7 +70,7 @@ def online(dff: Floats, rate_hz: float, config: CalciumConfig) -> Floats:
     nothing, seen = np.zeros(1, np.float32), np.ones(1, bool)
     f_counts = (RESTING_COUNTS * (1 + dff)).astype(np.float32)[:, None]
     still = Shift(0.0, 0.0, 0.0, at_edge=False)
-    counts = [Counts(row, nothing, row, seen, still) for row in f_counts]
+    counts = [RoiSignals(row, nothing, row, seen, still) for row in f_counts]
     calibration = calibrated(
         config,
         counts[: int(config.calibration_s * rate_hz)],

@@ -1,4 +1,4 @@
-"""From raw scans to activity in twin units, one scan at a time."""
+"""Online calcium imaging: from raw scans to activity in twin units, one scan at a time."""
 
 from rtdecode.calcium.chain import CalciumChain
 

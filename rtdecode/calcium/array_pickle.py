@@ -1,4 +1,4 @@
-"""Reads pickled numpy files without running what is in them."""
+"""Reads suite2p's pickled numpy files without executing code that they name; for `roi_files`."""
 
 import codecs
 import io
@@ -18,8 +18,14 @@ _MOST_BYTES = 2 * 1024**3
 def arrays_from_pickle(path: Path) -> NDArray[Any]:
     """Object array of a .npy file that suite2p wrote: dictionaries of arrays and numbers.
 
-    Only the few names that rebuild numpy arrays and scalars are looked up; any other name
-    raises UnsafePickleError before anything of it runs.
+    Only the names that reconstruct numpy arrays and scalars are resolved.
+
+    Raises
+    ------
+    UnsafePickleError
+        For any other name in the file, before anything of it is executed.
+    UnreadableFileError
+        If the file is truncated or holds no such array.
     """
     with path.open("rb") as file:
         try:
@@ -76,7 +82,7 @@ class _ArrayUnpickler(pickle.Unpickler):
 
 
 def _empty_array(*_: object) -> NDArray[Any]:
-    """What numpy's pickles begin with; the state that follows fills it."""
+    """The empty array with which numpy's pickles begin; the following state fills it."""
     return np.ndarray.__new__(np.ndarray, (0,), np.dtype("b"))
 
 

@@ -1,4 +1,4 @@
-"""From the first seconds of counts to a Calibration."""
+"""Calibration from the first seconds of fluorescence: baseline, noise, decay, for the stages."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -8,40 +8,56 @@ from numpy.typing import NDArray
 
 from rtdecode.calcium.activity import ActivityEstimator
 from rtdecode.calcium.calibration import Calibration
-from rtdecode.calcium.scan_reader import Counts
+from rtdecode.calcium.scan_reader import RoiSignals
 from rtdecode.schema.config.calcium import CalciumConfig
 
 _SD_OF_MAD = 1.4826
+"""Standard deviation of a Gaussian over its median absolute deviation, 1 / Φ⁻¹(3/4)."""
 _FEWEST_SCANS = 3
 _FIT_S = 0.35
-"""Autocovariance is fitted up to this lag; later ones hold more chance than decay."""
+"""Autocovariance is fitted up to this lag; at later lags sampling error exceeds the decay."""
 _FEWEST_LAGS = 3
 _LEAST_SIGNAL = 0.4
-"""Share of the variance that must outlast one scan before a stretch says anything of decay."""
+"""Autocorrelation at lag 1 above which the decay of a neuron can be estimated."""
 _WIDEST_FACTOR = 2.0
 
 
 def noise_sd(dff: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(neuron,) standard deviation of one scan's noise; `dff` is (scan, neuron).
+    """(neuron,) standard deviation of the noise of one scan; `dff` is (scan, neuron).
 
-    From the median absolute difference of neighbouring scans, which transients barely move:
-    their decay is slow and their onsets are rare.
+    sd = 1.4826 · median_t |dff[t] - dff[t-1]| / √2, because the difference of two independent
+    samples has twice their variance. Transients hardly change the median: their decay is slow
+    and their onsets are rare.
     """
     if len(dff) < _FEWEST_SCANS:
         return np.full(dff.shape[1], 1e-3, np.float32)
-    steps = np.abs(np.diff(dff, axis=0))
-    sd = np.median(steps, axis=0) * np.float32(_SD_OF_MAD / np.sqrt(2))
+    differences = np.abs(np.diff(dff, axis=0))
+    sd = np.median(differences, axis=0) * np.float32(_SD_OF_MAD / np.sqrt(2))
     return np.maximum(sd, 1e-6).astype(np.float32)
 
 
 def decay_tau_s(
     dff: NDArray[np.float32], *, scan_rate_hz: float, expected_s: float
 ) -> NDArray[np.float32]:
-    """(neuron,) decay time in s; the indicator's expected one where a short stretch cannot tell.
+    """(neuron,) decay time constant in s, estimated from the autocovariance of dF/F.
 
-    The slope of the logarithm of the autocovariance over its first lags, lag 0 and its noise left
-    out. Bursts make it too long, so neurons with clear transients share the median of their
-    estimates, at most a factor of two from `expected_s`; all others keep `expected_s`.
+    Parameters
+    ----------
+    dff
+        (scan, neuron) dF/F of consecutive scans.
+    scan_rate_hz
+        Imaging rate in Hz.
+    expected_s
+        Decay time constant of the indicator, in s.
+
+    Notes
+    -----
+    The autocovariance of a first-order autoregression is C(k) = C(0) exp(-k / (tau rate)), so
+    log C(k) falls with slope -1/tau over the lag in s. White measurement noise contributes to
+    lag 0 alone, which is left out (as in Pnevmatikakis et al. 2016, Neuron, where the
+    autoregression is estimated from the autocovariance). Bursts lengthen the estimate. Neurons
+    with clear transients therefore share the median of their estimates, bounded to a factor of 2
+    around `expected_s`; all others keep `expected_s`.
     """
     expected = np.full(dff.shape[1], expected_s, np.float32)
     lags = np.arange(1, 1 + max(_FEWEST_LAGS, round(_FIT_S * scan_rate_hz)))
@@ -53,6 +69,7 @@ def decay_tau_s(
     clear = (covariance.min(0) > 0) & (covariance[0] > _LEAST_SIGNAL * variance)
     if not clear.any():
         return expected
+    # log C(k) = log C(0) - k / (tau rate)
     slope = np.polyfit(lags / scan_rate_hz, np.log(covariance[:, clear]), 1)[0]
     typical = float(np.median(-1 / np.minimum(slope, -1e-3)))
     bounded = np.clip(typical, expected_s / _WIDEST_FACTOR, expected_s * _WIDEST_FACTOR)
@@ -66,32 +83,41 @@ _BLOCK_S = 0.5
 
 def calibrated(
     config: CalciumConfig,
-    counts: Sequence[Counts],
+    signals: Sequence[RoiSignals],
     *,
     reference: NDArray[np.float32],
     scan_rate_hz: float,
 ) -> Calibration:
-    """Baseline, noise, decay and activity statistics of each neuron from its first counts.
+    """Baseline, noise, decay and activity statistics of each neuron from its first scans.
 
-    The activity statistics come from running the chain over these same scans.
+    The activity statistics are those of the same scans after deconvolution.
+
+    Parameters
+    ----------
+    signals
+        Fluorescence of consecutive scans.
+    reference
+        (row, col) reference image in counts, stored with the calibration.
+    scan_rate_hz
+        Imaging rate of this plane in Hz.
     """
-    corrected = _filled(counts)
-    neuropil = np.stack([count.neuropil_counts for count in counts]).mean(0)
-    blocks = _block_means(corrected, max(1, round(_BLOCK_S * scan_rate_hz)))
+    f_corrected = _filled(signals)
+    f_neuropil = np.stack([one.f_neuropil for one in signals]).mean(0)
+    blocks = _block_means(f_corrected, max(1, round(_BLOCK_S * scan_rate_hz)))
     baseline = np.percentile(blocks, config.baseline_percentile, axis=0).astype(np.float32)
     blank = np.zeros(len(baseline), np.float32)
     first = Calibration(
         reference_counts=reference.astype(np.float32),
         scan_rate_hz=scan_rate_hz,
         baseline_counts=baseline,
-        neuropil_counts=neuropil,
+        neuropil_counts=f_neuropil,
         noise=blank + 1,
         decay_tau_s=blank + np.float32(config.decay_tau_s),
         activity_quantiles=np.zeros((len(baseline), _QUANTILES), np.float32),
         activity_mean=blank,
         activity_sd=blank + 1,
     )
-    dff = _dff(config, first, counts)
+    dff = _dff(config, first, signals)
     known = replace(
         first,
         noise=noise_sd(dff),
@@ -100,10 +126,10 @@ def calibrated(
     return _with_activity(config, known, dff)
 
 
-def _filled(counts: Sequence[Counts]) -> NDArray[np.float32]:
-    """(scan, neuron) corrected counts, a neuron's mean where it was not measured."""
-    corrected = np.stack([count.corrected_counts for count in counts])
-    measured = np.stack([count.measured for count in counts])
+def _filled(signals: Sequence[RoiSignals]) -> NDArray[np.float32]:
+    """(scan, neuron) f_corrected, with the neuron's mean where it was not measured."""
+    corrected = np.stack([one.f_corrected for one in signals])
+    measured = np.stack([one.measured for one in signals])
     if measured.all():
         return corrected
     mean = np.where(measured, corrected, 0).sum(0) / np.maximum(measured.sum(0), 1)
@@ -121,10 +147,10 @@ def _block_means(corrected: NDArray[np.float32], block: int) -> NDArray[np.float
 
 
 def _dff(
-    config: CalciumConfig, calibration: Calibration, counts: Sequence[Counts]
+    config: CalciumConfig, calibration: Calibration, signals: Sequence[RoiSignals]
 ) -> NDArray[np.float32]:
     estimator = ActivityEstimator(config, calibration=calibration)
-    rows = [estimator.dff(c.corrected_counts, c.neuropil_counts, c.measured) for c in counts]
+    rows = [estimator.dff(one.f_corrected, one.f_neuropil, one.measured) for one in signals]
     return np.stack(rows)
 
 
@@ -142,10 +168,10 @@ def _with_activity(
         ]
         or [np.zeros(calibration.count, np.float32)]
     )
-    steps = np.linspace(0, 1, _QUANTILES)
+    levels = np.linspace(0, 1, _QUANTILES)
     return replace(
         calibration,
-        activity_quantiles=np.quantile(activity, steps, axis=0).T.astype(np.float32),
+        activity_quantiles=np.quantile(activity, levels, axis=0).T.astype(np.float32),
         activity_mean=activity.mean(0).astype(np.float32),
         activity_sd=activity.std(0).astype(np.float32),
     )

@@ -1,4 +1,4 @@
-"""What a short run before the session finds out about a field of view and its neurons."""
+"""The calibration of a field of view, from the first seconds, stored for later sessions."""
 
 import zipfile
 from dataclasses import dataclass, fields
@@ -15,19 +15,19 @@ F32 = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Calibration:
-    """Reference image and, for each neuron, where its signal rests and how it fades."""
+    """Reference image, and baseline, noise, decay and activity statistics of each neuron."""
 
     reference_counts: F32
     """(row, col) mean of aligned scans."""
     scan_rate_hz: float
     baseline_counts: F32
-    """(neuron,) of the fluorescence less neuropil."""
+    """(neuron,) baseline of the neuropil-corrected fluorescence."""
     neuropil_counts: F32
-    """(neuron,) mean."""
+    """(neuron,) mean of the neuropil ring."""
     noise: F32
     """(neuron,) standard deviation of one scan's dF/F."""
     decay_tau_s: F32
-    """(neuron,) time for a transient to fall to 1/e."""
+    """(neuron,) time in s for a transient to decay to 1/e."""
     activity_quantiles: F32
     """(neuron, quantile) of activity in dF/F per second, evenly spaced from 0 to 1."""
     activity_mean: F32
@@ -47,7 +47,7 @@ class Calibration:
         return rows, cols
 
     def check(self, rois: Rois) -> None:
-        """Raise CalibrationError where it belongs to other rois."""
+        """Raise CalibrationError if number of neurons or shape differ from those of `rois`."""
         if self.count != rois.count:
             raise CalibrationError(expected=f"{rois.count} neurons", got=f"{self.count}")
         if self.shape != rois.shape:
@@ -56,12 +56,18 @@ class Calibration:
             )
 
     def save(self, path: Path) -> None:
-        """Write arrays only, no pickle."""
+        """Write a .npz of plain arrays, without pickled objects."""
         np.savez_compressed(path, **{f.name: getattr(self, f.name) for f in fields(self)})
 
     @classmethod
     def load(cls, path: Path) -> "Calibration":
-        """Read what `save` wrote; MissingFileError or UnreadableFileError where that cannot be."""
+        """Read a file that `save` wrote.
+
+        Raises
+        ------
+        MissingFileError, UnreadableFileError
+            If there is no file, or it is no calibration with finite values.
+        """
         if not path.exists():
             raise MissingFileError(
                 what="the calibration", path=path, remedy="leave it out to calibrate at the start"

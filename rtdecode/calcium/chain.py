@@ -1,4 +1,29 @@
-"""The calcium stage: scans in, fluorescence and responses on the frame grid out."""
+"""The calcium stage of the decoder: raw scans in, fluorescence and responses on the grid out.
+
+Duties: extract the fluorescence of every ROI from each scan, check the field of view, calibrate on
+the first scans where no calibration is given, and convert fluorescence to responses in twin units.
+The stage does not depend on the microscope that sends the scans, on sockets or files, on the twin,
+or on the system's time: its clock only stamps when responses are ready. The steps are described in
+docs/calcium.md; each has a module in this package.
+
+>>> from rtdecode.calcium.rois import rois_from_lists
+>>> from rtdecode.runtime.clock import HostClock
+>>> from rtdecode.schema.messages import Stamped
+>>> image = np.random.default_rng(0).poisson(50, (32, 32)).astype(np.uint16)
+>>> rois = rois_from_lists((32, 32), [(np.arange(528, 532), np.ones(4))])
+>>> config = CalciumConfig(reference_scans=2, calibration_s=0.1)
+>>> chain = CalciumChain(
+...     config, rois=rois, grid=FrameGrid(30.0), scan_rate_hz=30.0,
+...     reference=None, calibration=None, clock=HostClock(),
+... )
+>>> ends_ns = [round((k + 1) * 1e9 / 30) for k in range(6)]
+>>> scans = [Scan(image, k, 0, round(k * 1e9 / 30), end) for k, end in enumerate(ends_ns)]
+>>> received = [Received(Stamped("bridge", k, 0, "host", scans[k]), 0) for k in range(6)]
+>>> [body.kind for body in chain.step(received)].count("fluorescence")
+6
+>>> chain.calibration.count
+1
+"""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -12,7 +37,7 @@ from rtdecode.calcium.field_check import FieldCheck
 from rtdecode.calcium.register import mean_of_aligned
 from rtdecode.calcium.rois import Rois
 from rtdecode.calcium.scan_count import ScanCount, ScanTime
-from rtdecode.calcium.scan_reader import Counts, ScanReader
+from rtdecode.calcium.scan_reader import RoiSignals, ScanReader
 from rtdecode.schema.config.calcium import CalciumConfig
 from rtdecode.schema.errors import ScanValueError
 from rtdecode.schema.frame_grid import FrameGrid
@@ -23,30 +48,39 @@ Out = Fluorescence | Responses | Health
 
 
 class CalciumChain:
-    """Stage that reads neurons out of raw scans, one scan at a time.
+    """Stage that computes fluorescence and responses from raw scans, one scan at a time.
 
     Parameters
     ----------
     grid
-        Frames at which responses are given.
+        Grid of the frames at which responses are given.
     scan_rate_hz
-        Imaging rate, all planes together; None learns it from the stamps of the first scans.
+        Imaging rate in Hz, all planes together; None estimates it from the first time stamps.
     reference
-        (row, col) image on which the rois are drawn, in counts; None takes the calibration's,
-        or else the mean of the first `config.reference_scans` scans after alignment.
+        (row, col) image in counts on which the ROIs are drawn; None uses the calibration's, or,
+        without one, the mean of the first `config.reference_scans` scans after alignment.
     calibration
-        Of an earlier run on this field of view; None makes one from the first
-        `config.calibration_s` seconds, in which all neurons of all frames are invalid.
-    wanted
+        Calibration of an earlier run on this field of view; None calibrates on the first
+        `config.calibration_s` seconds, during which all neurons of all frames are invalid.
+    target
         Statistics of the twin's training data for `config.rescale`.
+
+    Raises
+    ------
+    CalibrationError
+        If calibration or target belong to other ROIs.
+    FieldMismatchError
+        From `step`, if the first scans (all of the calibration, or `config.reference_scans` where
+        one was given) do not show the field of view of reference and ROIs.
+    ScanShapeError, ScanValueError
+        From `step`, for a scan of another size, or of values that are no integer counts.
 
     Notes
     -----
-    Each Scan gives one Fluorescence. Each frame of the grid gives one Responses, as soon as
-    every neuron has final activity at or after the frame's start; what a lost scan would have
-    told is invalid, never made up. A Health tells when the field of view is lost or found, and
-    what a calibration found. The first scans are compared with reference and rois (all of the
-    calibration, or `config.reference_scans` where one was given): FieldMismatchError.
+    Each Scan yields one Fluorescence. Each frame of the grid yields one Responses as soon as every
+    neuron has final activity at or after the frame's start; frames beside a lost scan are invalid
+    and never interpolated. A Health reports a field of view that is lost or found again, and the
+    result of a calibration.
     """
 
     def __init__(
@@ -59,7 +93,7 @@ class CalciumChain:
         reference: NDArray[Any] | None,
         calibration: Calibration | None,
         clock: Clock,
-        wanted: Calibration | None = None,
+        target: Calibration | None = None,
     ) -> None:
         if calibration is not None:
             calibration.check(rois)
@@ -74,39 +108,39 @@ class CalciumChain:
             count=self._count,
             grid=grid,
             calibration=calibration,
-            wanted=wanted,
+            target=target,
             clock=clock,
         )
         self._reader: ScanReader | None = None
         self._check: FieldCheck | None = None
         if reference is not None:
-            self._look_at(reference)
+            self._set_reference(reference)
         self._first: list[tuple[Scan, int, int]] = []
 
     @property
     def calibration(self) -> Calibration | None:
-        """The one in use; None while it is being made."""
+        """The calibration in use; None until the first scans have been calibrated."""
         return self._counts.calibration
 
     @property
     def field_lost(self) -> bool:
-        """Whether the scans no longer show the field of view of the reference."""
+        """Whether recent scans could not be registered onto the reference."""
         return self._reader is not None and self._reader.guard.lost
 
     def step(self, items: Sequence[Received]) -> Iterator[Out]:
         for item in items:
             body = item.message.body
             if isinstance(body, Scan) and body.plane == self._plane:
-                yield from self._take(body, item.t_received_ns)
+                yield from self._outputs_of(body, item.t_received_ns)
 
-    def _take(self, scan: Scan, t_received_ns: int) -> Iterator[Out]:
+    def _outputs_of(self, scan: Scan, t_received_ns: int) -> Iterator[Out]:
         if scan.pixels_counts.dtype.kind not in "iu":
             raise ScanValueError(number=scan.number, got=f"{scan.pixels_counts.dtype} values")
         index = self._count.index_of(_time(scan))
         if index is None:
             return
         if self._reader is not None:
-            yield from self._read(self._reader, scan, index, t_received_ns)
+            yield from self._read_scan(self._reader, scan, index, t_received_ns)
             return
         self._first.append((scan, index, t_received_ns))
         if len(self._first) >= self._config.reference_scans:
@@ -117,54 +151,54 @@ class CalciumChain:
             [scan.pixels_counts for scan, *_ in self._first],
             max_shift_px=self._config.max_shift_px,
         )
-        reader = self._look_at(reference)
-        waiting, self._first = self._first, []
-        for scan, index, t_received_ns in waiting:
-            yield from self._read(reader, scan, index, t_received_ns)
+        reader = self._set_reference(reference)
+        first, self._first = self._first, []
+        for scan, index, t_received_ns in first:
+            yield from self._read_scan(reader, scan, index, t_received_ns)
 
-    def _look_at(self, reference: NDArray[Any]) -> ScanReader:
+    def _set_reference(self, reference: NDArray[Any]) -> ScanReader:
         self._reader = ScanReader(self._config, rois=self._rois, reference=reference)
         self._check = FieldCheck(
             self._config, rois=self._rois, reference=self._reader.reference_counts
         )
         return self._reader
 
-    def _read(
+    def _read_scan(
         self, reader: ScanReader, scan: Scan, index: int, t_received_ns: int
     ) -> Iterator[Out]:
         was_lost = reader.guard.lost
-        counts, time = reader.read(scan.pixels_counts), _time(scan)
+        signals, time = reader.read(scan.pixels_counts), _time(scan)
         yield Fluorescence(
-            f_raw=counts.f_counts,
-            f_neuropil=counts.neuropil_counts,
+            f_raw=signals.f_raw,
+            f_neuropil=signals.f_neuropil,
             number=scan.number,
             t_scan_ns=time.t_middle_ns,
-            shift_px=np.array([counts.shift.row_px, counts.shift.col_px], np.float32),
+            shift_px=np.array([signals.shift.row_px, signals.shift.col_px], np.float32),
             plane=scan.plane,
         )
         if reader.guard.lost != was_lost:
-            yield _field_health(scan, counts, lost=reader.guard.lost)
+            yield _field_health(scan, signals, lost=reader.guard.lost)
         if self._check is not None:
-            self._look_closer(self._check, reader, scan, time)
-        yield from self._counts.step(
-            counts,
+            self._check_field(self._check, reader, scan, time)
+        yield from self._counts.outputs(
+            signals,
             time,
             index=index,
             reference=reader.reference_counts,
             t_received_ns=t_received_ns,
         )
 
-    def _look_closer(
+    def _check_field(
         self, check: FieldCheck, reader: ScanReader, scan: Scan, time: ScanTime
     ) -> None:
-        """Let the field of view pass once enough was seen of it, or raise FieldMismatchError."""
-        check.add(scan.pixels_counts, reader.moved_counts, doubtful=reader.guard.doubtful)
+        """Accept the field of view after enough scans, or raise FieldMismatchError."""
+        check.add(scan.pixels_counts, reader.registered_counts, rejected=reader.guard.rejected)
         if self.calibration is None:
             enough = self._counts.calibrates_at(time)
         else:
             enough = check.scans >= self._config.reference_scans
         if enough:
-            check.judge()
+            check.check()
             self._check = None
 
 
@@ -172,10 +206,10 @@ def _time(scan: Scan) -> ScanTime:
     return ScanTime(scan.number, scan.t_start_ns, scan.t_end_ns)
 
 
-def _field_health(scan: Scan, counts: Counts, *, lost: bool) -> Health:
-    shift = counts.shift
+def _field_health(scan: Scan, signals: RoiSignals, *, lost: bool) -> Health:
+    shift = signals.shift
     what = (
-        f"field of view lost at scan {scan.number}: peak {shift.peak_sd:.1f} sd, "
+        f"field of view lost at scan {scan.number}: correlation peak {shift.peak_sd:.1f} SD, "
         f"best shift {'at the edge of the search' if shift.at_edge else 'unclear'}; "
         f"move the objective back or start again with a new reference"
         if lost

@@ -1,4 +1,4 @@
-"""The one way in which this stage compiles a loop over neurons or pixels."""
+"""Compilation of loops over neurons and pixels, with one set of options for the calcium stage."""
 
 from collections.abc import Callable
 from typing import TypeVar, cast
@@ -9,9 +9,9 @@ Loop = TypeVar("Loop", bound=Callable[..., object])
 
 
 def compiled(loop: Loop) -> Loop:
-    """Compile `loop` with numba for one core, kept on disk, and keep its type for the checker.
+    """Compile `loop` with numba for one core and cache it on disk; its type is preserved.
 
-    No fast-math: missing measurements are told apart by comparisons, and sums stay the same
-    on every machine.
+    Fast-math stays off: it would permit the compiler to ignore NaN in comparisons and to reorder
+    sums, so that results would depend on the machine.
     """
     return cast(Loop, numba.njit(cache=True, nogil=True)(loop))

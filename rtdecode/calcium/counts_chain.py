@@ -1,4 +1,4 @@
-"""Counts of the neurons of one field of view in, scan by scan; responses on the frame grid out."""
+"""Fluorescence of the neurons of one plane to responses on the grid, for both calcium stages."""
 
 from collections.abc import Iterator
 
@@ -10,7 +10,7 @@ from rtdecode.calcium.calibrate import calibrated
 from rtdecode.calcium.calibration import Calibration
 from rtdecode.calcium.resample import Resampler, ScanActivity
 from rtdecode.calcium.scan_count import ScanCount, ScanTime
-from rtdecode.calcium.scan_reader import Counts
+from rtdecode.calcium.scan_reader import RoiSignals
 from rtdecode.schema.config.calcium import CalciumConfig
 from rtdecode.schema.errors import CalibrationError
 from rtdecode.schema.frame_grid import FrameGrid
@@ -19,26 +19,26 @@ from rtdecode.schema.messages import Health, Responses
 
 
 class CountsChain:
-    """What follows once the light of each neuron is known, whoever took it out of the scans.
+    """Converts fluorescence to responses, whichever program extracted it from the scans.
 
     Parameters
     ----------
     phase
-        (neuron,) place in the scan at which each neuron is seen, 0 at its start, 1 at its end.
+        (neuron,) fraction of the scan's duration after which each neuron is scanned, 0..1.
     count
-        Places the scans and knows their rate.
+        Index and rate of the scans.
     grid
-        Frames at which responses are given.
+        Grid of the frames at which responses are given.
     calibration
-        Of an earlier run; None makes one from the first `config.calibration_s` seconds, in which
-        all neurons of all frames are invalid.
-    wanted
+        Calibration of an earlier run; None calibrates on the first `config.calibration_s` seconds,
+        during which all neurons of all frames are invalid.
+    target
         Statistics of the twin's training data for `config.rescale`.
 
     Raises
     ------
     CalibrationError
-        If `wanted` belongs to another number of neurons.
+        If `target` has another number of neurons.
     """
 
     def __init__(
@@ -49,46 +49,56 @@ class CountsChain:
         count: ScanCount,
         grid: FrameGrid,
         calibration: Calibration | None,
-        wanted: Calibration | None,
+        target: Calibration | None,
         clock: Clock,
     ) -> None:
-        if wanted is not None and wanted.count != len(phase):
+        if target is not None and target.count != len(phase):
             raise CalibrationError(
-                expected=f"{len(phase)} neurons to rescale to", got=f"{wanted.count}"
+                expected=f"{len(phase)} neurons to rescale to", got=f"{target.count}"
             )
-        self._config, self._count, self._clock, self._wanted = config, count, clock, wanted
+        self._config, self._count, self._clock, self._target = config, count, clock, target
         self._neurons = len(phase)
         self._resampler = Resampler(phase, frame_rate_hz=grid.rate_hz)
         self._grid = grid
         self._estimator: ActivityEstimator | None = None
         self.calibration = calibration
-        """The one in use; None while it is being made."""
+        """The calibration in use; None until the first scans have been calibrated."""
         if calibration is not None:
-            self._estimator = ActivityEstimator(config, calibration=calibration, wanted=wanted)
-        self._learned: list[Counts] = []
+            self._estimator = ActivityEstimator(config, calibration=calibration, target=target)
+        self._calibration_scans: list[RoiSignals] = []
 
     def calibrates_at(self, time: ScanTime) -> bool:
-        """Whether the scan at `time` is the last that a calibration waits for."""
+        """Whether the scan at `time` completes the calibration."""
         waited_s = self._count.seconds_since_first(time)
         return self._estimator is None and waited_s >= self._config.calibration_s
 
-    def step(
+    def outputs(
         self,
-        counts: Counts,
+        signals: RoiSignals,
         time: ScanTime,
         *,
         index: int,
         reference: NDArray[np.float32],
         t_received_ns: int,
     ) -> Iterator[Health | Responses]:
-        """Take one scan, `index` on a line without holes; `reference` is for a calibration."""
+        """Responses that this scan makes final, and the Health of a calibration that it completes.
+
+        Parameters
+        ----------
+        index
+            Number of the scan, lost ones included (`ScanCount`).
+        reference
+            (row, col) reference image, stored in a calibration.
+        t_received_ns
+            HostNs at which the decoder received the scan.
+        """
         # frames of the scan that completes the calibration are still invalid
         estimator = self._estimator
         if estimator is None:
-            self._learned.append(counts)
+            self._calibration_scans.append(signals)
             if self.calibrates_at(time):
                 yield self._calibrate(reference)
-        for done in self._activities(estimator, counts, time, index):
+        for done in self._activities(estimator, signals, time, index):
             for frame, activity, valid in self._resampler.frames(done):
                 yield Responses(
                     activity=activity,
@@ -102,26 +112,26 @@ class CountsChain:
                 )
 
     def _calibrate(self, reference: NDArray[np.float32]) -> Health:
-        learned, self._learned = self._learned, []
+        scans, self._calibration_scans = self._calibration_scans, []
         self.calibration = calibrated(
-            self._config, learned, reference=reference, scan_rate_hz=self._count.scan_rate_hz
+            self._config, scans, reference=reference, scan_rate_hz=self._count.scan_rate_hz
         )
         self._estimator = ActivityEstimator(
-            self._config, calibration=self.calibration, wanted=self._wanted
+            self._config, calibration=self.calibration, target=self._target
         )
-        return _calibration_health(self.calibration, scans=len(learned))
+        return _calibration_health(self.calibration, scans=len(scans))
 
     def _activities(
-        self, estimator: ActivityEstimator | None, counts: Counts, time: ScanTime, index: int
+        self, estimator: ActivityEstimator | None, signals: RoiSignals, time: ScanTime, index: int
     ) -> Iterator[ScanActivity]:
         if estimator is None:
-            nothing = np.zeros(self._neurons, np.float32)
-            yield ScanActivity(index, time.t_start_ns, time.t_end_ns, nothing, nothing > 0)
+            zeros = np.zeros(self._neurons, np.float32)
+            yield ScanActivity(index, time.t_start_ns, time.t_end_ns, zeros, zeros > 0)
             return
-        dff = estimator.dff(counts.corrected_counts, counts.neuropil_counts, counts.measured)
+        dff = estimator.dff(signals.f_corrected, signals.f_neuropil, signals.measured)
         yield from estimator.activities(
             dff,
-            counts.measured,
+            signals.measured,
             scan=index,
             t_start_ns=time.t_start_ns,
             t_end_ns=time.t_end_ns,

@@ -1,4 +1,4 @@
-"""Takes overlapping cells apart: non-negative least squares on their Gram matrix."""
+"""Demixing of overlapping ROIs by non-negative least squares, for the scan reader."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,17 +9,26 @@ from rtdecode.calcium.rois import Rois
 
 _SWEEPS = 8
 _LEAST_OVERLAP = 0.01
-"""A smaller share of a cell's weight that another covers changes nothing that can be measured."""
+"""Overlaps below 1 % of a ROI are set to 0: their effect is below the noise of one scan."""
 
 
 class Demixer:
-    """Counts of each cell alone, from weighted means that overlapping cells share.
+    """Fluorescence of each ROI alone, from weighted means to which overlapping ROIs contribute.
 
-    A cell's mean m_i is the least-squares fit of its own mask. With overlap it is
-    m_i = sum_j Q_ij c_j, where Q_ij is the product of rois i and j over the square of mask i,
-    each mask scaled so that a lone cell's fit is its weighted mean. Coordinate descent with
-    c >= 0, begun at the last scan's answer, solves that for c; cells without overlap are left
-    as they are.
+    Notes
+    -----
+    The image is modelled as y = Σ_j a_j c_j, with a_j the weights of ROI j times Σw / Σw². The
+    weighted mean of a ROI is then its least-squares fit, m_i = a_i·y / a_i·a_i, and
+
+        m_i = Σ_j Q_ij c_j     with  Q_ij = a_i·a_j / a_i·a_i,  Q_ii = 1.
+
+    Coordinate descent on ½ |y - Σ_j a_j c_j|² subject to c ≥ 0 (sequential coordinate-wise NNLS;
+    Franc, Hlaváč & Navara 2005) repeats, for one ROI i after the other,
+
+        c_i ← max(0, m_i - Σ_{j≠i} Q_ij c_j),
+
+    eight times per scan, starting from the solution of the previous scan. ROIs without overlap are
+    not changed.
     """
 
     def __init__(self, rois: Rois) -> None:
@@ -32,13 +41,13 @@ class Demixer:
 
     @property
     def mixed(self) -> NDArray[np.int64]:
-        """Neurons that overlap with another."""
+        """Indices of the neurons that overlap with another."""
         return self._mixed
 
     def demix(self, counts: NDArray[np.float32], measured: NDArray[np.bool_]) -> None:
-        """Replace the shared (neuron,) counts of overlapping cells by their own, in place."""
+        """Replace the (neuron,) means of overlapping ROIs by their own fluorescence, in place."""
         if self._mixed.size:
-            _descend(
+            _coordinate_descent(
                 counts,
                 measured,
                 self._mixed,
@@ -50,7 +59,7 @@ class Demixer:
 
 
 def _scaled_gram(rois: Rois) -> sparse.csr_array:
-    """(neuron, neuron) overlap of each mask with the others relative to itself, zero diagonal."""
+    """(neuron, neuron) Q_ij = a_i·a_j / a_i·a_i, with a zero diagonal."""
     area = rois.shape[0] * rois.shape[1]
     weights = sparse.csr_array(
         (rois.weights.astype(np.float64), rois.pixels, rois.indptr), shape=(rois.count, area)
@@ -66,7 +75,7 @@ def _scaled_gram(rois: Rois) -> sparse.csr_array:
 
 
 @compiled
-def _descend(  # noqa: PLR0917 - compiled loops take no keywords
+def _coordinate_descent(  # noqa: PLR0917 - compiled loops take no keywords
     counts: NDArray[np.float32],
     measured: NDArray[np.bool_],
     mixed: NDArray[np.int64],
@@ -78,9 +87,9 @@ def _descend(  # noqa: PLR0917 - compiled loops take no keywords
     for _ in range(_SWEEPS):
         for i in mixed:
             if measured[i]:
-                left = counts[i]
+                residual = counts[i]
                 for k in range(indptr[i], indptr[i + 1]):
-                    left -= overlap[k] * last[others[k]]
-                last[i] = max(left, np.float32(0))
+                    residual -= overlap[k] * last[others[k]]
+                last[i] = max(residual, np.float32(0))
     for i in mixed:
         counts[i] = last[i]

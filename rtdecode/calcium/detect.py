@@ -1,4 +1,4 @@
-"""A quick start without rois: cells as places where neighbouring pixels rise and fall together."""
+"""ROIs by local correlation, to try a movie for which no ROIs were drawn; for the pipeline."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -18,7 +18,7 @@ _SMOOTH_PX = 1.0
 _LEAST_CORRELATION = 0.05
 _ABOVE_TYPICAL_SD = 3.0
 _LEAST_ON_SEED = 0.5
-"""Share of the correlation around the seed that a pixel's must reach to belong to the cell."""
+"""Correlation of a member pixel, as a fraction of the median correlation around the seed."""
 _EDGE_PX = 4
 _NEIGHBOURS = 8
 _STEP_PX = 2
@@ -34,16 +34,34 @@ def detected_rois(
     radius_px: int = 6,
     most: int = 2000,
 ) -> Rois:
-    """Rois of what looks like cells in some hundred scans; raises NoCellsFoundError for none.
+    """ROIs of active cells in a few hundred scans.
 
-    1. The scans are registered and averaged in time to about 100 images; the slow mean goes.
-    2. Each pixel's mean correlation with the eight pixels two away is the image in which cells
-       stand out: noise of single pixels does not correlate, and moving blends only next ones.
-    3. Local maxima of that image, smoothed, are seeds; the highest first, none inside a cell.
-    4. A cell is the connected pixels whose traces correlate with the seed's surroundings.
+    1. The scans are registered and averaged in time to about 100 images; slow changes are removed.
+    2. The local correlation image holds each pixel's mean correlation with the eight pixels two
+       away: shot noise is uncorrelated, and interpolation mixes adjacent pixels only.
+    3. Local maxima of the smoothed image are seeds, in descending order, outside earlier ROIs.
+    4. A ROI is the connected region of pixels whose traces correlate with those of the seed.
 
-    It finds active cells only, and takes bright neuropil for a cell here and there; for
-    experiments use suite2p or CaImAn.
+    Inactive cells are missed and bright neuropil is occasionally included; for experiments use
+    suite2p or CaImAn.
+
+    Parameters
+    ----------
+    scans
+        (row, col) counts of successive scans.
+    reference
+        (row, col) mean image in counts.
+    max_shift_px
+        Largest shift of the registration.
+    radius_px
+        Largest radius of a ROI.
+    most
+        Largest number of ROIs.
+
+    Raises
+    ------
+    NoCellsFoundError
+        If no seed has a large enough region.
     """
     movie = _aligned(scans, reference, max_shift_px)
     movie -= ndimage.uniform_filter1d(movie, max(_FEWEST_IMAGES, len(movie) // 3), axis=0)
@@ -77,7 +95,7 @@ def _aligned(
 
 
 def _neighbour_correlation(movie: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(row, col) mean correlation of standardised traces with those 2 px away, 0 near the edge."""
+    """(row, col) mean correlation of standardised traces with those 2 px away; 0 near the edge."""
     step = _STEP_PX
     total = np.zeros(movie.shape[1:], np.float32)
     for down, right in ((0, step), (step, 0), (step, step), (step, -step)):
@@ -90,7 +108,7 @@ def _neighbour_correlation(movie: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _seeds(correlation: NDArray[np.float32], radius_px: int) -> NDArray[np.int64]:
-    """(seed, 2) local maxima, the highest first."""
+    """(seed, 2) row and column of local maxima, in descending order."""
     smooth = ndimage.gaussian_filter(correlation, _SMOOTH_PX)
     inner = smooth[_EDGE_PX:-_EDGE_PX, _EDGE_PX:-_EDGE_PX]
     typical = float(np.median(inner))
@@ -112,14 +130,14 @@ def _grown(
     top, left = max(0, row - radius_px), max(0, col - radius_px)
     window = (slice(top, row + radius_px + 1), slice(left, col + radius_px + 1))
     own = movie[:, max(0, row - 1) : row + 2, max(0, col - 1) : col + 2].mean((1, 2))
-    alike = np.tensordot(own, movie[:, *window], (0, 0)) / len(movie)
-    rows, cols = np.indices(alike.shape)
+    correlation = np.tensordot(own, movie[:, *window], (0, 0)) / len(movie)
+    rows, cols = np.indices(correlation.shape)
     near = (rows - (row - top)) ** 2 + (cols - (col - left)) ** 2 <= radius_px**2
-    alike = ndimage.gaussian_filter(alike, _SMOOTH_PX / 2)
+    correlation = ndimage.gaussian_filter(correlation, _SMOOTH_PX / 2)
     around = (rows - (row - top)) ** 2 + (cols - (col - left)) ** 2 <= (_STEP_PX + 1) ** 2
-    member = (alike > _LEAST_ON_SEED * np.median(alike[around])) & near & ~taken[window]
+    member = (correlation > _LEAST_ON_SEED * np.median(correlation[around])) & near & ~taken[window]
     labels, _ = ndimage.label(member)
     cell = member & (labels == labels[row - top, col - left]) & (labels > 0)
     found = np.argwhere(cell)
     flat = (found[:, 0] + top) * movie.shape[2] + found[:, 1] + left
-    return flat.astype(np.int64), alike[cell].astype(np.float32)
+    return flat.astype(np.int64), correlation[cell].astype(np.float32)

@@ -1,4 +1,4 @@
-"""Mean counts of each neuron in one scan that has been moved back onto the reference."""
+"""Registered scans, ROI means and neuropil rings, for the scan reader."""
 
 from typing import Any
 
@@ -10,14 +10,14 @@ from rtdecode.calcium.compiled import compiled
 from rtdecode.calcium.rois import Rois, rois_from_lists
 
 _LEAST_VISIBLE = 0.5
-"""Share of a neuron's weight that must lie inside the scan for its mean to be a measurement."""
+"""Fraction of a ROI's weight that must lie inside the scan for its mean to be a measurement."""
 
 
 class Extractor:
-    """Weighted means over sparse rois, of a scan moved by bilinear interpolation.
+    """Weighted means over sparse ROIs of a registered scan.
 
-    Pixels that the move brings in from outside the scan are left out of each mean, never
-    filled in.
+    The mean of ROI i is Σ w f / Σ w over its pixels inside the scan; pixels that registration
+    would take from outside are left out of both sums.
     """
 
     def __init__(self, rois: Rois) -> None:
@@ -39,12 +39,12 @@ class Extractor:
         Parameters
         ----------
         moved
-            (row, col) scan on the reference, see `Mover`.
+            (row, col) registered scan, see `Mover`.
         inside
-            First and last row and first and last column that the move could fill.
+            First and last row, and first and last column, that lie inside the scan.
         """
         means = np.empty(len(self._total), np.float32)
-        _masked_means(
+        _roi_means(
             moved.reshape(-1),
             self._shape[1],
             np.array(inside, np.int32),
@@ -60,7 +60,7 @@ class Extractor:
 
 
 class Mover:
-    """Moves scans onto the reference in a buffer that is used again for the next scan."""
+    """Translates scans onto the reference, into a buffer that the next scan overwrites."""
 
     def __init__(self, shape: tuple[int, int]) -> None:
         self._moved = np.zeros(shape, np.float32)
@@ -68,7 +68,10 @@ class Mover:
     def move(
         self, pixels: NDArray[Any], *, row_px: float, col_px: float
     ) -> tuple[NDArray[np.float32], tuple[int, int, int, int]]:
-        """Scan moved by (row_px, col_px), and the first and last row and column it fills."""
+        """Scan translated by (row_px, col_px), with the first and last row and column it fills.
+
+        Values between pixels are interpolated bilinearly.
+        """
         rows, cols = pixels.shape
         first_row, first_col = int(np.ceil(row_px)), int(np.ceil(col_px))
         last_row, last_col = int(np.floor(row_px)) + rows - 1, int(np.floor(col_px)) + cols - 1
@@ -100,7 +103,7 @@ def _move(
             before = high * np.float32(upper[at]) + low * np.float32(lower[at])
             after = high * np.float32(upper[at + 1]) + low * np.float32(lower[at + 1])
             moved[row, col] = left * before + right * after
-        # Columns of which one neighbour lies outside hold the nearest one.
+        # columns with one neighbour outside repeat the nearest column
         for col in range(first):
             moved[row, col] = high * np.float32(upper[0]) + low * np.float32(lower[0])
         for col in range(last, cols):
@@ -109,7 +112,7 @@ def _move(
 
 
 @compiled
-def _masked_means(  # noqa: PLR0917 - compiled loops take no keywords
+def _roi_means(  # noqa: PLR0917 - compiled loops take no keywords
     image: NDArray[np.float32],
     cols: int,
     inside: NDArray[np.int32],
@@ -128,36 +131,37 @@ def _masked_means(  # noqa: PLR0917 - compiled loops take no keywords
             and box[neuron, 2] >= inside[2]
             and box[neuron, 3] <= inside[3]
         )
-        summed, seen = np.float32(0), np.float32(0)
+        summed, inside_weight = np.float32(0), np.float32(0)
         if whole:
             for k in range(indptr[neuron], indptr[neuron + 1]):
                 summed += weights[k] * image[pixels[k]]
-            seen = total[neuron]
+            inside_weight = total[neuron]
         else:
             for k in range(indptr[neuron], indptr[neuron + 1]):
                 row = pixels[k] // cols
                 col = pixels[k] - row * cols
                 if inside[0] <= row <= inside[1] and inside[2] <= col <= inside[3]:
                     summed += weights[k] * image[pixels[k]]
-                    seen += weights[k]
-        means[neuron] = summed / seen if seen > 0 else np.float32(0)
-        visible[neuron] = seen / total[neuron]
+                    inside_weight += weights[k]
+        means[neuron] = summed / inside_weight if inside_weight > 0 else np.float32(0)
+        visible[neuron] = inside_weight / total[neuron]
 
 
 _GAP_PX = 2
-"""Pixels around a cell that still carry its own light."""
+"""Width of the margin around a cell that scattered light of the cell still reaches."""
 _FEWEST_PIXELS = 30
 _WIDEST_PX = 40
 _MOST_PIXELS = 200
-"""More pixels make the mean no better than the cell's own noise, only the scan slower."""
+"""Largest number of ring pixels: more would not reduce the noise of the corrected trace."""
 
 
 def neuropil_rings(rois: Rois, *, ring_px: int) -> Rois:
-    """Rings of equal weights around each cell, free of all cells' pixels.
+    """Neuropil rings of equal weights around each cell, without pixels of any cell.
 
-    A ring begins 2 px outside its cell and is `ring_px` wide; it widens where other cells leave
-    it fewer than 30 pixels, and is thinned evenly where it has more than 200. A cell without any
-    free pixel within 40 px keeps its own pixels, so that subtracting a share of it only scales.
+    A ring starts 2 px outside its cell and is `ring_px` wide (as in Chen et al. 2013, Nature, for
+    the subtraction of neuropil). It is widened until it has 30 pixels outside all cells, and
+    thinned evenly above 200. A cell without any free pixel within 40 px keeps its own pixels, so
+    that the subtraction only scales its trace.
     """
     taken = np.zeros(rois.shape, bool)
     taken.reshape(-1)[rois.pixels] = True
@@ -190,7 +194,7 @@ def _ring(own: NDArray[np.int32], taken: NDArray[np.bool_], ring_px: int) -> NDA
 def _distance(
     shape: tuple[int, ...], rows: NDArray[np.int32], cols: NDArray[np.int32]
 ) -> NDArray[np.float64]:
-    """Distance in pixels of each place to the nearest (row, col)."""
+    """(row, col) Euclidean distance in px of each pixel to the nearest of the given pixels."""
     outside = np.ones(shape, bool)
     outside[rows, cols] = False
     distance: NDArray[np.float64] = ndimage.distance_transform_edt(outside)

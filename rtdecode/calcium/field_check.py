@@ -1,4 +1,4 @@
-"""Refuses a field of view that is not the one that reference image and rois show."""
+"""Checks that scans show the field of view of reference and ROIs, for the calcium stage."""
 
 import math
 from dataclasses import replace
@@ -16,11 +16,11 @@ from rtdecode.schema.errors import FieldMismatchError
 
 _SMOOTH_PX = 1.0
 _LOCAL_PX = 10.0
-"""Contrast is judged within about this distance: vessels and uneven light say nothing of cells."""
+"""SD of the local normalisation, which removes vessels and uneven illumination."""
 _AROUND_PX = 6.0
 _EDGE_PX = 6
-_FEWEST_MASKS = 20
-"""Fewer rois on fewer pixels than these fit anywhere by chance."""
+_FEWEST_ROIS = 20
+"""Fewer ROIs on a smaller field than this match anywhere by chance, and are not checked."""
 _SMALLEST_PX = 64
 _SLACK_PX = 2
 _SEARCH_PX = 16
@@ -29,12 +29,12 @@ _CLEARER_SD = 3.0
 
 
 class FieldCheck:
-    """Compares the first scans of a run with what reference image and rois promise.
+    """Compares the first scans of a run with the reference image and the ROIs.
 
-    Three things are asked for, in this order: that most scans have a place on the reference; that
-    their mean looks like it (correlation of local contrast at least `config.min_field_r`: on real
-    scans 0.8 a minute later, below 0.1 elsewhere); and that the rois lie on what is brighter than
-    its surroundings (by `config.min_rois_sd`, from 20 rois on).
+    Three conditions are checked in this order: at least half of the scans register onto the
+    reference; the local contrast of their mean correlates with that of the reference by at least
+    `config.min_field_r` (recorded scans: 0.8 one minute later, below 0.1 in other fields); and 20
+    or more ROIs lie on pixels brighter than their surroundings (`config.min_rois_sd`).
     """
 
     def __init__(
@@ -43,36 +43,38 @@ class FieldCheck:
         self._config, self._rois, self._reference = config, rois, reference
         self._raw = np.zeros(rois.shape, np.float32)
         self._aligned = np.zeros(rois.shape, np.float32)
-        self._doubtful = 0
+        self._rejected = 0
         self.scans = 0
-        """How many it has been given."""
+        """Number of scans added."""
 
-    def add(self, pixels: NDArray[Any], moved: NDArray[np.float32], *, doubtful: bool) -> None:
-        """Take one scan, as it came and (row, col) `moved` onto the reference."""
+    def add(self, pixels: NDArray[Any], moved: NDArray[np.float32], *, rejected: bool) -> None:
+        """Add one scan, (row, col) counts, both raw and `moved` onto the reference."""
         self.scans += 1
-        self._doubtful += doubtful
+        self._rejected += rejected
         self._raw += pixels
-        if not doubtful:
+        if not rejected:
             self._aligned += moved
 
-    def judge(self) -> None:
-        """Raise FieldMismatchError where what was added is not what was expected."""
-        if 2 * self._doubtful > self.scans:
+    def check(self) -> None:
+        """Raise FieldMismatchError if the added scans violate one of the conditions."""
+        if 2 * self._rejected > self.scans:
             self._refuse(
-                f"{self._doubtful} of the first {self.scans} scans have no clear place on the "
-                f"reference image",
+                f"{self._rejected} of the first {self.scans} scans cannot be registered onto "
+                f"the reference image",
                 self._raw / max(1, self.scans),
             )
-        seen = self._aligned / max(1, self.scans - self._doubtful)
-        r = likeness(seen, self._reference, edge_px=math.ceil(self._config.max_shift_px) + 2)
+        seen = self._aligned / max(1, self.scans - self._rejected)
+        r = local_contrast_correlation(
+            seen, self._reference, edge_px=math.ceil(self._config.max_shift_px) + 2
+        )
         if r < self._config.min_field_r:
             self._refuse(
                 f"the mean of the first {self.scans} scans has a correlation of {r:.2f} with the "
-                f"reference image, at least {self._config.min_field_r:g} is expected: another "
-                f"depth or another place",
+                f"reference image, at least {self._config.min_field_r:g} is expected: the focal "
+                f"plane or the position is another one",
                 seen,
             )
-        if why := misplaced(self._rois, seen, least_sd=self._config.min_rois_sd):
+        if why := placement_error(self._rois, seen, least_sd=self._config.min_rois_sd):
             self._refuse(why, seen)
 
     def _refuse(self, why: str, seen: NDArray[Any]) -> None:
@@ -84,41 +86,44 @@ class FieldCheck:
         )
 
 
-def likeness(seen: NDArray[Any], reference: NDArray[Any], *, edge_px: int) -> float:
-    """Correlation of the local contrast of two (row, col) images, their edges left out."""
+def local_contrast_correlation(
+    seen: NDArray[Any], reference: NDArray[Any], *, edge_px: int
+) -> float:
+    """Pearson correlation of the local contrast of two (row, col) images without their edges."""
     inner = tuple(slice(edge, -edge) for edge in (min(edge_px, s // 4) for s in seen.shape))
     one, other = (_standardised(_local_contrast(image)[inner]) for image in (seen, reference))
     return float((one * other).mean())
 
 
-def misplaced(rois: Rois, image: NDArray[Any], *, least_sd: float) -> str:
-    """What is wrong with the place of `rois` on the mean `image`; empty where nothing is.
+def placement_error(rois: Rois, image: NDArray[Any], *, least_sd: float) -> str:
+    """A phrase that describes how `rois` mismatch the mean `image`; empty for a match.
 
-    The local contrast of the image is correlated with the rois' own at all shifts; those of more
-    than 16 px tell what chance gives. Rois pass with `least_sd` of that; 0 lets all pass.
+    The local contrast of the image is correlated with that of the ROIs at all shifts; the standard
+    deviation over shifts beyond 16 px is the scale of chance matches. ROIs match if their z-score
+    at shifts of up to 2 px is at least `least_sd`; 0 accepts all.
     """
-    if least_sd == 0 or rois.count < _FEWEST_MASKS or min(rois.shape) < _SMALLEST_PX:
+    if least_sd == 0 or rois.count < _FEWEST_ROIS or min(rois.shape) < _SMALLEST_PX:
         return ""
-    fits_sd = _fits(rois, image)
-    here = float(fits_sd[_within(_SLACK_PX)].max())
-    near = fits_sd[_within(_SEARCH_PX)]
+    z_scores = _match_z_scores(rois, image)
+    here = float(z_scores[_within(_SLACK_PX)].max())
+    near = z_scores[_within(_SEARCH_PX)]
     row, col = (int(p) - _SEARCH_PX for p in np.unravel_index(near.argmax(), near.shape))
     best = float(near.max())
     if best >= _CLEAR_SD and best - here >= _CLEARER_SD:
         return (
-            f"the rois fit {row:+d} rows and {col:+d} columns beside where they are "
-            f"({best:.1f} sd there, {here:.1f} sd here)"
+            f"the ROIs match the image when shifted by {row:+d} rows and {col:+d} columns "
+            f"(z-score {best:.1f} there, {here:.1f} unshifted)"
         )
     if here < least_sd:
         return (
-            f"the {rois.count} rois lie on what is no brighter than its surroundings "
-            f"({here:.1f} sd, at least {least_sd:g} is expected)"
+            f"the {rois.count} ROIs do not lie on pixels brighter than their surroundings "
+            f"(z-score {here:.1f}, at least {least_sd:g} is expected)"
         )
     return ""
 
 
-def _fits(rois: Rois, image: NDArray[Any]) -> NDArray[np.float64]:
-    """(row, col) how well rois fit, in sd of chance; the shift of 0 lies at 16, 16."""
+def _match_z_scores(rois: Rois, image: NDArray[Any]) -> NDArray[np.float64]:
+    """(row, col) z-score of the match at each shift; shift 0 is at index (16, 16)."""
     contrast = _local_contrast(image)
     edge = np.ones(rois.shape, bool)
     edge[_EDGE_PX:-_EDGE_PX, _EDGE_PX:-_EDGE_PX] = False
@@ -145,7 +150,7 @@ def _standardised(image: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _local_contrast(image: NDArray[Any]) -> NDArray[np.float64]:
-    """Image less its surroundings, in units of how much it varies there."""
+    """(row, col) image minus its local mean, over the local standard deviation."""
     smooth = ndimage.gaussian_filter(image.astype(np.float64), _SMOOTH_PX)
     smooth -= ndimage.gaussian_filter(smooth, _LOCAL_PX)
     spread: NDArray[np.float64] = np.sqrt(ndimage.gaussian_filter(smooth**2, _LOCAL_PX))
@@ -154,29 +159,29 @@ def _local_contrast(image: NDArray[Any]) -> NDArray[np.float64]:
 
 
 class FieldGuard:
-    """Watches the registration of each scan.
+    """Rejects scans that cannot be registered, and reports a lost field of view.
 
-    A scan without a clear peak, or with its best shift at the edge of the search, is no
-    measurement; after `lost_field_scans` of these in a row the field of view counts as lost,
-    until as many scans in a row are clear again.
+    A scan is rejected if its correlation peak is below `min_peak_sd` or its best shift is at the
+    edge of the search range. After `lost_field_scans` consecutive rejected scans the field of view
+    is lost, until as many consecutive scans are accepted.
     """
 
     def __init__(self, config: CalciumConfig) -> None:
         self._least_peak_sd = config.min_peak_sd
-        self._patience = config.lost_field_scans
+        self._lost_after = config.lost_field_scans
         self._last = Shift(0.0, 0.0, 0.0, False)
         self._run = 0
-        self.doubtful = False
-        """Of the scan seen last."""
+        self.rejected = False
+        """Whether the latest scan was rejected."""
         self.lost = False
 
-    def trusted(self, shift: Shift) -> Shift:
-        """Give `shift`, or the last clear one with this scan's peak where `shift` is doubtful."""
-        self.doubtful = shift.peak_sd < self._least_peak_sd or shift.at_edge
-        self._run = self._run + 1 if self.doubtful != self.lost else 0
-        if self._run >= self._patience:
-            self.lost, self._run = self.doubtful, 0
-        if self.doubtful:
+    def accepted(self, shift: Shift) -> Shift:
+        """`shift`, or, where it is rejected, the last accepted one with the peak of this scan."""
+        self.rejected = shift.peak_sd < self._least_peak_sd or shift.at_edge
+        self._run = self._run + 1 if self.rejected != self.lost else 0
+        if self._run >= self._lost_after:
+            self.lost, self._run = self.rejected, 0
+        if self.rejected:
             return replace(self._last, peak_sd=shift.peak_sd, at_edge=shift.at_edge)
         self._last = shift
         return shift

@@ -1,4 +1,4 @@
-"""Responses of several planes, each at its own moment, to those of all their neurons."""
+"""Joins the responses of several planes, which arrive one by one, into those of all neurons."""
 
 from collections.abc import Iterator, Sequence
 
@@ -7,15 +7,15 @@ import numpy as np
 from rtdecode.schema.messages import Responses
 
 _PATIENCE_FRAMES = 60
-"""A plane that is so far behind has stopped, and the others go on without it."""
+"""Number of frames (2 s) after which the other planes no longer wait for a plane."""
 
 
 class PlaneJoin:
-    """Puts the neurons of several planes one after the other, frame by frame.
+    """Concatenates the neurons of several planes, frame by frame.
 
-    A frame goes out when every plane has given it. The neurons of a plane that left it out, or
-    fell two seconds behind, are invalid in it; what such a plane gives afterwards for a frame that
-    has gone out is left out.
+    A frame is complete when every plane has contributed to it. The neurons of a plane that
+    skipped the frame, or is two seconds behind, are invalid in it; a later contribution to a
+    frame that was already emitted is discarded.
     """
 
     def __init__(self, planes: int) -> None:
@@ -23,13 +23,20 @@ class PlaneJoin:
         self._newest: list[int | None] = [None] * planes
         self._last = -1
 
-    def take(
+    def completed_frames(
         self, responses: Responses, *, place: int, counts: Sequence[int | None]
     ) -> Iterator[Responses]:
-        """Frames that are whole with `responses` of the plane at `place`.
+        """Frames that `responses` complete, in order.
 
-        `counts` is the number of neurons of each plane, None where that is not known yet: until
-        all are known, frames wait.
+        Parameters
+        ----------
+        responses
+            Responses of the neurons of one plane.
+        place
+            Position of this plane among all planes, from 0.
+        counts
+            Number of neurons of each plane; None where it is still unknown. No frame is emitted
+            before all are known.
         """
         if responses.frame <= self._last:
             return
@@ -39,12 +46,12 @@ class PlaneJoin:
         known = [count for count in counts if count is not None]
         if len(known) < len(self._newest):
             return
-        for frame in sorted(frame for frame in self._waiting if frame <= self._whole()):
+        for frame in sorted(frame for frame in self._waiting if frame <= self._newest_complete()):
             self._last = frame
             yield _joined(self._waiting.pop(frame), known)
 
-    def _whole(self) -> int:
-        """The newest frame for which nothing is waited for any more."""
+    def _newest_complete(self) -> int:
+        """The newest frame to which no further contribution is expected."""
         given = [frame for frame in self._newest if frame is not None]
         late = max(given) - _PATIENCE_FRAMES
         slowest = min(given) if len(given) == len(self._newest) else late

@@ -1,4 +1,16 @@
-"""Where a scan lies on the reference: rigid, sub-pixel phase correlation of a tapered crop."""
+"""Rigid registration of scans by phase correlation with a sub-pixel peak, for the scan reader.
+
+Duties: estimate the translation of a scan relative to a reference, and average scans into a
+reference. The module does not depend on ROIs, on earlier scans (each shift is estimated from one
+scan alone), or on whether a shift is plausible, which `field_check` decides.
+
+>>> rng = np.random.default_rng(0)
+>>> image = rng.poisson(20, (64, 64)).astype(np.uint16)
+>>> registrar = Registrar(image, max_shift_px=8.0)
+>>> shift = registrar.shift(np.roll(image, (3, -2), (0, 1)))
+>>> round(shift.row_px), round(shift.col_px)
+(-3, 2)
+"""
 
 import math
 from collections.abc import Sequence
@@ -16,9 +28,17 @@ _ROUNDS = 2
 
 
 def mean_of_aligned(scans: Sequence[NDArray[Any]], *, max_shift_px: float) -> NDArray[np.float32]:
-    """(row, col) mean of scans after each was registered to the mean of the round before.
+    """(row, col) float32 mean of scans, each registered to the mean of the preceding iteration.
 
-    The image keeps the plain mean's position, however the rounds moved it.
+    Two iterations start from the plain mean. The result is translated back to the position of the
+    plain mean, from which the iterations may drift.
+
+    Parameters
+    ----------
+    scans
+        (row, col) counts of successive scans.
+    max_shift_px
+        Largest shift along each axis.
     """
     mean: NDArray[np.float32] = np.stack(scans).mean(0, dtype=np.float32)
     middle = mean
@@ -44,21 +64,21 @@ _AXES = 2
 _SMALLEST_PX = 16
 _LARGEST_CROP_PX = 256
 _TAPER = 0.25
-"""Share of the crop at each side that a raised cosine fades out, so that edges do not correlate."""
+"""Fraction of the crop at each side with a raised-cosine taper, which suppresses edge effects."""
 _PEAK_SD_PX = 1.5
-"""The correlation peak is a Gaussian of this width, which makes a three-point fit of it exact."""
+"""SD of the Gaussian correlation peak, for which the three-point fit is exact."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shift:
-    """By how much a scan has to be moved to lie on the reference."""
+    """The translation that registers a scan onto the reference."""
 
     row_px: float
     col_px: float
     peak_sd: float
-    """Height of the peak above the correlation at all other shifts, in their standard deviation."""
+    """Height of the correlation peak in standard deviations of the correlation surface."""
     at_edge: bool
-    """True where the best shift is the largest that was permitted: the field is further away."""
+    """True where the best shift is the largest permitted one; the true one may be larger."""
 
 
 class Registrar:
@@ -69,13 +89,19 @@ class Registrar:
     reference
         (row, col) mean image in counts.
     max_shift_px
-        Largest shift along each axis that is looked for, in pixels.
+        Largest shift along each axis in the search, in pixels.
 
     Notes
     -----
-    Phase correlation (Kuglin & Hines 1975). The whitened cross spectrum is weighted by a
-    Gaussian, so the peak is a Gaussian of known width and the logarithm of three neighbours
-    gives its place between the pixels.
+    Phase correlation (Kuglin & Hines 1975; sub-pixel shifts: Foroosh, Zerubia & Berthod 2002, IEEE
+    Trans. Image Process.). With the spectra R of the reference and S of the scan, both of a
+    tapered central crop, the correlation surface is
+
+        p = F⁻¹[ G(f) · S R* / (|S| |R|) ],     G(f) = exp(-2 (π σ f)²).
+
+    Whitening makes the peak independent of the spectrum of the tissue; the weight G makes it a
+    Gaussian of SD σ = 1.5 px, whose position between samples follows from three samples exactly
+    (`_between`).
     """
 
     def __init__(self, reference: NDArray[Any], *, max_shift_px: float) -> None:
@@ -100,7 +126,13 @@ class Registrar:
         ]
 
     def shift(self, pixels: NDArray[Any]) -> Shift:
-        """Shift of one scan, (row, col) counts; raises ScanShapeError for another shape."""
+        """Translation that registers one scan, (row, col) counts.
+
+        Raises
+        ------
+        ScanShapeError
+            If the scan has another shape than the reference.
+        """
         if pixels.shape != self._shape:
             raise ScanShapeError(got=pixels.shape, expected=self._shape, what="reference image")
         cross = _whitened(self._spectrum(pixels))
@@ -125,12 +157,12 @@ class Registrar:
         col_part = _between(near[row + 1, col], top, near[row + 1, col + 2])
         spread = float(surface.std()) + 1e-12
         edge = row in (0, 2 * rows) or col in (0, 2 * cols)
-        # The surface peaks where the scan lies; moving it back is the opposite.
+        # the surface peaks at the displacement of the scan; registration is its opposite
         return Shift(rows - row - row_part, cols - col - col_part, top / spread, bool(edge))
 
 
 def _crop_length(side: int) -> int:
-    """Largest fast and even transform length that fits into `side` and the largest crop."""
+    """Largest even length with a fast transform, at most `side` and the largest crop."""
     length = min(side, _LARGEST_CROP_PX)
     while scipy.fft.next_fast_len(length, real=True) != length or length % 2:
         length -= 1
@@ -159,7 +191,11 @@ def _whitened(spectrum: NDArray[np.complex64]) -> NDArray[np.complex64]:
 
 
 def _between(before: float, top: float, after: float) -> float:
-    """Place of a Gaussian's peak relative to its highest sample, from three samples."""
+    """Offset of a Gaussian's peak from its highest sample, in samples.
+
+    With the logarithms a, b, c of the samples before, at and after the highest one, a parabola
+    through them peaks at ½ (a - c) / (a - 2 b + c).
+    """
     floor = 1e-3 * top + 1e-20
     low, mid, high = (math.log(max(float(v), floor)) for v in (before, top, after))
     curve = low - 2 * mid + high

@@ -1,4 +1,4 @@
-"""Activity of scans on the frame grid, each neuron at its own moment in the scan."""
+"""Interpolation of activity from scan times to the frame grid, for the calcium stages."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,16 +9,16 @@ from numpy.typing import NDArray
 from rtdecode.calcium.compiled import compiled
 from rtdecode.schema.frame_grid import FrameGrid
 
-_LONGEST_HOLE_S = 10.0
-"""A longer stop is not filled with invalid frames; the frame number jumps."""
+_LONGEST_GAP_S = 10.0
+"""A longer gap is not filled with invalid frames; the frame number jumps."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ScanActivity:
-    """Final activity of one scan."""
+    """Final activity of one scan, in twin units."""
 
     scan: int
-    """Counts scans, lost ones too."""
+    """Number of the scan, lost ones included."""
     t_start_ns: int
     t_end_ns: int
     activity: NDArray[np.float32]
@@ -28,16 +28,17 @@ class ScanActivity:
 
 
 class Resampler:
-    """Linear interpolation between a neuron's samples, never across a lost one.
+    """Linear interpolation between a neuron's samples, except across a lost scan.
 
-    Frame k gets its value at its start, as soon as every neuron has been seen at or after it.
-    A scan's activity stands at the moment at which the scan saw the neuron. It gathers what the
-    neuron did since the scan before, so on the grid activity trails spikes by half a scan, as in
-    published responses that were interpolated the same way; a twin fitted to either knows it.
+    A neuron in row r of R is sampled at t_start + phase · (t_end - t_start), phase = (r + ½) / R.
+    Frame k takes the value at its start, x = a + (t - t_a) / (t_b - t_a) · (b - a) between the
+    samples a and b, once every neuron has a sample at or after it. The activity of a scan
+    summarises the interval since the preceding scan, so activity on the grid lags spikes by half
+    a scan, as in published responses that were interpolated in the same way.
     """
 
     def __init__(self, phase: NDArray[np.float32], *, frame_rate_hz: float) -> None:
-        """Take `phase`, (neuron,): a neuron's place in the scan, 0 at its start, 1 at its end."""
+        """Set `phase`, (neuron,): fraction of the scan's duration at which a neuron is sampled."""
         self._phase = phase
         self._grid = FrameGrid(frame_rate_hz)
         self._frame: int | None = None
@@ -46,7 +47,7 @@ class Resampler:
     def frames(
         self, scan: ScanActivity
     ) -> Iterator[tuple[int, NDArray[np.float32], NDArray[np.bool_]]]:
-        """Frames that `scan` completes: number, (neuron,) activity, (neuron,) valid."""
+        """Frames that `scan` completes, in order: number, (neuron,) activity, (neuron,) valid."""
         frame = self._first_frame(scan)
         self._scans = [*self._scans[-2:], scan]
         while self._grid.start_ns(frame) <= scan.t_start_ns:
@@ -58,8 +59,8 @@ class Resampler:
         next_frame = self._grid.frame_at(scan.t_start_ns) + 1
         if self._frame is None or not self._scans:
             return next_frame
-        hole_s = (scan.t_start_ns - self._scans[-1].t_start_ns) / 1e9
-        return next_frame if hole_s > _LONGEST_HOLE_S else self._frame
+        gap_s = (scan.t_start_ns - self._scans[-1].t_start_ns) / 1e9
+        return next_frame if gap_s > _LONGEST_GAP_S else self._frame
 
     def _at(self, t_ns: int) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         activity = np.zeros(len(self._phase), np.float32)

@@ -1,4 +1,4 @@
-"""Activity in dF/F per second to the units that the twin was trained in."""
+"""Conversion of activity in dF/F per second to twin units, for the activity estimator."""
 
 import math
 
@@ -10,59 +10,65 @@ from rtdecode.schema.config.calcium import Rescale
 
 _SMALLEST_SD = 1e-6
 _WIDEST_DRIFT = 2.0
-"""Drift is followed at most by this factor; more is another field of view, not drift."""
+"""Largest factor of the drift correction; larger changes indicate another field of view."""
 
 
 class Rescaler:
-    """Maps each neuron's activity so that its statistics are those that the twin knows.
+    """Maps each neuron's activity to the statistics of the twin's training data.
 
     Parameters
     ----------
-    found
-        Statistics of this chain's activity, from the calibration run.
-    wanted
-        Statistics of the twin's training data; None stands for a standard deviation of 1.
+    kind
+        IDENTITY leaves activity unchanged; MOMENT scales it to the target's standard deviation, x
+        sd_target / sd_measured; QUANTILE maps its quantiles to those of the target.
+    measured
+        Activity statistics of this field of view, from its calibration.
+    target
+        Statistics of the twin's training data; None for a standard deviation of 1.
     drift_scans
-        Time in scans over which a slow change of a neuron's mean is taken back; None for never.
+        Time constant in scans of the drift correction: activity is multiplied by the calibrated
+        mean over an exponential moving average, bounded to a factor of 2. None for no correction.
     followed_scans
-        After so many scans the correction stays as it is; None follows drift to the end.
+        Number of scans after which the correction is frozen; None for never.
     """
 
     def __init__(
         self,
         kind: Rescale,
         *,
-        found: Calibration,
-        wanted: Calibration | None = None,
+        measured: Calibration,
+        target: Calibration | None = None,
         drift_scans: float | None = None,
         followed_scans: float | None = None,
     ) -> None:
         self._kind = kind
-        sd = np.maximum(found.activity_sd, _SMALLEST_SD)
-        self._gain = np.ones(found.count, np.float32) if wanted is None else wanted.activity_sd
+        sd = np.maximum(measured.activity_sd, _SMALLEST_SD)
+        self._gain = np.ones(measured.count, np.float32) if target is None else target.activity_sd
         if kind is Rescale.IDENTITY:
-            self._gain = np.ones(found.count, np.float32)
+            self._gain = np.ones(measured.count, np.float32)
         else:
             self._gain = (self._gain / sd).astype(np.float32)
-        self._from = found.activity_quantiles
+        self._from = measured.activity_quantiles
         self._to = (
-            found.activity_quantiles / sd[:, None] if wanted is None else wanted.activity_quantiles
+            measured.activity_quantiles / sd[:, None]
+            if target is None
+            else target.activity_quantiles
         ).astype(np.float32)
-        self._expected = np.maximum(found.activity_mean, _SMALLEST_SD)
+        self._expected = np.maximum(measured.activity_mean, _SMALLEST_SD)
         self._mean = self._expected.copy()
-        self._pace = 0.0 if drift_scans is None else 1 - math.exp(-1 / drift_scans)
-        self._to_follow = 0.0
+        self._rate = 0.0 if drift_scans is None else 1 - math.exp(-1 / drift_scans)
+        self._scans_to_follow = 0.0
         if drift_scans is not None:
-            self._to_follow = math.inf if followed_scans is None else followed_scans
+            self._scans_to_follow = math.inf if followed_scans is None else followed_scans
 
     def rescaled(
         self, activity: NDArray[np.float32], measured: NDArray[np.bool_]
     ) -> NDArray[np.float32]:
-        """(neuron,) activity in twin units; `quantile` gives nothing below 0."""
-        if self._to_follow > 0:
-            self._to_follow -= 1
-            step = np.float32(self._pace) * (activity - self._mean)
-            self._mean = np.where(measured, self._mean + step, self._mean)
+        """(neuron,) activity in twin units; at least 0 for QUANTILE."""
+        if self._scans_to_follow > 0:
+            self._scans_to_follow -= 1
+            change = np.float32(self._rate) * (activity - self._mean)
+            self._mean = np.where(measured, self._mean + change, self._mean)
         drift = np.clip(self._expected / self._mean, 1 / _WIDEST_DRIFT, _WIDEST_DRIFT)
         steady = (activity * drift).astype(np.float32)
         if self._kind is Rescale.QUANTILE:
@@ -73,7 +79,7 @@ class Rescaler:
 def _through_quantiles(
     activity: NDArray[np.float32], source: NDArray[np.float32], target: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    """Piecewise linear map of each neuron's quantiles; beyond the last, in proportion."""
+    """(neuron,) piecewise linear map of each neuron's quantiles, proportional beyond the last."""
     count, steps = source.shape
     place = np.clip((source <= activity[:, None]).sum(1) - 1, 0, steps - 2)
     rows = np.arange(count)

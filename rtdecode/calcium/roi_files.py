@@ -1,4 +1,4 @@
-"""Rois from the files of this project, suite2p, CaImAn and NWB."""
+"""Reads ROIs from files of this project, suite2p, CaImAn and NWB, for the pipeline."""
 
 from pathlib import Path
 from typing import Any
@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 from rtdecode.calcium.array_pickle import arrays_from_pickle
 from rtdecode.calcium.rois import Rois, rois_from_lists
 from rtdecode.schema.config.calcium import MASKS_FILE
-from rtdecode.schema.errors import MasksError, MissingFileError, UnreadableFileError
+from rtdecode.schema.errors import MissingFileError, RoisError, UnreadableFileError
 
 Neurons = list[tuple[NDArray[Any], NDArray[Any]]]
 
 
 def read_rois(path: Path, *, shape: tuple[int, int] | None = None) -> Rois:
-    """Rois of the accepted cells in `path`, whatever program wrote it.
+    """ROIs of the accepted cells in `path`; the format is recognised from the file.
 
     Parameters
     ----------
@@ -24,16 +24,16 @@ def read_rois(path: Path, *, shape: tuple[int, int] | None = None) -> Rois:
         This project's .npz or a folder with its masks.npz; a suite2p plane folder or its
         stat.npy; CaImAn .hdf5; NWB .nwb.
     shape
-        (row, col) of the field of view. It settles which axis of an NWB image comes first, and
-        NWB's pixel lists need it; for suite2p it stands in for the size in ops.npy.
+        (row, col) of the field of view. It determines the order of axes of an NWB image mask, is
+        required for NWB pixel masks, and replaces the size in suite2p's ops.npy.
 
     Raises
     ------
-    MissingFileError, UnreadableFileError, MasksError, UnsafePickleError
+    MissingFileError, UnreadableFileError, RoisError, UnsafePickleError
     """
     if not path.exists():
         raise MissingFileError(
-            what="the rois file", path=path, remedy="give the file or folder that holds the ROIs"
+            what="the ROI file", path=path, remedy="give the file or folder that holds the ROIs"
         )
     if (path / MASKS_FILE).is_file():
         return Rois.load(path / MASKS_FILE)
@@ -46,9 +46,9 @@ def read_rois(path: Path, *, shape: tuple[int, int] | None = None) -> Rois:
             return _caiman(file, path) if "estimates" in file else _nwb(file, path, shape)
     except (OSError, KeyError) as error:
         raise UnreadableFileError(
-            what="the rois file",
+            what="the ROI file",
             path=path,
-            expected="a rois .npz, a suite2p folder, CaImAn .hdf5 or NWB",
+            expected="a .npz of ROIs, a suite2p folder, CaImAn .hdf5 or NWB",
             got=str(error),
         ) from error
 
@@ -63,7 +63,7 @@ def _suite2p(folder: Path, shape: tuple[int, int] | None) -> Rois:
             inside = (roi["ypix"] < rows) & (roi["xpix"] < cols) & (roi["lam"] > 0)
             flat = roi["ypix"][inside].astype(np.int64) * cols + roi["xpix"][inside]
             neurons.append((flat, roi["lam"][inside]))
-    return _found((rows, cols), neurons, folder)
+    return _checked((rows, cols), neurons, folder)
 
 
 def _suite2p_shape(folder: Path) -> tuple[int, int]:
@@ -76,7 +76,10 @@ def _iscell(path: Path, count: int) -> NDArray[np.bool_]:
         return np.ones(count, bool)
     iscell = np.atleast_2d(np.load(path, allow_pickle=False))
     if len(iscell) != count:
-        raise MasksError(where=f"in {path}", got=f"{len(iscell)} rows for {count} ROIs in stat.npy")
+        raise RoisError(
+            where=f"in {path}",
+            got=f"iscell.npy has {len(iscell)} rows for {count} ROIs in stat.npy",
+        )
     return np.asarray(iscell[:, 0] > 0)
 
 
@@ -94,21 +97,21 @@ def _caiman(file: h5py.File, path: Path) -> Rois:
         col, row = np.divmod(indices[part], rows)
         positive = data[part] > 0
         neurons.append(((row * cols + col)[positive], data[part][positive]))
-    return _found((rows, cols), neurons, path)
+    return _checked((rows, cols), neurons, path)
 
 
 def _nwb(file: h5py.File, path: Path, shape: tuple[int, int] | None) -> Rois:
     tables: list[h5py.Group] = []
     file.visititems(lambda _, item: _keep_table(tables, item))
     if not tables:
-        raise MasksError(where=f"in {path}", got="there is no PlaneSegmentation in it")
+        raise RoisError(where=f"in {path}", got="it contains no PlaneSegmentation")
     table = tables[0]
     accepted = table["Accepted"][()] > 0 if "Accepted" in table else np.ones(len(table["id"]), bool)
     if "image_mask" in table:
         return _image_rois(table["image_mask"], accepted, path=path, shape=shape)
     if "pixel_mask" in table and shape is not None:
         return _pixel_rois(table, accepted, path=path, shape=shape)
-    raise MasksError(
+    raise RoisError(
         where=f"in {path}", got="no image_mask, or a pixel_mask while the field's size is unknown"
     )
 
@@ -125,9 +128,9 @@ def _image_rois(
     path: Path,
     shape: tuple[int, int] | None,
 ) -> Rois:
-    """Rois of images; programs disagree on which axis comes first, so a known size decides.
+    """ROIs of an image mask; `shape` determines the order of its axes, which programs swap.
 
-    Without one, or in a square field, rows come first, as suite2p's converters write them.
+    Without a known shape, or in a square field, rows come first, as suite2p's converters write it.
     """
     turned = shape is not None and images.shape[1:] != shape and images.shape[:0:-1] == shape
     neurons: Neurons = []
@@ -137,7 +140,7 @@ def _image_rois(
         flat = np.flatnonzero(mask > 0)
         neurons.append((flat, mask.reshape(-1)[flat]))
     rows, cols = images.shape[:0:-1] if turned else images.shape[1:]
-    return _found((rows, cols), neurons, path)
+    return _checked((rows, cols), neurons, path)
 
 
 def _pixel_rois(
@@ -150,14 +153,14 @@ def _pixel_rois(
     for number in np.flatnonzero(accepted):
         part = voxels[starts[number] : ends[number]]
         neurons.append((part["y"].astype(np.int64) * shape[1] + part["x"], part["weight"]))
-    return _found(shape, neurons, path)
+    return _checked(shape, neurons, path)
 
 
-def _found(shape: tuple[int, int], neurons: Neurons, path: Path) -> Rois:
+def _checked(shape: tuple[int, int], neurons: Neurons, path: Path) -> Rois:
     try:
         return rois_from_lists(shape, [neuron for neuron in neurons if len(neuron[0])])
-    except MasksError as error:
-        raise MasksError(where=f"in {path}", got=str(error)) from error
+    except RoisError as error:
+        raise RoisError(where=f"in {path}", got=str(error)) from error
 
 
 def _present(path: Path) -> Path:

@@ -1,4 +1,13 @@
-"""Which pixels belong to which neuron, as sparse weights."""
+"""Regions of interest: the weighted pixels of every neuron, for the calcium stage and the reports.
+
+Duties: hold, check, save and load the ROIs of one plane. The class does not depend on the program
+that drew them (`roi_files` reads those formats), on scans, or on the twin. ROIs are cells in the
+field of view; the screen mask, which selects pixels of the stimulus, is another thing.
+
+>>> rois = rois_from_lists((4, 5), [(np.array([0, 1]), np.array([1.0, 3.0]))])
+>>> rois.count, rois.centers_px.tolist()
+(1, [[0.0, 0.75]])
+"""
 
 import zipfile
 from dataclasses import dataclass
@@ -9,31 +18,36 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtdecode.schema.arrays import MAX_NEURONS, MAX_PIXELS
-from rtdecode.schema.errors import MasksError, MissingFileError
+from rtdecode.schema.errors import MissingFileError, RoisError
 
 _REMEDY = "give calcium.rois, or set calcium.detector: local_correlation"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rois:
-    """Weights of all neurons in rows of compressed sparse form.
+    """ROIs of all neurons of one plane, in compressed sparse row format.
 
-    Neuron i owns `pixels[indptr[i]:indptr[i+1]]` with the `weights` at the same places; a pixel
-    may belong to several neurons.
+    Neuron i has the pixels `pixels[indptr[i]:indptr[i+1]]` with the `weights` at the same indices;
+    a pixel may belong to several neurons.
+
+    Raises
+    ------
+    RoisError
+        If indices lie outside the field, weights are not positive, or a neuron has no pixel.
     """
 
     shape: tuple[int, int]
     """(row, col) of the field of view."""
     indptr: NDArray[np.int64]
-    """(neuron + 1,)"""
+    """(neuron + 1,) index of each neuron's first pixel."""
     pixels: NDArray[np.int32]
     """(nonzero,) flat index row * cols + col."""
     weights: NDArray[np.float32]
-    """(nonzero,) above 0, without unit; only their ratios inside a neuron matter."""
+    """(nonzero,) above 0, without unit; only their ratios within a neuron matter."""
 
     def __post_init__(self) -> None:
         if mistake := _mistake(self):
-            raise MasksError(where="in memory", got=mistake)
+            raise RoisError(where="in memory", got=mistake)
 
     @property
     def count(self) -> int:
@@ -49,13 +63,13 @@ class Rois:
         return (np.stack(center, 1) / total[:, None]).astype(np.float32)
 
     def footprint(self) -> NDArray[np.float32]:
-        """(row, col) sum of all weights, each neuron's scaled to a mean of 1."""
+        """(row, col) sum of all ROIs, with the weights of each scaled to a mean of 1."""
         image = np.zeros(self.shape[0] * self.shape[1], np.float32)
         np.add.at(image, self.pixels, self.weights / np.repeat(self._mean_weight(), self._sizes()))
         return image.reshape(self.shape)
 
     def chosen(self, keep: NDArray[np.bool_]) -> "Rois":
-        """Only the neurons where `keep`, (neuron,), is True."""
+        """The ROIs of the neurons where `keep`, (neuron,), is True."""
         picked = np.flatnonzero(keep)
         parts = [slice(self.indptr[i], self.indptr[i + 1]) for i in picked]
         return rois_from_lists(
@@ -63,7 +77,7 @@ class Rois:
         )
 
     def save(self, path: Path) -> None:
-        """Write arrays only, no pickle."""
+        """Write a .npz of plain arrays, without pickled objects."""
         np.savez_compressed(
             path,
             shape=np.array(self.shape, np.int64),
@@ -74,15 +88,21 @@ class Rois:
 
     @classmethod
     def load(cls, path: Path) -> "Rois":
-        """Read what `save` wrote; MissingFileError or MasksError where that cannot be."""
+        """Read a file that `save` wrote.
+
+        Raises
+        ------
+        MissingFileError, RoisError
+            If there is no file, or it holds no valid ROIs.
+        """
         if not path.exists():
-            raise MissingFileError(what="the rois file", path=path, remedy=_REMEDY)
+            raise MissingFileError(what="the ROI file", path=path, remedy=_REMEDY)
         try:
             with np.load(path, allow_pickle=False) as file:
                 shape = file["shape"].astype(int).tolist()
                 arrays = (file["indptr"], file["pixels"], file["weights"])
         except (ValueError, KeyError, IndexError, OSError, EOFError, zipfile.BadZipFile) as error:
-            raise MasksError(where=f"in {path}", got=f"not a rois .npz ({error})") from error
+            raise RoisError(where=f"in {path}", got=f"it is no .npz of ROIs ({error})") from error
         try:
             return cls(
                 (shape[0], shape[-1]),
@@ -90,8 +110,8 @@ class Rois:
                 arrays[1].astype(np.int32),
                 arrays[2].astype(np.float32),
             )
-        except MasksError as error:
-            raise MasksError(where=f"in {path}", got=str(error)) from error
+        except RoisError as error:
+            raise RoisError(where=f"in {path}", got=str(error)) from error
 
     def _sizes(self) -> NDArray[np.int64]:
         return np.diff(self.indptr)
@@ -104,9 +124,15 @@ class Rois:
 def rois_from_lists(
     shape: tuple[int, int], neurons: list[tuple[NDArray[Any], NDArray[Any]]]
 ) -> Rois:
-    """Rois from one (pixels, weights) pair a neuron; pixels are flat indices."""
+    """ROIs from one (pixels, weights) pair per neuron; pixels are flat indices row * cols + col.
+
+    Raises
+    ------
+    RoisError
+        If there is no neuron, or as `Rois` does.
+    """
     if not neurons:
-        raise MasksError(where="in memory", got="there is no neuron in them")
+        raise RoisError(where="in memory", got="they contain no neuron")
     sizes = [len(pixels) for pixels, _ in neurons]
     return Rois(
         shape,
@@ -117,7 +143,7 @@ def rois_from_lists(
 
 
 def _mistake(rois: Rois) -> str:
-    """What is wrong with them, or nothing."""
+    """A phrase for the first inconsistency of the arrays; empty if there is none."""
     rows, cols = rois.shape
     count, nonzero = len(rois.indptr) - 1, len(rois.pixels)
     if rows < 1 or cols < 1 or rows * cols > MAX_PIXELS:
@@ -125,7 +151,7 @@ def _mistake(rois: Rois) -> str:
     if not 1 <= count <= MAX_NEURONS:
         return f"{count} neurons (1 to {MAX_NEURONS} are possible)"
     if rois.indptr[0] != 0 or rois.indptr[-1] != nonzero or len(rois.weights) != nonzero:
-        return "indptr, pixels and weights do not fit together"
+        return "the lengths of indptr, pixels and weights do not match"
     if np.diff(rois.indptr).min() < 1:
         return f"neuron {np.diff(rois.indptr).argmin()} has no pixel"
     if rois.pixels.min() < 0 or rois.pixels.max() >= rows * cols:

@@ -1,17 +1,17 @@
-"""Counts scans, lost ones too, and learns their rate."""
+"""Index of each scan, lost ones included, and the scan rate, for the calcium stages."""
 
 from collections import deque
 from dataclasses import dataclass
 
 import numpy as np
 
-_LEARNED_FROM = 50
+_PERIODS = 50
 _NS_PER_S = 1e9
 
 
 @dataclass(frozen=True, slots=True)
 class ScanTime:
-    """Which scan, by the microscope's own number, and when."""
+    """The microscope's number of a scan, and its start and end as HostNs."""
 
     number: int
     t_start_ns: int
@@ -23,48 +23,52 @@ class ScanTime:
 
 
 class ScanCount:
-    """Index of each scan of one plane on a line without holes.
+    """Index of each scan of one plane, in which lost scans count.
 
-    A jump in the microscope's own numbers is that many lost scans. Numbers that begin again,
-    after the microscope was restarted, go on where the clock says.
+    A jump of the microscope's numbers is the number of lost scans. After a restart, when its
+    numbers begin again, the index advances by the elapsed time in scan periods.
+
+    >>> count = ScanCount(planes=1, scan_rate_hz=30.0)
+    >>> [count.index_of(ScanTime(n, n * 33_333_333, (n + 1) * 33_333_333)) for n in (7, 8, 11, 11)]
+    [0, 1, 4, None]
     """
 
     def __init__(self, *, planes: int, scan_rate_hz: float | None) -> None:
-        """Take the rate of all `planes` together; None, and that of several planes, is learned."""
+        """Set the rate in Hz of all `planes` together; None, or several planes: it is estimated."""
         self._planes = planes
         self._rate_hz = scan_rate_hz if planes == 1 else None
         self._first_ns = 0
         self._last: ScanTime | None = None
         self._index = -1
-        self._periods_ns: deque[float] = deque(maxlen=_LEARNED_FROM)
+        self._periods_ns: deque[float] = deque(maxlen=_PERIODS)
 
     @property
     def scan_rate_hz(self) -> float:
-        """Of the one plane: as given, or one over the median time between neighbouring scans."""
+        """Rate of one plane in Hz: as given, or the reciprocal of the median scan period."""
         if self._rate_hz is not None:
             return self._rate_hz
         return _NS_PER_S / float(np.median(self._periods_ns)) if self._periods_ns else 30.0
 
     def index_of(self, scan: ScanTime) -> int | None:
-        """Index of `scan`, or None for a repeat or one that is older than the newest."""
+        """Index of `scan`; None for a repeated scan or one that is older than the newest."""
         if self._last is None:
             self._first_ns, self._index = scan.t_start_ns, 0
         elif scan.t_start_ns <= self._last.t_start_ns:
             return None
         else:
-            self._index += self._step(scan, self._last)
+            self._index += self._increment(scan, self._last)
         self._last = scan
         return self._index
 
     def seconds_since_first(self, scan: ScanTime) -> float:
-        """Time from the first scan's start to this scan's end."""
+        """Time in s from the start of the first scan to the end of `scan`."""
         return (scan.t_end_ns - self._first_ns) / _NS_PER_S
 
-    def _step(self, scan: ScanTime, last: ScanTime) -> int:
+    def _increment(self, scan: ScanTime, last: ScanTime) -> int:
         elapsed_ns = scan.t_start_ns - last.t_start_ns
         jump = scan.number - last.number
         if jump > 0:
-            step = max(1, round(jump / self._planes))
-            self._periods_ns.append(elapsed_ns / step)
-            return step
+            increment = max(1, round(jump / self._planes))
+            self._periods_ns.append(elapsed_ns / increment)
+            return increment
         return max(1, round(elapsed_ns * self.scan_rate_hz / _NS_PER_S))

@@ -1,4 +1,4 @@
-"""One scan to the counts of all neurons: register, move, extract, rings, demix."""
+"""Fluorescence of all neurons in one scan, for the calcium stage: register, extract, demix."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -16,54 +16,72 @@ from rtdecode.schema.errors import ScanShapeError
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Counts:
-    """What one scan says of each neuron, all (neuron,)."""
+class RoiSignals:
+    """Fluorescence of every ROI in one scan; all arrays are (neuron,), in counts."""
 
-    f_counts: NDArray[np.float32]
-    neuropil_counts: NDArray[np.float32]
-    corrected_counts: NDArray[np.float32]
-    """`f_counts` less the neuropil's share, demixed."""
+    f_raw: NDArray[np.float32]
+    """Demixed ROI means before neuropil correction: `f_corrected` + weight · `f_neuropil`."""
+    f_neuropil: NDArray[np.float32]
+    """Means of the neuropil rings."""
+    f_corrected: NDArray[np.float32]
+    """ROI means minus weight · `f_neuropil`, demixed."""
     measured: NDArray[np.bool_]
+    """False where a neuron lies outside the scan, and everywhere in a rejected scan."""
     shift: Shift
+    """Translation that registered the scan."""
 
 
 class ScanReader:
-    """Reads the neurons of a field of view out of raw scans.
+    """Extracts the fluorescence of all ROIs from raw scans of one plane.
+
+    Neuropil is subtracted as f_corrected = f_ROI - w f_neuropil with the constant weight w =
+    `config.neuropil_weight` (0.7 in Chen et al. 2013, Nature), before overlapping ROIs are demixed.
 
     Parameters
     ----------
     reference
-        (row, col) counts; rois are drawn on this image.
+        (row, col) mean image in counts on which the ROIs are drawn.
+
+    Raises
+    ------
+    ScanShapeError
+        If reference and ROIs have different shapes.
     """
 
     def __init__(self, config: CalciumConfig, *, rois: Rois, reference: NDArray[Any]) -> None:
         if reference.shape != rois.shape:
-            raise ScanShapeError(got=reference.shape, expected=rois.shape, what="rois")
+            raise ScanShapeError(got=reference.shape, expected=rois.shape, what="ROI set")
         self.reference_counts = reference.astype(np.float32)
         self._shape = rois.shape
         self._registrar = Registrar(reference, max_shift_px=config.max_shift_px)
         self._mover = Mover(rois.shape)
         self._cells = Extractor(rois)
         self._rings = Extractor(neuropil_rings(rois, ring_px=config.neuropil_ring_px))
-        self._share = np.float32(config.neuropil_weight)
+        self._neuropil_weight = np.float32(config.neuropil_weight)
         self._demixer = Demixer(rois)
-        self.moved_counts = np.zeros(rois.shape, np.float32)
-        """(row, col) scan read last, on the reference; the next one overwrites it."""
+        self.registered_counts = np.zeros(rois.shape, np.float32)
+        """(row, col) the latest scan, registered onto the reference; overwritten by the next."""
         self.guard = FieldGuard(config)
 
-    def read(self, pixels: NDArray[Any]) -> Counts:
-        """Counts of one scan, (row, col); raises ScanShapeError for another field of view."""
+    def read(self, pixels: NDArray[Any]) -> RoiSignals:
+        """Fluorescence in one scan, (row, col) counts.
+
+        Raises
+        ------
+        ScanShapeError
+            If the scan has another shape than the ROIs.
+        """
         if pixels.shape != self._shape:
-            raise ScanShapeError(got=pixels.shape, expected=self._shape, what="rois")
-        shift = self.guard.trusted(self._registrar.shift(pixels))
+            raise ScanShapeError(got=pixels.shape, expected=self._shape, what="ROI set")
+        shift = self.guard.accepted(self._registrar.shift(pixels))
         moved, inside = self._mover.move(pixels, row_px=shift.row_px, col_px=shift.col_px)
-        self.moved_counts = moved
-        mean, measured = self._cells.means(moved, inside)
-        neuropil, ring_measured = self._rings.means(moved, inside)
+        self.registered_counts = moved
+        f_roi, measured = self._cells.means(moved, inside)
+        f_neuropil, ring_measured = self._rings.means(moved, inside)
         measured &= ring_measured
-        if self.guard.doubtful:
+        if self.guard.rejected:
             measured[:] = False
-        share = self._share * neuropil
-        corrected = mean - share
-        self._demixer.demix(corrected, measured)
-        return Counts(corrected + share, neuropil, corrected, measured, shift)
+        subtracted = self._neuropil_weight * f_neuropil
+        f_corrected = f_roi - subtracted
+        self._demixer.demix(f_corrected, measured)
+        return RoiSignals(f_corrected + subtracted, f_neuropil, f_corrected, measured, shift)

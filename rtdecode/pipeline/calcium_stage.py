@@ -17,7 +17,7 @@ from rtdecode.pipeline.warm_up import warm_up_calcium
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.config.acquisition import LslRoisSource
 from rtdecode.schema.config.calcium import CALIBRATION_FILE, MASKS_FILE, Detector, plane_folder
-from rtdecode.schema.errors import MasksMissingError
+from rtdecode.schema.errors import RoisMissingError
 from rtdecode.schema.frame_grid import FrameGrid
 from rtdecode.schema.interfaces import Clock
 from rtdecode.schema.messages import Fluorescence, Health, Received, Responses, Scan
@@ -53,7 +53,7 @@ def calcium_stage(config: RunConfig, *, clock: Clock) -> CalciumStage:
 
     Raises
     ------
-    MasksMissingError
+    RoisMissingError
         If the config names neither ROIs nor a detector.
     BadInputError
         If a file of ROIs or of a calibration cannot be used.
@@ -78,7 +78,7 @@ def _of_one_plane(config: RunConfig, *, clock: Clock) -> CalciumStage:
         shape = None if calibration is None else calibration.shape
         return MaskedChain(read_rois(config.calcium.rois, shape=shape), config, clock=clock)
     if config.calcium.detector is Detector.NONE:
-        raise MasksMissingError
+        raise RoisMissingError
     return DetectingChain(config, clock=clock)
 
 
@@ -105,7 +105,7 @@ class MaskedChain(_OneChain):
 
     def __init__(self, rois: Rois, config: RunConfig, *, clock: Clock) -> None:
         calibration = _calibration(config.calcium.calibration)
-        wanted = _calibration(config.calcium.rescale_to)
+        target = _calibration(config.calcium.rescale_to)
         self._rois = rois
         super().__init__(
             CalciumChain(
@@ -115,7 +115,7 @@ class MaskedChain(_OneChain):
                 scan_rate_hz=config.acquisition.source.scan_rate_hz,
                 reference=None,
                 calibration=calibration,
-                wanted=wanted,
+                target=target,
                 clock=clock,
             )
         )
@@ -138,7 +138,7 @@ class RoisChain(_OneChain):
             grid=FrameGrid(config.frame_rate_hz),
             scan_rate_hz=config.acquisition.source.scan_rate_hz,
             calibration=_calibration(config.calcium.calibration),
-            wanted=_calibration(config.calcium.rescale_to),
+            target=_calibration(config.calcium.rescale_to),
             clock=clock,
         )
         super().__init__(self._rois)
@@ -172,7 +172,9 @@ class PlanesChain:
             for place, chain in enumerate(self._chains.values()):
                 for out in chain.step([item]):
                     if isinstance(out, Responses):
-                        yield from self._join.take(out, place=place, counts=self._counts())
+                        yield from self._join.completed_frames(
+                            out, place=place, counts=self._counts()
+                        )
                     else:
                         yield out
 

@@ -39,11 +39,11 @@ class MovieNotGivenError(BadInputError):
 
 
 class ScanSizeChangedError(RtdecodeError):
-    """Scans of another size than before; masks and reference no longer fit."""
+    """Scans of another size than before; ROIs and reference no longer match."""
 
     def __init__(self, *, number: int, before: tuple[int, ...], now: tuple[int, ...]) -> None:
         super().__init__(
-            f"scan {number} has shape {now}, all before had {before}: masks and reference no longer "
+            f"scan {number} has shape {now}, all before had {before}: ROIs and reference no longer "
             f"fit; keep the rig's settings during a run, and start a new run after changing them"
         )
 
@@ -78,7 +78,7 @@ class ScanValueError(BadInputError):
         )
 
 
-class MasksMissingError(BadInputError):
+class RoisMissingError(BadInputError):
     """The config names no source of ROIs."""
 
     def __init__(self) -> None:
@@ -89,45 +89,45 @@ class MasksMissingError(BadInputError):
         )
 
 
-class MasksError(BadInputError):
-    """Rois that cannot be those of a field of view."""
+class RoisError(BadInputError):
+    """ROIs that are inconsistent, or a file without ROIs."""
 
     def __init__(self, *, where: str, got: str) -> None:
         super().__init__(
-            f"masks {where} cannot be used: {got}; give .npz masks of this project, a suite2p folder, "
+            f"the ROIs {where} cannot be used: {got}; give a .npz of ROIs of this project, a suite2p folder, "
             f"a CaImAn .hdf5 file or an NWB file with a PlaneSegmentation"
         )
 
 
 class UnsafePickleError(BadInputError):
-    """A pickled file names code that reading an array never needs; nothing of it was run."""
+    """A pickled file names code that an array does not require; none of it was executed."""
 
     def __init__(self, *, path: Path, name: str) -> None:
         super().__init__(
-            f"{path} wants to run {name} while it is read, which an array of ROIs never needs, so it "
-            f"was refused unread: convert it on the machine that wrote it, or give another masks file"
+            f"{path} names {name}, which an array of ROIs does not require, so none of it was executed: "
+            f"convert it on the machine that wrote it, or give another ROI file"
         )
 
 
 class CalibrationError(BadInputError):
-    """A calibration does not belong to these masks or this field of view."""
+    """A calibration that does not belong to these ROIs or this field of view."""
 
     def __init__(self, *, got: str, expected: str) -> None:
         super().__init__(
             f"the calibration does not fit: expected {expected}, got {got}; leave calibration out to "
-            f"calibrate on the first scans, or give the one made with these masks"
+            f"calibrate on the first scans, or give the one made with these ROIs"
         )
 
 
 class FieldMismatchError(BadInputError):
-    """Another field of view is under the microscope than reference image and masks show.
+    """The scans show another field of view than reference image and ROIs.
 
     Attributes
     ----------
     reference_counts, seen_counts
-        (row, col) what was expected, and the mean of the scans that came.
+        (row, col) reference image, and the mean of the received scans.
     footprint
-        (row, col) sum of all masks.
+        (row, col) sum of all ROIs.
     """
 
     def __init__(

@@ -87,7 +87,7 @@ class NeuronsChangedError(BadInputError):
         super().__init__(
             f"{log} holds responses of {first} neurons, and {frame} frames later of {then}: "
             f"one twin needs the same neurons throughout; `rtdecode replay {log.parent}` "
-            f"decodes the whole session again with one set of masks"
+            f"decodes the whole session again with one set of ROIs"
         )
 
 

@@ -1,4 +1,4 @@
-"""Counts become dF/F against a known baseline, and activity that is final after the lag."""
+"""Fluorescence becomes dF/F over a known baseline, and activity that is final after the lag."""
 
 from dataclasses import replace
 from itertools import pairwise
@@ -53,13 +53,13 @@ def transient(at: int = 20, *, size: float = 0.6, scans: int = 60) -> np.ndarray
     return trace
 
 
-def test_dff_is_the_change_over_the_resting_light_neuropil_among_it() -> None:
+def test_dff_is_the_change_over_resting_fluorescence_with_neuropil() -> None:
     # 65 of the cell and 0.7 * 50 of the neuropil are resting: 100 counts in all.
     dff = estimator().dff(np.array([65, 85, 55], np.float32), GLOW, EVERYWHERE)
     np.testing.assert_allclose(dff, [0, 0.2, -0.1], atol=1e-6)
 
 
-def test_a_cell_that_is_nearly_dark_has_no_exploding_dff() -> None:
+def test_a_dark_cell_has_a_bounded_dff() -> None:
     dark = replace(CALIBRATION, baseline_counts=np.array([65, 65, -34.99], np.float32))
     reading = ActivityEstimator(CalciumConfig(neuropil_weight=0.7), calibration=dark)
     dff = reading.dff(np.array([65, 65, -24.99], np.float32), GLOW, EVERYWHERE)
@@ -111,7 +111,7 @@ def test_any_cut_gives_the_same_and_the_future_changes_nothing(
     ]
 
 
-def test_a_neuron_that_was_not_measured_is_told_so() -> None:
+def test_a_neuron_that_was_not_measured_is_invalid() -> None:
     reading, seen = estimator(lag=0), np.array([True, False, True])
     (done,) = reading.activities(PLAIN * 0, seen, scan=0, t_start_ns=0, t_end_ns=0)
     assert done.measured.tolist() == [True, False, True]

@@ -1,4 +1,4 @@
-"""Noise and decay come out of a short stretch."""
+"""Noise and decay are estimated from a short recording."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""The cheap running percentile stays near the exact one and knows only the past."""
+"""The running percentile is close to the exact one and depends on the past alone."""
 
 import numpy as np
 from hypothesis import given, settings
@@ -23,7 +23,7 @@ def busy_trace(scans: int, seed: int) -> np.ndarray:
     return (resting * (1 + 0.3 * spikes) + rng.normal(0, 3, (scans, 5))).astype(np.float32)
 
 
-def test_it_follows_the_resting_light_while_that_bleaches() -> None:
+def test_the_baseline_follows_bleaching() -> None:
     trace = busy_trace(2000, 0)
     resting = 100 * np.linspace(1, 0.8, 2000)
     found = run(trace)[400:]

@@ -1,16 +1,16 @@
-"""A short run finds the baseline, the noise and the spread of activity."""
+"""A short recording gives baseline, noise and statistics of the activity."""
 
 import numpy as np
 
 from rtdecode.calcium.calibrate import calibrated
 from rtdecode.calcium.register import Shift
-from rtdecode.calcium.scan_reader import Counts
+from rtdecode.calcium.scan_reader import RoiSignals
 from rtdecode.schema.config.calcium import CalciumConfig
 
 RESTING = np.array([50, 100, 200], np.float32)
 
 
-def counts(scans: int) -> list[Counts]:
+def counts(scans: int) -> list[RoiSignals]:
     """Three neurons with 5 % noise; the last fires, the neuropil is half as bright as the cell."""
     rng = np.random.default_rng(0)
     glow, fired, found = RESTING / 2, np.zeros(3), []
@@ -19,7 +19,7 @@ def counts(scans: int) -> list[Counts]:
         mean = RESTING * (1 + fired + rng.normal(0, 0.05, 3))
         corrected = (mean - 0.7 * glow).astype(np.float32)
         found.append(
-            Counts(
+            RoiSignals(
                 mean.astype(np.float32),
                 glow,
                 corrected,
@@ -30,7 +30,7 @@ def counts(scans: int) -> list[Counts]:
     return found
 
 
-def test_it_finds_baseline_noise_and_who_is_active() -> None:
+def test_baseline_noise_and_activity_are_estimated() -> None:
     found = calibrated(
         CalciumConfig(), counts(300), reference=np.zeros((4, 4), np.float32), scan_rate_hz=15.0
     )
@@ -41,7 +41,7 @@ def test_it_finds_baseline_noise_and_who_is_active() -> None:
     assert (np.diff(found.activity_quantiles, axis=1) >= 0).all()
 
 
-def test_a_few_scans_are_enough_to_begin() -> None:
+def test_a_few_scans_suffice_for_a_calibration() -> None:
     found = calibrated(
         CalciumConfig(), counts(2), reference=np.zeros((4, 4), np.float32), scan_rate_hz=15.0
     )

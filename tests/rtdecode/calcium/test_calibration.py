@@ -1,4 +1,4 @@
-"""A calibration survives the disk and belongs to its rois."""
+"""A calibration is saved and loaded unchanged, and is checked against its ROIs."""
 
 from dataclasses import fields, replace
 from pathlib import Path
@@ -24,7 +24,7 @@ GIVEN = Calibration(
 )
 
 
-def test_it_comes_back_from_disk_as_it_was(tmp_path: Path) -> None:
+def test_a_saved_calibration_is_loaded_unchanged(tmp_path: Path) -> None:
     GIVEN.save(tmp_path / "calibration.npz")
     again = Calibration.load(tmp_path / "calibration.npz")
     for field in fields(Calibration):
@@ -34,13 +34,13 @@ def test_it_comes_back_from_disk_as_it_was(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("shape", "count", "told"), [((4, 5), 2, "2 neurons"), ((5, 4), 3, "shape")]
 )
-def test_other_masks_are_refused(shape: tuple[int, int], count: int, told: str) -> None:
+def test_other_rois_are_refused(shape: tuple[int, int], count: int, told: str) -> None:
     rois = rois_from_lists(shape, [(np.array([n]), np.ones(1)) for n in range(count)])
     with pytest.raises(CalibrationError, match=told):
         GIVEN.check(rois)
 
 
-def test_files_that_hold_none_are_refused(tmp_path: Path) -> None:
+def test_files_without_a_calibration_are_refused(tmp_path: Path) -> None:
     with pytest.raises(MissingFileError):
         Calibration.load(tmp_path / "absent.npz")
     (tmp_path / "broken.npz").write_bytes(b"PK nothing")

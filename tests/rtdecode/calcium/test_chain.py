@@ -1,4 +1,4 @@
-"""Scans go in, and each grid frame comes out once, whole and only from the past."""
+"""Each scan gives fluorescence, and each frame responses, once and from the past alone."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -45,14 +45,14 @@ def field() -> tuple[Rois, np.ndarray]:
     return rois, 60 + ground + 40 * rois.footprint()
 
 
-MASKS, MEAN = field()
+ROIS, MEAN = field()
 
 
 def movie() -> np.ndarray:
     """(scan, row, col): neuron 4 fires at scan 60, the tissue trembles, photons are few."""
     rng = np.random.default_rng(0)
     scans = np.empty((SCANS, ROWS, COLS), np.uint16)
-    cell = MASKS.pixels[MASKS.indptr[4] : MASKS.indptr[5]]
+    cell = ROIS.pixels[ROIS.indptr[4] : ROIS.indptr[5]]
     for t in range(SCANS):
         light = MEAN.copy()
         if t >= 60:
@@ -77,7 +77,7 @@ STREAM = [received(pixels, number) for number, pixels in enumerate(MOVIE)]
 def chain(calibration: Calibration | None = None, config: CalciumConfig = CONFIG) -> CalciumChain:
     return CalciumChain(
         config,
-        rois=MASKS,
+        rois=ROIS,
         grid=FrameGrid(30.0),
         scan_rate_hz=None,
         reference=None,
@@ -175,7 +175,7 @@ def test_a_calibration_starts_a_session_at_once() -> None:
     assert all(out.valid.all() for out in early)
 
 
-def test_a_lost_field_of_view_is_told_and_so_is_its_return() -> None:
+def test_a_lost_field_of_view_and_its_return_are_reported() -> None:
     stage = chain()
     elsewhere = np.random.default_rng(5).poisson(50, (20, ROWS, COLS)).astype(np.uint16)
     run(STREAM[:50], stage)
@@ -190,7 +190,7 @@ def test_a_lost_field_of_view_is_told_and_so_is_its_return() -> None:
     assert responses(found)[-1].valid.all()
 
 
-def test_a_calibration_tells_what_it_found() -> None:
+def test_a_calibration_reports_its_result() -> None:
     (health,) = [out for out in WHOLE if isinstance(out, Health)]
     assert health.detail.startswith("calibrated 9 neurons on 31 scans")
     assert health.counters["noise_dff"] == pytest.approx(0.02, abs=0.02)
@@ -245,7 +245,7 @@ def test_scans_and_calibrations_of_another_field_are_refused() -> None:
     with pytest.raises(CalibrationError, match="2 neurons"):
         CalciumChain(
             CONFIG,
-            rois=MASKS.chosen(np.arange(9) < 2),
+            rois=ROIS.chosen(np.arange(9) < 2),
             grid=FrameGrid(30.0),
             scan_rate_hz=None,
             reference=None,

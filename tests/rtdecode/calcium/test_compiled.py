@@ -1,4 +1,4 @@
-"""A compiled loop does what the plain one does, NaN and order of sums among it."""
+"""A compiled loop gives the bits of the plain one, NaN and the order of sums included."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""From counts to responses: the calibration ends when its time is over, and lost scans are gaps."""
+"""From fluorescence to responses: calibration ends after its duration, lost scans are gaps."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from rtdecode.calcium.calibration import Calibration
 from rtdecode.calcium.counts_chain import CountsChain
 from rtdecode.calcium.register import Shift
 from rtdecode.calcium.scan_count import ScanCount, ScanTime
-from rtdecode.calcium.scan_reader import Counts
+from rtdecode.calcium.scan_reader import RoiSignals
 from rtdecode.schema.config.calcium import CalciumConfig
 from rtdecode.schema.errors import CalibrationError
 from rtdecode.schema.frame_grid import FrameGrid
@@ -27,7 +27,7 @@ def time(number: int) -> ScanTime:
 
 def chain(clock: Clock, **given: Calibration | None) -> tuple[CountsChain, ScanCount]:
     count = ScanCount(planes=1, scan_rate_hz=RATE_HZ)
-    files: dict[str, Calibration | None] = {"calibration": None, "wanted": None} | given
+    files: dict[str, Calibration | None] = {"calibration": None, "target": None} | given
     phase = np.linspace(0, 1, NEURONS, dtype=np.float32)
     return CountsChain(
         CONFIG, phase=phase, count=count, grid=FrameGrid(30.0), clock=clock, **files
@@ -39,14 +39,18 @@ def ran(numbers: list[int], **given: Calibration | None) -> tuple[CountsChain, l
     outs: list[object] = []
     for number in numbers:
         light, dark = LIGHT[number], np.zeros(NEURONS, np.float32)
-        counts = Counts(light, dark, light, np.ones(NEURONS, bool), Shift(0, 0, 9, at_edge=False))
+        counts = RoiSignals(
+            light, dark, light, np.ones(NEURONS, bool), Shift(0, 0, 9, at_edge=False)
+        )
         index = count.index_of(time(number))
         assert index is not None
-        outs += stage.step(counts, time(number), index=index, reference=IMAGE, t_received_ns=number)
+        outs += stage.outputs(
+            counts, time(number), index=index, reference=IMAGE, t_received_ns=number
+        )
     return stage, outs
 
 
-def test_the_calibration_is_told_once_and_what_follows_is_valid() -> None:
+def test_the_calibration_is_reported_once_and_later_frames_are_valid() -> None:
     stage, outs = ran(list(range(SCANS)))
     (told,) = [place for place, out in enumerate(outs) if isinstance(out, Health)]
     assert outs[told].counters["scans"] == 21  # type: ignore[attr-defined]
@@ -61,13 +65,13 @@ def test_the_calibration_is_told_once_and_what_follows_is_valid() -> None:
     np.testing.assert_array_equal(stage.calibration.reference_counts, IMAGE)
 
 
-def test_it_says_beforehand_which_scan_completes_the_calibration() -> None:
+def test_the_scan_that_completes_the_calibration_is_known_beforehand() -> None:
     stage, count = chain(RecordedClock())
     count.index_of(time(0))
     assert [stage.calibrates_at(time(number)) for number in (1, 19, 20)] == [False, False, True]
 
 
-def test_a_calibration_of_its_own_makes_the_same_responses_from_the_start() -> None:
+def test_a_stored_calibration_gives_the_same_responses_from_the_start() -> None:
     stage, made = ran(list(range(SCANS)))
     _, again = ran(list(range(SCANS)), calibration=stage.calibration)
     last = [[out for out in outs if isinstance(out, Responses)][-1] for outs in (made, again)]
@@ -77,7 +81,7 @@ def test_a_calibration_of_its_own_makes_the_same_responses_from_the_start() -> N
     assert not any(isinstance(out, Health) for out in again)
 
 
-def test_a_lost_scan_is_a_hole_and_no_made_up_value() -> None:
+def test_a_lost_scan_gives_invalid_frames_and_no_interpolated_value() -> None:
     _, outs = ran([number for number in range(SCANS) if number != 40])
     hole = [
         out
@@ -99,6 +103,6 @@ def test_statistics_of_other_neurons_are_refused() -> None:
             count=count,
             grid=FrameGrid(30.0),
             calibration=None,
-            wanted=stage.calibration,
+            target=stage.calibration,
             clock=RecordedClock(),
         )

@@ -1,4 +1,4 @@
-"""Online pools find what offline OASIS finds, a few scans later."""
+"""Online deconvolution approaches offline OASIS within a few scans."""
 
 import numpy as np
 import pytest
@@ -41,13 +41,13 @@ def r(a: np.ndarray, b: np.ndarray) -> float:
 
 
 @pytest.mark.parametrize(("lag", "share"), [(1, 0.9), (3, 0.95), (8, 0.97)])
-def test_it_comes_nearer_to_offline_oasis_the_longer_it_waits(lag: int, share: float) -> None:
+def test_a_longer_lag_approaches_offline_oasis(lag: int, share: float) -> None:
     spikes, dff = recording(2000)
     _, offline = oasisAR1(dff.astype(float), KEPT)
     assert r(online(dff, lag), spikes) >= share * r(offline, spikes)
 
 
-def test_with_all_scans_known_the_calcium_is_that_of_offline_oasis() -> None:
+def test_the_final_calcium_equals_that_of_offline_oasis() -> None:
     _, dff = recording(300)
     pools = PoolDeconvolver(np.array([TAU_SCANS], np.float32), penalty=np.zeros(1, np.float32))
     for t, value in enumerate(dff):
@@ -64,7 +64,7 @@ def test_a_transient_without_noise_is_one_jump_in_its_own_scan() -> None:
     assert np.delete(found, 10).max() < 1e-5
 
 
-def test_a_rise_is_taken_back_to_the_scan_in_which_it_began() -> None:
+def test_a_rise_is_deconvolved_to_the_scan_in_which_it_began() -> None:
     rise = 2.0
     kernel = KEPT ** np.arange(1, 51) - np.exp(-np.arange(1, 51) / rise)
     dff = np.concatenate([np.zeros(10), kernel]).astype(np.float32)
@@ -89,7 +89,7 @@ def test_the_future_changes_nothing_in_the_past(cut: int, seed: int) -> None:
     np.testing.assert_array_equal(online(dff, lag)[: cut - lag], online(other, lag)[: cut - lag])
 
 
-def test_activity_read_so_far_explains_the_calcium() -> None:
+def test_the_activity_read_so_far_sums_to_the_calcium() -> None:
     _, dff = recording(400)
     found = online(dff, 2)
     assert found.min() >= 0

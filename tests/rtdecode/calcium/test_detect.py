@@ -1,4 +1,4 @@
-"""The quick detector finds cells that fire, and says so when there are none."""
+"""Local correlation finds active cells, and reports where there are none."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Means over rois are those of scipy's interpolation, and never of pixels that were not seen."""
+"""ROI means are those of scipy's interpolation, without pixels outside the scan."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from rtdecode.calcium.rois import rois_from_lists
 
 RNG = np.random.default_rng(0)
 SCAN = RNG.integers(0, 1000, (24, 30)).astype(np.uint16)
-MASKS = rois_from_lists(
+ROIS = rois_from_lists(
     (24, 30),
     [
         (np.array([5 * 30 + 6, 5 * 30 + 7, 6 * 30 + 6]), np.array([1.0, 2.0, 1.0])),
@@ -30,7 +30,7 @@ def test_moving_is_linear_interpolation_inside_the_scan(row: float, col: float) 
     np.testing.assert_allclose(moved[inside], expected[inside], atol=0.1)
 
 
-def test_a_moved_scan_owes_nothing_to_the_scans_before() -> None:
+def test_a_moved_scan_does_not_depend_on_earlier_scans() -> None:
     used, shifts = Mover(SCAN.shape), [(2.5, -1.0), (-3.2, 0.4), (0.0, 7.9)]
     for row, col in shifts:
         one, _ = used.move(SCAN, row_px=row, col_px=col)
@@ -40,12 +40,12 @@ def test_a_moved_scan_owes_nothing_to_the_scans_before() -> None:
 
 def test_a_mean_is_weighted() -> None:
     moved, inside = Mover(SCAN.shape).move(SCAN, row_px=0.0, col_px=0.0)
-    means, measured = Extractor(MASKS).means(moved, inside)
+    means, measured = Extractor(ROIS).means(moved, inside)
     assert means[0] == pytest.approx((SCAN[5, 6] + 2.0 * SCAN[5, 7] + SCAN[6, 6]) / 4)
     assert measured.all()
 
 
 def test_a_neuron_that_leaves_the_scan_is_not_measured() -> None:
     moved, inside = Mover(SCAN.shape).move(SCAN, row_px=2.0, col_px=0.0)
-    _, measured = Extractor(MASKS).means(moved, inside)
+    _, measured = Extractor(ROIS).means(moved, inside)
     assert measured.tolist() == [True, False, True]

@@ -1,4 +1,4 @@
-"""Scans of the field of view that was promised pass; another field, and rois beside it, do not."""
+"""Scans of the expected field of view are accepted; other fields and shifted ROIs are refused."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from rtdecode.calcium.field_check import FieldCheck, likeness, misplaced
+from rtdecode.calcium.field_check import FieldCheck, local_contrast_correlation, placement_error
 from rtdecode.calcium.rois import Rois, rois_from_lists
 from rtdecode.schema.config.calcium import CalciumConfig
 from rtdecode.schema.errors import FieldMismatchError
@@ -15,7 +15,7 @@ SIDE, CELLS = 96, 40
 CONFIG = CalciumConfig(max_shift_px=6.0)
 
 
-def masks_at(seed: int, *, down: int = 0, right: int = 0, count: int = CELLS) -> Rois:
+def rois_at(seed: int, *, down: int = 0, right: int = 0, count: int = CELLS) -> Rois:
     """Discs at places that follow from `seed`, moved on by (down, right)."""
     rows, cols = np.mgrid[:SIDE, :SIDE]
     centers = np.random.default_rng(seed).integers(14, SIDE - 14, (count, 2))
@@ -28,74 +28,76 @@ def field(seed: int) -> np.ndarray:
     """(row, col) mean of a field whose cells are a little brighter than spotted tissue."""
     points = np.random.default_rng([seed, 1]).normal(0, 60, (SIDE, SIDE))
     ground = 60 + ndimage.gaussian_filter(points, 2.0)
-    return np.maximum(ground + 25 * np.minimum(masks_at(seed).footprint(), 1), 1).astype(np.float32)
+    return np.maximum(ground + 25 * np.minimum(rois_at(seed).footprint(), 1), 1).astype(np.float32)
 
 
-def check_of(seen: np.ndarray, *, rois: Rois, doubtful: int = 0, scans: int = 12) -> FieldCheck:
+def check_of(seen: np.ndarray, *, rois: Rois, rejected: int = 0, scans: int = 12) -> FieldCheck:
     """A check against field 0 that got `scans` noisy scans of `seen`."""
     rng, check = np.random.default_rng(2), FieldCheck(CONFIG, rois=rois, reference=field(0))
     for number in range(scans):
         pixels = rng.poisson(seen).astype(np.uint16)
-        check.add(pixels, pixels.astype(np.float32), doubtful=number < doubtful)
+        check.add(pixels, pixels.astype(np.float32), rejected=number < rejected)
     return check
 
 
 @settings(max_examples=10)
 @given(seed=st.integers(0, 1000))
-def test_an_image_is_like_itself_and_unlike_another(seed: int) -> None:
-    assert likeness(field(seed), 3 * field(seed) + 7, edge_px=8) == pytest.approx(1, abs=1e-3)
-    assert abs(likeness(field(seed), field(seed + 1), edge_px=8)) < 0.4
+def test_the_correlation_is_one_with_the_image_itself_and_small_with_another(seed: int) -> None:
+    assert local_contrast_correlation(field(seed), 3 * field(seed) + 7, edge_px=8) == pytest.approx(
+        1, abs=1e-3
+    )
+    assert abs(local_contrast_correlation(field(seed), field(seed + 1), edge_px=8)) < 0.4
 
 
 @settings(max_examples=10)
 @given(seed=st.integers(0, 1000))
-def test_masks_fit_their_own_field(seed: int) -> None:
-    assert misplaced(masks_at(seed), field(seed), least_sd=9.0) == ""
+def test_rois_match_their_own_field(seed: int) -> None:
+    assert placement_error(rois_at(seed), field(seed), least_sd=9.0) == ""
 
 
-def test_masks_fit_another_field_as_rarely_as_chance_allows() -> None:
-    passed = [misplaced(masks_at(n), field(n + 1), least_sd=3.0) == "" for n in range(20)]
+def test_rois_match_another_field_as_rarely_as_chance_allows() -> None:
+    passed = [placement_error(rois_at(n), field(n + 1), least_sd=3.0) == "" for n in range(20)]
     assert np.mean(passed) <= 0.2
 
 
 @pytest.mark.parametrize(("down", "right"), [(7, 0), (-5, 9)])
-def test_masks_beside_their_cells_are_told_by_how_much(down: int, right: int) -> None:
-    why = misplaced(masks_at(0, down=down, right=right), field(0), least_sd=3.0)
+def test_displaced_rois_are_reported_with_their_displacement(down: int, right: int) -> None:
+    why = placement_error(rois_at(0, down=down, right=right), field(0), least_sd=3.0)
     assert f"{-down:+d} rows and {-right:+d} columns" in why
 
 
-def test_a_few_masks_or_a_threshold_of_zero_are_not_judged() -> None:
-    assert misplaced(masks_at(0, count=20), field(4), least_sd=9.0) != ""
-    assert misplaced(masks_at(0, count=19), field(4), least_sd=9.0) == ""
-    assert misplaced(masks_at(0), field(4), least_sd=0) == ""
+def test_few_rois_or_a_threshold_of_zero_are_not_checked() -> None:
+    assert placement_error(rois_at(0, count=20), field(4), least_sd=9.0) != ""
+    assert placement_error(rois_at(0, count=19), field(4), least_sd=9.0) == ""
+    assert placement_error(rois_at(0), field(4), least_sd=0) == ""
 
 
 def test_noisy_scans_of_the_right_field_pass() -> None:
-    check = check_of(field(0), rois=masks_at(0), doubtful=6)
-    check.judge()
+    check = check_of(field(0), rois=rois_at(0), rejected=6)
+    check.check()
     assert check.scans == 12
 
 
-def test_another_field_is_refused_and_both_images_are_handed_over() -> None:
+def test_another_field_is_refused_and_the_error_carries_both_images() -> None:
     with pytest.raises(
         FieldMismatchError, match=r"first 12 scans has a correlation of -?0\."
     ) as got:
-        check_of(field(1), rois=masks_at(0)).judge()
+        check_of(field(1), rois=rois_at(0)).check()
     np.testing.assert_array_equal(got.value.reference_counts, field(0))
     np.testing.assert_allclose(got.value.seen_counts, field(1), atol=20)
     assert (got.value.footprint > 0).sum() > 500
 
 
-def test_scans_without_a_clear_place_are_refused() -> None:
-    with pytest.raises(FieldMismatchError, match="7 of the first 12 scans have no clear place"):
-        check_of(field(0), rois=masks_at(0), doubtful=7).judge()
+def test_scans_that_cannot_be_registered_are_refused() -> None:
+    with pytest.raises(FieldMismatchError, match="7 of the first 12 scans cannot be registered"):
+        check_of(field(0), rois=rois_at(0), rejected=7).check()
 
 
-def test_masks_of_another_field_are_refused() -> None:
-    with pytest.raises(FieldMismatchError, match="rois") as got:
-        check_of(field(0), rois=masks_at(3)).judge()
+def test_rois_of_another_field_are_refused() -> None:
+    with pytest.raises(FieldMismatchError, match="ROIs") as got:
+        check_of(field(0), rois=rois_at(3)).check()
     assert "calcium.rois" in str(got.value)
 
 
-def test_a_closed_shutter_is_no_likeness() -> None:
-    assert likeness(np.zeros((SIDE, SIDE)), field(0), edge_px=8) == 0
+def test_a_closed_shutter_has_no_correlation() -> None:
+    assert local_contrast_correlation(np.zeros((SIDE, SIDE)), field(0), edge_px=8) == 0

@@ -1,4 +1,4 @@
-"""A scan without a clear place is doubtful; many in a row are a lost field."""
+"""A scan that cannot be registered is rejected; many in a row are a lost field of view."""
 
 from rtdecode.calcium.field_check import FieldGuard
 from rtdecode.calcium.register import Shift
@@ -15,19 +15,19 @@ def guard() -> FieldGuard:
 
 def test_a_doubtful_scan_keeps_the_last_clear_place() -> None:
     watch = guard()
-    watch.trusted(CLEAR)
-    for doubtful in (UNCLEAR, FAR):
-        kept = watch.trusted(doubtful)
+    watch.accepted(CLEAR)
+    for rejected in (UNCLEAR, FAR):
+        kept = watch.accepted(rejected)
         assert (kept.row_px, kept.col_px) == (1.0, -2.0)
-        assert watch.doubtful
+        assert watch.rejected
     assert not watch.lost
 
 
-def test_the_field_is_lost_and_found_after_three_scans_in_a_row() -> None:
+def test_the_field_is_lost_and_found_after_three_consecutive_scans() -> None:
     watch = guard()
     seen = [CLEAR, FAR, FAR, CLEAR, FAR, UNCLEAR, FAR, CLEAR, CLEAR, FAR, CLEAR, CLEAR, CLEAR]
     lost = []
     for shift in seen:
-        watch.trusted(shift)
+        watch.accepted(shift)
         lost.append(watch.lost)
     assert lost == [False] * 6 + [True] * 6 + [False]

@@ -1,4 +1,4 @@
-"""Events are jumps above the noise, dF/F stays what it is, and neither looks ahead."""
+"""Events are jumps above the noise, dF/F is returned unchanged, and both are causal."""
 
 import numpy as np
 import pytest
@@ -60,6 +60,6 @@ def test_a_lost_scan_only_lengthens_the_decay() -> None:
     np.testing.assert_allclose(reading.read(5), [0, 0.2], atol=1e-6)
 
 
-def test_dff_comes_out_as_it_went_in() -> None:
+def test_dff_is_returned_unchanged() -> None:
     trace = np.random.default_rng(1).normal(0, 1, (9, 2)).astype(np.float32)
     np.testing.assert_array_equal(read(DffReader(), trace), trace)

@@ -1,4 +1,4 @@
-"""Rings lie around their cell and touch no cell."""
+"""Rings surround their cell and contain no pixel of a cell."""
 
 import numpy as np
 
@@ -16,7 +16,7 @@ def own(rois: Rois, neuron: int) -> np.ndarray:
     return rois.pixels[rois.indptr[neuron] : rois.indptr[neuron + 1]]
 
 
-def test_a_ring_keeps_off_all_cells_and_their_halo() -> None:
+def test_a_ring_excludes_all_cells_and_their_margin() -> None:
     rois = rois_from_lists((60, 60), [disc(20, 20), disc(20, 30), disc(50, 50)])
     rings = neuropil_rings(rois, ring_px=6)
     assert not np.isin(rings.pixels, rois.pixels).any()

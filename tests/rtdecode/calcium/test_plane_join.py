@@ -1,4 +1,4 @@
-"""Frames of several planes go out whole, in order and once, however the planes come."""
+"""Frames of several planes are emitted complete, in order and once, in any order of arrival."""
 
 from itertools import pairwise
 
@@ -32,12 +32,12 @@ def joined(order: list[tuple[int, int]]) -> list[Responses]:
     return [
         out
         for place, frame in order
-        for out in join.take(given_by(place, frame), place=place, counts=COUNTS)
+        for out in join.completed_frames(given_by(place, frame), place=place, counts=COUNTS)
     ]
 
 
 @given(st.data())
-def test_in_whatever_order_the_planes_come_each_frame_goes_out_whole(data: st.DataObject) -> None:
+def test_each_frame_is_complete_in_whatever_order_the_planes_arrive(data: st.DataObject) -> None:
     left = {place: list(range(20)) for place in range(len(COUNTS))}
     order = []
     while any(left.values()):
@@ -46,8 +46,8 @@ def test_in_whatever_order_the_planes_come_each_frame_goes_out_whole(data: st.Da
     outs = joined(order)
     assert [out.frame for out in outs] == list(range(20))
     for out in outs:
-        wanted = np.repeat(100 * out.frame + np.arange(3), COUNTS)
-        np.testing.assert_array_equal(out.activity, wanted)
+        expected = np.repeat(100 * out.frame + np.arange(3), COUNTS)
+        np.testing.assert_array_equal(out.activity, expected)
         assert out.valid.all()
 
 
@@ -78,8 +78,8 @@ def test_a_plane_that_has_stopped_is_left_behind_and_may_come_back() -> None:
     assert heard == [0, 99]
 
 
-def test_nothing_goes_out_before_the_number_of_neurons_is_known() -> None:
+def test_no_frame_is_emitted_before_the_number_of_neurons_is_known() -> None:
     join = PlaneJoin(2)
-    assert not list(join.take(given_by(0, 1), place=0, counts=[2, None]))
-    outs = list(join.take(given_by(1, 1), place=1, counts=[2, 1]))
+    assert not list(join.completed_frames(given_by(0, 1), place=0, counts=[2, None]))
+    outs = list(join.completed_frames(given_by(1, 1), place=1, counts=[2, 1]))
     assert [out.activity.tolist() for out in outs] == [[100, 100, 101]]

@@ -1,4 +1,4 @@
-"""The reference is as sharp as a scan that holds still, and lies where the scans lay."""
+"""The aligned mean is as sharp as an unmoved scan, at the mean position of the scans."""
 
 import numpy as np
 import pytest
@@ -27,7 +27,7 @@ def sharpness(image: np.ndarray) -> float:
     return float(np.square(np.diff(image[6:-6, 6:-6], axis=0)).mean())
 
 
-def test_aligning_keeps_detail_that_a_plain_mean_loses() -> None:
+def test_the_aligned_mean_keeps_detail_that_a_plain_mean_loses() -> None:
     rng = np.random.default_rng(1)
     scans = [rng.poisson(np.maximum(seen(*shift), 0)).astype(np.uint16) for shift in SHIFTS]
     aligned, plain = mean_of_aligned(scans, max_shift_px=8), np.mean(scans, 0)
@@ -36,7 +36,7 @@ def test_aligning_keeps_detail_that_a_plain_mean_loses() -> None:
     assert sharpness(aligned) == pytest.approx(sharpness(still), rel=0.25)
 
 
-def test_it_lies_in_the_middle_of_where_the_scans_lay() -> None:
+def test_the_aligned_mean_has_the_mean_position_of_the_scans() -> None:
     there_and_back = np.concatenate([SHIFTS, -SHIFTS])
     image = mean_of_aligned([seen(*shift) for shift in there_and_back], max_shift_px=8)
     place = Registrar(seen(0, 0), max_shift_px=8).shift(image)

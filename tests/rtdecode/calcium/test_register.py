@@ -1,4 +1,4 @@
-"""A moved field is found where it is, as scikit-image finds it."""
+"""A shifted field is registered as scikit-image registers it."""
 
 import numpy as np
 import pytest
@@ -60,7 +60,7 @@ def test_photon_noise_costs_less_than_a_fifth_of_a_pixel() -> None:
     assert np.median(errors) < 0.2
 
 
-def test_a_shift_owes_nothing_to_the_scans_before() -> None:
+def test_a_shift_does_not_depend_on_earlier_scans() -> None:
     used = Registrar(FIELD, max_shift_px=8)
     for shift in ((3, -2), (0.5, 0.25), (-4, 1)):
         assert used.shift(seen(*shift)) == Registrar(FIELD, max_shift_px=8).shift(seen(*shift))

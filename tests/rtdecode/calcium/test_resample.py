@@ -1,4 +1,4 @@
-"""Frames get what was interpolated between two real samples of each neuron, or are invalid."""
+"""Frames are interpolated between two samples of each neuron, or are invalid."""
 
 import numpy as np
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""ROI values of the microscope's own program become responses as those of our rois do."""
+"""ROI values of the rig's program become responses as those of own ROIs do."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -13,7 +13,7 @@ from rtdecode.calcium.counts_chain import CountsChain
 from rtdecode.calcium.register import Shift
 from rtdecode.calcium.roi_chain import RoiChain
 from rtdecode.calcium.scan_count import ScanCount, ScanTime
-from rtdecode.calcium.scan_reader import Counts
+from rtdecode.calcium.scan_reader import RoiSignals
 from rtdecode.schema.config.calcium import CalciumConfig
 from rtdecode.schema.errors import CalibrationError, RoiCountError
 from rtdecode.schema.frame_grid import FrameGrid
@@ -47,7 +47,7 @@ def chain(calibration: Calibration | None = None) -> RoiChain:
         grid=FrameGrid(30.0),
         scan_rate_hz=RATE_HZ,
         calibration=calibration,
-        wanted=None,
+        target=None,
         clock=RecordedClock(),
     )
 
@@ -60,7 +60,7 @@ def plain(outs: Sequence[object]) -> list[tuple[int, bytes, bytes]]:
     ]
 
 
-def test_they_are_what_the_counts_of_our_own_masks_would_be() -> None:
+def test_values_of_the_rig_give_the_responses_that_own_rois_would_give() -> None:
     """Less the neuropil's share, and seen in the middle of each scan."""
     count = ScanCount(planes=1, scan_rate_hz=RATE_HZ)
     own = CountsChain(
@@ -69,13 +69,13 @@ def test_they_are_what_the_counts_of_our_own_masks_would_be() -> None:
         count=count,
         grid=FrameGrid(30.0),
         calibration=None,
-        wanted=None,
+        target=None,
         clock=RecordedClock(),
     )
     expected: list[object] = []
     for number in range(SCANS):
         corrected = F[number] - np.float32(0.7) * RINGS[number]
-        counts = Counts(
+        counts = RoiSignals(
             F[number],
             RINGS[number],
             corrected,
@@ -85,7 +85,7 @@ def test_they_are_what_the_counts_of_our_own_masks_would_be() -> None:
         time = ScanTime(number, middle_ns(number), middle_ns(number))
         index = count.index_of(time)
         assert index == number
-        expected += own.step(
+        expected += own.outputs(
             counts, time, index=index, reference=np.zeros((0, 0), np.float32), t_received_ns=0
         )
     found = list(chain().step(STREAM))
@@ -133,5 +133,5 @@ def test_another_number_of_rois_is_refused() -> None:
     list(stage.step(STREAM[:40]))
     with pytest.raises(RoiCountError, match="scan 40 brings values of 3 ROIs, those before had 5"):
         list(stage.step([sent(40, neurons=3)]))
-    with pytest.raises(CalibrationError, match="expected 3 neurons, one a ROI, got 5"):
+    with pytest.raises(CalibrationError, match="expected 3 neurons, one per ROI, got 5"):
         list(chain(stage.calibration).step([sent(0, neurons=3)]))

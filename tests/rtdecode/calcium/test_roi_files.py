@@ -1,4 +1,4 @@
-"""Rois of other programs are read right, and what would run code is refused."""
+"""ROIs of other programs are read correctly, and files with code are refused."""
 
 import os
 import pickle
@@ -11,8 +11,8 @@ from scipy import sparse
 
 from rtdecode.calcium.roi_files import read_rois
 from rtdecode.schema.errors import (
-    MasksError,
     MissingFileError,
+    RoisError,
     UnreadableFileError,
     UnsafePickleError,
 )
@@ -104,12 +104,12 @@ def test_nwb_images_are_turned_to_the_known_size(tmp_path: Path, turned: bool) -
     assert read_rois(path, shape=SHAPE).pixels.tolist() == [16]
 
 
-def test_files_without_masks_are_refused(tmp_path: Path) -> None:
+def test_files_without_rois_are_refused(tmp_path: Path) -> None:
     with pytest.raises(MissingFileError):
         read_rois(tmp_path / "absent.npz")
     with h5py.File(tmp_path / "empty.nwb", "w"):
         pass
-    with pytest.raises(MasksError, match="PlaneSegmentation"):
+    with pytest.raises(RoisError, match="PlaneSegmentation"):
         read_rois(tmp_path / "empty.nwb")
     (tmp_path / "text.hdf5").write_text("no")
     with pytest.raises(UnreadableFileError):

@@ -1,4 +1,4 @@
-"""Rois keep their rules, survive the disk, and are refused by name."""
+"""ROIs are consistent, are saved and loaded unchanged, and are refused by name."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from rtdecode.calcium.rois import Rois, rois_from_lists
-from rtdecode.schema.errors import MasksError, MissingFileError
+from rtdecode.schema.errors import MissingFileError, RoisError
 
 TWO = rois_from_lists(
     (4, 5),
@@ -24,7 +24,7 @@ def test_a_footprint_shows_each_neuron_with_a_mean_of_one() -> None:
     assert image[3, 4] == 1
 
 
-def test_masks_come_back_from_disk_as_they_were(tmp_path: Path) -> None:
+def test_saved_rois_are_loaded_unchanged(tmp_path: Path) -> None:
     TWO.save(tmp_path / "masks.npz")
     again = Rois.load(tmp_path / "masks.npz")
     assert again.shape == TWO.shape
@@ -48,14 +48,14 @@ def test_chosen_neurons_keep_their_pixels() -> None:
         ([], [], "no pixel"),
     ],
 )
-def test_impossible_masks_are_refused(pixels: list[int], weights: list[float], told: str) -> None:
-    with pytest.raises(MasksError, match=told):
+def test_inconsistent_rois_are_refused(pixels: list[int], weights: list[float], told: str) -> None:
+    with pytest.raises(RoisError, match=told):
         rois_from_lists((4, 5), [(np.array([0]), np.ones(1)), (np.array(pixels), weights)])
 
 
-def test_a_file_that_holds_no_masks_is_refused_by_name(tmp_path: Path) -> None:
+def test_a_file_without_rois_is_refused_by_name(tmp_path: Path) -> None:
     (tmp_path / "masks.npz").write_bytes(b"not a zip")
-    with pytest.raises(MasksError, match=r"rois\.npz"):
+    with pytest.raises(RoisError, match=r"masks\.npz"):
         Rois.load(tmp_path / "masks.npz")
     with pytest.raises(MissingFileError):
         Rois.load(tmp_path / "absent.npz")

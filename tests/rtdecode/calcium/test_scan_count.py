@@ -1,4 +1,4 @@
-"""Lost scans take their places in the count, repeats do not."""
+"""Lost scans count in the index of a scan, repeated scans do not."""
 
 import numpy as np
 import pytest
@@ -13,14 +13,14 @@ def scan(number: int, at_s: float) -> ScanTime:
 
 
 @given(steps=st.lists(st.integers(1, 9), min_size=1, max_size=30))
-def test_seen_and_lost_scans_add_up(steps: list[int]) -> None:
+def test_received_and_lost_scans_add_up(steps: list[int]) -> None:
     count, numbers = ScanCount(planes=1, scan_rate_hz=None), np.cumsum([0, *steps])
     found = [count.index_of(scan(int(n), n / 15)) for n in numbers]
     assert found == numbers.tolist()
     assert count.scan_rate_hz == pytest.approx(15, rel=1e-3)
 
 
-def test_repeats_and_older_scans_have_no_place() -> None:
+def test_repeated_and_older_scans_have_no_index() -> None:
     count = ScanCount(planes=1, scan_rate_hz=15.0)
     found = [count.index_of(scan(n, n / 15)) for n in (0, 1, 1, 0, 2)]
     assert found == [0, 1, None, None, 2]
@@ -33,6 +33,6 @@ def test_a_plane_of_three_counts_every_third_number() -> None:
         assert count.scan_rate_hz == pytest.approx(15, rel=1e-3)
 
 
-def test_numbers_that_begin_again_go_on_where_the_clock_says() -> None:
+def test_numbers_that_begin_again_continue_by_the_elapsed_time() -> None:
     count = ScanCount(planes=1, scan_rate_hz=10.0)
     assert [count.index_of(scan(n, t)) for n, t in ((50, 0.0), (0, 0.5), (1, 0.6))] == [0, 5, 6]

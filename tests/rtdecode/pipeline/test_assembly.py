@@ -8,7 +8,7 @@ import pytest
 
 from rtdecode.pipeline.decoding_stage import assembled
 from rtdecode.schema.config import RunConfig
-from rtdecode.schema.errors import MasksMissingError, NeuronCountError
+from rtdecode.schema.errors import NeuronCountError, RoisMissingError
 from rtdecode.schema.interfaces import Clock
 from rtdecode.schema.messages import Body, Fluorescence, Received, Reconstruction, Responses
 from rtdecode.twins.folder import twin_hash
@@ -79,5 +79,5 @@ def test_masks_and_twin_of_different_mice_are_refused(
 
 
 def test_a_run_that_names_no_cells_is_refused(clock: Clock) -> None:
-    with pytest.raises(MasksMissingError):
+    with pytest.raises(RoisMissingError):
         assembled(RunConfig(), seen_by="decoder", clock=clock)

@@ -16,9 +16,9 @@ from rtdecode.pipeline.calcium_stage import CalciumStage, Out, calcium_stage
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.errors import (
     CalibrationError,
-    MasksMissingError,
     MissingFileError,
     NoCellsFoundError,
+    RoisMissingError,
 )
 from rtdecode.schema.interfaces import Clock
 from rtdecode.schema.messages import Fluorescence, Received, Responses, Scan, Stamped
@@ -155,7 +155,7 @@ def test_files_that_do_not_fit_are_refused(
 
 
 def test_a_run_that_cannot_have_masks_is_refused(tmp_path: Path, clock: Clock) -> None:
-    with pytest.raises(MasksMissingError):
+    with pytest.raises(RoisMissingError):
         calcium_stage(RunConfig(), clock=clock)
     with pytest.raises(MissingFileError, match=r"none\.npz"):
         calcium_stage(detecting(rois=tmp_path / "none.npz"), clock=clock)
