@@ -93,17 +93,20 @@ def still_twin(state: Mapping[str, Tensor], path: Path, *, mouse: str | None = N
 
 
 def _core_names(state: Mapping[str, Tensor]) -> list[str]:
+    """Names of the core's parameters in the checkpoint, without their common prefix."""
     return [name.removeprefix(_CORE) for name in state if name.startswith(f"{_CORE}layer")]
 
 
 def _core_name(published: str) -> str:
+    """Name in `Still` of a parameter of the core, from that of `_core_names`."""
     layer, rest = published.removeprefix("layer").split(".", 1)
-    for theirs, our in _RENAMED.items():
-        rest = rest.replace(theirs, our)
+    for in_checkpoint, in_module in _RENAMED.items():
+        rest = rest.replace(in_checkpoint, in_module)
     return f"core.{layer}.{rest}"
 
 
 def _readout(state: Mapping[str, Tensor], path: Path, mouse: str | None) -> str:
+    """Prefix of the names of one mouse's readout."""
     found = [name.removesuffix(_POSITION) for name in state if name.endswith(_POSITION)]
     if not found:
         raise ForeignWeightsError(path=path, got="no readout position (readout.MOUSE._mu)")

@@ -48,9 +48,9 @@ class TwinSpec:
     behaviour_channels, behaviour_mean, behaviour_sd
         Names, means and SDs of the behaviour that the twin was trained with, in its own units.
     history_frames
-        Frames before a predicted one that have an influence on it.
+        Upper bound of the number of frames before a predicted one that influence it.
     future_frames
-        Frames after a predicted one that have an influence on it; 0 for a causal twin.
+        Upper bound of the number of frames after it that do; 0 for a causal twin.
     sizes
         Numbers from which the architecture is built.
     provenance
