@@ -1,4 +1,4 @@
-"""`rtdecode VERB`: the one command."""
+"""The `rtdecode` command with all its verbs."""
 
 import typer
 
@@ -6,7 +6,7 @@ from rtdecode.commands import bench, fit, import_twin, live, reconstruct, sessio
 
 app = typer.Typer(
     name="rtdecode",
-    help="Shows, live, what a mouse sees.",
+    help="Live reconstruction of what a mouse sees from its visual cortex.",
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,
 )

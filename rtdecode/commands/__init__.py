@@ -1,1 +1,1 @@
-"""What a user types: one file for each group of verbs."""
+"""Verbs of the command line, one file for each group; `rtdecode.cli` joins them."""

@@ -1,4 +1,4 @@
-"""`rtdecode bench …`: figures that anybody can measure again with one command."""
+"""`rtdecode bench`: measurements of speed and quality, each repeatable with one command."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,10 +8,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from rtdecode.bench.result_file import write_benchmark
 from rtdecode.bench.wire import benchmark_wire
-from rtdecode.commands.console import errors_told
-from rtdecode.commands.live import recorded
+from rtdecode.commands.console import errors_reported
+from rtdecode.commands.live import record_session
 from rtdecode.runtime.config_file import read_config
 
 app = typer.Typer(no_args_is_help=True, help="Measure speed and quality.")
@@ -19,91 +18,103 @@ app = typer.Typer(no_args_is_help=True, help="Measure speed and quality.")
 Json = Annotated[Path | None, typer.Option("--json", help="write the result to this file")]
 
 
-@app.command()
+@app.command(epilog="Example: rtdecode bench wire --json wire.json")
 def wire(
-    count: Annotated[int, typer.Option(help="messages for each size", min=10)] = 300,
+    count: Annotated[int, typer.Option(help="number of messages for each size", min=10)] = 300,
     json_file: Json = None,
 ) -> None:
-    """One-way latency between two processes by size and transport; packing and unpacking."""
+    """Measure latency between two processes by message size and transport, and the codec's time."""
     console = Console()
-    with errors_told():
+    with errors_reported():
         rows = benchmark_wire(count=count)
         console.print(table_of(rows))
-        if json_file is not None:
-            write_benchmark(json_file, name="wire", config={"count": count}, results=rows)
+        _write_result(json_file, name="wire", config={"count": count}, results=rows)
 
 
-@app.command()
+@app.command(epilog="Example: rtdecode bench calcium --size 512 --cells 1000")
 def calcium(
-    size: Annotated[int, typer.Option(help="rows and columns of a scan in px", min=64)] = 512,
-    cells: Annotated[int, typer.Option(help="neurons in it", min=1)] = 1000,
-    scans: Annotated[int, typer.Option(help="timed scans for each setting", min=30)] = 600,
-    grow: Annotated[bool, typer.Option(help="time up to five times as many cells too")] = True,
+    size: Annotated[int, typer.Option(help="rows and columns of a scan, in px", min=64)] = 512,
+    cells: Annotated[int, typer.Option(help="number of ROIs in it", min=1)] = 1000,
+    scans: Annotated[
+        int, typer.Option(help="number of timed scans for each setting", min=30)
+    ] = 600,
+    grow: Annotated[bool, typer.Option(help="also measure two to five times as many ROIs")] = True,
     json_file: Json = None,
 ) -> None:
-    """Time of a scan in the calcium chain on one core, step by step; growth with cells."""
+    """Measure the calcium chain's time for a scan on one core, in ms, by step and ROI count."""
     console = Console()
-    with errors_told():
+    with errors_reported():
         # the calcium chain takes half a second to import, and no other verb of this file needs it
         from rtdecode.bench.calcium import benchmark_calcium, growth
 
-        with console.status("timing"):
+        with console.status("measuring"):
             result = benchmark_calcium(size, cells, scans)
             if grow:
                 result["growth"] = growth(size, [cells * n for n in range(1, 6)], scans // 2)
         for table in calcium_tables(result):
             console.print(table)
-        if json_file is not None:
-            settings = {"size_px": size, "cells": cells, "scans": scans}
-            write_benchmark(json_file, name="calcium speed", config=settings, results=result)
+        settings = {"size_px": size, "cells": cells, "scans": scans}
+        _write_result(json_file, name="calcium speed", config=settings, results=result)
 
 
-@app.command()
+@app.command(epilog="Example: rtdecode bench latency --config configs/demo.yaml --seconds 60")
 def latency(
     config: Annotated[Path, typer.Option(help="YAML config of the run to measure")],
-    seconds: Annotated[float, typer.Option(help="length of the run", min=5)] = 60.0,
+    seconds: Annotated[float, typer.Option(help="length of the run, in s", min=5)] = 60.0,
     json_file: Json = None,
 ) -> None:
-    """The whole live system as real processes: each stage p50, p99, max; late, gaps, lost."""
+    """Run a session and write its summary: latency of each stage in ms, late frames, losses."""
     console = Console()
-    with errors_told():
+    with errors_reported():
         run = read_config(config).model_copy(update={"seconds": seconds})
-        summary = recorded(run, out=None, console=console)
-        if json_file is not None:
-            settings = {"config": str(config), "seconds": seconds}
-            write_benchmark(json_file, name="latency", config=settings, results=summary.as_json())
+        summary = record_session(run, out=None, console=console)
+        settings = {"config": str(config), "seconds": seconds}
+        _write_result(json_file, name="latency", config=settings, results=summary.as_json())
 
 
-@app.command()
+@app.command(epilog="Example: rtdecode bench decoder --twin rtdecode/demo_mouse --steps 3")
 def decoder(
     *,
     twin: Annotated[Path, typer.Option(help="folder of a compact twin")],
-    neurons: Annotated[int, typer.Option(help="made of the twin's own", min=1)] = 2000,
-    steps: Annotated[int, typer.Option(help="steps a frame", min=1)] = 3,
-    window_frames: Annotated[int, typer.Option(help="frames of the window", min=2)] = 36,
-    lag_frames: Annotated[int, typer.Option(help="frames that are waited for", min=0)] = 8,
-    frames: Annotated[int, typer.Option(help="timed frames for each setting", min=30)] = 300,
-    threads: Annotated[int, typer.Option(help="CPU threads of a step", min=1)] = 1,
-    grow: Annotated[bool, typer.Option(help="time other sizes too")] = True,
+    neurons: Annotated[
+        int, typer.Option(help="number of neurons, drawn from the twin's own", min=1)
+    ] = 2000,
+    steps: Annotated[int, typer.Option(help="gradient steps per frame", min=1)] = 3,
+    window_frames: Annotated[
+        int, typer.Option(help="length of the horizon, in frames", min=2)
+    ] = 36,
+    lag_frames: Annotated[int, typer.Option(help="fixed lag, in frames", min=0)] = 8,
+    frames: Annotated[
+        int, typer.Option(help="number of timed frames for each setting", min=30)
+    ] = 300,
+    threads: Annotated[int, typer.Option(help="number of CPU threads", min=1)] = 1,
+    grow: Annotated[bool, typer.Option(help="also measure other sizes")] = True,
     json_file: Json = None,
 ) -> None:
-    """Time of a frame in the decoder; growth with neurons, window and steps."""
+    """Measure the decoder's time for a frame, in ms, by neurons, horizon and steps."""
     console = Console()
-    with errors_told():
+    with errors_reported():
         # torch takes seconds to import, and no other verb of this file needs it
         from rtdecode.bench.decoder import Setting, benchmark_decoder
 
         asked = Setting(neurons, window_frames, lag_frames, steps)
-        with console.status("timing"):
+        with console.status("measuring"):
             rows = benchmark_decoder(twin, asked, frames=frames, threads=threads, grow=grow)
         console.print(table_of(rows))
-        if json_file is not None:
-            settings = {"twin": str(twin), "frames": frames, "threads": threads}
-            write_benchmark(json_file, name="decoder", config=settings, results=rows)
+        settings = {"twin": str(twin), "frames": frames, "threads": threads}
+        _write_result(json_file, name="decoder", config=settings, results=rows)
+
+
+def _write_result(path: Path | None, *, name: str, config: dict[str, Any], results: Any) -> None:
+    if path is not None:
+        # imports torch, which takes seconds
+        from rtdecode.bench.result_file import write_benchmark
+
+        write_benchmark(path, name=name, config=config, results=results)
 
 
 def calcium_tables(result: dict[str, Any]) -> list[Table]:
-    """The steps of one setting, then the whole chain for each number of cells."""
+    """Tables of the steps of one setting, and of the whole chain for each number of ROIs."""
     steps = [
         {"step": name, **times, "share_%": 100 * result["share"][name]}
         for name, times in result["steps_cpu_ms"].items()
@@ -122,7 +133,7 @@ def _flat(row: dict[str, Any]) -> dict[str, float]:
 
 
 def table_of(rows: Sequence[dict[str, Any]]) -> Table:
-    """A table with one line for each of `rows`, which all have the same keys."""
+    """Table with a line for each of `rows`, which all have the same keys."""
     table = Table(*rows[0], box=None, header_style="dim")
     for row in rows:
         table.add_row(*(f"{v:.4g}" if isinstance(v, float) else str(v) for v in row.values()))

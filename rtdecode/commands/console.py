@@ -1,4 +1,4 @@
-"""What a person sees in the terminal: the live table, and errors in one sentence."""
+"""Terminal output that the verbs share: live table, progress bar, errors in one sentence."""
 
 import sys
 from collections.abc import Iterator
@@ -20,19 +20,19 @@ from rich.table import Table
 from rtdecode.schema.errors import RtdecodeError
 from rtdecode.schema.messages import Health
 
-_SHOWN = ("recorder", "stimulus", "bridge", "decoder", "evaluate", "view")
+_PROCESSES = ("recorder", "stimulus", "bridge", "decoder", "evaluate", "view")
 _INTERRUPTED = 130
-_IN_THE_REPORT = ("_p99_ms", "_max_ms")
-"""Of the latency of each stage the table tells the median alone."""
+_LEFT_OUT = ("_p99_ms", "_max_ms")
+"""Counters that are in the report only; the table has the median latency of each stage."""
 
 
-def tell(console: Console, text: str) -> None:
-    """Print `text` as it is: unbroken, so that paths and YAML can be copied, and without markup."""
+def print_plain(console: Console, text: str) -> None:
+    """Print `text` without wrapping, so that paths and YAML can be copied, and without markup."""
     console.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
 class LiveTable:
-    """A table with one line a process, kept up to date by heartbeats; without a terminal, a log."""
+    """Table with a line for each process, updated by heartbeats; without a terminal, log lines."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -40,21 +40,21 @@ class LiveTable:
         self._live: Live | None = None
         self._announced = ""
 
-    def hear(self, name: str, health: Health) -> None:
-        """Show the newest heartbeat of `name`."""
+    def update(self, name: str, health: Health) -> None:
+        """Replace the line of process `name` by its newest heartbeat."""
         before = self._health.get(name)
         self._health[name] = health
         if not self._console.is_terminal and (before is None or before.state != health.state):
             self._console.print(f"{name}: {health.state}", highlight=False)
         if name == "view" and health.detail and health.detail != self._announced:
             self._announced = health.detail
-            self._console.print(f"[bold]See it live:[/] {health.detail}", highlight=False)
+            self._console.print(f"[bold]Live page:[/] {health.detail}", highlight=False)
         if self._live is not None:
             self._live.update(self._table())
 
     @contextmanager
-    def shown(self) -> Iterator[None]:
-        """Show the table while the block runs; only on a terminal."""
+    def displayed(self) -> Iterator[None]:
+        """Display the table while the block runs; only on a terminal."""
         if not self._console.is_terminal:
             yield
             return
@@ -65,8 +65,8 @@ class LiveTable:
         self._live = None
 
     def _table(self) -> Table:
-        table = Table("process", "state", "what it counts", box=None, header_style="dim")
-        for name in _SHOWN:
+        table = Table("process", "state", "counters", box=None, header_style="dim")
+        for name in _PROCESSES:
             health = self._health.get(name)
             if health is not None:
                 table.add_row(name, health.state, _counted(health))
@@ -74,18 +74,18 @@ class LiveTable:
 
 
 def _counted(health: Health) -> str:
-    told = {n: value for n, value in health.counters.items() if not n.endswith(_IN_THE_REPORT)}
-    return "  ".join(f"{name} {value:,.4g}" for name, value in told.items())
+    kept = {n: value for n, value in health.counters.items() if not n.endswith(_LEFT_OUT)}
+    return "  ".join(f"{name} {value:,.4g}" for name, value in kept.items())
 
 
 @contextmanager
-def errors_told() -> Iterator[None]:
-    """Tell a named error on stderr and exit with its code; a bug keeps its trace."""
+def errors_reported() -> Iterator[None]:
+    """Print a named error on stderr and exit with its code; other exceptions keep their trace."""
     try:
         yield
     except RtdecodeError as error:
-        told = Console(stderr=True, soft_wrap=True, highlight=False)
-        told.print("[bold red]rtdecode:[/]", escape(str(error)))
+        stderr = Console(stderr=True, soft_wrap=True, highlight=False)
+        stderr.print("[bold red]rtdecode:[/]", escape(str(error)))
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(_INTERRUPTED)
@@ -94,17 +94,17 @@ def errors_told() -> Iterator[None]:
 _LOGGED_STEPS = 100
 """Steps between two lines in a file."""
 _NO_R = -1.0
-"""What a training tells as its best r before it has validated."""
+"""Value of the best validation r before the first validation."""
 
 
 @contextmanager
-def progress_shown(console: Console) -> Iterator[Progress]:
-    """A line with a bar, what is told of it, and the time it took and will take."""
+def progress_bar(console: Console) -> Iterator[Progress]:
+    """Progress line: description, bar, status, elapsed and remaining time."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("{task.fields[told]}"),
+        TextColumn("{task.fields[status]}"),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
@@ -112,30 +112,30 @@ def progress_shown(console: Console) -> Iterator[Progress]:
         yield progress
 
 
-def training_told(*, loss: float, best_r: float, eta_s: float) -> str:
-    """What is worth knowing while a twin is trained; there is no r before the first validation."""
-    validated = f"r {best_r:.3f}" if best_r > _NO_R else "r not yet known"
-    return f"loss {loss:.4f}, {validated}, {eta_s / 60:.1f} min to go"
+def training_status(*, loss: float, best_r: float, eta_s: float) -> str:
+    """Loss, best validation r and remaining minutes of a training, as one line."""
+    validated = f"r {best_r:.3f}" if best_r > _NO_R else "r not yet measured"
+    return f"loss {loss:.4f}, {validated}, {eta_s / 60:.1f} min remaining"
 
 
 class TrainingLine:
-    """The part of a training that is being done, and its steps."""
+    """Progress of a training: its current part and the steps done; log lines without a terminal."""
 
-    def __init__(self, shown: Progress, console: Console) -> None:
-        self._shown, self._console = shown, console
-        self._task = shown.add_task("", total=None, told="")
+    def __init__(self, progress: Progress, console: Console) -> None:
+        self._progress, self._console = progress, console
+        self._task = progress.add_task("", total=None, status="")
 
-    def begun(self, part: str) -> None:
-        """`part` begins; how long it takes is not known."""
-        self._shown.remove_task(self._task)
-        self._task = self._shown.add_task(part, total=None, told="")
+    def start_part(self, part: str) -> None:
+        """Start `part`, whose number of steps is not known yet."""
+        self._progress.remove_task(self._task)
+        self._task = self._progress.add_task(part, total=None, status="")
         self._log(part)
 
-    def stepped(self, step: int, steps: int, *, told: str) -> None:
-        """So many of all steps are done, of which there is this to be told."""
-        self._shown.update(self._task, completed=step, total=steps, told=told)
+    def advance(self, step: int, steps: int, *, status: str) -> None:
+        """Set the number of steps done and in all, and the status beside the bar."""
+        self._progress.update(self._task, completed=step, total=steps, status=status)
         if step % _LOGGED_STEPS == 0:
-            self._log(f"step {step} of {steps}: {told}")
+            self._log(f"step {step} of {steps}: {status}")
 
     def _log(self, line: str) -> None:
         if not self._console.is_terminal:

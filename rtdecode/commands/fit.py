@@ -1,6 +1,6 @@
-"""`rtdecode fit ...`: from a recorded session to a twin, a linear decoder, a mask, the demo mouse.
+"""`rtdecode fit`: fits a twin, a linear decoder, a screen mask or the demo mouse to a session.
 
-What needs torch is imported when a command runs: `rtdecode --help` must not take seconds.
+Modules that need torch are imported when a command runs, so that `rtdecode --help` is fast.
 """
 
 import importlib.resources
@@ -14,51 +14,58 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from rtdecode.commands.console import TrainingLine, errors_told, progress_shown, training_told
+from rtdecode.commands.console import TrainingLine, errors_reported, progress_bar, training_status
 from rtdecode.runtime.clock import HostClock
 from rtdecode.schema.config.training import READOUT_STEPS, STEPS, TrainingConfig
 
-app = typer.Typer(no_args_is_help=True, help="Fit twins, baselines and masks to a session.")
+app = typer.Typer(
+    no_args_is_help=True, help="Fit a twin, a linear decoder or a screen mask to a session."
+)
 
 Data = Annotated[
-    Path, typer.Option(help="recorded session, ours, Sensorium's or .nwb (see docs/data.md)")
+    Path, typer.Option(help="recorded session: our folder, Sensorium's or .nwb (see docs/data.md)")
 ]
 Out = Annotated[Path, typer.Option(help="folder to write")]
-Seed = Annotated[int, typer.Option(help="of everything that is random")]
-Minutes = Annotated[float | None, typer.Option(help="end by then, whatever the steps", min=0.05)]
+Seed = Annotated[int, typer.Option(help="seed of all random numbers")]
+Minutes = Annotated[
+    float | None, typer.Option(help="time limit of the training, in minutes", min=0.05)
+]
 Threads = Annotated[
     int,
-    typer.Option(
-        help="CPU threads; 0 for all: fast alone, slow beside other work, where 1 is better", min=0
-    ),
+    typer.Option(help="number of CPU threads; 0 uses all cores (use 1 beside other work)", min=0),
 ]
 
 
 def threads_used(threads: int) -> int:
-    """`threads`, or as many as this process may run on."""
+    """`threads`, or the number of cores that this process may use where it is 0."""
     return threads or len(os.sched_getaffinity(0))
 
 
-@app.command()
+@app.command(epilog="Example: rtdecode fit twin --data sessions/2026-11-24_10-15-00 --out twin")
 def twin(
     *,
     data: Data,
     out: Out,
     model: Annotated[
-        str, typer.Option(help="architecture; compact is the one there is")
+        str, typer.Option(help="architecture; only compact can be trained")
     ] = "compact",
-    core: Annotated[Path | None, typer.Option(help="fit only a readout to this twin")] = None,
+    core: Annotated[
+        Path | None,
+        typer.Option(help="twin folder whose filters are kept; only a readout is fitted"),
+    ] = None,
     seed: Seed = 0,
     steps: Annotated[
         int | None,
-        typer.Option(help=f"gradient steps; {STEPS}, or {READOUT_STEPS} for a readout", min=50),
+        typer.Option(
+            help=f"gradient steps; {STEPS} by default, {READOUT_STEPS} for a readout", min=50
+        ),
     ] = None,
     max_minutes: Minutes = None,
     threads: Threads = 0,
 ) -> None:
-    """Train an encoding model of a session; run the same command again to go on after a kill."""
+    """Train an encoding model; an interrupted run resumes when the command is repeated."""
     console = Console()
-    with errors_told():
+    with errors_reported():
         from rtdecode.datasets.opening import open_video_session
         from rtdecode.decode.compute import prepare_process
         from rtdecode.train.twin_fit import check_model, fit_compact
@@ -67,19 +74,19 @@ def twin(
         prepare_process(threads=threads_used(threads))
         wanted = steps or (STEPS if core is None else READOUT_STEPS)
         config = TrainingConfig(seed=seed, steps=wanted, max_minutes=max_minutes)
-        with progress_shown(console) as shown:
-            line = TrainingLine(shown, console)
+        with progress_bar(console) as progress:
+            line = TrainingLine(progress, console)
             outcome = fit_compact(
                 open_video_session(data),
                 out,
                 config,
                 clock=HostClock(),
-                report=lambda now: line.stepped(
+                report=lambda now: line.advance(
                     now.step,
                     now.steps,
-                    told=training_told(loss=now.loss, best_r=now.best_r, eta_s=now.eta_s),
+                    status=training_status(loss=now.loss, best_r=now.best_r, eta_s=now.eta_s),
                 ),
-                begun=line.begun,
+                begun=line.start_part,
                 core=core,
             )
         r = outcome.single_trial_r
@@ -92,24 +99,26 @@ def twin(
         console.print(table)
 
 
-@app.command()
+@app.command(epilog="Example: rtdecode fit ridge --data sessions/2026-11-24_10-15-00 --out ridge")
 def ridge(
     *,
     data: Data,
     out: Out,
-    lag_frames: Annotated[int, typer.Option(help="frames of activity after a frame", min=0)] = 8,
+    lag_frames: Annotated[
+        int, typer.Option(help="frames of activity after the decoded one", min=0)
+    ] = 8,
     threads: Threads = 0,
 ) -> None:
-    """Fit the causal linear decoder at one lag; its penalty is chosen on the validation trials."""
+    """Fit a causal linear decoder at one lag; validation trials choose its penalty."""
     console = Console()
-    with errors_told():
+    with errors_reported():
         from rtdecode.datasets.opening import open_video_session
         from rtdecode.decode.compute import prepare_process
         from rtdecode.offline.ridge import fit_ridge
 
         prepare_process(threads=threads_used(threads))
         tried: list[tuple[float, float]] = []
-        with console.status("adding up activity and video"):
+        with console.status("accumulating activity and video"):
             fitted = fit_ridge(
                 open_video_session(data),
                 lag_frames=lag_frames,
@@ -122,62 +131,71 @@ def ridge(
         console.print(table)
 
 
-@app.command()
+@app.command(
+    epilog="Example: rtdecode fit mask --data sessions/2026-11-24_10-15-00 --twin twin"
+    " --out twin/mask.npy"
+)
 def mask(
     *,
     data: Data,
     twin: Annotated[Path, typer.Option(help="folder of the session's twin")],
-    out: Annotated[Path, typer.Option(help=".npy file to write, (row, col) bool")],
+    out: Annotated[Path, typer.Option(help="screen mask to write: .npy, (row, col) bool")],
     steps: Annotated[int, typer.Option(help="gradient steps", min=1)] = 1000,
-    scored_from: Annotated[float, typer.Option(help="least transparency of a scored pixel")] = 1.0,
+    scored_from: Annotated[
+        float, typer.Option(help="minimum transparency of a scored pixel")
+    ] = 1.0,
     seed: Seed = 0,
     threads: Threads = 0,
 ) -> None:
-    """Find the part of the screen that the population sees; the transparency is kept beside it."""
+    """Fit the screen mask, the pixels that the population represents, and its transparency."""
     console = Console()
-    with errors_told():
+    with errors_reported():
         from rtdecode.datasets.opening import open_clips
         from rtdecode.decode.compute import prepare_process
         from rtdecode.offline.screen_masks import fit_transparency, save_mask
         from rtdecode.twins.folder import load_twin
 
         prepare_process(threads=threads_used(threads))
-        with progress_shown(console) as shown:
-            task = shown.add_task("mask", total=steps, told="")
+        with progress_bar(console) as progress:
+            task = progress.add_task("screen mask", total=steps, status="")
             alpha = fit_transparency(
                 load_twin(twin),
                 open_clips(data),
                 steps=steps,
                 seed=seed,
-                report=lambda done: shown.update(task, completed=done),
+                report=lambda done: progress.update(task, completed=done),
             )
         scored = save_mask(alpha, out, scored_from=scored_from)
         console.print(f"{out}: {np.count_nonzero(scored)} of {scored.size} pixels are scored")
 
 
-@app.command("demo-mouse")
+@app.command("demo-mouse", epilog="Example: rtdecode fit demo-mouse --out mouse --neurons 200")
 def demo_mouse(
     *,
-    out: Annotated[Path | None, typer.Option(help="folder; by default the package's own")] = None,
-    session: Annotated[Path | None, typer.Option(help="keep the recording here")] = None,
-    neurons: Annotated[int | None, typer.Option(help="instead of the demo's number", min=1)] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="folder to write; the package's own by default")
+    ] = None,
+    session: Annotated[Path | None, typer.Option(help="folder that keeps the recording")] = None,
+    neurons: Annotated[
+        int | None, typer.Option(help="number of neurons; the demo's by default", min=1)
+    ] = None,
     seed: Seed = 1,
     steps: Annotated[int, typer.Option(help="gradient steps", min=50)] = STEPS,
-    trials: Annotated[int, typer.Option(help="training trials of 30 s", min=1)] = 40,
+    trials: Annotated[int, typer.Option(help="number of training trials of 30 s", min=1)] = 40,
     max_minutes: Minutes = None,
     threads: Threads = 0,
 ) -> None:
-    """Make the mouse of the demo anew: record the simulated rig, train, write all its files."""
+    """Make the demo mouse: record the simulated rig, train its twin, write all its files."""
     console = Console()
-    with errors_told(), tempfile.TemporaryDirectory() as scratch:
+    with errors_reported(), tempfile.TemporaryDirectory() as scratch:
         from rtdecode.decode.compute import prepare_process
         from rtdecode.demo.mouse import DemoPlan, demo_sections, make_demo_mouse
 
         prepare_process(threads=threads_used(threads))
         folder = Path(str(importlib.resources.files("rtdecode") / "demo_mouse"))
         source, calcium = demo_sections(folder / "demo.yaml", neurons=neurons)
-        with progress_shown(console) as shown:
-            task = shown.add_task("demo mouse", total=1, told="")
+        with progress_bar(console) as progress:
+            task = progress.add_task("demo mouse", total=1, status="")
             outcome = make_demo_mouse(
                 out or folder,
                 session or Path(scratch) / "session",
@@ -186,7 +204,7 @@ def demo_mouse(
                 source=source,
                 calcium=calcium,
                 clock=HostClock(),
-                report=lambda what, done, total: shown.update(
+                report=lambda what, done, total: progress.update(
                     task, description=what, completed=done, total=total
                 ),
             )

@@ -1,4 +1,4 @@
-"""`rtdecode demo`, `run` and `check`: runs that go on while one watches."""
+"""`rtdecode demo`, `run` and `check`: live sessions and their configs."""
 
 from datetime import datetime
 from pathlib import Path
@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from rtdecode.commands.console import LiveTable, errors_told, tell
-from rtdecode.commands.sessions import reported
+from rtdecode.commands.console import LiveTable, errors_reported, print_plain
+from rtdecode.commands.sessions import summarise_and_report
 from rtdecode.demo.config import demo_config
 from rtdecode.pipeline.run import checked, run_session
 from rtdecode.pipeline.topology import included
@@ -24,67 +24,73 @@ from rtdecode.session.layout import SessionLayout, named_session, new_session
 
 app = typer.Typer()
 
-Seconds = Annotated[float, typer.Option(help="length of the run in seconds", min=5)]
+Seconds = Annotated[float, typer.Option(help="length of the run, in s", min=5)]
 Json = Annotated[
     Path | None, typer.Option("--json", help="write the summary to this file", dir_okay=False)
 ]
-Out = Annotated[Path | None, typer.Option(help="session folder; by default a new one")]
-Config = Annotated[Path, typer.Argument(help="YAML config of the run")]
+Out = Annotated[Path | None, typer.Option(help="session folder; a new one by default")]
+Config = Annotated[Path, typer.Argument(metavar="CONFIG", help="YAML config of the run")]
 
 
-@app.command()
+@app.command(epilog="Example: rtdecode demo --headless --seconds 30")
 def demo(
     seconds: Seconds = 60.0,
-    headless: Annotated[bool, typer.Option("--headless", help="open no window to see")] = False,
+    headless: Annotated[
+        bool, typer.Option("--headless", help="open no window for the stimulus")
+    ] = False,
     json_file: Json = None,
     out: Out = None,
-    clips: Annotated[Path | None, typer.Option(help="folder of your own videos")] = None,
+    clips: Annotated[
+        Path | None, typer.Option(help="folder of videos to display instead of the embedded ones")
+    ] = None,
 ) -> None:
-    """Run the whole live loop on the embedded simulated rig."""
+    """Run the whole live loop on the embedded simulated rig and write a session."""
     console = Console()
-    with errors_told():
+    with errors_reported():
         display = Display.VIRTUAL if headless else Display.AUTO
         config = demo_config(seconds=seconds, display=display, clips=clips)
-        _finish(config, recorded(config, out=out, console=console), json_file)
+        _finish(config, record_session(config, out=out, console=console), json_file)
 
 
-@app.command()
+@app.command(epilog="Example: rtdecode run configs/real_scans.yaml --movie recording.raw")
 def run(
     config_file: Config,
-    movie: Annotated[Path | None, typer.Option(help="raw movie in place of the config's")] = None,
+    movie: Annotated[
+        Path | None, typer.Option(help="raw movie of scans, read instead of the config's")
+    ] = None,
     json_file: Json = None,
     out: Out = None,
 ) -> None:
-    """Run a session as CONFIG says, until Ctrl-C or the end of its source."""
+    """Run a session with the settings of CONFIG, until Ctrl-C or the end of its source."""
     console = Console()
-    with errors_told():
+    with errors_reported():
         config = read_config(config_file)
         if movie is not None:
             config = config.with_movie(movie)
-        _finish(config, recorded(config, out=out, console=console), json_file)
+        _finish(config, record_session(config, out=out, console=console), json_file)
 
 
-@app.command()
+@app.command(epilog="Example: rtdecode check configs/demo.yaml")
 def check(config_file: Config) -> None:
-    """Say what CONFIG would run, or all its mistakes at once."""
-    with errors_told():
-        tell(Console(), config_yaml(checked(read_config(config_file))))
+    """Print CONFIG with all defaults, or list all its mistakes at once; start nothing."""
+    with errors_reported():
+        print_plain(Console(), config_yaml(checked(read_config(config_file))))
 
 
-def recorded(config: RunConfig, *, out: Path | None, console: Console) -> SessionSummary:
-    """Run a session while a table shows it; its summary, told and written into its folder.
+def record_session(config: RunConfig, *, out: Path | None, console: Console) -> SessionSummary:
+    """Run a session with a live table; print its summary and write its report.
 
-    A session that is stopped before it began has nothing to sum up and ends the command.
+    A session that is stopped before it started has no summary, and ends the command.
     """
     session, table = _session(config, out), LiveTable(console)
-    tell(console, f"recording into {session.folder}")
-    with stopped_by_signals() as stop, table.shown():
-        outcome = run_session(config, session, stop=stop, on_health=table.hear)
+    print_plain(console, f"recording into {session.folder}")
+    with stopped_by_signals() as stop, table.displayed():
+        outcome = run_session(config, session, stop=stop, on_health=table.update)
     if not outcome.began:
-        tell(console, f"{outcome.reason}: nothing was recorded")
+        print_plain(console, f"{outcome.reason}: nothing was recorded")
         raise typer.Exit
-    tell(console, f"ended: {outcome.reason}")
-    return reported(session, console)
+    print_plain(console, f"ended: {outcome.reason}")
+    return summarise_and_report(session, console)
 
 
 def _session(config: RunConfig, out: Path | None) -> SessionLayout:

@@ -1,6 +1,6 @@
-"""`rtdecode reconstruct` and `rtdecode bench quality`: how good a reconstruction is.
+"""`rtdecode reconstruct` and `rtdecode bench quality`: reconstruct recorded trials, score them.
 
-What needs torch is imported when a command runs: `rtdecode --help` must not take seconds.
+Modules that need torch are imported when a command runs, so that `rtdecode --help` is fast.
 """
 
 from enum import StrEnum
@@ -11,20 +11,25 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from rtdecode.commands.console import errors_told, progress_shown, tell
+from rtdecode.commands.console import errors_reported, print_plain, progress_bar
 from rtdecode.commands.fit import Data, Threads, threads_used
 from rtdecode.runtime.clock import HostClock
 
 app = typer.Typer()
 bench_app = typer.Typer()
 
-Twins = Annotated[list[Path] | None, typer.Option("--twin", help="repeat for an ensemble")]
-Mask = Annotated[Path | None, typer.Option(help=".npy, (row, col) bool: the scored pixels")]
-Tier = Annotated[str, typer.Option(help="tier of the trials")]
+Twins = Annotated[
+    list[Path] | None, typer.Option("--twin", help="twin folder; repeat the option for an ensemble")
+]
+Mask = Annotated[
+    Path | None,
+    typer.Option(help="screen mask: .npy, (row, col) bool, True where pixels are scored"),
+]
+Tier = Annotated[str, typer.Option(help="tier of the trials: train, oracle (validation) or test")]
 
 
 class MethodName(StrEnum):
-    """The ways to reconstruct."""
+    """Methods of reconstruction."""
 
     ONLINE = "online"
     OFFLINE = "offline"
@@ -34,34 +39,40 @@ class MethodName(StrEnum):
 
 
 class InputName(StrEnum):
-    """Which activity they get."""
+    """Activity that a method decodes."""
 
     RESPONSES = "responses"
     TRACES = "traces"
     PREDICTED = "predicted"
 
 
-@app.command()
+@app.command(
+    epilog="Example: rtdecode reconstruct --data sessions/2026-11-24_10-15-00 --twin twin --out out"
+)
 def reconstruct(
     *,
     data: Data,
     out: Annotated[Path, typer.Option(help="folder to write")],
-    method: Annotated[MethodName, typer.Option(help="how")] = MethodName.ONLINE,
+    method: Annotated[
+        MethodName, typer.Option(help="method of reconstruction")
+    ] = MethodName.ONLINE,
     tier: Tier = "test",
     twin: Twins = None,
     ridge: Annotated[Path | None, typer.Option(help="folder of `rtdecode fit ridge`")] = None,
-    lag_frames: Annotated[int, typer.Option(help="online: lag of a frame", min=0)] = 8,
-    steps: Annotated[int, typer.Option(help="online: steps a frame", min=1)] = 3,
+    lag_frames: Annotated[int, typer.Option(help="online: fixed lag, in frames", min=0)] = 8,
+    steps: Annotated[int, typer.Option(help="online: gradient steps per frame", min=1)] = 3,
     iterations: Annotated[
         int | None, typer.Option(help="offline, reference: gradient steps", min=1)
     ] = None,
     mask: Mask = None,
-    source: Annotated[InputName, typer.Option("--input", help="activity")] = InputName.RESPONSES,
+    source: Annotated[
+        InputName, typer.Option("--input", help="activity that is decoded")
+    ] = InputName.RESPONSES,
     threads: Threads = 0,
 ) -> None:
-    """Reconstruct and score the trials of a tier; writes each video and summary.json."""
+    """Reconstruct and score the trials of a tier; write each video and summary.json."""
     console = Console()
-    with errors_told():
+    with errors_reported():
         from rtdecode.decode.compute import prepare_process
         from rtdecode.offline.job import Request
         from rtdecode.offline.reconstruct import reconstruct as reconstruct_trials
@@ -80,17 +91,20 @@ def reconstruct(
             mask=mask,
             source=source.value,
         )
-        with progress_shown(console) as shown:
-            task = shown.add_task(method.value, total=None, told="")
+        with progress_bar(console) as progress:
+            task = progress.add_task(method.value, total=None, status="")
 
             def report(done: int, total: int, video_r: float) -> None:
-                shown.update(task, completed=done, total=total, told=f"video r {video_r:.3f}")
+                progress.update(task, completed=done, total=total, status=f"video r {video_r:.3f}")
 
             summary = reconstruct_trials(request, clock=HostClock(), report=report)
         console.print(summary_table(summary))
 
 
-@bench_app.command()
+@bench_app.command(
+    epilog="Example: rtdecode bench quality --data sessions/2026-11-24_10-15-00 --twin twin"
+    " --out quality"
+)
 def quality(
     *,
     data: Data,
@@ -98,26 +112,32 @@ def quality(
     out: Annotated[Path, typer.Option(help="folder for quality.json and figures")],
     tier: Tier = "test",
     mask: Mask = None,
-    trials: Annotated[int | None, typer.Option(help="only the first of the tier", min=1)] = None,
-    iterations: Annotated[int, typer.Option(help="of the reference; 0 leaves it out", min=0)] = 200,
+    trials: Annotated[
+        int | None,
+        typer.Option(help="number of trials, the first of the tier; all by default", min=1),
+    ] = None,
+    iterations: Annotated[
+        int, typer.Option(help="gradient steps of the reference method; 0 leaves it out", min=0)
+    ] = 200,
     threads: Threads = 0,
 ) -> None:
-    """The table of methods, and quality against lag, compute and neurons.
+    """Compare the methods on the same trials, and vary lag, steps and neurons.
 
-    Each row is in quality.json as soon as it is measured: the same command goes on after a kill.
+    Each row is written to quality.json when it is measured; an interrupted run resumes when the
+    command is repeated.
     """
     console = Console()
-    with errors_told():
+    with errors_reported():
         from rtdecode.bench.quality import TableRequest, bench_quality
         from rtdecode.decode.compute import prepare_process
 
         prepare_process(threads=threads_used(threads))
-        with progress_shown(console) as shown:
-            task = shown.add_task("quality", total=None, told="")
+        with progress_bar(console) as progress:
+            task = progress.add_task("quality", total=None, status="")
 
             def report(what: str) -> None:
-                shown.update(task, told=what)
-                tell(shown.console, what)
+                progress.update(task, status=what)
+                print_plain(progress.console, what)
 
             request = TableRequest(
                 data, tuple(twin or ()), tier=tier, mask=mask, trials=trials, iterations=iterations
@@ -127,7 +147,7 @@ def quality(
 
 
 def summary_table(summary: dict[str, Any]) -> Table:
-    """One line for each metric with its interval, and what it cost."""
+    """Table of each metric with its interval, and of the computing cost."""
     table = Table("metric", "mean", "95 % interval over clips", box=None, header_style="dim")
     for metric in ("video_r", "frame_r", "ssim", "shift_ms"):
         value = summary[metric]
@@ -135,15 +155,15 @@ def summary_table(summary: dict[str, Any]) -> Table:
         if value["mean"] is None:  # still images have no time
             continue
         table.add_row(metric, f"{value['mean']:.3f}", f"{low:.3f} to {high:.3f}")
-    table.add_row("twin passes a frame", f"{summary['twin_passes_per_frame']:.3g}", "")
-    table.add_row("ms a frame", f"{1000 * summary['seconds_per_frame']:.2f}", "")
+    table.add_row("twin passes per frame", f"{summary['twin_passes_per_frame']:.3g}", "")
+    table.add_row("ms per frame", f"{1000 * summary['seconds_per_frame']:.2f}", "")
     return table
 
 
 def quality_table(rows: list[dict[str, Any]]) -> Table:
-    """One line for each row of the benchmark table."""
+    """Benchmark table with a row for each method and setting."""
     table = Table(
-        "method", "lag", "steps", "neurons", "video r", "95 %", "frame r", "passes a frame"
+        "method", "lag", "steps", "neurons", "video r", "95 %", "frame r", "passes per frame"
     )
     for row in rows:
         low, high = row["video_r"]["ci95"]

@@ -1,4 +1,4 @@
-"""`rtdecode score`, `replay` and `recover`: what one does with a recorded session."""
+"""`rtdecode score`, `replay` and `recover`: work on a recorded session."""
 
 from datetime import datetime
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from rtdecode.commands.console import errors_told, tell
+from rtdecode.commands.console import errors_reported, print_plain
 from rtdecode.report.build import report_session
 from rtdecode.report.summary import SessionSummary, summarise, write_summary
 from rtdecode.session.layout import SessionLayout, named_session, new_session, session_at
@@ -15,33 +15,36 @@ from rtdecode.session.recover import recover as recovered
 
 app = typer.Typer()
 
-Session = Annotated[Path, typer.Argument(help="session folder")]
+Session = Annotated[Path, typer.Argument(metavar="SESSION", help="session folder")]
 Json = Annotated[
     Path | None, typer.Option("--json", help="write the summary to this file", dir_okay=False)
 ]
 
 
-@app.command()
+@app.command(epilog="Example: rtdecode score sessions/2026-11-24_10-15-00 --json summary.json")
 def score(session: Session, json_file: Json = None) -> None:
-    """Sum SESSION up again from its log, and write its report."""
+    """Recompute the summary of SESSION from its log and write its report."""
     console = Console()
-    with errors_told():
-        summary = reported(session_at(session), console)
+    with errors_reported():
+        summary = summarise_and_report(session_at(session), console)
         if json_file is not None:
             write_summary(summary, json_file)
 
 
-@app.command()
+@app.command(epilog="Example: rtdecode replay sessions/2026-11-24_10-15-00")
 def replay(
     session: Session,
     speed: Annotated[
-        float | None, typer.Option(help="1 is as recorded; left out: as fast as it goes", min=0.01)
+        float | None,
+        typer.Option(help="factor of the recorded speed; as fast as possible by default", min=0.01),
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="folder of the new session")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="folder of the new session; beside SESSION by default")
+    ] = None,
 ) -> None:
-    """Decode SESSION again from its recorded scans, into a new session."""
+    """Decode the recorded scans of SESSION again and write a new session."""
     console = Console()
-    with errors_told():
+    with errors_reported():
         # torch takes seconds to import, and no other verb of this file needs it
         from rtdecode.pipeline.replay import replay_session
 
@@ -49,34 +52,39 @@ def replay(
         started = datetime.now().astimezone()
         parent = recorded.folder.resolve().parent
         into = new_session(parent, started=started) if out is None else named_session(out)
-        tell(console, f"replaying into {into.folder}")
+        print_plain(console, f"replaying into {into.folder}")
         replay_session(recorded, into, speed=speed)
-        reported(into, console)
+        summarise_and_report(into, console)
 
 
-@app.command()
+@app.command(epilog="Example: rtdecode recover sessions/2026-11-24_10-15-00")
 def recover(session: Session) -> None:
-    """Make the log of a session whole again whose recorder was killed."""
+    """Repair the log of a session whose recorder was killed; the damaged log is kept."""
     console = Console()
-    with errors_told():
+    with errors_reported():
         report = recovered(session)
         if report.was_complete:
-            tell(console, f"{report.log} is complete; nothing was changed")
+            print_plain(console, f"{report.log} is complete; nothing was changed")
             return
         total = sum(report.counts.values())
-        tell(console, f"{total} messages recovered; as found: {report.damaged}")
+        print_plain(
+            console, f"{total} messages recovered; the damaged log is kept as {report.damaged}"
+        )
 
 
-def reported(session: SessionLayout, console: Console) -> SessionSummary:
-    """Sum `session` up and write its report; the summary, told in words."""
+def summarise_and_report(session: SessionLayout, console: Console) -> SessionSummary:
+    """Compute the summary of `session`, write its report and print its sentences."""
     session.report.mkdir(exist_ok=True)
     try:
-        tell(console, "reading the log …")
+        print_plain(console, "reading the log")
         summary = summarise(session)
         report_session(session, summary)
     except KeyboardInterrupt:
-        tell(console, f"the recording is whole; `rtdecode score {session.folder}` sums it up")
+        print_plain(
+            console,
+            f"the recording is complete; `rtdecode score {session.folder}` computes its summary",
+        )
         raise
-    tell(console, summary.text())
-    tell(console, f"report: {session.report / 'index.html'}")
+    print_plain(console, summary.text())
+    print_plain(console, f"report: {session.report / 'index.html'}")
     return summary

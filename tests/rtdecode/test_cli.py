@@ -1,22 +1,45 @@
-"""One command with all verbs; asking it for help loads nothing heavy."""
+"""One command with all verbs; each has a help text with an example, without loading torch."""
 
+import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from rtdecode.cli import app
 
 USER = CliRunner()
-VERBS = ["demo", "run", "check", "score", "replay", "recover", "fit", "bench", "import-twin"]
+VERBS = ["demo", "run", "check", "score", "replay", "recover", "reconstruct", "fit", "bench"]
+VERBS += ["import-twin"]
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_every_verb_says_what_it_is_for(verb: str) -> None:
+def test_every_verb_has_a_help_text(verb: str) -> None:
     told = USER.invoke(app, [verb, "--help"])
     assert told.exit_code == 0
     assert f" {verb} " in told.stdout.splitlines()[1]
+
+
+def commands(group: Any, *path: str) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """All verbs below a group, with the words that name them."""
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from commands(command, *path, name)
+        else:
+            yield (*path, name), command
+
+
+@pytest.mark.parametrize(("path", "command"), list(commands(get_command(app))))
+def test_every_verb_has_an_example_that_it_accepts(path: tuple[str, ...], command: Any) -> None:
+    help_text = " ".join(USER.invoke(app, [*path, "--help"]).stdout.split())
+    assert command.epilog in help_text
+    program, *words = shlex.split(command.epilog.removeprefix("Example: "))
+    assert (program, tuple(words[: len(path)])) == ("rtdecode", path)
+    command.make_context(path[-1], words[len(path) :])  # exits where an option does not exist
 
 
 def test_the_help_lists_all_verbs() -> None:

@@ -82,6 +82,6 @@ def test_while_the_report_is_written_it_says_how_to_get_it(user: Any) -> None:
         read_until(running, "reading the log")
         said = interrupted(running)
     assert running.returncode == 130, said
-    assert "the recording is whole; `rtdecode score s` sums it up" in said
+    assert "the recording is complete; `rtdecode score s` computes its summary" in said
     assert user.told("score", "s").returncode == 0
     assert user.left_running() == []

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from rtdecode.commands.console import LiveTable, errors_told, tell
+from rtdecode.commands.console import LiveTable, errors_reported, print_plain
 from rtdecode.schema.errors import MissingFileError
 from rtdecode.schema.messages import Health
 
@@ -25,9 +25,9 @@ def printed(on: Console) -> str:
 def test_the_newest_heartbeat_of_each_process_is_shown() -> None:
     screen = console(terminal=True)
     table = LiveTable(screen)
-    with table.shown():
-        table.hear("decoder", Health("starting", "", {}))
-        table.hear("decoder", Health("running", "", {"late": 2.0, "out": 12345.0}))
+    with table.displayed():
+        table.update("decoder", Health("starting", "", {}))
+        table.update("decoder", Health("running", "", {"late": 2.0, "out": 12345.0}))
     last = printed(screen).rsplit("process", 1)[-1]
     assert "decoder" in last
     assert "running" in last
@@ -37,18 +37,18 @@ def test_the_newest_heartbeat_of_each_process_is_shown() -> None:
 def test_the_address_of_the_page_is_said_once() -> None:
     screen = console(terminal=False)
     table = LiveTable(screen)
-    with table.shown():
+    with table.displayed():
         for _ in range(3):
-            table.hear("view", Health("running", "http://127.0.0.1:4242", {}))
+            table.update("view", Health("running", "http://127.0.0.1:4242", {}))
     assert printed(screen).count("http://127.0.0.1:4242") == 1
 
 
 def test_without_a_terminal_each_change_of_state_is_one_line() -> None:
     screen = console(terminal=False)
     table = LiveTable(screen)
-    with table.shown():
+    with table.displayed():
         for state in ("starting", "ready", "ready", "running"):
-            table.hear("decoder", Health(state, "", {}))
+            table.update("decoder", Health(state, "", {}))
     assert printed(screen).splitlines() == [
         "decoder: starting",
         "decoder: ready",
@@ -59,7 +59,7 @@ def test_without_a_terminal_each_change_of_state_is_one_line() -> None:
 def test_a_named_error_is_told_and_its_code_is_the_exit_code(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    with pytest.raises(SystemExit) as ended, errors_told():
+    with pytest.raises(SystemExit) as ended, errors_reported():
         raise MissingFileError(what="twin", path=Path("t[1]"), remedy="make one")
     assert ended.value.code == 2
     told = capsys.readouterr()
@@ -68,7 +68,7 @@ def test_a_named_error_is_told_and_its_code_is_the_exit_code(
 
 
 def test_a_bug_keeps_its_trace() -> None:
-    with pytest.raises(ZeroDivisionError), errors_told():
+    with pytest.raises(ZeroDivisionError), errors_reported():
         raise ZeroDivisionError
 
 
@@ -76,8 +76,8 @@ def test_of_latencies_the_table_tells_the_medians_alone() -> None:
     screen = console(terminal=True)
     table = LiveTable(screen)
     counted = {"decode_p50_ms": 31.0, "decode_p99_ms": 47.0, "decode_max_ms": 99.0}
-    with table.shown():
-        table.hear("evaluate", Health("running", "", counted))
+    with table.displayed():
+        table.update("evaluate", Health("running", "", counted))
     last = printed(screen).rsplit("process", 1)[-1]
     assert "decode_p50_ms 31" in last
     assert "47" not in last
@@ -86,11 +86,11 @@ def test_of_latencies_the_table_tells_the_medians_alone() -> None:
 
 def test_the_cursor_stays_while_the_table_is_shown() -> None:
     screen = console(terminal=True)
-    with LiveTable(screen).shown():
+    with LiveTable(screen).displayed():
         assert printed(screen).rfind(CURSOR_SHOWN) > printed(screen).rfind(CURSOR_HIDDEN)
 
 
 def test_a_path_is_told_unbroken_and_as_it_is() -> None:
     screen, path = console(terminal=False), "/data/[bold]mouse/" + "x" * 200
-    tell(screen, path)
+    print_plain(screen, path)
     assert printed(screen) == path + "\n"

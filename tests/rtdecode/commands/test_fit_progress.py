@@ -1,4 +1,4 @@
-"""On a terminal one line changes; in a file, lines stay."""
+"""Progress is one changing line on a terminal, and log lines in a file."""
 
 from io import StringIO
 
@@ -6,17 +6,17 @@ import pytest
 from rich.console import Console
 from rich.progress import Progress
 
-from rtdecode.commands.console import TrainingLine, progress_shown, training_told
+from rtdecode.commands.console import TrainingLine, progress_bar, training_status
 
 
 def trained(console: Console, steps: int) -> Progress:
-    """What is shown before a training of so many steps ends."""
-    with progress_shown(console) as shown:
-        line = TrainingLine(shown, console)
-        line.begun("training")
+    """Progress before the end of a training of so many steps."""
+    with progress_bar(console) as progress:
+        line = TrainingLine(progress, console)
+        line.start_part("training")
         for step in range(1, steps + 1):
-            line.stepped(step, 400, told="1.5 min to go")
-    return shown
+            line.advance(step, 400, status="1.5 min remaining")
+    return progress
 
 
 def test_a_file_gets_the_part_and_every_hundredth_step() -> None:
@@ -24,12 +24,12 @@ def test_a_file_gets_the_part_and_every_hundredth_step() -> None:
     trained(Console(file=written, width=100), steps=250)
     assert written.getvalue().split("\n")[:3] == [
         "training",
-        "step 100 of 400: 1.5 min to go",
-        "step 200 of 400: 1.5 min to go",
+        "step 100 of 400: 1.5 min remaining",
+        "step 200 of 400: 1.5 min remaining",
     ]
 
 
-def test_a_terminal_gets_one_line_that_goes_away() -> None:
+def test_a_terminal_gets_one_line_that_is_replaced() -> None:
     written = StringIO()
     trained(Console(file=written, width=100, force_terminal=True), steps=250)
     assert "step 100 of 400" not in written.getvalue()
@@ -38,18 +38,18 @@ def test_a_terminal_gets_one_line_that_goes_away() -> None:
 @pytest.mark.parametrize("terminal", [True, False])
 def test_a_part_of_unknown_length_has_no_end(terminal: bool) -> None:
     console = Console(file=StringIO(), force_terminal=terminal)
-    with progress_shown(console) as shown:
-        line = TrainingLine(shown, console)
-        line.begun("training")
-        line.stepped(5, 400, told="1.5 min to go")
-        [training] = shown.tasks
+    with progress_bar(console) as progress:
+        line = TrainingLine(progress, console)
+        line.start_part("training")
+        line.advance(5, 400, status="1.5 min remaining")
+        [training] = progress.tasks
         assert (training.completed, training.total) == (5, 400)
-        line.begun("measuring noise")
-        [noise] = shown.tasks
+        line.start_part("measuring noise")
+        [noise] = progress.tasks
         assert (noise.description, noise.completed, noise.total) == ("measuring noise", 0, None)
 
 
-def test_r_is_told_once_there_is_one() -> None:
-    before = training_told(loss=0.5, best_r=-1.0, eta_s=120)
-    assert before == "loss 0.5000, r not yet known, 2.0 min to go"
-    assert "r 0.123" in training_told(loss=0.5, best_r=0.123, eta_s=120)
+def test_r_is_printed_once_it_is_measured() -> None:
+    before = training_status(loss=0.5, best_r=-1.0, eta_s=120)
+    assert before == "loss 0.5000, r not yet measured, 2.0 min remaining"
+    assert "r 0.123" in training_status(loss=0.5, best_r=0.123, eta_s=120)

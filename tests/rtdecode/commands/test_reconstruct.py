@@ -113,7 +113,7 @@ def test_a_table_without_a_twin_is_bad_input(blob_session: SensoriumFolder, tmp_
 
 def test_a_summary_is_told_with_intervals_and_cost() -> None:
     text = shown(summary_table(summary()))
-    for part in ("video_r", "0.512", "0.400 to 0.600", "twin passes a frame", "12.30"):
+    for part in ("video_r", "0.512", "0.400 to 0.600", "twin passes per frame", "12.30"):
         assert part in text
 
 

@@ -88,7 +88,10 @@ def test_a_torn_log_is_made_whole_and_kept_as_it_was_found(session: SessionLayou
     damaged = session.folder / "log.damaged.mcap"
     counts = LogReader(session.log).summary().counts
     assert told.exit_code == 0, told.output
-    assert told.stdout == f"{sum(counts.values())} messages recovered; as found: {damaged}\n"
+    assert (
+        told.stdout
+        == f"{sum(counts.values())} messages recovered; the damaged log is kept as {damaged}\n"
+    )
     assert damaged.read_bytes() == torn
     assert use("score", session.folder).exit_code == 0
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from rtdecode.commands.sessions import reported
+from rtdecode.commands.sessions import summarise_and_report
 from rtdecode.evaluate.latency import StageLatency
 from rtdecode.report.summary import SessionSummary, summarise, write_summary
 from rtdecode.runtime.clock import HostClock
@@ -184,7 +184,7 @@ KINDS = ("live", "masked", "replay", "lost", "no decoder", "no frame", "wire ver
 def test_report_and_json_print_the_sentences_of_the_terminal(tmp_path: Path, kind: str) -> None:
     session = session_of_kind(kind, tmp_path)
     with (tmp_path / "terminal").open("w", encoding="utf-8") as file:
-        reported(session, Console(file=file))
+        summarise_and_report(session, Console(file=file))
     summary = summarise(session)
     printed = (tmp_path / "terminal").read_text().splitlines()
     assert [line for line in printed if line in summary.sentences()] == summary.sentences()
