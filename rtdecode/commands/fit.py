@@ -14,7 +14,13 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from rtdecode.commands.console import TrainingLine, errors_reported, progress_bar, training_status
+from rtdecode.commands.console import (
+    TrainingLine,
+    errors_reported,
+    print_plain,
+    progress_bar,
+    training_status,
+)
 from rtdecode.runtime.clock import HostClock
 from rtdecode.schema.config.training import READOUT_STEPS, STEPS, TrainingConfig
 
@@ -166,7 +172,9 @@ def mask(
                 report=lambda done: progress.update(task, completed=done),
             )
         scored = save_mask(alpha, out, scored_from=scored_from)
-        console.print(f"{out}: {np.count_nonzero(scored)} of {scored.size} pixels are scored")
+        print_plain(
+            console, f"{out}: {np.count_nonzero(scored)} of {scored.size} pixels are scored"
+        )
 
 
 @app.command("demo-mouse", epilog="Example: rtdecode fit demo-mouse --out mouse --neurons 200")
@@ -208,4 +216,6 @@ def demo_mouse(
                     task, description=what, completed=done, total=total
                 ),
             )
-        console.print(f"{out or folder}: single-trial r {np.nanmean(outcome.single_trial_r):.3f}")
+        print_plain(
+            console, f"{out or folder}: single-trial r {np.nanmean(outcome.single_trial_r):.3f}"
+        )

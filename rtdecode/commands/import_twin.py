@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from rtdecode.commands.console import errors_reported
+from rtdecode.commands.console import errors_reported, print_plain
 
 app = typer.Typer()
 
@@ -42,4 +42,6 @@ def import_published(
         twin = import_twin(weights, out, layout=Format(layout), mouse=mouse, neurons=neurons)
         spec = twin.spec
         causality = "not causal" if spec.future_frames else "causal"
-        console.print(f"{spec.architecture} twin of {spec.neurons} neurons ({causality}) in {out}")
+        print_plain(
+            console, f"{spec.architecture} twin of {spec.neurons} neurons ({causality}) in {out}"
+        )
