@@ -128,7 +128,10 @@ def online_rows(asked: Asked, trials: list[Trial], mask: NDArray[np.bool_]) -> l
 
 def scored(trials: list[Trial], videos: list[F32], mask: NDArray[np.bool_]) -> dict[str, Any]:
     """Metrics with their intervals."""
-    scores = [clip_scores(t.truth, video, mask) for t, video in zip(trials, videos, strict=True)]
+    scores = [
+        clip_scores(t.truth, video, mask, frame_rate_hz=t.frame_rate_hz)
+        for t, video in zip(trials, videos, strict=True)
+    ]
     return {
         "video_r": interval_of([float(score.video_r) for score in scores]),
         "frame_r": interval_of([float(score.frame_r) for score in scores]),

@@ -57,6 +57,6 @@ def reference_curve(
     scores: list[Scored] = []
     for stop in stops:
         video = sums.videos[stop] / len(twins)
-        found = clip_scores(trial.truth, video, mask)
+        found = clip_scores(trial.truth, video, mask, frame_rate_hz=trial.frame_rate_hz)
         scores.append(Scored(trial.number, found, float("nan"), len(video)))
     return scores

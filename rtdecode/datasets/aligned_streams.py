@@ -1,4 +1,4 @@
-"""Displayed frames, responses and behaviour of an rtdecode log, aligned on the 30 Hz frame grid.
+"""Displayed frames, responses and behaviour of an rtdecode log, aligned on the frame grid.
 
 For `own_session`. The log of a recorder that was killed gives what was flushed. The three streams
 are held in memory; scans are skipped.
@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtdecode.evaluate.alignment import TruthOnGrid
+from rtdecode.runtime.config_file import read_config
+from rtdecode.schema.config import RunConfig
 from rtdecode.schema.errors import NeuronsChangedError, StreamMissingError, UnreadableFileError
 from rtdecode.schema.frame_grid import FrameGrid
 from rtdecode.schema.messages import Behaviour, DisplayedFrame, Responses, Stamped
@@ -20,7 +22,6 @@ from rtdecode.session.reader import LogReader
 
 F32 = NDArray[np.float32]
 
-GRID = FrameGrid(30.0)
 CHANNELS = 4
 _KINDS = frozenset({DisplayedFrame.kind, Responses.kind, Behaviour.kind})
 
@@ -30,6 +31,7 @@ class AlignedStreams:
     """Displayed frames, activity and behaviour of a run, by number of the frame on the grid."""
 
     log: Path
+    grid: FrameGrid
     displayed: dict[int, DisplayedFrame] = field(default_factory=dict)
     """On the screen in the middle of each frame; frames without a known image are absent."""
     responses: dict[int, Responses] = field(default_factory=dict)
@@ -75,7 +77,7 @@ class AlignedStreams:
         times = np.array(sorted(self.samples), np.int64)
         values = np.array([self.samples[int(time)] for time in times])
         # relative to the first sample: float64 cannot hold nanoseconds since boot exactly
-        at = np.array([GRID.start_ns(frame) for frame in frames], np.int64) - times[0]
+        at = np.array([self.grid.start_ns(frame) for frame in frames], np.int64) - times[0]
         columns = [np.interp(at, times - times[0], column) for column in values.T]
         return np.column_stack(columns).astype(np.float32)
 
@@ -93,7 +95,8 @@ def read_aligned_streams(session: SessionLayout) -> AlignedStreams:
         If the file is not a log, its responses lie on another grid, or the size of the displayed
         frames changes.
     """
-    streams, truth = AlignedStreams(session.log), TruthOnGrid(GRID)
+    grid = FrameGrid(_frame_rate_hz(session))
+    streams, truth = AlignedStreams(session.log, grid), TruthOnGrid(grid)
     for received in LogReader(session.log).messages(_is_read):
         _add(received.message, streams, truth)
     if not streams.displayed:
@@ -109,6 +112,12 @@ def read_aligned_streams(session: SessionLayout) -> AlignedStreams:
             remedy=f"`rtdecode replay {session.folder}` computes them in a new session",
         )
     return streams
+
+
+def _frame_rate_hz(session: SessionLayout) -> float:
+    """Frame rate of the session's config; the default for a log without its session folder."""
+    config = read_config(session.config) if session.config.is_file() else RunConfig()
+    return config.frame_rate_hz
 
 
 def _is_read(stream: str) -> bool:
@@ -147,10 +156,10 @@ def _check_responses(responses: Responses, streams: AlignedStreams) -> None:
             then=len(responses.activity),
             frame=responses.frame - next(iter(streams.responses)),
         )
-    if responses.t_frame_start_ns != GRID.start_ns(responses.frame):
+    if responses.t_frame_start_ns != streams.grid.start_ns(responses.frame):
         raise UnreadableFileError(
             what="session log",
             path=streams.log,
-            expected=f"responses at {GRID.rate_hz:g} frames a second (calcium.frame_rate_hz)",
+            expected=f"responses at {streams.grid.rate_hz:g} frames a second (frame_rate_hz)",
             got=f"frame {responses.frame} at {responses.t_frame_start_ns} ns",
         )

@@ -22,7 +22,6 @@ F32 = NDArray[np.float32]
 
 _CALIBRATION_TRIALS = 12
 _NS_PER_S = 1_000_000_000
-_FRAME_RATE_HZ = 30.0
 
 
 class CausalInput:
@@ -55,7 +54,7 @@ class CausalInput:
         """Mean delay, in frames, after which the activity of a frame is available."""
         # lag of the deconvolution, plus half a period of interpolation, plus the scan itself
         scans = self._config.deconvolution_lag_scans + 1.5
-        return scans * self._period_s * _FRAME_RATE_HZ
+        return scans * self._period_s * self._data.frame_rate_hz
 
     def _unscaled(self, number: int) -> tuple[F32, NDArray[np.bool_]]:
         traces = self._data.traces(number)
@@ -63,7 +62,7 @@ class CausalInput:
         activity = np.zeros((frames, self._data.neurons), np.float32)
         valid = np.zeros(activity.shape, np.bool_)
         phase = (traces.phase_s / self._period_s).astype(np.float32)
-        resampler = Resampler(phase, frame_rate_hz=_FRAME_RATE_HZ)
+        resampler = Resampler(phase, frame_rate_hz=self._data.frame_rate_hz)
         for scan in self._scans(traces):
             for frame, value, seen in resampler.frames(scan):
                 if 0 <= frame < frames:

@@ -33,6 +33,7 @@ from rtdecode.schema.errors import MissingFileError
 F64 = NDArray[np.float64]
 
 _RATE_HZ = 30.0
+"""Rate to which the series of a file are resampled, that of the published Sensorium sessions."""
 _ROUNDING = 1e-6
 _TIER_COLUMNS = ("tier", "tiers")
 _TIERS = {"validation": VALIDATION, "val": VALIDATION}
@@ -78,6 +79,7 @@ class NwbSession:
     """
 
     causality = Causality.AS_PUBLISHED
+    frame_rate_hz = _RATE_HZ
     rows_px, cols_px = SCREEN_PX
 
     def __init__(self, path: Path) -> None:

@@ -41,7 +41,8 @@ class OwnSession:
     MissingFileError
         If there is no log.
     StreamMissingError, NeuronsChangedError, UnreadableFileError
-        If the file is not a log, or lacks displayed frames or responses on the 30 Hz grid.
+        If the file is not a log, or lacks displayed frames or responses on the frame grid of the
+        session's config.
     TooFewClipsError
         If fewer than three different clips were shown while neurons were measured.
     """
@@ -54,6 +55,7 @@ class OwnSession:
         streams = read_aligned_streams(session)
         self.rows_px, self.cols_px = streams.screen_px
         self.neurons = streams.neurons
+        self.frame_rate_hz = streams.grid.rate_hz
         self._trials = list(_trials(streams))
 
     def trials(self, tier: str) -> tuple[int, ...]:

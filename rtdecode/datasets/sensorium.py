@@ -28,6 +28,8 @@ from rtdecode.schema.errors import (
     UnreadableFileError,
 )
 
+PUBLISHED_RATE_HZ = 30.0
+"""Frame rate of the Sensorium 2023 sessions; their folders do not state it."""
 _VIDEO_RANK = 3
 _REMEDY = (
     "give a folder in the Sensorium 2023 layout: data/{videos,responses,behavior,pupil_center}/"
@@ -54,6 +56,7 @@ class SensoriumFolder:
     """
 
     causality = Causality.AS_PUBLISHED
+    frame_rate_hz = PUBLISHED_RATE_HZ
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

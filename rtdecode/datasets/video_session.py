@@ -99,6 +99,8 @@ class VideoSession(Clips, Protocol):
 
     folder: Path
     neurons: int
+    frame_rate_hz: float
+    """Rate of video, activity and behaviour of a trial, in Hz."""
     causality: Causality
     """Of the responses."""
 

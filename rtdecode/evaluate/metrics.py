@@ -52,7 +52,7 @@ def clip_scores(
     reconstruction: Video,
     mask: Mask,
     *,
-    frame_rate_hz: float = 30.0,
+    frame_rate_hz: float,
     first_frame: int = FIRST_SCORED_FRAME,
 ) -> ClipScores:
     """All metrics over the frames from `first_frame` on; raises ShapeError on unlike shapes."""
@@ -97,7 +97,7 @@ def shift_ms(
     reconstruction: Video,
     mask: Mask,
     *,
-    frame_rate_hz: float = 30.0,
+    frame_rate_hz: float,
     reach_frames: int = 10,
 ) -> float:
     """Shift in time that maximises video_r; positive where the reconstruction comes late.

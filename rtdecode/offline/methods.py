@@ -13,13 +13,13 @@ from rtdecode.offline.reference import passes_per_frame, reference_video
 from rtdecode.offline.ridge import Ridge
 from rtdecode.offline.trial import Trial
 from rtdecode.schema.config.decode import DecodeConfig
+from rtdecode.schema.frame_grid import FrameGrid
 from rtdecode.schema.messages import Responses, WindowFrame
 from rtdecode.twins.twin import Twin
 
 F32 = NDArray[np.float32]
 
 _NO_DEADLINE_MS = 1e9
-_FRAME_NS = 1e9 / 30
 
 
 class Method(Protocol):
@@ -187,7 +187,8 @@ class _StillClock:
 
 
 def _window_frames(trial: Trial) -> list[WindowFrame]:
-    stamps = [round(frame * _FRAME_NS) for frame in range(len(trial.responses))]
+    grid = FrameGrid(trial.frame_rate_hz)
+    stamps = [grid.start_ns(frame) for frame in range(len(trial.responses))]
     known = np.flatnonzero(trial.valid.any(axis=1)).tolist()
     return [
         WindowFrame(

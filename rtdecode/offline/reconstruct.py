@@ -167,7 +167,12 @@ def scored_trials(
         if out is not None:
             out.mkdir(parents=True, exist_ok=True)
             np.save(out / f"{trial.number}.npy", video.astype(np.float32))
-        yield Scored(trial.number, clip_scores(trial.truth, video, mask), seconds, len(video))
+        yield Scored(
+            trial.number,
+            clip_scores(trial.truth, video, mask, frame_rate_hz=trial.frame_rate_hz),
+            seconds,
+            len(video),
+        )
 
 
 def _ridge(request: Request, data: VideoSession) -> Ridge:

@@ -39,6 +39,8 @@ class Trial:
     """(frame, channel)"""
     truth: F32
     """(frame, row, col) grey levels."""
+    frame_rate_hz: float
+    """Frames per second of all of them."""
 
 
 def causality_of(data: VideoSession, kind: Input) -> Causality:
@@ -56,7 +58,7 @@ def trials_of(
     for number in data.trials(tier):
         cut = data.segment(number)
         activity = np.where(cut.measured, cut.responses, np.float32(0))
-        trial = Trial(number, activity, cut.measured, cut.behaviour, cut.video)
+        trial = Trial(number, activity, cut.measured, cut.behaviour, cut.video, data.frame_rate_hz)
         if causal is not None:
             responses, valid = causal.responses(number)
             trial = replace(trial, responses=responses, valid=valid)

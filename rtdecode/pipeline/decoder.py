@@ -113,7 +113,7 @@ def _decode(process: Process, folder: Path) -> None:
     publisher = process.publisher(network.decoder)
     sources = subscriptions(Role.DECODER, config)
     inlet = process.subscriber(sources.endpoints, [Scan, Fluorescence, Behaviour])
-    parts = assembled(config, seen_by=process.name, clock=process.clock)
+    parts = assembled(config, detected_by=process.name, clock=process.clock)
     emission = None if config.decode is None else _emission(process)
     keeper = CalciumKeeper(parts.calcium, folder)
     keeper.keep()

@@ -96,7 +96,7 @@ class Assembly:
     """SHA-256 of the twin; empty for a run that stops at the responses."""
 
 
-def assembled(config: RunConfig, *, seen_by: str, clock: Clock) -> Assembly:
+def assembled(config: RunConfig, *, detected_by: str, clock: Clock) -> Assembly:
     """Build and warm up all stages from scans to reconstructions.
 
     Raises
@@ -111,7 +111,7 @@ def assembled(config: RunConfig, *, seen_by: str, clock: Clock) -> Assembly:
         If a file of the ROIs, the calibration or the twin cannot be used.
     """
     calcium = calcium_stage(config, clock=clock)
-    gaps = GapWatch(detected_by=seen_by)
+    gaps = GapWatch(detected_by=detected_by)
     if config.decode is None:
         behaviour = BehaviourJoin(np.zeros(_BEHAVIOUR_CHANNELS, np.float32))
         stage = DecodingStage(gaps=gaps, calcium=calcium, behaviour=behaviour, decoder=None)

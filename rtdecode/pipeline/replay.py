@@ -8,6 +8,7 @@ from rtdecode.pipeline.decoding_stage import assembled
 from rtdecode.runtime.clock import HostClock
 from rtdecode.runtime.codec import pack
 from rtdecode.runtime.config_file import read_config, write_config
+from rtdecode.schema.frame_grid import FrameGrid
 from rtdecode.schema.interfaces import Clock
 from rtdecode.schema.messages import Body, Received, Reconstruction, Stamped
 from rtdecode.session.environment import environment_here
@@ -44,12 +45,14 @@ def replay_session(recorded: SessionLayout, into: SessionLayout, *, speed: float
     write_config(config, into.config)
     environment_here().save(into.environment)
     clock = RecordedClock()
-    parts = assembled(config, seen_by="decoder", clock=clock)
+    parts = assembled(config, detected_by="decoder", clock=clock)
     stamps = _Stamps(clock)
+    grid = FrameGrid(config.frame_rate_hz)
+    replay = Replay(recorded.log, grid=grid, clock=HostClock(), speed=speed, wanted=_of_a_rig)
     with SessionLock(into), refusals_pictured(into.report):
         recorder = Recorder(into.folder, flush_s=config.record.flush_s, clock=HostClock())
         try:
-            for batch in _batches(recorded, clock=clock, speed=speed):
+            for batch in _batches(replay, clock):
                 made = (stamps.stamped(body) for body in parts.stage.step(batch))
                 for message in chain((item.message for item in batch), made):
                     recorder.write(pack(message), message, clock.now_ns())
@@ -63,10 +66,7 @@ def _of_a_rig(stream: str) -> bool:
     return stream.partition("/")[0] in ("bridge", "stimulus")
 
 
-def _batches(
-    recorded: SessionLayout, *, clock: RecordedClock, speed: float | None
-) -> Iterator[Sequence[Received]]:
-    replay = Replay(recorded.log, clock=HostClock(), speed=speed, wanted=_of_a_rig)
+def _batches(replay: Replay, clock: RecordedClock) -> Iterator[Sequence[Received]]:
     while not replay.finished:
         batch = replay.take(_WAIT_S)
         if batch:

@@ -46,7 +46,7 @@ def write_session_report(
     summary: SessionSummary,
     displayed: Video,
     decoded: Video,
-    frame_rate_hz: float = 30.0,
+    frame_rate_hz: float,
 ) -> tuple[Path, Path]:
     """Write `report.png` and `index.html` into `folder`; returns both paths.
 

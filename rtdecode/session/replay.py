@@ -9,7 +9,6 @@ from rtdecode.schema.interfaces import Clock
 from rtdecode.schema.messages import Behaviour, DisplayedFrame, End, Received, Scan, Start
 from rtdecode.session.reader import LogReader, Wanted
 
-_BATCH_RATE_HZ = 30.0
 INPUT_KINDS = frozenset(body.kind for body in (Start, End, Scan, Behaviour, DisplayedFrame))
 _INPUT_SOURCES = frozenset({"bridge", "stimulus"})
 
@@ -23,7 +22,7 @@ def is_input(stream: str) -> bool:
 class Replay:
     """A source of the recorded messages; each keeps the time at which it was recorded.
 
-    One `take` gives what the recorder got within one frame of the 30 Hz grid. Batches follow
+    One `take` gives what the recorder got within one frame of `grid`. Batches follow
     from the log alone: a decoder that is slower than the replay falls behind instead of
     skipping, so that the same log always gives the same steps.
 
@@ -31,6 +30,8 @@ class Replay:
     ----------
     log
         A `log.mcap`, whole or torn.
+    grid
+        Frame grid of the session.
     clock
         Paces the replay.
     speed
@@ -40,9 +41,15 @@ class Replay:
     """
 
     def __init__(
-        self, log: Path, *, clock: Clock, speed: float | None = 1.0, wanted: Wanted = is_input
+        self,
+        log: Path,
+        *,
+        grid: FrameGrid,
+        clock: Clock,
+        speed: float | None = 1.0,
+        wanted: Wanted = is_input,
     ) -> None:
-        self._batches = _batches(LogReader(log).messages(wanted))
+        self._batches = _batches(LogReader(log).messages(wanted), grid)
         self._clock = clock
         self._speed = speed
         self._first_ns: int | None = None
@@ -98,7 +105,6 @@ class RecordedClock:
         self._now_ns = max(self._now_ns, t_ns)
 
 
-def _batches(messages: Iterator[Received]) -> Iterator[Sequence[Received]]:
-    grid = FrameGrid(_BATCH_RATE_HZ)
+def _batches(messages: Iterator[Received], grid: FrameGrid) -> Iterator[Sequence[Received]]:
     for _, batch in groupby(messages, key=lambda item: grid.frame_at(item.t_received_ns)):
         yield tuple(batch)

@@ -141,6 +141,7 @@ def _spec(
         neurons=data.neurons,
         rows_px=data.rows_px,
         cols_px=data.cols_px,
+        frame_rate_hz=data.frame_rate_hz,
         luminance_mean=found.luminance_mean,
         luminance_sd=found.luminance_sd,
         behaviour_mean=found.behaviour_mean,

@@ -52,7 +52,7 @@ class PageServer:
     """
 
     def __init__(
-        self, config: ViewConfig, *, frame_rate_hz: float = 30.0, clock: Clock | None = None
+        self, config: ViewConfig, *, frame_rate_hz: float, clock: Clock | None = None
     ) -> None:
         self._config = config
         self._page = Page(frame_rate_hz=frame_rate_hz, clock=clock or HostClock())

@@ -19,7 +19,7 @@ _JUMP_CHANCE = 0.02
 def natural_scenes(
     rng: np.random.Generator, frames: int, *, rows_px: int, cols_px: int
 ) -> NDArray[np.uint8]:
-    """(frame, row, col) uint8 video at 30 Hz: 1/f textures under a wandering gaze.
+    """(frame, row, col) uint8 video: 1/f textures under a wandering gaze.
 
     Amplitude falls about as 1/f in space (Field 1987, J. Opt. Soc. Am. A); texture,
     contrast and mean luminance change every 2 s.

@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rtdecode.datasets.aligned_streams import GRID, read_aligned_streams
+from rtdecode.datasets.aligned_streams import read_aligned_streams
 from rtdecode.schema.errors import NeuronsChangedError, StreamMissingError, UnreadableFileError
+from rtdecode.schema.frame_grid import FrameGrid
 from rtdecode.schema.messages import Responses
 from rtdecode.session.layout import SessionLayout
 
@@ -118,9 +119,9 @@ def test_other_neurons_in_the_middle_are_refused(run: Run, blobs: Blobs) -> None
 
 def test_another_grid_and_another_screen_are_refused(run: Run, blobs: Blobs) -> None:
     run.clip("a", blobs(0, 9))
-    t_ns = GRID.start_ns(run.frame) + 5_000
+    t_ns = FrameGrid(30.0).start_ns(run.frame) + 5_000
     run.say("decoder", Responses(np.zeros(NEURONS, np.float32), EVERYONE, run.frame, *[t_ns] * 5))
-    with pytest.raises(UnreadableFileError, match=r"30 frames a second \(calcium.frame_rate_hz"):
+    with pytest.raises(UnreadableFileError, match=r"30 frames a second \(frame_rate_hz"):
         read_aligned_streams(SessionLayout(run.end()))
 
 

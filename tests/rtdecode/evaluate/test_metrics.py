@@ -62,9 +62,9 @@ def test_frames_with_nan_are_left_out_of_every_metric() -> None:
     truth, decoded = film(), film() + 0.2 * film(seed=1)
     holed = decoded.copy()
     holed[:10] = np.nan
-    whole = metrics.clip_scores(truth[10:], decoded[10:], DISC, first_frame=0)
-    assert metrics.clip_scores(truth, holed, DISC, first_frame=0) == whole
-    assert metrics.clip_scores(truth, holed, DISC, first_frame=10) == whole
+    whole = metrics.clip_scores(truth[10:], decoded[10:], DISC, first_frame=0, frame_rate_hz=30)
+    assert metrics.clip_scores(truth, holed, DISC, first_frame=0, frame_rate_hz=30) == whole
+    assert metrics.clip_scores(truth, holed, DISC, first_frame=10, frame_rate_hz=30) == whole
     assert whole.n_frames == 30
 
 
@@ -108,11 +108,11 @@ def test_a_grey_reconstruction_scores_nothing_and_a_grey_truth_cannot_be_scored(
     assert metrics.frame_r(film(), grey, DISC) == 0
     assert np.isnan(metrics.video_r(grey, film(), DISC))
     assert np.isnan(metrics.frame_r(grey, film(), DISC))
-    assert np.isnan(metrics.shift_ms(grey, film(), DISC))
+    assert np.isnan(metrics.shift_ms(grey, film(), DISC, frame_rate_hz=30))
 
 
 def test_no_frames_are_no_score() -> None:
-    scores = metrics.clip_scores(film(frames=20), film(frames=20), FULL)
+    scores = metrics.clip_scores(film(frames=20), film(frames=20), FULL, frame_rate_hz=30)
     assert scores.n_frames == 0
     assert np.isnan([scores.video_r, scores.frame_r, scores.ssim, scores.shift_ms]).all()
 

@@ -94,7 +94,9 @@ WHOLE = figures(stage().step(RUN))
 def test_the_running_score_is_the_metrics_of_the_last_seconds() -> None:
     first_scored = 20 + 30  # cold frames, then warm-up
     last = slice(first_scored + 4 * 30 - 60, first_scored + 4 * 30)
-    expected = metrics.clip_scores(TRUTH[last], DECODED[last], MASK, first_frame=0)
+    expected = metrics.clip_scores(
+        TRUTH[last], DECODED[last], MASK, first_frame=0, frame_rate_hz=30
+    )
     assert len(WHOLE) == 4
     assert WHOLE[3] == pytest.approx(
         (expected.video_r, expected.frame_r, expected.ssim, expected.shift_ms, 60), abs=0.5

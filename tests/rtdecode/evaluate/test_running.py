@@ -40,7 +40,7 @@ def test_sums_over_all_frames_are_the_metrics_of_the_whole_video() -> None:
     sums = scorer.nothing
     for k in range(90):
         sums.add(scorer.score(pair(k)))
-    whole = metrics.clip_scores(TRUTH, DECODED, MASK, first_frame=0)
+    whole = metrics.clip_scores(TRUTH, DECODED, MASK, first_frame=0, frame_rate_hz=30)
     assert sums.n_frames == 90
     assert sums.video_r == pytest.approx(whole.video_r, abs=1e-5)
     assert sums.frame_r.value == pytest.approx(whole.frame_r)

@@ -56,7 +56,7 @@ def test_each_trial_is_written_and_scored(
         video = np.load(out / f"{trial.number}.npy")
         assert (video.dtype, video.shape) == (np.float32, trial.truth.shape)
         np.testing.assert_array_equal(video, NoisyTruth().video(trial))
-        assert scored.scores == clip_scores(trial.truth, video, MASK)
+        assert scored.scores == clip_scores(trial.truth, video, MASK, frame_rate_hz=30)
 
 
 def test_frames_that_a_method_does_not_give_are_nan_in_the_file(

@@ -22,7 +22,7 @@ class Rig:
 
 
 def all_of(config: RunConfig, stream: list[Received], clock: Clock) -> list[Body]:
-    stage = assembled(config, seen_by="decoder", clock=clock).stage
+    stage = assembled(config, detected_by="decoder", clock=clock).stage
     return [out for item in stream for out in stage.step([item])]
 
 
@@ -56,7 +56,7 @@ def test_every_scan_is_read_and_every_frame_comes_out_once(
 
 def test_it_names_its_twin(small_run: MakeRun, twin_folder: MakeTwin, clock: Clock) -> None:
     folder = twin_folder()
-    parts = assembled(small_run(folder), seen_by="decoder", clock=clock)
+    parts = assembled(small_run(folder), detected_by="decoder", clock=clock)
     assert parts.twin_hash == twin_hash(folder)
     assert parts.calcium.neurons == 9
 
@@ -65,7 +65,7 @@ def test_without_a_twin_it_ends_at_the_responses(
     rig: Rig, small_run: MakeRun, clock: Clock
 ) -> None:
     config = small_run(None)
-    assert assembled(config, seen_by="decoder", clock=clock).twin_hash == ""
+    assert assembled(config, detected_by="decoder", clock=clock).twin_hash == ""
     bodies = all_of(config, rig.stream(12), clock)
     assert {"fluorescence", "responses"} <= {body.kind for body in bodies}
     assert not any(isinstance(body, Reconstruction) for body in bodies)
@@ -75,9 +75,9 @@ def test_masks_and_twin_of_different_mice_are_refused(
     small_run: MakeRun, twin_folder: MakeTwin, clock: Clock
 ) -> None:
     with pytest.raises(NeuronCountError):
-        assembled(small_run(twin_folder(neurons=4)), seen_by="decoder", clock=clock)
+        assembled(small_run(twin_folder(neurons=4)), detected_by="decoder", clock=clock)
 
 
 def test_a_run_that_names_no_cells_is_refused(clock: Clock) -> None:
     with pytest.raises(RoisMissingError):
-        assembled(RunConfig(), seen_by="decoder", clock=clock)
+        assembled(RunConfig(), detected_by="decoder", clock=clock)

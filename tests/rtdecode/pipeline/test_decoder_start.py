@@ -32,7 +32,7 @@ def test_the_warm_up_leaves_no_trace(
 ) -> None:
     config, folder = small_run(twin_folder()), twin_folder()
     assert config.decode is not None
-    stage = assembled(config, seen_by="decoder", clock=clock).stage
+    stage = assembled(config, detected_by="decoder", clock=clock).stage
     fresh = load_fitted_twin(folder, neurons=9).decoder(config.decode, clock=clock)
     compared = 0
     for item in rig.stream(30):
@@ -53,7 +53,7 @@ def test_the_twin_is_read_from_disk_once(
     read, load_twin = list[Path](), fitted_twin.load_twin
     monkeypatch.setattr(fitted_twin, "load_twin", lambda f: (read.append(f), load_twin(f))[1])
     folder = twin_folder()
-    assembled(small_run(folder), seen_by="decoder", clock=clock)
+    assembled(small_run(folder), detected_by="decoder", clock=clock)
     assert read == [folder]
 
 
@@ -75,12 +75,12 @@ def test_a_twin_of_other_neurons_is_refused(
     small_run: MakeRun, twin_folder: MakeTwin, clock: Clock
 ) -> None:
     with pytest.raises(NeuronCountError, match=r"the ROIs give 9 neurons, but twin '.*' was .* 5"):
-        assembled(small_run(twin_folder(neurons=5)), seen_by="decoder", clock=clock)
+        assembled(small_run(twin_folder(neurons=5)), detected_by="decoder", clock=clock)
 
 
 def test_a_decoder_without_a_twin_is_refused(small_run: MakeRun, clock: Clock) -> None:
     with pytest.raises(TwinMissingError):
-        assembled(small_run(None, decode={}), seen_by="decoder", clock=clock)
+        assembled(small_run(None, decode={}), detected_by="decoder", clock=clock)
 
 
 def test_a_source_without_a_scan_rate_must_be_given_one(small_run: MakeRun, tmp_path: Path) -> None:

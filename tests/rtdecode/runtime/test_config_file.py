@@ -8,6 +8,8 @@ from rtdecode.runtime.config_file import read_config, write_config
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.errors import ConfigError, MissingFileError
 
+EARLIER_SESSION = Path(__file__).resolve().parents[2] / "golden" / "session_wire1" / "config.yaml"
+
 
 def written(folder: Path, text: str) -> Path:
     path = folder / "run.yaml"
@@ -69,3 +71,18 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 def test_a_run_without_a_recorder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="must include recorder"):
         read_config(written(tmp_path, "processes: [bridge]\n"))
+
+
+def test_the_config_of_an_earlier_session_is_read_and_written_with_present_names(
+    tmp_path: Path,
+) -> None:
+    text = EARLIER_SESSION.read_text(encoding="utf-8")
+    assert "masks:" in text
+    assert text.count("frame_rate_hz: 30.0") == 3
+    config = read_config(EARLIER_SESSION)
+    assert config.frame_rate_hz == 30
+    write_config(config, tmp_path / "again.yaml")
+    again = (tmp_path / "again.yaml").read_text(encoding="utf-8")
+    assert "masks:" not in again
+    assert again.count("frame_rate_hz: 30.0") == 1
+    assert read_config(tmp_path / "again.yaml") == config

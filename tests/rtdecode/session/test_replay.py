@@ -36,15 +36,15 @@ def test_speed_and_patience_change_nothing_that_is_given(
             self.now += 500_000
             return int(self.now)
 
-    usual = seen(Replay(log, clock=clock, speed=None))
-    assert seen(Replay(log, clock=Impatient(), speed=speed), wait_s=wait_s) == usual
+    usual = seen(Replay(log, grid=GRID, clock=clock, speed=None))
+    assert seen(Replay(log, grid=GRID, clock=Impatient(), speed=speed), wait_s=wait_s) == usual
     assert sum(map(len, usual)) == 40
 
 
 def test_a_batch_is_one_frame_of_the_grid(log: Path, clock: Clock) -> None:
     frames = [
         {GRID.frame_at(item.t_received_ns) for item in batch}
-        for batch in batches(Replay(log, clock=clock, speed=None))
+        for batch in batches(Replay(log, grid=GRID, clock=clock, speed=None))
     ]
     assert all(len(frame) == 1 for frame in frames)
     # 40 messages 12 ms apart span 468 ms: 15 frames of 33.3 ms
@@ -53,13 +53,13 @@ def test_a_batch_is_one_frame_of_the_grid(log: Path, clock: Clock) -> None:
 
 def test_ten_times_as_fast_takes_a_tenth_of_the_time(log: Path, clock: Clock) -> None:
     begun_ns = clock.now_ns()
-    last = list(batches(Replay(log, clock=clock, speed=10.0)))[-1]
+    last = list(batches(Replay(log, grid=GRID, clock=clock, speed=10.0)))[-1]
     span_ns = last[0].t_received_ns - 1
     assert clock.now_ns() - begun_ns == pytest.approx(span_ns / 10, abs=20_000_000)
 
 
 def test_nothing_is_given_before_its_time(log: Path, clock: Clock) -> None:
-    replay = Replay(log, clock=clock, speed=0.01)
+    replay = Replay(log, grid=GRID, clock=clock, speed=0.01)
     assert len(replay.take(0.0)) == 3
     before_ns = clock.now_ns()
     assert replay.take(0.5) == ()
@@ -69,7 +69,9 @@ def test_nothing_is_given_before_its_time(log: Path, clock: Clock) -> None:
 
 def test_a_torn_log_is_replayed_to_its_end(log: Path, clock: Clock) -> None:
     log.write_bytes(log.read_bytes()[:3000])
-    whole = [item for batch in batches(Replay(log, clock=clock, speed=None)) for item in batch]
+    whole = [
+        item for batch in batches(Replay(log, grid=GRID, clock=clock, speed=None)) for item in batch
+    ]
     assert [item.message.seq for item in whole] == list(range(len(whole)))
     assert 0 < len(whole) < 40
 
@@ -83,9 +85,11 @@ def test_only_what_came_from_a_rig_is_input() -> None:
 
 
 def test_other_streams_can_be_asked_for(log: Path, clock: Clock) -> None:
-    none = Replay(log, clock=clock, speed=None, wanted=lambda stream: stream == "decoder/score")
+    none = Replay(
+        log, grid=GRID, clock=clock, speed=None, wanted=lambda stream: stream == "decoder/score"
+    )
     assert list(batches(none)) == []
-    every = Replay(log, clock=clock, speed=None, wanted=every_stream)
+    every = Replay(log, grid=GRID, clock=clock, speed=None, wanted=every_stream)
     bodies = [item.message.body for batch in batches(every) for item in batch]
     assert all(isinstance(body, Behaviour) for body in bodies)
 

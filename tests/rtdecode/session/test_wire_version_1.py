@@ -91,7 +91,7 @@ def test_streams_that_gap_and_end_name_have_their_names_of_today() -> None:
 
 
 def test_replay_gives_its_rig_messages() -> None:
-    replay = Replay(GOLDEN / "log.mcap", clock=HostClock(), speed=None)
+    replay = Replay(GOLDEN / "log.mcap", grid=FrameGrid(30.0), clock=HostClock(), speed=None)
     taken: list[str] = []
     while not replay.finished:
         taken.extend(received.message.body.kind for received in replay.take(0.0))

@@ -37,7 +37,7 @@ WAIT_MS = 20_000
 
 @pytest.fixture
 def server(rig: Any) -> Iterator[tuple[PageServer, str]]:
-    server = PageServer(ViewConfig(), clock=rig.clock)
+    server = PageServer(ViewConfig(), frame_rate_hz=30.0, clock=rig.clock)
     try:
         yield server, server.start()
     finally:
@@ -110,7 +110,7 @@ def test_an_address_in_use_is_refused_by_name() -> None:
         taken.listen()
         config = ViewConfig(port=taken.getsockname()[1])
         with pytest.raises(AddressInUseError, match=r"already in use.*view\.port"):
-            PageServer(config).start()
+            PageServer(config, frame_rate_hz=30.0).start()
 
 
 def test_pages_of_other_sites_may_not_connect(server: tuple[PageServer, str]) -> None:
@@ -137,7 +137,7 @@ def test_a_browser_that_reads_nothing_delays_no_other(
 
 
 def test_pushing_without_a_server_or_after_its_end_is_harmless(rig: Any) -> None:
-    page = PageServer(ViewConfig(), clock=rig.clock)
+    page = PageServer(ViewConfig(), frame_rate_hz=30.0, clock=rig.clock)
     page.push([rig.displayed(1, 1)])
     page.start()
     page.stop()
@@ -198,13 +198,15 @@ def test_the_page_acknowledges_drawn_frames(
 
 @pytest.mark.system
 def test_the_page_reconnects_to_a_restarted_server(rig: Any, tab: Page) -> None:
-    first = PageServer(ViewConfig(), clock=rig.clock)
+    first = PageServer(ViewConfig(), frame_rate_hz=30.0, clock=rig.clock)
     address = first.start()
     tab.goto(address)
     wait_for_text(tab, "title", "Waiting")
     first.stop()
     wait_for_text(tab, "title", "Disconnected")
-    second = PageServer(ViewConfig(port=urlsplit(address).port or 0), clock=rig.clock)
+    second = PageServer(
+        ViewConfig(port=urlsplit(address).port or 0), frame_rate_hz=30.0, clock=rig.clock
+    )
     second.start()
     try:
         wait_for_text(tab, "title", "Waiting")
