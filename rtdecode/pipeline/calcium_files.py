@@ -7,10 +7,10 @@ from pathlib import Path
 from rtdecode.pipeline.calcium_stage import CalciumStage
 from rtdecode.schema.errors import FieldMismatchError
 
-REFUSED_PICTURE = "refused.png"
+MISMATCH_FIGURE = "refused.png"
 
 
-class CalciumKeeper:
+class CalciumFiles:
     """Writes ROIs and calibration into a session as soon as they are known.
 
     They remain when the decoder is killed, so that the session can be decoded again.
@@ -18,18 +18,18 @@ class CalciumKeeper:
 
     def __init__(self, stage: CalciumStage, folder: Path) -> None:
         self._stage, self._folder = stage, folder
-        self._kept: tuple[int | None, bool] = (None, False)
+        self._saved: tuple[int | None, bool] = (None, False)
 
-    def keep(self) -> None:
+    def save_new(self) -> None:
         """Write them if they have become known since the last call."""
         known = (self._stage.neurons, self._stage.calibrated)
-        if known != self._kept:
+        if known != self._saved:
             self._stage.save(self._folder)
-            self._kept = known
+            self._saved = known
 
 
 @contextmanager
-def refusals_pictured(report: Path) -> Iterator[None]:
+def mismatch_figure(report: Path) -> Iterator[None]:
     """Draw a FieldMismatchError of the block into the `report` folder, and name it in the error."""
     try:
         yield
@@ -38,7 +38,7 @@ def refusals_pictured(report: Path) -> Iterator[None]:
         from rtdecode.report.calcium_figure import draw_mismatch
 
         report.mkdir(parents=True, exist_ok=True)
-        picture = report / REFUSED_PICTURE
+        picture = report / MISMATCH_FIGURE
         draw_mismatch(
             picture,
             reference_counts=error.reference_counts,

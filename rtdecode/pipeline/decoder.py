@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from rtdecode.pipeline.calcium_files import CalciumKeeper, refusals_pictured
+from rtdecode.pipeline.calcium_files import CalciumFiles, mismatch_figure
 from rtdecode.pipeline.decoding_stage import Assembly, assembled, response_latency_s
 from rtdecode.pipeline.topology import subscriptions
 from rtdecode.runtime.loop import LoopReport, run_loop
@@ -103,7 +103,7 @@ class DecoderSink:
 def main(process: Process) -> int:
     """Decode until the run stops; FieldMismatchError if the scans show another field of view."""
     session = SessionLayout(process.config.record.folder / process.run_info.session)
-    with refusals_pictured(session.report):
+    with mismatch_figure(session.report):
         _decode(process, session.folder)
     return 0
 
@@ -112,18 +112,18 @@ def _decode(process: Process, folder: Path) -> None:
     config, network = process.config, process.config.network
     publisher = process.publisher(network.decoder)
     sources = subscriptions(Role.DECODER, config)
-    inlet = process.subscriber(sources.endpoints, [Scan, Fluorescence, Behaviour])
+    subscriber = process.subscriber(sources.endpoints, [Scan, Fluorescence, Behaviour])
     parts = assembled(config, detected_by=process.name, clock=process.clock)
     emission = None if config.decode is None else _emission(process)
-    keeper = CalciumKeeper(parts.calcium, folder)
-    keeper.keep()
-    beat = process.on_turn(lambda: _counters(parts, emission))
+    files = CalciumFiles(parts.calcium, folder)
+    files.save_new()
+    heartbeat = process.on_turn(lambda: _counters(parts, emission))
 
     def on_turn(report: LoopReport) -> None:
-        keeper.keep()
-        beat(report)
+        files.save_new()
+        heartbeat(report)
 
-    process.wait_for_start(inlet, expected_sources=sources.expected)
+    process.wait_for_start(subscriber, expected_sources=sources.expected)
     start = process.run_info.start(twin_hash=parts.twin_hash)
     with ExitStack() as ending:
         publisher.start(start)
@@ -131,7 +131,7 @@ def _decode(process: Process, folder: Path) -> None:
         if emission is not None:
             ending.enter_context(emission.started(start))
         run_loop(
-            inlet,
+            subscriber,
             parts.stage,
             DecoderSink(publisher, emission),
             stop=process.stop,

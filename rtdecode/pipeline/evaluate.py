@@ -38,7 +38,7 @@ def main(process: Process) -> int:
     """Score until the run stops; the final score is that of the whole run."""
     config, sources = process.config, subscriptions(Role.EVALUATE, process.config)
     publisher = process.publisher(config.network.evaluate)
-    inlet = process.subscriber(sources.endpoints, [DisplayedFrame, Reconstruction])
+    subscriber = process.subscriber(sources.endpoints, [DisplayedFrame, Reconstruction])
     score = OnlineScore(
         config.evaluate,
         scoring_mask(config),
@@ -46,10 +46,10 @@ def main(process: Process) -> int:
         trained=trained_clips(config),
     )
     stage = ScoringStage(GapWatch(detected_by=process.name), score)
-    process.wait_for_start(inlet, expected_sources=sources.expected)
+    process.wait_for_start(subscriber, expected_sources=sources.expected)
     publisher.start(process.run_info.start())
     run_loop(
-        inlet,
+        subscriber,
         stage,
         publisher,
         stop=process.stop,

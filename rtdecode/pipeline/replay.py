@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from itertools import chain
 
-from rtdecode.pipeline.calcium_files import refusals_pictured
+from rtdecode.pipeline.calcium_files import mismatch_figure
 from rtdecode.pipeline.decoding_stage import assembled
 from rtdecode.runtime.clock import HostClock
 from rtdecode.runtime.codec import pack
@@ -49,7 +49,7 @@ def replay_session(recorded: SessionLayout, into: SessionLayout, *, speed: float
     stamps = _Stamps(clock)
     grid = FrameGrid(config.frame_rate_hz)
     replay = Replay(recorded.log, grid=grid, clock=HostClock(), speed=speed, wanted=_of_a_rig)
-    with SessionLock(into), refusals_pictured(into.report):
+    with SessionLock(into), mismatch_figure(into.report):
         recorder = Recorder(into.folder, flush_s=config.record.flush_s, clock=HostClock())
         try:
             for batch in _batches(replay, clock):

@@ -56,7 +56,7 @@ class Source:
 
     name: str
     kinds: str
-    """Kinds of its messages, in words."""
+    """What its messages carry."""
     needs: Needs = Needs.NOTHING
 
 
@@ -185,8 +185,8 @@ def as_markdown() -> str:
 
 
 def _published(row: Row) -> str:
-    told = (f"`{one.name}`{_note(one.needs)}: {one.kinds}" for one in row.publishes)
-    return "; ".join(told)
+    parts = (f"`{one.name}`{_note(one.needs)}: {one.kinds}" for one in row.publishes)
+    return "; ".join(parts)
 
 
 def _subscribed(row: Row) -> str:

@@ -37,15 +37,15 @@ class PageStage:
 def main(process: Process) -> int:
     """Serve the page until the run stops."""
     config, sources = process.config, subscriptions(Role.VIEW, process.config)
-    inlet = process.subscriber(sources.endpoints, _SHOWN)
+    subscriber = process.subscriber(sources.endpoints, _SHOWN)
     page = PageServer(config.view, frame_rate_hz=config.frame_rate_hz, clock=process.clock)
     address = page.start()
     log.info("page at %s", address)
     try:
         process.set_detail(address)
-        process.wait_for_start(inlet, expected_sources=sources.expected)
+        process.wait_for_start(subscriber, expected_sources=sources.expected)
         run_loop(
-            inlet,
+            subscriber,
             PageStage(page),
             NullSink(),
             stop=process.stop,

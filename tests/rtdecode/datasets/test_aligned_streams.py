@@ -1,12 +1,16 @@
 """The streams of a log are read frame by frame as they were recorded."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import own_run
 import pytest
 
 from rtdecode.datasets.aligned_streams import read_aligned_streams
+from rtdecode.runtime.config_file import write_config
+from rtdecode.schema.config import RunConfig
 from rtdecode.schema.errors import NeuronsChangedError, StreamMissingError, UnreadableFileError
 from rtdecode.schema.frame_grid import FrameGrid
 from rtdecode.schema.messages import Responses
@@ -130,3 +134,16 @@ def test_a_screen_that_changes_its_size_is_refused(run: Run, blobs: Blobs) -> No
     run.show("b", 0, np.zeros((5, 6)))
     with pytest.raises(UnreadableFileError, match=r"\(12, 16\) pixels.*got \(5, 6\)"):
         read_aligned_streams(SessionLayout(run.end()))
+
+
+def test_a_session_has_the_frame_rate_of_its_config(tmp_path: Path, blobs: Blobs) -> None:
+    run, video = own_run.Run(tmp_path, frame_rate_hz=25.0), blobs(0, 20)
+    run.clip("a", video)
+    session = SessionLayout(run.end())
+    write_config(RunConfig(frame_rate_hz=25.0), session.config)
+    streams = read_aligned_streams(session)
+    assert streams.grid.rate_hz == 25
+    np.testing.assert_array_equal(streams.video(range(FIRST, FIRST + 20)), video)
+    write_config(RunConfig(frame_rate_hz=30.0), session.config)
+    with pytest.raises(UnreadableFileError, match="responses at 30 frames a second"):
+        read_aligned_streams(session)

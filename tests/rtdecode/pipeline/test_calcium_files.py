@@ -1,4 +1,4 @@
-"""What the chain knows is in the session at once, and a refusal leaves its picture there."""
+"""ROIs and calibration are saved as soon as they are known, and a mismatch as a figure."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 from matplotlib.image import imread
 
 from rtdecode.calcium.calibration import Calibration
-from rtdecode.pipeline.calcium_files import CalciumKeeper, refusals_pictured
+from rtdecode.pipeline.calcium_files import CalciumFiles, mismatch_figure
 from rtdecode.pipeline.calcium_stage import calcium_stage
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.errors import FieldMismatchError
@@ -36,18 +36,18 @@ def mismatch() -> FieldMismatchError:
     )
 
 
-def test_masks_are_kept_first_and_the_calibration_once_it_is_made(
+def test_rois_are_saved_first_and_the_calibration_once_it_is_made(
     rig: Rig, small_run: MakeRun, tmp_path: Path, clock: Clock
 ) -> None:
     session = tmp_path / "session"
     session.mkdir()
     stage = calcium_stage(small_run(None), clock=clock)
-    keeper = CalciumKeeper(stage, session)
-    keeper.keep()
+    files = CalciumFiles(stage, session)
+    files.save_new()
     assert names(session) == ["masks.npz"]
     for item in rig.stream(20):
         list(stage.step([item]))
-    keeper.keep()
+    files.save_new()
     assert names(session) == ["calibration.npz", "masks.npz"]
     assert Calibration.load(session / "calibration.npz").count == 9
 
@@ -55,17 +55,17 @@ def test_masks_are_kept_first_and_the_calibration_once_it_is_made(
 def test_nothing_is_written_twice(small_run: MakeRun, tmp_path: Path, clock: Clock) -> None:
     session = tmp_path / "session"
     session.mkdir()
-    keeper = CalciumKeeper(calcium_stage(small_run(None), clock=clock), session)
-    keeper.keep()
+    files = CalciumFiles(calcium_stage(small_run(None), clock=clock), session)
+    files.save_new()
     (session / "masks.npz").unlink()
-    keeper.keep()
+    files.save_new()
     assert names(session) == []
 
 
-def test_a_refusal_names_the_picture_that_it_has_left(tmp_path: Path) -> None:
+def test_the_error_of_a_mismatch_names_its_figure(tmp_path: Path) -> None:
     report = tmp_path / "session" / "report"
     with pytest.raises(FieldMismatchError, match="it is another one") as refused:
-        with refusals_pictured(report):
+        with mismatch_figure(report):
             raise mismatch()
     assert str(report / "refused.png") in str(refused.value)
     assert imread(report / "refused.png").shape[1] > 1000
@@ -73,6 +73,6 @@ def test_a_refusal_names_the_picture_that_it_has_left(tmp_path: Path) -> None:
 
 
 def test_other_errors_pass_untouched(tmp_path: Path) -> None:
-    with pytest.raises(KeyError), refusals_pictured(tmp_path / "report"):
+    with pytest.raises(KeyError), mismatch_figure(tmp_path / "report"):
         raise KeyError
     assert not (tmp_path / "report").exists()
