@@ -1,1 +1,1 @@
-"""The microscope's side: scans and behaviour in, messages out."""
+"""The acquisition bridge: reads a microscope and publishes its scans and behaviour as messages."""

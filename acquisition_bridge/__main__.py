@@ -1,7 +1,7 @@
-"""`python -m acquisition_bridge CONFIG [--movie FILE]`: streams the microscope of a config.
+"""`python -m acquisition_bridge CONFIG [--movie FILE]`: the process that streams a microscope.
 
-On a rig it streams to the recorder that the config names. Where the config names no addresses it
-belongs to a run that nobody has started yet, and `rtdecode run` starts all of it.
+On a rig it streams to the recorder whose address is in the config. A config without addresses
+describes a run on one machine, which `rtdecode run` starts with all its processes.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from rtdecode.schema.messages import DisplayedFrame
 
 log = logging.getLogger(__name__)
 _JOIN_S = 2.0
-"""How long a bridge that nobody supervises waits for listeners to connect."""
+"""Time in s that a bridge without a supervisor waits for subscribers to connect."""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -31,12 +31,12 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--movie", type=Path, help="TIFF or .raw file to stream")
     args, rest = parser.parse_known_args(argv)
     if "--supervised" not in rest and _names_no_address(rest):
-        _become_the_run(rest, args.movie)
+        _start_whole_run(rest, args.movie)
     return run_process("bridge", lambda process: bridge(process, args.movie), rest)
 
 
 def _names_no_address(rest: Sequence[str]) -> bool:
-    """True for a readable config without endpoints; what is wrong is told by the process itself."""
+    """True for a readable config without endpoints; the process reports an unreadable one."""
     if len(rest) != 1:
         return False
     try:
@@ -46,38 +46,44 @@ def _names_no_address(rest: Sequence[str]) -> bool:
     return not any(network.model_dump().values())
 
 
-def _become_the_run(rest: Sequence[str], movie: Path | None) -> NoReturn:
-    # another program in this process's place: the rig imports nothing of the decoder
+def _start_whole_run(rest: Sequence[str], movie: Path | None) -> NoReturn:
+    # replaces this process, because the bridge must not import the decoder
     named = [] if movie is None else ["--movie", str(movie)]
     os.execv(sys.executable, [sys.executable, "-m", "rtdecode", "run", *rest, *named])  # noqa: S606
 
 
 def bridge(process: Process, movie: Path | None) -> int:
-    """Open the source, wait until all are ready, stream."""
+    """Open the source, wait until all processes are ready, and stream; exit code 0.
+
+    Raises
+    ------
+    EndpointMissingError
+        If the config has no address for the bridge.
+    """
     config = process.config if movie is None else process.config.with_movie(movie)
     network = config.network
     if not network.bridge:
         raise EndpointMissingError(name="network.bridge")
     with closing(open_source(config, process.clock)) as source:
         log.info("source: %s", source.spec)
-        outlet = process.publisher(network.bridge)
+        publisher = process.publisher(network.bridge)
         screen = None
         if source.needs_displayed_frames:
             screen = process.subscriber([network.stimulus], [DisplayedFrame])
         process.wait_for_start(screen, ["stimulus"] if screen is not None else [])
-        outlet.start(process.run_info.start())
+        publisher.start(process.run_info.start())
         if not network.control:
             process.stop.wait(_JOIN_S)
-            outlet.announce_start()
+            publisher.announce_start()
         reason = run_bridge(
             source,
-            outlet,
+            publisher,
             screen=screen,
             stop=process.stop,
             clock=process.clock,
-            on_turn=lambda: process.send_heartbeat(source.health()),
+            after_turn=lambda: process.send_heartbeat(source.health()),
         )
-        outlet.end(session=process.run_info.session, reason=reason)
+        publisher.end(session=process.run_info.session, reason=reason)
         log.info("%s: %s", reason, source.health())
     return 0
 

@@ -1,4 +1,11 @@
-"""One bridge for all sources: shown frames go in, what the microscope measures goes out."""
+"""The loop of the bridge process: displayed frames to a source, its measurements to the recorder.
+
+Duties: start the source, pass on what it measures in order, and stop at its end or on request. The
+loop does not depend on which microscope is connected, on file formats or protocols, or on sockets:
+source, sink and clock are passed in.
+
+    reason = run_bridge(source, sink, screen=None, stop=stop, clock=clock)
+"""
 
 import logging
 from collections.abc import Callable
@@ -14,29 +21,33 @@ _TURN_NS = 50_000_000
 
 def run_bridge(
     source: ScanSource,
-    outlet: Sink[Body],
+    sink: Sink[Body],
     *,
     screen: Source[Received] | None,
     stop: Event,
     clock: Clock,
-    on_turn: Callable[[], None] = lambda: None,
+    after_turn: Callable[[], None] = lambda: None,
 ) -> str:
-    """Carry what `source` measures to `outlet` until it ends or `stop` is set; says which it was.
+    """Push the measurements of `source` to `sink` until the source ends or `stop` is set.
 
     Parameters
     ----------
     screen
-        Where shown frames come from, for a source that watches; None for all others.
-    on_turn
+        Displayed frames, for a source that needs them; None for all others.
+    after_turn
         Called at least every 50 ms, for heartbeats.
+
+    Returns
+    -------
+    Why the loop ended, as a phrase for the log and the End message.
     """
     source.begin(clock.now_ns())
     while not stop.is_set():
         if screen is not None:
             _show(screen, source)
         for body in source.measured_until(clock.now_ns() + _TURN_NS):
-            outlet.push(body)
-        on_turn()
+            sink.push(body)
+        after_turn()
         if source.ended:
             return "the source is at its end"
     return "stopped as asked"

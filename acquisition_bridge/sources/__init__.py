@@ -1,1 +1,1 @@
-"""Adapters to microscopes: one file each, one contract for all."""
+"""Adapters to microscopes, files and simulations, with one contract (`contract.ScanSource`)."""

@@ -1,4 +1,14 @@
-"""What every source of scans offers to the bridge, whatever microscope is behind it."""
+"""The contract between the bridge and its adapters: `ScanSource`, with one file for each adapter.
+
+Duties of an adapter: read one kind of microscope, file or simulation, and give each scan once, in
+order, with the microscope's own number and its start and end in HostNs. An adapter must not depend
+on the decoder, drop or invent scans, or change pixel values; `intake.Intake` numbers and
+time-stamps the scans of all live adapters. docs/conformance.md lists the tests of the contract.
+
+>>> import numpy as np
+>>> as_counts(np.array([[0, 255]], np.uint8)).tolist(), as_counts(np.zeros((2, 2), ">i2")).dtype.str
+([[0, 255]], '<i2')
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,23 +24,23 @@ Measured = Scan | Behaviour | Fluorescence
 
 @dataclass(frozen=True, slots=True)
 class FrameSpec:
-    """What a source's scans look like; None where only the first scan will tell."""
+    """Format of a source's scans; None where it is unknown before the first scan."""
 
     rows_px: int | None
     cols_px: int | None
     dtype: str
     planes: int = 1
     channels: int = 1
-    """How many the file or stream holds; one of them is streamed."""
+    """Number of channels in the file or stream, of which one is streamed."""
     scan_rate_hz: float | None = None
-    """Scans of all planes together, each second."""
+    """Scans per second, all planes together."""
 
 
 class ScanSource(Protocol):
-    """A microscope, a file or a simulation: scans in order, each with its own time and number.
+    """A microscope, a file or a simulation that yields scans in order, with time and number.
 
-    `number` counts what the microscope took, so that a jump in it is data it lost; a source never
-    gives a scan twice, never an older one after a newer one, and never makes one up.
+    `Scan.number` counts the scans that the microscope acquired, so a jump of it is lost data. A
+    source yields no scan twice, none after a newer one, and none that was not acquired.
     """
 
     @property
@@ -40,24 +50,35 @@ class ScanSource(Protocol):
 
     @property
     def needs_displayed_frames(self) -> bool:
-        """True where the source must be shown what is on the animal's screen."""
+        """True for a simulated animal, which is shown the displayed frames."""
         ...
 
     @property
     def ended(self) -> bool:
-        """True once all was given that there will ever be."""
+        """True once the source will yield no further scan."""
         ...
 
     def begin(self, t_ns: int) -> None:
-        """Start measuring at `t_ns`."""
+        """Start measuring at `t_ns`, in HostNs."""
         ...
 
     def show(self, frame: DisplayedFrame) -> None:
-        """Take notice of a frame that was shown."""
+        """Show a displayed frame to the simulated animal; other sources ignore it."""
         ...
 
     def measured_until(self, until_ns: int) -> Sequence[Measured]:
-        """Give what has been measured, in order; wait for the first at most until `until_ns`."""
+        """Measurements since the last call, in order.
+
+        Parameters
+        ----------
+        until_ns
+            HostNs up to which the call waits for a first measurement; then it returns none.
+
+        Raises
+        ------
+        StreamError, ScanSizeChangedError
+            If the microscope sends bytes that are no scan, or scans of another size.
+        """
         ...
 
     def health(self) -> dict[str, float]:
@@ -65,7 +86,7 @@ class ScanSource(Protocol):
         ...
 
     def close(self) -> None:
-        """Let go of files and connections; may be called twice."""
+        """Release files and connections; may be called twice."""
         ...
 
 
@@ -76,7 +97,7 @@ COUNT_TYPES = ("uint8", "uint16", "int16")
 
 
 def as_counts(pixels: NDArray[Any]) -> Pixels:
-    """Widen 8-bit counts to uint16 and turn big-endian ones round; the values stay."""
+    """8-bit counts as uint16 and big-endian ones as little-endian, with unchanged values."""
     if pixels.dtype == np.uint8:
         return pixels.astype(np.uint16)
     return np.ascontiguousarray(pixels, pixels.dtype.newbyteorder("<"))

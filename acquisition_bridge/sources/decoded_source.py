@@ -1,4 +1,4 @@
-"""A source made of a link that brings bytes and a decoder that finds scans in them."""
+"""A source composed of a link, which receives bytes, and a decoder, which extracts scans."""
 
 from collections.abc import Iterable, Sequence
 from typing import Protocol
@@ -10,49 +10,49 @@ from rtdecode.schema.messages import DisplayedFrame
 
 
 class Decoder(Protocol):
-    """Pure: bytes in, scans out; however the bytes are cut, the scans are the same."""
+    """Extracts scans from bytes; the scans do not depend on how the bytes are cut."""
 
     def feed(self, data: bytes) -> Iterable[DecodedScan]:
-        """Scans that are complete with `data`; raises StreamError for bytes that cannot be."""
+        """Scans that `data` completes; raises StreamError for bytes that are no valid message."""
         ...
 
     def reset(self) -> None:
-        """Forget what is half read: a new connection begins with a new message."""
+        """Discard an incomplete message: a new connection begins with a new message."""
         ...
 
 
 class Link(Protocol):
-    """Where the bytes come from."""
+    """A file or connection from which bytes are received."""
 
     @property
     def connections(self) -> int:
-        """How often it has been connected; a change means that bytes may be missing."""
+        """Number of connections so far; after a change, bytes may be missing."""
         ...
 
     @property
     def ended(self) -> bool:
-        """True once nothing more will come."""
+        """True once no further bytes will arrive."""
         ...
 
     def read(self, until_ns: int) -> bytes:
-        """Give what has come, nothing where nothing came until `until_ns`."""
+        """Bytes received since the last call; empty if none arrived until `until_ns`."""
         ...
 
     def close(self) -> None: ...
 
 
 class Switch(Protocol):
-    """What sets the rig's stream going, where the rig must be asked for it."""
+    """Starts the rig's stream, where the rig sends it only on request."""
 
     def turn_on(self) -> None: ...
 
     def turn_off(self) -> None:
-        """Undo it; never raises, for the rig may be gone."""
+        """Stop the stream; never raises, because the rig may already be disconnected."""
         ...
 
 
 class DecodedSource:
-    """Scans from a live microscope; raises StreamError and ScanSizeChangedError."""
+    """Scans of a live microscope: bytes of `link`, decoded, numbered and time-stamped."""
 
     needs_displayed_frames = False
 
@@ -81,7 +81,7 @@ class DecodedSource:
             self._switch.turn_on()
 
     def show(self, frame: DisplayedFrame) -> None:
-        """The real animal looks at the real screen."""
+        """Ignored: the animal is in front of the screen."""
 
     def measured_until(self, until_ns: int) -> Sequence[Measured]:
         data = self._link.read(until_ns)

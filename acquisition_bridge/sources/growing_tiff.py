@@ -1,4 +1,4 @@
-"""TIFF files that somebody else is still writing, one or a numbered row of them."""
+"""Pages of TIFF files that the microscope is still writing, for `tiff_tail`."""
 
 import os
 import re
@@ -9,7 +9,7 @@ from rtdecode.schema.errors import StreamError
 
 
 class GrowingTiff:
-    """Pages of one file as they become complete."""
+    """Pages of one growing file, each as soon as it is complete."""
 
     def __init__(self, path: Path) -> None:
         self._file = path.open("rb")
@@ -18,7 +18,7 @@ class GrowingTiff:
         self._pointer_at: int | None = None
 
     def page(self) -> TiffPage | None:
-        """Give the next page, None where it is not complete yet; raises StreamError."""
+        """The next page; None while it is incomplete. Raises StreamError for an invalid file."""
         if self._format is None:
             self._format = tiff_format(self._read_at)
             if self._format is None:
@@ -31,7 +31,10 @@ class GrowingTiff:
         if self._next == 0:
             return None
         if self._next <= self._page_at:
-            raise StreamError(stream="tiff_tail", reason=f"its pages run back to {self._next}")
+            raise StreamError(
+                stream="tiff_tail",
+                reason=f"the offset of the next page points back to {self._next}",
+            )
         page = tiff_page(self._read_at, self._format, self._next)
         if page is not None:
             self._page_at = self._next
@@ -43,12 +46,12 @@ class GrowingTiff:
         self._file.close()
 
     def _read_at(self, offset: int, size: int) -> bytes:
-        # offsets come from the file: one beyond what a file can have reads as nothing
+        # a corrupt offset may exceed the range of pread
         return os.pread(self._file.fileno(), size, offset) if offset < 1 << 62 else b""
 
 
 class TiffRow:
-    """Pages of `path` and of the files that ScanImage numbers after it."""
+    """Pages of the file `path` and of the consecutively numbered files that follow it."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -56,13 +59,13 @@ class TiffRow:
         self.files = 0
 
     def page(self) -> TiffPage | None:
-        """Give the next page of whichever file it is in, None where there is none yet."""
+        """The next page of the current or the following file; None while there is none."""
         file = self._file or self._opened(self._path)
         page = None if file is None else file.page()
         following = _following(self._path)
         if page is not None or file is None or following is None or not following.is_file():
             return page
-        page = file.page()  # it may have come before the next file was opened
+        page = file.page()  # it may have been completed before the next file was created
         if page is None:
             self._path = following
             self.close()
@@ -83,7 +86,7 @@ class TiffRow:
 
 
 def _following(path: Path) -> Path | None:
-    """Name of the next file of the row: the last number in the name, one higher."""
+    """Path of the next file: the trailing number of the name plus 1; None without a number."""
     found = re.fullmatch(r"(.*?)(\d+)", path.stem)
     if found is None:
         return None

@@ -1,4 +1,16 @@
-"""The one door through which live scans come in: numbered, stamped, checked."""
+"""Numbering, time-stamping and checking of live scans, for all adapters to live microscopes.
+
+Duties: map the microscope's clock to HostNs, turn its counter into scan numbers in which lost scans
+show as jumps, leave out repeated and old scans, refuse a change of size, and count saturated scans.
+The module does not depend on file formats, protocols or sockets.
+
+>>> import numpy as np
+>>> intake = Intake(scan_rate_hz=30.0)
+>>> pixels = np.zeros((2, 2), np.uint16)
+>>> scans = [intake.accepted(DecodedScan(pixels, n), arrived_ns=n * 10**8) for n in (4, 5, 5, 8)]
+>>> [scan and scan.number for scan in scans], intake.health()["lost"]
+([0, 1, None, 4], 2)
+"""
 
 from dataclasses import dataclass
 
@@ -7,15 +19,15 @@ from rtdecode.schema.errors import ScanSizeChangedError
 from rtdecode.schema.messages import Scan
 
 _LEAK_PPM = 200
-"""Crystal clocks differ by less; the offset may follow a source clock that runs this much slow."""
+"""Largest relative rate of two crystal clocks, by which the estimated offset may grow."""
 
 
 class SourceTime:
-    """Maps the source's stamps to HostNs by the quickest arrivals.
+    """Maps time stamps of the source's clock to HostNs by the fastest arrivals.
 
-    An arrival is a stamp plus the offset of the two clocks plus a delay that is never negative, so
-    the least (arrival - stamp) is the best guess of the offset; it is let to grow by 200 ppm, so
-    that a slow source clock is followed. A mapped time is therefore never after its arrival.
+    arrival = stamp + offset + delay with delay ≥ 0, so the offset is estimated by the minimum of
+    arrival - stamp. The estimate may grow by 200 ppm, which follows a source clock that is slow.
+    A mapped time is never later than the arrival and never decreases.
     """
 
     def __init__(self) -> None:
@@ -24,7 +36,7 @@ class SourceTime:
         self._mapped_ns = -1
 
     def host_ns(self, stamp_ns: int, *, arrived_ns: int) -> int:
-        """HostNs of `stamp_ns`, of which the news came at `arrived_ns`; never goes backwards."""
+        """HostNs of `stamp_ns`, which arrived at `arrived_ns`; strictly increasing before that."""
         offset_ns = arrived_ns - stamp_ns
         if self._offset_ns is not None:
             grown_ns = max(0, stamp_ns - self._stamp_ns) * _LEAK_PPM // 1_000_000
@@ -34,13 +46,13 @@ class SourceTime:
         return self._mapped_ns
 
     def restart(self) -> None:
-        """Forget the offset: the source has started again, its clock too."""
+        """Discard the offset after a restart of the source and its clock."""
         self._offset_ns = None
 
 
 @dataclass(frozen=True, slots=True)
 class VolumeLayout:
-    """How a microscope's frame counter runs through a volume, with frames lost to flyback."""
+    """Order of slices in a microscope's frame counter, with flyback frames after each volume."""
 
     slices: int = 1
     frames_per_slice: int = 1
@@ -48,11 +60,15 @@ class VolumeLayout:
 
     @property
     def frames_per_volume(self) -> int:
-        """Frames from one volume's start to the next, flyback among them."""
+        """Frames from the start of one volume to that of the next, flyback included."""
         return self.slices * self.frames_per_slice + self.flyback_frames
 
     def place(self, frame: int) -> tuple[int, int] | None:
-        """(scan, plane) of the frame counted from 0, scans without flyback; None in flyback."""
+        """(scan, plane) of a frame, both from 0, without flyback frames; None during flyback.
+
+        >>> [VolumeLayout(slices=2, flyback_frames=1).place(frame) for frame in range(4)]
+        [(0, 0), (1, 1), None, (2, 0)]
+        """
         volume, within = divmod(frame, self.frames_per_volume)
         scans = self.slices * self.frames_per_slice
         if within >= scans:
@@ -61,14 +77,14 @@ class VolumeLayout:
 
 
 class ScanOrder:
-    """Gives each scan its number, counted from the first that was seen, and refuses old ones.
+    """Number of each scan, from 0 for the first received one; repeated and old scans have none.
 
     Attributes
     ----------
     lost, repeated, reordered
-        Counters that were jumped over, that came again, that came after a later one.
+        Number of scans that were skipped, received again, or received after a later one.
     restarts
-        How often the source began to count anew; nobody knows how many scans lie in between.
+        Number of times that the counter restarted; scans lost meanwhile cannot be counted.
     """
 
     def __init__(self, counter_bits: int | None = None) -> None:
@@ -79,7 +95,7 @@ class ScanOrder:
         self.lost = self.repeated = self.reordered = self.restarts = 0
 
     def number(self, counter: int) -> int | None:
-        """Number of the scan with `counter`, or None where it is old and must be left out."""
+        """Number of the scan with the microscope's `counter`; None for a repeated or old scan."""
         ahead = 1 if self._counter is None else self._ahead(counter - self._counter)
         if self._reconnected and ahead < 1:
             self.restarts += 1
@@ -95,11 +111,11 @@ class ScanOrder:
         return self._number
 
     def reconnected(self) -> None:
-        """Expect either the next counters, or ones that begin anew."""
+        """Accept either consecutive counters or restarted ones next."""
         self._reconnected = True
 
     def restart(self) -> None:
-        """Expect counters that begin anew; numbers go on where they were."""
+        """Accept restarted counters; the numbers of scans continue."""
         self.restarts += self._counter is not None
         self._counter = None
 
@@ -116,22 +132,29 @@ _SATURATED = {"uint16": 65535, "int16": 32767}
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DecodedScan:
-    """A scan as the microscope's bytes say it."""
+    """A scan as decoded from the microscope's bytes."""
 
     pixels: Pixels
     counter: int
     plane: int = 0
     t_source_ns: int | None = None
-    """The microscope's own stamp, on its own clock; None where it gives none."""
-    begins: bool = False
-    """True where the microscope has begun to count anew."""
+    """Time stamp of the microscope's clock; None where it sends none."""
+    counter_restarted: bool = False
+    """True for the first scan after the microscope restarted its counter."""
 
 
 class Intake:
-    """Makes Scan messages of decoded scans, whatever rig they come from.
+    """Makes Scan messages of decoded scans, for all adapters to live microscopes.
 
-    A scan ends when its news came, or, where the microscope stamps its scans, at that stamp mapped
-    to this host; it began one scan period before.
+    A scan ends at its arrival or, where the microscope stamps its scans, at the stamp mapped to
+    HostNs; it starts one scan period before, but not before the end of its predecessor.
+
+    Parameters
+    ----------
+    scan_rate_hz
+        Scans per second, all planes together.
+    counter_bits
+        Width of a counter that wraps around; None for one that does not.
     """
 
     def __init__(self, *, scan_rate_hz: float, counter_bits: int | None = None) -> None:
@@ -143,11 +166,14 @@ class Intake:
         self._last_end_ns = -1
 
     def accepted(self, scan: DecodedScan, *, arrived_ns: int) -> Scan | None:
-        """Scan as it goes on, or None where it is a repeated or an older one.
+        """The Scan message of `scan`; None for a repeated or old one.
 
-        Raises ScanSizeChangedError where it has another size than those before.
+        Raises
+        ------
+        ScanSizeChangedError
+            If it has another size than the scans before.
         """
-        if scan.begins:
+        if scan.counter_restarted:
             self._order.restart()
             self._time.restart()
         number = self._order.number(scan.counter)
@@ -162,7 +188,7 @@ class Intake:
         return Scan(scan.pixels, number, scan.plane, start_ns, end_ns)
 
     def reconnected(self) -> None:
-        """Expect that scans were missed, or that the microscope counts and stamps anew."""
+        """Accept missing scans, or restarted counters and stamps, after a new connection."""
         self._order.reconnected()
         self._time.restart()
 

@@ -1,7 +1,7 @@
-"""LSL inlets: behaviour beside any source of scans, and ROI values that a rig extracts itself.
+"""LSL inlets: behaviour for any source of scans, and ROI values that the rig's program extracts.
 
-LSL stamps samples with the sender's clock and corrects them to ours, which is CLOCK_MONOTONIC:
-a corrected stamp in seconds is HostNs / 1e9. Needs the extra `lsl` (mne-lsl).
+LSL corrects the sender's time stamps to the local clock, which is CLOCK_MONOTONIC: a corrected
+stamp in seconds is HostNs / 1e9. Requires the extra `lsl` (mne-lsl).
 """
 
 import importlib
@@ -20,23 +20,28 @@ from rtdecode.schema.messages import Behaviour, DisplayedFrame, Fluorescence
 _NS_PER_S = 1_000_000_000
 _POLL_NS = 2_000_000
 Samples = tuple[NDArray[Any], NDArray[np.float64]]
-"""(sample, channel) values and (sample,) stamps in seconds of our clock."""
+"""(sample, channel) values and (sample,) time stamps in seconds of the local clock."""
 
 
 class SampleInlet(Protocol):
-    """Where samples come from."""
+    """A stream of samples."""
 
     def pull(self) -> Samples:
-        """All samples that have come since the last call, perhaps none."""
+        """All samples since the last call; possibly none."""
         ...
 
     def close(self) -> None: ...
 
 
 class LslInlet:
-    """One LSL stream, found by name; it comes back by itself when its sender does.
+    """One LSL stream, found by name; it reconnects when its sender returns.
 
-    Raises ExtraMissingError without mne-lsl, StreamAbsentError if nobody sends `stream`.
+    Raises
+    ------
+    ExtraMissingError
+        If mne-lsl is not installed.
+    StreamAbsentError
+        If no sender of `stream` is found within `wait_s` seconds.
     """
 
     def __init__(self, stream: str, *, wait_s: float) -> None:
@@ -59,7 +64,7 @@ class LslInlet:
 
 
 class BehaviourSamples:
-    """Samples to Behaviour messages; those with NaN or infinity are left out and counted."""
+    """Samples to Behaviour messages; those with NaN or infinity are skipped and counted."""
 
     def __init__(self, config: LslBehaviour) -> None:
         self._columns = (
@@ -71,7 +76,7 @@ class BehaviourSamples:
         self.unusable = 0
 
     def bodies(self, samples: Samples) -> Iterator[Behaviour]:
-        """One message a sample; raises StreamError where a configured channel is not there."""
+        """One message per sample; raises StreamError if a configured channel is missing."""
         for row, stamp_s in zip(*samples, strict=True):
             picked = [_picked(row, column) for column in self._columns]
             if not np.isfinite([*picked, stamp_s]).all():
@@ -82,7 +87,7 @@ class BehaviourSamples:
 
 
 class WithBehaviour:
-    """Any source of scans, and an LSL stream of behaviour beside it."""
+    """A source of scans combined with an LSL stream of behaviour, which replaces its own."""
 
     def __init__(self, scans: ScanSource, inlet: SampleInlet, config: LslBehaviour) -> None:
         self._scans, self._inlet = scans, inlet
@@ -125,7 +130,7 @@ class WithBehaviour:
 
 
 class LslRois:
-    """ROI values as the microscope's program extracts them: no scans, Fluorescence at once."""
+    """ROI values that the microscope's program extracts: Fluorescence messages without scans."""
 
     needs_displayed_frames = False
     ended = False
@@ -137,10 +142,10 @@ class LslRois:
         self._number = self._unusable = 0
 
     def begin(self, t_ns: int) -> None:
-        """The microscope runs by itself."""
+        """Ignored: the microscope runs independently."""
 
     def show(self, frame: DisplayedFrame) -> None:
-        """The real animal looks at the real screen."""
+        """Ignored: the animal is in front of the screen."""
 
     def measured_until(self, until_ns: int) -> Sequence[Measured]:
         while not (bodies := list(self._bodies(self._inlet.pull()))):

@@ -1,4 +1,4 @@
-"""Which source a config means."""
+"""Opens the source that a config describes, for the bridge process."""
 
 from acquisition_bridge.sources.contract import ScanSource
 from acquisition_bridge.sources.lsl import LslInlet, LslRois, WithBehaviour
@@ -16,7 +16,7 @@ from rtdecode.schema.interfaces import Clock
 
 
 def open_source(config: RunConfig, clock: Clock) -> ScanSource:
-    """Open the source of `config`; raises what that source raises, before anything is sent."""
+    """Open the source of `config`; raises the errors of that source before anything is sent."""
     behaviour = config.acquisition.behaviour
     if behaviour is None:
         return _scans(config, clock)

@@ -1,10 +1,10 @@
-"""PrairieView's raw sample stream (`-srd`), sent on by a helper on the rig's computer.
+"""PrairieView's raw sample stream (`-srd`), relayed by a helper on the rig's computer.
 
 Samples are little-endian uint16 without any framing: line by line, `samples_per_pixel` for each
 pixel, channels interleaved sample by sample, an offset of 8192 counts; in resonant mode every
-second line runs backwards. A scan may begin and end anywhere in what is read. The stream has no
-counter: what the rig drops does not show here, so use `-srd true N` with N > 0 (the stream then
-stops instead of skipping). Not tried on a real rig.
+second line is reversed. The stream has no counter, so scans that the rig drops cannot be detected:
+use `-srd true N` with N > 0, with which the stream stops instead of skipping. Not tested on a real
+rig.
 """
 
 import socket
@@ -27,7 +27,7 @@ _MOST_BYTES = 1 << 20
 
 
 def encoded(arguments: Sequence[str]) -> bytes:
-    """Bytes of one command; raises StreamError for what would end an argument or the command."""
+    """Bytes of one command; raises StreamError for arguments that contain a separator."""
     for argument in arguments:
         if not argument.isascii() or not argument.isprintable() or not argument:
             raise _error(f"{argument!r:.80} cannot be an argument")
@@ -47,16 +47,16 @@ def answer(data: bytes) -> list[str] | None:
 
 
 class PrairieControl:
-    """A connection that sends one command after the other and waits for each answer."""
+    """A control connection that sends one command at a time and waits for its answer."""
 
     def __init__(self, host: str, port: int) -> None:
         try:
             self._socket = socket.create_connection((host, port), _ANSWER_S)
         except OSError as error:
-            raise _error(f"nobody answers at {host}:{port} ({error})") from error
+            raise _error(f"no connection to {host}:{port} ({error})") from error
 
     def command(self, *arguments: str) -> list[str]:
-        """Send a command and give its answer's lines; StreamError where it is refused."""
+        """Lines of the answer to a command; raises StreamError if it is refused."""
         self._socket.sendall(encoded(arguments))
         data = b""
         while (lines := answer(data)) is None:
@@ -66,7 +66,7 @@ class PrairieControl:
         return lines
 
     def close(self) -> None:
-        """Leave; PrairieView expects to be told."""
+        """Send the exit command, which PrairieView expects, and disconnect."""
         with suppress(OSError):
             self._socket.sendall(encoded(["-x"]))
         self._socket.close()
@@ -82,9 +82,9 @@ class PrairieControl:
 
 
 class PrairieSwitch:
-    """Asks PrairieView for raw samples, `buffered_frames` kept while we are slow, none left out.
+    """Requests raw samples of PrairieView, which buffers `buffered_frames` for a slow reader.
 
-    With 0 buffered frames PrairieView would keep the newest and silently leave out the others.
+    With 0 buffered frames PrairieView would keep the newest frame and drop the others unreported.
     """
 
     def __init__(self, host: str, port: int, *, buffered_frames: int) -> None:
@@ -93,12 +93,12 @@ class PrairieSwitch:
         self._control: PrairieControl | None = None
 
     def turn_on(self) -> None:
-        """Connect and switch the stream on; raises StreamError."""
+        """Connect and start the stream; raises StreamError."""
         self._control = PrairieControl(*self._address)
         self._control.command("-srd", "True", str(self._buffered_frames))
 
     def turn_off(self) -> None:
-        """Switch the stream off and leave."""
+        """Stop the stream and disconnect."""
         if self._control is not None:
             with suppress(StreamError, OSError):
                 self._control.command("-srd", "False")
@@ -114,24 +114,24 @@ _NS_PER_S = 1_000_000_000
 
 
 class PrairieDecoder:
-    """Samples to scans of one channel, int16 counts above the offset."""
+    """Converts samples to scans of one channel: int16 counts, their mean minus the offset."""
 
     def __init__(self, config: PrairieRawSource) -> None:
         self._config = config
         self._shape = (config.rows_px, config.cols_px, config.samples_per_pixel, config.channels)
         self._bytes = 2 * int(np.prod(self._shape))
-        self._rest = bytearray()
+        self._buffer = bytearray()
         self._frame = 0
 
     def reset(self) -> None:
-        self._rest.clear()
+        self._buffer.clear()
         self._frame = 0
 
     def feed(self, data: bytes) -> Iterator[DecodedScan]:
-        self._rest += data
-        while len(self._rest) >= self._bytes:
-            samples = np.frombuffer(bytes(self._rest[: self._bytes]), "<u2")
-            del self._rest[: self._bytes]
+        self._buffer += data
+        while len(self._buffer) >= self._bytes:
+            samples = np.frombuffer(bytes(self._buffer[: self._bytes]), "<u2")
+            del self._buffer[: self._bytes]
             frame, self._frame = self._frame, self._frame + 1
             stamp_ns = round(frame * _NS_PER_S / self._config.scan_rate_hz)
             yield DecodedScan(self._pixels(samples.reshape(self._shape)), frame, 0, stamp_ns)
@@ -147,7 +147,13 @@ class PrairieDecoder:
 
 
 def prairie_raw(config: PrairieRawSource, clock: Clock) -> DecodedSource:
-    """Open the source; the helper may come later. Raises AddressInUseError, SettingMissingError."""
+    """Open the source; the helper may connect later.
+
+    Raises
+    ------
+    AddressInUseError, SettingMissingError
+        If the port is taken, or the channel is not in the stream.
+    """
     if config.channel >= config.channels:
         raise SettingMissingError(
             setting=f"acquisition.source.channel below {config.channels}",

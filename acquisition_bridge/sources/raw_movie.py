@@ -1,4 +1,4 @@
-"""A recorded two-photon movie, TIFF or headerless raw, streamed once at its own pace."""
+"""A source that streams a recorded two-photon movie, TIFF or headerless raw, once at its rate."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,12 +17,12 @@ _ITEM_BYTES = 2
 
 
 class HeaderlessFile:
-    """Scans of `rows_px` x `cols_px` little-endian uint16 counts, one after the other.
+    """A file of consecutive scans of `rows_px` x `cols_px` little-endian uint16 counts.
 
     Raises
     ------
     UnreadableFileError
-        If the size is not given, or the file does not hold a whole number of such scans.
+        If the size is not given, or the file is not an integer number of such scans.
     """
 
     dtype = "uint16"
@@ -63,7 +63,7 @@ _TIFF_SUFFIXES = (".tif", ".tiff", ".btf")
 
 
 class Movie(Protocol):
-    """Scans that lie in a file."""
+    """Scans stored in a file."""
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -81,10 +81,10 @@ class Movie(Protocol):
 
 
 class RawMovieSource:
-    """Every scan of a movie once and in order, each when its time has come, then the end.
+    """Yields every scan of a movie once, in order, at its time; then the source ends.
 
-    Scan k covers [k, k + 1) / (scan_rate_hz * speed) seconds from `begin` and is given at its end;
-    a reader that cannot keep up gets all scans later, never fewer.
+    Scan k covers [k, k + 1) / (scan_rate_hz * speed) seconds from `begin` and is yielded at its
+    end. A slow consumer receives all scans, with a delay.
     """
 
     needs_displayed_frames = False
@@ -106,7 +106,7 @@ class RawMovieSource:
         self._begin_ns = t_ns
 
     def show(self, frame: DisplayedFrame) -> None:
-        """A recording sees nothing."""
+        """Ignored: the movie is a recording."""
 
     def measured_until(self, until_ns: int) -> Sequence[Measured]:
         if self.ended:
@@ -130,9 +130,12 @@ class RawMovieSource:
 
 
 def open_movie(config: RawMovieConfig) -> Movie:
-    """Open the movie that `config` names.
+    """Open the movie at the path of `config`.
 
-    Raises MovieNotGivenError, MissingFileError, UnreadableFileError.
+    Raises
+    ------
+    MovieNotGivenError, MissingFileError, UnreadableFileError
+        If no path is given, no file is there, or the file holds no scans.
     """
     if config.path is None:
         raise MovieNotGivenError

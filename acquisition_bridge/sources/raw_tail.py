@@ -1,4 +1,4 @@
-"""A raw file that grows: ThorImage's, or that of any rig that writes scans of one size."""
+"""A source for growing raw files of scans of constant size: ThorImage, or any other rig."""
 
 from collections.abc import Iterator
 
@@ -17,9 +17,9 @@ _NS_PER_S = 1_000_000_000
 
 
 class RawDecoder:
-    """Bare little-endian uint16 scans, channel after channel, to scans of one channel.
+    """Extracts scans of one channel from little-endian uint16 data, stored channel by channel.
 
-    The scan's place in the file is its stamp too: several scans often appear in the file at once.
+    Time stamps follow from the position in the file, because scans are often written in groups.
     """
 
     def __init__(self, layout: ThorExperiment, *, channel: int) -> None:
@@ -27,21 +27,21 @@ class RawDecoder:
         self._channels, self._channel = layout.channels, channel
         self._volume = VolumeLayout(layout.planes, 1, layout.flyback_scans)
         self._period_ns = _NS_PER_S / layout.scan_rate_hz
-        self._rest = bytearray()
+        self._buffer = bytearray()
         self._frame = 0
 
     def reset(self) -> None:
-        self._rest.clear()
+        self._buffer.clear()
         self._frame = 0
 
     def feed(self, data: bytes) -> Iterator[DecodedScan]:
-        self._rest += data
+        self._buffer += data
         rows, cols = self._shape
         scan_bytes = 2 * rows * cols
-        while len(self._rest) >= scan_bytes * self._channels:
+        while len(self._buffer) >= scan_bytes * self._channels:
             first = scan_bytes * self._channel
-            pixels = np.frombuffer(bytes(self._rest[first : first + scan_bytes]), "<u2")
-            del self._rest[: scan_bytes * self._channels]
+            pixels = np.frombuffer(bytes(self._buffer[first : first + scan_bytes]), "<u2")
+            del self._buffer[: scan_bytes * self._channels]
             frame, self._frame = self._frame, self._frame + 1
             place = self._volume.place(frame)
             if place is not None:
@@ -50,9 +50,12 @@ class RawDecoder:
 
 
 def raw_tail(config: RawTailSource, clock: Clock) -> DecodedSource:
-    """Open the source; the raw file may come later.
+    """Open the source; the raw file may be created later.
 
-    Raises SettingMissingError, MissingFileError, UnreadableFileError.
+    Raises
+    ------
+    SettingMissingError, MissingFileError, UnreadableFileError
+        If the size of the scans is unknown, or ThorImage's Experiment.xml cannot be read.
     """
     layout = _layout(config)
     return DecodedSource(
@@ -77,7 +80,7 @@ def _layout(config: RawTailSource) -> ThorExperiment:
     elif config.rows_px is None or config.cols_px is None or config.scan_rate_hz is None:
         raise SettingMissingError(
             setting="acquisition.source.rows_px, cols_px and scan_rate_hz",
-            reason="a raw file has no header; or name ThorImage's experiment",
+            reason="a raw file has no header; alternatively set acquisition.source.experiment",
         )
     else:
         layout = ThorExperiment(

@@ -1,9 +1,9 @@
-"""Scanbox through its memory-mapped file.
+"""A source for Scanbox, through its memory-mapped file.
 
-16 int16 numbers come first: the frame's counter (-1: taken, -2: stopped), lines, columns, TTL
-flags, plane period; then the image, uint16, stored inverted and column by column as MATLAB does.
-Scanbox replaces the image only once the reader has set the counter to -1; a jump of the counter is
-a frame that we were too slow for. Not tried on a real rig.
+The header is 16 int16 numbers: frame counter (-1: read, -2: stopped), lines, columns, TTL flags,
+plane period. The image follows, uint16, inverted and column by column, as MATLAB stores it.
+Scanbox replaces the image only after the reader has set the counter to -1; a jump of the counter
+is a frame that the reader was too slow for. Not tested on a real rig.
 """
 
 import mmap
@@ -27,31 +27,31 @@ _POLL_NS = 1_000_000
 
 
 class ScanboxDecoder:
-    """Copies of header and image, one after the other, to scans."""
+    """Extracts scans from consecutive copies of header and image."""
 
     def __init__(self) -> None:
-        self._rest = bytearray()
+        self._buffer = bytearray()
 
     def reset(self) -> None:
-        self._rest.clear()
+        self._buffer.clear()
 
     def feed(self, data: bytes) -> Iterator[DecodedScan]:
-        self._rest += data
-        while len(self._rest) >= _HEADER.size:
-            counter, lines, cols, _, planes, *_ = _HEADER.unpack_from(self._rest)
+        self._buffer += data
+        while len(self._buffer) >= _HEADER.size:
+            counter, lines, cols, _, planes, *_ = _HEADER.unpack_from(self._buffer)
             if counter < 0 or lines < 1 or cols < 1:
                 raise _error(f"frame {counter} of {lines} lines x {cols} columns")
             end = _HEADER.size + 2 * lines * cols
-            if len(self._rest) < end:
+            if len(self._buffer) < end:
                 return
-            stored = np.frombuffer(bytes(self._rest[_HEADER.size : end]), "<u2")
-            del self._rest[:end]
+            stored = np.frombuffer(bytes(self._buffer[_HEADER.size : end]), "<u2")
+            del self._buffer[:end]
             pixels = np.ascontiguousarray(np.invert(stored).reshape(cols, lines).T)
             yield DecodedScan(pixels, counter, counter % planes if planes > 1 else 0)
 
 
 class ScanboxLink:
-    """The file, mapped as soon as it is there; each frame is copied once and marked as taken."""
+    """The file, mapped once it exists; each frame is copied once and marked as read."""
 
     def __init__(self, path: Path, *, clock: Clock) -> None:
         self._path, self._clock = path, clock
@@ -98,7 +98,7 @@ class ScanboxLink:
 
 
 def scanbox_mmap(config: ScanboxMmapSource, clock: Clock) -> DecodedSource:
-    """Open the source; the file may come later."""
+    """Open the source; the file may be created later."""
     return DecodedSource(
         ScanboxLink(config.path, clock=clock),
         ScanboxDecoder(),

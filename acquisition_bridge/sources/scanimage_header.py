@@ -1,4 +1,4 @@
-"""What ScanImage writes into its TIFFs: rate, channels and planes (versions 3.8, 5 and later)."""
+"""Metadata of ScanImage TIFFs (3.8, 5 and later) for `tiff_tail`: rate, channels, planes."""
 
 import re
 from dataclasses import dataclass
@@ -15,18 +15,18 @@ _NS_PER_S = 1_000_000_000
 
 @dataclass(frozen=True, slots=True)
 class ScanImageHeader:
-    """Saved channels in the order of the pages, order of planes, and the announced rate."""
+    """Saved channels in the order of the pages, layout of planes, and the nominal rate."""
 
     channels: tuple[int, ...]
     volume: VolumeLayout
     frame_rate_hz: float | None
-    """As announced; the stamps of the pages are to be trusted where they disagree."""
+    """Nominal frame rate in Hz; the time stamps of the pages take precedence."""
 
 
 class PageStamp(NamedTuple):
-    """Frame since the start (from 0), and ns since the acquisition began.
+    """Frame since the start (from 0), and time in ns since the acquisition began.
 
-    In a slow stack each slice is an acquisition: only the first number runs on.
+    In a slow stack each slice is an acquisition of its own: its time restarts, the frame does not.
     """
 
     frame: int
@@ -34,9 +34,12 @@ class PageStamp(NamedTuple):
 
 
 def scanimage_header(software: str, description: str) -> ScanImageHeader:
-    """Read the texts of the first page; a TIFF of another program has one channel and one plane.
+    """Metadata in the texts of the first page; one channel and one plane for other TIFFs.
 
-    Raises StreamError where a value is no number that could be.
+    Raises
+    ------
+    StreamError
+        If a value is no number in its valid range.
     """
     if "SI.VERSION_MAJOR" in software:
         return _modern(software)
@@ -46,7 +49,7 @@ def scanimage_header(software: str, description: str) -> ScanImageHeader:
 
 
 def page_stamp(description: str) -> PageStamp | None:
-    """Read which frame a page is and when it was taken; None where it does not say."""
+    """Frame and time stamp of a page; None if its description contains none."""
     frame, stamp = _FRAME.search(description), _STAMP.search(description)
     if frame is None or stamp is None:
         return None
@@ -88,7 +91,7 @@ def _entry(text: str, name: str) -> str | None:
 
 
 def _whole(text: str, name: str) -> int:
-    """Value of an entry; 0 where it is missing."""
+    """Integer value of an entry; 0 if it is missing."""
     value = _entry(text, name) or "0"
     if not value.isdecimal() or int(value) > _MOST:
         raise _error(f"{name.replace(chr(92), '')} = {value:.40}")
@@ -105,4 +108,4 @@ def _rate_hz(text: str, name: str, *, separator: str = " = ") -> float | None:
 
 
 def _error(reason: str) -> StreamError:
-    return StreamError(stream="tiff_tail", reason=f"the ScanImage header says {reason}")
+    return StreamError(stream="tiff_tail", reason=f"invalid ScanImage header: {reason}")

@@ -1,9 +1,9 @@
-"""ScanImage through a TCP streaming module: messages of (code, length) and a body.
+"""A source for ScanImage with a TCP streaming module: messages of (code, length) and a body.
 
-Both numbers are int64, little-endian. Codes: 10 an acquisition begins, its metadata as JSON;
-20 a frame's header as JSON (number, time stamp, width, height); 30 its pixels, int16, column by
-column as MATLAB stores them; 40 the acquisition has ended; -1 the peer leaves. The layout is a
-description of what such modules send, implemented anew; it has not been tried on a real rig.
+Both numbers are little-endian int64. Codes: 10 start of an acquisition, metadata as JSON; 20 header
+of a frame as JSON (number, time stamp, width, height); 30 its pixels, int16, column by column as
+MATLAB stores them; 40 end of the acquisition; -1 end of the connection. The format follows a
+description of such modules; it has not been tested on a real rig.
 """
 
 import json
@@ -36,31 +36,31 @@ _LONGEST_S = 1e9
 
 
 class ScanImageDecoder:
-    """Bytes of the stream to scans; see the module for the format."""
+    """Extracts scans from the bytes of the stream; the format is described above."""
 
     def __init__(self) -> None:
-        self._rest = bytearray()
+        self._buffer = bytearray()
         self._layout = VolumeLayout()
         self._running = True
-        self._begins = False
+        self._restarted = False
         self._frame: dict[str, Any] | None = None
 
     def reset(self) -> None:
-        self._rest.clear()
+        self._buffer.clear()
         self._frame = None
         self._running = True
 
     def feed(self, data: bytes) -> Iterator[DecodedScan]:
-        self._rest += data
-        while len(self._rest) >= _HEAD.size:
-            code, length = _HEAD.unpack_from(self._rest)
+        self._buffer += data
+        while len(self._buffer) >= _HEAD.size:
+            code, length = _HEAD.unpack_from(self._buffer)
             if not 0 <= length <= _MOST_BYTES.get(code, -1):
-                raise _error(f"code {code} with {length} bytes is none of its messages")
+                raise _error(f"code {code} with {length} bytes is no message of the protocol")
             end = _HEAD.size + length
-            if len(self._rest) < end:
+            if len(self._buffer) < end:
                 return
-            body = bytes(self._rest[_HEAD.size : end])
-            del self._rest[:end]
+            body = bytes(self._buffer[_HEAD.size : end])
+            del self._buffer[:end]
             scan = self._message(code, body)
             if scan is not None:
                 yield scan
@@ -86,7 +86,7 @@ class ScanImageDecoder:
             slices = per_slice = in_volume = 1
         flyback = max(0, in_volume - slices * per_slice)
         self._layout = VolumeLayout(slices, per_slice, flyback)
-        self._running = self._begins = True
+        self._running = self._restarted = True
 
     def _scan(self, body: bytes) -> DecodedScan | None:
         frame, self._frame = self._frame, None
@@ -101,15 +101,15 @@ class ScanImageDecoder:
         place = self._layout.place(number - 1)
         if not self._running or place is None:
             return None
-        begins, self._begins = self._begins, False
-        # MATLAB walks down each column, so the columns are the rows of what numpy reads
+        counter_restarted, self._restarted = self._restarted, False
+        # MATLAB stores images in column order, which numpy reads as rows
         pixels = np.ascontiguousarray(np.frombuffer(body, "<i2").reshape(cols, rows).T)
         stamp_ns = None if stamp_s is None else round(stamp_s * _NS_PER_S)
-        return DecodedScan(pixels, place[0], place[1], stamp_ns, begins)
+        return DecodedScan(pixels, place[0], place[1], stamp_ns, counter_restarted)
 
 
 def scanimage_tcp(config: ScanImageTcpSource, clock: Clock) -> DecodedSource:
-    """Open the source; waits for nobody, the rig may come later. Raises AddressInUseError."""
+    """Open the source; the rig may connect later. Raises AddressInUseError if the port is taken."""
     return DecodedSource(
         TcpLink(config.host, config.port, side=config.side, clock=clock),
         ScanImageDecoder(),

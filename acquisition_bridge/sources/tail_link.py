@@ -1,4 +1,4 @@
-"""Bytes of a file that somebody else is still writing."""
+"""The link to a file that the microscope is still writing, for `raw_tail`."""
 
 import os
 from pathlib import Path
@@ -11,10 +11,10 @@ _POLL_NS = 2_000_000
 
 
 class TailLink:
-    """All bytes from the file's beginning, then what is added, in order.
+    """All bytes of a file from its beginning, then those appended to it, in order.
 
-    The file may come later, and may be replaced or cut to begin anew (a new connection). With
-    `idle_s` it has ended when it has not grown for so long; without, it never ends.
+    The file may be created later. A file that is replaced or truncated counts as a new connection.
+    With `idle_s` the source ends when the file has not grown for that time; without, it never ends.
     """
 
     def __init__(self, path: Path, *, clock: Clock, idle_s: float | None) -> None:
@@ -49,14 +49,14 @@ class TailLink:
         return data
 
     def _opened(self) -> BinaryIO | None:
-        if self._file is not None and self._is_anew(self._file):
+        if self._file is not None and self._is_replaced(self._file):
             self.close()
         if self._file is None and self._path.is_file():
             self._file = self._path.open("rb")
             self.connections += 1
         return self._file
 
-    def _is_anew(self, file: BinaryIO) -> bool:
+    def _is_replaced(self, file: BinaryIO) -> bool:
         try:
             found = self._path.stat()
         except FileNotFoundError:

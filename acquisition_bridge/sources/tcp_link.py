@@ -1,4 +1,4 @@
-"""Bytes from a TCP peer that may come late, die and come back."""
+"""The TCP link to a microscope, which may start later and reconnect; for live adapters."""
 
 import logging
 import select
@@ -15,17 +15,17 @@ _CONNECT_S = 1.0
 
 
 class TcpLink:
-    """One connection at a time, made anew when it breaks.
+    """One connection at a time, re-established when it is lost.
 
     Parameters
     ----------
     side
-        "connect" where the rig listens, "listen" where the rig connects to us.
+        "connect" where the rig listens, "listen" where the rig connects to the bridge.
 
     Raises
     ------
     AddressInUseError
-        If `side` is "listen" and somebody else does already.
+        If `side` is "listen" and another process listens on the port.
     """
 
     ended = False
@@ -35,47 +35,47 @@ class TcpLink:
     ) -> None:
         self._address = (host, port)
         self._clock = clock
-        self._peer: socket.socket | None = None
-        self._door = self._opened_door() if side == "listen" else None
+        self._connection: socket.socket | None = None
+        self._listener = self._opened_listener() if side == "listen" else None
         self._retry_ns = 0
         self.connections = 0
 
     @property
     def port(self) -> int:
-        """The port that is listened on, or connected to."""
-        return self._address[1] if self._door is None else int(self._door.getsockname()[1])
+        """Port of the listening socket, or of the rig to connect to."""
+        return self._address[1] if self._listener is None else int(self._listener.getsockname()[1])
 
     def read(self, until_ns: int) -> bytes:
-        if self._peer is None:
-            self._peer = self._connected(until_ns)
-            if self._peer is None:
+        if self._connection is None:
+            self._connection = self._connected(until_ns)
+            if self._connection is None:
                 return b""
             self.connections += 1
-            log.info("connected to the microscope at %s:%d", *self._peer.getpeername()[:2])
-        if not _readable(self._peer, self._wait_s(until_ns)):
+            log.info("connected to the microscope at %s:%d", *self._connection.getpeername()[:2])
+        if not _readable(self._connection, self._wait_s(until_ns)):
             return b""
         try:
-            data = self._peer.recv(_CHUNK_BYTES)
+            data = self._connection.recv(_CHUNK_BYTES)
         except OSError:
             data = b""
         if not data:
-            log.warning("the microscope has closed the connection: waiting for it to come back")
-            self._peer.close()
-            self._peer = None
+            log.warning("the microscope has closed the connection: waiting for it to reconnect")
+            self._connection.close()
+            self._connection = None
         return data
 
     def send(self, data: bytes) -> None:
-        """Send `data` to the peer; nothing happens where there is none."""
-        if self._peer is not None:
-            self._peer.sendall(data)
+        """Send `data` to the connected rig; ignored without a connection."""
+        if self._connection is not None:
+            self._connection.sendall(data)
 
     def close(self) -> None:
-        for end in (self._peer, self._door):
+        for end in (self._connection, self._listener):
             if end is not None:
                 end.close()
-        self._peer = self._door = None
+        self._connection = self._listener = None
 
-    def _opened_door(self) -> socket.socket:
+    def _opened_listener(self) -> socket.socket:
         try:
             return socket.create_server(self._address, reuse_port=False)
         except OSError as error:
@@ -85,8 +85,12 @@ class TcpLink:
             ) from error
 
     def _connected(self, until_ns: int) -> socket.socket | None:
-        if self._door is not None:
-            return self._door.accept()[0] if _readable(self._door, self._wait_s(until_ns)) else None
+        if self._listener is not None:
+            return (
+                self._listener.accept()[0]
+                if _readable(self._listener, self._wait_s(until_ns))
+                else None
+            )
         self._clock.sleep_until(min(self._retry_ns, until_ns))
         if self._clock.now_ns() < self._retry_ns:
             return None

@@ -1,4 +1,4 @@
-"""ThorImage's Experiment.xml: what its growing raw file holds."""
+"""ThorImage's Experiment.xml, which describes its raw file; for `raw_tail`."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,7 @@ _CHANNEL_BITS = 4
 
 @dataclass(frozen=True, slots=True)
 class ThorExperiment:
-    """Size, rate and order of the scans; `scan_rate_hz` counts scans of all planes, each second."""
+    """Size, rate and order of the scans; `scan_rate_hz` counts the scans of all planes."""
 
     rows_px: int
     cols_px: int
@@ -23,7 +23,13 @@ class ThorExperiment:
 
 
 def read_thor_experiment(path: Path) -> ThorExperiment:
-    """Read Experiment.xml; raises MissingFileError, UnreadableFileError with the missing entry."""
+    """Settings in an Experiment.xml.
+
+    Raises
+    ------
+    MissingFileError, UnreadableFileError
+        If there is no file, or an entry is missing; the message names it.
+    """
     if not path.is_file():
         raise MissingFileError(
             what="ThorImage header",
@@ -39,7 +45,7 @@ def read_thor_experiment(path: Path) -> ThorExperiment:
 
 
 def parsed_thor_experiment(content: bytes) -> ThorExperiment:
-    """Parse the bytes of an Experiment.xml; raises ValueError or ParseError."""
+    """Settings in the bytes of an Experiment.xml; raises ValueError or ParseError."""
     if len(content) > _MOST_BYTES or b"<!DOCTYPE" in content or b"<!ENTITY" in content:
         raise ValueError("a file that is too large, or declares entities")
     root = ElementTree.fromstring(content)  # noqa: S314 - no entities, see above
@@ -60,7 +66,7 @@ def parsed_thor_experiment(content: bytes) -> ThorExperiment:
 
 
 def _channels(root: ElementTree.Element, lsm: ElementTree.Element) -> int:
-    """How many channels the raw file holds: the enabled ones, or all four in older versions."""
+    """Number of channels in the raw file: the enabled ones, or all four in older versions."""
     raw = root.find("RawData")
     if raw is not None and raw.get("onlyEnabledChannels") == "0":
         return _CHANNEL_BITS

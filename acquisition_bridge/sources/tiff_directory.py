@@ -1,7 +1,7 @@
-"""The chain of pages of a TIFF that may still be growing, classic or BigTIFF, read by place.
+"""Parsing of TIFF pages in files that may still be growing, classic or BigTIFF; for `growing_tiff`.
 
-Only what a microscope writes is read: one uncompressed 16-bit grey image a page (TIFF 6.0; the
-BigTIFF design). What is not in the file yet is no error but None: it may come.
+Pages as microscopes write them are supported: one uncompressed 16-bit grey image per page (TIFF 6.0
+and the BigTIFF extension). Parts that are not yet in the file give None, not an error.
 """
 
 import struct
@@ -14,7 +14,7 @@ from acquisition_bridge.sources.contract import Pixels, as_counts
 from rtdecode.schema.errors import StreamError
 
 ReadAt = Callable[[int, int], bytes]
-"""Bytes from an offset on, fewer than asked for where the file ends."""
+"""Reads (offset, size) bytes; fewer at the end of the file."""
 
 _SIZES = {
     1: 1,
@@ -47,7 +47,7 @@ _DEPTH = 16
 
 @dataclass(frozen=True, slots=True)
 class TiffFormat:
-    """Byte order and widths of a file, and where its first page is."""
+    """Byte order and pointer width of a file, and the offset of its first page."""
 
     order: str
     big: bool
@@ -55,24 +55,24 @@ class TiffFormat:
 
     @property
     def pointer(self) -> struct.Struct:
-        """How an offset is written."""
+        """Format of an offset."""
         return struct.Struct(self.order + ("Q" if self.big else "I"))
 
 
 @dataclass(frozen=True, slots=True)
 class TiffPage:
-    """One page: its pixels, texts, and where the next is (0: nowhere yet)."""
+    """One page: its pixels and texts, and the offset of the next page (0: none yet)."""
 
     pixels: Pixels
     description: str
     software: str
     next_page: int
     next_pointer: int
-    """Where in the file `next_page` is written; a writer changes it when it goes on."""
+    """Offset at which `next_page` is stored; a writer updates it when it appends a page."""
 
 
 def tiff_format(read_at: ReadAt) -> TiffFormat | None:
-    """Read the file's header; None where it is not there yet, StreamError where it is no TIFF."""
+    """The file's header; None while it is incomplete, StreamError if the file is no TIFF."""
     head = read_at(0, 16)
     order = {b"II": "<", b"MM": ">"}.get(head[:2])
     if len(head) < 4:  # noqa: PLR2004 - mark and version
@@ -89,9 +89,12 @@ def tiff_format(read_at: ReadAt) -> TiffFormat | None:
 
 
 def tiff_page(read_at: ReadAt, form: TiffFormat, offset: int) -> TiffPage | None:
-    """Read the page at `offset`; None where a part of it is not in the file yet.
+    """The page at `offset`; None while a part of it is missing in the file.
 
-    Raises StreamError where the page is complete but not one that a microscope writes.
+    Raises
+    ------
+    StreamError
+        If the page is complete but has an unsupported format.
     """
     found = _tags(read_at, form, offset)
     if found is None:
@@ -111,7 +114,7 @@ _Tags = dict[int, tuple[int, bytes]]
 
 
 def _tags(read_at: ReadAt, form: TiffFormat, offset: int) -> tuple[_Tags, int] | None:
-    """(type, bytes) of the wanted tags, and where the pointer to the next page is."""
+    """(type, bytes) of the required tags, and the offset of the pointer to the next page."""
     counter = struct.Struct(form.order + ("Q" if form.big else "H"))
     entry = struct.Struct(form.order + ("HHQ8s" if form.big else "HHI4s"))
     raw = read_at(offset, counter.size)
@@ -164,7 +167,7 @@ def _pixels(read_at: ReadAt, form: TiffFormat, tags: _Tags) -> Pixels | None:
         _numbers(form, tags, tag, default=1)[0] for tag in (_BITS, _COMPRESSION, _SAMPLES, _FORMAT)
     )
     if packed != 1:
-        raise _error(f"compression {packed}: let the microscope write without compression")
+        raise _error(f"compression {packed}: set the microscope to write without compression")
     if bits != _DEPTH or samples != 1 or sign not in (_UNSIGNED, _SIGNED):
         raise _error(f"{samples} samples of {bits} bits (format {sign}), not 16-bit counts")
     if not 0 < rows * cols <= _MOST_PIXELS:

@@ -1,4 +1,4 @@
-"""A finished multi-page TIFF, one page a scan, read page by page."""
+"""A finished multi-page TIFF with one page per scan, read page by page; for `raw_movie`."""
 
 import struct
 from pathlib import Path
@@ -13,15 +13,15 @@ _SIDES = 2
 
 
 class TiffFile:
-    """Scans in a TIFF of any length; only one page is in memory at a time.
+    """Scans in a TIFF of any length, of which one page is in memory at a time.
 
-    Every page's place, size and type is checked at the start, so that a file that was cut off is
-    refused before the first scan and not in the middle of a run.
+    Offset, size and type of every page are checked at the start, so that a truncated file is
+    refused before the first scan and not during a run.
 
     Raises
     ------
     UnreadableFileError
-        If the file is no TIFF, is cut off, has pages that differ or that hold no counts.
+        If the file is no TIFF, is truncated, or has pages that differ or hold no counts.
     """
 
     def __init__(self, path: Path) -> None:
@@ -34,7 +34,7 @@ class TiffFile:
             raise
 
     def scan(self, number: int) -> Pixels:
-        """(row, col) counts of scan `number`; UnreadableFileError if they cannot be unpacked."""
+        """(row, col) counts of scan `number`; UnreadableFileError if they cannot be read."""
         try:
             return as_counts(self._file.pages[number].asarray())
         except (ValueError, RuntimeError, OSError, struct.error) as error:
@@ -54,7 +54,7 @@ class TiffFile:
             pages = list(self._file.pages)
         except (tifffile.TiffFileError, struct.error) as error:
             raise self._refusal(f"a directory of pages that is cut off ({error})") from error
-        if not pages or not self._is_whole(pages[-1].offset):
+        if not pages or not self._is_complete(pages[-1].offset):
             raise self._refusal(f"a file that is cut off after {len(pages)} pages")
         first = pages[0]
         if len(first.shape) != _SIDES or str(first.dtype) not in COUNT_TYPES:
@@ -70,8 +70,8 @@ class TiffFile:
         rows, cols = first.shape
         return (len(pages), rows, cols), dtype
 
-    def _is_whole(self, last_offset: int) -> bool:
-        """Whether the chain of pages ends as the format says: the last points to 0."""
+    def _is_complete(self, last_offset: int) -> bool:
+        """Whether the chain of pages ends as the format requires: the last offset is 0."""
         tiff, handle = self._file.tiff, self._file.filehandle
         handle.seek(last_offset)
         (tags,) = struct.unpack(tiff.tagnoformat, handle.read(tiff.tagnosize))

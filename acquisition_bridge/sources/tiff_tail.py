@@ -1,4 +1,4 @@
-"""TIFFs of ScanImage, finished or growing, one file or a numbered row of them."""
+"""A source for ScanImage TIFFs, finished or growing, one file or consecutively numbered files."""
 
 import logging
 from collections.abc import Sequence
@@ -23,12 +23,12 @@ log = logging.getLogger(__name__)
 _POLL_NS = 2_000_000
 _NS_PER_S = 1_000_000_000
 _DEFAULT_RATE_HZ = 30.0
-_JUDGED_FRAMES = 10
+_CHECKED_FRAMES = 10
 _TOLERANCE = 0.1
 
 
 class ScanImagePages:
-    """Pages to scans of one channel: which frame, plane and time each page is."""
+    """Assigns frame, plane and time to the pages of one channel."""
 
     def __init__(self, *, channel: int | None, scan_rate_hz: float | None) -> None:
         self._channel, self._rate_hz = channel, scan_rate_hz
@@ -40,13 +40,13 @@ class ScanImagePages:
 
     @property
     def scan_rate_hz(self) -> float:
-        """Rate by config, else by header, else 30 Hz."""
+        """Scan rate in Hz of the config, else of the header, else 30."""
         announced = self.header.frame_rate_hz if self.header is not None else None
         return self._rate_hz or announced or _DEFAULT_RATE_HZ
 
     def scan(self, page: TiffPage) -> DecodedScan | None:
-        """Scan of `page`; None where it is another channel or taken during flyback."""
-        header = self.header or self._begun(page)
+        """Scan of `page`; None for another channel and for a flyback frame."""
+        header = self.header or self._read_header(page)
         frame, channel = divmod(self._pages, len(header.channels))
         self._pages += 1
         if channel != self._place:
@@ -54,31 +54,31 @@ class ScanImagePages:
         stamp = page_stamp(page.description)
         if stamp is None:
             stamp = PageStamp(frame, round(frame * _NS_PER_S / self.scan_rate_hz))
-        self._judge(stamp.frame, stamp.t_ns)
+        self._check_rate(stamp.frame, stamp.t_ns)
         place = header.volume.place(stamp.frame)
         if place is None:
             return None
-        # a new acquisition of a loop counts its time anew
-        begins = stamp.frame > self._last.frame and stamp.t_ns < self._last.t_ns
+        # each acquisition of a loop restarts its time stamps
+        counter_restarted = stamp.frame > self._last.frame and stamp.t_ns < self._last.t_ns
         self._last = stamp
-        return DecodedScan(page.pixels, *place, stamp.t_ns, begins)
+        return DecodedScan(page.pixels, *place, stamp.t_ns, counter_restarted)
 
-    def _judge(self, frame: int, stamp_ns: int) -> None:
-        """Warn once where the stamps tell another rate than the header; the stamps are used."""
+    def _check_rate(self, frame: int, stamp_ns: int) -> None:
+        """Warn once if the rate of the time stamps differs from the header; the stamps are used."""
         first_frame, first_ns = self._first = self._first or (frame, stamp_ns)
         rate_hz = None if self.header is None else self.header.frame_rate_hz
-        if rate_hz is None or frame - first_frame != _JUDGED_FRAMES or stamp_ns <= first_ns:
+        if rate_hz is None or frame - first_frame != _CHECKED_FRAMES or stamp_ns <= first_ns:
             return
-        stamped_hz = _JUDGED_FRAMES * _NS_PER_S / (stamp_ns - first_ns)
+        stamped_hz = _CHECKED_FRAMES * _NS_PER_S / (stamp_ns - first_ns)
         if abs(stamped_hz / rate_hz - 1) > _TOLERANCE:
             log.warning(
-                "the header announces %.2f frames/s, the stamps of its pages say %.2f: "
-                "the stamps are used",
+                "the header gives %.2f frames/s, the time stamps of its pages %.2f: "
+                "the time stamps are used",
                 rate_hz,
                 stamped_hz,
             )
 
-    def _begun(self, page: TiffPage) -> ScanImageHeader:
+    def _read_header(self, page: TiffPage) -> ScanImageHeader:
         header = scanimage_header(page.software, page.description)
         wanted = self._channel or header.channels[0]
         if wanted not in header.channels:
@@ -93,11 +93,10 @@ class ScanImagePages:
 
 
 class TiffTailSource:
-    """One channel of a ScanImage acquisition, by the stamps of its pages.
+    """One channel of a ScanImage acquisition, at the times of its page stamps.
 
-    A scan is given when it is in the file and its time has come: (its stamp - the first stamp) /
-    `speed` after the first one was given. Frames that are taken during flyback are left out and
-    are not lost. Raises StreamError, SettingMissingError, ScanSizeChangedError.
+    A scan is yielded once it is in the file, and not before (its stamp - the first stamp) / `speed`
+    after the first scan. Flyback frames are left out and do not count as lost.
     """
 
     needs_displayed_frames = False
@@ -109,7 +108,7 @@ class TiffTailSource:
         self._row = TiffRow(config.path)
         self._pages = ScanImagePages(channel=config.channel, scan_rate_hz=config.scan_rate_hz)
         self._intake: Intake | None = None
-        self._waiting: DecodedScan | None = None
+        self._pending: DecodedScan | None = None
         self._first: tuple[int, int] | None = None
         self._grown_ns: int | None = None
         self.ended = False
@@ -127,21 +126,21 @@ class TiffTailSource:
         )
 
     def begin(self, t_ns: int) -> None:
-        """The microscope runs by itself."""
+        """Ignored: the microscope runs independently."""
 
     def show(self, frame: DisplayedFrame) -> None:
-        """The real animal looks at the real screen."""
+        """Ignored: the animal is in front of the screen."""
 
     def measured_until(self, until_ns: int) -> Sequence[Measured]:
-        while (scan := self._waiting or self._found()) is None:
+        while (scan := self._pending or self._found()) is None:
             now_ns = self._clock.now_ns()
             if self.ended or now_ns >= until_ns:
                 return ()
             self._clock.sleep_until(min(until_ns, now_ns + _POLL_NS))
         due_ns = self._due_ns(scan)
         self._clock.sleep_until(min(due_ns, until_ns))
-        self._waiting = scan if self._clock.now_ns() < due_ns else None
-        if self._waiting is not None:
+        self._pending = scan if self._clock.now_ns() < due_ns else None
+        if self._pending is not None:
             return ()
         if self._intake is None:
             self._intake = Intake(scan_rate_hz=self._pages.scan_rate_hz * self._speed)
@@ -156,7 +155,7 @@ class TiffTailSource:
         self._row.close()
 
     def _found(self) -> DecodedScan | None:
-        """Give the next scan that is in the file, its stamp scaled by the speed."""
+        """The next scan in the file, with its time stamp divided by the speed."""
         while (page := self._row.page()) is not None:
             self._grown_ns = self._clock.now_ns()
             scan = self._pages.scan(page)
@@ -170,6 +169,6 @@ class TiffTailSource:
 
     def _due_ns(self, scan: DecodedScan) -> int:
         stamp_ns = scan.t_source_ns or 0
-        if self._first is None or (scan.begins and scan is not self._waiting):
+        if self._first is None or (scan.counter_restarted and scan is not self._pending):
             self._first = (stamp_ns, self._clock.now_ns())
         return self._first[1] + stamp_ns - self._first[0]

@@ -74,10 +74,10 @@ class ZmqNativeSource:
             raise
 
     def begin(self, t_ns: int) -> None:
-        """The microscope runs by itself."""
+        """Ignored: the microscope runs independently."""
 
     def show(self, frame: DisplayedFrame) -> None:
-        """The real animal looks at the real screen."""
+        """Ignored: the animal is in front of the screen."""
 
     def measured_until(self, until_ns: int) -> Sequence[Measured]:
         wait_s = max(0, until_ns - self._clock.now_ns()) / 1e9

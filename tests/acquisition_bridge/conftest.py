@@ -1,4 +1,4 @@
-"""Clocks and shelves that the bridge's tests share."""
+"""Fixtures that the bridge's tests share: simulated clocks and sinks."""
 
 import pytest
 

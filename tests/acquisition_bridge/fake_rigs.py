@@ -1,4 +1,4 @@
-"""Fake rigs: each speaks the bytes of one kind of microscope, for the conformance suite."""
+"""Fake rigs: each sends the bytes of one kind of microscope, for the conformance suite."""
 
 import json
 import socket
@@ -89,7 +89,7 @@ class PrairieRig(TcpRig):
     cannot: ClassVar[dict[str, str]] = {
         **dict.fromkeys(("missing", "old"), NO_COUNTER),
         "size": NO_SIZE,
-        "garbage": "any bytes are samples",
+        "garbage": "all bytes are samples",
     }
 
     def encoded(self, _counter: int, pixels: np.ndarray) -> bytes:
@@ -132,7 +132,7 @@ class RawTailRig:
 
 class TiffTailRig:
     kind = "tiff_tail"
-    cannot: ClassVar[dict[str, str]] = {"death": "a finished file stays what it is"}
+    cannot: ClassVar[dict[str, str]] = {"death": "a finished file does not change"}
     most = 65535
 
     def __init__(self, folder: Path) -> None:
@@ -176,7 +176,7 @@ class ScanboxRig:
     kind = "scanbox_mmap"
     cannot: ClassVar[dict[str, str]] = {
         "pieces": "a frame is replaced as a whole",
-        "death": "the file stays, Scanbox writes -2",
+        "death": "the file remains, Scanbox writes -2",
     }
     most = 65535
 

@@ -1,4 +1,4 @@
-"""The command: real processes, sockets of this host, every scan recorded once."""
+"""The command: real processes and sockets, every scan recorded once."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""The bridge carries everything, shows frames to who watches, and stops when asked."""
+"""The bridge passes on every measurement, shows displayed frames, and stops on request."""
 
 from collections.abc import Sequence
 from threading import Event
@@ -78,14 +78,14 @@ def test_shown_frames_reach_the_source_and_nothing_else_does(clock: Any, shelf: 
 def test_it_stops_when_asked_after_the_turn(clock: Any, shelf: Any) -> None:
     stop = Event()
     reason = run_bridge(
-        Scripted([1] * 9), shelf, screen=None, stop=stop, clock=clock, on_turn=stop.set
+        Scripted([1] * 9), shelf, screen=None, stop=stop, clock=clock, after_turn=stop.set
     )
     assert reason == "stopped as asked"
     assert len(shelf) == 1
 
 
 class Full:
-    """An outlet whose recorder has no room."""
+    """An sink whose recorder has no room."""
 
     def push(self, item: Body) -> None:
         raise RecorderFullError(endpoint="ipc://x", stream="bridge/scan", queued=1)

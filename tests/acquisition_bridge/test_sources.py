@@ -1,4 +1,4 @@
-"""One suite for all live adapters: each case must hold on every fake rig that can show it."""
+"""The conformance suite for all live adapters, with one fake rig for each."""
 
 import os
 import runpy
@@ -21,14 +21,14 @@ RIGS = runpy.run_path(str(Path(__file__).with_name("fake_rigs.py")))["RIGS"]
 CASES = {
     "order": "every scan once and in order",
     "pieces": "partial reads",
-    "missing": "missing scans show as a jump of the number",
+    "missing": "missing scans are a jump of the number",
     "old": "repeated and reordered scans are left out",
     "size": "a change of size is refused by name",
-    "death": "the rig dies and comes back",
-    "saturated": "saturated values stay and are counted",
-    "slow": "a slow consumer loses nothing",
-    "late": "the rig comes after the bridge",
-    "garbage": "bytes that cannot be are refused by name",
+    "death": "the rig stops and reconnects",
+    "saturated": "saturated values are unchanged and counted",
+    "slow": "a slow consumer loses no scan",
+    "late": "the rig starts after the bridge",
+    "garbage": "invalid bytes are refused by name",
 }
 SIZE = (6, 9)
 RNG = np.random.default_rng(0)
@@ -44,7 +44,7 @@ def rig(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Any]:
     made.close()
 
 
-def possible(rig: Any, case: str) -> None:
+def skip_impossible(rig: Any, case: str) -> None:
     if case in rig.cannot:
         pytest.skip(f"{rig.kind}: {rig.cannot[case]}")
 
@@ -68,7 +68,7 @@ def taken(rig: Any, source: ScanSource, *, wait_ms: int = 20) -> list[Scan]:
 
 
 def collected(rig: Any, source: ScanSource, count: int) -> list[Scan]:
-    """All scans until `count` have come and nothing more does, or patience ends."""
+    """All scans until `count` have come and no more arrive, or the time is over."""
     scans: list[Scan] = []
     for _ in range(300):
         scans += taken(rig, source, wait_ms=50)
@@ -97,8 +97,8 @@ def test_every_scan_comes_once_in_order_with_its_time(rig: Any) -> None:
 
 
 @pytest.mark.parametrize("piece_bytes", [1, 7, 64])
-def test_scans_that_come_in_pieces_are_put_together(rig: Any, piece_bytes: int) -> None:
-    possible(rig, "pieces")
+def test_scans_in_pieces_are_assembled(rig: Any, piece_bytes: int) -> None:
+    skip_impossible(rig, "pieces")
     with opened(rig) as source:
         for counter, pixels in enumerate(SCANS[:3]):
             rig.send(counter, pixels, pieces=piece_bytes)
@@ -106,7 +106,7 @@ def test_scans_that_come_in_pieces_are_put_together(rig: Any, piece_bytes: int) 
 
 
 def test_missing_scans_show_as_a_jump_of_the_number(rig: Any) -> None:
-    possible(rig, "missing")
+    skip_impossible(rig, "missing")
     with opened(rig) as source:
         for counter in (3, 4, 9):
             rig.send(counter, SCANS[counter])
@@ -117,7 +117,7 @@ def test_missing_scans_show_as_a_jump_of_the_number(rig: Any) -> None:
 
 
 def test_repeated_and_older_scans_are_left_out(rig: Any) -> None:
-    possible(rig, "old")
+    skip_impossible(rig, "old")
     with opened(rig) as source:
         for counter in (5, 6, 6, 4, 7):
             rig.send(counter, SCANS[counter])
@@ -128,7 +128,7 @@ def test_repeated_and_older_scans_are_left_out(rig: Any) -> None:
 
 
 def test_a_change_of_size_in_mid_stream_is_refused(rig: Any) -> None:
-    possible(rig, "size")
+    skip_impossible(rig, "size")
     with opened(rig) as source:
         rig.send(0, SCANS[0])
         same(collected(rig, source, 1), SCANS[:1])
@@ -137,8 +137,8 @@ def test_a_change_of_size_in_mid_stream_is_refused(rig: Any) -> None:
             collected(rig, source, 1)
 
 
-def test_a_rig_that_dies_and_comes_back_goes_on(rig: Any) -> None:
-    possible(rig, "death")
+def test_a_rig_may_stop_and_reconnect(rig: Any) -> None:
+    skip_impossible(rig, "death")
     with opened(rig) as source:
         for counter in range(4):
             rig.send(counter, SCANS[counter])
@@ -162,7 +162,7 @@ def test_saturated_values_stay_and_are_counted(rig: Any) -> None:
         assert source.health()["saturated"] == 1
 
 
-def test_a_slow_consumer_loses_nothing(rig: Any) -> None:
+def test_a_slow_consumer_loses_no_scan(rig: Any) -> None:
     with opened(rig) as source:
         taken(rig, source, wait_ms=1)
         for counter, pixels in enumerate(SCANS):
@@ -171,7 +171,7 @@ def test_a_slow_consumer_loses_nothing(rig: Any) -> None:
         same(collected(rig, source, len(SCANS)), SCANS)
 
 
-def test_a_rig_that_comes_later_is_waited_for(rig: Any) -> None:
+def test_a_rig_may_start_after_the_bridge(rig: Any) -> None:
     with opened(rig) as source:
         assert not source.measured_until(HostClock().now_ns() + 5_000_000)
         assert not source.ended
@@ -179,8 +179,8 @@ def test_a_rig_that_comes_later_is_waited_for(rig: Any) -> None:
         same(collected(rig, source, 1), SCANS[:1])
 
 
-def test_bytes_that_cannot_be_a_scan_are_refused_by_name(rig: Any) -> None:
-    possible(rig, "garbage")
+def test_invalid_bytes_are_refused_by_name(rig: Any) -> None:
+    skip_impossible(rig, "garbage")
     with opened(rig) as source:
         rig.garbage()
         with pytest.raises((StreamError, MessageError)):
@@ -191,8 +191,10 @@ def table() -> str:
     lines = [
         "# Conformance of the adapters",
         "",
-        "Every *holds* is a test against a fake rig that speaks the same bytes. None of these",
-        "adapters has been tried on a real microscope yet. Written by",
+        "The contract of an adapter is `ScanSource` (`acquisition_bridge/sources/contract.py`).",
+        "Every *holds* is a test against a fake rig that sends the bytes of the microscope; a dash",
+        "gives the reason why a case does not apply. No adapter has been tested on a real",
+        "microscope yet. This page is written by",
         "`RTDECODE_WRITE_TABLE=1 pytest tests/acquisition_bridge/test_sources.py`.",
         "",
         "| case | " + " | ".join(rig.kind for rig in RIGS) + " |",
@@ -204,7 +206,7 @@ def table() -> str:
     return "\n".join(lines) + "\n"
 
 
-def test_the_table_in_the_docs_says_what_is_tested() -> None:
+def test_the_table_in_the_docs_lists_the_tests() -> None:
     if os.environ.get("RTDECODE_WRITE_TABLE"):
         TABLE.write_text(table(), encoding="utf-8")
     assert TABLE.read_text(encoding="utf-8") == table()

@@ -1,1 +1,1 @@
-"""A simulated mouse under a simulated microscope: no socket, no clock."""
+"""A simulated mouse under a simulated two-photon microscope, in simulated time."""

@@ -1,4 +1,4 @@
-"""What the animal does: runs in bouts, pupil and gaze, a slow shared gain."""
+"""Simulated behaviour: running in bouts, pupil and gaze, and a slow gain shared by all neurons."""
 
 import math
 
@@ -15,14 +15,14 @@ _SHARED_LOG_SD = 0.15
 
 
 class Behaviour:
-    """The animal's state, one step of `step_s` at a time, and how it scales each neuron's rate.
+    """The animal's state in steps of `step_s`, and the gain that it applies to each neuron's rate.
 
     Attributes
     ----------
     running_cm_s, pupil_diameter_px
-        Running speed and pupil diameter now.
+        Current running speed and pupil diameter.
     pupil_center_px
-        (2,) float32, x and y of the pupil; the receptive fields do not move with it.
+        (2,) float32, x and y of the pupil; receptive fields do not depend on it.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class Behaviour:
         self.pupil_center_px = np.zeros(2, np.float32)
 
     def advance(self) -> None:
-        """Move on by one step."""
+        """Advance by one step."""
         chance, noise = self._rng.random(2), self._rng.normal(size=5)
         self._choose_goal(chance)
         goal = self._goal_cm_s
@@ -79,7 +79,10 @@ class Behaviour:
     def _wandered(
         self, now: F32 | float, noise: NDArray[np.float64] | float, *, tau_s: float, sd: float
     ) -> F32:
-        """One step of an Ornstein-Uhlenbeck process with standard deviation `sd`."""
+        """One step of an Ornstein-Uhlenbeck process with standard deviation `sd`.
+
+        x[t+1] = a x[t] + sd sqrt(1 - a²) e[t] with a = exp(-step / tau) and e[t] standard normal.
+        """
         kept = math.exp(-self._step_s / tau_s)
         return np.float32(kept) * now + np.float32(sd * math.sqrt(1 - kept * kept)) * np.asarray(
             noise, np.float32

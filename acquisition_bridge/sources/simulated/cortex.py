@@ -1,4 +1,4 @@
-"""V1: temporal filtering, direction selectivity, energy, divisive gain control, firing rates.
+"""Simulated V1: temporal filters, direction selectivity, energy, divisive gain control, rates.
 
 Space-time receptive fields are built as by Adelson & Bergen 1985 (J. Opt. Soc. Am. A) from a
 quadrature pair in space and a fast and a slow response in time; contrast gain control is
@@ -19,9 +19,9 @@ _JUMP_CHANCE = 0.02
 def natural_scenes(
     rng: np.random.Generator, frames: int, *, rows_px: int, cols_px: int
 ) -> NDArray[np.uint8]:
-    """(frame, row, col) uint8 video: 1/f textures under a wandering gaze.
+    """(frame, row, col) uint8 video: 1/f textures under a drifting gaze.
 
-    Amplitude falls about as 1/f in space (Field 1987, J. Opt. Soc. Am. A); texture,
+    Amplitude falls approximately as 1/f in space (Field 1987, J. Opt. Soc. Am. A); texture,
     contrast and mean luminance change every 2 s.
     """
     video = np.empty((frames, rows_px, cols_px), np.uint8)
@@ -61,11 +61,10 @@ _SPONTANEOUS = 0.08
 
 
 class Cortex:
-    """Firing rates of all neurons, one step of `step_s` at a time.
+    """Firing rates of all neurons in steps of `step_s`.
 
-    A rate is `gain * max(0, z - threshold)^power + spontaneous`, with z the normalised drive in
-    its standard deviations over natural scenes.  Until `calibrate` has been called, drives are
-    not standardised.
+    The rate is `gain * max(0, z - threshold)^power + spontaneous`, with z the normalised drive in
+    standard deviations over natural scenes. Before `calibrate`, drives are not standardised.
     """
 
     def __init__(
@@ -86,7 +85,11 @@ class Cortex:
         self._gain = np.ones(neurons, np.float32)
 
     def normalised_drive(self, drive: F32, contrast: F32) -> F32:
-        """Advance the filters by one step; (neuron,) response before threshold, gain controlled."""
+        """Advance the filters by one step; (neuron,) response before the threshold.
+
+        The response r is normalised as r / (0.5 + n c), with c the local contrast and n a constant
+        of the cell type.
+        """
         below = drive
         for stage in self._stages:
             stage += self._blend * (below - stage)
@@ -100,9 +103,9 @@ class Cortex:
         return self._gain * shape + _SPONTANEOUS * self._rate_hz
 
     def calibrate(self, drives: F32) -> None:
-        """Set each neuron's working point from `drives`, (step, neuron), over natural scenes.
+        """Set each neuron's operating point from `drives`, (step, neuron), over natural scenes.
 
-        Afterwards its mean rate over the same scenes is the rate drawn for it.
+        Its mean rate over the same scenes is then the rate drawn for it.
         """
         self._center = drives.mean(0)
         self._per_sd = 1 / (drives.std(0) + np.float32(1e-6))
@@ -112,7 +115,7 @@ class Cortex:
         self._contrast[:] = 0
 
     def _combined(self) -> F32:
-        """The two space-time quadrature responses, as each cell uses them."""
+        """(neuron,) response: one of the space-time quadrature pair, or their energy."""
         fields, stages = self._fields, self._stages
         minus = fields.transience[:, None]
         early = stages[_FAST] - minus * stages[_SLOW]

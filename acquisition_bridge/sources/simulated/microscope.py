@@ -1,4 +1,4 @@
-"""The simulated mouse under the simulated microscope: frames in, scans and behaviour out."""
+"""The simulated mouse and microscope for demo and tests: frames in, scans and behaviour out."""
 
 import math
 from collections.abc import Iterator
@@ -20,29 +20,30 @@ _UNBLEACHABLE = 0.6
 class SimulatedMicroscope:
     """A simulated rig in simulated time; the same calls and seeds give the same bytes.
 
-    Show it every frame with `show` (at the latest 16 ms of its time after the flip), then take what
-    it has measured with `advance_to`, faster than real time or live::
+    Each frame is shown with `show`, at most 16 ms of simulated time after the flip; `advance_to`
+    returns the measurements, in real time or faster::
 
         rig = SimulatedMicroscope(SimulatedSource(), run_seed=1)
         for k, frame in enumerate(frames):              # (36, 64) uint8
             rig.show(frame, round(k * 1e9 / 30))
             for body in rig.advance_to(round((k + 1) * 1e9 / 30)):
-                ...                                     # Scan | Behaviour, by the time they are due
+                ...                                     # Scan | Behaviour, in order of time
 
-    Scan k begins at t_start_ns + k / scan_rate_hz and ends where scan k + 1 begins; a cell in row r
-    is seen at the share (r + 0.5) / rows_px of that span.  A scan is due at its end, a sample of
-    behaviour at its own time.  How `advance_to` is cut into calls changes nothing.
+    Scan k starts at t_start_ns + k / scan_rate_hz and ends at the start of scan k + 1; a cell in
+    row r is sampled after the fraction (r + 0.5) / rows_px of that interval. A scan is due at its
+    end, a sample of behaviour at its own time. The result does not depend on the steps of
+    `advance_to`.
 
     Parameters
     ----------
     config
-        The rig; everything about the mouse follows from it and `config.mouse_seed`.
+        The rig; all properties of the mouse follow from it and `config.mouse_seed`.
     run_seed
-        Chances of this session: spikes, behaviour, motion, photons.
+        Seed of the random numbers of this session: spikes, behaviour, motion, photons.
     screen_px
         Rows and columns of the frames that will be shown.
     t_start_ns
-        When the first scan begins.
+        Start of the first scan.
     """
 
     def __init__(
@@ -80,12 +81,12 @@ class SimulatedMicroscope:
 
     @property
     def mouse(self) -> Mouse:
-        """What no experimenter could see: receptive fields and firing rates."""
+        """The mouse, with receptive fields and firing rates that no experiment can measure."""
         return self._mouse
 
     @property
     def late_frames(self) -> int:
-        """Frames that were told of too late to be seen when they were shown."""
+        """Number of frames shown so late that the simulated eye received them after their time."""
         return self._mouse.late_frames
 
     @property
@@ -103,14 +104,14 @@ class SimulatedMicroscope:
         self._mouse.show(luminance, t_ns)
 
     def advance_to(self, t_ns: int) -> list[Scan | Behaviour]:
-        """Live on to `t_ns`; the scans and samples of behaviour that are due by then, in order."""
+        """Advance to `t_ns`; the scans and samples of behaviour due until then, in order."""
         return list(self._due(t_ns))
 
     def footprints(self) -> list[tuple[I32, F32]]:
-        """Give each neuron's place at rest.
+        """The ROI of each neuron without motion.
 
-        Of each neuron, flat pixel indices (row * cols_px + col), int32, and weights, float32, that
-        sum to 1; no pixel is outside the field of view.
+        For each neuron, flat pixel indices (row * cols_px + col), int32, and weights, float32, that
+        sum to 1, inside the field of view.
         """
         return footprints(self._tissue)
 
@@ -130,12 +131,12 @@ class SimulatedMicroscope:
     def _scan(self, end_ns: int) -> Scan:
         config, state = self._config, self._mouse.behaviour
         start_ns = self._scan_start_ns(self._scans)
-        seen_ns = start_ns + (self._phase * (end_ns - start_ns)).astype(np.int64)
+        sampled_ns = start_ns + (self._phase * (end_ns - start_ns)).astype(np.int64)
         self._shift_px = self._motion.next_shift_px(state.running_cm_s)
         age_s = (end_ns - self._t_start_ns) / _NS_PER_S
         left = _UNBLEACHABLE + (1 - _UNBLEACHABLE) * math.exp(-age_s / config.bleaching_tau_s)
         pixels = self._scope.scan(
-            self._mouse.dff_at(seen_ns),
+            self._mouse.dff_at(sampled_ns),
             shared=0.01 * state.running_cm_s,
             shift_px=self._shift_px,
             bleached=left,

@@ -1,4 +1,4 @@
-"""The simulated mouse: eye, cortex, behaviour, spikes and indicator, advanced in fixed steps."""
+"""The simulated mouse: eye, cortex, behaviour, spikes and indicator, in fixed time steps."""
 
 from collections import deque
 
@@ -19,11 +19,11 @@ _SATURATION_SPIKES = np.float32(25.0)
 
 
 class Indicator:
-    """dF/F of all neurons, one step of `step_s` at a time.
+    """dF/F of all neurons in steps of `step_s`.
 
-    One spike raises dF/F along exp(-t/decay) - exp(-t/rise), scaled so that its peak is the
-    neuron's `spike_dff` (drawn around the configured one; GCaMP6f gives about 0.2, Chen et al.
-    2013, Nature); 25 spikes' worth of calcium halve what further spikes add.
+    One spike adds exp(-t/decay) - exp(-t/rise), scaled so that its peak is the neuron's `spike_dff`
+    (drawn around the configured one; about 0.2 for GCaMP6f, Chen et al. 2013, Nature). With the
+    calcium c of all spikes, dF/F = spike_dff · c / (1 + c / 25), a saturation at 25 spikes.
     """
 
     def __init__(
@@ -68,17 +68,17 @@ _MAX_RATE_HZ = np.float32(80.0)
 class Mouse:
     """One mouse in one session.
 
-    The mouse follows from `config` and `config.mouse_seed` alone; `run_seed` decides its spikes and
-    behaviour.  Step k ends at `t_start_ns + (k + 1) / STEPS_HZ`.
+    The mouse follows from `config` and `config.mouse_seed` alone; `run_seed` determines spikes and
+    behaviour. Step k ends at `t_start_ns + (k + 1) / STEPS_HZ`.
 
     Attributes
     ----------
     fields
-        The receptive fields, which no experimenter could see.
+        The receptive fields, which no experiment measures directly.
     behaviour
-        The animal's state now.
+        The animal's current state.
     rates_hz
-        (neuron,) float32 firing rates in the step last taken.
+        (neuron,) float32 firing rates in the latest step.
     """
 
     def __init__(
@@ -114,17 +114,17 @@ class Mouse:
         self._t_start_ns = t_start_ns
         self._steps = 0
         self.rates_hz = np.zeros(config.neurons, np.float32)
-        silent = np.zeros(config.neurons, np.float32)
-        self._dff: deque[F32] = deque([silent] * history_steps, maxlen=history_steps)
+        at_rest = np.zeros(config.neurons, np.float32)
+        self._dff: deque[F32] = deque([at_rest] * history_steps, maxlen=history_steps)
 
     @property
     def now_ns(self) -> int:
-        """End of the step last taken."""
+        """End of the latest step."""
         return self._step_end_ns(self._steps)
 
     @property
     def late_frames(self) -> int:
-        """Frames that the mouse was told of too late to see them when they were shown."""
+        """Number of frames shown so late that the eye received them after their time."""
         return self._retina.late_frames
 
     def show(self, luminance: NDArray[np.uint8], t_ns: int) -> None:
@@ -132,9 +132,9 @@ class Mouse:
         self._retina.show(luminance, t_ns)
 
     def advance_until(self, t_ns: int) -> None:
-        """Take all steps up to the first that ends at or after `t_ns`."""
+        """Advance to the first step that ends at or after `t_ns`."""
         while self.now_ns < t_ns:
-            self._step()
+            self._advance_step()
 
     def dff_at(self, t_ns: NDArray[np.int64]) -> F32:
         """(neuron,) dF/F of each neuron at its own time `t_ns`, (neuron,), within the history."""
@@ -147,7 +147,7 @@ class Mouse:
         dff: F32 = history[before, neuron] * (1 - share) + history[before + 1, neuron] * share
         return dff
 
-    def _step(self) -> None:
+    def _advance_step(self) -> None:
         end_ns = self._step_end_ns(self._steps + 1)
         self._retina.advance_to(end_ns, step_ns=end_ns - self.now_ns)
         self.behaviour.advance()

@@ -1,4 +1,4 @@
-"""Receptive fields of a population like mouse V1: luminance blobs, simple and complex Gabor cells.
+"""Receptive fields of a simulated V1 population: luminance blobs, simple and complex cells.
 
 Sizes follow mouse V1 at 36 x 64 px over about 120 deg x 70 deg to 200 deg x 120 deg (2 to 3.4
 deg/px): preferred spatial frequencies around 0.03 cycles/deg (Niell & Stryker 2008, J. Neurosci.)
@@ -26,9 +26,10 @@ class ReceptiveFields:
 
     `weights`, (2, pixel), holds each neuron's even patch and its odd quadrature partner (0 for
     luminance blobs), row by row, from `offsets[neuron]`; `bounds` are the patch's (first row, end
-    row, first column, end column) on the screen. `direction` in -1..1 is how strongly the two are
-    combined in space-time (0: not direction selective); `transience` in 0..1 how much of the slow
-    response is subtracted from the fast one; `stage_tau_s` the time constant of the cascade.
+    row, first column, end column) on the screen. `direction` in -1..1 is the weight with which the
+    two are combined in space-time (0: not direction selective); `transience` in 0..1 the weight
+    with which the slow response is subtracted from the fast one; `stage_tau_s` the time constant
+    of the filter cascade.
     """
 
     center_px: F32
@@ -91,7 +92,7 @@ def _directions(rng: np.random.Generator, is_blob: Bool) -> F32:
 
 
 def _transience(rng: np.random.Generator, is_blob: Bool) -> F32:
-    """A third of the cells is nearly sustained: they carry what does not move."""
+    """(neuron,) transience; a third of the cells is nearly sustained, for still images."""
     gabor = rng.beta(1.2, 1.2, is_blob.size)
     blob = 0.7 * rng.beta(1.0, 2.0, is_blob.size)
     return np.where(is_blob, blob, gabor).astype(np.float32)
@@ -111,7 +112,7 @@ def _grid(
 def _blob(
     rng: np.random.Generator, center: F32, *, rows_px: int, cols_px: int, scale: float
 ) -> _Patch:
-    """ON or OFF luminance cell: a Gaussian with a weak, wider surround."""
+    """An ON or OFF luminance cell: a Gaussian with a weak, wider surround."""
     sd = scale * float(np.clip(np.exp(rng.normal(np.log(2.6), 0.35)), 1.3, 6.0))
     surround = float(rng.uniform(0.0, 0.6))
     sign = float(rng.choice([-1.0, 1.0]))

@@ -1,4 +1,4 @@
-"""The mouse's eye: what was on the screen a moment ago, projected onto receptive fields."""
+"""The simulated eye: displayed frames after the retinal delay, projected onto receptive fields."""
 
 from collections import deque
 
@@ -10,7 +10,7 @@ from acquisition_bridge.sources.simulated.receptive_fields import F32, I32, Rece
 from rtdecode.schema.errors import ShapeError
 
 DELAY_NS = 25_000_000
-"""Pure delay of photoreceptors and retina; also the time in which a frame may be told of."""
+"""Delay of photoreceptors and retina; a frame may be reported this much later than its flip."""
 
 _MEAN_GREY = np.float32(110.0)
 _SD_GREY = np.float32(60.0)
@@ -19,23 +19,23 @@ _POOL_SD_PX = 7.0
 
 
 class Retina:
-    """What reaches the cortex of the frames that were shown.
+    """Input of the cortex from the displayed frames.
 
     Attributes
     ----------
     drive
-        (neuron, 2) float32, projection of the frame now seen onto the even and odd patches.
+        (neuron, 2) float32, projection of the current frame onto the even and odd patches.
     contrast
         (neuron,) float32, standard deviation of luminance around each receptive field, in units
         of the typical standard deviation of natural scenes.
     late_frames
-        How many frames came so late that the eye saw them later than they were shown.
+        Number of frames that were reported later than the retinal delay.
     """
 
     def __init__(self, fields: ReceptiveFields, *, rows_px: int, cols_px: int) -> None:
         self._fields = fields
         self._shape = (rows_px, cols_px)
-        self._coming: deque[tuple[int, NDArray[np.uint8]]] = deque()
+        self._pending: deque[tuple[int, NDArray[np.uint8]]] = deque()
         self._pool = _pooling(fields.center_px, rows_px=rows_px, cols_px=cols_px)
         neurons = len(fields.center_px)
         self.drive = np.zeros((neurons, 2), np.float32)
@@ -44,27 +44,30 @@ class Retina:
         self.project(np.full(self._shape, int(_MEAN_GREY), np.uint8))
 
     def show(self, luminance: NDArray[np.uint8], t_ns: int) -> None:
-        """Remember that `luminance`, (row, col) grey levels, is on the screen from `t_ns` on.
+        """Show `luminance`, (row, col) grey levels, from `t_ns` on.
 
-        Raises ShapeError if the frame has another shape than the screen.
+        Raises
+        ------
+        ShapeError
+            If the frame has another shape than the screen.
         """
         if luminance.shape != self._shape:
             raise ShapeError(
-                "shown frame", expected=f"the screen's shape {self._shape}", got=luminance
+                "the displayed frame", expected=f"the screen's shape {self._shape}", got=luminance
             )
-        self._coming.append((t_ns + DELAY_NS, luminance))
+        self._pending.append((t_ns + DELAY_NS, luminance))
 
     def advance_to(self, t_ns: int, *, step_ns: int) -> None:
-        """Let the frames arrive that are due until `t_ns`, the end of a step of `step_ns`."""
+        """Project the newest frame due at `t_ns`, the end of a step of `step_ns`."""
         newest = None
-        while self._coming and self._coming[0][0] <= t_ns:
-            due_ns, newest = self._coming.popleft()
+        while self._pending and self._pending[0][0] <= t_ns:
+            due_ns, newest = self._pending.popleft()
             self.late_frames += due_ns < t_ns - step_ns
         if newest is not None:
             self.project(newest)
 
     def project(self, luminance: NDArray[np.uint8]) -> None:
-        """Project `luminance` at once."""
+        """Project `luminance` onto all receptive fields immediately."""
         seen = (luminance - _MEAN_GREY) / _SD_GREY
         fields = self._fields
         _project(seen, fields.bounds, fields.offsets, fields.weights, self.drive)

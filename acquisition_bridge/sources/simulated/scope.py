@@ -1,4 +1,4 @@
-"""The two-photon microscope: the tissue as one scan, displaced and with photon noise."""
+"""The simulated two-photon microscope: scans of the tissue with motion and photon noise."""
 
 import math
 
@@ -27,7 +27,7 @@ class Motion:
         self._jitter = np.zeros(2)
 
     def next_shift_px(self, running_cm_s: float) -> F32:
-        """(2,) rows and columns by which this scan's tissue lies beside its place at rest."""
+        """(2,) rows and columns by which the tissue is displaced in this scan."""
         noise = self._rng.normal(size=(2, 2)) * self._sd_px
         shaking = 0.25 + 0.5 * min(1.0, running_cm_s / 20.0)
         self._drift = self._drift_kept * self._drift + _innovation(self._drift_kept) * noise[0]
@@ -54,10 +54,10 @@ U16 = NDArray[np.uint16]
 class Scope:
     """Scans of `rows_px` x `cols_px` pixels, uint16 counts.
 
-    A pixel with expectation m photons gives m + sqrt(m) z + (z^2 - 1) / 6 with normal z: the
-    quantile of the Poisson distribution to second order (Cornish & Fisher 1938), which has its
-    mean, variance and skewness and costs a square root.  The normals come from a pool that is
-    entered at a random place in each line, because drawing them would cost more than all else.
+    A pixel with expectation m photons yields m + sqrt(m) z + (z^2 - 1) / 6 with z standard normal:
+    the Poisson quantile to second order (Cornish & Fisher 1938), with the distribution's mean,
+    variance and skewness. The normals are read from a pool at a random offset in each line, because
+    drawing them anew would take longer than the rest of the scan.
     """
 
     def __init__(self, tissue: Tissue, rng: np.random.Generator) -> None:
@@ -73,13 +73,13 @@ class Scope:
         Parameters
         ----------
         dff
-            (neuron,) dF/F of each neuron at the moment its line is scanned.
+            (neuron,) dF/F of each neuron at the time at which its line is scanned.
         shared
             Slow activity common to all neuropil, in dF/F.
         shift_px
-            (2,) rows and columns by which the tissue lies beside its place at rest.
+            (2,) rows and columns by which the tissue is displaced.
         bleached
-            Share of the fluorescence that is left, 0..1.
+            Fraction of the fluorescence that remains after bleaching, 0..1.
         """
         tissue = self._tissue
         rows, cols = (side - 2 * tissue.pad_px for side in tissue.shape)
@@ -107,7 +107,7 @@ def _regions(tissue: Tissue) -> F32:
 
 @numba.njit(cache=True, fastmath=True)
 def _light_up(neuropil: F32, knots: F32, out: F32) -> None:
-    """Neuropil times its activity, which is interpolated between the knots of a coarse grid."""
+    """Neuropil times its activity, interpolated bilinearly between the knots of a coarse grid."""
     rows, cols = out.shape
     last = knots.shape[0] - 1
     for row in range(rows):

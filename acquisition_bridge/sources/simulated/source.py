@@ -1,4 +1,4 @@
-"""The simulated microscope as a source: its own time, moved to where the run begins."""
+"""The simulated microscope as a source of the bridge, in real time from the start of the run."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,7 +12,7 @@ from rtdecode.schema.messages import Behaviour, DisplayedFrame, Scan
 
 
 class SimulatedSource:
-    """A simulated rig that keeps pace with the clock; see SimulatedMicroscope."""
+    """A simulated rig in real time (`SimulatedMicroscope`)."""
 
     needs_displayed_frames = True
     ended = False
@@ -32,7 +32,7 @@ class SimulatedSource:
         self._begin_ns = t_ns
 
     def show(self, frame: DisplayedFrame) -> None:
-        # what was shown before the beginning is on the screen when it begins
+        # a frame displayed before the start is still on the screen at the start
         self._rig.show(frame.luminance, max(frame.t_flip_ns - self._begin_ns, -DELAY_NS))
 
     def measured_until(self, until_ns: int) -> Sequence[Measured]:
@@ -40,14 +40,14 @@ class SimulatedSource:
         self._clock.sleep_until(min(due_ns, until_ns))
         if due_ns > self._clock.now_ns():
             return ()
-        # one moment's measurements a call: frames that have come meanwhile are seen in between
+        # one due time per call, so that frames displayed meanwhile are shown in between
         return [self._in_host_time(body) for body in self._rig.advance_to(self._rig.next_due_ns)]
 
     def health(self) -> dict[str, float]:
         return {"scans": self._scans, "late_frames": self._rig.late_frames}
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Nothing to release."""
 
     def _in_host_time(self, body: Scan | Behaviour) -> Measured:
         begin_ns = self._begin_ns

@@ -1,4 +1,4 @@
-"""The piece of cortex under the objective: cell bodies, neuropil, blood vessels."""
+"""The simulated tissue under the objective: cell bodies, neuropil, blood vessels."""
 
 from dataclasses import dataclass
 
@@ -18,11 +18,11 @@ _PROFILE_FLOOR = 0.02
 
 @dataclass(frozen=True, slots=True)
 class Tissue:
-    """Brightness of everything, in photons per pixel and scan at rest, on a padded field.
+    """Brightness of cells and neuropil, in photons per pixel and scan at rest, on a padded field.
 
     The field of view lies `pad_px` inside the padded field of shape `shape`.  `pixels` are flat
-    indices into the padded field, `weights` each cell's profile (its brightest pixel has 1);
-    neuron n owns `[indptr[n], indptr[n + 1])` of both.
+    indices into the padded field, `weights` each cell's profile (1 at its brightest pixel);
+    neuron n has the range `[indptr[n], indptr[n + 1])` of both.
     """
 
     shape: tuple[int, int]
@@ -70,7 +70,7 @@ def grow_tissue(
 
 
 def footprints(tissue: Tissue) -> list[tuple[I32, F32]]:
-    """Give each neuron's flat pixel indices in the field of view and weights that sum to 1."""
+    """Flat pixel indices in the field of view and weights that sum to 1, for each neuron."""
     rows, cols = (side - 2 * tissue.pad_px for side in tissue.shape)
     found = []
     for first, last in zip(tissue.indptr[:-1], tissue.indptr[1:], strict=True):
@@ -85,7 +85,7 @@ def footprints(tissue: Tissue) -> list[tuple[I32, F32]]:
 def _vessel_transmission(
     rng: np.random.Generator, shape: tuple[int, int], *, width_px: float
 ) -> F32:
-    """(row, col) share of light that passes: dark winding lines, some of them thick."""
+    """(row, col) transmission of light, 0..1, reduced along winding vessels of random width."""
     dark = np.zeros(shape)
     for width in width_px * rng.uniform(0.4, 1.3, _VESSELS):
         line = np.zeros(shape)
@@ -106,7 +106,7 @@ def _vessel_transmission(
 def _cell_centers(
     rng: np.random.Generator, neurons: int, vessels: F32, *, border_px: float, spacing_px: float
 ) -> F32:
-    """(neuron, 2) row and column, clear of vessels and, while there is room, of each other."""
+    """(neuron, 2) row and column, off vessels and, where space permits, without overlap."""
     rows, cols = vessels.shape
     taken = np.zeros(vessels.shape, np.int64)
     grid_row, grid_col = np.mgrid[:rows, :cols]
@@ -170,7 +170,7 @@ def _cell_profiles(
 def _neuropil_texture(
     rng: np.random.Generator, shape: tuple[int, int], *, grain_px: float
 ) -> NDArray[np.float64]:
-    """(row, col) around 1: a broad unevenness and fine processes."""
+    """(row, col) relative brightness around 1: slow variation and fine processes."""
     broad = ndimage.gaussian_filter(rng.normal(size=shape), max(shape) / 8, mode="wrap")
     fine = ndimage.gaussian_filter(rng.normal(size=shape), 0.4 * grain_px, mode="wrap")
     texture = 1 + 0.15 * broad / broad.std() + 0.25 * fine / fine.std()

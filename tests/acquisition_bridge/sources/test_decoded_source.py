@@ -1,4 +1,4 @@
-"""Link and decoder together: a new connection forgets what was half read."""
+"""Link and decoder together: a new connection discards an incomplete message."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -14,16 +14,16 @@ class Pairs:
     """A decoder: two bytes are a scan, the first its counter."""
 
     def __init__(self) -> None:
-        self._rest = b""
+        self._buffer = b""
 
     def reset(self) -> None:
-        self._rest = b""
+        self._buffer = b""
 
     def feed(self, data: bytes) -> Iterator[DecodedScan]:
-        self._rest += data
-        while len(self._rest) > 1:
-            counter, value = self._rest[:2]
-            self._rest = self._rest[2:]
+        self._buffer += data
+        while len(self._buffer) > 1:
+            counter, value = self._buffer[:2]
+            self._buffer = self._buffer[2:]
             yield DecodedScan(np.full((2, 2), value, np.uint16), counter)
 
 
@@ -56,7 +56,7 @@ def test_scans_come_with_what_the_link_brings(clock: Any) -> None:
         values += [
             (s.number, int(s.pixels_counts[0, 0])) for s in source.measured_until(clock.now_ns())
         ]
-    # the half pair of the second connection is gone, the third begins with a whole one
+    # the incomplete pair of the second connection is discarded, the third begins with a full one
     assert values == [(0, 5), (1, 6), (2, 7)]
     assert source.health()["connections"] == 3
     source.close()

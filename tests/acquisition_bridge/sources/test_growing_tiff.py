@@ -1,4 +1,4 @@
-"""Growing TIFFs: whole pages only, once each, across files, never in a circle."""
+"""Growing TIFFs: complete pages only, once each, across files, never in a cycle."""
 
 from pathlib import Path
 
@@ -39,7 +39,7 @@ def test_a_name_without_a_number_is_one_file(tmp_path: Path) -> None:
     row.close()
 
 
-def test_pages_that_run_back_are_refused(tmp_path: Path) -> None:
+def test_pages_in_a_cycle_are_refused(tmp_path: Path) -> None:
     written(tmp_path / "scan_00001.tif", 2)
     with tifffile.TiffFile(tmp_path / "scan_00001.tif") as reader:
         first, second = (page.offset for page in reader.pages)
@@ -49,12 +49,12 @@ def test_pages_that_run_back_are_refused(tmp_path: Path) -> None:
     (tmp_path / "scan_00001.tif").write_bytes(data)
     tiff = GrowingTiff(tmp_path / "scan_00001.tif")
     assert tiff.page() is not None
-    with pytest.raises(StreamError, match="run back"):
+    with pytest.raises(StreamError, match="points back"):
         tiff.page()
     tiff.close()
 
 
-def test_a_page_is_given_only_once_it_is_whole(tmp_path: Path) -> None:
+def test_a_page_is_given_only_once_it_is_complete(tmp_path: Path) -> None:
     written(tmp_path / "scan_00001.tif", 2)
     data = (tmp_path / "scan_00001.tif").read_bytes()
     growing = tmp_path / "growing.tif"

@@ -1,4 +1,4 @@
-"""Bare pixels: read by place, refused where they do not fit."""
+"""Headerless files: scans by position, files of another size refused."""
 
 from pathlib import Path
 

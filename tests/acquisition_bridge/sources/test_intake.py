@@ -1,4 +1,4 @@
-"""What comes in is numbered, stamped and checked the same way for every rig."""
+"""Scans are numbered, time-stamped and checked in the same way for every rig."""
 
 import numpy as np
 import pytest
@@ -47,11 +47,15 @@ def test_another_size_is_refused_with_both_sizes() -> None:
         made.accepted(DecodedScan(PIXELS.T, 1), arrived_ns=2 * 10**9)
 
 
-def test_an_acquisition_that_begins_anew_goes_on_in_number() -> None:
+def test_numbers_continue_after_a_restarted_acquisition() -> None:
     made = intake()
     scans = [
-        made.accepted(DecodedScan(PIXELS, counter, begins=begins), arrived_ns=10**9 + k)
-        for k, (counter, begins) in enumerate([(40, False), (41, False), (90, True), (91, False)])
+        made.accepted(
+            DecodedScan(PIXELS, counter, counter_restarted=counter_restarted), arrived_ns=10**9 + k
+        )
+        for k, (counter, counter_restarted) in enumerate(
+            [(40, False), (41, False), (90, True), (91, False)]
+        )
     ]
     assert [scan.number for scan in scans if scan is not None] == [0, 1, 2, 3]
     assert made.health()["restarts"] == 1

@@ -121,7 +121,7 @@ def test_without_the_package_it_says_what_to_install(monkeypatch: pytest.MonkeyP
         LslInlet("wheel", wait_s=0.1)
 
 
-def test_a_stream_that_nobody_sends_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_absent_stream_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     lsl = SimpleNamespace(resolve_streams=lambda timeout, name: [])
     monkeypatch.setattr(importlib, "import_module", lambda _name: lsl)
     with pytest.raises(StreamAbsentError, match="'wheel' was found within"):

@@ -1,4 +1,4 @@
-"""The config decides which source is opened."""
+"""The config determines which source is opened."""
 
 import re
 from pathlib import Path
@@ -13,7 +13,7 @@ from acquisition_bridge.sources.simulated.source import SimulatedSource
 from rtdecode.schema.config import RunConfig
 
 
-def test_a_movie_and_the_simulated_rig_are_told_apart(tmp_path: Path, clock: Any) -> None:
+def test_a_movie_and_the_simulated_rig_are_distinguished(tmp_path: Path, clock: Any) -> None:
     (tmp_path / "m.raw").write_bytes(bytes(32))
     movie = {"kind": "raw_movie", "path": tmp_path / "m.raw", "rows_px": 4, "cols_px": 4}
     made = open_source(RunConfig.model_validate({"acquisition": {"source": movie}}), clock)

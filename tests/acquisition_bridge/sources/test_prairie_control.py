@@ -1,4 +1,4 @@
-"""PrairieView's commands: how they are written, what is answered, what is refused."""
+"""PrairieView's commands: their encoding, their answers, refusals."""
 
 import socket
 import threading
@@ -18,13 +18,13 @@ class FakePrairie(threading.Thread):
 
     def __init__(self, reply: bytes) -> None:
         super().__init__()
-        self._door = socket.create_server(("127.0.0.1", 0))
-        self.port = self._door.getsockname()[1]
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
         self._reply = reply
         self.heard = b""
 
     def run(self) -> None:
-        with self._door, self._door.accept()[0] as peer:
+        with self._listener, self._listener.accept()[0] as peer:
             while data := peer.recv(1000):
                 self.heard += data
                 if data != b"-x\r\n":
@@ -51,13 +51,13 @@ def test_what_would_end_an_argument_is_refused(argument: str) -> None:
 
 
 @given(cut=st.integers(0, 18))
-def test_an_answer_counts_once_it_is_whole(cut: int) -> None:
+def test_an_answer_is_read_once_it_is_complete(cut: int) -> None:
     whole = b"ACK\r\n512\r\n4\r\nDONE\r\n"
     assert answer(whole[:cut]) is None
     assert answer(whole) == ["512", "4"]
 
 
-def test_a_refusal_is_told() -> None:
+def test_a_refusal_is_an_error() -> None:
     with pytest.raises(StreamError, match="ERROR unknown command"):
         answer(b"ACK\r\nERROR unknown command\r\n")
     with pytest.raises(StreamError, match="HELLO"):
@@ -84,5 +84,5 @@ def test_the_stream_is_switched_on_and_off() -> None:
 def test_a_prairieview_that_is_not_there_is_named() -> None:
     with socket.create_server(("127.0.0.1", 0)) as door:
         port = door.getsockname()[1]
-    with pytest.raises(StreamError, match=f"nobody answers at 127.0.0.1:{port}"):
+    with pytest.raises(StreamError, match=f"no connection to 127.0.0.1:{port}"):
         PrairieControl("127.0.0.1", port)

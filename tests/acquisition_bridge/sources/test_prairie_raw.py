@@ -1,4 +1,4 @@
-"""PrairieView's samples: offset, samples a pixel, channels, lines that run back, partial scans."""
+"""PrairieView's samples: offset, samples per pixel, channels, reversed lines, partial scans."""
 
 from itertools import pairwise
 from typing import Any

@@ -74,7 +74,7 @@ def test_without_a_movie_it_says_how_to_name_one(clock: Any) -> None:
 
 
 @pytest.mark.shared
-def test_a_real_two_photon_movie_streams_whole(shared_folder: Path, clock: Any) -> None:
+def test_a_real_two_photon_movie_streams_completely(shared_folder: Path, clock: Any) -> None:
     path = next((shared_folder / "data" / "raw_twophoton").glob("*.tiff"))
     scans = streamed(RawMovieSource(RawMovieConfig(path=path, speed=10.0), clock=clock), clock)
     assert [scan.number for scan in scans] == list(range(1000))

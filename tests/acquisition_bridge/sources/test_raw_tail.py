@@ -1,4 +1,4 @@
-"""Growing raw files: channels, planes, flyback, any cut."""
+"""Growing raw files: channels, planes, flyback, independence of cuts."""
 
 from itertools import pairwise
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Counters to numbers: nothing is given twice, every hole is counted, wraps are no holes."""
+"""Counters to numbers: no scan twice, every gap counted, wrapping is no gap."""
 
 import pytest
 from hypothesis import given
@@ -18,14 +18,14 @@ def test_numbers_rise_and_lost_plus_seen_is_the_span(counters: list[int]) -> Non
 
 
 @pytest.mark.parametrize("bits", [15, 16, 32])
-def test_a_counter_that_wraps_is_no_hole(bits: int) -> None:
+def test_a_counter_that_wraps_is_no_gap(bits: int) -> None:
     order, start = ScanOrder(bits), (1 << bits) - 3
     numbers = [order.number((start + k) % (1 << bits)) for k in range(8)]
     assert numbers == list(range(8))
     assert order.lost == 0
 
 
-def test_a_hole_across_the_wrap_is_counted() -> None:
+def test_a_gap_across_the_wrap_is_counted() -> None:
     order = ScanOrder(16)
     assert [order.number(c) for c in (65534, 65535, 2)] == [0, 1, 4]
     assert order.lost == 2
@@ -64,7 +64,7 @@ def test_a_restart_takes_any_counter() -> None:
 
 
 @given(slices=st.integers(1, 9), per_slice=st.integers(1, 4), flyback=st.integers(0, 7))
-def test_flyback_is_left_out_without_a_hole(slices: int, per_slice: int, flyback: int) -> None:
+def test_flyback_is_left_out_without_a_gap(slices: int, per_slice: int, flyback: int) -> None:
     layout = VolumeLayout(slices, per_slice, flyback)
     places = [layout.place(frame) for frame in range(3 * layout.frames_per_volume)]
     scans = [place for place in places if place is not None]

@@ -1,4 +1,4 @@
-"""Counts travel as 16-bit little-endian with their values kept."""
+"""Counts are 16-bit little-endian with unchanged values."""
 
 import numpy as np
 import pytest

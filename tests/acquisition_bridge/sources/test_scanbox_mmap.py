@@ -1,4 +1,4 @@
-"""Scanbox's memory: inverted columns, taken frames, the end."""
+"""Scanbox's memory-mapped file: inverted columns, frames marked as read, the end."""
 
 import struct
 from contextlib import suppress
@@ -39,7 +39,7 @@ def test_any_bytes_are_scans_or_refused_by_name(data: bytes) -> None:
         list(ScanboxDecoder().feed(data))
 
 
-def test_a_frame_is_taken_once_and_marked(tmp_path: Path, clock: Any) -> None:
+def test_a_frame_is_read_once_and_marked(tmp_path: Path, clock: Any) -> None:
     path = tmp_path / "scanbox.mmap"
     path.write_bytes(frame(4) + bytes(100))
     link = ScanboxLink(path, clock=clock)

@@ -1,4 +1,4 @@
-"""ScanImage's texts: what they say about channels, planes, rate and time."""
+"""ScanImage's metadata: channels, planes, rate and time."""
 
 import pytest
 from hypothesis import given

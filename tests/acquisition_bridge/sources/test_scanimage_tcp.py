@@ -1,4 +1,4 @@
-"""ScanImage's stream: any cut gives the same, nonsense is refused, planes and flyback are told."""
+"""ScanImage's stream: independent of cuts, invalid bytes refused, planes and flyback assigned."""
 
 import json
 import struct
@@ -71,19 +71,19 @@ def test_a_changed_byte_never_does_worse(place: int, value: int) -> None:
         decoded(STREAM[:place] + bytes([value]) + STREAM[place + 1 :])
 
 
-def test_planes_are_told_and_flyback_is_left_out() -> None:
+def test_planes_are_assigned_and_flyback_is_left_out() -> None:
     said = {"stack_num_slices": 3, "stack_num_frames_per_slice": 1}
     begin = message(10, said | {"stack_num_frames_per_volume": 4, "acquisition_mode": "grab"})
     scans = decoded(begin + b"".join(frame(n) for n in range(1, 9)))
     assert [scan.plane for scan in scans] == [0, 1, 2, 0, 1, 2]
     assert [scan.counter for scan in scans] == list(range(6))
-    assert [scan.begins for scan in scans] == [True] + [False] * 5
+    assert [scan.counter_restarted for scan in scans] == [True] + [False] * 5
 
 
 def test_frames_after_the_end_are_left_out_until_the_next_beginning() -> None:
     data = frame(1) + message(40) + frame(2) + message(10, {}) + frame(1)
     scans = decoded(data)
-    assert [(scan.counter, scan.begins) for scan in scans] == [(0, False), (0, True)]
+    assert [(scan.counter, scan.counter_restarted) for scan in scans] == [(0, False), (0, True)]
 
 
 @pytest.mark.parametrize(

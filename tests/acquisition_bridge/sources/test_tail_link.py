@@ -1,4 +1,4 @@
-"""A file that grows: every byte once, in order; a new file is a new beginning."""
+"""A growing file: every byte once, in order; a replaced file is a new connection."""
 
 from pathlib import Path
 from typing import Any
@@ -42,7 +42,7 @@ def test_it_waits_for_a_file_that_is_not_there_yet(tmp_path: Path, clock: Any) -
     link.close()
 
 
-def test_a_replaced_and_a_cut_file_begin_anew(tmp_path: Path, clock: Any) -> None:
+def test_a_replaced_or_truncated_file_is_a_new_connection(tmp_path: Path, clock: Any) -> None:
     path = tmp_path / "x.raw"
     path.write_bytes(b"first")
     link = TailLink(path, clock=clock, idle_s=None)

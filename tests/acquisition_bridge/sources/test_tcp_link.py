@@ -1,4 +1,4 @@
-"""TCP from both sides: bytes come as sent, a lost peer comes back, a taken port is named."""
+"""TCP from both sides: bytes arrive as sent, lost connections are restored, ports in use named."""
 
 import socket
 
@@ -43,7 +43,7 @@ def test_a_connecting_link_waits_for_a_rig_that_is_not_there() -> None:
     link.close()
 
 
-def test_a_port_that_somebody_else_has_is_named() -> None:
+def test_a_port_in_use_is_named() -> None:
     with socket.create_server(("127.0.0.1", 0)) as door:
         port = door.getsockname()[1]
         with pytest.raises(AddressInUseError, match=str(port)):

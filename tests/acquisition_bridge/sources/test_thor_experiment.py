@@ -1,4 +1,4 @@
-"""ThorImage's header: what it says, and what it lacks."""
+"""ThorImage's Experiment.xml: its settings, and missing entries."""
 
 from pathlib import Path
 from xml.etree import ElementTree

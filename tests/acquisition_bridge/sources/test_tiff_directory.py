@@ -1,4 +1,4 @@
-"""Pages of growing TIFFs: as tifffile wrote them, None while incomplete, named where foreign."""
+"""Pages of growing TIFFs: as tifffile wrote them, None while incomplete, other formats named."""
 
 from contextlib import suppress
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""TIFF movies: whatever tifffile writes is read, whatever is broken is refused at the start."""
+"""TIFF movies: files that tifffile writes are read, invalid ones are refused at the start."""
 
 from pathlib import Path
 from typing import Any
@@ -87,7 +87,7 @@ def test_something_else_under_the_name_of_a_tiff_is_refused(tmp_path: Path) -> N
 
 @pytest.mark.parametrize("compression", [None, "zlib"])
 @given(data=st.data())
-def test_a_file_that_was_cut_off_is_refused_unless_all_scans_are_there(
+def test_a_truncated_file_is_refused_unless_all_scans_are_complete(
     tmp_path_factory: pytest.TempPathFactory, compression: str | None, data: st.DataObject
 ) -> None:
     path = tmp_path_factory.mktemp("cut") / "m.tif"

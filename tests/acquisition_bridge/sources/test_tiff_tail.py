@@ -87,7 +87,7 @@ def test_a_channel_that_was_not_saved_is_named_with_those_that_were(
         streamed(clock, tmp_path / "scan_00001.tif", channel=2)
 
 
-def test_a_header_that_the_stamps_contradict_is_told(
+def test_a_header_rate_that_the_stamps_contradict_is_reported(
     tmp_path: Path, clock: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = tmp_path / "scan_00001.tif"
@@ -98,7 +98,7 @@ def test_a_header_that_the_stamps_contradict_is_told(
             writer.write(SCANS[frame], description=text, software=header, metadata=None)
     with caplog.at_level(logging.WARNING):
         streamed(clock, path)
-    assert "20.00 frames/s, the stamps of its pages say 5.00" in caplog.text
+    assert "20.00 frames/s, the time stamps of its pages 5.00" in caplog.text
 
 
 def test_acquisitions_after_another_go_on_in_number_and_time(tmp_path: Path, clock: Any) -> None:

@@ -1,4 +1,4 @@
-"""Source stamps become host times that no arrival contradicts."""
+"""Time stamps of the source become host times that no arrival contradicts."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -51,7 +51,7 @@ def test_time_never_runs_backwards(steps: list[tuple[int, int]]) -> None:
         before_ns = mapped_ns
 
 
-def test_after_a_restart_the_offset_is_found_anew() -> None:
+def test_the_offset_is_estimated_again_after_a_restart() -> None:
     time = SourceTime()
     time.host_ns(500, arrived_ns=10**9)
     time.restart()

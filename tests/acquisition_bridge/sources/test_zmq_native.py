@@ -65,7 +65,7 @@ def test_old_scans_and_other_messages_do_not_go_on() -> None:
     assert (messages.intake.health()["repeated"], messages.ignored) == (1, 1)
 
 
-def test_an_address_that_is_taken_is_named(tmp_path: Path, clock: Any) -> None:
+def test_an_address_in_use_is_named(tmp_path: Path, clock: Any) -> None:
     config = ZmqNativeConfig(address=f"ipc://{tmp_path}/nowhere/deeper/x")
     with pytest.raises(AddressInUseError, match="deeper"):
         ZmqNativeSource(config, clock=clock)
@@ -115,7 +115,7 @@ def test_scans_of_both_wire_versions_are_accepted_from_a_rig(
         push.send(msgpack.packb(wire | {"v": version}))
         taken: list[Any] = []
         while not taken:
-            taken.extend(source.take(clock.now_ns() + 10_000_000))
+            taken.extend(source.measured_until(clock.now_ns() + 10_000_000))
     [scan] = taken
     assert (scan.t_start_ns, scan.t_end_ns) == (500, 900)
 

@@ -1,4 +1,4 @@
-"""The indicator: one spike's transient, and what saturates."""
+"""The indicator: the transient of one spike, and saturation."""
 
 import numpy as np
 import pytest

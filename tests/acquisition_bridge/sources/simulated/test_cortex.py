@@ -1,4 +1,4 @@
-"""V1: selectivity, invariance, gain control, working points."""
+"""Simulated V1: selectivity, invariance, gain control, operating points."""
 
 from dataclasses import replace
 

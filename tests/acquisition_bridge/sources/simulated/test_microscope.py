@@ -1,4 +1,4 @@
-"""The simulated rig as others use it: order, seeds, causality, and that it can be decoded."""
+"""The simulated rig: order, seeds, causality, and that its activity can be decoded."""
 
 from itertools import pairwise
 
@@ -43,7 +43,7 @@ def due_ns(body: Scan | Behaviour) -> int:
 BASELINE = watched(SimulatedMicroscope(SMALL, 1))
 
 
-def test_scans_are_numbered_and_join_without_a_hole() -> None:
+def test_scans_are_numbered_and_join_without_a_gap() -> None:
     found = scans(BASELINE)
     assert [scan.number for scan in found] == list(range(13))
     assert found[0].t_start_ns == 0
@@ -61,7 +61,7 @@ def test_all_comes_in_the_order_in_which_it_is_due() -> None:
 
 @settings(max_examples=8)
 @given(cuts_ns=st.lists(st.integers(0, END_NS), max_size=20))
-def test_any_way_of_asking_gives_the_same(cuts_ns: list[int]) -> None:
+def test_the_result_does_not_depend_on_the_steps(cuts_ns: list[int]) -> None:
     again = watched(SimulatedMicroscope(SMALL, 1), cuts_ns=cuts_ns)
     assert [due_ns(body) for body in again] == [due_ns(body) for body in BASELINE]
     for one, other in zip(scans(again), scans(BASELINE), strict=True):

@@ -1,4 +1,4 @@
-"""The whole mouse: time, late frames, each neuron at its own moment."""
+"""The simulated mouse: time, late frames, each neuron at its own sampling time."""
 
 import numpy as np
 

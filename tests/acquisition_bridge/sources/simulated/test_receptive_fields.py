@@ -1,4 +1,4 @@
-"""Receptive fields: what each kind answers to, and how they cover the screen."""
+"""Receptive fields: the stimuli each kind responds to, and their coverage of the screen."""
 
 import numpy as np
 import pytest

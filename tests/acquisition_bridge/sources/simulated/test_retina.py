@@ -47,7 +47,7 @@ def test_uniform_grey_has_no_contrast_and_a_checkerboard_has() -> None:
     np.testing.assert_allclose(retina.contrast, 1, rtol=1e-3)
 
 
-def test_a_frame_that_is_told_of_too_late_is_counted() -> None:
+def test_a_frame_that_is_shown_too_late_is_counted() -> None:
     retina = eye()
     retina.show(FRAME, 0)
     retina.advance_to(DELAY_NS + STEP_NS + 1, step_ns=STEP_NS)

@@ -1,4 +1,4 @@
-"""The simulated rig as a source that keeps pace with a clock."""
+"""The simulated rig as a source in real time."""
 
 from typing import Any
 

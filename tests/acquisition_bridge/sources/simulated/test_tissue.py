@@ -1,4 +1,4 @@
-"""The tissue: where cells lie, and their footprints."""
+"""The simulated tissue: positions of cells, and their ROIs."""
 
 import numpy as np
 import pytest
