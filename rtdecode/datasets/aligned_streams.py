@@ -128,8 +128,8 @@ def _add(message: Stamped, streams: AlignedStreams, truth: TruthOnGrid) -> None:
     body = message.body
     if isinstance(body, DisplayedFrame):
         _check_screen(body, streams)
-        for now in truth.take(message, body):
-            streams.displayed[now.frame] = now.shown
+        for now in truth.add_displayed(message, body):
+            streams.displayed[now.frame] = now.displayed
     elif isinstance(body, Responses):
         _check_responses(body, streams)
         streams.responses[body.frame] = body

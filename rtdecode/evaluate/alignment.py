@@ -1,4 +1,8 @@
-"""Which shown frame belongs to which reconstruction: both lie on the same frame grid."""
+"""Alignment of displayed frames and reconstructions, which share one frame grid.
+
+The ground truth of grid frame k is the frame that was displayed in the middle of k. A displayed
+frame stays on the screen from its own flip until the next flip.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,26 +13,26 @@ from rtdecode.schema.messages import DisplayedFrame, Reconstruction, Stamped
 
 @dataclass(frozen=True, slots=True)
 class TruthFrame:
-    """What was on the screen in the middle of one frame of the grid."""
+    """The displayed frame in the middle of one frame of the grid."""
 
     frame: int
-    shown: DisplayedFrame
+    displayed: DisplayedFrame
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A reconstruction and what was really on the screen in that frame."""
+    """A reconstruction and the displayed frame of the same grid frame."""
 
     frame: int
-    shown: DisplayedFrame
+    displayed: DisplayedFrame
     reconstruction: Reconstruction
 
 
 class TruthOnGrid:
-    """The truth of every grid frame, as soon as the next flip settles what was on the screen.
+    """Ground truth of every grid frame, available once the next flip has arrived.
 
-    A hole in the stream leaves the frames that it may have covered without truth: the frame before
-    the hole is not stretched over it.
+    Frames during a gap in the stream have no ground truth: the displayed frame before the gap is
+    not extended over it.
 
     Parameters
     ----------
@@ -41,65 +45,65 @@ class TruthOnGrid:
         self._on_screen: DisplayedFrame | None = None
         self._stream = ("", -1)
 
-    def take(self, message: Stamped, shown: DisplayedFrame) -> Iterator[TruthFrame]:
-        """Frames whose middle lay between the flip before `shown` and its own."""
-        before, self._on_screen = self._on_screen, shown
-        whole = self._stream == (message.source, message.seq - 1)
+    def add_displayed(self, message: Stamped, displayed: DisplayedFrame) -> Iterator[TruthFrame]:
+        """Grid frames whose middle lies between the previous flip and that of `displayed`."""
+        before, self._on_screen = self._on_screen, displayed
+        is_next = self._stream == (message.source, message.seq - 1)
         self._stream = (message.source, message.seq)
-        if before is not None and whole:
-            yield from self._frames_of(before, until_ns=shown.t_flip_ns)
+        if before is not None and is_next:
+            yield from self._frames_of(before, until_ns=displayed.t_flip_ns)
 
-    def _frames_of(self, shown: DisplayedFrame, *, until_ns: int) -> Iterator[TruthFrame]:
-        frame = self._grid.frame_at(shown.t_flip_ns)
-        if self._grid.middle_ns(frame) < shown.t_flip_ns:
+    def _frames_of(self, displayed: DisplayedFrame, *, until_ns: int) -> Iterator[TruthFrame]:
+        frame = self._grid.frame_at(displayed.t_flip_ns)
+        if self._grid.middle_ns(frame) < displayed.t_flip_ns:
             frame += 1
         while self._grid.middle_ns(frame) < until_ns:
-            yield TruthFrame(frame, shown)
+            yield TruthFrame(frame, displayed)
             frame += 1
 
 
 class Pairing:
-    """Reconstructions with their truth, whichever of the two comes first.
+    """Pairs of displayed frames and reconstructions, whichever of the two arrives first.
 
     Parameters
     ----------
     grid
         The frame grid that all stages share.
     hold_frames
-        For how many frames either side waits for the other before it is given up.
+        Number of frames that are kept on either side while the other side is missing.
     """
 
     def __init__(self, grid: FrameGrid, *, hold_frames: int) -> None:
         self._truth = TruthOnGrid(grid)
         self._hold_frames = hold_frames
-        self._shown: dict[int, DisplayedFrame] = {}
+        self._displayed: dict[int, DisplayedFrame] = {}
         self._decoded: dict[int, Reconstruction] = {}
         self.unmatched = 0
-        """Reconstructions whose truth never came."""
+        """Reconstructions without a displayed frame."""
 
-    def take(self, message: Stamped) -> list[Pair]:
-        """Pairs that this message completes, in the order of their frames."""
+    def add(self, message: Stamped) -> list[Pair]:
+        """Pairs that `message` completes, in the order of their frames."""
         if isinstance(message.body, DisplayedFrame):
-            return self._take_shown(message, message.body)
+            return self._add_displayed(message, message.body)
         if isinstance(message.body, Reconstruction):
-            return self._take_decoded(message.body)
+            return self._add_reconstruction(message.body)
         return []
 
-    def _take_shown(self, message: Stamped, shown: DisplayedFrame) -> list[Pair]:
+    def _add_displayed(self, message: Stamped, displayed: DisplayedFrame) -> list[Pair]:
         pairs = []
-        for truth in self._truth.take(message, shown):
+        for truth in self._truth.add_displayed(message, displayed):
             decoded = self._decoded.pop(truth.frame, None)
             if decoded is not None:
-                pairs.append(Pair(truth.frame, truth.shown, decoded))
+                pairs.append(Pair(truth.frame, truth.displayed, decoded))
             else:
-                self._shown[truth.frame] = truth.shown
-                self._bound(self._shown)
+                self._displayed[truth.frame] = truth.displayed
+                self._bound(self._displayed)
         return pairs
 
-    def _take_decoded(self, decoded: Reconstruction) -> list[Pair]:
-        shown = self._shown.pop(decoded.frame, None)
-        if shown is not None:
-            return [Pair(decoded.frame, shown, decoded)]
+    def _add_reconstruction(self, decoded: Reconstruction) -> list[Pair]:
+        displayed = self._displayed.pop(decoded.frame, None)
+        if displayed is not None:
+            return [Pair(decoded.frame, displayed, decoded)]
         self._decoded[decoded.frame] = decoded
         self.unmatched += self._bound(self._decoded)
         return []

@@ -1,4 +1,8 @@
-"""How long each stage took: differences of the times in messages, kept in bounded memory."""
+"""Latency of each processing stage, from the times in messages, in bounded memory.
+
+A reconstruction carries every time on its way, so the latency of a stage is the difference of two
+of its fields.
+"""
 
 import math
 from collections.abc import Mapping
@@ -11,7 +15,7 @@ from rtdecode.schema.messages import Reconstruction
 _NS_PER_MS = 1e6
 _FINEST_MS = 1e-3
 _GROWTH = 1.02
-"""Each bin is 2 % wider than the one before, so a quantile is right within 1 %."""
+"""Each bin is 2 % wider than the previous one, so a quantile is accurate within 1 %."""
 _BINS = math.ceil(math.log(1e6 / _FINEST_MS) / math.log(_GROWTH))
 
 
@@ -26,11 +30,11 @@ class StageLatency:
 
 
 def stage_latencies_ms(reconstruction: Reconstruction) -> Mapping[str, float]:
-    """Milliseconds in each stage, in the order in which data pass.
+    """Milliseconds in each stage, in the order of processing.
 
     `scan`: from the middle of the newest scan to its end; `transport`: to its arrival; `calcium`:
-    to the responses; `decode`: to the reconstruction. `total` runs from the moment when the frame
-    was on the screen to its reconstruction, and so holds the chosen lag as well.
+    to the responses; `decode`: to the reconstruction. `total` is the time from the middle of the
+    reconstructed frame to its reconstruction, and includes the configured lag.
     """
     r = reconstruction
     times = (r.t_scan_ns, r.t_scan_end_ns, r.t_received_ns, r.t_responses_ns, r.t_ready_ns)
@@ -43,10 +47,10 @@ def stage_latencies_ms(reconstruction: Reconstruction) -> Mapping[str, float]:
 
 
 class Latencies:
-    """p50, p99 and greatest latency of each stage over a whole run.
+    """Median, 99th percentile and maximum of each stage's latency over a whole run.
 
-    Histograms with bins of constant relative width, from 1 us to 1000 s: the memory stays the
-    same over hours. A negative span, which only clocks that disagree can give, counts as 0.
+    Histograms with bins of constant relative width, from 1 us to 1000 s, keep the memory constant
+    over hours. A negative latency, which only clocks that disagree can produce, counts as 0.
     """
 
     def __init__(self) -> None:
@@ -54,14 +58,14 @@ class Latencies:
         self._max: dict[str, float] = {}
 
     def add(self, spans_ms: Mapping[str, float]) -> None:
-        """Count one latency for each stage named."""
+        """Count one latency in ms for each stage in `spans_ms`."""
         for stage, span_ms in spans_ms.items():
             bins = self._bins.setdefault(stage, np.zeros(_BINS, np.int64))
             bins[_bin_of(span_ms)] += 1
             self._max[stage] = max(self._max.get(stage, 0.0), span_ms)
 
     def summary(self) -> dict[str, StageLatency]:
-        """What each stage took, in the order in which the stages were first named."""
+        """Latency of each stage, in the order in which the stages were first added."""
         return {stage: self._stage(stage) for stage in self._bins}
 
     def _stage(self, stage: str) -> StageLatency:

@@ -1,4 +1,16 @@
-"""The live score: truth and reconstructions come in, how well they agree goes out."""
+"""Live score: displayed frames and reconstructions in, running and final scores out.
+
+Duties: align both streams, score every pair of frames inside the screen mask, and flag clips that
+the twin was trained on. The stage has no socket and no clock, and its scores do not depend on how
+the stream is cut into batches. It must not influence the decoder: the ground truth goes nowhere
+else from here.
+
+>>> import numpy as np
+>>> mask = np.ones((2, 2), bool)
+>>> online = OnlineScore(EvaluateConfig(), mask, frame_rate_hz=30.0)
+>>> online.step([]), online.finish(), online.counters()["scored_frames"]
+([], [], 0.0)
+"""
 
 import logging
 import math
@@ -10,7 +22,7 @@ from rtdecode.evaluate.latency import Latencies, StageLatency, stage_latencies_m
 from rtdecode.evaluate.leakage import HASHED_EVERY_FRAMES, LEAKED_FRACTION, TrainedClips
 from rtdecode.evaluate.metrics import Mask, mean_of_finite
 from rtdecode.evaluate.output_count import OutputCount
-from rtdecode.evaluate.running import FrameScorer, LastSeconds, Showings, Sums
+from rtdecode.evaluate.running import FrameScorer, Presentations, SlidingWindow, Sums
 from rtdecode.schema.config.session import EvaluateConfig
 from rtdecode.schema.errors import ShapeError
 from rtdecode.schema.frame_grid import FrameGrid
@@ -19,27 +31,34 @@ from rtdecode.schema.messages import DisplayedFrame, Received, Reconstruction, S
 log = logging.getLogger(__name__)
 
 _REACH_S = 0.4
-_SHORTEST_SHOWING_S = 3.0
-_LONGEST_SHOWING_S = 10.0
+_SHORTEST_PRESENTATION_S = 3.0
+_LONGEST_PRESENTATION_S = 10.0
+_CHECKED_S = 2.0
+"""Length of a clip, about, that is compared with the training clips."""
 
 
 class OnlineScore:
-    """Scores reconstructions against the screen while they come; truth goes nowhere else.
+    """Stage that scores reconstructions against displayed frames while they arrive.
 
-    The running score covers the last `window_s` and comes each `period_s` of frames, not of time,
-    so that a replay scores the same however its messages are cut into batches. The final one
-    covers every frame after warm-up; its `video_r` is the mean over showings of clips.
+    The running score covers the last `window_s` and is given after every `period_s` of frames, not
+    of time, so that a replay gives the same scores. The final score covers all frames after the
+    warm-up; its `video_r` is the mean over presentations of clips.
 
     Parameters
     ----------
     config
-        ObservationWindow, period and warm-up.
+        Window, period and warm-up.
     mask
-        (row, col) bool; where the animal's neurons see.
+        (row, col) bool, True for the scored pixels.
     frame_rate_hz
         Rate of the frame grid.
     trained
-        Hashes of the twin's training clips; a clip among them is flagged, and named once.
+        Hashes of the training clips of the twin; a displayed clip among them is reported once.
+
+    Raises
+    ------
+    ShapeError
+        If the mask is empty, or if a frame has another shape than the mask.
     """
 
     def __init__(
@@ -58,39 +77,39 @@ class OnlineScore:
         window_frames = round(config.window_s * frame_rate_hz)
         self._pairing = Pairing(FrameGrid(frame_rate_hz), hold_frames=window_frames)
         self._scorer = FrameScorer(mask, reach_frames=round(_REACH_S * frame_rate_hz))
-        self._window = LastSeconds(window_frames)
-        self._showings = Showings(
-            shortest_frames=round(_SHORTEST_SHOWING_S * frame_rate_hz),
-            longest_frames=round(_LONGEST_SHOWING_S * frame_rate_hz),
+        self._window = SlidingWindow(window_frames)
+        self._presentations = Presentations(
+            shortest_frames=round(_SHORTEST_PRESENTATION_S * frame_rate_hz),
+            longest_frames=round(_LONGEST_PRESENTATION_S * frame_rate_hz),
         )
-        self._whole = self._scorer.nothing
-        self._leaks = _LeakWatch(TrainedClips(trained))
+        self._whole = self._scorer.empty_sums
+        self._leaks = _LeakCheck(TrainedClips(trained), frame_rate_hz=frame_rate_hz)
         self._latencies = Latencies()
         self._output = OutputCount()
         self._first_scored: int | None = None
         self._due: int | None = None
 
     def step(self, items: Sequence[Received]) -> list[Score]:
-        """Take what has come, give a running score for each period that is full."""
-        return [score for item in items for score in self._take(item)]
+        """Running scores of the periods that `items` complete."""
+        return [score for item in items for score in self._scores_of(item)]
 
     def finish(self) -> list[Score]:
-        """Score the whole run after warm-up; nothing where no frame could be scored."""
+        """Final score of the run after the warm-up; empty where no frame could be scored."""
         if not self._whole.n_frames:
             return []
-        showings = self._showings.video_r()
-        video_r = mean_of_finite(showings) if showings else self._whole.video_r
+        per_clip = self._presentations.video_r()
+        video_r = mean_of_finite(per_clip) if per_clip else self._whole.video_r
         span_s = self._whole.n_frames / self._rate_hz
         return [self._score(self._whole, video_r=video_r, window_s=span_s, final=True)]
 
     @property
-    def per_showing(self) -> Sequence[float]:
-        """video_r of each showing of a clip so far."""
-        return self._showings.video_r()
+    def per_presentation(self) -> Sequence[float]:
+        """video_r of each presentation of a clip so far."""
+        return self._presentations.video_r()
 
     @property
     def leaked_clips(self) -> Sequence[str]:
-        """Names of the shown clips that the twin was trained on."""
+        """Names of the displayed clips that the twin was trained on."""
         return self._leaks.clips
 
     @property
@@ -99,7 +118,7 @@ class OnlineScore:
         return self._latencies.summary()
 
     def counters(self) -> dict[str, float]:
-        """Plain numbers for a heartbeat, from the start of the run."""
+        """Counters for a heartbeat, since the start of the run."""
         scored = {
             "scored_frames": float(self._whole.n_frames),
             "unmatched_frames": float(self._pairing.unmatched),
@@ -112,7 +131,7 @@ class OnlineScore:
         }
         return self._output.counters() | scored | latencies
 
-    def _take(self, item: Received) -> list[Score]:
+    def _scores_of(self, item: Received) -> list[Score]:
         body = item.message.body
         self._output.count(item)
         if isinstance(body, Reconstruction | DisplayedFrame):
@@ -120,12 +139,12 @@ class OnlineScore:
         if isinstance(body, Reconstruction):
             self._latencies.add(stage_latencies_ms(body))
         if isinstance(body, DisplayedFrame):
-            self._leaks.watch(body)
-        return [score for pair in self._pairing.take(item.message) for score in self._pair(pair)]
+            self._leaks.add(body)
+        return [score for pair in self._pairing.add(item.message) for score in self._pair(pair)]
 
     def _check(self, body: Reconstruction | DisplayedFrame) -> None:
         if body.luminance.shape != self._mask_shape:
-            expected = f"the mask's shape {self._mask_shape}"
+            expected = f"the shape of the mask, {self._mask_shape}"
             raise ShapeError(body.kind, expected=expected, got=body.luminance)
 
     def _pair(self, pair: Pair) -> list[Score]:
@@ -134,7 +153,7 @@ class OnlineScore:
         score = self._scorer.score(pair)
         self._window.add(score)
         self._whole.add(score)
-        self._showings.add(pair, score, nothing=self._scorer.nothing)
+        self._presentations.add(pair, score, empty=self._scorer.empty_sums)
         return self._running(pair.frame)
 
     def _warmed_up(self, frame: int) -> bool:
@@ -149,7 +168,7 @@ class OnlineScore:
         if frame < self._due:
             return []
         self._due = frame + period_frames
-        sums = self._window.sums(self._scorer.nothing)
+        sums = self._window.added_to(self._scorer.empty_sums)
         window_s = self._config.window_s
         return [self._score(sums, video_r=sums.video_r, window_s=window_s, final=False)]
 
@@ -165,23 +184,22 @@ class OnlineScore:
         )
 
 
-class _LeakWatch:
-    """Looks at some frames of each clip, and says once when the twin was trained on it."""
+class _LeakCheck:
+    """Compares the first frames of each clip with the training clips; reports a match once."""
 
-    def __init__(self, trained: TrainedClips) -> None:
+    def __init__(self, trained: TrainedClips, *, frame_rate_hz: float) -> None:
         self._trained = trained
-        self._looked: defaultdict[str, list[bool]] = defaultdict(list)
+        self._needed = math.ceil(_CHECKED_S * frame_rate_hz / HASHED_EVERY_FRAMES)
+        self._matches: defaultdict[str, list[bool]] = defaultdict(list)
         self.clips: list[str] = []
 
-    def watch(self, shown: DisplayedFrame) -> None:
-        looked = self._looked[shown.clip]
-        if shown.index % HASHED_EVERY_FRAMES or len(looked) >= _LOOKS or shown.clip in self.clips:
+    def add(self, displayed: DisplayedFrame) -> None:
+        matches = self._matches[displayed.clip]
+        if displayed.index % HASHED_EVERY_FRAMES or len(matches) >= self._needed:
             return
-        looked.append(self._trained.is_trained_frame(shown.luminance))
-        if len(looked) == _LOOKS and sum(looked) >= LEAKED_FRACTION * _LOOKS:
-            self.clips.append(shown.clip)
-            log.warning("the twin was trained on clip '%s': its score means nothing", shown.clip)
-
-
-_LOOKS = math.ceil(2.0 * 30 / HASHED_EVERY_FRAMES)
-"""Frames that are looked at before a clip is judged: about the first two seconds of it."""
+        matches.append(self._trained.is_trained_frame(displayed.luminance))
+        if len(matches) == self._needed and sum(matches) >= LEAKED_FRACTION * self._needed:
+            self.clips.append(displayed.clip)
+            log.warning(
+                "the twin was trained on clip '%s', so its score is not valid", displayed.clip
+            )

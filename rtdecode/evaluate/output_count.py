@@ -1,4 +1,4 @@
-"""How many reconstructions came, how fast, how many late, and what was lost on the way."""
+"""Counts of reconstructions and lost messages, for heartbeats, page and summary."""
 
 from collections import defaultdict
 
@@ -8,7 +8,7 @@ _NS_PER_S = 1e9
 
 
 class OutputCount:
-    """How many reconstructions came, how fast, how many late, and what was lost."""
+    """Number, rate and lateness of reconstructions, and messages lost by stream."""
 
     def __init__(self) -> None:
         self._n = self._late = 0
@@ -16,7 +16,7 @@ class OutputCount:
         self._missing: defaultdict[tuple[str, str], int] = defaultdict(int)
 
     def count(self, item: Received) -> None:
-        """Count a reconstruction or a gap; other messages are passed over."""
+        """Count a reconstruction or a gap; other messages are ignored."""
         body = item.message.body
         if isinstance(body, Reconstruction):
             self._first_ns = self._first_ns if self._n else body.t_ready_ns
@@ -27,7 +27,7 @@ class OutputCount:
             self._missing[body.stream, body.detected_by] += body.n_missing
 
     def counters(self) -> dict[str, float]:
-        """Plain numbers since the start of the run."""
+        """Totals since the start of the run."""
         span_s = (self._last_ns - self._first_ns) / _NS_PER_S
         return {
             "frames": float(self._n),
@@ -41,9 +41,9 @@ class OutputCount:
     def lost_by_stream(self) -> dict[str, int]:
         """Messages lost in each stream.
 
-        Several processes may report the same hole: the worst report of each stream counts.
+        Several processes may report the same gap, so the largest report of each stream counts.
         """
-        worst: defaultdict[str, int] = defaultdict(int)
+        largest: defaultdict[str, int] = defaultdict(int)
         for (stream, _), missing in self._missing.items():
-            worst[stream] = max(worst[stream], missing)
-        return dict(worst)
+            largest[stream] = max(largest[stream], missing)
+        return dict(largest)

@@ -1,4 +1,7 @@
-"""Scores that grow frame by frame: over the last seconds, over each showing of a clip, over all."""
+"""Scores updated per frame: over a sliding window, over each presentation, over the whole run.
+
+The same metrics as in `rtdecode.evaluate.metrics`, from sums that each frame adds to.
+"""
 
 import math
 from collections import deque
@@ -16,7 +19,7 @@ F64 = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FrameScore:
-    """What one frame adds to every score."""
+    """Contribution of one frame to every score."""
 
     frame: int
     moments: F64
@@ -27,7 +30,7 @@ class FrameScore:
 
 @dataclass(slots=True, eq=False)
 class Sums:
-    """Scores of any set of frames, from what each one added."""
+    """Scores of a set of frames, from the contributions of its frames."""
 
     moments: F64
     n_frames: int = 0
@@ -35,7 +38,7 @@ class Sums:
     ssim: "Mean" = field(default_factory=lambda: Mean())
 
     def add(self, score: FrameScore) -> None:
-        """Count one more frame."""
+        """Add the contribution of one frame."""
         self.moments += score.moments
         self.n_frames += 1
         self.frame_r.add(score.frame_r)
@@ -43,37 +46,37 @@ class Sums:
 
     @property
     def video_r(self) -> float:
-        """Pearson correlation over all pixels and frames that were added."""
+        """Pearson correlation over all pixels and frames that were added, at shift 0."""
         return float(r_at_shifts(self.moments)[len(self.moments) // 2])
 
 
 @dataclass(slots=True)
 class Mean:
-    """Mean of the values that could be scored."""
+    """Mean of finite values."""
 
     total: float = 0.0
     n: int = 0
 
     def add(self, value: float) -> None:
-        """Count `value` unless it is NaN."""
+        """Add `value` unless it is NaN."""
         if math.isfinite(value):
             self.total, self.n = self.total + value, self.n + 1
 
     @property
     def value(self) -> float:
-        """NaN where nothing was counted."""
+        """The mean; NaN where no value was added."""
         return self.total / self.n if self.n else math.nan
 
 
 class FrameScorer:
-    """Scores single pairs of pictures inside the mask, in rising order of frames.
+    """Scores pairs of displayed frame and reconstruction inside the mask, in order of frames.
 
     Parameters
     ----------
     mask
-        (row, col) where the animal's neurons see.
+        (row, col) bool, True for the scored pixels.
     reach_frames
-        Largest shift in time that is tried, either way.
+        Largest shift in time, in frames of either sign.
     """
 
     def __init__(self, mask: Mask, *, reach_frames: int) -> None:
@@ -82,57 +85,57 @@ class FrameScorer:
         self._moments = ShiftMoments(reach_frames)
 
     @property
-    def nothing(self) -> Sums:
-        """Sums over no frame yet."""
+    def empty_sums(self) -> Sums:
+        """Sums over no frames."""
         return Sums(np.zeros((len(self._moments.shifts), 6)))
 
     def score(self, pair: Pair) -> FrameScore:
-        """What this pair adds."""
-        shown, decoded = pair.shown.luminance, pair.reconstruction.luminance
-        inside = shown[self._mask], decoded[self._mask]
+        """Contribution of `pair`."""
+        truth, decoded = pair.displayed.luminance, pair.reconstruction.luminance
+        inside = truth[self._mask], decoded[self._mask]
         return FrameScore(
             frame=pair.frame,
             moments=self._moments.add(pair.frame, shown=inside[0], decoded=inside[1]),
             frame_r=pearson_r(*inside),
-            ssim=frame_ssim(shown[self._box], decoded[self._box]),
+            ssim=frame_ssim(truth[self._box], decoded[self._box]),
         )
 
     def shift_frames(self, sums: Sums) -> float:
-        """Shift with the highest video_r; positive where the reconstruction comes late."""
+        """Shift with the highest video_r; positive where the reconstruction is late."""
         return best_shift(r_at_shifts(sums.moments), self._moments.shifts)
 
 
-class LastSeconds:
-    """The frames of a sliding window."""
+class SlidingWindow:
+    """Contributions of the frames of the last `window_frames` grid frames."""
 
     def __init__(self, window_frames: int) -> None:
         self._window_frames = window_frames
         self._scores: deque[FrameScore] = deque()
 
     def add(self, score: FrameScore) -> None:
-        """Take a frame in, and drop those that are too old now."""
+        """Add a frame, and remove frames that have left the window."""
         self._scores.append(score)
         while self._scores[0].frame <= score.frame - self._window_frames:
             self._scores.popleft()
 
-    def sums(self, nothing: Sums) -> Sums:
-        """Sums over the window, from nothing; taken anew so that no rounding gathers."""
+    def added_to(self, sums: Sums) -> Sums:
+        """`sums` with all frames of the window added; recomputed, so rounding does not grow."""
         for score in self._scores:
-            nothing.add(score)
-        return nothing
+            sums.add(score)
+        return sums
 
 
-class Showings:
-    """video_r of each showing of a clip, so that their mean can close a run.
+class Presentations:
+    """video_r of each presentation of a clip; their mean is the final score of a run.
 
-    Pixels are pooled within a showing, never across clips of unlike mean luminance.
+    Pixels are pooled within a presentation, not across clips that differ in mean luminance.
 
     Parameters
     ----------
     shortest_frames
-        A showing with fewer scored frames is too short to count.
+        Presentations with fewer scored frames are not counted.
     longest_frames
-        A longer showing counts as several.
+        Longer presentations are split.
     """
 
     def __init__(self, *, shortest_frames: int, longest_frames: int) -> None:
@@ -142,18 +145,18 @@ class Showings:
         self._sums: Sums | None = None
         self._video_r: list[float] = []
 
-    def add(self, pair: Pair, score: FrameScore, *, nothing: Sums) -> None:
-        """Count one frame; a new clip, or the same one from its start, begins a new showing."""
-        again = pair.shown.clip == self._clip and pair.shown.index >= self._index
+    def add(self, pair: Pair, score: FrameScore, *, empty: Sums) -> None:
+        """Add one frame; another clip, or an earlier frame of it, begins a new presentation."""
+        goes_on = pair.displayed.clip == self._clip and pair.displayed.index >= self._index
         full = self._sums is not None and self._sums.n_frames >= self._longest_frames
-        if self._sums is None or not again or full:
+        if self._sums is None or not goes_on or full:
             self._video_r = self.video_r()
-            self._sums = nothing
-        self._clip, self._index = pair.shown.clip, pair.shown.index
+            self._sums = empty
+        self._clip, self._index = pair.displayed.clip, pair.displayed.index
         self._sums.add(score)
 
     def video_r(self) -> list[float]:
-        """One value for each showing that is long enough, the running one among them."""
+        """One value for each presentation that is long enough, including the current one."""
         if self._sums is None or self._sums.n_frames < self._shortest_frames:
             return self._video_r
         return [*self._video_r, self._sums.video_r]

@@ -1,4 +1,4 @@
-"""Correlations of two videos at several shifts in time, from sums that grow frame by frame."""
+"""Correlation of two videos at several shifts in time, from sums that are updated per frame."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,12 +11,12 @@ _TINY = 1e-6
 
 
 class ShiftMoments:
-    """What each new frame adds to the correlation at every shift of -reach..reach frames.
+    """Contribution of each new frame to the correlation at every shift of -reach..reach frames.
 
-    Row `reach + s` pairs the truth of a frame with the reconstruction `s` frames later; its six
-    columns are the number of pixels, both sums, both sums of squares and the sum of products,
-    about the middle grey so that nothing is lost to rounding. Moments of frames add up: over a
-    window, over a clip, over hours.
+    Row `reach + s` pairs the ground truth a of a frame with the reconstruction b `s` frames later.
+    Its six columns are n, Σa, Σb, Σa², Σb² and Σab over the pixels, with grey levels about the
+    middle grey, which limits rounding errors. Moments of frames are additive: over a window, over a
+    clip, over hours.
 
     Parameters
     ----------
@@ -31,13 +31,13 @@ class ShiftMoments:
 
     @property
     def shifts(self) -> NDArray[np.int64]:
-        """(shift,) in frames; positive where the reconstruction comes late."""
+        """(shift,) in frames; positive where the reconstruction is late."""
         return np.arange(-self._reach, self._reach + 1)
 
     def add(self, frame: int, *, shown: NDArray[np.generic], decoded: NDArray[np.generic]) -> F64:
-        """(shift, 6) moments of one more frame; both pictures are (pixel,) in grey levels.
+        """(shift, 6) moments of one more frame; both arguments are (pixel,) in grey levels.
 
-        Frames come in rising order and may be missing; `frame` says which one this is.
+        Frame numbers must increase; frames may be missing.
         """
         a, b = (p.astype(np.float32) - _MIDDLE_GREY for p in (shown, decoded))
         moments = np.zeros((2 * self._reach + 1, 6))
@@ -54,7 +54,8 @@ class ShiftMoments:
 def r_at_shifts(moments: F64) -> F64:
     """(shift,) Pearson correlations of summed moments.
 
-    0 where the reconstruction has no variance, NaN where the truth has none.
+    r = (Σab − Σa Σb / n) / sqrt((Σa² − (Σa)² / n) (Σb² − (Σb)² / n)). It is 0 where the
+    reconstruction has no variance, and NaN where the ground truth has none.
     """
     n, sum_a, sum_b, square_a, square_b, product = moments.T
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -65,7 +66,7 @@ def r_at_shifts(moments: F64) -> F64:
 
 
 def best_shift(r: F64, shifts: NDArray[np.int64]) -> float:
-    """Shift in frames with the highest correlation, refined by a parabola; NaN where none is."""
+    """Shift in frames with the highest correlation, refined by a parabola; NaN where no r > 0."""
     if not np.any(r > 0):
         return float("nan")
     best = int(np.nanargmax(r))
@@ -73,7 +74,7 @@ def best_shift(r: F64, shifts: NDArray[np.int64]) -> float:
 
 
 class _Ring:
-    """The last pictures, and which frames they were."""
+    """Ring buffer of the last frames and their numbers."""
 
     def __init__(self, size: int) -> None:
         self._frames = np.full(size, -1, np.int64)
@@ -87,14 +88,14 @@ class _Ring:
             self._pictures[frame % len(self._frames)] = picture
 
     def before(self, frame: int) -> tuple[F32, NDArray[np.int64]]:
-        """Pictures within reach before `frame`, and how many frames back each one is."""
+        """(frame, pixel) stored frames before `frame`, and how many frames back each one is."""
         back = frame - self._frames
         within = (self._frames >= 0) & (back >= 1) & (back <= len(self._frames))
         return self._pictures[within], back[within]
 
 
 def _pairs(many: F32, one: F32) -> F64:
-    """(picture, 6) moments of each of `many` pictures with `one`."""
+    """(frame, 6) moments of each of `many` frames with `one`."""
     moments = np.empty((len(many), 6))
     moments[:, 0] = one.size
     moments[:, 1] = many.sum(1, dtype=np.float64)
@@ -106,9 +107,10 @@ def _pairs(many: F32, one: F32) -> F64:
 
 
 def _parabola_peak(r: F64, best: int) -> float:
-    """Offset in frames, within half a frame, of the peak through three neighbours."""
+    """Offset in frames, within ±0.5, of the vertex of the parabola through three neighbours."""
     if not 0 < best < len(r) - 1:
         return 0.0
     before, peak, after = r[best - 1 : best + 2]
-    bend = before - 2 * peak + after
-    return float((before - after) / (2 * bend)) if bend < 0 else 0.0
+    # vertex of the parabola through (−1, before), (0, peak), (1, after)
+    curvature = before - 2 * peak + after
+    return float((before - after) / (2 * curvature)) if curvature < 0 else 0.0

@@ -61,7 +61,7 @@ def _report_reconstructions(
     write_session_report(
         session.report,
         summary=summary,
-        displayed=_stacked((pair.shown.luminance for pair in pairs), screen),
+        displayed=_stacked((pair.displayed.luminance for pair in pairs), screen),
         decoded=_stacked((pair.reconstruction.luminance for pair in pairs), screen),
         frame_rate_hz=config.frame_rate_hz / even.every,
     )
@@ -71,7 +71,7 @@ def _even_pairs(session: SessionLayout, frame_rate_hz: float) -> _EvenPairs:
     even = _EvenPairs()
     pairing = Pairing(FrameGrid(frame_rate_hz), hold_frames=round(_HELD_S * frame_rate_hz))
     for item in LogReader(session.log).messages(lambda stream: stream.endswith(_KINDS)):
-        for pair in pairing.take(item.message):
+        for pair in pairing.add(item.message):
             even.add(pair)
     return even
 

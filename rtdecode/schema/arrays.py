@@ -1,4 +1,4 @@
-"""What an array in a message may be, written beside the field that holds it."""
+"""Permitted dtypes, ranks and sizes of arrays in messages, as annotations of their fields."""
 
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 class ArraySpec:
     """Permitted dtypes, exact rank and largest number of items of an array on the wire.
 
-    `finite` refuses NaN and infinity: a missing value is a message that is not sent, or a
-    False in a `valid` mask, never a NaN that a later sum spreads over everything.
+    `finite` refuses NaN and infinity. A missing value is a message that is not sent, or a False in
+    a `valid` array, because a NaN would propagate through every later sum.
     """
 
     dtypes: tuple[str, ...]

@@ -1,8 +1,12 @@
-"""The grid of movie frames on HostNs that all stages share without exchanging anything.
+"""Frame grid: movie frames numbered on the clock of the decoder's host, the same in all stages.
 
-Frame k covers [k T, (k+1) T) nanoseconds of CLOCK_MONOTONIC with T = 1e9 / frame rate. What was
-on the screen in the middle of that span is the frame's truth; responses and reconstructions
+Frame k covers [k T, (k+1) T) nanoseconds of CLOCK_MONOTONIC with T = 1e9 / frame rate. The frame
+displayed in the middle of that interval is the ground truth of k. Responses and reconstructions
 carry the same k, so aligning them is a comparison of integers.
+
+>>> grid = FrameGrid(rate_hz=30.0)
+>>> grid.start_ns(3), grid.middle_ns(3), grid.frame_at(100_000_000)
+(100000000, 116666667, 3)
 """
 
 from dataclasses import dataclass
@@ -23,7 +27,7 @@ class FrameGrid:
         return max(frame for frame in (near - 1, near, near + 1) if self.start_ns(frame) <= t_ns)
 
     def start_ns(self, frame: int) -> int:
-        """When `frame` begins."""
+        """Start of `frame`."""
         return round(frame * _NS_PER_S / self.rate_hz)
 
     def middle_ns(self, frame: int) -> int:

@@ -1,9 +1,11 @@
-"""What a stage, and everything that is handed to one, must offer."""
+"""Protocols of the parts that `run_loop` connects: Clock, Source, Stage, Sink.
+
+Live, demo and replay differ in the sources and clocks that are built; stages depend on these
+protocols alone.
+"""
 
 from collections.abc import Iterable, Sequence
 from typing import Protocol, TypeVar, runtime_checkable
-
-from rtdecode.schema.messages import Body, Stamped
 
 In_contra = TypeVar("In_contra", contravariant=True)
 Out_co = TypeVar("Out_co", covariant=True)
@@ -11,57 +13,43 @@ Out_co = TypeVar("Out_co", covariant=True)
 
 @runtime_checkable
 class Clock(Protocol):
-    """The only source of time."""
+    """Source of time; every part that needs time gets one passed in."""
 
     def now_ns(self) -> int:
         """Nanoseconds of CLOCK_MONOTONIC."""
         ...
 
     def sleep_until(self, t_ns: int) -> None:
-        """Return at `t_ns`, or at once if it has passed."""
+        """Return at `t_ns`, or at once if `t_ns` has passed."""
         ...
 
 
 @runtime_checkable
 class Stage(Protocol[In_contra, Out_co]):
-    """A small state machine: no socket, no clock, no thread.
+    """A state machine without socket and thread.
 
-    Any way of cutting a stream into batches gives the same output (the inverter excepted,
-    which absorbs all that waits and inverts once).
+    The output does not depend on how the stream is cut into batches. The decoder is the exception:
+    it absorbs the whole batch and inverts once.
     """
 
     def step(self, items: Sequence[In_contra]) -> Iterable[Out_co]:
-        """Take what has come, give what is ready."""
+        """Outputs that are complete once `items` have been processed, in order."""
         ...
 
 
 @runtime_checkable
 class Source(Protocol[Out_co]):
-    """Where a loop takes its items from."""
+    """Input of a loop."""
 
     def take(self, wait_s: float) -> Sequence[Out_co]:
-        """All that has come, in order; waits at most `wait_s` for the first item."""
+        """Items that have arrived, in order; waits at most `wait_s` for the first one."""
         ...
 
 
 @runtime_checkable
 class Sink(Protocol[In_contra]):
-    """Where a loop puts its items."""
+    """Output of a loop."""
 
     def push(self, item: In_contra) -> None:
-        """Hand one item on; raises a named error instead of dropping it."""
+        """Pass one item on; raises a named error instead of dropping it."""
         ...
-
-
-@runtime_checkable
-class Inlet(Source[Stamped], Protocol):
-    """A source of messages that can be closed."""
-
-    def close(self) -> None: ...
-
-
-@runtime_checkable
-class Outlet(Sink[Body], Protocol):
-    """A sink that numbers, stamps and publishes bodies."""
-
-    def close(self) -> None: ...

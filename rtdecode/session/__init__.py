@@ -1,4 +1,4 @@
-"""What was recorded: the session folder, its log, and how both come back."""
+"""Recorded sessions: folder, log, recorder, reader, recovery and replay."""
 
 from rtdecode.session.recorder import Recorder, RecorderReport
 

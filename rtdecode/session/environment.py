@@ -1,4 +1,4 @@
-"""What a session ran on: versions, revision, processor and threads."""
+"""Software versions, git revision, processor and threads of a run, for its record."""
 
 import json
 import os
@@ -32,7 +32,7 @@ _UNKNOWN = "unknown"
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """Enough of a machine and its software to judge a figure by, and to run it again."""
+    """Machine and software of a run, as needed to interpret its figures and to repeat it."""
 
     git_revision: str
     versions: dict[str, str]
@@ -63,7 +63,7 @@ def environment_here() -> Environment:
 
 
 def package_versions() -> dict[str, str]:
-    """Installed versions of the packages that can change a result."""
+    """Installed versions of the packages that can affect a result."""
     found: dict[str, str] = {}
     for name in RECORDED_PACKAGES:
         try:
@@ -79,9 +79,9 @@ def git_revision(folder: Path = Path(__file__).parent) -> str:
     if git is None:
         return _UNKNOWN
     command = [git, "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=12"]
-    # A fixed command without a shell; `folder` is ours.
-    told = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
-    return told.stdout.strip() if told.returncode == 0 else _UNKNOWN
+    # a fixed command without a shell
+    described = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+    return described.stdout.strip() if described.returncode == 0 else _UNKNOWN
 
 
 def _cpu_name() -> str:

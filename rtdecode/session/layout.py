@@ -1,4 +1,4 @@
-"""The session folder: where its files lie, how a new one is made, who may write it."""
+"""Session folders: names of their files, creation, and the lock of the writing process."""
 
 import errno
 import fcntl
@@ -23,18 +23,18 @@ _BYTES_PER_MB = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class SessionLayout:
-    """Names of what a session folder holds."""
+    """Paths of the files in a session folder."""
 
     folder: Path
 
     @property
     def log(self) -> Path:
-        """Every message of the run, as it came over the wire."""
+        """Every message of the run, with its bytes on the wire."""
         return self.folder / "log.mcap"
 
     @property
     def config(self) -> Path:
-        """The config as resolved, with all defaults written out."""
+        """The resolved config, with all defaults."""
         return self.folder / "config.yaml"
 
     @property
@@ -44,17 +44,17 @@ class SessionLayout:
 
     @property
     def report(self) -> Path:
-        """Pictures and tables made of this session."""
+        """Folder of figures and tables of this session."""
         return self.folder / "report"
 
     @property
     def lock(self) -> Path:
-        """Held by the one process that may write here; it holds that process's id."""
+        """Lock file of the process that may write here; it contains the process id."""
         return self.folder / "lock"
 
 
 def session_at(folder: Path) -> SessionLayout:
-    """The recorded session in `folder`, or the one whose log `folder` names.
+    """The recorded session in `folder`, or the session of the log file `folder`.
 
     Raises
     ------
@@ -66,13 +66,13 @@ def session_at(folder: Path) -> SessionLayout:
         raise MissingFileError(
             what="session log",
             path=layout.log,
-            remedy="name a folder that `rtdecode run` or `rtdecode demo` has made",
+            remedy="give a folder that `rtdecode run` or `rtdecode demo` has written",
         )
     return layout
 
 
 def new_session(parent: Path, *, started: datetime) -> SessionLayout:
-    """Make a folder in `parent` named by the time of its start; never one that is already there."""
+    """Create a new folder in `parent`, named by the time `started`."""
     _make_folder(parent)
     stem = started.strftime("%Y-%m-%d_%H-%M-%S")
     number = 1
@@ -83,27 +83,27 @@ def new_session(parent: Path, *, started: datetime) -> SessionLayout:
         except FileExistsError:
             number += 1
         else:
-            return _furnished(folder)
+            return _prepared(folder)
 
 
 def named_session(folder: Path) -> SessionLayout:
-    """Make the session folder that the user named.
+    """Create the session folder that the user named.
 
     Raises
     ------
     SecondInstanceError
-        If another run is still writing there.
+        If another run is writing there.
     SessionExistsError
-        If it holds a recording already.
+        If it contains a recording already.
     UnreadableFileError
-        If it is no folder, or not writable.
+        If it is not a folder, or not writable.
     """
     _make_folder(folder)
     layout = SessionLayout(folder)
     SessionLock(layout).release()
     if layout.log.exists():
         raise SessionExistsError(folder=folder)
-    return _furnished(folder)
+    return _prepared(folder)
 
 
 def _make_folder(folder: Path) -> None:
@@ -124,7 +124,7 @@ def _unusable(folder: Path, error: OSError) -> UnreadableFileError:
     )
 
 
-def _furnished(folder: Path) -> SessionLayout:
+def _prepared(folder: Path) -> SessionLayout:
     layout = SessionLayout(folder)
     layout.report.mkdir(exist_ok=True)
     return layout
@@ -138,11 +138,10 @@ def require_space(folder: Path, *, needed_mb: float) -> None:
 
 
 class SessionLock:
-    """The right to write a session folder, held from construction until `release`.
+    """Exclusive lock on a session folder, held from construction until `release`.
 
-    The kernel drops it with the process however that ends, so no stale lock is left to be
-    judged by its process id, which another process may have got meanwhile; the id in the file
-    only tells a person whom to look for.
+    The kernel releases it when the process ends in any way, so stale locks do not occur. The
+    process id in the file only identifies the process to a person.
 
     Raises
     ------
@@ -165,7 +164,7 @@ class SessionLock:
         self._file.flush()
 
     def release(self) -> None:
-        """Give the folder up; again is harmless."""
+        """Release the lock; repeated calls have no effect."""
         self._file.close()
 
     def __enter__(self) -> Self:

@@ -1,7 +1,8 @@
-"""The log file of a session: MCAP, one channel a stream, the wire bytes as they came.
+"""Log file of a session: MCAP with one channel for each stream, and messages as on the wire.
 
-Uncompressed, because shot noise does not compress and the recorder shares its core. A chunk ends
-at 64 kB, so a scan is a chunk of its own and small messages wait in memory until the next flush.
+Chunks are not compressed, because shot noise does not compress and the recorder shares its core.
+A chunk ends at 64 kB, so a scan is a chunk of its own, and small messages wait in memory until
+the next flush.
 """
 
 import errno
@@ -25,9 +26,9 @@ class LogWriter:
     Raises
     ------
     SessionExistsError
-        If the file is already there: a recording is never overwritten.
+        If the file exists already: a recording is never overwritten.
     LogWriteError
-        From any method, where the disk takes no more; nothing is dropped silently.
+        From any method, if the disk is full or fails; nothing is dropped silently.
     """
 
     def __init__(self, path: Path) -> None:
@@ -39,14 +40,14 @@ class LogWriter:
         self._writer = Writer(self._file, chunk_size=_CHUNK_BYTES, compression=CompressionType.NONE)
         self._channels: dict[str, int] = {}
         self._writer.start(profile=PROFILE)
-        # so that even a log killed in its first second is one
+        # so that a log is valid even if the recorder is killed within its first second
         self._file.flush()
 
     def add(self, data: bytes, *, stream: str, seq: int, t_sent_ns: int, t_logged_ns: int) -> None:
         """Append one message of `stream`."""
         channel = self._channels.get(stream)
         if channel is None:
-            # schema 0: the message describes itself
+            # schema 0: messages are self-describing
             channel = self._writer.register_channel(stream, MESSAGE_ENCODING, 0)
             self._channels[stream] = channel
         try:
@@ -54,7 +55,7 @@ class LogWriter:
                 channel,
                 log_time=t_logged_ns,
                 data=data,
-                # The index knows only unsigned numbers; the message itself keeps the true ones.
+                # MCAP has unsigned numbers only; the message itself keeps the original values
                 publish_time=max(0, t_sent_ns),
                 sequence=seq & _UINT32,
             )
@@ -62,14 +63,14 @@ class LogWriter:
             raise self._refused(error) from error
 
     def flush(self) -> None:
-        """Give everything to the operating system, where it survives a kill of this process."""
+        """Pass all messages to the operating system, which writes them even after a kill."""
         try:
             self._writer.flush()  # type: ignore[no-untyped-call]
         except OSError as error:
             raise self._refused(error) from error
 
     def close(self) -> None:
-        """Write the index and wait until the disk has it all; again is harmless."""
+        """Write the index and sync the file to disk; repeated calls have no effect."""
         if self._file.closed:
             return
         try:
@@ -85,9 +86,9 @@ class LogWriter:
         return LogWriteError(log=self._path, got=os.strerror(error.errno or errno.EIO))
 
     def _abandon(self) -> None:
-        """Close the file without its index; what lies in its buffer cannot be written any more."""
+        """Close the file without index; the content of its buffer cannot be written."""
         try:
             self._file.close()
         except OSError:
-            # The buffer could not be emptied, which the caller is just being told.
+            # the buffer cannot be written, which the caller reports as LogWriteError
             return

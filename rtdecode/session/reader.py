@@ -1,4 +1,12 @@
-"""Reads a session log back, as far as it goes."""
+"""Reads session logs, including logs that end in the middle of a record.
+
+Duties: give the messages of a log in their recorded order, of the wanted streams, under the names
+of the current wire version. Replay, recovery, summary, report and own-session datasets read logs
+with it. It must not interpret messages, and never writes.
+
+    reader = LogReader(session_at(folder).log)
+    scans = reader.messages(lambda stream: stream.endswith("/scan"))
+"""
 
 import struct
 from collections import Counter
@@ -16,20 +24,20 @@ from rtdecode.schema.errors import MissingFileError, UnreadableFileError
 from rtdecode.schema.messages import Received
 
 _RECORD_LIMIT = 1024 * 1024 * 1024
-"""No record of ours comes near; a torn length must not ask for more memory than there is."""
+"""Far above any record of rtdecode; a corrupt length must not allocate all memory."""
 _TORN = (McapError, CRCValidationError, struct.error, UnicodeDecodeError)
 
 Wanted = Callable[[str], bool]
 
 
 def every_stream(stream: str) -> bool:
-    """Want all that have a name."""
+    """Select every stream with a name."""
     return bool(stream)
 
 
 @dataclass(frozen=True, slots=True)
 class Logged:
-    """One message of a log, not yet unpacked."""
+    """One message of a log, before unpacking."""
 
     stream: str
     """Name of its stream in the current wire version."""
@@ -39,44 +47,44 @@ class Logged:
     """Its wire bytes."""
     t_sent_ns: int
     t_received_ns: int
-    """When the recorder got it."""
+    """When the recorder received it."""
     seq: int
 
 
 @dataclass(frozen=True, slots=True)
 class LogSummary:
-    """What a log holds."""
+    """Content of a log."""
 
     counts: Mapping[str, int]
     first_ns: int
-    """When the recorder got the first message; 0 in an empty log."""
+    """When the recorder received the first message; 0 in an empty log."""
     last_ns: int
     complete: bool
-    """False for a log whose writer was killed: `rtdecode recover` gives it an index."""
+    """False for a log whose recorder was killed; `rtdecode recover` repairs it."""
 
 
 class LogReader:
     """The messages of a log in the order in which they were recorded.
 
-    A log that ends in the middle of a record (its writer was killed, the disk was full) gives
-    all that comes before; `complete` tells, after the last message, whether the end was there.
+    A log that ends in the middle of a record (recorder killed, disk full) gives all messages before
+    it; `complete` states, after the last message, whether the log has its end.
 
     Raises
     ------
     MissingFileError
-        If there is no such file.
+        If the file does not exist.
     UnreadableFileError
-        If it is no MCAP file.
+        If it is not an MCAP file.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self.complete = False
         if not path.is_file():
-            raise MissingFileError(what="session log", path=path, remedy="name a session folder")
+            raise MissingFileError(what="session log", path=path, remedy="give a session folder")
 
     def logged(self, wanted: Wanted = every_stream) -> Iterator[Logged]:
-        """Messages of the streams that are `wanted`, as bytes."""
+        """Messages of the `wanted` streams, as bytes."""
         topics: dict[int, str] = {}
         with self._path.open("rb") as file:
             for record in self._records(file):
@@ -88,12 +96,12 @@ class LogReader:
                         yield _logged(record, topic)
 
     def messages(self, wanted: Wanted = every_stream) -> Iterator[Received]:
-        """The same, unpacked and checked; MessageError where a message is not one."""
+        """Messages of the `wanted` streams, unpacked; MessageError where one is not valid."""
         for entry in self.logged(wanted):
             yield Received(unpack(entry.data), entry.t_received_ns)
 
     def summary(self) -> LogSummary:
-        """Count everything; reads the whole log."""
+        """Counts of all streams; reads the whole log."""
         counts: Counter[str] = Counter()
         first_ns = last_ns = 0
         for entry in self.logged():

@@ -1,4 +1,14 @@
-"""Writes every message of every stream, and tells what never came."""
+"""Writes every message of every stream to the log of a session, and records missing messages.
+
+Duties: append messages with their bytes unchanged, write a `Gap` where numbers are missing, and
+flush in time. It must not unpack, filter or interpret messages, and has no socket: the recorder
+process passes it bytes and messages.
+
+    recorder = Recorder(session.folder, flush_s=1.0, clock=HostClock())
+    for data, received in collector.take(0.1):
+        recorder.write(data, received.message, received.t_received_ns)
+    report = recorder.close()
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,31 +28,31 @@ _SOURCE = "recorder"
 
 @dataclass(frozen=True, slots=True)
 class RecorderReport:
-    """What is in a log: messages and losses by stream, for example `bridge/scan`."""
+    """Messages and losses in a log by stream, for example `bridge/scan`."""
 
     counts: Mapping[str, int]
     lost_by_stream: Mapping[str, int]
-    """Only streams that lost something."""
+    """Only streams with missing messages."""
 
     @property
     def lost(self) -> int:
-        """Messages that were sent and never came."""
+        """Messages that were sent and did not arrive."""
         return sum(self.lost_by_stream.values())
 
 
 class Recorder:
-    """The log of one session, from its first message to its index.
+    """Writer of the log of one session, from its first message to its index.
 
-    Killed with SIGKILL it loses at most what came in the last `flush_s`; a power cut may cost
-    what the operating system had not yet written. Every hole in a stream is written as a `Gap` of
-    `recorder/gap` where it was noticed.
+    After SIGKILL at most the messages of the last `flush_s` are lost; a power cut may also lose
+    what the operating system has not yet written. Every gap in a stream is written as a `Gap` of
+    the stream `recorder/gap` where it was detected.
 
     Parameters
     ----------
     folder
-        The session folder; it must exist and hold no log.
+        The session folder, without a log.
     flush_s
-        Seconds after which what came must have left this process.
+        Seconds after which a message must have been passed to the operating system.
     """
 
     def __init__(self, folder: Path, *, flush_s: float, clock: Clock) -> None:
@@ -54,15 +64,15 @@ class Recorder:
         self._gaps = 0
 
     def write(self, data: bytes, message: Stamped, t_received_ns: int) -> None:
-        """Append `data`, the wire bytes of `message`; flushes when that is due."""
+        """Append `data`, the wire bytes of `message`; flush if that is due."""
         gap = self._tracked(message)
         if gap is not None:
-            self._note(gap)
+            self._write_gap(gap)
         self._append(data, message, t_received_ns)
         self.flush_if_due()
 
     def flush_if_due(self) -> None:
-        """To be called in every turn of the loop, so that a quiet stream is flushed as well."""
+        """Flush if that is due; called in every turn of the loop, also when no message arrives."""
         now_ns = self._clock.now_ns()
         if now_ns >= self._flush_due_ns:
             self._log.flush()
@@ -77,9 +87,9 @@ class Recorder:
         )
 
     def close(self) -> RecorderReport:
-        """Note the tails that never came, write the index, close the file."""
+        """Record the missing tails, write the index, close the file."""
         for gap in self._tracker.missing_tails():
-            self._note(gap)
+            self._write_gap(gap)
         self._log.close()
         return self.report()
 
@@ -95,7 +105,7 @@ class Recorder:
             self._tracker.restart(message.stream)
         return self._tracker.add(message.stream, message.seq)
 
-    def _note(self, gap: Gap) -> None:
+    def _write_gap(self, gap: Gap) -> None:
         now_ns = self._clock.now_ns()
         message = Stamped(_SOURCE, self._gaps, now_ns, _CLOCK_NAME, gap)
         self._gaps += 1

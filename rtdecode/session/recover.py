@@ -1,4 +1,4 @@
-"""Makes a log whole again whose writer was killed."""
+"""Repairs the log of a session whose recorder was killed."""
 
 import os
 from collections import Counter
@@ -13,33 +13,33 @@ from rtdecode.session.reader import LogReader
 
 @dataclass(frozen=True, slots=True)
 class RecoverReport:
-    """What was found and kept."""
+    """Result of a recovery."""
 
     log: Path
     was_complete: bool
-    """True where nothing was wrong and nothing was changed."""
+    """True if the log had its end; it is then unchanged."""
     counts: Mapping[str, int]
-    """Messages of each stream that are in the log now."""
+    """Messages in the repaired log, by stream."""
     damaged: Path | None
-    """Where the log as found was kept; None where nothing was changed."""
+    """Path of the original log; None if nothing was changed."""
 
 
 def recover(folder: Path) -> RecoverReport:
     """Rewrite the log in `folder` with all messages that can be read, and with an index.
 
-    The log as found stays beside it as `log.damaged.mcap`. Killed at any moment and run again,
-    this gives the same: the new log takes its name in one step, once the disk has all of it.
+    The original log is kept beside it as `log.damaged.mcap`. The repaired log replaces it in one
+    step once it is on disk, so a recovery that is interrupted can be repeated.
 
     Raises
     ------
     MissingFileError
-        If there is no log.
+        If the folder has no log.
     SecondInstanceError
-        If the session is still being recorded.
+        If the session is being recorded.
     UnreadableFileError
-        If the log is no MCAP file at all.
+        If the log is not an MCAP file.
     LogWriteError
-        If the disk has no room for a second log.
+        If there is no space for a second log on the disk.
     """
     layout = session_at(folder)
     with SessionLock(layout):
@@ -47,17 +47,17 @@ def recover(folder: Path) -> RecoverReport:
         summary = found.summary()
         if summary.complete:
             return RecoverReport(layout.log, True, summary.counts, None)
-        whole = layout.log.with_name("log.recovering.mcap")
-        whole.unlink(missing_ok=True)
-        counts = _copied(found, whole)
+        repaired = layout.log.with_name("log.recovering.mcap")
+        repaired.unlink(missing_ok=True)
+        counts = _copied(found, repaired)
         damaged = _free_name(layout.log.with_name("log.damaged.mcap"))
         os.link(layout.log, damaged)
-        whole.replace(layout.log)
+        repaired.replace(layout.log)
     return RecoverReport(layout.log, False, counts, damaged)
 
 
-def _copied(found: LogReader, whole: Path) -> Mapping[str, int]:
-    writer = LogWriter(whole)
+def _copied(found: LogReader, path: Path) -> Mapping[str, int]:
+    writer = LogWriter(path)
     counts: Counter[str] = Counter()
     try:
         for entry in found.logged():

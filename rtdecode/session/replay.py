@@ -1,4 +1,4 @@
-"""Sends recorded messages again, at any speed, the same way each time."""
+"""Replays the messages of a log at any speed, in the same batches each time."""
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby
@@ -14,30 +14,30 @@ _INPUT_SOURCES = frozenset({"bridge", "stimulus"})
 
 
 def is_input(stream: str) -> bool:
-    """Whether `stream` came from a rig, so that a decoder can be run on it again."""
+    """Whether `stream` was sent by a rig, and is therefore input of a decoder."""
     source, _, kind = stream.partition("/")
     return source in _INPUT_SOURCES and kind in INPUT_KINDS
 
 
 class Replay:
-    """A source of the recorded messages; each keeps the time at which it was recorded.
+    """Source of recorded messages, each with the time at which the recorder received it.
 
-    One `take` gives what the recorder got within one frame of `grid`. Batches follow
-    from the log alone: a decoder that is slower than the replay falls behind instead of
-    skipping, so that the same log always gives the same steps.
+    One `take` gives the messages that the recorder received within one frame of `grid`. The
+    batches depend on the log alone: a decoder that is slower than the replay falls behind and skips
+    nothing, so the same log gives the same result each time.
 
     Parameters
     ----------
     log
-        A `log.mcap`, whole or torn.
+        A `log.mcap`, complete or not.
     grid
         Frame grid of the session.
     clock
         Paces the replay.
     speed
-        1 is as recorded, 10 ten times as fast; None as fast as it is taken.
+        1 replays in real time, 10 ten times as fast; None without waiting.
     wanted
-        Which streams; by default those that came from a rig.
+        Selects streams; by default those that a rig sent.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class Replay:
         self.finished = False
 
     def take(self, wait_s: float) -> Sequence[Received]:
-        """The next batch when its time has come; nothing if that is more than `wait_s` away."""
+        """The next batch at its due time; empty if that is more than `wait_s` away."""
         batch = self._waiting or next(self._batches, ())
         self._waiting = ()
         if not batch:
@@ -78,22 +78,22 @@ class Replay:
             self._first_ns, self._begun_ns = t_received_ns, self._clock.now_ns()
         if self._speed is None:
             return self._begun_ns
-        # from the beginning each time, so that rounding and late turns do not add up
+        # relative to the first message, so that rounding errors and delays do not accumulate
         return self._begun_ns + round((t_received_ns - self._first_ns) / self._speed)
 
 
 class RecordedClock:
-    """Time as it was when the messages came, for stages that must give the same again.
+    """Clock of a replay: the time at which the newest message was received in the recording.
 
-    Pass each batch of a `Replay` through `follow` before the stages see it. Sleeping costs
-    nothing: the clock jumps.
+    Each batch of a `Replay` must pass through `follow` before the stages. `sleep_until` returns at
+    once and sets the clock.
     """
 
     def __init__(self) -> None:
         self._now_ns = 0
 
     def follow(self, batch: Sequence[Received]) -> Sequence[Received]:
-        """Set the time to that of the newest message of `batch`; never back."""
+        """Set the time to that of the newest message of `batch`; it never decreases."""
         newest = max((item.t_received_ns for item in batch), default=0)
         self._now_ns = max(self._now_ns, newest)
         return batch

@@ -1,4 +1,4 @@
-"""Behaviour, sampled at its own rate, is put beside the responses of each frame."""
+"""Joins behaviour, which has its own sampling rate, to the responses of each frame."""
 
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -18,13 +18,14 @@ class BehaviourJoin:
     Parameters
     ----------
     neutral
-        (channel,) float32, used until the first sample has come: the mean that the twin was
-        trained with, which is the value that says nothing.
+        (channel,) float32, used until the first sample arrives: the mean behaviour of the twin's
+        training data.
 
     Notes
     -----
-    A frame gets the linear interpolation at its start, and the last sample where none is newer.
-    Only samples that came before the frame's responses count, so replay gives the same values.
+    Each frame gets the behaviour at its start, by linear interpolation between samples, or the last
+    sample where no newer one has arrived. Only samples that arrived before the responses of the
+    frame are used, so a replay gives the same values.
     """
 
     def __init__(self, neutral: NDArray[np.float32]) -> None:
@@ -37,7 +38,7 @@ class BehaviourJoin:
             if isinstance(item, Responses):
                 yield WindowFrame(item, self.at(item.t_frame_start_ns))
             else:
-                self._take(item)
+                self._add(item)
 
     def at(self, t_ns: int) -> NDArray[np.float32]:
         """(channel,) float32 at `t_ns`."""
@@ -54,9 +55,9 @@ class BehaviourJoin:
         mixed = (1 - part) * self._samples[after - 1] + part * self._samples[after]
         return mixed.astype(np.float32)
 
-    def _take(self, sample: Behaviour) -> None:
+    def _add(self, sample: Behaviour) -> None:
         if self._times_ns and sample.t_sample_ns <= self._times_ns[-1]:
-            return  # a repeat, or out of order: the newer one already counts
+            return  # repeated, or out of order: a newer sample has been used already
         self._times_ns.append(sample.t_sample_ns)
         self._samples.append(
             np.array(

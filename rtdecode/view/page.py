@@ -143,12 +143,12 @@ class Page:
     def _displayed_packets(self, message: Stamped, body: DisplayedFrame) -> list[Packet]:
         self._clip = body.clip
         packets = []
-        for truth in self._truth_on_grid.take(message, body):
-            self._displayed[truth.frame] = truth.shown.luminance
+        for truth in self._truth_on_grid.add_displayed(message, body):
+            self._displayed[truth.frame] = truth.displayed.luminance
             if len(self._displayed) > _DISPLAYED_KEPT_FRAMES:
                 self._displayed.pop(next(iter(self._displayed)))
             if self._newest is None or truth.frame > self._newest.frame + _ALONE_AFTER_FRAMES:
-                packets.append(self._displayed_alone(truth.frame, truth.shown))
+                packets.append(self._displayed_alone(truth.frame, truth.displayed))
         return packets
 
     def _displayed_alone(self, frame: int, shown: DisplayedFrame) -> Packet:

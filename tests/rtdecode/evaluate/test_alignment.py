@@ -45,7 +45,7 @@ def truth_of(flips_ns: Sequence[int]) -> dict[int, int]:
     for seq, t_ns in enumerate(flips_ns):
         message = shown(seq, t_ns=t_ns)
         assert isinstance(message.body, DisplayedFrame)
-        frames |= {t.frame: t.shown.index for t in truth.take(message, message.body)}
+        frames |= {t.frame: t.displayed.index for t in truth.add_displayed(message, message.body)}
     return frames
 
 
@@ -69,7 +69,7 @@ def test_a_hole_leaves_its_frames_without_truth() -> None:
     for seq in (0, 1, 4, 5):  # 2 and 3 were lost
         message = shown(seq, t_ns=GRID.start_ns(100 + seq))
         assert isinstance(message.body, DisplayedFrame)
-        frames += [t.frame for t in truth.take(message, message.body)]
+        frames += [t.frame for t in truth.add_displayed(message, message.body)]
     assert frames == [100, 104]
 
 
@@ -78,19 +78,19 @@ def test_pairs_are_complete_whichever_side_comes_first(lag: int) -> None:
     pairing = Pairing(GRID, hold_frames=60)
     pairs = []
     for now in range(100, 160):
-        pairs += pairing.take(shown(now, t_ns=GRID.start_ns(now)))
-        pairs += pairing.take(decoded(now - lag))
-    assert all(pair.frame == pair.shown.index == pair.reconstruction.frame for pair in pairs)
+        pairs += pairing.add(shown(now, t_ns=GRID.start_ns(now)))
+        pairs += pairing.add(decoded(now - lag))
+    assert all(pair.frame == pair.displayed.index == pair.reconstruction.frame for pair in pairs)
     assert [pair.frame for pair in pairs] == list(range(max(100, 100 - lag), min(160 - lag, 159)))
 
 
 def test_what_never_finds_its_other_half_is_dropped_and_counted() -> None:
     pairing = Pairing(GRID, hold_frames=10)
     for frame in range(25):
-        assert pairing.take(decoded(frame)) == []
+        assert pairing.add(decoded(frame)) == []
     assert pairing.unmatched == 15
 
 
 def test_other_messages_are_no_business_of_a_pairing() -> None:
     gap = Stamped("decoder", 0, 0, "host", Gap("bridge/scan", 3, 1, "decoder"))
-    assert Pairing(GRID, hold_frames=1).take(gap) == []
+    assert Pairing(GRID, hold_frames=1).add(gap) == []

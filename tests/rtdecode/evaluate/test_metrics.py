@@ -137,7 +137,7 @@ def test_the_interval_leaves_out_clips_without_a_score() -> None:
 
 def test_videos_and_masks_that_do_not_fit_are_refused() -> None:
     with pytest.raises(
-        ShapeError, match=r"reconstruction must have the truth's shape \(40, 36, 64\)"
+        ShapeError, match=r"reconstruction must have the shape of the ground truth, \(40, 36, 64\)"
     ):
         metrics.video_r(film(), film(frames=39), FULL)
     with pytest.raises(ShapeError, match="truth must have"):

@@ -125,7 +125,7 @@ def test_the_final_score_covers_the_whole_run_after_warm_up() -> None:
     assert final.video_r == pytest.approx(
         metrics.video_r(TRUTH[scored], DECODED[scored], MASK), abs=1e-5
     )
-    assert list(online.per_showing) == [final.video_r]
+    assert list(online.per_presentation) == [final.video_r]
 
 
 def test_truth_that_comes_late_scores_the_same() -> None:
@@ -176,7 +176,7 @@ def test_memory_stays_flat_over_a_long_run() -> None:
     online = stage(EvaluateConfig(window_s=1.0, period_s=1.0, warm_up_s=0.0))
     online.step(RUN)
     assert len(online._window._scores) == 30
-    assert len(online._pairing._shown) <= 30
+    assert len(online._pairing._displayed) <= 30
 
 
 def test_a_run_without_a_frame_ends_with_no_score() -> None:
@@ -189,5 +189,7 @@ def test_masks_and_pictures_that_do_not_fit_are_refused() -> None:
     with pytest.raises(ShapeError, match="at least one pixel set"):
         OnlineScore(CONFIG, np.zeros_like(MASK), frame_rate_hz=RATE)
     other = OnlineScore(CONFIG, MASK.T, frame_rate_hz=RATE)
-    with pytest.raises(ShapeError, match=r"displayed_frame must have the mask's shape \(64, 36\)"):
+    with pytest.raises(
+        ShapeError, match=r"displayed_frame must have the shape of the mask, \(64, 36\)"
+    ):
         other.step(RUN[:1])

@@ -6,7 +6,7 @@ from scipy.ndimage import gaussian_filter
 
 from rtdecode.evaluate import metrics
 from rtdecode.evaluate.alignment import Pair
-from rtdecode.evaluate.running import FrameScorer, LastSeconds, Mean, Showings
+from rtdecode.evaluate.running import FrameScorer, Mean, Presentations, SlidingWindow
 from rtdecode.schema.messages import DisplayedFrame, Reconstruction
 
 MASK = np.hypot(*np.mgrid[-18:18, -32:32]) < 14
@@ -37,7 +37,7 @@ def pair(k: int, *, clip: str = "a", index: int | None = None) -> Pair:
 
 def test_sums_over_all_frames_are_the_metrics_of_the_whole_video() -> None:
     scorer = FrameScorer(MASK, reach_frames=10)
-    sums = scorer.nothing
+    sums = scorer.empty_sums
     for k in range(90):
         sums.add(scorer.score(pair(k)))
     whole = metrics.clip_scores(TRUTH, DECODED, MASK, first_frame=0, frame_rate_hz=30)
@@ -49,10 +49,10 @@ def test_sums_over_all_frames_are_the_metrics_of_the_whole_video() -> None:
 
 
 def test_the_window_holds_the_last_frames_and_no_other() -> None:
-    scorer, window = FrameScorer(MASK, reach_frames=0), LastSeconds(30)
+    scorer, window = FrameScorer(MASK, reach_frames=0), SlidingWindow(30)
     for k in [*range(40), *range(50, 80)]:  # ten frames are missing
         window.add(scorer.score(pair(k)))
-    sums = window.sums(scorer.nothing)
+    sums = window.added_to(scorer.empty_sums)
     assert sums.n_frames == 30
     assert sums.video_r == pytest.approx(
         metrics.video_r(TRUTH[50:80], DECODED[50:80], MASK), abs=1e-5
@@ -61,16 +61,16 @@ def test_the_window_holds_the_last_frames_and_no_other() -> None:
 
 def test_each_showing_of_a_clip_has_its_own_score() -> None:
     scorer = FrameScorer(MASK, reach_frames=0)
-    showings = Showings(shortest_frames=10, longest_frames=40)
+    presentations = Presentations(shortest_frames=10, longest_frames=40)
     plan = [("a", k, k) for k in range(30)]  # a, then a again from its start, then b, cut in two
     plan += [("a", k, k - 30) for k in range(30, 35)]
     plan += [("b", k, k) for k in range(35, 90)]
     for clip, k, index in plan:
         one = pair(k, clip=clip, index=index)
-        showings.add(one, scorer.score(one), nothing=scorer.nothing)
+        presentations.add(one, scorer.score(one), empty=scorer.empty_sums)
     parts = [slice(0, 30), slice(35, 75), slice(75, 90)]  # the second showing of a is too short
     expected = [metrics.video_r(TRUTH[part], DECODED[part], MASK) for part in parts]
-    assert showings.video_r() == pytest.approx(expected, abs=1e-5)
+    assert presentations.video_r() == pytest.approx(expected, abs=1e-5)
 
 
 def test_a_mean_leaves_out_what_could_not_be_scored() -> None:

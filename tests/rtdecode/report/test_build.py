@@ -100,7 +100,9 @@ def test_only_warm_frames_that_were_displayed_are_drawn(tmp_path: Path) -> None:
     # every 15th frame of the grid, from the first warm one on
     frames = [k - FIRST for k in range(FIRST + 30, FIRST + 80) if k % 15 == 0]
     assert even.every == 15
-    np.testing.assert_array_equal([p.shown.luminance for p in even.pairs.values()], GREY[frames])
+    np.testing.assert_array_equal(
+        [p.displayed.luminance for p in even.pairs.values()], GREY[frames]
+    )
     decoded = [pair.reconstruction.luminance for pair in even.pairs.values()]
     np.testing.assert_array_equal(decoded, GREY[frames].astype(np.float32) / 2)
 
