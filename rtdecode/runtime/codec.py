@@ -220,7 +220,7 @@ def _array_map(name: str, array: NDArray[Any], spec: ArraySpec) -> dict[str, Any
             f"got {array.dtype.name} of shape {array.shape}"
         )
     if spec.finite and array.dtype.kind == "f" and not np.isfinite(array).all():
-        raise MessageError(reason=f"{name} holds NaN or infinity; send only what was measured")
+        raise MessageError(reason=f"{name} contains NaN or infinity; send only what was measured")
     little = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
     return {
         "dtype": array.dtype.name,
@@ -247,5 +247,5 @@ def _array(name: str, wire: Any, spec: ArraySpec) -> NDArray[Any]:
         raise MessageError(reason=f"{name}: shape {shape!r:.80} does not fit its data or its limit")
     array = np.frombuffer(data, kind).reshape(shape)
     if spec.finite and array.dtype.kind == "f" and not np.isfinite(array).all():
-        raise MessageError(reason=f"{name} holds NaN or infinity")
+        raise MessageError(reason=f"{name} contains NaN or infinity")
     return array

@@ -62,7 +62,7 @@ class Supervisor:
     def start(
         self, specs: Sequence[ProcessSpec], *, stop: Event, ready_s: float = _READY_S
     ) -> bool:
-        """Start all processes, wait until each is ready, then send `go` to all.
+        """Start all processes, wait until each is ready, then send `start` to all.
 
         False where `stop` was set before; then, as after an error, no process is left running.
         Raises ProcessFailedError, NotReadyError.

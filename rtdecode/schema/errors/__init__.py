@@ -1,4 +1,8 @@
-"""Every error that rtdecode raises by name: one class a cause, the class builds the sentence."""
+"""Errors of rtdecode: one class for each cause, which builds its sentence from facts.
+
+A sentence states what was got, what was expected, and what to do. It advises only options and
+settings that exist (`tests/rtdecode/schema/test_errors.py`).
+"""
 
 from rtdecode.schema.errors.families import BadInputError, DataLostError, RtdecodeError
 from rtdecode.schema.errors.microscope import (

@@ -1,8 +1,8 @@
-"""The three families of errors, by exit code: a failure (1), bad input (2), data lost (3)."""
+"""Families of errors by exit code: failure (1), bad input (2), data lost (3)."""
 
 
 class RtdecodeError(Exception):
-    """Something a person can mend; the message says what was got, expected, and what to do."""
+    """An error with a cause that the user can remove; its message states how."""
 
     exit_code: int = 1
 
@@ -14,12 +14,13 @@ class BadInputError(RtdecodeError, ValueError):
 
 
 class DataLostError(RtdecodeError):
-    """Data went missing beyond what the config permits."""
+    """More messages were lost than the config permits."""
 
     exit_code: int = 3
 
     def __init__(self, *, lost: int, permitted: int, where: str) -> None:
         super().__init__(
-            f"{lost} messages were lost ({where}), record.permitted_loss permits {permitted}: "
-            f"the log holds a Gap for each hole; free a core or lower the scan rate"
+            f"{lost} messages were lost ({where}), and record.permitted_loss permits {permitted}: "
+            f"the log has a gap message for each loss; leave a processor core free, stop other "
+            f"programs, or raise record.permitted_loss"
         )

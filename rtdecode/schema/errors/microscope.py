@@ -1,4 +1,4 @@
-"""The microscope, its scans, and the cells in them."""
+"""Errors of the microscope, its scans, and the ROIs in them."""
 
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,7 @@ from rtdecode.schema.errors.families import BadInputError, RtdecodeError
 
 
 class StreamError(RtdecodeError, ValueError):
-    """What a microscope sends is not what its adapter reads."""
+    """Data of a microscope do not have the format of its adapter."""
 
     def __init__(self, *, stream: str, reason: str) -> None:
         super().__init__(
@@ -19,62 +19,64 @@ class StreamError(RtdecodeError, ValueError):
 
 
 class StreamAbsentError(BadInputError):
-    """Nobody sends the stream that the config names."""
+    """The LSL stream in the config does not exist."""
 
     def __init__(self, *, stream: str, waited_s: float) -> None:
         super().__init__(
             f"no LSL stream named '{stream}' was found within {waited_s:g} s: start its sender, or "
-            f"set the stream's name in the config to one that `mne-lsl` lists"
+            f"give the name of an existing stream (acquisition.source.stream, "
+            f"acquisition.behaviour.stream)"
         )
 
 
 class MovieNotGivenError(BadInputError):
-    """The source is a recorded movie, but no file is named."""
+    """The source is a recorded movie, and no file is given."""
 
     def __init__(self) -> None:
         super().__init__(
-            "acquisition.source.kind is raw_movie but no movie is named: "
+            "acquisition.source.kind is raw_movie, and no movie is given: "
             "give --movie FILE, or set acquisition.source.path"
         )
 
 
 class ScanSizeChangedError(RtdecodeError):
-    """Scans of another size than before; ROIs and reference no longer match."""
+    """The size of the scans changed during a run."""
 
     def __init__(self, *, number: int, before: tuple[int, ...], now: tuple[int, ...]) -> None:
         super().__init__(
-            f"scan {number} has shape {now}, all before had {before}: ROIs and reference no longer "
-            f"fit; keep the rig's settings during a run, and start a new run after changing them"
+            f"scan {number} has shape {now}, but all earlier scans had {before}: ROIs and reference image "
+            f"do not fit any more; keep the settings of the rig during a run, and start a new run "
+            f"after changing them"
         )
 
 
 class ScanShapeError(BadInputError):
-    """A scan has another size than what it is compared with."""
+    """A scan has another size than the reference image or the ROIs."""
 
     def __init__(self, *, got: tuple[int, ...], expected: tuple[int, ...], what: str) -> None:
         super().__init__(
-            f"a scan of {_size(got)} pixels came in, but the {what} has {_size(expected)}: give the "
-            f"{what} of this field of view, or set the microscope back to {_size(expected)}"
+            f"a scan has {_size(got)} pixels, but the {what} has {_size(expected)}: give the {what} of "
+            f"this field of view (calcium.rois), or set the microscope to {_size(expected)} pixels"
         )
 
 
 class RoiCountError(BadInputError):
-    """The microscope's program sends another number of ROIs than before."""
+    """The number of ROIs that the rig program sends changed during a run."""
 
     def __init__(self, *, number: int, got: int, before: int | None) -> None:
         super().__init__(
-            f"scan {number} brings values of {got} ROIs, those before had {before}: keep the ROIs "
+            f"scan {number} has values of {got} ROIs, but earlier scans had {before}: keep the ROIs "
             f"during a run, and start a new run after changing them"
         )
 
 
 class ScanValueError(BadInputError):
-    """A scan holds values that no detector gives."""
+    """A scan has values that cannot be detector counts."""
 
     def __init__(self, *, number: int, got: str) -> None:
         super().__init__(
-            f"scan {number} holds {got}: counts must be finite whole numbers (uint16 or int16); "
-            f"look at what the microscope's software sends"
+            f"scan {number} has {got}: counts must be integers (uint16 or int16); "
+            f"check the data type that the microscope's program sends"
         )
 
 
@@ -94,7 +96,7 @@ class RoisError(BadInputError):
 
     def __init__(self, *, where: str, got: str) -> None:
         super().__init__(
-            f"the ROIs {where} cannot be used: {got}; give a .npz of ROIs of this project, a suite2p folder, "
+            f"the ROIs {where} cannot be used: {got}; give a masks.npz of rtdecode, a suite2p folder, "
             f"a CaImAn .hdf5 file or an NWB file with a PlaneSegmentation"
         )
 
@@ -110,22 +112,22 @@ class UnsafePickleError(BadInputError):
 
 
 class CalibrationError(BadInputError):
-    """A calibration that does not belong to these ROIs or this field of view."""
+    """A calibration belongs to other ROIs or another field of view."""
 
     def __init__(self, *, got: str, expected: str) -> None:
         super().__init__(
-            f"the calibration does not fit: expected {expected}, got {got}; leave calibration out to "
-            f"calibrate on the first scans, or give the one made with these ROIs"
+            f"the calibration does not fit: expected {expected}, got {got}; remove calcium.calibration to "
+            f"calibrate on the first scans, or give the calibration made with these ROIs"
         )
 
 
 class FieldMismatchError(BadInputError):
-    """The scans show another field of view than reference image and ROIs.
+    """The field of view differs from the reference image and the ROIs.
 
     Attributes
     ----------
     reference_counts, seen_counts
-        (row, col) reference image, and the mean of the received scans.
+        (row, col) reference image, and mean of the first scans.
     footprint
         (row, col) sum of all ROIs.
     """
@@ -144,12 +146,12 @@ class FieldMismatchError(BadInputError):
         self.footprint = footprint
         shown = "" if picture is None else f"; {picture} shows both"
         super().__init__(
-            f"the field of view does not match: {why}; move the objective back to where reference image "
-            f"and ROIs were made, or give calcium.rois and calcium.calibration of this field{shown}"
+            f"the field of view does not match: {why}; move the objective back to the field of view of "
+            f"reference image and ROIs, or give calcium.rois and calcium.calibration of this one{shown}"
         )
 
     def pictured(self, picture: Path) -> "FieldMismatchError":
-        """The same error, which names the `picture` of it."""
+        """The same error with the path of its `picture`."""
         return FieldMismatchError(
             why=self.why,
             reference_counts=self.reference_counts,

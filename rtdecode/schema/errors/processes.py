@@ -1,4 +1,4 @@
-"""Processes of a run that cannot start, reach each other or go on."""
+"""Errors of processes that cannot start, exchange messages or continue."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,35 +7,35 @@ from rtdecode.schema.errors.families import BadInputError, RtdecodeError
 
 
 class MessageError(RtdecodeError, ValueError):
-    """Bytes that are not a message of this version; refused before an array is made."""
+    """Bytes that are not a valid message; refused before an array is made."""
 
     def __init__(self, *, reason: str) -> None:
         super().__init__(f"message refused: {reason}")
 
 
 class RecorderAbsentError(RtdecodeError):
-    """No recorder took the first message; without recording nothing starts."""
+    """No recorder accepted the first message; without a recorder nothing starts."""
 
     def __init__(self, *, endpoint: str, waited_s: float) -> None:
         super().__init__(
-            f"no recorder answered at {endpoint} within {waited_s:g} s, so nothing was started: "
-            f"start `rtdecode run` first, or set network.recorder to where it listens"
+            f"no recorder accepted a message at {endpoint} within {waited_s:g} s, so nothing was started: "
+            f"start `rtdecode run` first, or set network.recorder to the address of its recorder"
         )
 
 
 class RecorderFullError(RtdecodeError):
-    """The recorder's queue is full; going on would lose data silently."""
+    """The recorder queue is full; continuing would lose messages silently."""
 
     def __init__(self, *, endpoint: str, stream: str, queued: int) -> None:
         super().__init__(
-            f"the recorder at {endpoint} has not kept up: {queued} messages wait and {stream} "
-            f"cannot be handed over; everything up to here is recorded; "
+            f"the recorder at {endpoint} is too slow: {queued} messages are queued and {stream} "
+            f"cannot be handed over; all earlier messages are recorded; "
             f"use a faster disk or raise record.queue_messages"
         )
 
 
 class AddressInUseError(BadInputError):
-    """Somebody else already listens there."""
+    """The address is in use by another process, or cannot be bound."""
 
     def __init__(self, *, address: str, option: str) -> None:
         super().__init__(
@@ -45,17 +45,17 @@ class AddressInUseError(BadInputError):
 
 
 class SecondInstanceError(BadInputError):
-    """The session folder belongs to a run that is still going."""
+    """The session folder is in use by a run."""
 
     def __init__(self, *, folder: Path, pid: int) -> None:
         super().__init__(
             f"session folder {folder} is in use by process {pid}: "
-            f"wait for it, stop it, or choose another --out"
+            f"wait for its end, stop it, or choose another --out"
         )
 
 
 class UnknownCommandError(RtdecodeError, ValueError):
-    """A command that its receiver does not know."""
+    """A command that the receiving process does not have."""
 
     def __init__(self, *, got: str, known: Sequence[str]) -> None:
         super().__init__(f"unknown command '{got:.40}': expected one of {', '.join(known)}")
@@ -66,7 +66,7 @@ class ProcessFailedError(RtdecodeError):
 
     def __init__(self, *, name: str, code: int, tail: str) -> None:
         self.exit_code = code if code > 0 else 1
-        super().__init__(f"{name} ended with exit code {code}; its last words:\n{tail}")
+        super().__init__(f"{name} ended with exit code {code}; the end of its log:\n{tail}")
 
 
 class NotReadyError(RtdecodeError):
@@ -74,5 +74,5 @@ class NotReadyError(RtdecodeError):
 
     def __init__(self, *, name: str, waited_s: float, tail: str) -> None:
         super().__init__(
-            f"{name} was not ready after {waited_s:g} s; its last words:\n{tail or '(none)'}"
+            f"{name} was not ready after {waited_s:g} s; the end of its log:\n{tail or '(empty)'}"
         )

@@ -1,4 +1,4 @@
-"""A session's folder and log, and data of sessions recorded before."""
+"""Errors of session folders and logs, and of recorded data."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,46 +26,46 @@ class NoReconstructionError(RtdecodeError):
 
 
 class DiskFullError(BadInputError):
-    """The disk has too little room for a session of this length."""
+    """The disk has too little free space for a session of this length."""
 
     def __init__(self, *, folder: Path, free_mb: float, needed_mb: float) -> None:
         super().__init__(
             f"{folder} has {free_mb:.0f} MB free, this session needs about {needed_mb:.0f} MB: "
-            f"free some space, choose another --out, or shorten the run"
+            f"free some space, choose another --out, or set a shorter run (seconds)"
         )
 
 
 class SessionExistsError(BadInputError):
-    """The folder already holds a recording, which nothing may overwrite."""
+    """The folder already contains a recording, which is never overwritten."""
 
     def __init__(self, *, folder: Path) -> None:
         super().__init__(
-            f"{folder} already holds a recorded session: choose another --out, or move it away"
+            f"{folder} already holds a recorded session: choose another --out, or move the folder"
         )
 
 
 class LogWriteError(RtdecodeError):
-    """The log can no longer be written while a session runs."""
+    """The log of a running session cannot be written any more."""
 
     def __init__(self, *, log: Path, got: str) -> None:
         super().__init__(
-            f"{log} can no longer be written ({got}): what was flushed before is kept; "
-            f"free the disk, then run `rtdecode recover {log.parent}`"
+            f"{log} cannot be written any more ({got}): what was flushed before is kept; "
+            f"free disk space, then run `rtdecode recover {log.parent}`"
         )
 
 
 class NonFiniteError(BadInputError):
-    """A file holds NaN or infinity where a measurement must be."""
+    """A file contains NaN or infinity where a measurement is expected."""
 
     def __init__(self, *, path: Path, where: str) -> None:
         super().__init__(
-            f"{path} holds NaN or infinity at {where}: only the end of a trial may be padded with NaN; "
-            f"mend the file or take the trial out of its tier"
+            f"{path} contains NaN or infinity at {where}: only the end of a trial may be padded with NaN; "
+            f"correct the file or remove the trial from its tier"
         )
 
 
 class NoSuchTierError(BadInputError):
-    """A recorded session has no trial of the tier that was asked for."""
+    """A session has no trial of the requested tier."""
 
     def __init__(self, *, folder: Path, tier: str, tiers: Sequence[str]) -> None:
         super().__init__(
@@ -74,40 +74,40 @@ class NoSuchTierError(BadInputError):
 
 
 class StreamMissingError(BadInputError):
-    """A session's log holds nothing of what it should be used for."""
+    """The log of a session lacks a stream that is needed."""
 
     def __init__(self, *, log: Path, what: str, remedy: str) -> None:
         super().__init__(f"{log} holds no {what}: {remedy}")
 
 
 class NeuronsChangedError(BadInputError):
-    """The neurons of a session are not the same from its beginning to its end."""
+    """The number of neurons changes within a session."""
 
     def __init__(self, *, log: Path, first: int, then: int, frame: int) -> None:
         super().__init__(
             f"{log} holds responses of {first} neurons, and {frame} frames later of {then}: "
-            f"one twin needs the same neurons throughout; `rtdecode replay {log.parent}` "
+            f"a twin needs the same neurons throughout; `rtdecode replay {log.parent}` "
             f"decodes the whole session again with one set of ROIs"
         )
 
 
 class TooFewClipsError(BadInputError):
-    """A session has too few different clips to train on some and be judged on others."""
+    """A session has too few different clips for training, validation and test."""
 
     def __init__(self, *, source: Path, clips: int, needed: int) -> None:
         super().__init__(
             f"{source} shows {clips} different clips of 3 s or more while neurons were measured, at "
-            f"least {needed} are needed (to train, to validate, to test): record longer, show more "
+            f"least {needed} are needed (training, validation, test): record longer, show more "
             f"clips (stimulus.clips, stimulus.embedded_clips), or, in an NWB file, add a column "
             f"`tier` to its trials"
         )
 
 
 class TooShortError(BadInputError):
-    """A recording or clip has fewer frames than what is to be done with it needs."""
+    """A recording or clip has too few frames."""
 
     def __init__(self, *, what: str, frames: int, needed: int) -> None:
         super().__init__(
             f"{what} has {frames} frames, at least {needed} are needed: "
-            f"leave it out, or choose shorter crops (frames) or a twin with a shorter history"
+            f"remove it from the data, or record longer trials"
         )

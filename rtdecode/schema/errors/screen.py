@@ -1,4 +1,4 @@
-"""The animal's screen and the clips on it."""
+"""Errors of the stimulus screen and its clips."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ from rtdecode.schema.errors.families import BadInputError
 
 
 class NoDisplayError(BadInputError):
-    """There is neither a screen nor an X server that could make one."""
+    """There is no screen, and no X server can provide one."""
 
     def __init__(self, *, got: str) -> None:
         super().__init__(
@@ -26,17 +26,17 @@ class PresenterMissingError(BadInputError):
 
 
 class RefreshRateError(BadInputError):
-    """The monitor's refresh rate does not fit the movie or the config."""
+    """The refresh rate of the monitor does not agree with the movie or the config."""
 
     def __init__(self, *, got_hz: float, expected: str) -> None:
         super().__init__(
-            f"the monitor refreshes {got_hz:.4g} times a second, expected {expected}: set the monitor's "
-            f"mode, set stimulus.refresh_hz to what it really does, or lower frame_rate_hz"
+            f"the monitor refreshes {got_hz:.4g} times a second, expected {expected}: set the mode of "
+            f"the monitor, set stimulus.refresh_hz to the measured rate, or lower frame_rate_hz"
         )
 
 
 class ClipError(BadInputError):
-    """A clip cannot be shown."""
+    """A clip cannot be displayed."""
 
     def __init__(self, *, path: Path, got: str) -> None:
         super().__init__(
@@ -46,10 +46,10 @@ class ClipError(BadInputError):
 
 
 class LeakedClipError(BadInputError):
-    """A clip that would be scored was among those the twin was trained on."""
+    """A clip to be scored is among the training clips of the twin."""
 
     def __init__(self, *, trial: int, clip: int, fraction: float) -> None:
         super().__init__(
-            f"trial {trial} shows what training clip {clip} showed ({100 * fraction:.0f} % of its "
-            f"frames match): a score would say nothing; score other trials, or train without this clip"
+            f"trial {trial} shows training clip {clip} ({100 * fraction:.0f} % of its frames match), so its "
+            f"score would not be valid: score another --tier, or train without this clip"
         )

@@ -1,4 +1,4 @@
-"""A config, an option or a file of a user that cannot be used as it is."""
+"""Errors of configs, options and files that the user gives."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +10,7 @@ from rtdecode.schema.errors.families import BadInputError
 
 
 class ConfigError(BadInputError):
-    """All mistakes of a config file at once, each with its line."""
+    """All mistakes of a config file, each with its line."""
 
     def __init__(self, *, path: Path, mistakes: Sequence[str]) -> None:
         listed = "\n".join(f"  {mistake}" for mistake in mistakes)
@@ -19,66 +19,68 @@ class ConfigError(BadInputError):
 
 
 class MissingFileError(BadInputError):
-    """A file that the config or the command line names is not there."""
+    """A file in the config or on the command line does not exist."""
 
     def __init__(self, *, what: str, path: Path, remedy: str) -> None:
         super().__init__(f"{what} {path} does not exist: {remedy}")
 
 
 class UnreadableFileError(BadInputError):
-    """A file is there but cannot be read as what it should be."""
+    """A file does not have the expected content."""
 
     def __init__(self, *, what: str, path: Path, expected: str, got: str) -> None:
         super().__init__(f"{what} {path} cannot be used: expected {expected}, got {got}")
 
 
 class ShapeError(BadInputError):
-    """An array has another shape than it must have."""
+    """An array does not have the expected shape."""
 
     def __init__(self, name: str, *, expected: str, got: NDArray[np.generic]) -> None:
         super().__init__(f"{name} must have {expected}, got shape {got.shape}")
 
 
 class SettingMissingError(BadInputError):
-    """Something must be set that the file or rig does not say itself."""
+    """A setting is needed that the data do not contain."""
 
     def __init__(self, *, setting: str, reason: str) -> None:
         super().__init__(f"set {setting}: {reason}")
 
 
 class MissingOptionError(BadInputError):
-    """A command needs an option that was not given."""
+    """A required option is missing."""
 
     def __init__(self, *, option: str, needed_for: str) -> None:
-        super().__init__(f"{option} is needed for {needed_for}: give it")
+        super().__init__(f"{option} is needed for {needed_for}: add it to the command")
 
 
 class UnsuitedMethodError(BadInputError):
-    """A way to reconstruct that does not fit the data."""
+    """A method of reconstruction that is not available for the data."""
 
     def __init__(self, *, method: str, suited: Sequence[str], data: Path) -> None:
         super().__init__(
-            f"{data} holds still images, for which there is no --method {method}: "
+            f"{data} contains still images, for which there is no --method {method}: "
             f"choose {' or '.join(suited)}"
         )
 
 
 class UnsuitedOptionError(BadInputError):
-    """An option that means nothing for these data."""
+    """An option that does not apply to the data."""
 
     def __init__(self, *, option: str, data: Path, instead: str) -> None:
-        super().__init__(f"{data} holds still images, for which {option} means nothing: {instead}")
+        super().__init__(
+            f"{data} contains still images, to which {option} does not apply: {instead}"
+        )
 
 
 class UnknownModelError(BadInputError):
-    """A twin of this architecture cannot be trained here."""
+    """There is no training for this architecture."""
 
     def __init__(self, *, model: str, known: Sequence[str]) -> None:
         super().__init__(f"there is no training for model '{model}': choose {' or '.join(known)}")
 
 
 class UnknownFormatError(BadInputError):
-    """A format that nobody here can import."""
+    """The format cannot be imported."""
 
     def __init__(self, *, got: str, known: Sequence[str]) -> None:
         super().__init__(f"--format {got} is not known: give one of {', '.join(known)}")
@@ -95,44 +97,44 @@ class NothingToScoreError(BadInputError):
 
 
 class EndpointMissingError(BadInputError):
-    """A process that nobody supervises does not know where to listen."""
+    """A process without supervisor has no address to bind or connect to."""
 
     def __init__(self, *, name: str) -> None:
         super().__init__(
-            f"{name} is empty: a process that is started by itself needs {name} in its config, "
-            f"for example tcp://127.0.0.1:5701; `rtdecode run CONFIG` chooses addresses itself"
+            f"{name} is empty: a process that is started alone needs {name} in its config, for example "
+            f"tcp://127.0.0.1:5701; `rtdecode run CONFIG` chooses the addresses automatically"
         )
 
 
 class ExtraMissingError(BadInputError):
-    """A package that only some rigs need is not installed."""
+    """An optional package is not installed."""
 
     def __init__(self, *, package: str, extra: str) -> None:
         super().__init__(f"{package} is not installed: run `pip install 'rtdecode[{extra}]'`")
 
 
 class FolderNotEmptyError(BadInputError):
-    """What would be written might mix with what is there."""
+    """The output folder contains files, with which results could be confused."""
 
     def __init__(self, *, folder: Path) -> None:
         super().__init__(f"{folder} is not empty: choose another folder, or clear it first")
 
 
 class OtherSettingsError(BadInputError):
-    """A result that is there already was measured with other settings."""
+    """An existing result was measured with other settings."""
 
     def __init__(self, *, path: Path, differing: Sequence[str]) -> None:
         super().__init__(
             f"{path} was measured with another {', another '.join(differing)}: repeat its command "
-            f"to go on with it, choose another --out, or move {path.parent} away to start anew"
+            f"to continue it, choose another --out, or move {path.parent} to start anew"
         )
 
 
 class DamagedResultError(BadInputError):
-    """A result that is there already cannot be read, and nothing may overwrite it."""
+    """An existing result cannot be read, and is not overwritten."""
 
     def __init__(self, *, path: Path, got: str) -> None:
         super().__init__(
-            f"{path} cannot be gone on with, as it is no whole result of a benchmark ({got}): "
+            f"{path} cannot be continued, as it is not a complete result of a benchmark ({got}): "
             f"choose another --out, or delete the file to measure its rows again"
         )

@@ -1,4 +1,4 @@
-"""Twins, their training, and what is decoded with them."""
+"""Errors of twins, their training, and decoding with them."""
 
 from pathlib import Path
 
@@ -6,12 +6,12 @@ from rtdecode.schema.errors.families import BadInputError, RtdecodeError
 
 
 class TwinMissingError(BadInputError):
-    """An inversion was asked for without saying of what."""
+    """The config has a decoder and no twin."""
 
     def __init__(self) -> None:
         super().__init__(
-            "the config asks for a decoder but names no decode.twin: give the folder of a twin, or "
-            "write `decode: null` to stop at the responses"
+            "the config has a decoder but no decode.twin: give the folder of a twin, or "
+            "write `decode: null` to end at the responses"
         )
 
 
@@ -38,57 +38,57 @@ class NeuronCountError(BadInputError):
 
 
 class BehaviourChannelsError(BadInputError):
-    """The behaviour that comes in is not what the twin was trained with."""
+    """The number of behaviour channels differs from that of the training data."""
 
     def __init__(self, *, got: int, expected: int) -> None:
         super().__init__(
-            f"a frame carries {got} behaviour channels, the twin was trained with {expected}: "
+            f"a frame has {got} behaviour channels, the twin was trained with {expected}: "
             f"give running, pupil diameter, pupil x and pupil y, in this order"
         )
 
 
 class FrameOrderError(RtdecodeError):
-    """A frame came that is not newer than the one before it."""
+    """A frame is not newer than the previous one."""
 
     def __init__(self, *, newest: int, got: int) -> None:
         super().__init__(
             f"the decoder was given frame {got} after frame {newest}: frames must come in order, once; "
-            f"start a new decoder for a new stream, or check the order of what feeds it"
+            f"start a new decoder for a new stream, or check the order of its input"
         )
 
 
 class CheckpointError(BadInputError):
-    """An interrupted training cannot be gone on with by these settings."""
+    """An interrupted training has other settings than its continuation."""
 
     def __init__(self, *, path: Path, differing: str) -> None:
         super().__init__(
             f"{path} is from an interrupted training with another {differing}: "
-            f"repeat its command to go on with it, delete the file to start anew, or choose another --out"
+            f"repeat its command to continue it, delete the file to start anew, or choose another --out"
         )
 
 
 class DivergedError(RtdecodeError):
-    """A training or a fit no longer gives numbers."""
+    """The loss of a training or a fit is not finite."""
 
     def __init__(self, *, step: int) -> None:
         super().__init__(
-            f"the loss is not finite at step {step}: lower learning_rate, "
-            f"and look for extreme values in the responses"
+            f"the loss is not finite at step {step}: check the responses of the session for extreme "
+            f"values, and try another --seed"
         )
 
 
 class EmptyMaskError(RtdecodeError):
-    """No part of the screen matters to the neurons."""
+    """No pixel of the screen affects the responses of the neurons."""
 
     def __init__(self, *, highest: float, needed: float) -> None:
         super().__init__(
             f"no pixel reaches a transparency of {needed:g} (the highest is {highest:.2f}): "
-            f"give more --steps, or a twin that predicts its neurons better"
+            f"give more --steps, a lower --scored-from, or a twin that predicts its neurons better"
         )
 
 
 class ForeignWeightsError(BadInputError):
-    """A published checkpoint is not of the layout that it was said to be."""
+    """A published checkpoint does not have the given layout."""
 
     def __init__(self, *, path: Path, got: str) -> None:
         super().__init__(

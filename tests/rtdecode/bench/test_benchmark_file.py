@@ -68,5 +68,5 @@ def test_all_that_differs_is_named(tmp_path: Path) -> None:
 )
 def test_what_is_no_result_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "r.json").write_text(text, encoding="latin-1")
-    with pytest.raises(DamagedResultError, match=r"r\.json cannot be gone on with"):
+    with pytest.raises(DamagedResultError, match=r"r\.json cannot be continued"):
         read_results(tmp_path / "r.json", name="w", config={})

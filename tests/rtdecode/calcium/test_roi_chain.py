@@ -131,7 +131,9 @@ def test_how_many_rois_there_are_shows_with_the_first_values_or_the_calibration(
 def test_another_number_of_rois_is_refused() -> None:
     stage = chain()
     list(stage.step(STREAM[:40]))
-    with pytest.raises(RoiCountError, match="scan 40 brings values of 3 ROIs, those before had 5"):
+    with pytest.raises(
+        RoiCountError, match="scan 40 has values of 3 ROIs, but earlier scans had 5"
+    ):
         list(stage.step([sent(40, neurons=3)]))
     with pytest.raises(CalibrationError, match="expected 3 neurons, one per ROI, got 5"):
         list(chain(stage.calibration).step([sent(0, neurons=3)]))

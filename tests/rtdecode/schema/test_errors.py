@@ -1,12 +1,19 @@
-"""Each error says what was got, what was expected, and what to do, and knows its exit code."""
+"""Each error states what was got, what was expected, and what to do, and has its exit code."""
 
 import inspect
+import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
+from pydantic import BaseModel
+from typer.main import get_command
 
+from rtdecode.cli import app
 from rtdecode.schema import errors
+from rtdecode.schema.config import RunConfig
 from rtdecode.schema.errors import (
     BadInputError,
     ConfigError,
@@ -55,3 +62,42 @@ def test_the_run_ends_with_the_code_of_the_process_that_failed(code: int, passed
 def test_lost_data_and_bad_input_have_their_own_codes() -> None:
     assert DataLostError(lost=1, permitted=0, where="bridge/scan").exit_code == 3
     assert BadInputError.exit_code == 2
+
+
+SENTENCES = "".join(path.read_text() for path in Path(errors.__file__).parent.glob("*.py"))
+CONFIG_KEY = r"(?<![\w./`])((?:%s)(?:\.[a-z_0-9]+)+)"
+
+
+def config_keys(section: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    """Dotted names of all settings of a config, those of every kind of source included."""
+    for name, field in section.model_fields.items():
+        yield prefix + name
+        for part in _models_in(field.annotation):
+            yield from config_keys(part, f"{prefix}{name}.")
+
+
+def _models_in(annotation: object) -> Iterator[type[BaseModel]]:
+    if inspect.isclass(annotation) and issubclass(annotation, BaseModel):
+        yield annotation
+    for part in get_args(annotation):
+        yield from _models_in(part)
+
+
+def options(command: object) -> Iterator[str]:
+    """Names of the options of a command and of all commands below it."""
+    for parameter in getattr(command, "params", ()):
+        yield from parameter.opts
+    for below in getattr(command, "commands", {}).values():
+        yield from options(below)
+
+
+def test_the_settings_that_sentences_advise_exist() -> None:
+    advised = re.findall(CONFIG_KEY % "|".join(RunConfig.model_fields), SENTENCES)
+    assert len(set(advised)) > 10
+    assert set(advised) - set(config_keys(RunConfig)) == set()
+
+
+def test_the_options_that_sentences_advise_exist() -> None:
+    advised = set(re.findall(r"--[a-z][a-z-]+", SENTENCES))
+    assert len(advised) > 5
+    assert advised - set(options(get_command(app))) == set()

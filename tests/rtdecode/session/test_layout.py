@@ -84,7 +84,7 @@ def test_a_full_disk_is_named_before_anything_starts(tmp_path: Path) -> None:
 
 def test_a_session_is_found_by_its_folder_or_its_log(tmp_path: Path) -> None:
     layout = named_session(tmp_path / "mine")
-    with pytest.raises(MissingFileError, match="name a folder that `rtdecode run`"):
+    with pytest.raises(MissingFileError, match="give a folder that `rtdecode run`"):
         session_at(layout.folder)
     layout.log.touch()
     assert session_at(layout.folder) == session_at(layout.log) == layout

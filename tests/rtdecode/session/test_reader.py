@@ -68,5 +68,5 @@ def test_a_file_that_is_no_log_is_named(tmp_path: Path, data: bytes) -> None:
 
 
 def test_a_log_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(MissingFileError, match="name a session folder"):
+    with pytest.raises(MissingFileError, match="give a session folder"):
         LogReader(tmp_path / "log.mcap")

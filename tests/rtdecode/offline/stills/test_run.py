@@ -135,8 +135,8 @@ def test_inversion_needs_one_twin_of_these_neurons(
 def test_options_for_videos_are_refused(session: Path, tmp_path: Path, clock: Clock) -> None:
     asked = request(session, tmp_path, "mean")
     for option, told in (
-        ({"ridge": tmp_path}, "--ridge means nothing: leave it out"),
-        ({"source": "traces"}, "--input traces means nothing: each neuron has one"),
+        ({"ridge": tmp_path}, "--ridge does not apply: leave it out"),
+        ({"source": "traces"}, "--input traces does not apply: each neuron has one"),
     ):
         with pytest.raises(UnsuitedOptionError, match=told):
             reconstruct(replace(asked, **option), clock=clock, report=quiet)  # type: ignore[arg-type]
