@@ -32,6 +32,8 @@ class Replay:
         A `log.mcap`, complete or not.
     grid
         Frame grid of the session.
+    grid
+        Frame grid of the session.
     clock
         Paces the replay.
     speed
