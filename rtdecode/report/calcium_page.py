@@ -146,7 +146,7 @@ def _page(summary: SessionSummary, pictures: Sequence[Path], planes: Sequence[_P
         ["movement, median px", f"{np.median(moved_px):.2f}"],
         ["movement, maximum px", f"{moved_px.max():.2f}"],
     ]
-    says = "Mean image, ROIs, traces and movement"
-    parts = [html.picture(picture.read_bytes(), says=says) for picture in pictures]
+    alt = "Mean image, ROIs, traces and movement"
+    parts = [html.picture(picture.read_bytes(), alt=alt) for picture in pictures]
     parts.append(html.table("Figures", head=["", "value"], rows=rows))
     return html.page(f"Session {summary.session}", sentences=summary.sentences(), parts=parts)

@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.ticker import LogFormatter
 from numpy.typing import NDArray
 
 from rtdecode.evaluate.latency import StageLatency
@@ -89,7 +90,8 @@ def latency_bars(axes: Axes, stages_ms: Mapping[str, StageLatency]) -> None:
     axes.set_yticks(places, [STAGES[stage] for stage in known])
     axes.set_xscale("log")
     axes.set_ylim(-0.6, len(known) - 0.2)
-    axes.xaxis.set_major_formatter(lambda ms, _: f"{ms:g}")
+    for ticks in (axes.xaxis.set_major_formatter, axes.xaxis.set_minor_formatter):
+        ticks(LogFormatter(minor_thresholds=(2, 0.4)))
     axes.set_xlabel("ms: median (dot), 99th percentile (orange), maximum (grey)", color=SOFT)
     axes.set_title("latency of each stage", loc="left", fontsize=12, color=INK)
     quiet(axes)

@@ -32,10 +32,10 @@ def page(title: str, *, sentences: Sequence[str], parts: Sequence[str]) -> str:
     )
 
 
-def picture(png: bytes, *, says: str) -> str:
-    """Embed a PNG, with `says` as its alternative text."""
+def picture(png: bytes, *, alt: str) -> str:
+    """Embed a PNG, with `alt` as its alternative text."""
     data = base64.b64encode(png).decode("ascii")
-    return f'<img alt="{html.escape(says)}" src="data:image/png;base64,{data}">'
+    return f'<img alt="{html.escape(alt)}" src="data:image/png;base64,{data}">'
 
 
 def table(title: str, *, head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -1,6 +1,7 @@
 """The report of a session: one picture and one self-contained page."""
 
 import io
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,8 @@ from rtdecode.schema.errors import ShapeError
 PICTURE, PAGE = "report.png", "index.html"
 _COLUMNS = 8
 _DPI = 130
+_LINE_LETTERS = 140
+_TITLE_INCHES, _LINE_INCHES, _PANEL_INCHES = 0.5, 0.25, (3.6, 3.3)
 _FIGURES = {
     "video_r": "video r",
     "frame_r": "frame r",
@@ -80,22 +83,22 @@ def write_session_report(
 def _figure(
     summary: SessionSummary, displayed: Video, decoded: Video, *, frame_rate_hz: float
 ) -> Figure:
-    lines = summary.sentences()
-    figure = new_figure(inches=(14, 7.6 + 0.26 * len(lines)))
+    lines = [line for text in summary.sentences() for line in textwrap.wrap(text, _LINE_LETTERS)]
+    text_inches = _TITLE_INCHES + _LINE_INCHES * len(lines)
+    figure = new_figure(inches=(14, text_inches + sum(_PANEL_INCHES)))
     text, strip, below = figure.subfigures(
-        3, 1, height_ratios=[0.55 + 0.26 * len(lines), 3.6, 3.3], squeeze=False
+        3, 1, height_ratios=[text_inches, *_PANEL_INCHES], squeeze=False
     ).ravel()
+    title = f"Session {summary.session}"
+    text.text(0.012, 0.97, title, fontsize=19, fontweight="bold", color=INK, va="top")
     text.text(
         0.012,
-        0.98,
-        f"Session {summary.session}",
-        fontsize=19,
-        fontweight="bold",
-        color=INK,
+        1 - _TITLE_INCHES / text_inches,
+        "\n".join(lines),
+        fontsize=11.5,
+        color=SOFT,
         va="top",
-    )
-    text.text(
-        0.012, 0.02, "\n".join(lines), fontsize=11.5, color=SOFT, va="bottom", linespacing=1.45
+        linespacing=1.45,
     )
     _draw_strip(strip, displayed, decoded, frame_rate_hz=frame_rate_hz)
     left, right = below.subplots(1, 2, width_ratios=[1.25, 1])
@@ -162,7 +165,7 @@ def _page(summary: SessionSummary, png: bytes) -> str:
     values = [(name, getattr(summary, field)) for field, name in _FIGURES.items()]
     figures = [[name, f"{value:.4g}"] for name, value in values if value is not None]
     parts = [
-        html.picture(png, says="Displayed and decoded frames, score over time, latency"),
+        html.picture(png, alt="Displayed and decoded frames, score over time, latency"),
         "<p>In the error, blue is darker than the displayed frame, orange brighter.</p>",
         html.table("Figures", head=["", "value"], rows=figures),
         html.table(

@@ -1,8 +1,8 @@
 """The summary of a session: one value that terminal, report page and JSON print.
 
 `summarise` computes a `SessionSummary` from the session's log and config alone, so that it can be
-recomputed at any time. It knows no terminal, no picture and no page; those print its fields and
-its `sentences`, and add none of their own.
+recomputed at any time. It depends on no terminal, figure or page; those print its fields and its
+`sentences`, and add none of their own.
 
     summary = summarise(session_at(Path("sessions/2026-01-31_12-00-00")))
     print(summary.text())
@@ -27,6 +27,7 @@ from rtdecode.session.layout import SessionLayout
 from rtdecode.session.reader import LogReader
 
 _NS_PER_S, _NS_PER_MS = 1e9, 1e6
+_ROUNDED_FROM_MS = 9.95
 _READ_KINDS = ("displayed_frame", "reconstruction", "gap")
 _PARTS = ("scan", "transport", "calcium", "decode", "pacing")
 """Stages on the way of a scan, in their order."""
@@ -88,10 +89,10 @@ class SessionSummary:
 
     def sentences(self) -> list[str]:
         """State the figures in words, a sentence or two for each subject."""
-        said = [self._recording(), self._decoding()]
+        stated = [self._recording(), self._decoding()]
         if self.frames_out:
-            said += [*self._leaks(), self._score(), *self._latency()]
-        return said
+            stated += [*self._leaks(), self._score(), *self._latency()]
+        return stated
 
     def _recording(self) -> str:
         complete = "complete" if self.complete else "incomplete (see `rtdecode recover`)"
@@ -106,8 +107,11 @@ class SessionSummary:
             return "Nothing was decoded: the decoder gave no frame."
         decoded = f"{self.frames_out:,} frames were decoded"
         if self.fps_out is None or self.late_percent is None:
-            return f"{decoded}."
-        return f"{decoded}, {self.fps_out:.1f} per second; {self.late_percent:.1f} % were late."
+            return f"{decoded} with a lag of {self.lag_frames} frames."
+        return (
+            f"{decoded} with a lag of {self.lag_frames} frames: {self.fps_out:.1f} per second, "
+            f"of which {self.late_percent:.1f} % were late."
+        )
 
     def _leaks(self) -> list[str]:
         return [
@@ -127,28 +131,30 @@ class SessionSummary:
         frame_r = "" if self.frame_r is None else f" and frame r {self.frame_r:.2f}"
         return (
             f"Decoded and displayed frames correlate with video r {self.video_r:.2f}{frame_r} "
-            f"(1 is perfect, 0 is chance), over {self.frames_scored:,} frames and {pixels}, "
-            f"{self.lag_frames} frames behind the newest responses."
+            f"(1 is perfect, 0 is chance), over {self.frames_scored:,} frames and {pixels}."
         )
 
     def _latency(self) -> list[str]:
-        said = []
+        stated = []
         if "screen_to_output" in self.stages_ms:
             whole = self.stages_ms["screen_to_output"]
-            said.append(
-                f"The latency from screen to output has a median of {whole.p50:.0f} ms "
-                f"(99th percentile: {whole.p99:.0f} ms), the chosen lag included."
+            stated.append(
+                f"The latency from screen to output, which includes the lag, has a median of "
+                f"{whole.p50:.0f} ms and a 99th percentile of {whole.p99:.0f} ms."
             )
         known = [name for name in _PARTS if name in self.stages_ms]
         if known:
-            medians = ", ".join(f"{name} {self.stages_ms[name].p50:.3g}" for name in known)
-            said.append(f"Median latency of each stage in ms: {medians}.")
+            medians = ", ".join(f"{name} {_rounded(self.stages_ms[name].p50)}" for name in known)
+            stated.append(f"Median latency of each stage in ms: {medians}.")
         missing = [name for name in _PARTS if name not in self.stages_ms]
         if missing:
-            said.append(
-                f"Latency not measured (as in a replay, which is not timed): {', '.join(missing)}."
-            )
-        return said
+            names = ", ".join(missing)
+            stated.append(f"The latency of {names} was not measured; a replay does not time it.")
+        return stated
+
+
+def _rounded(ms: float) -> str:
+    return f"{ms:.1f}" if ms < _ROUNDED_FROM_MS else f"{ms:,.0f}"
 
 
 def write_summary(summary: SessionSummary, path: Path) -> None:

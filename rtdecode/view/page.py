@@ -1,6 +1,7 @@
 """State of the live page: turns messages into packets for browsers, and into a status.
 
-It knows no socket and no browser; `server.PageServer` feeds it and sends what it returns.
+It depends on no socket and no browser: `server.PageServer` passes messages to it and sends the
+packets.
 
     page = Page(frame_rate_hz=30.0, clock=HostClock())
     packets = page.packets_of(subscriber.take(0.1))

@@ -1,4 +1,4 @@
-"""A user at a terminal: commands as real processes, and a look at what they have left running."""
+"""Commands as real processes, and a check that they leave no process running."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""Bad input as a user meets it: one clear error, its exit code, and nothing left running."""
+"""Bad input at the command line: one error, its exit code, and no process left running."""
 
 import shutil
 import signal
@@ -39,7 +39,7 @@ def complete(log: Path) -> bool:
     return LogReader(log).summary().complete
 
 
-def test_without_display_and_xvfb_it_says_what_to_install(user: Any) -> None:
+def test_without_display_and_xvfb_the_error_names_what_to_install(user: Any) -> None:
     user.environment.pop("DISPLAY", None)
     user.environment["PATH"] = str(user.folder)
     config = user.config(processes=["recorder", "stimulus"])
@@ -101,7 +101,7 @@ def test_an_unreadable_movie_is_named(user: Any, content: bytes) -> None:
 
 
 @pytest.mark.parametrize("verb", ["check", "run"])
-def test_all_mistakes_of_a_config_are_told_at_once(user: Any, verb: str) -> None:
+def test_all_mistakes_of_a_config_are_reported_at_once(user: Any, verb: str) -> None:
     config = user.folder / "wrong.yaml"
     config.write_text(
         "seconds: soon\n"
@@ -178,7 +178,7 @@ def test_a_second_instance_is_refused_and_the_first_goes_on(
     assert user.left_running() == []
 
 
-def test_a_recorder_that_dies_ends_the_run_and_its_log_can_be_made_whole(
+def test_a_recorder_that_is_killed_ends_the_run_and_its_log_can_be_repaired(
     user: Any, recording: "subprocess.Popen[str]"
 ) -> None:
     children = psutil.Process(recording.pid).children()

@@ -1,4 +1,4 @@
-"""A calibration made by one run starts the next at once, or ends it when the field is another."""
+"""A calibration of one run starts the next at once, or ends it where the field differs."""
 
 import subprocess
 import sys

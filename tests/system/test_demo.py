@@ -1,4 +1,4 @@
-"""The whole demo as a user starts it: real processes, real window, real page, real log."""
+"""The demo from the command line: real processes, real window, real page, real log."""
 
 import json
 import os
@@ -55,7 +55,7 @@ def named(processes: Sequence[psutil.Process], module: str) -> psutil.Process:
     return next(one for one in processes if module in one.cmdline())
 
 
-def test_it_shows_a_page_ends_by_itself_and_sums_up(tmp_path: Path) -> None:
+def test_it_serves_a_page_ends_by_itself_and_prints_a_summary(tmp_path: Path) -> None:
     summary = tmp_path / "d.json"
     with demo(tmp_path, ["--seconds", "20", "--json", str(summary)]) as running:
         address = line_with(running, r"http://127\.0\.0\.1:\d+")

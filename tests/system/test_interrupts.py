@@ -1,4 +1,4 @@
-"""Ctrl-C whenever one likes: the command ends soon, what was recorded stays, no process stays."""
+"""Ctrl-C at any time ends the command soon, keeps the recording and leaves no process."""
 
 import signal
 import subprocess
@@ -49,7 +49,7 @@ def all_gone(processes: list[psutil.Process]) -> bool:
     return not alive
 
 
-def test_during_the_start_nothing_is_recorded_and_that_is_said(user: Any) -> None:
+def test_an_interrupt_during_the_start_records_nothing_and_is_reported(user: Any) -> None:
     with recording(user, until="recorder: ready") as running:
         said = interrupted(running)
     assert running.returncode == 0, said
@@ -57,7 +57,7 @@ def test_during_the_start_nothing_is_recorded_and_that_is_said(user: Any) -> Non
     assert user.left_running() == []
 
 
-def test_while_it_runs_the_log_is_whole_and_summed_up(user: Any) -> None:
+def test_an_interrupt_of_a_run_leaves_a_complete_log_and_a_summary(user: Any) -> None:
     with recording(user, until="bridge: running") as running:
         said = interrupted(running)
     assert running.returncode == 0, said
@@ -76,7 +76,7 @@ def test_twice_it_ends_at_once_and_the_processes_follow(user: Any) -> None:
     assert LogReader(Path(user.folder / "s" / "log.mcap")).summary().complete
 
 
-def test_while_the_report_is_written_it_says_how_to_get_it(user: Any) -> None:
+def test_an_interrupt_of_the_report_names_the_command_that_writes_it(user: Any) -> None:
     with recording(user, until="bridge: running") as running:
         running.send_signal(signal.SIGINT)
         read_until(running, "reading the log")

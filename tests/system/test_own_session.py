@@ -1,4 +1,4 @@
-"""What a user does with a session of his own: record it, fit to it, score what was held out."""
+"""An own session from recording to fit to the score of held-out trials."""
 
 import json
 import subprocess

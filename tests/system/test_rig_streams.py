@@ -1,4 +1,4 @@
-"""A rig of one's own sends several planes, or values of its ROIs: both become responses live."""
+"""A rig program sends several planes or ROI values; both become responses live."""
 
 import signal
 import subprocess

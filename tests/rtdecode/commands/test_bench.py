@@ -37,7 +37,7 @@ def test_the_calcium_chain_is_timed_step_by_step_and_the_result_is_kept(tmp_path
         assert float(line.split()[-1]) == pytest.approx(100 * share, rel=1e-3)
 
 
-def test_growth_is_shown_with_a_line_for_each_number_of_cells() -> None:
+def test_growth_is_printed_with_a_row_for_each_number_of_rois() -> None:
     times = {"p50": 4.0, "p99": 8.0, "max": 9.0}
     row = {"scans_per_s": 250.0, "cpu_scans_per_s": 500.0, "ms": times, "cpu_ms": times}
     result = row | {"cells": 10, "steps_cpu_ms": {"register": times}, "share": {"register": 1.0}}

@@ -22,7 +22,7 @@ def printed(on: Console) -> str:
     return on.file.getvalue()
 
 
-def test_the_newest_heartbeat_of_each_process_is_shown() -> None:
+def test_the_newest_heartbeat_of_each_process_is_displayed() -> None:
     screen = console(terminal=True)
     table = LiveTable(screen)
     with table.displayed():
@@ -34,7 +34,7 @@ def test_the_newest_heartbeat_of_each_process_is_shown() -> None:
     assert "late 2" in last
 
 
-def test_the_address_of_the_page_is_said_once() -> None:
+def test_the_address_of_the_page_is_printed_once() -> None:
     screen = console(terminal=False)
     table = LiveTable(screen)
     with table.displayed():
@@ -56,7 +56,7 @@ def test_without_a_terminal_each_change_of_state_is_one_line() -> None:
     ]
 
 
-def test_a_named_error_is_told_and_its_code_is_the_exit_code(
+def test_a_named_error_is_printed_and_its_code_is_the_exit_code(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     with pytest.raises(SystemExit) as ended, errors_reported():
@@ -72,7 +72,7 @@ def test_a_bug_keeps_its_trace() -> None:
         raise ZeroDivisionError
 
 
-def test_of_latencies_the_table_tells_the_medians_alone() -> None:
+def test_of_latencies_the_table_has_only_the_medians() -> None:
     screen = console(terminal=True)
     table = LiveTable(screen)
     counted = {"decode_p50_ms": 31.0, "decode_p99_ms": 47.0, "decode_max_ms": 99.0}
@@ -84,13 +84,13 @@ def test_of_latencies_the_table_tells_the_medians_alone() -> None:
     assert "99" not in last
 
 
-def test_the_cursor_stays_while_the_table_is_shown() -> None:
+def test_the_cursor_stays_while_the_table_is_displayed() -> None:
     screen = console(terminal=True)
     with LiveTable(screen).displayed():
         assert printed(screen).rfind(CURSOR_SHOWN) > printed(screen).rfind(CURSOR_HIDDEN)
 
 
-def test_a_path_is_told_unbroken_and_as_it_is() -> None:
+def test_a_path_is_printed_without_wrapping_or_markup() -> None:
     screen, path = console(terminal=False), "/data/[bold]mouse/" + "x" * 200
     print_plain(screen, path)
     assert printed(screen) == path + "\n"

@@ -1,4 +1,4 @@
-"""From a session folder to what is fitted to it; a wrong folder is said in one sentence."""
+"""Fits to a session folder write their files; a wrong folder is refused in one sentence."""
 
 import json
 from pathlib import Path
@@ -22,7 +22,7 @@ def told(verb: str, **options: object) -> Result:
     return CliRunner().invoke(app, [verb, *map(str, arguments), "--threads", "1"])
 
 
-def test_a_twin_is_trained_and_how_well_it_predicts_is_said(
+def test_a_twin_is_trained_and_its_prediction_is_reported(
     blob_session: SensoriumFolder, tmp_path: Path
 ) -> None:
     done = told("twin", data=blob_session.folder, out=tmp_path / "t", steps=50, seed=2)
@@ -34,7 +34,7 @@ def test_a_twin_is_trained_and_how_well_it_predicts_is_said(
     assert (tmp_path / "t" / "training.json").read_text().count('"seed": 2') == 1
 
 
-def test_a_readout_takes_fewer_steps_than_a_whole_twin(
+def test_a_readout_takes_fewer_steps_than_a_full_twin(
     blob_session: SensoriumFolder, blob_twin: Path, tmp_path: Path
 ) -> None:
     asked: list[dict[str, object]] = [{}, {"core": blob_twin}]

@@ -39,9 +39,7 @@ def told(weights: Path, out: Path, *words: str) -> Result:
     return CliRunner().invoke(app, ["import-twin", str(weights), "--out", str(out), *words])
 
 
-def test_a_checkpoint_becomes_a_folder_and_what_it_is_is_said(
-    weights: Path, tmp_path: Path
-) -> None:
+def test_a_checkpoint_becomes_a_twin_folder_and_is_described(weights: Path, tmp_path: Path) -> None:
     out = tmp_path / "twin"
     done = told(weights, out, "--format", "dwiseneuro", "--neurons", "5")
     assert done.exit_code == 0, done.output

@@ -1,4 +1,4 @@
-"""What a user of `check` and `run` is told, and with which exit code they end."""
+"""Output and exit codes of `demo`, `check` and `run`."""
 
 import json
 import signal
@@ -40,7 +40,7 @@ def test_what_check_prints_is_the_run_itself(movie_config: Path, tmp_path: Path)
     assert read_config(tmp_path / "printed.yaml") == checked(read_config(movie_config))
 
 
-def test_all_mistakes_are_told_at_once_with_their_lines(tmp_path: Path) -> None:
+def test_all_mistakes_are_reported_at_once_with_their_lines(tmp_path: Path) -> None:
     wrong = tmp_path / "wrong.yaml"
     wrong.write_text("seconds: -3\nview:\n  port: 80\n  prot: 81\n")
     told = USER.invoke(app, ["check", str(wrong)])
@@ -144,7 +144,7 @@ def signals_kept() -> Callable[[], bool]:
 
 
 @pytest.mark.system
-def test_a_run_tells_what_it_came_to_and_leaves_its_report(
+def test_a_run_prints_its_summary_and_writes_its_report(
     movie_config: Path, tmp_path: Path, signals_kept: Callable[[], bool]
 ) -> None:
     out, figures = tmp_path / "a session", tmp_path / "figures.json"

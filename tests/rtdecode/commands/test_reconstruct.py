@@ -1,4 +1,4 @@
-"""A reconstruction by name, its table, and what it says where it cannot be made."""
+"""Reconstruction by method name, its table, and its errors."""
 
 import json
 from pathlib import Path
@@ -111,7 +111,7 @@ def test_a_table_without_a_twin_is_bad_input(blob_session: SensoriumFolder, tmp_
     assert "--twin is needed for bench quality" in done.stderr
 
 
-def test_a_summary_is_told_with_intervals_and_cost() -> None:
+def test_a_summary_is_printed_with_intervals_and_cost() -> None:
     text = shown(summary_table(summary()))
     for part in ("video_r", "0.512", "0.400 to 0.600", "twin passes per frame", "12.30"):
         assert part in text

@@ -1,4 +1,4 @@
-"""What one does with a recorded session: sum it up again, decode it again, make it whole."""
+"""A recorded session is summarised again, replayed, and its log repaired."""
 
 import json
 import shutil
@@ -38,7 +38,7 @@ def use(*asked: object) -> Result:
     return CliRunner().invoke(app, [str(one) for one in asked])
 
 
-def test_a_session_is_summed_up_again_from_its_log_alone(
+def test_the_summary_of_a_session_is_recomputed_from_its_log_alone(
     session: SessionLayout, tmp_path: Path
 ) -> None:
     shutil.rmtree(session.report)
@@ -73,7 +73,7 @@ def test_a_replay_into_a_recording_is_refused(session: SessionLayout, recorded: 
     assert "already holds a recorded session" in told.stderr
 
 
-def test_a_whole_log_needs_no_recovery(session: SessionLayout) -> None:
+def test_a_complete_log_needs_no_repair(session: SessionLayout) -> None:
     told = use("recover", session.folder)
     assert (told.exit_code, told.stdout) == (
         0,
@@ -81,7 +81,7 @@ def test_a_whole_log_needs_no_recovery(session: SessionLayout) -> None:
     )
 
 
-def test_a_torn_log_is_made_whole_and_kept_as_it_was_found(session: SessionLayout) -> None:
+def test_a_truncated_log_is_repaired_and_the_damaged_file_kept(session: SessionLayout) -> None:
     torn = session.log.read_bytes()[:50_000]
     session.log.write_bytes(torn)
     told = use("recover", session.folder)

@@ -1,4 +1,4 @@
-"""The picture of the field of view is drawn, or refused where it would mislead."""
+"""The figure of the field of view is drawn, or refused where its shapes do not agree."""
 
 from pathlib import Path
 

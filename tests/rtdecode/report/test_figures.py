@@ -1,4 +1,4 @@
-"""Panels show the numbers that they are given."""
+"""Panels of a report draw the values that they are given."""
 
 import numpy as np
 import pytest

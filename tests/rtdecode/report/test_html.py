@@ -1,4 +1,4 @@
-"""Report pages are one file, and nothing in them is taken for markup."""
+"""Report pages are one file, and text in them is escaped."""
 
 from html.parser import HTMLParser
 
@@ -22,7 +22,7 @@ class Balance(HTMLParser):
 
 def test_a_page_is_well_formed_and_escaped() -> None:
     table = html.table("T", head=["", "v"], rows=[["<a>", "1"]])
-    parts = [html.picture(b"PNG", says='a "b"'), table]
+    parts = [html.picture(b"PNG", alt='a "b"'), table]
     text = html.page("<x>", sentences=["1 < 2"], parts=parts)
     balance = Balance()
     balance.feed(text)

@@ -124,10 +124,10 @@ def test_the_sentences_state_the_figures(tmp_path: Path) -> None:
     for part in (
         "log is complete",
         "no message was lost",
-        "149 frames were decoded, 30.0 per second; 10.1 % were late",
+        "149 frames were decoded with a lag of 8 frames: 30.0 per second, of which 10.1 % were",
         "video r -1.00",
         "all 2,304 pixels of the screen",
-        "8 frames behind the newest responses",
+        "scan 30, transport 1.0, calcium 2.0, decode 20, pacing 7.0",
     ):
         assert part in text
     assert "not measured" not in text
@@ -156,10 +156,8 @@ def test_stages_that_a_replay_does_not_time_are_not_given_as_0_ms(tmp_path: Path
     summary = summarise(recorded(tmp_path / "s", timed=False))
     assert set(summary.stages_ms) == {"scan", "transport", "behind_newest_scan"}
     assert (summary.fps_out, summary.late_percent) == (None, None)
-    assert "149 frames were decoded.\n" in summary.text()
-    assert "not measured (as in a replay, which is not timed): calcium, decode, pacing" in (
-        summary.text()
-    )
+    assert "149 frames were decoded with a lag of 8 frames.\n" in summary.text()
+    assert "The latency of calcium, decode, pacing was not measured" in summary.text()
     assert " 0 ms" not in summary.text()
 
 

@@ -1,4 +1,4 @@
-"""The strip shows group means, and never a neuron that was not measured."""
+"""The activity strip shows group means over measured neurons only."""
 
 import numpy as np
 from hypothesis import given

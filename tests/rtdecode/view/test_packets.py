@@ -1,4 +1,4 @@
-"""The bytes that the page reads lie where its script expects them."""
+"""Packets have the byte layout that the script of the page reads."""
 
 import struct
 
