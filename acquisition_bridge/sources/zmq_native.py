@@ -1,8 +1,8 @@
-"""Our own messages, pushed by a rig that speaks them itself: MATLAB, C++, LabVIEW, Python.
+"""A source for rig programs that send messages of docs/wire.md: MATLAB, C++, LabVIEW, Python.
 
 The rig connects a PUSH socket and sends `scan`, `behaviour` or `fluorescence` messages
-(docs/wire.md). A scan's `number` is the rig's own counter; its times are HostNs where `clock` is
-"host", and else stamps of the rig's clock, which are mapped by the quickest arrivals.
+in either wire version. A scan's `number` is the rig's own counter. Its times are HostNs where
+`clock` is "host", and otherwise stamps of the rig's clock, mapped by the fastest arrivals.
 """
 
 from collections.abc import Iterable, Sequence
@@ -17,7 +17,7 @@ from rtdecode.schema.messages import Behaviour, DisplayedFrame, Fluorescence, Re
 
 
 class NativeMessages:
-    """Received messages to what goes on: pure, so that a test needs no socket."""
+    """Converts received messages to measurements in HostNs, without a socket."""
 
     def __init__(self, *, scan_rate_hz: float) -> None:
         self.intake = Intake(scan_rate_hz=scan_rate_hz)
@@ -26,7 +26,7 @@ class NativeMessages:
         self.ignored = 0
 
     def measured(self, received: Received) -> Measured | None:
-        """What `received` brings, in host time; None for what is old or of another kind."""
+        """The measurement in `received`, in HostNs; None for an old one or another kind."""
         body, is_host = received.message.body, received.message.clock == CLOCK_NAME
         arrived_ns = received.t_received_ns
         if isinstance(body, Scan):
@@ -56,7 +56,12 @@ class NativeMessages:
 class ZmqNativeSource:
     """The bound end of the rig's PUSH socket.
 
-    Raises AddressInUseError at once, MessageError for what is not one of our messages.
+    Raises
+    ------
+    AddressInUseError
+        If the address is taken.
+    MessageError
+        From `measured_until`, for bytes that are no message of docs/wire.md.
     """
 
     needs_displayed_frames = False
