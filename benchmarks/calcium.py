@@ -1,13 +1,13 @@
-"""How right the calcium chain is: true spikes, and a real movie against offline computations.
+"""Accuracy of the calcium chain against electrophysiology and against offline computations.
 
     .venv/bin/python benchmarks/calcium.py spikes --shared ../shared
     .venv/bin/python benchmarks/calcium.py movie --shared ../shared
 
-`spikes`: every recording with a pipette on the cell, averaged to 30 and 8 Hz, goes through the
-chain's dF/F, deconvolution and calibration (first 10 s, default config) at each lag, and through
-thresholded events and dF/F as it is; the table gives the best correlation with the spike counts
-over shifts of 0 to 3 scans, beside offline OASIS's.
-`movie`: shifts beside scikit-image's, traces beside an offline computation with scipy.
+`spikes`: recordings with simultaneous electrophysiology, averaged to 30 and 8 Hz, pass through
+dF/F, deconvolution and calibration of the chain (first 10 s, default config) at each lag, and
+through thresholded events and plain dF/F; the table holds the highest correlation with spike counts
+over shifts of 0 to 3 scans, and that of offline OASIS.
+`movie`: shifts against scikit-image, traces against an offline computation with SciPy.
 Both write `benchmarks/results/calcium_*.json`. Needs the `dev` extra (oasis-deconv, scikit-image).
 """
 
@@ -20,6 +20,7 @@ import numpy as np
 import tifffile
 from numpy.typing import NDArray
 from oasis.functions import deconvolve
+from offline_extraction import correlation, offline_traces
 from scipy import io, ndimage
 from scipy.signal.windows import tukey
 from skimage.registration import phase_cross_correlation
@@ -36,7 +37,7 @@ from rtdecode.schema.config.calcium import Activity, CalciumConfig
 
 RESULTS = Path(__file__).parent / "results"
 RATES_HZ = (30.0, 8.0)
-WAYS = {
+METHODS = {
     **{f"online_lag_{lag}": CalciumConfig(deconvolution_lag_scans=lag) for lag in range(4)},
     "online_events": CalciumConfig(activity=Activity.EVENTS),
     "online_dff": CalciumConfig(activity=Activity.DFF),
@@ -66,7 +67,7 @@ def at_rate(times: Floats, dff: Floats, spikes: Floats, rate_hz: float) -> tuple
 
 
 def online(dff: Floats, rate_hz: float, config: CalciumConfig) -> Floats:
-    """Activity of each scan as the chain gives it, `deconvolution_lag_scans` later."""
+    """Activity of each scan as the chain computes it, `deconvolution_lag_scans` later."""
     nothing, seen = np.zeros(1, np.float32), np.ones(1, bool)
     f_counts = (RESTING_COUNTS * (1 + dff)).astype(np.float32)[:, None]
     still = Shift(0.0, 0.0, 0.0, at_edge=False)
@@ -86,7 +87,7 @@ def online(dff: Floats, rate_hz: float, config: CalciumConfig) -> Floats:
 
 
 def agreement(activity: Floats, spikes: Floats) -> float:
-    """Best correlation with the spike counts when activity may trail by 0 to 3 scans."""
+    """Highest correlation with spike counts over delays of activity of 0 to 3 scans."""
     last = len(spikes)
     return max(float(np.corrcoef(activity[k:], spikes[: last - k])[0, 1]) for k in SHIFTS)
 
@@ -101,7 +102,7 @@ def spikes_table(shared: Path) -> dict[str, Any]:
             _, offline, *_ = deconvolve(trace, penalty=1)
             row: dict[str, Any] = {"cell": cell, "spikes": int(counts.sum())}
             row["offline_oasis"] = agreement(offline, counts)
-            for name, config in WAYS.items():
+            for name, config in METHODS.items():
                 row[name] = agreement(online(trace, rate_hz, config), counts)
             rows.append(row)
             print(f"{rate_hz:4g} Hz", *(_short(value) for value in row.values()))
@@ -115,14 +116,14 @@ def _short(value: Any) -> str:
 
 
 def _summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    names = ["offline_oasis", *WAYS]
+    names = ["offline_oasis", *METHODS]
     mean = {name: float(np.mean([row[name] for row in rows])) for name in names}
     ratio = {name: mean[name] / mean["offline_oasis"] for name in names[1:]}
     return {"mean": mean, "ratio_of_means": ratio}
 
 
 def movie_table(shared: Path) -> dict[str, Any]:
-    """Registration and extraction of the real movie beside offline computations."""
+    """Registration and extraction of a recorded movie against offline computations."""
     path = shared / "data" / "raw_twophoton" / "sample_mouse2p_first1000.tiff"
     movie = tifffile.imread(path)
     config = CalciumConfig()
@@ -146,22 +147,15 @@ def movie_table(shared: Path) -> dict[str, Any]:
 def _extraction(movie: NDArray[Any], rois: Rois, shifts: Floats) -> dict[str, float]:
     """Correlation of traces with those of scipy's cubic interpolation and dense rois."""
     mover, extractor = Mover(rois.shape), Extractor(rois)
-    dense = np.zeros((rois.count, movie[0].size))
-    for neuron, (first, last) in enumerate(zip(rois.indptr, rois.indptr[1:], strict=False)):
-        dense[neuron, rois.pixels[first:last]] = rois.weights[first:last]
-    dense /= dense.sum(1, keepdims=True)
-    chain, offline = [], []
+    chain = []
     for scan, (row, col) in zip(movie, shifts, strict=True):
         moved, inside = mover.move(scan, row_px=row, col_px=col)
         chain.append(extractor.means(moved, inside)[0])
-        offline.append(dense @ ndimage.shift(scan.astype(float), (row, col), order=3).ravel())
-    pairs = zip(np.array(chain).T, np.array(offline).T, strict=True)
-    r = [float(np.corrcoef(a, b)[0, 1]) for a, b in pairs]
-    return {"median_r": float(np.median(r)), "lowest_r": min(r)}
+    return correlation(np.array(chain), offline_traces(movie, rois, shifts))
 
 
 def _known_shifts(reference: NDArray[np.float32]) -> dict[str, float]:
-    """Error on the reference itself, moved by known shifts with other tissue coming in."""
+    """Error on the reference image, shifted by known amounts."""
     rng, edge = np.random.default_rng(0), 12
     inner = np.s_[edge:-edge, edge:-edge]
     registrar = Registrar(reference[inner], max_shift_px=8)
@@ -181,7 +175,7 @@ def _known_shifts(reference: NDArray[np.float32]) -> dict[str, float]:
 
 
 def _scikit_image(reference: NDArray[Any], scan: NDArray[Any]) -> Floats:
-    """Shift by scikit-image between images that are windowed as the chain's are."""
+    """Shift by scikit-image between images with the window of the chain."""
     window = np.outer(*(tukey(side, 0.5) for side in reference.shape))
     images = [(image - image.mean()) * window for image in (reference, scan)]
     found, *_ = phase_cross_correlation(*images, upsample_factor=50, normalization=None)
@@ -191,7 +185,7 @@ def _scikit_image(reference: NDArray[Any], scan: NDArray[Any]) -> Floats:
 def _beside_scikit_image(
     movie: NDArray[Any], reference: NDArray[Any], shifts: Floats
 ) -> dict[str, float]:
-    """Differences on single real scans, whose true shift nobody knows."""
+    """Differences on single recorded scans, whose true shift is unknown."""
     same = np.array([_scikit_image(reference, scan) for scan in movie])
     plain, phase = (
         np.array(
@@ -211,7 +205,7 @@ def _beside_scikit_image(
 
 
 def main() -> None:
-    """Measure what the command line asks for."""
+    """Run the benchmark that the command line names."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("what", choices=["spikes", "movie"])
     parser.add_argument("--shared", type=Path, default=Path("../shared"))

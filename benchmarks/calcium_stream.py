@@ -1,11 +1,11 @@
-"""A real movie at ten times its pace through each adapter for files; nothing may be lost.
+"""A recorded movie at ten times its rate through each file adapter; no scan may be lost.
 
     .venv/bin/python benchmarks/calcium_stream.py --shared ../shared
 
-For `raw_movie` (TIFF and bare pixels), `tiff_tail` and `raw_tail` a whole run is started: recorder,
-bridge and decoder as real processes. Its log must hold every scan bit for bit and the fluorescence
-of every scan, which is compared with an offline computation: the same rois and shifts, scipy's
-cubic interpolation, dense weights. Writes `benchmarks/results/calcium_stream.json`.
+For `raw_movie` (TIFF and bare pixels), `tiff_tail` and `raw_tail` a whole run is started, with
+recorder, bridge and decoder as processes. Its log must hold every scan bit for bit and the
+fluorescence of every scan, which is compared with an offline computation: the same ROIs and
+shifts, SciPy's cubic interpolation, dense weights. Writes `benchmarks/results/calcium_stream.json`.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import tifffile
 from numpy.typing import NDArray
-from scipy import ndimage
+from offline_extraction import correlation, offline_traces
 
 from rtdecode.bench.result_file import write_benchmark
 from rtdecode.calcium.rois import Rois
@@ -58,7 +58,7 @@ def sources(movie: Movie, tiff: Path, scratch: Path) -> dict[str, dict[str, Any]
 
 
 def grow(path: Path, movie: Movie, begun: Event) -> None:
-    """Write scans at ten times their pace, as a rig does, once the bridge looks."""
+    """Write scans at ten times their rate, as a rig does, once the bridge is running."""
     begun.wait()
     with path.open("wb", buffering=0) as file:
         first = time.monotonic()
@@ -120,17 +120,10 @@ def bodies(session: SessionLayout, kind: type[Scan] | type[Fluorescence]) -> Any
 def agreement(session: SessionLayout, movie: Movie, read: list[Fluorescence]) -> dict[str, Any]:
     """Correlation of each neuron's trace with the offline computation on the whole movie."""
     rois = Rois.load(session.folder / "masks.npz")
-    dense = np.zeros((rois.count, movie[0].size))
-    for neuron, (first, last) in enumerate(zip(rois.indptr, rois.indptr[1:], strict=False)):
-        dense[neuron, rois.pixels[first:last]] = rois.weights[first:last]
-    dense /= dense.sum(1, keepdims=True)
-    offline = [
-        dense @ ndimage.shift(movie[one.number].astype(float), one.shift_px, order=3).ravel()
-        for one in read
-    ]
-    pairs = zip(np.array([one.f_raw for one in read]).T, np.array(offline).T, strict=True)
-    r = [float(np.corrcoef(ours, theirs)[0, 1]) for ours, theirs in pairs]
-    return {"cells": rois.count, "median_r": float(np.median(r)), "lowest_r": min(r)}
+    shifts = np.array([one.shift_px for one in read])
+    offline = offline_traces(movie[[one.number for one in read]], rois, shifts)
+    traces = np.array([one.f_raw for one in read])
+    return {"cells": rois.count, **correlation(traces, offline)}
 
 
 def main() -> None:

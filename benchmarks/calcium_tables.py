@@ -31,7 +31,7 @@ def growth_table() -> str:
 
 
 def stream_table() -> str:
-    """A real movie through recorder, bridge and decoder."""
+    """A recorded movie through recorder, bridge and decoder."""
     rows = [
         [
             name,
@@ -48,15 +48,15 @@ def stream_table() -> str:
 
 
 def movie_table() -> str:
-    """Registration and traces of a real movie beside other implementations."""
+    """Registration and traces of a recorded movie against other implementations."""
     movie = result("calcium_movie")
     known, beside, traces = (movie[k] for k in ("known_shifts", "scikit_image_px", "extraction"))
     rows = [
         ["known shifts: error, median / largest px", known["chain_median_px"], "chain_largest_px"],
         ["the same of scikit-image", known["scikit_image_median_px"], "scikit_image_largest_px"],
     ]
-    told = [[name, f"{median:.3f} / {known[largest]:.3f}"] for name, median, largest in rows]
-    told += [
+    lines = [[name, f"{median:.3f} / {known[largest]:.3f}"] for name, median, largest in rows]
+    lines += [
         [f"single scans: difference from scikit-image, {how}, median px", f"{beside[key]:.3f}"]
         for how, key in {
             "same window": "same_window_median",
@@ -64,23 +64,23 @@ def movie_table() -> str:
             "no window, whitened": "no_window_whitened_median",
         }.items()
     ]
-    told.append(
+    lines.append(
         [
             "scikit-image against itself, plain and whitened, median px",
             f"{beside['scikit_image_plain_to_whitened_median']:.3f}",
         ]
     )
-    told.append(
+    lines.append(
         [
             f"traces of {movie['cells']} cells: r with offline, median / lowest",
             f"{traces['median_r']:.4f} / {traces['lowest_r']:.4f}",
         ]
     )
-    return table(["", "value"], told)
+    return table(["", "value"], lines)
 
 
 def ways_table() -> str:
-    """Each way to activity beside offline OASIS, on true spikes."""
+    """Each estimate of activity and offline OASIS, against recorded spikes."""
     rates = result("calcium_spikes")
     names = {
         "offline_oasis": "offline OASIS (oasis-deconv)",

@@ -1,8 +1,8 @@
-"""What a frame costs in the decoders of two checkouts, who take turns.
+"""Interleaved comparison of the duration of a frame in the decoders of two checkouts.
 
     python benchmarks/decoder_pair.py --other CHECKOUT --neurons 500 --neurons 2000 --turns 12
 
-Machines change their pace from minute to minute, so what is compared must meet the same minutes.
+The speed of a machine varies from minute to minute, so both checkouts are timed alternately.
 Each turn is `rtdecode bench decoder` of one checkout, 60 frames of its demo mouse. Writes
 `benchmarks/results/decoder_pair.json`: medians over turns, and the median ratio of a turn.
 """
@@ -43,11 +43,11 @@ def turn(root: Path, *, neurons: int) -> dict[str, float]:
 
 
 def compared(other: Path, *, neurons: int, turns: int) -> dict[str, Any]:
-    """One row: both checkouts with so many neurons."""
-    told = [(turn(other, neurons=neurons), turn(HERE, neurons=neurons)) for _ in range(turns)]
+    """One row: both checkouts with `neurons` neurons."""
+    measured = [(turn(other, neurons=neurons), turn(HERE, neurons=neurons)) for _ in range(turns)]
     row: dict[str, Any] = {"neurons": neurons, "turns": turns}
     for figure in FIGURES:
-        then, here = np.array([[one[figure] for one in pair] for pair in told]).T
+        then, here = np.array([[one[figure] for one in pair] for pair in measured]).T
         row[f"{figure}_other"], row[f"{figure}_here"] = map(float, np.median([then, here], axis=1))
         row[f"{figure}_ratio"] = float(np.median(here / then))
     return row
@@ -62,7 +62,9 @@ def main() -> None:
     given = parser.parse_args()
     other = given.other.resolve()
     if not (other / "rtdecode" / "demo_mouse").is_dir():
-        parser.error(f"--other {other} holds no rtdecode/demo_mouse: it must be a checkout")
+        parser.error(
+            f"--other {other} is not a checkout of rtdecode: it has no rtdecode/demo_mouse"
+        )
     rows = []
     for neurons in given.neurons:
         rows.append(compared(other, neurons=neurons, turns=given.turns))

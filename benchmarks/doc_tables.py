@@ -2,7 +2,7 @@
 
     python benchmarks/doc_tables.py
 
-A test holds that they say what the results say.
+A test compares them with the results.
 """
 
 from collections.abc import Callable

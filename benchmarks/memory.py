@@ -1,12 +1,12 @@
-"""How much memory the demo takes, and whether it grows.
+"""Memory of the demo, by process, and its growth.
 
     .venv/bin/python benchmarks/memory.py --seconds 600
 
-Runs `rtdecode demo --headless` and looks at all its processes once a second. RSS counts pages that
-several processes share in each of them; PSS gives each its part, so that PSS may be summed. Prints
-a line for each process and writes `benchmarks/results/memory.json`. The slope is that of a straight
-line through the PSS while all processes run, from a minute after the last one came (in a short run:
-from the end of its first third); what leaks makes it positive for as long as the run lasts.
+Runs `rtdecode demo --headless` and samples all its processes once a second. RSS counts shared pages
+in each process; PSS divides them among the processes, so PSS may be summed. Prints a line for each
+process and writes `benchmarks/results/memory.json`. The slope is that of a linear fit to the PSS
+while all processes run, from a minute after the last one started (in a short run: from the end of
+its first third); a leak makes it positive.
 """
 
 import argparse
@@ -32,7 +32,7 @@ MODULES = {"stimulus": "stimulus", "acquisition_bridge": "bridge"}
 
 
 class Sample(NamedTuple):
-    """SolverState of one process, or of several together, at one moment."""
+    """Memory of one process, or of several together, at one moment."""
 
     t_s: float
     rss_mb: float
@@ -49,7 +49,7 @@ def role(process: psutil.Process) -> str:
 
 
 def memory_now(command: psutil.Process, t_s: float) -> dict[str, Sample]:
-    """SolverState of the command and of every process below it, by what they do."""
+    """Memory of the command and of all its descendants, by role."""
     found: dict[str, Sample] = {}
     for process in [command, *command.children(recursive=True)]:
         try:
@@ -61,7 +61,7 @@ def memory_now(command: psutil.Process, t_s: float) -> dict[str, Sample]:
 
 
 def every_second(demo: "subprocess.Popen[bytes]") -> Iterator[dict[str, Sample]]:
-    """What `memory_now` says once a second until the demo ends."""
+    """`memory_now` once a second until the demo ends."""
     command, begun_s = psutil.Process(demo.pid), time.monotonic()
     while demo.poll() is None:
         yield memory_now(command, time.monotonic() - begun_s)
@@ -69,7 +69,7 @@ def every_second(demo: "subprocess.Popen[bytes]") -> Iterator[dict[str, Sample]]
 
 
 def figures(samples: Sequence[Sample], *, settled_s: tuple[float, float]) -> dict[str, object]:
-    """Highest values, slope within `settled_s`, and at most `KEPT_POINTS` points of the way."""
+    """Maxima, slope within `settled_s`, and at most `KEPT_POINTS` samples."""
     t_s, rss_mb, pss_mb = np.array(samples).T
     settled = (t_s >= settled_s[0]) & (t_s <= settled_s[1])
     step = -(-len(t_s) // KEPT_POINTS)
@@ -85,7 +85,7 @@ def figures(samples: Sequence[Sample], *, settled_s: tuple[float, float]) -> dic
 
 
 def measured(seconds: float, folder: Path) -> tuple[list[dict[str, Sample]], int]:
-    """SolverState of each process, once a second, through a demo of `seconds`; its exit code."""
+    """Memory of each process, once a second, during a demo of `seconds`; its exit code."""
     command = [sys.executable, "-m", "rtdecode", "demo", "--headless", "--seconds", str(seconds)]
     with subprocess.Popen([*command, "--out", str(folder / "session")]) as demo:
         moments = [moment for moment in every_second(demo) if moment]
@@ -93,7 +93,7 @@ def measured(seconds: float, folder: Path) -> tuple[list[dict[str, Sample]], int
 
 
 def summed(moments: Sequence[Mapping[str, Sample]]) -> dict[str, dict[str, object]]:
-    """`figures` of each process that lasts, and of all together."""
+    """`figures` of each process that runs for most of the demo, and of all together."""
     seen = Counter(name for moment in moments for name in moment)
     lasting = {name for name, times in seen.items() if times > len(moments) / 2}
     whole = [
@@ -123,7 +123,7 @@ def table(results: Mapping[str, Mapping[str, object]]) -> str:
 
 
 def main() -> None:
-    """Run the demo, watch it, tell."""
+    """Run the demo, sample its memory, print and write the result."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=600.0, help="length of the demo")
     parser.add_argument("--json", type=Path, default=RESULTS)
@@ -133,8 +133,8 @@ def main() -> None:
     results = summed(moments)
     print(table(results))
     config = {"seconds": asked.seconds, "budget_mb": BUDGET_MB, "settling_s": SETTLING_S}
-    told = {"exit_code_of_the_demo": exit_code, "processes": results}
-    write_benchmark(asked.json, name="memory", config=config, results=told)
+    content = {"exit_code_of_the_demo": exit_code, "processes": results}
+    write_benchmark(asked.json, name="memory", config=config, results=content)
 
 
 if __name__ == "__main__":

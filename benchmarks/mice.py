@@ -1,11 +1,11 @@
-"""The same decoder on mice that differ in neurons and noise, everything at its defaults.
+"""The decoder with default settings on simulated mice that differ in neurons and noise.
 
     python benchmarks/mice.py --mouse NAME=DATA:TWIN [--mouse ...] [--trials N]
 
-DATA is a virtual mouse (Sensorium 2023 layout, with the `config.json` it was made by), TWIN what
-`rtdecode fit twin` made of it, with the mask of `rtdecode fit mask` beside it. Each mouse takes
-some minutes. Writes `benchmarks/results/mice.json`, a part of which may be made again by naming
-that mouse alone.
+DATA is a simulated mouse in the Sensorium 2023 layout, with the `config.json` of its simulation;
+TWIN is the folder that `rtdecode fit twin` wrote for it, with the mask of `rtdecode fit mask`. Each
+mouse takes some minutes. Writes `benchmarks/results/mice.json`; the results of mice that are not
+named are kept.
 """
 
 import argparse
@@ -27,7 +27,7 @@ METRICS = ("video_r", "frame_r")
 
 
 def measured(data: Path, twin: Path, *, trials: int | None) -> dict[str, Any]:
-    """What is known of one mouse, and the scores of each method."""
+    """Properties of one mouse, and the scores of each method."""
     with tempfile.TemporaryDirectory() as scratch:
         rows = bench_quality(
             TableRequest(data, (twin,), trials=trials, settings=USUAL),

@@ -1,9 +1,9 @@
-"""Takes the README's picture of the page from a real run of the demo.
+"""Take the screenshot of the page in the README from a run of the demo.
 
     .venv/bin/python benchmarks/page_screenshot.py --out docs/images/page.png
 
-Starts `rtdecode demo --headless`, opens its page in Debian's Chromium, waits until scores have
-come, and takes the picture. Needs `apt-get install chromium` and the `dev` extra.
+Starts `rtdecode demo --headless`, opens its page in Debian's Chromium, waits for scores, and
+saves the screenshot. Needs `apt-get install chromium` and the `dev` extra.
 """
 
 import argparse
@@ -29,7 +29,7 @@ FLAGS = [
 
 
 def page_address(demo: "subprocess.Popen[str]") -> str:
-    """The address that the demo prints once its page is there."""
+    """The address that the demo prints when its page is available."""
     if demo.stdout is None:
         raise RuntimeError("the demo has no output to read")
     for line in demo.stdout:
@@ -37,11 +37,13 @@ def page_address(demo: "subprocess.Popen[str]") -> str:
         found = re.search(r"http://\S+", line)
         if found:
             return found.group()
-    raise RuntimeError(f"the demo ended with exit code {demo.wait()} before it named a page")
+    raise RuntimeError(
+        f"the demo ended with exit code {demo.wait()} before it printed the address of its page"
+    )
 
 
 def take(address: str, *, after_s: float, out: Path, size: tuple[int, int]) -> None:
-    """Open `address`, wait `after_s`, save what is seen as `out`."""
+    """Open `address`, wait `after_s`, save a screenshot as `out`."""
     with sync_playwright() as playwright, tempfile.TemporaryDirectory() as profile:
         browser = playwright.chromium.launch_persistent_context(
             profile,
@@ -58,10 +60,10 @@ def take(address: str, *, after_s: float, out: Path, size: tuple[int, int]) -> N
 
 
 def main() -> int:
-    """Run the demo and take the picture."""
+    """Run the demo and take the screenshot."""
     args = argparse.ArgumentParser(description=__doc__)
     args.add_argument("--out", type=Path, default=Path("docs/images/page.png"))
-    args.add_argument("--after-s", type=float, default=25.0, help="when the picture is taken")
+    args.add_argument("--after-s", type=float, default=25.0, help="time of the screenshot")
     args.add_argument("--size", type=int, nargs=2, default=(1440, 900), help="width, height in px")
     opt = args.parse_args()
     with tempfile.TemporaryDirectory() as folder:

@@ -1,11 +1,11 @@
-"""The published procedure with one twin and with an ensemble, at every iteration worth a look.
+"""The published procedure with one twin and with ensembles, scored at several iterations.
 
     python benchmarks/reference_ensemble.py --data DATA --twin TWIN --twin TWIN ... --trials N
                                             --iterations N --parts FOLDER
 
-Twins and trials are independent, so they run side by side; each one's videos stay in FOLDER and
-are not made again when the command is. The online decoder runs on the same trials, with the first
-twin and with all. Writes `benchmarks/results/reference_ensemble.json`.
+Twins and trials are independent and run in parallel; their videos are kept in FOLDER and are not
+computed again when the command is repeated. The online decoder runs on the same trials, with the
+first twin and with all. Writes `benchmarks/results/reference_ensemble.json`.
 """
 
 import argparse
@@ -39,7 +39,7 @@ F32 = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What is measured."""
+    """What is measured, as given on the command line."""
 
     data: Path
     twins: tuple[Path, ...]
@@ -60,12 +60,12 @@ class Asked:
         return [trial for _, trial in zip(range(self.trials), found, strict=False)]
 
     def part(self, trial: int, twin: int, stop: int) -> Path:
-        """Where the video of one trial, twin and iteration is kept."""
+        """File with the video of one trial, twin and iteration."""
         return self.parts / f"trial{trial}_twin{twin}_after{stop}.npy"
 
 
 def make_part(asked: Asked, place: int, twin: int) -> None:
-    """The reference's videos of the trial at `place` by one twin, at each stop."""
+    """Compute the videos of the trial at index `place` by one twin, at each stop."""
     prepare_process(threads=1)
     trial = asked.chosen()[place]
     reference_video(
@@ -80,7 +80,7 @@ def make_part(asked: Asked, place: int, twin: int) -> None:
 
 
 def make_parts(asked: Asked, *, workers: int) -> None:
-    """All that is not there yet, trial after trial."""
+    """Compute all missing videos, trial by trial."""
     asked.parts.mkdir(parents=True, exist_ok=True)
     missing = [
         (place, twin)
@@ -127,7 +127,7 @@ def online_rows(asked: Asked, trials: list[Trial], mask: NDArray[np.bool_]) -> l
 
 
 def scored(trials: list[Trial], videos: list[F32], mask: NDArray[np.bool_]) -> dict[str, Any]:
-    """Metrics with their intervals."""
+    """Metrics with their intervals over clips."""
     scores = [
         clip_scores(t.truth, video, mask, frame_rate_hz=t.frame_rate_hz)
         for t, video in zip(trials, videos, strict=True)

@@ -1,4 +1,4 @@
-"""Tables of the docs, made from the results that are kept."""
+"""Markdown tables from the committed benchmark results, for `doc_tables.py`."""
 
 import json
 import re
@@ -16,12 +16,12 @@ def content(name: str) -> Any:
 
 
 def result(name: str) -> Any:
-    """Figures of `benchmarks/results/NAME.json`, without by what and how they were made."""
+    """The figures in `benchmarks/results/NAME.json`, without config and environment."""
     return content(name)["results"]
 
 
 def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    """In Markdown."""
+    """A Markdown table."""
     lines = [list(head), *map(list, rows)]
     lines.insert(1, ["---"] * len(lines[0]))
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
@@ -29,11 +29,13 @@ def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 
 def filled(page: str, tables: Mapping[str, Callable[[], str]]) -> str:
     """`page` with each table between its two comments."""
-    for name, made in tables.items():
+    for name, make in tables.items():
         begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
         between = re.compile(f"{re.escape(begin)}.*{re.escape(end)}", re.DOTALL)
         if not between.search(page):
-            raise ValueError(f"no place for the table {name}: expected {begin} … {end}")
-        new = f"{begin}\n{made()}\n{end}"
+            raise ValueError(
+                f"the page lacks the place of table {name}: expected {begin} and {end}"
+            )
+        new = f"{begin}\n{make()}\n{end}"
         page = between.sub(lambda _, new=new: new, page)  # type: ignore[misc]
     return page

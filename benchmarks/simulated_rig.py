@@ -1,10 +1,10 @@
-"""What the simulated rig costs, and how well its neurons can be read.
+"""Processor load of the simulated rig, and the signal-to-noise ratio of its neurons.
 
     .venv/bin/python benchmarks/simulated_rig.py [--seconds 60]
 
-Shows seeded natural scenes to the rig of the demo, faster than real time, and prints for several
-sizes of scan the processor time that a second of the mouse's life takes, and the correlation of
-each neuron's fluorescence in its footprint, deconvolved without look ahead, with its true rate.
+Displays seeded natural scenes to the rig of the demo, faster than real time, and prints for several
+scan sizes the processor time of a simulated second, and the correlation of each neuron's
+fluorescence in its footprint, deconvolved causally, with its true rate.
 Writes `benchmarks/results/simulated_rig.json`.
 """
 
@@ -27,11 +27,11 @@ FRAME_HZ = 30
 LAGS_FRAMES = range(1, 7)
 
 
-def lived(rig: SimulatedMicroscope, seconds: int) -> tuple[list[Scan], list[np.ndarray], float]:
-    """Scans, (neuron,) shifts and rates at each frame, and processor seconds a second of life."""
+def simulated(rig: SimulatedMicroscope, seconds: int) -> tuple[list[Scan], list[np.ndarray], float]:
+    """Scans, (neuron,) rates at each frame, and processor seconds for each simulated second."""
     scenes = natural_scenes(np.random.default_rng(5), seconds * FRAME_HZ, rows_px=36, cols_px=64)
     rig.show(scenes[0], 0)
-    rig.advance_to(100_000_000)  # compiles
+    rig.advance_to(100_000_000)  # compilation
     scans: list[Scan] = []
     rates, begun = [], time.process_time()
     for k, frame in enumerate(scenes):
@@ -47,7 +47,7 @@ def single_trial_r(seconds: int) -> float:
     config = SimulatedSource(motion_px=0.0)
     rig = SimulatedMicroscope(config, 1)
     masks = rig.footprints()
-    scans, rates, _ = lived(rig, seconds)
+    scans, rates, _ = simulated(rig, seconds)
     trace = np.array([[s.pixels_counts.ravel()[p] @ w for p, w in masks] for s in scans])
     dff = trace / ndimage.percentile_filter(trace, 20, (301, 1)) - 1
     kept = np.exp(-1 / (config.scan_rate_hz * config.decay_tau_s))
@@ -66,12 +66,12 @@ def _correlations(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 def main() -> None:
     """Measure, print and write."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=int, default=60, help="of the mouse's life")
+    parser.add_argument("--seconds", type=int, default=60, help="simulated duration")
     options = parser.parse_args()
     costs = {}
     for size, rate_hz in SIZES:
         config = SimulatedSource(rows_px=size, cols_px=size, scan_rate_hz=rate_hz)
-        cost = lived(SimulatedMicroscope(config, 1), options.seconds)[2]
+        cost = simulated(SimulatedMicroscope(config, 1), options.seconds)[2]
         costs[f"{size}x{size} at {rate_hz:g} Hz"] = round(100 * cost, 2)
         print(f"{size} x {size} at {rate_hz:g} Hz: {100 * cost:.1f} % of one core")
     r = single_trial_r(options.seconds)

@@ -29,7 +29,7 @@ def decoder_table() -> str:
 
 
 def pair_table() -> str:
-    """Time of a frame in an older decoder and in this one, who took turns."""
+    """Duration of a frame in an older decoder and in this one, timed alternately."""
     rows = [
         [
             f"{row['neurons']:,}",
@@ -84,7 +84,7 @@ def live_table() -> str:
 
 
 def stages_table() -> str:
-    """Where the time of a frame goes, in the longer run."""
+    """Latency of each stage, in the longer run."""
     stages = result("latency")["stages_ms"]
     rows = [
         [name, *(f"{stages[key][part]:.1f}" for part in ("p50", "p99", "max"))]
@@ -94,7 +94,7 @@ def stages_table() -> str:
 
 
 def memory_table() -> str:
-    """SolverState of each process of the demo beside its budget."""
+    """Memory of each process of the demo, and its budget."""
     rows = [
         [
             name,
@@ -108,7 +108,7 @@ def memory_table() -> str:
 
 
 def rig_table() -> str:
-    """What the simulated rig takes of the processor, and how well its neurons can be read."""
+    """Processor load of the simulated rig, and correlation of activity with true rates."""
     rig = result("simulated_rig")
     rows = [
         [f"% of one core, {size.replace('x', ' × ')}", f"{percent:.1f}"]

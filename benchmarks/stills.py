@@ -1,10 +1,10 @@
-"""A real mouse that looked at still images: how well single trials are decoded.
+"""Decoding of still images from single trials of a recorded mouse.
 
     python benchmarks/stills.py --shared SHARED [--mask MASK]
 
 Lurz et al. 2020 (recording 20457-5-9, 5,335 neurons), the authors' own encoder as the twin, all
-trials of the tier validation, which nothing was fitted to. The mask is that of `rtdecode fit mask`
-(some minutes), or the one that is given. Writes `benchmarks/results/stills.json`.
+trials of the tier validation, which take no part in any fit. The mask is that of
+`rtdecode fit mask` (some minutes), or that of `--mask`. Writes `benchmarks/results/stills.json`.
 """
 
 import argparse
@@ -28,7 +28,7 @@ from rtdecode.twins.import_twin import Format, import_twin
 
 RESULTS = Path(__file__).parent / "results" / "stills.json"
 _MASK_STEPS = 1000
-WAYS: dict[str, tuple[str, int | None]] = {
+METHODS: dict[str, tuple[str, int | None]] = {
     "mean image": ("mean", None),
     "ridge": ("ridge", None),
     "ridge on logarithmic activity": ("offline", 0),
@@ -37,7 +37,7 @@ WAYS: dict[str, tuple[str, int | None]] = {
 
 
 def mask_of(session: StillSession, twin: Path, out: Path) -> Path:
-    """The published procedure, on held-out images."""
+    """Fit a mask by the published procedure, on held-out images."""
     steps = iter(track(range(_MASK_STEPS), description="mask"))
     alpha = fit_transparency(
         load_twin(twin),
@@ -50,9 +50,9 @@ def mask_of(session: StillSession, twin: Path, out: Path) -> Path:
     return out
 
 
-def decoded(data: Path, out: Path, *, twin: Path, mask: Path | None, way: str) -> dict[str, Any]:
-    """Scores of one way, without those of each image."""
-    method, iterations = WAYS[way]
+def decoded(data: Path, out: Path, *, twin: Path, mask: Path | None, name: str) -> dict[str, Any]:
+    """Scores of one method, without those of each image."""
+    method, iterations = METHODS[name]
     asked = Request(
         data=data, out=out, method=method, tier="validation", twins=(twin,), ridge=None,
         lag_frames=0, steps=0, iterations=iterations, mask=mask, source="responses",
@@ -88,12 +88,12 @@ def main() -> None:
         path = asked.mask or mask_of(session, twin, folder / "mask.npy")
         mask = np.load(path)
         results: dict[str, Any] = {}
-        for way in WAYS:
-            out = folder / way.replace(" ", "_")
-            inside = decoded(data, out, twin=twin, mask=path, way=way)
+        for name in METHODS:
+            out = folder / name.replace(" ", "_")
+            inside = decoded(data, out, twin=twin, mask=path, name=name)
             whole = rescored(session, out, np.ones_like(mask))
-            results[way] = {"mask": inside, "whole screen": whole}
-            print(way, inside["video_r"], whole["video_r"], flush=True)
+            results[name] = {"mask": inside, "whole screen": whole}
+            print(name, inside["video_r"], whole["video_r"], flush=True)
     scored = {"scored_pixels": int(mask.sum()), "pixels": int(mask.size)}
     write_benchmark(RESULTS, name="stills", config=scored, results=results)
 

@@ -1,4 +1,4 @@
-"""The online method with one of its parts taken out, to see what the part is worth."""
+"""Ablations of the online method: variants of which each lacks one part."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -11,45 +11,42 @@ from rtdecode.decode.fitted_twin import FittedTwin
 from rtdecode.decode.prior import VideoPrior
 from rtdecode.decode.solver import Solver
 from rtdecode.offline.trial import Trial
-from rtdecode.offline.windows import inverted_windows, moved_on
+from rtdecode.offline.windows import advance_one_frame, inverted_windows
 from rtdecode.schema.config.decode import DecodeConfig
 
 F32 = NDArray[np.float32]
 
 
 def without_prior(fitted: FittedTwin) -> FittedTwin:
-    """The same twin with a prior that knows no more than the mean and the contrast of video.
-
-    All spatial frequencies are alike and no frame tells anything of the next one.
-    """
+    """`fitted` with a white prior: mean and contrast of video, no correlation in space or time."""
     prior = fitted.prior
     power = torch.full_like(prior.power, float(prior.power.mean()))
     mean = torch.full_like(prior.mean, float(prior.mean.mean()))
-    forgetful = VideoPrior(mean, power, torch.zeros_like(prior.autoregression), power.sqrt())
-    return replace(fitted, prior=forgetful)
+    white = VideoPrior(mean, power, torch.zeros_like(prior.autoregression), power.sqrt())
+    return replace(fitted, prior=white)
 
 
 def cold_start(fitted: FittedTwin, config: DecodeConfig) -> "ByWindows":
-    """Each window is inverted from the mean video, as if none had come before it."""
+    """No warm start: each horizon is solved from the prior's mean."""
     return ByWindows(fitted, config, begin=Solver.reset)
 
 
 def without_prediction(fitted: FittedTwin, config: DecodeConfig) -> "ByWindows":
-    """Each new frame starts from the mean video, not from what the prior predicts of it."""
-    mean_video = torch.zeros_like(fitted.prior.power)
+    """Each new frame starts at the prior's mean instead of the prior's prediction."""
+    mean_frame = torch.zeros_like(fitted.prior.power)
 
     def begin(inverter: Solver) -> None:
-        moved_on(inverter)
-        inverter.initialise_newest(mean_video)
+        advance_one_frame(inverter)
+        inverter.initialise_newest(mean_frame)
 
     return ByWindows(fitted, config, begin=begin)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ByWindows:
-    """The live decoder's inverter, frame by frame, with something else between two windows.
+    """The online method with another preparation of each horizon.
 
-    begin: makes the inverter ready for the next window; the live decoder's way is `moved_on`.
+    begin: prepares the solver for the next horizon; the live decoder uses `advance_one_frame`.
     """
 
     fitted: FittedTwin

@@ -1,4 +1,4 @@
-"""What one scan costs in the calcium chain, step by step, on one core."""
+"""`rtdecode bench calcium`: duration of each step of the calcium chain on one core."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -28,14 +28,14 @@ _GRID = FrameGrid(_RATE_HZ)
 _RADIUS_PX = 5
 _MOVIE_SCANS = 60
 _WARM_UP_SCANS = 40
-"""Compiling, and the comparison of the first scans with the reference image, come before."""
+"""Not timed: compilation, and the check of the field of view on the first scans."""
 
 Report = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Field:
-    """A made-up field of view and a short movie of it."""
+    """A synthetic field of view and a short movie of it."""
 
     rois: Rois
     calibration: Calibration
@@ -44,13 +44,13 @@ class _Field:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Times:
-    """What each call took, in ms of the wall clock and of the processor."""
+    """Duration of each call in ms: wall-clock time and processor time."""
 
     wall: NDArray[np.float64]
     cpu: NDArray[np.float64]
 
     def summary(self) -> Report:
-        """Median, 99th percentile and largest of both, and calls a second by each median."""
+        """Median, 99th percentile and maximum of both, and scans a second by each median."""
         return {
             "scans_per_s": 1e3 / float(np.median(self.wall)),
             "cpu_scans_per_s": 1e3 / float(np.median(self.cpu)),
@@ -64,9 +64,9 @@ def benchmark_calcium(size_px: int, cells: int, scans: int = 600, *, seed: int =
 
     Returns
     -------
-    `scans_per_s` by the median, `ms` (p50, p99 and largest of the whole chain), the same in
-    processor time (`cpu_…`, which other programs on the machine lengthen little), `steps_cpu_ms`
-    (of each step alone), `share` (each step's part of their sum), and what was asked for.
+    `scans_per_s` by the median, `ms` (p50, p99 and maximum of the whole chain), the same in
+    processor time (`cpu_...`, which depends little on other programs), `steps_cpu_ms` (each step
+    alone), `share` (fraction of each step in their sum), and the settings.
     """
     field = _field_of_view(size_px, cells, np.random.default_rng(seed))
     chain = _chain_times(field, scans)
@@ -91,8 +91,8 @@ def growth(size_px: int, cells: Sequence[int], scans: int = 300, *, seed: int = 
 
     Returns
     -------
-    `rows` with the times of each, and the line through their medians in processor time: `ms` and
-    `ms_per_1000_cells`, with the largest deviation from it as a share, `off_line`.
+    `rows` with the times for each number, and a linear fit of their median processor times: `ms`
+    at 0 cells and `ms_per_1000_cells`, with the largest relative deviation `off_line`.
     """
     rows: list[Report] = []
     for count in cells:
@@ -149,7 +149,7 @@ def _scan(field: _Field, number: int) -> Scan:
 
 
 def _steps(field: _Field) -> dict[str, Callable[[int], object]]:
-    """Each step of the chain alone, on the inputs that it gets in the chain."""
+    """Each step of the chain alone, on inputs as in the chain."""
     config, rois, movie = CalciumConfig(), field.rois, field.movie
     everywhere = np.ones(rois.count, bool)
     registrar = Registrar(field.calibration.reference_counts, max_shift_px=config.max_shift_px)
@@ -209,7 +209,7 @@ def _field_of_view(size_px: int, cells: int, rng: np.random.Generator) -> _Field
 
 
 def _rois(size_px: int, cells: int, rng: np.random.Generator) -> Rois:
-    """Discs of about 80 pixels at random places; some overlap, as in a dense field."""
+    """Discs of about 80 pixels at random positions; some overlap, as in a dense field."""
     row, col = np.mgrid[-_RADIUS_PX : _RADIUS_PX + 1, -_RADIUS_PX : _RADIUS_PX + 1]
     disc = row**2 + col**2 <= _RADIUS_PX**2
     centers = rng.integers(_RADIUS_PX + 3, size_px - _RADIUS_PX - 3, (cells, 2))

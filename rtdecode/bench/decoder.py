@@ -1,4 +1,4 @@
-"""What a frame costs in the decoder, and how this grows with neurons, window and steps."""
+"""`rtdecode bench decoder`: duration of a frame by neurons, window and steps."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -13,48 +13,44 @@ from torch import Tensor
 
 from rtdecode.decode.compute import prepare_process
 from rtdecode.decode.decoder import Decoder
-from rtdecode.decode.noise import Noise, load_noise
-from rtdecode.decode.prior import VideoPrior, load_prior
+from rtdecode.decode.fitted_twin import FittedTwin, load_fitted_twin
 from rtdecode.runtime.clock import HostClock
 from rtdecode.schema.config.decode import DecodeConfig
 from rtdecode.schema.errors import UnreadableFileError
 from rtdecode.schema.messages import Responses, WindowFrame
 from rtdecode.twins.compact.network import Compact
-from rtdecode.twins.folder import load_twin
 
 _NEURON_AXIS = {"position": 0, "weights": 0, "bias": 0, "scale": 0, "behaviour_gain": 1}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Population:
-    """A compact twin and what was learnt beside it."""
+    """A compact twin whose neurons can be repeated, with its prior and noise model."""
 
     twin: Compact
-    prior: VideoPrior
-    noise: Noise
+    fitted: FittedTwin
 
-    def of(self, neurons: int) -> "Population":
-        """`neurons` of these neurons: the first ones, or all of them over and over.
+    def of(self, neurons: int) -> FittedTwin:
+        """The twin with `neurons` neurons: its first ones, or all of them repeatedly.
 
-        Neurons that come twice have the same tuning; what they cost is what measured ones would.
+        Repeated neurons have the same tuning; their cost is that of different ones.
         """
         chosen = torch.arange(neurons, device=self.twin.bias.device) % self.twin.spec.neurons
-        return Population(with_neurons(self.twin, chosen), self.prior, self.noise.of(chosen))
+        twin = with_neurons(self.twin, chosen)
+        return FittedTwin(twin, self.fitted.prior, self.fitted.noise.of(chosen))
 
 
 def load_population(folder: Path) -> Population:
     """Read the compact twin in `folder`; UnreadableFileError if it is of another architecture."""
-    twin = load_twin(folder)
-    if not isinstance(twin, Compact):
-        raise UnreadableFileError(
-            what="twin", path=folder, expected="a compact twin", got=twin.spec.architecture
-        )
-    noise = load_noise(folder, neurons=twin.spec.neurons)
-    return Population(twin, load_prior(folder), noise)
+    fitted = load_fitted_twin(folder)
+    if not isinstance(fitted.twin, Compact):
+        got = fitted.twin.spec.architecture
+        raise UnreadableFileError(what="twin", path=folder, expected="a compact twin", got=got)
+    return Population(fitted.twin, fitted)
 
 
 def with_neurons(twin: Compact, chosen: Tensor) -> Compact:
-    """The same filters, read out by the neurons `chosen`, (neuron,) int64, in this order."""
+    """`twin` with the neurons `chosen`, (neuron,) int64, in this order."""
     made = Compact(replace(twin.spec, neurons=len(chosen)))
     state = {
         name: value.index_select(_NEURON_AXIS[name], chosen) if name in _NEURON_AXIS else value
@@ -77,7 +73,7 @@ _NS_PER_MS = 1e6
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One decoder that is timed."""
+    """Settings of one timed decoder."""
 
     neurons: int
     window_frames: int
@@ -87,7 +83,7 @@ class Setting:
 
 @dataclass(slots=True)
 class _Timed:
-    """A decoder, the frames that it has yet to see, and how long it took for those it saw."""
+    """A decoder with its random input, and the durations measured so far."""
 
     setting: Setting
     decoder: Decoder
@@ -98,7 +94,7 @@ class _Timed:
     cpu_ms: tuple[float, ...] = ()
 
     def run(self, frames: int) -> None:
-        """See `frames` more."""
+        """Decode `frames` more frames."""
         for item in [self._item() for _ in range(frames)]:
             wall_ns, cpu_ns = time.perf_counter_ns(), time.process_time_ns()
             self.decoder.step([item])
@@ -106,7 +102,7 @@ class _Timed:
             self.wall_ms += ((time.perf_counter_ns() - wall_ns) / _NS_PER_MS,)
 
     def reset(self) -> None:
-        """Leave out what was timed so far, while everything warmed up."""
+        """Discard the durations of the warm-up."""
         self.wall_ms, self.cpu_ms = (), ()
 
     def _item(self) -> WindowFrame:
@@ -133,26 +129,26 @@ def benchmark_decoder(
     grow: bool = True,
     report: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> list[Row]:
-    """Time the decoder as a run uses it, frame by frame, on made-up activity.
+    """Time the decoder as in a run, frame by frame, on random activity.
 
     Parameters
     ----------
     twin
-        Folder of a compact twin; its neurons are repeated to make as many as a setting has.
+        Folder of a compact twin; its neurons are repeated as often as a setting requires.
     asked
-        The setting of most interest; its row comes first.
+        The main setting; its row is the first.
     frames, threads
-        Timed frames for each setting, and threads of one step.
+        Timed frames for each setting, and CPU threads of one step.
     grow
-        Whether other numbers of neurons, windows and steps are timed too. All settings take
-        turns, 30 frames at a time, so that what else the machine does meets all alike.
+        Whether other numbers of neurons, windows and steps are timed too. All settings alternate
+        in blocks of 30 frames, so that other load on the machine affects all equally.
     report
-        Told how many blocks are done, of how many.
+        Called with the blocks done and their total.
 
     Returns
     -------
-    For each setting wall time (`ms_…`) and processor time (`cpu_ms_…`, which other programs do
-    not lengthen, summed over threads) of a frame, and the median for each step.
+    For each setting wall-clock time (`ms_...`) and processor time (`cpu_ms_...`, summed over
+    threads, little affected by other programs) of a frame, and the median for each step.
     """
     prepare_process(threads=threads)
     population = load_population(twin)
@@ -186,9 +182,9 @@ def _timed(population: Population, setting: Setting) -> _Timed:
         steps=setting.steps,
         deadline_ms=_NO_DEADLINE_MS,
     )
-    some = population.of(setting.neurons)
-    decoder = Decoder(config, some.twin, some.prior, noise=some.noise, clock=HostClock())
-    behaviour = np.array(some.twin.spec.behaviour_mean, np.float32)
+    fitted = population.of(setting.neurons)
+    decoder = fitted.decoder(config, clock=HostClock())
+    behaviour = np.array(fitted.twin.spec.behaviour_mean, np.float32)
     return _Timed(setting, decoder, behaviour, np.random.default_rng(0))
 
 

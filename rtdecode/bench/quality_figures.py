@@ -1,4 +1,4 @@
-"""Figures of the table: quality against lag, against compute, and against neurons."""
+"""Figures of the benchmark table: video_r against lag, compute and number of neurons."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -34,7 +34,7 @@ def draw_figures(rows: Sequence[Row], folder: Path) -> None:
 
 
 def lag_panel(axes: Axes, rows: Sequence[Row]) -> None:
-    """Online decoding at each lag, with the settings_of_rows that know no lag as lines."""
+    """The online method at each lag; methods without a lag as horizontal lines."""
     online = [row for row in rows if row["method"] == "online" and row["steps"] == _USUAL_STEPS]
     _curve(axes, online, at=lambda row: row["lag_frames"] * _FRAME_MS, color=_OURS, label="online")
     for name, color in (("ridge", _RIDGE), ("offline", _INK)):
@@ -49,7 +49,7 @@ def lag_panel(axes: Axes, rows: Sequence[Row]) -> None:
 
 
 def compute_panel(axes: Axes, rows: Sequence[Row]) -> None:
-    """Quality against passes through a twin for each frame of video."""
+    """video_r against passes through a twin for each frame."""
     usual = [row for row in rows if row["method"] == "online" and row["lag_frames"] == _USUAL_LAG]
     single = [row for row in _named(rows, "reference") if row["twins"] == 1]
     for chosen, color, label in (
@@ -64,7 +64,7 @@ def compute_panel(axes: Axes, rows: Sequence[Row]) -> None:
 
 
 def neuron_panel(axes: Axes, rows: Sequence[Row]) -> None:
-    """Quality against the number of neurons that are heard; the others count as missing."""
+    """video_r against the number of neurons used; the others are treated as not measured."""
     usual = [
         row
         for row in rows
@@ -80,7 +80,7 @@ def neuron_panel(axes: Axes, rows: Sequence[Row]) -> None:
 
 
 def ensemble_panel(axes: Axes, rows: Sequence[Row]) -> None:
-    """Quality against the number of twins that are averaged."""
+    """video_r against the number of averaged twins."""
     usual = [
         row
         for row in rows
@@ -99,7 +99,7 @@ def ensemble_panel(axes: Axes, rows: Sequence[Row]) -> None:
 
 
 def _legend(axes: Axes) -> None:
-    """Names of what is drawn, if anything is, above it and so never on it."""
+    """A legend above the axes, where it covers no data."""
     if names := axes.get_legend_handles_labels()[0]:
         axes.legend(
             frameon=False, fontsize=8, ncols=len(names), loc="lower center", bbox_to_anchor=(0.5, 1)
@@ -117,12 +117,14 @@ def _best(rows: Sequence[Row]) -> Row | None:
 def _curve(
     axes: Axes, rows: Sequence[Row], *, at: Callable[[Row], float], color: str, label: str
 ) -> None:
-    """Means with their 95 % intervals, in the order of the abscissa."""
+    """Means with 95 % intervals over clips, sorted along the abscissa."""
     if not rows:
         return
     ordered = sorted(rows, key=at)
-    place = [at(row) for row in ordered]
+    position = [at(row) for row in ordered]
     mean = [row["video_r"]["mean"] for row in ordered]
     low = [m - row["video_r"]["ci95"][0] for m, row in zip(mean, ordered, strict=True)]
     high = [row["video_r"]["ci95"][1] - m for m, row in zip(mean, ordered, strict=True)]
-    axes.errorbar(place, mean, yerr=[low, high], color=color, marker="o", ms=4, lw=1.5, label=label)
+    axes.errorbar(
+        position, mean, yerr=[low, high], color=color, marker="o", ms=4, lw=1.5, label=label
+    )

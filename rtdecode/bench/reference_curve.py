@@ -1,4 +1,4 @@
-"""The reference procedure scored along its way: it passes its best and then fits noise."""
+"""Scores of the published procedure against iterations: after an optimum it fits noise."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ STOPS = (10, 20, 30, 50, 75, 100, 150, 200, 300, 500, 700, 1000)
 
 @dataclass(slots=True)
 class _Sums:
-    """Sum over twins of the videos at each stop."""
+    """Sums over twins of the videos after each scored iteration."""
 
     videos: dict[int, F32]
 
@@ -29,7 +29,7 @@ class _Sums:
 
 
 def stops_until(iterations: int) -> list[int]:
-    """The iterations after which a run of `iterations` is scored, its last one among them."""
+    """The iterations after which a run of `iterations` is scored; the last one is included."""
     return [stop for stop in STOPS if stop < iterations] + [iterations]
 
 
@@ -41,9 +41,20 @@ def reference_curve(
     mask: NDArray[np.bool_],
     iterations: int,
 ) -> list[Scored]:
-    """Scores of one trial as if the reference ended at each of `stops_until(iterations)`.
+    """Scores of one trial after each of `stops_until(iterations)`, in one run.
 
-    `free` are the pixels that move, `mask` those that are scored; videos of the twins are averaged.
+    Parameters
+    ----------
+    twins
+        An ensemble, whose videos are averaged.
+    free, mask
+        (row, col) True for optimised and for scored pixels.
+    iterations
+        Gradient steps of the whole run.
+
+    Returns
+    -------
+    One score for each stop; `seconds` is NaN, as parts of a run are not timed.
     """
     sums, stops = _Sums({}), stops_until(iterations)
     method = Reference(

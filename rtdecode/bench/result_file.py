@@ -1,4 +1,4 @@
-"""A benchmark's result as a file: the figures, and everything one needs to judge or repeat them."""
+"""JSON files with benchmark results, and all that is needed to interpret and repeat them."""
 
 import json
 import re
@@ -14,24 +14,24 @@ from rtdecode.schema.errors import DamagedResultError, OtherSettingsError
 from rtdecode.session.environment import environment_here
 
 _FOLDERS = re.compile(r"(?:^|(?<=[=:]))/(?!/)(?:[^/:=]+/)*(?=[^/:=])")
-"""Folders of each path from the root in a value such as `NAME=DATA:TWIN`."""
+"""The folders of absolute paths in a value such as `NAME=DATA:TWIN`."""
 
 
 def write_benchmark(path: Path, *, name: str, config: Mapping[str, Any], results: Any) -> None:
     """Write `results` with the command, commit, machine, versions, threads and `config` as JSON.
 
-    At any moment the file holds these results or those before.
+    The file is replaced atomically.
 
     Parameters
     ----------
     path
-        File to write; its folder is made if it is not there.
+        File to write; its folder is created if needed.
     name
         What was measured, for example `wire`.
     config
         The settings of the benchmark.
     results
-        Its figures, as plain values.
+        Its figures, as plain JSON values.
     """
     content = {
         "benchmark": name,
@@ -51,9 +51,9 @@ def read_results(path: Path, *, name: str, config: Mapping[str, Any]) -> list[di
     Raises
     ------
     OtherSettingsError
-        If the benchmark or its config was another, naming what differs.
+        If benchmark or config differ; the message names what differs.
     DamagedResultError
-        If the file is not what `write_benchmark` wrote.
+        If the file was not written by `write_benchmark`, or is damaged.
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -78,7 +78,7 @@ def _as_written(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _without_folders(value: Any) -> Any:
-    """The name alone of a path from the root: where it lies is this machine's own affair."""
+    """`value` with absolute paths reduced to names, as folders of this machine are irrelevant."""
     if isinstance(value, list | tuple):
         return [_without_folders(one) for one in value]
     return _FOLDERS.sub("", value) if isinstance(value, str) else value
@@ -87,16 +87,16 @@ def _without_folders(value: Any) -> Any:
 Row = dict[str, Any]
 
 _MAY_BE_NONE = "lag_frames"
-"""None says that a whole clip is seen; any other None in a file is a figure that cannot be had."""
+"""None means a whole clip in this field, and an undefined value (NaN) in all others."""
 
 
 class KeptRows:
-    """Rows in a benchmark's file, which holds all of them at any moment.
+    """The rows of a benchmark, written to their file after each addition.
 
     Parameters
     ----------
     path, name, config
-        As for `write_benchmark`; what lies in `path` already is gone on with.
+        As for `write_benchmark`; rows that `path` holds already are kept.
 
     Raises
     ------
@@ -110,18 +110,18 @@ class KeptRows:
         self.rows: list[Row] = [_with_nan(row) for row in found]
 
     def find(self, **fields: Any) -> Row | None:
-        """The row with these values, if it is there."""
+        """The row with these values, or None."""
         return next((row for row in self.rows if fields.items() <= row.items()), None)
 
     def add(self, row: Row) -> None:
-        """Keep `row`."""
+        """Add `row` and write the file."""
         self.rows.append(row)
         results = without_nan(self.rows)
         write_benchmark(self._path, name=self._name, config=self._config, results=results)
 
 
 def _with_nan(plain: Any) -> Any:
-    """A row from a file as it was before it was written."""
+    """A row as it was before `without_nan`."""
     if isinstance(plain, dict):
         return {k: v if k == _MAY_BE_NONE else _with_nan(v) for k, v in plain.items()}
     if isinstance(plain, list):

@@ -1,7 +1,7 @@
-"""How long a message takes from one process to another, by size and transport.
+"""`rtdecode bench wire`: latency of a message between two processes, by size and transport.
 
-`python -m rtdecode.bench.wire ADDRESS SIDE COUNT` is the sending half, which
-`benchmark_wire` starts; both halves read the same CLOCK_MONOTONIC.
+`python -m rtdecode.bench.wire ADDRESS SIDE COUNT` is the sender, which `benchmark_wire` starts;
+both processes read the same CLOCK_MONOTONIC.
 """
 
 import socket
@@ -44,7 +44,7 @@ class HopLatency:
 def benchmark_wire(
     *, sides_px: Sequence[int] = (64, 256, 512, 1024), count: int = 300
 ) -> list[dict[str, Any]]:
-    """One row for each transport and size: p50 and p99 in ms, losses, pack and unpack in us."""
+    """One row for each transport and size: p50 and p99 in ms, lost messages, codec times in us."""
     rows = []
     for side_px in sides_px:
         for transport in ("ipc", "tcp"):
@@ -115,7 +115,7 @@ def _free_port() -> int:
 
 
 def send(address: str, side_px: int, count: int) -> None:
-    """The sending half: `count` scans, 10 ms apart, once somebody listens."""
+    """Send `count` scans, 10 ms apart, after the subscriber has had time to connect."""
     clock = HostClock()
     with Messaging() as wire:
         outlet = Publisher(wire, "bench", clock=clock, publish=address, record="", queue=count + 10)

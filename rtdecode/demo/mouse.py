@@ -1,8 +1,8 @@
-"""Makes the demo mouse that ships with the project: its twin, rois, calibration and scoring mask.
+"""Making of the demo mouse that ships with the project: twin, ROIs, calibration, screen mask.
 
-The simulated rig watches clips of the train split; its scans go through the calcium chain of the
-live system, faster than real time; the twin is trained on what comes out. Trials of the tier
-"test" show clips of the show split, which nothing was trained on, for an honest check.
+Clips of the train split are displayed to the simulated rig; its scans pass through the calcium
+chain of the live system, faster than real time, and the twin is trained on the resulting activity.
+Trials of the tier `test` display clips of the show split, which take no part in the training.
 """
 
 from collections import deque
@@ -48,13 +48,13 @@ _FIRST_FRAME = 300
 _HALF_FRAME_NS = 1_000_000_000 // 60
 _MASK_STEPS = 1000
 _SCORED_FROM = OPTIMISED_FROM
-"""This mouse looks at nearly the whole screen, where the published threshold leaves no pixel."""
+"""Receptive fields cover nearly the whole screen, so no pixel reaches the published threshold."""
 _NEUTRAL = np.array([0, 30, 0, 0], np.float32)
 
 
 @dataclass(frozen=True, slots=True)
 class DemoPlan:
-    """How many trials the simulated mouse watches, how long they are, and the seed of it all."""
+    """Number of trials in each tier, their duration, and the seed of the whole making."""
 
     train: int = 40
     validation: int = 4
@@ -65,7 +65,7 @@ class DemoPlan:
 
     @property
     def trial_frames(self) -> int:
-        """Frames of a trial."""
+        """Number of frames of a trial."""
         return round(self.trial_s * _FRAME_RATE_HZ)
 
 
@@ -83,15 +83,19 @@ def record_demo_session(
     Parameters
     ----------
     folder
-        To be written; must be empty.
+        Folder to write; must be empty.
     source, calcium
-        The rig and the chain of the live demo.
+        Simulated rig and calcium chain of the live demo.
     plan
-        How long, and the seed.
+        Number and duration of trials, and the seed.
     clock
-        For the stamps of the chain.
+        Clock of the calcium chain.
     report
-        Told the number of trials done and of all trials.
+        Called with the trials done and their total.
+
+    Returns
+    -------
+    The ROIs of the simulated neurons and the calibration of the chain.
     """
     rois = rois_from_lists(
         (source.rows_px, source.cols_px), SimulatedMicroscope(source, plan.seed).footprints()
@@ -115,12 +119,12 @@ def record_demo_session(
 
 
 def demo_sections(config: Path, *, neurons: int | None) -> tuple[SimulatedSource, CalciumConfig]:
-    """The rig and the calcium chain of the demo's own config, with `neurons` in its place.
+    """The simulated rig and the calcium chain of the demo config, with `neurons` if not None.
 
     Raises
     ------
     UnreadableFileError
-        If the config runs another rig than the simulated one.
+        If the config does not use the simulated rig.
     """
     run = read_config(config)
     source = run.acquisition.source
@@ -144,9 +148,9 @@ def make_demo_mouse(
     clock: Clock,
     report: Callable[[str, int, int], None],
 ) -> Outcome:
-    """Record a session into `session`, train on it and write the demo mouse's files into `out`.
+    """Record a session into `session`, train on it and write the files of the demo mouse to `out`.
 
-    `report` is told what is being done, how much of it is done, and of how much.
+    `report` is called with the name of the current part, the amount done, and its total.
     """
     rois, calibration = record_demo_session(
         session,
@@ -182,7 +186,7 @@ def make_demo_mouse(
 def _calibration(
     source: SimulatedSource, calcium: CalciumConfig, rois: Rois, plan: DemoPlan, *, clock: Clock
 ) -> Calibration:
-    """From a short run of its own, with clips of the train split on the screen."""
+    """Calibration from a separate short run with clips of the train split."""
     own = calcium.model_copy(update={"calibration_s": plan.calibration_s})
     chain_ = CalciumChain(
         own,
@@ -222,7 +226,7 @@ def _chain(
 def _trials(
     recording: Recording, source: SimulatedSource, split: Split, run_seed: int, *, seconds: float
 ) -> Iterator[Segment]:
-    """Trials of a mouse that watches clip after clip for `seconds` and a little longer."""
+    """Trials of a run of at least `seconds` in which clip follows clip."""
     rng = np.random.default_rng([run_seed, 5])
     start_ns = _GRID.start_ns(_FIRST_FRAME) - int(rng.integers(_HALF_FRAME_NS, 5 * _HALF_FRAME_NS))
     rig = SimulatedMicroscope(source, run_seed, t_start_ns=start_ns)
@@ -230,17 +234,17 @@ def _trials(
     made = embedded_clips(
         split, count=clips, seconds=_CLIP_S, seed=run_seed, frame_rate_hz=_FRAME_RATE_HZ
     )
-    shown = _shown_frames(made, rng)
-    for frame, (luminance, phase_ns) in enumerate(shown, start=_FIRST_FRAME):
-        yield from _seen(recording, rig, luminance, frame=frame, phase_ns=phase_ns)
+    displayed = _displayed_frames(made, rng)
+    for frame, (luminance, phase_ns) in enumerate(displayed, start=_FIRST_FRAME):
+        yield from _measured(recording, rig, luminance, frame=frame, phase_ns=phase_ns)
 
 
-def _shown_frames(
+def _displayed_frames(
     clips: Iterator[Clip], rng: np.random.Generator
 ) -> Iterator[tuple[NDArray[np.uint8], int]]:
-    """Each frame, and by how much its flip lies beside the start of its grid frame.
+    """Each displayed frame, and the offset in ns of its flip from the start of its grid frame.
 
-    Nobody aligns the screen's refresh with the decoder's grid; each clip gets another alignment.
+    The refresh of a real screen is not aligned with the grid; each clip has a random offset.
     """
     for clip in clips:
         phase_ns = int(rng.integers(-_HALF_FRAME_NS, _HALF_FRAME_NS))
@@ -248,7 +252,7 @@ def _shown_frames(
             yield luminance, phase_ns
 
 
-def _seen(
+def _measured(
     recording: Recording,
     rig: SimulatedMicroscope,
     luminance: NDArray[np.uint8],
@@ -256,7 +260,9 @@ def _seen(
     frame: int,
     phase_ns: int,
 ) -> Iterator[Segment]:
-    """Show one frame, and record what is measured until the next flip may come at the earliest."""
+    """Display one frame, and record the measurements up to the earliest time of the next flip."""
     recording.show(frame, luminance)
     rig.show(luminance, _GRID.start_ns(frame) + phase_ns)
-    yield from recording.hear(rig.advance_to(_GRID.start_ns(frame + 1) - _HALF_FRAME_NS))
+    yield from recording.add_measurements(
+        rig.advance_to(_GRID.start_ns(frame + 1) - _HALF_FRAME_NS)
+    )

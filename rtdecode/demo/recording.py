@@ -1,4 +1,7 @@
-"""Records what a chain makes of scans, beside what was on the screen, as trials of a session."""
+"""Pairs displayed frames with the output of the calcium chain, as trials of a session.
+
+For the making of the demo mouse, faster than real time and without sockets.
+"""
 
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -23,29 +26,29 @@ class _Trial:
 
 
 class Recording:
-    """Cuts a stream of frames and measurements into trials of equal length.
+    """Divides a stream of displayed frames and measurements into trials of equal length.
 
     Parameters
     ----------
     calcium, behaviour
-        The stages of the live system, in the state in which the recording starts.
+        The stages of the live system, in their state at the start of the recording.
     frames
-        Length of a trial.
+        Length of a trial in frames.
     """
 
     def __init__(self, calcium: CalciumChain, behaviour: BehaviourJoin, *, frames: int) -> None:
         self._calcium, self._behaviour, self._frames = calcium, behaviour, frames
-        self._shown: deque[tuple[int, NDArray[np.uint8]]] = deque()
+        self._displayed: deque[tuple[int, NDArray[np.uint8]]] = deque()
         self._trial = _Trial()
         self._last: F32 | None = None
         self._seq = 0
 
     def show(self, frame: int, luminance: NDArray[np.uint8]) -> None:
-        """Tell what is on the screen in the middle of `frame` of the grid."""
-        self._shown.append((frame, luminance))
+        """Add the displayed frame (row, col), in grey levels, of `frame` of the grid."""
+        self._displayed.append((frame, luminance))
 
-    def hear(self, bodies: Iterable[Scan | Behaviour]) -> Iterator[Segment]:
-        """Take measurements in order; gives each trial that they complete."""
+    def add_measurements(self, bodies: Iterable[Scan | Behaviour]) -> Iterator[Segment]:
+        """Add measurements in temporal order; yields each trial that they complete."""
         for body in bodies:
             for window_frame in self._window_frames(body):
                 yield from self._add(window_frame)
@@ -76,14 +79,14 @@ class Recording:
             )
 
     def _luminance(self, frame: int) -> NDArray[np.uint8] | None:
-        while self._shown and self._shown[0][0] < frame:
-            self._shown.popleft()
-        if not self._shown or self._shown[0][0] != frame:
+        while self._displayed and self._displayed[0][0] < frame:
+            self._displayed.popleft()
+        if not self._displayed or self._displayed[0][0] != frame:
             return None
-        return self._shown[0][1]
+        return self._displayed[0][1]
 
     def _held(self, responses: Responses) -> F32:
-        """Activity, the last value in place of a missing one: a file has no word for missing."""
+        """Activity, with the previous value where it is missing, as the layout requires numbers."""
         before = self._last if self._last is not None else np.zeros_like(responses.activity)
         self._last = np.where(responses.valid, responses.activity, before)
         return self._last

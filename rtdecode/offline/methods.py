@@ -1,4 +1,4 @@
-"""The ways to reconstruct a trial that the ladder compares, each behind the same three words."""
+"""Reconstruction methods behind one interface, for `rtdecode reconstruct` and the benchmarks."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -23,16 +23,16 @@ _NO_DEADLINE_MS = 1e9
 
 
 class Method(Protocol):
-    """Gives a video for a trial, NaN in frames for which it gives none."""
+    """Reconstructs the video of a trial; NaN in frames for which the method gives none."""
 
     @property
     def lag_frames(self) -> int | None:
-        """Frames of activity after a frame that it uses; None for all of the clip."""
+        """Frames of activity used after the decoded frame; None for the whole clip."""
         ...
 
     @property
     def steps(self) -> int:
-        """Steps for each frame, or iterations for a whole clip."""
+        """Gradient steps for each frame (online), or for a whole clip (offline)."""
         ...
 
     def video(self, trial: Trial) -> F32:
@@ -46,7 +46,7 @@ class Method(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MeanFrame:
-    """The mean training frame, whatever the neurons say."""
+    """Baseline: the mean training frame, independent of activity."""
 
     frame: F32
     lag_frames: int | None = 0
@@ -61,7 +61,7 @@ class MeanFrame:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LinearDecoder:
-    """Ridge regression from activity to pixels."""
+    """Baseline: ridge regression from activity to pixels."""
 
     ridge: Ridge
     steps: int = 0
@@ -80,7 +80,7 @@ class LinearDecoder:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Online:
-    """The live decoder, fed frame by frame; several twins are averaged."""
+    """The live decoder, frame by frame; the videos of several twins are averaged."""
 
     twins: Sequence[FittedTwin]
     config: DecodeConfig
@@ -100,8 +100,8 @@ class Online:
         return float(self.config.steps * len(self.twins))
 
     def _decoded(self, fitted: FittedTwin, trial: Trial) -> F32:
-        unhurried = self.config.model_copy(update={"deadline_ms": _NO_DEADLINE_MS})
-        decoder = fitted.decoder(unhurried, clock=_StillClock())
+        without_deadline = self.config.model_copy(update={"deadline_ms": _NO_DEADLINE_MS})
+        decoder = fitted.decoder(without_deadline, clock=_StillClock())
         video = np.full(trial.truth.shape, np.nan, np.float32)
         for item in _window_frames(trial):
             for reconstruction in decoder.step([item]):
@@ -111,7 +111,7 @@ class Online:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Offline:
-    """The same objective, over the whole clip at once; several twins are averaged."""
+    """The objective of the live decoder over a whole clip; several twins are averaged."""
 
     twins: Sequence[FittedTwin]
     iterations: int
@@ -177,7 +177,7 @@ class Reference:
 
 
 class _StillClock:
-    """Time stands still, so that no deadline passes: quality must not depend on the machine."""
+    """A clock that stands still, so that scores do not depend on the speed of the machine."""
 
     def now_ns(self) -> int:
         return 0

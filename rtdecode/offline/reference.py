@@ -1,10 +1,10 @@
-"""The published offline reconstruction, as a reference to compare with.
+"""The published offline reconstruction procedure, as a reference for comparison.
 
 Bauer, Margrie & Clopath (eLife 2026, 10.7554/eLife.105081): gradient descent on the pixels of a
 whole clip, from uniform grey, on the Poisson loss of windows of 32 frames at a stride of 8. The
-gradient of each window is divided by its norm, windows are averaged, the result is masked and
-clipped to +-1, and followed by momentum without a second moment, with pixels kept in 0..255 and
-a Gaussian blur at the end. Written from the paper's description.
+gradient of each window is divided by its norm; the mean over windows is masked, clipped to +-1 and
+smoothed by momentum (Adam without a second moment). Pixels are clamped to 0..255, and the final
+video is blurred. Implemented from the paper's description.
 """
 
 from collections.abc import Callable, Sequence
@@ -30,7 +30,7 @@ _RATE = 1000.0
 _WARM_UP = 10
 _MOMENTUM = 0.9
 _SECOND = 0.999
-"""Enters through the bias correction of the rate only, as there is no second moment."""
+"""Only used in the bias correction of the learning rate, as there is no second moment."""
 _GREY = 127.5
 _BLUR = 0.5
 
@@ -50,15 +50,15 @@ def reference_video(
     Parameters
     ----------
     twin
-        The encoding model; several are used one by one, and their videos averaged.
+        The encoding model; an ensemble is computed twin by twin, and the videos are averaged.
     responses, behaviour
         (frame, neuron) and (frame, channel) of the whole clip; NaN where a neuron was not measured.
     mask
-        (row, col) True where pixels may move; elsewhere the video stays grey.
+        (row, col) True for optimised pixels; the others stay grey.
     iterations
         Gradient steps.
     report
-        Told the number of steps done and the blurred video after each step of `report_at`.
+        Called with the number of steps and the blurred video after each step of `report_at`.
     """
     recorded, state = torch.from_numpy(responses), torch.from_numpy(behaviour)
     free = torch.from_numpy(mask)
@@ -81,7 +81,7 @@ def passes_per_frame(frames: int, *, iterations: int, twins: int = 1) -> float:
 
 
 def window_starts(frames: int) -> list[int]:
-    """First frames of the windows: every eighth, and one that ends with the clip."""
+    """First frames of the windows: every eighth, and that of a window that ends with the clip."""
     last = max(0, frames - _WINDOW_FRAMES)
     return [*range(0, last, _STRIDE_FRAMES), last]
 
@@ -92,13 +92,13 @@ def _mean_gradient(
     recorded: Float[Tensor, "frame neuron"],
     behaviour: Float[Tensor, "frame channel"],
 ) -> Float[Tensor, "frame row col"]:
-    """Direction of each window's gradient, averaged over the windows that hold a frame."""
-    nothing_before = video[:0]
+    """Normalised gradient of each window, averaged over the windows that contain a frame."""
+    no_history = video[:0]
     total, count = torch.zeros_like(video), torch.zeros(len(video), 1, 1)
     for start in window_starts(len(video)):
         part = slice(start, start + _WINDOW_FRAMES)
         window = video[part].clone().requires_grad_(True)
-        predicted = activity.given(nothing_before, behaviour[part])(window)
+        predicted = activity.given(no_history, behaviour[part])(window)
         loss = poisson_loss(predicted, recorded[part])
         (gradient,) = torch.autograd.grad(loss, window)
         total[part] += gradient / (gradient.norm() + 1e-12)
@@ -113,5 +113,5 @@ def _rate(step: int) -> float:
 
 
 def _blurred(video: Float[Tensor, "frame row col"]) -> F32:
-    """Gaussian of half a frame and half a pixel."""
+    """Gaussian blur with an SD of half a frame and half a pixel."""
     return np.asarray(gaussian_filter(video.numpy(), _BLUR, mode="nearest"), np.float32)

@@ -1,8 +1,8 @@
-"""The linear decoder: video as a weighted sum of recent activity, the baseline to beat.
+"""The linear baseline: ridge regression from recent activity to the pixels of a frame.
 
-For an emitted frame at lag L, activity up to L frames after it is known. It is averaged over
-bins of three frames and mapped to pixels by ridge regression in closed form, with the penalty
-that predicts the validation trials best.
+A frame emitted at lag L is decoded from activity up to L frames after it, averaged over bins of
+three frames. The weights are W = (X'X + penalty I)^-1 X'Y for features X and frames Y, both
+centred; the penalty is the one with the highest correlation on validation trials.
 """
 
 from collections.abc import Callable
@@ -24,7 +24,7 @@ F32 = NDArray[np.float32]
 
 
 def mean_frame_of(data: VideoSession) -> F32:
-    """(row, col) mean of all training frames, in grey levels."""
+    """(row, col) mean of all training frames in grey levels."""
     total, frames = np.zeros((data.rows_px, data.cols_px)), 0
     for number in data.trials(TRAIN):
         video = data.video(number)
@@ -35,7 +35,7 @@ def mean_frame_of(data: VideoSession) -> F32:
 
 FILE = "ridge.safetensors"
 PENALTIES = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
-"""Times the mean variance of a feature."""
+"""In units of the mean variance of a feature."""
 _BIN_FRAMES = 3
 _LATEST_DELAY = 14
 _EARLIEST_DELAY = -3
@@ -43,29 +43,29 @@ _FEWEST_BINS = 4
 _MOST_FEATURES = 12_000
 _SILENT_SD = 1e-5
 _EVERY_FRAME = 2
-"""Frames that are neighbours say nearly the same; every second one is fitted."""
+"""Every second frame is fitted, as neighbouring frames are nearly identical."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Ridge:
-    """Weights of the linear decoder at one lag."""
+    """A fitted linear decoder for one lag."""
 
     lag_frames: int
     penalty: float
     mean_frame: F32
     """(row, col) grey levels."""
     mean_activity: F32
-    """(neuron,)"""
+    """(neuron,) in the units of the responses."""
     projection: F32
-    """(neuron, component): activity in units of its standard deviation, or its main components."""
+    """(neuron, component): division by the SD, or the leading principal components after it."""
     weights: F32
-    """(bin x component, pixel)"""
+    """(bin x component, pixel) in grey levels."""
 
     def video(self, responses: F32) -> F32:
         """(frame, row, col) grey levels; NaN for the last `lag_frames` frames.
 
-        `responses` is (frame, neuron). Activity before the first frame, and of a neuron that was
-        not measured (NaN), counts as average.
+        `responses` is (frame, neuron). Activity before the first frame, and that of neurons that
+        were not measured (NaN), is replaced by the mean.
         """
         emitted = len(responses) - self.lag_frames
         shape = (len(responses), *self.mean_frame.shape)
@@ -85,7 +85,7 @@ class Ridge:
 
     @classmethod
     def load(cls, folder: Path) -> "Ridge":
-        """Read what `save` wrote; MissingFileError or UnreadableFileError where that cannot be."""
+        """Read what `save` wrote; MissingFileError or UnreadableFileError if that is impossible."""
         path = folder / FILE
         if not path.is_file():
             raise MissingFileError(
@@ -98,7 +98,10 @@ class Ridge:
             return cls(int(metadata["lag_frames"]), float(metadata["penalty"]), **arrays)
         except (SafetensorError, KeyError, TypeError, ValueError) as error:
             raise UnreadableFileError(
-                what="ridge decoder", path=path, expected="what `fit ridge` wrote", got=str(error)
+                what="ridge decoder",
+                path=path,
+                expected="a decoder written by `rtdecode fit ridge`",
+                got=str(error),
             ) from error
 
 
@@ -111,16 +114,18 @@ def fit_ridge(
     lag_frames: int,
     report: Callable[[float, float], None] = lambda _penalty, _r: None,
 ) -> Ridge:
-    """The linear decoder of a session at `lag_frames`.
+    """Fit the linear decoder of a session.
+
+    Penalties are tried in ascending order until the validation correlation decreases.
 
     Parameters
     ----------
     data
-        Trials of the tiers train and oracle.
+        A session with training and validation trials.
     lag_frames
-        How many frames behind the newest activity the decoded frame lies.
+        Frames between the decoded frame and the newest activity.
     report
-        Told each penalty and the mean correlation that it reaches on the validation trials.
+        Called with each penalty and its mean correlation on the validation trials.
     """
     mean_frame = mean_frame_of(data)
     mean_activity, projection = _projection(data)
@@ -144,8 +149,8 @@ def fit_ridge(
 def delay_bins(lag_frames: int) -> list[tuple[int, int]]:
     """Bins (first, last) of activity, in frames after the decoded frame; the latest bin first.
 
-    No bin ends later than the lag, which makes the decoder causal, or later than activity that
-    still answers to the frame.
+    No bin extends beyond the lag, which makes the decoder causal, or beyond 14 frames, after which
+    activity no longer depends on the frame.
     """
     last = min(lag_frames, _LATEST_DELAY)
     bins: list[tuple[int, int]] = []
@@ -156,7 +161,7 @@ def delay_bins(lag_frames: int) -> list[tuple[int, int]]:
 
 
 def _features(responses: F32, mean: F32, projection: F32, lag_frames: int) -> F32:
-    """(frame, bin x component) for each frame as the decoded one."""
+    """(frame, bin x component) features of each decoded frame."""
     projected = np.nan_to_num(responses - mean) @ projection
     frames = len(projected)
     sums = np.concatenate([np.zeros_like(projected[:1]), projected.cumsum(0, dtype=np.float64)])
@@ -169,7 +174,7 @@ def _features(responses: F32, mean: F32, projection: F32, lag_frames: int) -> F3
 
 
 def _projection(data: VideoSession) -> tuple[F32, F32]:
-    """Mean activity, and scaling of each neuron; main components where neurons are many."""
+    """(neuron,) mean and (neuron, component) scaling; principal components for many neurons."""
     total, square, measured = (np.zeros(data.neurons) for _ in range(3))
     for segment in segments(data, TRAIN):
         total += np.nansum(segment.responses, 0, dtype=np.float64)
@@ -182,10 +187,10 @@ def _projection(data: VideoSession) -> tuple[F32, F32]:
     scale = np.where(sd > _SILENT_SD, 1 / sd, 0)
     if data.neurons <= most:
         return mean.astype(np.float32), np.diag(scale).astype(np.float32)
-    return mean.astype(np.float32), _main_components(data, mean, scale, most)
+    return mean.astype(np.float32), _principal_components(data, mean, scale, most)
 
 
-def _main_components(
+def _principal_components(
     data: VideoSession, mean: NDArray[np.float64], scale: NDArray[np.float64], count: int
 ) -> F32:
     covariance = np.zeros((data.neurons, data.neurons), np.float32)

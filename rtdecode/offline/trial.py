@@ -1,4 +1,4 @@
-"""One trial as a reconstruction method may see it, and as it is scored."""
+"""Trials as reconstruction methods receive them, with the ground truth for scoring."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -16,31 +16,31 @@ F32 = NDArray[np.float32]
 
 
 class Input(StrEnum):
-    """Which activity the methods get."""
+    """The activity that methods receive."""
 
     RESPONSES = "responses"
-    """As they are in the session."""
+    """The responses of the session."""
     TRACES = "traces"
     """Raw scans, passed through the online calcium chain: causal."""
     PREDICTED = "predicted"
-    """What the twin predicts from the true video: no noise, a ceiling."""
+    """The twin's prediction for the displayed video, without noise: an upper bound."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Trial:
-    """Activity and behaviour of one clip, and the clip itself, which only scoring may look at."""
+    """Activity and behaviour during one clip, and the clip, which only scoring may use."""
 
     number: int
     responses: F32
-    """(frame, neuron) twin units; any number where it is not `valid`."""
+    """(frame, neuron) in twin units; undefined where `valid` is False."""
     valid: NDArray[np.bool_]
-    """(frame, neuron) False where there is no measurement."""
+    """(frame, neuron) False where a neuron was not measured."""
     behaviour: F32
-    """(frame, channel)"""
+    """(frame, channel) in the units of `Segment.behaviour`."""
     truth: F32
-    """(frame, row, col) grey levels."""
+    """(frame, row, col) displayed frames in grey levels: the ground truth."""
     frame_rate_hz: float
-    """Frames per second of all of them."""
+    """Frame rate of the arrays."""
 
 
 def causality_of(data: VideoSession, kind: Input) -> Causality:
@@ -53,7 +53,7 @@ def causality_of(data: VideoSession, kind: Input) -> Causality:
 def trials_of(
     data: VideoSession, tier: str, kind: Input, *, twin: Twin | None = None
 ) -> Iterator[Trial]:
-    """Trials of a tier, one in state at a time; `twin` is what predicts for Input.PREDICTED."""
+    """Trials of a tier, one in memory at a time; `twin` predicts for `Input.PREDICTED`."""
     causal = CausalInput(data) if kind is Input.TRACES else None
     for number in data.trials(tier):
         cut = data.segment(number)
@@ -68,13 +68,13 @@ def trials_of(
 
 
 def first_frames(trial: Trial, frames: int) -> Trial:
-    """The same trial, ended after `frames` frames."""
-    told = ("responses", "valid", "behaviour", "truth")
-    return replace(trial, **{name: getattr(trial, name)[:frames] for name in told})
+    """The first `frames` frames of `trial`."""
+    arrays = ("responses", "valid", "behaviour", "truth")
+    return replace(trial, **{name: getattr(trial, name)[:frames] for name in arrays})
 
 
 def with_neurons(trial: Trial, kept: NDArray[np.bool_]) -> Trial:
-    """The same trial with the neurons outside `kept` missing, not silent."""
+    """`trial` with the neurons outside `kept`, (neuron,), marked as not measured."""
     return replace(trial, valid=trial.valid & kept)
 
 

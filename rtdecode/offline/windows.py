@@ -1,4 +1,4 @@
-"""The live decoder's inverter along a trial, for what looks at more than what it gives out."""
+"""The live decoder's solver along a trial, with access to its whole horizon after each frame."""
 
 from collections.abc import Callable, Iterator
 
@@ -11,8 +11,8 @@ from rtdecode.offline.trial import Trial
 from rtdecode.schema.config.decode import DecodeConfig
 
 
-def moved_on(inverter: Solver) -> None:
-    """What the live decoder does between the windows of two frames."""
+def advance_one_frame(inverter: Solver) -> None:
+    """Shift the horizon by one frame, as the live decoder does."""
     inverter.advance(1)
 
 
@@ -21,12 +21,12 @@ def inverted_windows(
     config: DecodeConfig,
     trial: Trial,
     *,
-    begin: Callable[[Solver], None] = moved_on,
+    begin: Callable[[Solver], None] = advance_one_frame,
 ) -> Iterator[tuple[int, Solver]]:
-    """Number of each frame of `trial`, and the inverter with the window that ends there improved.
+    """Each frame number of `trial`, with the solver after its steps on the horizon that ends there.
 
-    `begin` makes the inverter ready for the next window. Before the first frame the window holds
-    nothing that was measured, as it does live.
+    `begin` prepares the solver for the next horizon. Before the first frame the horizon contains no
+    measurement, as in a live run.
     """
     window, free = config.window_frames, config.estimated_frames_used
     inverter = fitted.solver(

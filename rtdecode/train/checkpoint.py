@@ -1,4 +1,4 @@
-"""What an interrupted training needs to go on as if it had not been interrupted."""
+"""Checkpoints of a training run, from which it resumes with identical results."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -17,10 +17,10 @@ State = dict[str, Tensor]
 
 
 class WeightAverage:
-    """Average over the last steps of `model`, growing with the number of steps taken.
+    """Exponential moving average of the weights of `model`.
 
-    At step k the average forgets with min(decay, (k + 1) / (k + 10)), so that the random start
-    is soon gone.
+    average <- d average + (1 - d) weights, with d = min(decay, (k + 1) / (k + 10)) at step k: early
+    averages are short, so that the random initial weights are forgotten quickly.
     """
 
     def __init__(self, model: nn.Module, *, decay: float) -> None:
@@ -28,7 +28,7 @@ class WeightAverage:
         self.state: State = copied(model.state_dict())
 
     def add(self, model: nn.Module, step: int) -> None:
-        """Count in the weights after `step`."""
+        """Include the weights after `step`."""
         decay = min(self._decay, (step + 1) / (step + 10))
         for name, value in model.state_dict().items():
             if value.is_floating_point():
@@ -38,7 +38,7 @@ class WeightAverage:
 
 
 def copied(state: State) -> State:
-    """A copy that later steps do not change."""
+    """A copy that is independent of later steps."""
     return {name: torch.clone(value.detach()) for name, value in state.items()}
 
 
@@ -47,7 +47,7 @@ FILE = "training.safetensors"
 
 @dataclass(slots=True)
 class Standing:
-    """How far a training has come."""
+    """Progress of a training run; `best_r` is -1 before the first validation."""
 
     step: int = 0
     elapsed_s: float = 0.0
@@ -59,7 +59,7 @@ class Standing:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Trainee:
-    """Everything that changes while training."""
+    """Everything that changes during training."""
 
     model: nn.Module
     average: WeightAverage
@@ -69,7 +69,7 @@ class Trainee:
 
 
 def save_checkpoint(path: Path, trainee: Trainee, *, settings: dict[str, str]) -> None:
-    """Write `trainee` so that `path` holds either this or the checkpoint before, at any moment."""
+    """Write `trainee` atomically: `path` holds this or the previous checkpoint at any moment."""
     tensors = {f"model/{name}": value for name, value in trainee.model.state_dict().items()}
     tensors |= {f"average/{name}": value for name, value in trainee.average.state.items()}
     tensors |= {f"best/{name}": value for name, value in trainee.best.items()}
@@ -82,12 +82,12 @@ def save_checkpoint(path: Path, trainee: Trainee, *, settings: dict[str, str]) -
 
 
 def load_checkpoint(path: Path, trainee: Trainee, *, settings: dict[str, str]) -> None:
-    """Bring `trainee` to where the checkpoint in `path` stands.
+    """Restore `trainee` from the checkpoint in `path`.
 
     Raises
     ------
     CheckpointError
-        If it was written with other settings, naming the first that differs.
+        If it was written with other settings; the message names the first that differs.
     UnreadableFileError
         If the file is damaged.
     """

@@ -1,4 +1,4 @@
-"""Short segments of training trials, drawn so that step k gets the same ones in every run."""
+"""Batches of short training segments, drawn reproducibly for each training step."""
 
 from dataclasses import dataclass
 from itertools import accumulate
@@ -14,7 +14,7 @@ from rtdecode.schema.errors import TooShortError
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Batch:
-    """Crops side by side; the activity is that of the last frames of the video."""
+    """Crops of equal length; `responses` belong to the last `tail` frames of `video`."""
 
     video: Float[Tensor, "batch frame row col"]
     behaviour: Float[Tensor, "batch frame channel"]
@@ -27,27 +27,32 @@ class Batch:
 
 
 class Crops:
-    """Crops of a tier: each pass over the data cuts every trial anew, in a new order.
+    """Crops of the trials of a tier; each pass over the data uses new positions and a new order.
 
-    What step k gets depends on the seed and on k alone, so that an interrupted training goes on
-    as if it had not been interrupted, and several machines share the passes between them.
+    The batch of step k depends on the seed and on k alone, so that an interrupted training resumes
+    with identical batches and several machines can share a pass.
 
     Parameters
     ----------
     data, tier
-        Where crops are cut from.
+        Session and tier from which crops are taken.
     batch
-        Crops of a step on one machine.
+        Crops for each step on one machine.
     frames
-        Frames of a crop whose activity is wanted.
+        Frames of a crop with activity.
     history
-        Frames before them, which only the video and the behaviour of a crop have.
+        Preceding frames, for which a crop has video and behaviour only.
     seed
-        Chooses cuts and order.
+        Seed of positions and order.
     cutmix
-        Part of the crops that get a box of another crop's picture (Yun et al. 2019,
-        arXiv:1905.04899), with activity in proportion to the areas, and
-        none where the neuron was not measured in both.
+        Fraction of crops in which a box of the video is replaced by that of another crop (CutMix,
+        Yun et al. 2019, arXiv:1905.04899). Activity is mixed in proportion to the areas; it is NaN
+        unless the neuron was measured in both crops.
+
+    Raises
+    ------
+    TooShortError
+        If a trial is shorter than `history` + `frames`.
     """
 
     def __init__(
@@ -75,7 +80,7 @@ class Crops:
 
     @property
     def steps_of_a_pass(self) -> float:
-        """Steps in which one machine sees all data once."""
+        """Steps of one machine for one pass over the data."""
         return float(self._ends[-1] / self._batch)
 
     def batch(self, step: int, *, rank: int = 0, ranks: int = 1) -> Batch:
@@ -111,7 +116,7 @@ class Crops:
 
 
 def _box(rng: np.random.Generator, rows: int, cols: int) -> tuple[slice, slice, float]:
-    """A box anywhere on the screen, and the part of the screen's area that it covers."""
+    """A random box (rows, cols) with the aspect of the screen, and its fraction of the area."""
     side = np.sqrt(rng.random())
     high, wide = round(rows * side), round(cols * side)
     top, left = int(rng.integers(0, rows - high + 1)), int(rng.integers(0, cols - wide + 1))

@@ -1,4 +1,4 @@
-"""The other machines or processes of one training, as `torchrun` starts them."""
+"""Data-parallel training on the machines or processes that `torchrun` starts."""
 
 import os
 from collections.abc import Iterable
@@ -8,10 +8,10 @@ from torch import Tensor, distributed
 
 
 class Machines:
-    """All members of a training take the same steps, each on its own crops.
+    """The process group of a training run; a group of one unless `torchrun` started the process.
 
-    Data-parallel training: gradients are averaged over all members before each step, so that
-    weights that began alike stay alike. Alone where `torchrun` did not start the process.
+    Each member computes gradients on its own crops. They are averaged over all members before each
+    step, so that identical initial weights stay identical.
     """
 
     def __init__(self) -> None:
@@ -22,7 +22,7 @@ class Machines:
 
     @property
     def leads(self) -> bool:
-        """True on the one member that validates and writes."""
+        """True on the single member that validates and writes files."""
         return self.rank == 0
 
     def average_gradients(self, parameters: Iterable[Tensor]) -> None:
@@ -37,7 +37,7 @@ class Machines:
             gradient.copy_(piece.view_as(gradient))
 
     def of_leader(self, value: float, device: torch.device) -> float:
-        """What the leading member says, on all of them."""
+        """The value of the leading member, on all members."""
         if self.ranks == 1:
             return value
         shared = torch.tensor(value, dtype=torch.float64, device=device)
@@ -45,6 +45,6 @@ class Machines:
         return float(shared)
 
     def close(self) -> None:
-        """Leave the group."""
+        """Leave the process group."""
         if self.ranks > 1 and distributed.is_initialized():
             distributed.destroy_process_group()

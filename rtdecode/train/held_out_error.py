@@ -1,10 +1,10 @@
-"""How far off the live decoder really is, on trials that the twin has not seen.
+"""Calibration of the posterior standard deviation on held-out trials, for `rtdecode fit twin`.
 
-The posterior's standard deviation knows the noise of the neurons, but not that the twin is wrong
-about them, nor that a clip has more contrast than the average one. Its pattern over the screen is
-kept; its size, at each age of a frame, is made that of the errors on held-out trials. These are
-few, and clips differ in contrast by a factor of three: what is taken from them is the part of
-their contrast that is not found, and contrast itself from the many training clips.
+The posterior accounts for the noise of the neurons, but not for errors of the twin or for clips
+with more contrast than average. Its spatial pattern is kept, and its mean square at each age of a
+frame is set to that of the reconstruction errors. Held-out clips are few and differ in contrast by
+a factor of three, so the error is measured relative to their contrast and multiplied by the
+contrast of the many training clips.
 """
 
 from collections.abc import Iterable, Iterator
@@ -25,7 +25,7 @@ F32 = NDArray[np.float32]
 
 
 def contrast_of(videos: Iterable[NDArray[np.uint8] | F32], mean_frame: F32) -> float:
-    """Root mean square of `videos`, (frame, row, col) grey levels, about `mean_frame`."""
+    """Root-mean-square deviation of `videos`, (frame, row, col) grey levels, from `mean_frame`."""
     return float(np.sqrt(np.mean([np.mean(_squares(video - mean_frame)) for video in videos])))
 
 
@@ -37,37 +37,37 @@ def calibrated_sd(
     contrast: float,
     config: DecodeConfig | None = None,
 ) -> Float[Tensor, "back row col"]:
-    """`sd`, at each age times what makes its mean square that of errors on videos of `contrast`.
+    """`sd`, scaled at each age so that its mean square is contrast^2 sum(error^2) / sum(signal^2).
 
     Parameters
     ----------
     sd
-        Of the posterior, in grey levels; `back` counts frames from the newest, 0.
+        Posterior standard deviation in grey levels; `back` counts frames from the newest, 0.
     fitted, config
-        What decodes; the usual config by default.
+        Twin and decoder; the default config if None.
     trials
-        None of which the twin was trained on. Those that are too short to say anything of the
-        oldest frames say nothing; without any other, `sd` stays as it is.
+        Trials on which the twin was not trained. Trials that are too short to contain a full
+        horizon are ignored; if none remains, `sd` is returned unchanged.
     contrast
-        Of video at large, as `contrast_of` measures it about the prior's mean.
+        Contrast of typical video about the prior's mean, as `contrast_of` measures it.
     """
     mean_frame = fitted.prior.mean.numpy()
-    missed, shown = np.zeros(len(sd)), np.zeros(len(sd))
+    error_power, signal_power = np.zeros(len(sd)), np.zeros(len(sd))
     for trial in trials:
         for error, frames in _windows(fitted, config or DecodeConfig(), trial, ages=len(sd)):
-            missed += _squares(error).mean((1, 2))[::-1]
-            shown += _squares(frames - mean_frame).mean((1, 2))[::-1]
-    if not shown.all():
+            error_power += _squares(error).mean((1, 2))[::-1]
+            signal_power += _squares(frames - mean_frame).mean((1, 2))[::-1]
+    if not signal_power.all():
         return sd
-    made = torch.from_numpy(contrast**2 * missed / shown).to(sd)
-    factor = (made / sd.square().mean((1, 2))).sqrt()
+    expected = torch.from_numpy(contrast**2 * error_power / signal_power).to(sd)
+    factor = (expected / sd.square().mean((1, 2))).sqrt()
     return sd * factor[:, None, None]
 
 
 def _windows(
     fitted: FittedTwin, config: DecodeConfig, trial: Trial, *, ages: int
 ) -> Iterator[tuple[F32, F32]]:
-    """Errors and truth of the newest `ages` frames, oldest first, of each scored window."""
+    """Errors and ground truth of the newest `ages` frames, oldest first, of each scored window."""
     for newest, inverter in inverted_windows(fitted, config, trial):
         oldest = newest - ages + 1
         if oldest >= FIRST_SCORED_FRAME:

@@ -1,4 +1,8 @@
-"""Measures the noise of a twin: its residuals on trials, how large, how long and how much alike."""
+"""Estimation of the noise model of a twin from its residuals, for `rtdecode fit twin`.
+
+Dispersion of each neuron, the likelihood weight (temporal correlation) and noise correlations
+(a low-rank covariance) are estimated; `rtdecode.decode.noise` defines the model.
+"""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -15,12 +19,12 @@ FACTORS = 10
 _LAGS = 24
 _LEAST_DISPERSION = 1e-2
 _FEWEST_FRAMES = 2
-"""Of which a standard deviation can be taken."""
+"""The least from which a standard deviation can be computed."""
 _EVERY_FRAME = 4
-"""Residuals of neighbours are alike; every fourth frame tells what neurons share."""
+"""Residuals of neighbouring frames are correlated; noise correlations use every fourth frame."""
 _ITERATIONS = 30
 _LARGEST_SHARE = 0.25
-"""Factors, at most, of the neurons and of the frames that tell of them."""
+"""Largest number of factors relative to the number of neurons and of frames."""
 _SEED = 0
 
 TrialTensors = tuple[Tensor, Tensor, Tensor]
@@ -30,44 +34,43 @@ TrialTensors = tuple[Tensor, Tensor, Tensor]
 def fit_noise(
     twin: Twin, held_out: Iterable[TrialTensors], seen: Iterable[TrialTensors] = ()
 ) -> Noise:
-    """Noise of `twin`.
+    """Estimate the noise model of `twin`.
 
-    Each trial is video (frame, row, col), behaviour (frame, channel), responses (frame, neuron);
-    its first `history_frames` are left out, and with them a trial that has no two frames more, and
-    whatever was not measured, which is NaN in the responses.
+    Each trial is video (frame, row, col), behaviour (frame, channel) and responses (frame, neuron),
+    NaN where not measured. The first `history_frames` of a trial are left out; trials with fewer
+    than two frames more are skipped.
 
     Parameters
     ----------
     twin
-        Frozen.
+        A frozen twin.
     held_out
-        Trials that the twin was not fitted to.
+        Trials to which the twin was not fitted.
     seen
-        Trials that it was fitted to, of which there are many more. On them a twin looks a little
-        better than it is, but it takes many to tell one neuron's dispersion from another's, and
-        what neurons share. Dispersion is the geometric mean of what either kind says; without
-        any, it is from the others alone and nothing is shared.
+        Training trials. Residuals are slightly too small on them, but single-neuron dispersions and
+        noise correlations need many trials. The dispersion is the geometric mean of both estimates;
+        without training trials it is that of `held_out`, and noise correlations are 0.
 
     Raises
     ------
     TooShortError
-        If no trial that was held out is long enough.
+        If no held-out trial is long enough.
     """
-    told = _residuals_of(twin, held_out, every=1)
-    dispersion, likelihood_weight = _dispersion(told), _likelihood_weight(told)
-    known = _residuals_of(twin, seen, every=_EVERY_FRAME, needed=False)
-    if not known:
+    tested = _residuals_of(twin, held_out, every=1)
+    dispersion, likelihood_weight = _dispersion(tested), _likelihood_weight(tested)
+    trained = _residuals_of(twin, seen, every=_EVERY_FRAME, needed=False)
+    if not trained:
         return unshared(dispersion, likelihood_weight)
-    dispersion = (dispersion * _dispersion(known)).sqrt()
-    scatter = [
-        one.residual / (dispersion * (one.rate + FLOOR * dispersion)).sqrt() for one in known
+    dispersion = (dispersion * _dispersion(trained)).sqrt()
+    standardised = [
+        one.residual / (dispersion * (one.rate + FLOOR * dispersion)).sqrt() for one in trained
     ]
-    return _shared(dispersion, likelihood_weight, torch.cat(scatter))
+    return _shared(dispersion, likelihood_weight, torch.cat(standardised))
 
 
 @dataclass(frozen=True, slots=True)
 class _Residuals:
-    """Of one trial: prediction, what was recorded less the prediction, and what was measured."""
+    """Predicted rate and residual (recorded minus predicted) of one trial."""
 
     rate: Float[Tensor, "frame neuron"]
     residual: Float[Tensor, "frame neuron"]
@@ -78,7 +81,7 @@ class _Residuals:
 def _residuals_of(
     twin: Twin, trials: Iterable[TrialTensors], *, every: int, needed: bool = True
 ) -> list[_Residuals]:
-    """Every `every`-th frame of the trials that are long enough."""
+    """Residuals of every `every`-th frame of the trials that are long enough."""
     history, longest = twin.spec.history_frames, 0
     found: list[_Residuals] = []
     for video, behaviour, responses in trials:
@@ -96,7 +99,7 @@ def _residuals_of(
 
 
 def _dispersion(trials: Sequence[_Residuals]) -> Float[Tensor, " neuron"]:
-    """The d for which squared residuals over d (f + FLOOR d) are 1 on average, by iteration."""
+    """The d with mean(residual^2 / (d (f + FLOOR d))) = 1, by damped fixed-point iteration."""
     count = sum((one.measured.sum(0) for one in trials), torch.zeros(1)).clamp_min(1)
     dispersion = torch.ones_like(count)
     for _ in range(_ITERATIONS):
@@ -108,26 +111,27 @@ def _dispersion(trials: Sequence[_Residuals]) -> Float[Tensor, " neuron"]:
 
 
 def _likelihood_weight(trials: Sequence[_Residuals]) -> Float[Tensor, ""]:
-    """1 over the integrated autocorrelation of residuals, in frames."""
-    alike = torch.zeros(_LAGS)
+    """1 / (1 + 2 sum_k rho_k): inverse integrated autocorrelation of residuals, in frames."""
+    summed = torch.zeros(_LAGS)
     for one in trials:
-        alike += _autocovariance(one.residual / (one.residual.std(0) + 1e-6))
-    correlation = alike / alike[0].clamp_min(1e-6)
+        summed += _autocovariance(one.residual / (one.residual.std(0) + 1e-6))
+    correlation = summed / summed[0].clamp_min(1e-6)
     return 1 / (1 + 2 * correlation[1:].clamp_min(0).sum())
 
 
 def _shared(
     dispersion: Float[Tensor, " neuron"],
     likelihood_weight: Float[Tensor, ""],
-    scatter: Float[Tensor, "frame neuron"],
+    residual: Float[Tensor, "frame neuron"],
 ) -> Noise:
-    """With the main components of `scatter`, above what all directions have, as what is shared.
+    """Noise model with noise correlations: probabilistic PCA of standardised residuals.
 
-    Probabilistic principal components (Tipping & Bishop 1999, "Probabilistic principal component
-    analysis"), at the same variance for each neuron. What is shared is taken off the dispersion.
+    Tipping & Bishop (1999), "Probabilistic principal component analysis": the covariance is
+    s2 (I + S S') with s2 the mean of the discarded eigenvalues l, and columns of S the leading
+    eigenvectors times sqrt(l / s2 - 1). The shared variance is removed from the dispersion.
     """
-    factors = min(FACTORS, int(_LARGEST_SHARE * min(scatter.shape)))
-    scaled = scatter / scatter.square().mean(0).sqrt().clamp_min(1e-6)
+    factors = min(FACTORS, int(_LARGEST_SHARE * min(residual.shape)))
+    scaled = residual / residual.square().mean(0).sqrt().clamp_min(1e-6)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(_SEED)
         _, size, directions = torch.svd_lowrank(scaled, q=2 * factors, niter=4)

@@ -1,4 +1,4 @@
-"""The twin with which a training starts."""
+"""Initialisation of a compact twin from the training data, for `rtdecode fit twin`."""
 
 from dataclasses import dataclass
 
@@ -18,19 +18,19 @@ F64 = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Survey:
-    """Moments over all training frames, and the hashes of the clips that were shown."""
+    """Moments over all training frames, and hashes of the training clips."""
 
     luminance_mean: float
     luminance_sd: float
     behaviour_mean: tuple[float, ...]
     behaviour_sd: tuple[float, ...]
     rate: F64
-    """(neuron,) mean of the measured activity; 0 for a neuron that was never measured."""
+    """(neuron,) mean measured activity; 0 for a neuron that was never measured."""
     clip_hashes: tuple[str, ...]
 
 
 class _Moments:
-    """Mean and standard deviation of rows that come in pieces."""
+    """Mean and standard deviation, accumulated over batches of rows."""
 
     def __init__(self, columns: int) -> None:
         self._n = 0
@@ -49,12 +49,12 @@ class _Moments:
 
     @property
     def sd(self) -> F64:
-        """At least a thousandth, so that a channel that never moved can be divided by it."""
+        """(column,) at least 0.001, so that constant channels can be normalised."""
         return np.sqrt(np.maximum(self._square / self._n - self.mean**2, 1e-6))
 
 
 def survey(data: VideoSession) -> Survey:
-    """Read every training trial once; raises NonFiniteError for the first that has a hole."""
+    """Read every training trial once; NonFiniteError if a required value is missing."""
     light, behaviour = _Moments(1), _Moments(4)
     total, measured = np.zeros(data.neurons), np.zeros(data.neurons)
     hashes: list[str] = []
@@ -75,7 +75,7 @@ def survey(data: VideoSession) -> Survey:
 
 
 def _pixels(segment: Segment) -> NDArray[np.float32]:
-    """Every fourth pixel of every fourth frame as rows; neighbours say nearly the same."""
+    """Pixels of every fourth frame at half resolution as rows; neighbours are redundant."""
     return segment.video[::4, ::2, ::2].reshape(-1, 1)
 
 
@@ -84,20 +84,27 @@ F32 = NDArray[np.float32]
 CELL_PX = 3
 _DELAY_FRAMES = 3
 _SMOOTH_FRAMES = 4
-_PICTURES = 3
+_MAPS = 3
 _BLUR_CELLS = 1.6
 _SHRINKAGE = 1.0
-"""Of the mean variance. Natural pictures are smooth: less shrinkage puts a neuron of four far off
-(measured on a simulated mouse: median error 2.4 px with 1, 3.9 px with 0.03)."""
+"""Ridge penalty relative to the mean variance.
+
+Natural scenes are smooth, so weak penalties misplace a quarter of the neurons (simulated mouse:
+median error 2.4 px with 1, 3.9 px with 0.03).
+"""
 
 
 def receptive_field_centers(data: VideoSession) -> F32:
-    """(neuron, 2) column and row of each neuron's centre in px, from the training trials."""
+    """(neuron, 2) column and row of each receptive field's centre in px, from training trials.
+
+    Ridge regression w = (X'X + penalty I)^-1 X'r of activity r on coarse maps X of the video; the
+    centre is the maximum of the blurred energy of w.
+    """
     gram, cross = _sums(data)
     gram[np.diag_indices_from(gram)] += _SHRINKAGE * np.trace(gram) / len(gram)
     weights = cho_solve(cho_factor(gram, overwrite_a=True), cross, overwrite_b=True)
     rows, cols = data.rows_px // CELL_PX, data.cols_px // CELL_PX
-    energy = np.square(weights.T.reshape(data.neurons, _PICTURES, rows, cols)).sum(1)
+    energy = np.square(weights.T.reshape(data.neurons, _MAPS, rows, cols)).sum(1)
     blurred = gaussian_filter(energy, (0, _BLUR_CELLS, _BLUR_CELLS), mode="constant")
     peak = blurred.reshape(data.neurons, -1).argmax(1)
     y, x = np.divmod(peak, cols)
@@ -105,42 +112,42 @@ def receptive_field_centers(data: VideoSession) -> F32:
 
 
 def _sums(data: VideoSession) -> tuple[F64, F64]:
-    """Sums of products of pictures with pictures and with activity, each trial about its mean."""
-    size = _PICTURES * (data.rows_px // CELL_PX) * (data.cols_px // CELL_PX)
+    """X'X and X'r, with X and r centred in each trial."""
+    size = _MAPS * (data.rows_px // CELL_PX) * (data.cols_px // CELL_PX)
     gram, cross = np.zeros((size, size)), np.zeros((size, data.neurons))
     for segment in segments(data, TRAIN):
-        seen = coarse_pictures(segment.video)[:-_DELAY_FRAMES:2]
+        maps = coarse_maps(segment.video)[:-_DELAY_FRAMES:2]
         activity = _about_its_mean(segment.responses[_DELAY_FRAMES::2])
-        seen = seen - seen.mean(0)
-        gram += seen.T @ seen
-        cross += seen.T @ activity
+        maps = maps - maps.mean(0)
+        gram += maps.T @ maps
+        cross += maps.T @ activity
     return gram, cross
 
 
-def coarse_pictures(video: F32) -> F32:
-    """(frame, picture x cell): light, change of light and contrast in cells of `CELL_PX` pixels.
+def coarse_maps(video: F32) -> F32:
+    """(frame, map x cell): luminance, its change and contrast in cells of `CELL_PX` pixels.
 
-    Smoothed over the last frames, and without each frame's mean, which all neurons share.
+    Averaged over the last frames; the mean of each frame, to which all neurons respond, is removed.
     """
     change = np.abs(np.diff(video, axis=0, prepend=video[:1]))
     light = _cells(video)
     contrast = np.sqrt(np.maximum(_cells(np.square(video)) - np.square(light), 0))
-    pictures = np.stack([light, _cells(change), contrast], 1)
-    pictures -= pictures.mean((2, 3), keepdims=True)
-    pictures /= pictures.std((0, 2, 3), keepdims=True) + 1e-3
-    smooth = uniform_filter1d(pictures, _SMOOTH_FRAMES, axis=0, origin=_SMOOTH_FRAMES // 2 - 1)
+    maps = np.stack([light, _cells(change), contrast], 1)
+    maps -= maps.mean((2, 3), keepdims=True)
+    maps /= maps.std((0, 2, 3), keepdims=True) + 1e-3
+    smooth = uniform_filter1d(maps, _SMOOTH_FRAMES, axis=0, origin=_SMOOTH_FRAMES // 2 - 1)
     return np.asarray(smooth.reshape(len(video), -1), np.float32)
 
 
 def _about_its_mean(activity: F32) -> F32:
-    """(frame, neuron) each neuron about the mean of what was measured; 0 elsewhere."""
+    """(frame, neuron) activity minus the mean of measured values; 0 where not measured."""
     measured = np.isfinite(activity)
     mean = np.nansum(activity, 0) / np.maximum(measured.sum(0), 1)
     return np.where(measured, activity - mean, 0).astype(np.float32)
 
 
 def _cells(video: F32) -> F32:
-    """Means over cells of `CELL_PX` x `CELL_PX` pixels; what is left at the edges is not used."""
+    """Means over cells of `CELL_PX` x `CELL_PX` pixels; incomplete cells are left out."""
     frames, rows, cols = video.shape
     r, c = rows // CELL_PX, cols // CELL_PX
     kept = video[:, : r * CELL_PX, : c * CELL_PX]
@@ -149,38 +156,38 @@ def _cells(video: F32) -> F32:
 
 _CELL_PX = 2.0
 _OFF_CENTRE_PX = 0.5
-"""The compact twin's maps have a cell for two pixels; cell 0 lies between pixels 0 and 1."""
+"""A cell of the compact twin's feature maps covers two pixels; cell 0 is centred at 0.5."""
 _READOUT = ("position", "weights", "bias", "behaviour_gain")
-_QUIETEST = 1e-3
+_LEAST_RATE = 1e-3
 
 
 def fresh_compact(
     spec: TwinSpec, found: Survey, centers_px: NDArray[np.float32], *, seed: int
 ) -> Compact:
-    """A compact twin with random weights whose neurons look where they should and fire on average.
+    """A compact twin with random weights, receptive fields in place, and mean rates of the data.
 
     Parameters
     ----------
     spec
-        As `spec_from_survey` makes it.
+        Sizes and normalisation of the twin.
     found
-        Of the training trials.
+        Moments of the training trials.
     centers_px
         (neuron, 2) column and row of each receptive field's centre.
     seed
-        Of the random weights.
+        Seed of the random weights.
     """
     twin = Compact(spec, generator=torch.Generator().manual_seed(seed))
     with torch.no_grad():
         twin.position.copy_(_positions(spec, centers_px))
-        twin.scale.copy_(torch.from_numpy(found.rate).clamp(min=_QUIETEST))
+        twin.scale.copy_(torch.from_numpy(found.rate).clamp(min=_LEAST_RATE))
     return twin
 
 
 def with_core(core: Compact, fresh: Compact) -> Compact:
-    """`fresh` with everything that does not belong to single neurons taken from `core`, and frozen.
+    """`fresh` with all parameters shared between neurons copied from `core` and frozen.
 
-    The response kernel stays free: it is the rig's indicator and scan rate, not the cortex.
+    The response kernel is trained: it reflects indicator and scan rate of the rig, not the cortex.
     """
     own = {*_READOUT, "response_kernel", "scale", "behaviour_mean", "behaviour_sd"}
     kept = {name: value for name, value in core.state_dict().items() if name not in own}

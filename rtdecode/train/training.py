@@ -1,4 +1,4 @@
-"""Training of a twin on a recorded session, step by step, resumable at any of them."""
+"""Training of a twin on a recorded session: AdamW on the Poisson loss, resumable at any step."""
 
 import math
 from collections.abc import Callable
@@ -29,16 +29,17 @@ from rtdecode.twins.poisson_loss import poisson_loss
 from rtdecode.twins.twin import TailTwin, Twin, predict_tail
 
 _LANDING = 0.15
-"""Part of the permitted time that is kept for bringing the learning rate down to 0."""
+"""Fraction of the time limit over which the learning rate decreases to 0."""
 
 
 def learning_rate_factor(
     step: int, *, steps: int, warm_up: int, elapsed_s: float = 0.0, limit_s: float | None = None
 ) -> float:
-    """Factor, 0..1, on the learning rate at `step`.
+    """Factor, 0..1, of the learning rate at `step`.
 
     Linear over the first `warm_up` steps, then half a cosine to 0 at `steps` (Loshchilov & Hutter
-    2017, arXiv:1608.03983). Where a limit is near before that, the rate falls to 0 at the limit.
+    2017, arXiv:1608.03983). With a time limit, the factor also decreases linearly to 0 over the
+    last 15 % of it, so that a run that ends early has finished its annealing.
     """
     rise = min(1.0, (step + 1) / max(1, warm_up))
     done = max(0.0, (step - warm_up) / max(1, steps - warm_up))
@@ -59,12 +60,12 @@ _NS_PER_S = 1e9
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Where a training is."""
+    """Progress of a training run, as reported after each step."""
 
     step: int
     steps: int
     loss: float
-    """Poisson loss, averaged over the last steps."""
+    """Poisson loss, exponentially averaged over steps."""
     best_r: float
     elapsed_s: float
     eta_s: float
@@ -72,10 +73,10 @@ class Progress:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Outcome:
-    """What a training has come to; the twin itself holds the best averaged weights."""
+    """Result of a training run; the twin itself holds the best averaged weights."""
 
     single_trial_r: F64
-    """(neuron,) on the validation trials; NaN for a silent neuron."""
+    """(neuron,) on validation trials; NaN for a neuron without variance."""
     standing: Standing
 
 
@@ -85,16 +86,17 @@ class Training:
     Parameters
     ----------
     twin
-        An `nn.Module` that keeps the `Twin` protocol; ends with the best averaged weights.
+        An `nn.Module` that implements the `Twin` protocol; receives the best averaged weights.
     data
-        Its training and validation trials are used, no others.
+        Session of which the training and validation trials are used.
     config
-        Steps, rates and the seed.
+        Steps, rates and seed.
     checkpoint
-        File that makes the run resumable; it is gone on with if it is there, and removed at the
-        end.
-    clock, machines
-        Time, and who else trains.
+        File from which an interrupted run resumes; removed by `discard_checkpoint`.
+    clock
+        Measures elapsed time.
+    machines
+        Process group of a distributed run.
     """
 
     def __init__(
@@ -131,10 +133,17 @@ class Training:
         }
 
     def run(self, report: Callable[[Progress], None]) -> Outcome:
-        """Train to the end, telling `report` after every step; raises DivergedError.
+        """Train to the end, and call `report` after every step.
 
-        Without a time limit that binds, the result depends on data, config and number of machines
-        alone, however often the run is interrupted.
+        Unless the time limit ends the run, the result depends on data, config and number of
+        machines alone, however often the run is interrupted.
+
+        Raises
+        ------
+        DivergedError
+            If a gradient is not finite.
+        CheckpointError, UnreadableFileError
+            If the checkpoint is of other settings or damaged.
         """
         if self._checkpoint.is_file():
             load_checkpoint(self._checkpoint, self._trainee, settings=self._settings)
@@ -142,7 +151,7 @@ class Training:
         begun_ns = self._clock.now_ns() - round(standing.elapsed_s * _NS_PER_S)
         saved_s = standing.elapsed_s
         while not self._is_over():
-            self._step()
+            self._descend()
             elapsed_s = (self._clock.now_ns() - begun_ns) / _NS_PER_S
             standing.elapsed_s = self._machines.of_leader(elapsed_s, self._device)
             if standing.step % self._config.validate_every == 0 or self._is_over():
@@ -161,7 +170,7 @@ class Training:
             or (limit_s is not None and standing.elapsed_s >= limit_s)
         )
 
-    def _step(self) -> None:
+    def _descend(self) -> None:
         trainee, standing = self._trainee, self._trainee.standing
         rank, ranks = self._machines.rank, self._machines.ranks
         batch = self._crops.batch(standing.step, rank=rank, ranks=ranks).to(self._device)
@@ -200,7 +209,7 @@ class Training:
             group["lr"] = self._config.learning_rate * group["share"] * factor
 
     def _validate(self) -> None:
-        """Compare the averaged weights with the best so far; the leader's word counts for all."""
+        """Keep the averaged weights if they are the best so far; the leader decides for all."""
         trainee, standing = self._trainee, self._trainee.standing
         r = float(np.nanmean(self._averaged_r())) if self._machines.leads else 0.0
         r = self._machines.of_leader(r, self._device)
@@ -224,7 +233,7 @@ class Training:
         return Outcome(r, self._trainee.standing)
 
     def discard_checkpoint(self) -> None:
-        """Remove the checkpoint, once its result is safe."""
+        """Remove the checkpoint, after the twin has been written."""
         self._checkpoint.unlink(missing_ok=True)
 
     def _limit_s(self) -> float | None:
@@ -243,7 +252,7 @@ class Training:
 
 
 def _groups(twin: nn.Module, config: TrainingConfig) -> list[dict[str, object]]:
-    """Trained parameters, with and without decay; `share` multiplies the learning rate."""
+    """Parameter groups with and without weight decay; `share` multiplies the learning rate."""
     named = [(name, p) for name, p in twin.named_parameters() if p.requires_grad]
     free = [p for name, p in named if name.startswith(_UNDECAYED)]
     decayed = [p for name, p in named if not name.startswith(_UNDECAYED)]

@@ -1,4 +1,4 @@
-"""`rtdecode fit twin`: from the folder of a session to the folder of a twin."""
+"""`rtdecode fit twin`: train a compact twin on a session and write its folder."""
 
 import json
 import math
@@ -40,9 +40,12 @@ from rtdecode.twins.twin import TwinSpec
 MODELS = ("compact",)
 REPORT = "training.json"
 _TRIALS = 60
-"""Of a tier, at most, from which prior and noise are measured."""
+"""Largest number of trials of a tier from which prior and noise model are estimated."""
 _TRIALS_DECODED, _FRAMES_DECODED = 20, 150
-"""At most, by which the size of errors is measured. Clips differ more than the parts of one do."""
+"""Trials and frames of each on which reconstruction errors are measured, at most.
+
+Errors vary more between clips than within one, so many short beginnings are used.
+"""
 
 
 def fit_compact(
@@ -63,21 +66,34 @@ def fit_compact(
     data
         Session with trials of the tiers train and oracle.
     out
-        Folder to be written: the twin, `training.json` with the single-trial correlation of each
-        neuron, and, while the training lasts, its checkpoint.
+        Folder to write: twin, prior, noise model, uncertainty, `training.json` with the
+        single-trial correlation of each neuron and, during training, a checkpoint.
     config
         Steps, rates, seed and time limit.
-    clock, report
-        Time, and who is told of each step.
+    clock
+        Measures elapsed time.
+    report
+        Called after each training step.
     begun
-        Told each part of the work when it begins; those around the training take about a minute.
+        Called with the name of each part of the work when it begins.
     core
-        Twin whose filters are taken over and kept: only the readout is trained.
+        Twin whose filters are kept fixed; only the readout is trained.
     device
-        Where to train; the CPU by default.
+        Device of the training; the CPU by default.
+
+    Raises
+    ------
+    NoSuchTierError
+        If the session has no training or validation trials.
+    TooShortError
+        If no trial is long enough.
+    DivergedError, CheckpointError
+        As `Training.run`.
+    UnreadableFileError
+        If `core` is not a compact twin.
     """
     machines = Machines()
-    data.trials(VALIDATION)  # refuses a session without them now, not after the first steps
+    data.trials(VALIDATION)  # NoSuchTierError now instead of after the first steps
     begun("reading the session")
     found = survey(data)
     spec = _spec(data, found, config, core=core)
@@ -105,24 +121,24 @@ def fit_compact(
 
 
 def check_model(model: str) -> None:
-    """Raise UnknownModelError unless `model` can be trained."""
+    """Raise UnknownModelError unless `model` is an architecture that can be trained."""
     if model not in MODELS:
         raise UnknownModelError(model=model, known=MODELS)
 
 
 def some_of(trials: Sequence[int]) -> Sequence[int]:
-    """At most `_TRIALS` of `trials`, spread evenly; never none, or the tier was refused."""
+    """At most `_TRIALS` of `trials`, evenly spaced."""
     return trials[:: math.ceil(len(trials) / _TRIALS)]
 
 
 def training_videos(data: VideoSession) -> Iterator[NDArray[np.uint8]]:
-    """Videos of some training trials, for the prior."""
+    """(frame, row, col) videos of evenly spaced training trials, for the prior."""
     for number in some_of(data.trials(TRAIN)):
         yield data.video(number).astype(np.uint8)
 
 
 def trials_of_tier(data: VideoSession, tier: str) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-    """Video, behaviour and responses of some of a tier's trials, for the noise."""
+    """Video, behaviour and responses of evenly spaced trials of a tier, for the noise model."""
     for number in some_of(data.trials(tier)):
         cut = data.segment(number)
         yield (
@@ -158,7 +174,7 @@ def _spec(
 
 
 def _measure(twin: Compact, data: VideoSession, out: Path, begun: Callable[[str], None]) -> None:
-    """Write what an inversion needs beside the twin: prior, noise and uncertainty."""
+    """Estimate and write prior, noise model and uncertainty."""
     begun("measuring noise")
     prior = fit_prior(training_videos(data))
     noise = fit_noise(twin, trials_of_tier(data, VALIDATION), trials_of_tier(data, TRAIN))
@@ -169,7 +185,7 @@ def _measure(twin: Compact, data: VideoSession, out: Path, begun: Callable[[str]
 
 
 def _uncertainty(fitted: FittedTwin, data: VideoSession) -> Tensor:
-    """Standard deviation of a pixel by the age of a frame, as large as errors really are."""
+    """(back, row, col) SD of a pixel in grey levels, calibrated on held-out trials."""
     sd = smoothed_sd(posterior_sd(fitted.twin, fitted.prior, fitted.noise))
     held_out = islice(trials_of(data, VALIDATION, Input.RESPONSES), _TRIALS_DECODED)
     return calibrated_sd(

@@ -1,4 +1,4 @@
-"""How well a twin predicts single trials that it was not trained on."""
+"""Single-trial correlation of a twin on validation trials, for training and its report."""
 
 import numpy as np
 import torch
@@ -15,8 +15,8 @@ def single_trial_correlation(
 ) -> F64:
     """(neuron,) Pearson correlation of predicted and recorded activity over all frames of a tier.
 
-    The first frames of each trial, whose history nobody knows, are left out, and of each neuron
-    those in which it was not measured. NaN for a neuron that is silent throughout.
+    Excluded are the first `history_frames` of each trial, for which the twin lacks input, and the
+    frames in which a neuron was not measured. NaN for a neuron without variance.
     """
     sums = [np.zeros(data.neurons) for _ in range(6)]
     for number in data.trials(tier):
@@ -35,7 +35,7 @@ def single_trial_correlation(
 def predicted_and_recorded(
     twin: Twin, data: VideoSession, number: int, *, device: torch.device
 ) -> tuple[F64, F64]:
-    """(frame, neuron) each, of a trial without the first `history_frames` frames."""
+    """(frame, neuron) predicted and recorded activity, without the first `history_frames`."""
     cut = data.segment(number)
     with torch.no_grad():
         video = torch.from_numpy(cut.video)[None].to(device)

@@ -1,10 +1,11 @@
-"""How recorded activity of one trial scatters around what a twin predicts for its image.
+"""Likelihood of single-trial activity given the prediction of a twin of still images.
 
-Single trials are many zeros and few large values, and neurons share much of their scatter:
-arousal moves hundreds of them together. So activity is compared on a logarithmic scale, where
-each neuron follows the twin's prediction along its own line, and the scatter is a factor model:
-its main components over neurons, and the same variance in all other directions. Taking shared
-scatter for signal of each neuron alone is what makes an inversion fit noise.
+Single-trial activity is sparse, and neurons have strong noise correlations, for example through
+arousal. Activity r is therefore compared on a logarithmic scale, y = log(1 + 3 r), on which each
+neuron is a linear function of the logarithm of its prediction f:
+y = a + b log(f + 0.03) + sd e, with e ~ N(0, S). S is a factor model (probabilistic PCA, Tipping &
+Bishop 1999): the leading eigenvalues of the residuals, and a common variance in all other
+directions. With independent neurons the inversion fits noise.
 """
 
 from dataclasses import dataclass
@@ -24,13 +25,17 @@ _LEAST = 1e-6
 
 
 def logged(activity: F32) -> F32:
-    """Activity, in units of each neuron's SD, on the scale on which trials are compared."""
+    """log(1 + 3 r) of activity r in units of each neuron's SD; the scale of the likelihood."""
     return np.asarray(np.log1p(_SCALE * activity), np.float32)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ActivityScatter:
-    """Line and scatter of each neuron; `shared` holds directions in scaled residuals."""
+class ActivityModel:
+    """Linear relation of each neuron to its prediction, and factor model of the residuals.
+
+    shared: orthonormal eigenvectors of the standardised residuals, with variances
+    `shared_variance`; all other directions have `rest_variance`.
+    """
 
     offset: Float[Tensor, " neuron"]
     slope: Float[Tensor, " neuron"]
@@ -42,23 +47,24 @@ class ActivityScatter:
     def neg_log_likelihood(
         self, predicted: Float[Tensor, "trial neuron"], observed: Float[Tensor, "trial neuron"]
     ) -> Float[Tensor, ""]:
-        """Minus log likelihood of `observed` (`logged` activity), summed, without constants."""
+        """Negative log-likelihood of `observed` (`logged` activity), summed, without constants."""
         line = self.offset + self.slope * torch.log(predicted + _FLOOR)
         scaled = (observed - line) / self.sd
-        known = 1 / self.rest_variance - 1 / self.shared_variance
-        along = (scaled @ self.shared).square() @ known
+        # e' S^-1 e = |e|^2 / s2 - sum_k (1 / s2 - 1 / l_k) (v_k' e)^2
+        reduction = 1 / self.rest_variance - 1 / self.shared_variance
+        along = (scaled @ self.shared).square() @ reduction
         return 0.5 * (scaled.square().sum() / self.rest_variance - along.sum())
 
 
-def fit_scatter(predicted: F32, observed: F32, *, factors: int = FACTORS) -> ActivityScatter:
-    """Scatter of training trials.
+def fit_activity_model(predicted: F32, observed: F32, *, factors: int = FACTORS) -> ActivityModel:
+    """Fit the activity model to training trials.
 
     Parameters
     ----------
     predicted, observed
-        (trial, neuron) the twin's predictions, and `logged` activity.
+        (trial, neuron) predictions of the twin, and `logged` activity.
     factors
-        Shared components; no more than a quarter of trials or neurons are taken.
+        Number of factors; at most a quarter of the number of trials or neurons is used.
     """
     x = np.log(predicted + _FLOOR)
     x_mean, y_mean = x.mean(0), observed.mean(0)
@@ -76,7 +82,7 @@ def fit_scatter(predicted: F32, observed: F32, *, factors: int = FACTORS) -> Act
     def tensor(values: NDArray[np.floating]) -> Tensor:
         return torch.from_numpy(np.array(values, np.float32, order="C"))
 
-    return ActivityScatter(
+    return ActivityModel(
         offset=tensor(offset),
         slope=tensor(slope),
         sd=tensor(sd),

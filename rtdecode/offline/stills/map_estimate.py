@@ -1,9 +1,9 @@
-"""The most likely still images, given single-trial activity and a twin of single images.
+"""MAP estimate of still images from single-trial activity and a twin of single images.
 
-The linear decoder's estimate is the prior's mean, and the covariance of its error on images that
-it was not fitted to the prior's covariance; the twin's likelihood moves the image from there. As
-the estimate has heard the same activity already, the likelihood counts a tenth (`_STRENGTH`).
-Found by Adam (Kingma & Ba 2015) in coordinates in which the prior is white.
+The prior is normal: its mean is the estimate of the linear decoder, and its covariance that of the
+decoder's errors on held-out images. As the mean depends on the same activity, the log-likelihood
+is weighted by 0.1 (`_LIKELIHOOD_WEIGHT`). With x = mean + R w and R R' the covariance,
+0.1 * -log L(r | f(x)) + |w|^2 / 2 is minimised over w by Adam (Kingma & Ba 2015).
 """
 
 from collections.abc import Iterator
@@ -15,30 +15,30 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
-from rtdecode.offline.stills.likelihood import ActivityScatter, fit_scatter, logged
+from rtdecode.offline.stills.likelihood import ActivityModel, fit_activity_model, logged
 from rtdecode.offline.stills.ridge import ImageRidge
 from rtdecode.twins.twin import Twin
 
 F32 = NDArray[np.float32]
 
 ITERATIONS = 24
-_STRENGTH = 0.1
+_LIKELIHOOD_WEIGHT = 0.1
 _COMPONENTS = 600
-_SHRUNK = 0.3
-"""Share of the error's covariance between components that is not believed."""
+_SHRINKAGE = 0.3
+"""Shrinkage of the error covariance towards its diagonal, as held-out images are few."""
 _RATE, _LAST_RATE = 0.08, 0.005
 _BATCH = 32
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ImageMap:
-    """MAP inversion of a still twin."""
+    """MAP inversion of a twin of still images."""
 
     twin: Twin
     ridge: ImageRidge
-    scatter: ActivityScatter
+    model: ActivityModel
     to_pixels: Float[Tensor, "component pixel"]
-    """Pixels of one standard deviation of each white coordinate of the prior."""
+    """R': grey levels for one standard deviation of each coordinate w of the prior."""
 
     def images(self, activity: F32, *, iterations: int = ITERATIONS) -> F32:
         """(trial, row, col) grey levels from (trial, neuron) activity in units of its SD."""
@@ -60,52 +60,54 @@ class ImageMap:
         for step in range(iterations):
             adam.param_groups[0]["lr"] = _RATE * (1 - step / iterations) + _LAST_RATE
             predicted = predicted_for(self.twin, start + white @ self.to_pixels)
-            loss = _STRENGTH * self.scatter.neg_log_likelihood(predicted, observed)
+            loss = _LIKELIHOOD_WEIGHT * self.model.neg_log_likelihood(predicted, observed)
             (white.grad,) = torch.autograd.grad(loss + 0.5 * white.square().sum(), white)
             adam.step()
         return (start + white @ self.to_pixels).detach()
 
 
 def image_map(twin: Twin, ridge: ImageRidge, *, images: F32, activity: F32) -> ImageMap:
-    """What MAP needs to know of the training trials.
+    """Fit likelihood and prior of the MAP estimate to the training trials.
 
     Parameters
     ----------
     twin
-        Frozen, of single images.
+        A frozen twin of single images.
     ridge
-        Fitted to `logged` activity of the same trials.
+        Linear decoder, fitted to `logged` activity of the same trials.
     images, activity
         (trial, pixel) grey levels and (trial, neuron) in units of each neuron's SD.
     """
     with torch.no_grad():
         parts = [predicted_for(twin, part) for part in batches(images)]
-    scatter = fit_scatter(torch.cat(parts).numpy(), logged(activity))
-    return ImageMap(twin, ridge, scatter, _white_to_pixels(images, ridge.error))
+    model = fit_activity_model(torch.cat(parts).numpy(), logged(activity))
+    return ImageMap(twin, ridge, model, _white_to_pixels(images, ridge.error))
 
 
 def predicted_for(
     twin: Twin, images: Float[Tensor, "trial pixel"]
 ) -> Float[Tensor, "trial neuron"]:
-    """Activity that a twin of single images predicts, without behaviour."""
+    """Activity that a twin of single images predicts, with behaviour 0."""
     shape = (len(images), 1, twin.spec.rows_px, twin.spec.cols_px)
     behaviour = torch.zeros(len(images), 1, len(twin.spec.behaviour_channels))
     return twin(images.reshape(shape), behaviour)[:, 0]
 
 
 def batches(images: F32) -> Iterator[Float[Tensor, "trial pixel"]]:
-    """As many images at a time as fit the caches of a CPU."""
+    """`images` in batches that fit the caches of a CPU."""
     for first in range(0, len(images), _BATCH):
         yield torch.from_numpy(images[first : first + _BATCH])
 
 
 def _white_to_pixels(images: F32, error: F32) -> Float[Tensor, "component pixel"]:
-    """Root of the error's covariance within the main components of the images."""
+    """Cholesky root of the error covariance within the principal components of the images."""
     centred = images - images.mean(0)
     _, directions = np.linalg.eigh(centred.T @ centred / len(centred))
     kept = directions[:, ::-1][:, : min(_COMPONENTS, len(images) - 1)]
     within = error @ kept
     covariance = within.T @ within / len(error)
     own = np.diag(np.diag(covariance))
-    root = np.linalg.cholesky((1 - _SHRUNK) * covariance + _SHRUNK * own + 1e-3 * np.eye(len(own)))
+    root = np.linalg.cholesky(
+        (1 - _SHRINKAGE) * covariance + _SHRINKAGE * own + 1e-3 * np.eye(len(own))
+    )
     return torch.from_numpy(np.ascontiguousarray((kept @ root).T, np.float32))

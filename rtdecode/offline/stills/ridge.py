@@ -1,7 +1,8 @@
 """Linear decoder of still images: ridge regression from the activity of one trial to pixels.
 
-Solved in the space of trials (kernel ridge; Saunders, Gammerman & Vovk 1998), as neurons are
-more than trials. The penalty is chosen on a fifth of the training trials that is held out.
+Solved in the space of trials, W = X' (X X' + penalty I)^-1 Y (kernel ridge; Saunders, Gammerman &
+Vovk 1998), as there are more neurons than trials. The penalty is chosen on a held-out fifth of the
+training trials.
 """
 
 from collections.abc import Callable
@@ -22,19 +23,19 @@ _LEFT_OUT = 5
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ImageRidge:
-    """From activity to an image, and how wrong that is on images that it was not fitted to."""
+    """A fitted linear decoder, with its errors on held-out training images."""
 
     penalty: float
     mean_image: F32
     """(pixel,)"""
     mean: F32
-    """(neuron,) of the activity that it was fitted to."""
+    """(neuron,) mean activity of the training trials."""
     scale: F32
-    """(neuron,) one over its standard deviation, 0 where a neuron is silent."""
+    """(neuron,) inverse of the standard deviation; 0 for a silent neuron."""
     weights: F32
-    """(neuron, pixel) grey levels for one standard deviation."""
+    """(neuron, pixel) grey levels for one standard deviation of activity."""
     error: F32
-    """(image, pixel) truth less estimate, of the training images that were held out."""
+    """(image, pixel) ground truth minus estimate, for the held-out training images."""
 
     def images(self, activity: F32) -> F32:
         """(image, pixel) grey levels from (image, neuron) activity."""
@@ -49,15 +50,16 @@ def fit_image_ridge(
     rng: np.random.Generator,
     report: Callable[[float, float], None] = lambda _penalty, _r: None,
 ) -> ImageRidge:
-    """The linear decoder of `images`, (trial, pixel), from `activity`, (trial, neuron).
+    """Fit the linear decoder of `images`, (trial, pixel), from `activity`, (trial, neuron).
 
-    `report` is told each penalty and the correlation that it reaches on the held-out trials.
+    `report` is called with each penalty and its correlation on the held-out trials; `rng` chooses
+    those.
     """
     order = rng.permutation(len(images))
     held_out, fitted = np.split(order, [max(1, len(order) // _LEFT_OUT)])
     found: list[tuple[float, float, F32]] = []
     for penalty in PENALTIES:
-        part = _solved(activity[fitted], images[fitted], penalty)
+        part = _ridge_solution(activity[fitted], images[fitted], penalty)
         error = images[held_out] - part.images(activity[held_out])
         r = pearson_r(images[held_out], images[held_out] - error)
         report(penalty, r)
@@ -65,13 +67,13 @@ def fit_image_ridge(
         if len(found) > 1 and r < found[-2][0]:
             break
     _, penalty, error = max(found, key=lambda one: one[0])
-    whole = _solved(activity, images, penalty)
+    whole = _ridge_solution(activity, images, penalty)
     return ImageRidge(
         penalty, whole.mean_image, whole.mean, whole.scale, whole.weights, np.asarray(error)
     )
 
 
-def _solved(activity: F32, images: F32, penalty: float) -> ImageRidge:
+def _ridge_solution(activity: F32, images: F32, penalty: float) -> ImageRidge:
     mean, mean_image, sd = activity.mean(0), images.mean(0), activity.std(0)
     scale = np.where(sd > 0, 1 / np.maximum(sd, np.finfo(np.float32).tiny), 0).astype(np.float32)
     scaled = (activity - mean) * scale

@@ -1,4 +1,4 @@
-"""Taking a part out leaves everything else as it was."""
+"""Each ablation changes one part of the decoder and nothing else."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -33,7 +33,7 @@ def test_without_the_prior_contrast_and_mean_stay(linear_mouse: FittedTwin) -> N
     assert float(flat.autoregression.abs().max()) == 0
 
 
-def test_a_cold_start_gives_every_frame_whose_lag_is_over(
+def test_a_cold_start_gives_every_frame_after_the_lag(
     linear_mouse: FittedTwin, watch: Watch
 ) -> None:
     video = cold_start(linear_mouse, CONFIG).video(watch(frames=30))
@@ -41,7 +41,7 @@ def test_a_cold_start_gives_every_frame_whose_lag_is_over(
     assert given.tolist() == [True] * 28 + [False] * 2
 
 
-def test_a_cold_start_knows_nothing_of_what_came_before_its_window(
+def test_a_cold_start_does_not_depend_on_activity_before_its_horizon(
     linear_mouse: FittedTwin, watch: Watch
 ) -> None:
     shown = watch()
@@ -59,7 +59,7 @@ def test_without_the_priors_prediction_a_new_frame_starts_from_the_mean_and_old_
     begin = without_prediction(linear_mouse, CONFIG).begin
     compared = 0
 
-    def and_look(inverter: Solver) -> None:
+    def compare_videos(inverter: Solver) -> None:
         nonlocal compared
         before, _ = inverter.result(back=4)
         begin(inverter)
@@ -68,7 +68,7 @@ def test_without_the_priors_prediction_a_new_frame_starts_from_the_mean_and_old_
         np.testing.assert_allclose(after[-1], linear_mouse.prior.mean, atol=1e-3)
         compared += 1
 
-    frames = len(list(inverted_windows(linear_mouse, CONFIG, watch(), begin=and_look)))
+    frames = len(list(inverted_windows(linear_mouse, CONFIG, watch(), begin=compare_videos)))
     assert compared == frames
 
 

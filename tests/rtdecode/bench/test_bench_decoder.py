@@ -1,4 +1,4 @@
-"""Each setting is timed on its own frames, and what was asked for comes first."""
+"""Each setting is timed on its own frames, and the requested one is the first row."""
 
 from pathlib import Path
 

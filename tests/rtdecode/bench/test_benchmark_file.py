@@ -1,4 +1,4 @@
-"""A result can be read back, and says what it was measured on."""
+"""A result can be read again, and states on which machine it was measured."""
 
 import json
 import sys
@@ -21,7 +21,7 @@ def test_figures_come_with_commit_machine_versions_and_settings(tmp_path: Path) 
     assert "numpy" in content["environment"]["versions"]
 
 
-def test_where_files_lie_on_this_machine_is_not_told(
+def test_folders_of_this_machine_are_not_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mouse = tmp_path / "mouse"

@@ -16,7 +16,7 @@ def test_every_step_is_measured_and_the_shares_add_up() -> None:
     assert report["scans_per_s"] == pytest.approx(1e3 / report["ms"]["p50"])
 
 
-def test_growth_is_told_as_the_line_through_its_rows() -> None:
+def test_growth_is_a_linear_fit_to_its_rows() -> None:
     report = growth(64, (5, 10, 20), scans=10)
     cells = np.array([row["cells"] for row in report["rows"]])
     medians = np.array([row["cpu_ms"]["p50"] for row in report["rows"]])

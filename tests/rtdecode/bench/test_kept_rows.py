@@ -1,4 +1,4 @@
-"""Rows are in their file at once, and come back as they were."""
+"""Rows are written at once, and are read again unchanged."""
 
 import json
 from pathlib import Path

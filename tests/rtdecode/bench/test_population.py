@@ -1,4 +1,4 @@
-"""Neurons can be left out or repeated; the others predict what they predicted before."""
+"""Neurons can be left out or repeated without a change of the others' predictions."""
 
 from pathlib import Path
 
@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from rtdecode.bench.decoder import Population, load_population, with_neurons
+from rtdecode.decode.fitted_twin import FittedTwin
 from rtdecode.decode.noise import even_noise, save_noise
 from rtdecode.decode.prior import fit_prior, save_prior
 from rtdecode.schema.errors import UnreadableFileError
@@ -35,8 +36,8 @@ def twin(neurons: int = 3) -> Compact:
 
 
 def population() -> Population:
-    videos = [VIDEO[0].numpy()]
-    return Population(twin(), fit_prior(videos), even_noise(3))
+    compact = twin()
+    return Population(compact, FittedTwin(compact, fit_prior([VIDEO[0].numpy()]), even_noise(3)))
 
 
 def test_each_neuron_predicts_what_it_predicted_before() -> None:
@@ -56,8 +57,8 @@ def test_any_number_can_be_made(asked: int, expected: list[int]) -> None:
 def test_it_is_read_from_a_twins_folder(tmp_path: Path) -> None:
     written = population()
     save_twin(written.twin, tmp_path)
-    save_prior(written.prior, tmp_path)
-    save_noise(written.noise, tmp_path)
+    save_prior(written.fitted.prior, tmp_path)
+    save_noise(written.fitted.noise, tmp_path)
     torch.testing.assert_close(load_population(tmp_path).twin.weights, written.twin.weights)
 
 
@@ -73,5 +74,7 @@ def test_another_architecture_is_refused(tmp_path: Path) -> None:
         sizes={"taps": 2},
     )
     save_twin(Linear(spec), tmp_path)
+    save_prior(fit_prior([VIDEO[0, :, :2, :2].numpy()]), tmp_path)
+    save_noise(even_noise(1), tmp_path)
     with pytest.raises(UnreadableFileError, match=r"expected a compact twin.*got linear"):
         load_population(tmp_path)

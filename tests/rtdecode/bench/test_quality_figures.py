@@ -1,4 +1,4 @@
-"""The figures show the rows that they are given, where they belong."""
+"""The figures contain the given rows at the right coordinates."""
 
 from pathlib import Path
 from typing import Any
@@ -85,7 +85,7 @@ def test_fewer_neurons_stand_left_of_all(axes: Axes) -> None:
     assert curve(axes, "online") == [(200, 0.4), (800, 0.6)]
 
 
-def test_neurons_are_told_as_plain_counts(axes: Axes) -> None:
+def test_neurons_are_labelled_with_plain_counts(axes: Axes) -> None:
     half = [row("online, 1/2 of the neurons", 0.5, neurons=1000), row("online", 0.6, neurons=2000)]
     neuron_panel(axes, half)
     axes.figure.draw_without_rendering()
@@ -105,7 +105,7 @@ def test_bars_are_the_interval_over_clips(axes: Axes) -> None:
     np.testing.assert_allclose(segment, [[1, 0.5], [1, 0.8]])
 
 
-def test_both_figures_are_written_whatever_rungs_there_are(tmp_path: Path) -> None:
+def test_both_figures_are_written_whatever_rows_exist(tmp_path: Path) -> None:
     """One twin is no ensemble to draw: that panel is left out, and the figure half as wide."""
     for number, (rows, panels) in enumerate(((ROWS, 2), (ROWS[:3], 1), ([], 1))):
         draw_figures(rows, tmp_path / str(number))

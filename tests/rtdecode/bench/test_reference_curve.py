@@ -12,7 +12,7 @@ from rtdecode.twins.twin import TwinSpec
 
 
 class Lights(nn.Module):
-    """Twelve neurons that tell the light at a pixel each, some more than others."""
+    """Twelve neurons whose activity is the luminance of one pixel each."""
 
     def __init__(self, factor: float) -> None:
         super().__init__()
@@ -52,5 +52,5 @@ def test_each_stop_scores_what_a_run_of_that_length_gives(trial: Trial) -> None:
         assert scored.scores.video_r == pytest.approx(expected, abs=1e-6)
 
 
-def test_no_time_is_told_of_a_part_of_a_run(trial: Trial) -> None:
+def test_parts_of_a_run_have_no_duration(trial: Trial) -> None:
     assert all(np.isnan(scored.seconds) for scored in curve(trial, 10))

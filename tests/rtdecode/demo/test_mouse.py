@@ -1,4 +1,4 @@
-"""A small demo mouse, made as the real one is: by showing clips to the simulated rig."""
+"""A small demo mouse, made like the one that ships with the project."""
 
 from pathlib import Path
 
@@ -72,7 +72,7 @@ def test_a_session_is_recorded_in_the_usual_layout(
 
 
 @pytest.mark.slow
-def test_what_is_tested_on_was_not_trained_on(made: tuple[Path, Rois, Calibration]) -> None:
+def test_test_clips_differ_from_training_clips(made: tuple[Path, Rois, Calibration]) -> None:
     from rtdecode.train.starting_point import survey
 
     data = SensoriumFolder(made[0])
@@ -82,7 +82,7 @@ def test_what_is_tested_on_was_not_trained_on(made: tuple[Path, Rois, Calibratio
 
 
 @pytest.mark.slow
-def test_neurons_answer_to_the_screen(made: tuple[Path, Rois, Calibration]) -> None:
+def test_activity_depends_on_the_screen(made: tuple[Path, Rois, Calibration]) -> None:
     """More of them fire together with what changed on the screen than chance would have it."""
     cut = SensoriumFolder(made[0]).segment(0)
     change = np.abs(np.diff(cut.video, axis=0)).mean((1, 2))
@@ -90,7 +90,7 @@ def test_neurons_answer_to_the_screen(made: tuple[Path, Rois, Calibration]) -> N
     assert np.nanmean(late) > 0
 
 
-def test_the_demo_s_own_config_says_which_rig_and_chain() -> None:
+def test_rig_and_chain_come_from_the_demo_config() -> None:
     source, calcium = demo_sections(DEMO / "demo.yaml", neurons=None)
     content = yaml.safe_load((DEMO / "demo.yaml").read_text())
     assert source.neurons == content["acquisition"]["source"]["neurons"]
@@ -105,7 +105,7 @@ def test_the_config_of_another_rig_is_refused(tmp_path: Path) -> None:
         demo_sections(tmp_path / "rig.yaml", neurons=None)
 
 
-def test_the_mouse_that_ships_is_whole_and_of_one_kind() -> None:
+def test_the_files_of_the_shipped_mouse_are_complete_and_consistent() -> None:
     source, _ = demo_sections(DEMO / "demo.yaml", neurons=None)
     rois, twin = Rois.load(DEMO / MASKS_FILE), load_twin(DEMO)
     Calibration.load(DEMO / CALIBRATION_FILE).check(rois)

@@ -1,4 +1,4 @@
-"""What the chain makes of scans stands beside what was on the screen, frame by frame."""
+"""Responses are paired with displayed frames, frame by frame."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ from rtdecode.streams.behaviour_join import BehaviourJoin
 SIDE, RATE_HZ, TRIAL = 24, 15.0, 10
 CALIBRATION_S = 1.0
 LEARNING = 2 * (int(CALIBRATION_S * RATE_HZ) + 8)
-"""Frames of the grid in which the chain still learns the field of view."""
+"""Frames of the grid in which the chain still calibrates."""
 
 
 def scan(number: int, rng: np.random.Generator) -> Scan:
@@ -64,11 +64,13 @@ def recorded(recording: Recording, *, shown: range, scans: int = 60) -> list[Seg
     for number in range(scans):
         t_ns = round(number * 1e9 / RATE_HZ)
         pupil = np.array([1, 2], np.float32)
-        trials += recording.hear([Behaviour(t_ns, float(number), 30.0, pupil), scan(number, rng)])
+        trials += recording.add_measurements(
+            [Behaviour(t_ns, float(number), 30.0, pupil), scan(number, rng)]
+        )
     return trials
 
 
-def test_trials_are_consecutive_frames_with_their_pictures(clock: Clock) -> None:
+def test_trials_are_consecutive_frames_with_their_displayed_frames(clock: Clock) -> None:
     trials = recorded(a_recording(clock), shown=range(200))
     assert len(trials) >= 5
     frames = np.concatenate([trial.video[:, 0, 0] for trial in trials])
@@ -90,7 +92,7 @@ def test_frames_without_a_measurement_are_left_out(clock: Clock) -> None:
     assert CALIBRATION_S * 30 <= first <= LEARNING
 
 
-def test_frames_of_which_nobody_knows_the_picture_are_left_out(clock: Clock) -> None:
+def test_frames_without_a_displayed_frame_are_left_out(clock: Clock) -> None:
     trials = recorded(a_recording(clock), shown=range(70, 92))
     shown = np.concatenate([trial.video[:, 0, 0] for trial in trials])
     np.testing.assert_array_equal(shown, np.arange(70, 90))
@@ -109,7 +111,9 @@ def test_a_missing_measurement_holds_the_last_value(clock: Clock, lost: int) -> 
     for frame in range(200):
         recording.show(frame, picture(frame))
     numbers = [number for number in range(60) if number != lost]
-    trials = [trial for number in numbers for trial in recording.hear([scan(number, rng)])]
+    trials = [
+        trial for number in numbers for trial in recording.add_measurements([scan(number, rng)])
+    ]
     activity = np.concatenate([trial.responses for trial in trials])
     frames = np.concatenate([trial.video[:, 0, 0] for trial in trials])
     np.testing.assert_array_equal(np.diff(frames)[frames[:-1] < 2 * lost - 3], 1)

@@ -35,7 +35,7 @@ def test_a_trial_holds_what_the_files_hold_and_all_of_it_counts(
         assert trial.valid.all()
 
 
-def test_predicted_activity_is_what_the_twin_says_of_the_truth(
+def test_predicted_activity_is_the_twins_prediction_for_the_ground_truth(
     blob_session: SensoriumFolder,
 ) -> None:
     twin = Brightness(blob_session.neurons)
@@ -44,7 +44,7 @@ def test_predicted_activity_is_what_the_twin_says_of_the_truth(
     np.testing.assert_allclose(trial.responses, np.repeat(expected[:, None], 12, 1), rtol=1e-5)
 
 
-def test_neurons_that_are_dropped_are_missing_not_silent(blob_session: SensoriumFolder) -> None:
+def test_dropped_neurons_are_missing_not_silent(blob_session: SensoriumFolder) -> None:
     [trial] = trials_of(blob_session, "test", Input.RESPONSES)
     kept = np.arange(blob_session.neurons) % 4 == 0
     fewer = with_neurons(trial, kept)
@@ -81,7 +81,7 @@ def test_only_one_trial_is_in_memory_at_a_time(
     ("kind", "causality"),
     [(Input.RESPONSES, "as published"), (Input.TRACES, "causal"), (Input.PREDICTED, "predicted")],
 )
-def test_causality_is_always_said(
+def test_causality_is_always_stated(
     blob_session: SensoriumFolder, kind: Input, causality: str
 ) -> None:
     assert causality_of(blob_session, kind) == causality

@@ -39,7 +39,7 @@ def test_alone_nothing_changes() -> None:
 
 
 @pytest.mark.slow
-def test_two_members_share_gradients_and_hear_the_leader(tmp_path: Path) -> None:
+def test_two_members_average_gradients_and_take_the_leaders_value(tmp_path: Path) -> None:
     script = tmp_path / "member.py"
     script.write_text(MEMBER)
     shared = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}

@@ -1,4 +1,4 @@
-"""What is known of a neuron's noise is found again from its trials."""
+"""The noise model with which trials were simulated is recovered."""
 
 from collections.abc import Callable, Iterator
 
@@ -44,7 +44,7 @@ def variance(dispersion: Tensor) -> Tensor:
     return dispersion * (LEVEL + 0.3 * dispersion)
 
 
-def test_dispersion_tells_the_variance(twin: Linear) -> None:
+def test_dispersion_determines_the_variance(twin: Linear) -> None:
     noise = fit_noise(twin, trials(20))
     np.testing.assert_allclose(variance(noise.dispersion), DISPERSION * LEVEL, rtol=0.05)
     assert noise.shared.shape == (NEURONS, 0)
@@ -69,12 +69,14 @@ def test_rates_that_change_are_taken_as_they_are(make_linear: MakeLinear) -> Non
     np.testing.assert_allclose(noise.dispersion, DISPERSION, rtol=0.1)
 
 
-def test_frames_that_know_nothing_of_each_other_count_in_full(twin: Linear) -> None:
+def test_independent_frames_have_a_weight_of_one(twin: Linear) -> None:
     assert float(fit_noise(twin, trials(20)).likelihood_weight) == pytest.approx(1, abs=0.1)
 
 
 @pytest.mark.parametrize("kept", [0.5, 0.8])
-def test_frames_alike_count_by_their_integrated_autocorrelation(twin: Linear, kept: float) -> None:
+def test_correlated_frames_are_weighted_by_the_integrated_autocorrelation(
+    twin: Linear, kept: float
+) -> None:
     """Of an autoregression of order 1 it is (1 + kept) / (1 - kept)."""
     noise = fit_noise(twin, trials(30, kept=kept))
     assert 1 / float(noise.likelihood_weight) == pytest.approx((1 + kept) / (1 - kept), rel=0.1)
@@ -95,14 +97,14 @@ def test_trials_that_are_too_short_change_nothing(twin: Linear) -> None:
     assert noise.likelihood_weight == alone.likelihood_weight
 
 
-def test_nothing_but_short_trials_is_refused(twin: Linear) -> None:
+def test_short_trials_alone_are_refused(twin: Linear) -> None:
     with pytest.raises(TooShortError, match="has 4 frames, at least 5"):
         fit_noise(twin, trials(3, frames=4))
     with pytest.raises(TooShortError, match="has 0 frames"):
         fit_noise(twin, [])
 
 
-def test_what_was_not_measured_counts_neither_way(twin: Linear) -> None:
+def test_missing_values_do_not_contribute(twin: Linear) -> None:
     rng = np.random.default_rng(2)
 
     def holed(responses: Tensor) -> Tensor:
@@ -138,7 +140,7 @@ def moved_together(
         )
 
 
-def test_what_moves_neurons_together_is_told_from_what_each_does(crowd: Linear) -> None:
+def test_noise_correlations_are_separated_from_private_noise(crowd: Linear) -> None:
     signs = np.where(np.arange(MANY) % 2, 1.0, -1.0)
     common = np.stack([0.9 * np.ones(MANY), 0.5 * signs], axis=1)
     held_out, seen = (moved_together(30, common, seed=seed) for seed in (1, 2))
@@ -150,14 +152,14 @@ def test_what_moves_neurons_together_is_told_from_what_each_does(crowd: Linear) 
     np.testing.assert_allclose(found @ found.T, common @ common.T, atol=0.3)
 
 
-def test_neurons_that_share_nothing_are_found_to_share_next_to_nothing(crowd: Linear) -> None:
+def test_independent_neurons_have_noise_correlations_near_zero(crowd: Linear) -> None:
     nothing = np.zeros((MANY, 1))
     held_out, seen = (moved_together(20, nothing, seed=seed) for seed in (1, 2))
     noise = fit_noise(crowd, held_out, seen)
     np.testing.assert_allclose(noise.shared @ noise.shared.T, 0, atol=0.15)
 
 
-def test_fitting_leaves_the_random_numbers_of_others_alone(crowd: Linear) -> None:
+def test_fitting_does_not_change_the_global_random_state(crowd: Linear) -> None:
     nothing = np.zeros((MANY, 1))
     torch.manual_seed(7)
     expected = torch.rand(3)

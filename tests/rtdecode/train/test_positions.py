@@ -1,7 +1,7 @@
 import numpy as np
 
 from rtdecode.datasets.sensorium import SensoriumFolder
-from rtdecode.train.starting_point import CELL_PX, coarse_pictures, receptive_field_centers
+from rtdecode.train.starting_point import CELL_PX, coarse_maps, receptive_field_centers
 
 
 def test_neurons_are_found_where_they_look(
@@ -20,12 +20,12 @@ def test_pictures_know_nothing_of_the_future() -> None:
     later[12:] = later[12:][::-1]
     # Scaling is over the whole clip, so the clips must hold the same frames.
     light = slice(0, 16)
-    before, after = (coarse_pictures(v)[:12, light] for v in (video, later))
+    before, after = (coarse_maps(v)[:12, light] for v in (video, later))
     np.testing.assert_allclose(before, after, atol=2e-4)
 
 
-def test_an_even_screen_has_no_pictures() -> None:
-    np.testing.assert_array_equal(coarse_pictures(np.full((5, 12, 12), 80, np.float32)), 0)
+def test_a_uniform_screen_has_empty_maps() -> None:
+    np.testing.assert_array_equal(coarse_maps(np.full((5, 12, 12), 80, np.float32)), 0)
 
 
 def test_neurons_are_found_though_they_were_not_measured_all_the_time(

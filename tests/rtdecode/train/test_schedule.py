@@ -26,7 +26,7 @@ def test_a_limit_that_is_far_changes_nothing(step: int, elapsed_s: float) -> Non
     assert limited == free
 
 
-def test_the_rate_lands_at_the_limit() -> None:
+def test_the_rate_reaches_zero_at_the_time_limit() -> None:
     at = [
         learning_rate_factor(9, steps=100, warm_up=10, elapsed_s=s, limit_s=100)
         for s in (85, 92.5, 100, 120)

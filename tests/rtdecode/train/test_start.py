@@ -28,7 +28,7 @@ def test_neurons_fire_at_their_mean_rate_on_grey() -> None:
     np.testing.assert_allclose(steady, FOUND.rate, rtol=0.1)
 
 
-def test_a_dot_is_seen_by_the_neuron_that_looks_there() -> None:
+def test_a_dot_drives_the_neuron_with_that_receptive_field() -> None:
     looked = np.array(
         [[2.5, 2.5], [12.5, 2.5], [2.5, 8.5], [12.5, 8.5], [7, 5], [7, 9]], np.float32
     )

@@ -89,7 +89,7 @@ def test_training_predicts_trials_it_has_not_seen(
 
 
 @pytest.mark.parametrize("killed_at", [5, 11])
-def test_a_killed_training_goes_on_as_if_it_had_not_been(
+def test_an_interrupted_training_resumes_with_identical_results(
     blob_session: SensoriumFolder, tmp_path: Path, slow_clock: Clock, killed_at: int
 ) -> None:
     whole, resumed = a_twin(blob_session), a_twin(blob_session)
@@ -145,7 +145,7 @@ def test_training_ends_when_validation_no_longer_improves(
     assert seen[-1].step < 40
 
 
-def test_progress_tells_how_long_it_will_take(
+def test_progress_estimates_the_remaining_time(
     blob_session: SensoriumFolder, tmp_path: Path, clock: Clock
 ) -> None:
     seen: list[Progress] = []
@@ -155,7 +155,7 @@ def test_progress_tells_how_long_it_will_take(
     assert seen[-1].eta_s == 0
 
 
-def test_a_diverging_training_says_so(
+def test_a_diverging_training_is_reported(
     blob_session: SensoriumFolder, tmp_path: Path, clock: Clock
 ) -> None:
     twin = a_twin(blob_session)
@@ -165,7 +165,7 @@ def test_a_diverging_training_says_so(
         a_training(twin, blob_session, SHORT, tmp_path, clock).run(lambda _: None)
 
 
-def test_what_was_not_measured_is_neither_fitted_nor_missed() -> None:
+def test_missing_values_do_not_enter_the_loss() -> None:
     recorded = torch.rand(2, 3, 4) + 0.5
     predicted = (torch.rand(2, 3, 4) + 0.5).requires_grad_(True)
     holed = recorded.clone()

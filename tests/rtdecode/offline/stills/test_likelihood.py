@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from scipy.stats import multivariate_normal
 
-from rtdecode.offline.stills.likelihood import fit_scatter, logged
+from rtdecode.offline.stills.likelihood import fit_activity_model, logged
 
 TRIALS, NEURONS = 4000, 12
 FLOOR = 0.03
@@ -20,24 +20,24 @@ def recorded() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return predicted, observed.astype(np.float32), shared
 
 
-def test_lines_are_those_the_activity_was_made_with() -> None:
+def test_offset_and_slope_of_simulated_activity_are_recovered() -> None:
     predicted, observed, _ = recorded()
-    scatter = fit_scatter(predicted, observed)
+    scatter = fit_activity_model(predicted, observed)
     np.testing.assert_allclose(scatter.slope, 0.4, atol=0.05)
     np.testing.assert_allclose(scatter.offset, 1.5, atol=0.08)
 
 
 def test_shared_gain_is_its_first_factor() -> None:
     predicted, observed, shared = recorded()
-    scatter = fit_scatter(predicted, observed, factors=1)
+    scatter = fit_activity_model(predicted, observed, factors=1)
     expected = shared / np.sqrt(shared**2 + 0.25)
     direction = scatter.shared[:, 0].numpy()
     assert abs(direction @ expected) / np.linalg.norm(expected) > 0.99
 
 
-def test_surprise_differs_as_the_normal_log_likelihood_does() -> None:
+def test_the_likelihood_differs_as_the_normal_log_likelihood_does() -> None:
     predicted, observed, _ = recorded()
-    scatter = fit_scatter(predicted, observed, factors=3)
+    scatter = fit_activity_model(predicted, observed, factors=3)
     shared = scatter.shared.double().numpy()
     variance = scatter.shared_variance.double().numpy()
     scaled = scatter.rest_variance * (np.eye(NEURONS) - shared @ shared.T)
@@ -59,7 +59,7 @@ def test_surprise_differs_as_the_normal_log_likelihood_does() -> None:
 
 def test_few_trials_get_few_factors() -> None:
     predicted, observed, _ = recorded()
-    assert fit_scatter(predicted[:8], observed[:8]).shared.shape == (NEURONS, 2)
+    assert fit_activity_model(predicted[:8], observed[:8]).shared.shape == (NEURONS, 2)
 
 
 def test_silence_stays_silence_on_the_logarithmic_scale() -> None:

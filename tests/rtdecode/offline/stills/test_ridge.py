@@ -47,7 +47,7 @@ def test_its_error_is_that_on_images_it_was_not_fitted_to() -> None:
     assert np.square(ridge.error).mean() > np.square(own).mean()
 
 
-def test_penalties_are_told_until_they_get_worse() -> None:
+def test_penalties_are_reported_until_the_correlation_decreases() -> None:
     told: list[tuple[float, float]] = []
     activity, images = population()
     ridge = fit_image_ridge(
