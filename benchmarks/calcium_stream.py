@@ -42,16 +42,16 @@ def sources(movie: Movie, tiff: Path, scratch: Path) -> dict[str, dict[str, Any]
     movie.astype("<u2").tofile(scratch / "movie.raw")
     tifffile.imwrite(scratch / "scan_00001.tif", movie, photometric="minisblack", metadata=None)
     size = {"rows_px": rows, "cols_px": cols}
-    pace = {"scan_rate_hz": RECORDED_HZ, "speed": SPEED}
+    timing = {"scan_rate_hz": RECORDED_HZ, "speed": SPEED}
     tail = {"scan_rate_hz": RECORDED_HZ * SPEED, "idle_s": IDLE_S, **size}
     return {
-        "raw_movie, TIFF": {"kind": "raw_movie", "path": tiff, **pace},
-        "raw_movie, bare": {"kind": "raw_movie", "path": scratch / "movie.raw", **pace, **size},
+        "raw_movie, TIFF": {"kind": "raw_movie", "path": tiff, **timing},
+        "raw_movie, bare": {"kind": "raw_movie", "path": scratch / "movie.raw", **timing, **size},
         "tiff_tail": {
             "kind": "tiff_tail",
             "path": scratch / "scan_00001.tif",
             "idle_s": IDLE_S,
-            **pace,
+            **timing,
         },
         "raw_tail": {"kind": "raw_tail", "path": scratch / "grows.raw", **tail},
     }

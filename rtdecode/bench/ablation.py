@@ -35,9 +35,9 @@ def without_prediction(fitted: FittedTwin, config: DecodeConfig) -> "ByWindows":
     """Each new frame starts at the prior's mean instead of the prior's prediction."""
     mean_frame = torch.zeros_like(fitted.prior.power)
 
-    def begin(inverter: Solver) -> None:
-        advance_one_frame(inverter)
-        inverter.initialise_newest(mean_frame)
+    def begin(solver: Solver) -> None:
+        advance_one_frame(solver)
+        solver.initialise_newest(mean_frame)
 
     return ByWindows(fitted, config, begin=begin)
 
@@ -66,7 +66,7 @@ class ByWindows:
 
     def video(self, trial: Trial) -> F32:
         video, lag = np.full(trial.truth.shape, np.nan, np.float32), self.config.lag_frames
-        for newest, inverter in inverted_windows(self.fitted, self.config, trial, begin=self.begin):
+        for newest, solver in inverted_windows(self.fitted, self.config, trial, begin=self.begin):
             if newest >= lag:
-                video[newest - lag] = inverter.result(back=lag)[0][0]
+                video[newest - lag] = solver.result(back=lag)[0][0]
         return video

@@ -197,21 +197,19 @@ def demo_mouse(
     console = Console()
     with errors_reported(), tempfile.TemporaryDirectory() as scratch:
         from rtdecode.decode.compute import prepare_process
-        from rtdecode.demo.mouse import DemoPlan, demo_sections, make_demo_mouse
+        from rtdecode.demo.mouse import DemoPlan, demo_rig, make_demo_mouse
 
         prepare_process(threads=threads_used(threads))
         folder = Path(str(importlib.resources.files("rtdecode") / "demo_mouse"))
-        source, calcium = demo_sections(folder / "demo.yaml", neurons=neurons)
+        rig = demo_rig(folder / "demo.yaml", neurons=neurons, clock=HostClock())
         with progress_bar(console) as progress:
             task = progress.add_task("demo mouse", total=1, status="")
             outcome = make_demo_mouse(
                 out or folder,
                 session or Path(scratch) / "session",
+                rig,
                 DemoPlan(train=trials, seed=seed),
-                TrainingConfig(seed=seed, steps=steps, max_minutes=max_minutes),
-                source=source,
-                calcium=calcium,
-                clock=HostClock(),
+                config=TrainingConfig(seed=seed, steps=steps, max_minutes=max_minutes),
                 report=lambda what, done, total: progress.update(
                     task, description=what, completed=done, total=total
                 ),

@@ -82,11 +82,11 @@ def groups_of(
     groups: list[set[int]] = []
     for place in (place for place, found in enumerate(hashes) if found):
         segment = segments[place]
-        alike = {place, *(leak.clip for leak in clips.leaks(video(segment)))}
-        alike |= {k for k in range(place) if hashes[k] and segments[k].name == segment.name}
-        touched = [group for group in groups if group & alike]
-        groups = [group for group in groups if not group & alike]
-        groups.append(alike.union(*touched))
+        equal = {place, *(leak.clip for leak in clips.leaks(video(segment)))}
+        equal |= {k for k in range(place) if hashes[k] and segments[k].name == segment.name}
+        touched = [group for group in groups if group & equal]
+        groups = [group for group in groups if not group & equal]
+        groups.append(equal.union(*touched))
     return sorted(sorted(group) for group in groups)
 
 

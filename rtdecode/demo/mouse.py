@@ -7,7 +7,7 @@ Trials of the tier `test` display clips of the show split, which take no part in
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
@@ -69,14 +69,29 @@ class DemoPlan:
         return round(self.trial_s * _FRAME_RATE_HZ)
 
 
+@dataclass(frozen=True, slots=True)
+class DemoRig:
+    """The simulated rig and the calcium chain of the live demo, with the clock of the chain."""
+
+    source: SimulatedSource
+    calcium: CalciumConfig
+    clock: Clock
+
+    def chain(self, rois: Rois, calibration: Calibration | None) -> CalciumChain:
+        """A new calcium chain; with `calibration` None it calibrates itself first."""
+        return CalciumChain(
+            self.calcium,
+            rois=rois,
+            grid=_GRID,
+            scan_rate_hz=self.source.scan_rate_hz,
+            reference=None,
+            calibration=calibration,
+            clock=self.clock,
+        )
+
+
 def record_demo_session(
-    folder: Path,
-    source: SimulatedSource,
-    calcium: CalciumConfig,
-    plan: DemoPlan,
-    *,
-    clock: Clock,
-    report: Callable[[int, int], None],
+    folder: Path, rig: DemoRig, plan: DemoPlan, *, report: Callable[[int, int], None]
 ) -> tuple[Rois, Calibration]:
     """Record a session of the simulated mouse into `folder`, in the Sensorium layout.
 
@@ -84,12 +99,10 @@ def record_demo_session(
     ----------
     folder
         Folder to write; must be empty.
-    source, calcium
-        Simulated rig and calcium chain of the live demo.
+    rig
+        Simulated rig and calcium chain.
     plan
         Number and duration of trials, and the seed.
-    clock
-        Clock of the calcium chain.
     report
         Called with the trials done and their total.
 
@@ -97,10 +110,11 @@ def record_demo_session(
     -------
     The ROIs of the simulated neurons and the calibration of the chain.
     """
+    source = rig.source
     rois = rois_from_lists(
         (source.rows_px, source.cols_px), SimulatedMicroscope(source, plan.seed).footprints()
     )
-    calibration = _calibration(source, calcium, rois, plan, clock=clock)
+    calibration = _calibration(rig, rois, plan)
     writer = SessionWriter(folder)
     tiers = [TRAIN] * plan.train + [VALIDATION] * plan.validation + [TEST] * plan.test
     done = 0
@@ -108,8 +122,8 @@ def record_demo_session(
         (Split.TRAIN, 3 * plan.seed + 1, plan.train + plan.validation),
         (Split.SHOW, 3 * plan.seed + 2, plan.test),
     ):
-        chain_ = _chain(calcium, rois, calibration, source, clock)
-        recording = Recording(chain_, BehaviourJoin(_NEUTRAL), frames=plan.trial_frames)
+        chain = rig.chain(rois, calibration)
+        recording = Recording(chain, BehaviourJoin(_NEUTRAL), frames=plan.trial_frames)
         trials = _trials(recording, source, split, run_seed, seconds=count * plan.trial_s)
         for trial in islice(trials, count):
             writer.add(trial, tier=tiers[done])
@@ -118,7 +132,7 @@ def record_demo_session(
     return rois, calibration
 
 
-def demo_sections(config: Path, *, neurons: int | None) -> tuple[SimulatedSource, CalciumConfig]:
+def demo_rig(config: Path, *, neurons: int | None, clock: Clock) -> DemoRig:
     """The simulated rig and the calcium chain of the demo config, with `neurons` if not None.
 
     Raises
@@ -134,18 +148,16 @@ def demo_sections(config: Path, *, neurons: int | None) -> tuple[SimulatedSource
         )
     if neurons is not None:
         source = source.model_copy(update={"neurons": neurons})
-    return source, run.calcium
+    return DemoRig(source, run.calcium, clock)
 
 
 def make_demo_mouse(
     out: Path,
     session: Path,
+    rig: DemoRig,
     plan: DemoPlan,
-    config: TrainingConfig,
     *,
-    source: SimulatedSource,
-    calcium: CalciumConfig,
-    clock: Clock,
+    config: TrainingConfig,
     report: Callable[[str, int, int], None],
 ) -> Outcome:
     """Record a session into `session`, train on it and write the files of the demo mouse to `out`.
@@ -153,12 +165,7 @@ def make_demo_mouse(
     `report` is called with the name of the current part, the amount done, and its total.
     """
     rois, calibration = record_demo_session(
-        session,
-        source,
-        calcium,
-        plan,
-        clock=clock,
-        report=lambda done, total: report("recording", done, total),
+        session, rig, plan, report=lambda done, total: report("recording", done, total)
     )
     out.mkdir(parents=True, exist_ok=True)
     rois.save(out / MASKS_FILE)
@@ -168,7 +175,7 @@ def make_demo_mouse(
         data,
         out,
         config,
-        clock=clock,
+        clock=rig.clock,
         report=lambda now: report("training", now.step, now.steps),
         begun=lambda part: report(part, 0, 1),
     )
@@ -183,44 +190,16 @@ def make_demo_mouse(
     return outcome
 
 
-def _calibration(
-    source: SimulatedSource, calcium: CalciumConfig, rois: Rois, plan: DemoPlan, *, clock: Clock
-) -> Calibration:
+def _calibration(rig: DemoRig, rois: Rois, plan: DemoPlan) -> Calibration:
     """Calibration from a separate short run with clips of the train split."""
-    own = calcium.model_copy(update={"calibration_s": plan.calibration_s})
-    chain_ = CalciumChain(
-        own,
-        rois=rois,
-        grid=_GRID,
-        scan_rate_hz=source.scan_rate_hz,
-        reference=None,
-        calibration=None,
-        clock=clock,
-    )
-    recording = Recording(chain_, BehaviourJoin(_NEUTRAL), frames=plan.trial_frames)
-    run = _trials(recording, source, Split.TRAIN, 3 * plan.seed, seconds=plan.calibration_s)
+    calcium = rig.calcium.model_copy(update={"calibration_s": plan.calibration_s})
+    chain = replace(rig, calcium=calcium).chain(rois, None)
+    recording = Recording(chain, BehaviourJoin(_NEUTRAL), frames=plan.trial_frames)
+    run = _trials(recording, rig.source, Split.TRAIN, 3 * plan.seed, seconds=plan.calibration_s)
     deque(run, maxlen=0)
-    if chain_.calibration is None:
+    if chain.calibration is None:
         raise TooShortError(what="the calibration run", frames=0, needed=plan.trial_frames)
-    return chain_.calibration
-
-
-def _chain(
-    calcium: CalciumConfig,
-    rois: Rois,
-    calibration: Calibration,
-    source: SimulatedSource,
-    clock: Clock,
-) -> CalciumChain:
-    return CalciumChain(
-        calcium,
-        rois=rois,
-        grid=_GRID,
-        scan_rate_hz=source.scan_rate_hz,
-        reference=None,
-        calibration=calibration,
-        clock=clock,
-    )
+    return chain.calibration
 
 
 def _trials(

@@ -11,9 +11,9 @@ from rtdecode.offline.trial import Trial
 from rtdecode.schema.config.decode import DecodeConfig
 
 
-def advance_one_frame(inverter: Solver) -> None:
+def advance_one_frame(solver: Solver) -> None:
     """Shift the horizon by one frame, as the live decoder does."""
-    inverter.advance(1)
+    solver.advance(1)
 
 
 def inverted_windows(
@@ -29,20 +29,20 @@ def inverted_windows(
     measurement, as in a live run.
     """
     window, free = config.window_frames, config.estimated_frames_used
-    inverter = fitted.solver(
+    solver = fitted.solver(
         window_frames=window, free_frames=free, likelihood_weight=config.likelihood_weight
     )
     before = ((window - 1, 0), (0, 0))
     responses, valid = np.pad(trial.responses, before), np.pad(trial.valid, before)
     behaviour = np.pad(trial.behaviour, before, mode="edge")
     for newest in range(len(trial.responses)):
-        begin(inverter)
+        begin(solver)
         end = newest + window
-        seen = inverter.observed(
+        seen = solver.observed(
             torch.from_numpy(responses[end - free : end]),
             torch.from_numpy(valid[end - free : end].astype(np.float32)),
             torch.from_numpy(behaviour[end - window : end]),
         )
         for _ in range(config.steps):
-            inverter.improve(seen)
-        yield newest, inverter
+            solver.improve(seen)
+        yield newest, solver

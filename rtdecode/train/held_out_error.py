@@ -68,11 +68,11 @@ def _windows(
     fitted: FittedTwin, config: DecodeConfig, trial: Trial, *, ages: int
 ) -> Iterator[tuple[F32, F32]]:
     """Errors and ground truth of the newest `ages` frames, oldest first, of each scored window."""
-    for newest, inverter in inverted_windows(fitted, config, trial):
+    for newest, solver in inverted_windows(fitted, config, trial):
         oldest = newest - ages + 1
         if oldest >= FIRST_SCORED_FRAME:
             truth = trial.truth[oldest : newest + 1]
-            yield inverter.result(back=ages - 1)[0] - truth, truth
+            yield solver.result(back=ages - 1)[0] - truth, truth
 
 
 def _squares(differences: NDArray[np.generic]) -> NDArray[np.float64]:

@@ -64,7 +64,7 @@ def fit_compact(
     Parameters
     ----------
     data
-        Session with trials of the tiers train and oracle.
+        Session with training and validation trials.
     out
         Folder to write: twin, prior, noise model, uncertainty, `training.json` with the
         single-trial correlation of each neuron and, during training, a checkpoint.
@@ -72,10 +72,8 @@ def fit_compact(
         Steps, rates, seed and time limit.
     clock
         Measures elapsed time.
-    report
-        Called after each training step.
-    begun
-        Called with the name of each part of the work when it begins.
+    report, begun
+        Called after each training step, and with the name of each part of the work.
     core
         Twin whose filters are kept fixed; only the readout is trained.
     device
@@ -83,14 +81,10 @@ def fit_compact(
 
     Raises
     ------
-    NoSuchTierError
-        If the session has no training or validation trials.
-    TooShortError
-        If no trial is long enough.
-    DivergedError, CheckpointError
-        As `Training.run`.
-    UnreadableFileError
-        If `core` is not a compact twin.
+    NoSuchTierError, TooShortError
+        If the session has no training or validation trials, or none that is long enough.
+    DivergedError, CheckpointError, UnreadableFileError
+        As `Training.run`; the last also if `core` is not a compact twin.
     """
     machines = Machines()
     data.trials(VALIDATION)  # NoSuchTierError now instead of after the first steps

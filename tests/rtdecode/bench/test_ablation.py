@@ -59,11 +59,11 @@ def test_without_the_priors_prediction_a_new_frame_starts_from_the_mean_and_old_
     begin = without_prediction(linear_mouse, CONFIG).begin
     compared = 0
 
-    def compare_videos(inverter: Solver) -> None:
+    def compare_videos(solver: Solver) -> None:
         nonlocal compared
-        before, _ = inverter.result(back=4)
-        begin(inverter)
-        after, _ = inverter.result(back=5)
+        before, _ = solver.result(back=4)
+        begin(solver)
+        after, _ = solver.result(back=5)
         np.testing.assert_allclose(after[:-1], before, atol=1e-3)
         np.testing.assert_allclose(after[-1], linear_mouse.prior.mean, atol=1e-3)
         compared += 1

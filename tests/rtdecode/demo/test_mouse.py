@@ -17,7 +17,8 @@ from rtdecode.demo.mouse import (
     CALIBRATION_FILE,
     MASKS_FILE,
     DemoPlan,
-    demo_sections,
+    DemoRig,
+    demo_rig,
     record_demo_session,
 )
 from rtdecode.evaluate.leakage import TrainedClips
@@ -31,27 +32,25 @@ PLAN = DemoPlan(train=1, validation=1, test=1, seed=4, trial_s=4.0, calibration_
 SMALL = SimulatedSource(neurons=12, rows_px=64, cols_px=64, scan_rate_hz=7.5)
 
 
+class StandingClock:
+    def now_ns(self) -> int:
+        return 0
+
+    def sleep_until(self, t_ns: int) -> None:
+        raise AssertionError("the making of a mouse does not wait")
+
+
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Rois, Calibration]:
     folder = tmp_path_factory.mktemp("demo") / "session"
-    told: list[tuple[int, int]] = []
-
-    class StandingClock:
-        def now_ns(self) -> int:
-            return 0
-
-        def sleep_until(self, t_ns: int) -> None:
-            raise AssertionError("making a mouse waits for nothing")
-
+    reported: list[tuple[int, int]] = []
     rois, calibration = record_demo_session(
         folder,
-        SMALL,
-        CalciumConfig(),
+        DemoRig(SMALL, CalciumConfig(), StandingClock()),
         PLAN,
-        clock=StandingClock(),
-        report=lambda done, total: told.append((done, total)),
+        report=lambda done, total: reported.append((done, total)),
     )
-    assert told == [(1, 3), (2, 3), (3, 3)]
+    assert reported == [(1, 3), (2, 3), (3, 3)]
     return folder, rois, calibration
 
 
@@ -91,22 +90,22 @@ def test_activity_depends_on_the_screen(made: tuple[Path, Rois, Calibration]) ->
 
 
 def test_rig_and_chain_come_from_the_demo_config() -> None:
-    source, calcium = demo_sections(DEMO / "demo.yaml", neurons=None)
+    rig = demo_rig(DEMO / "demo.yaml", neurons=None, clock=StandingClock())
     content = yaml.safe_load((DEMO / "demo.yaml").read_text())
-    assert source.neurons == content["acquisition"]["source"]["neurons"]
-    assert calcium.rois == DEMO / content["calcium"]["rois"]
-    fewer, _ = demo_sections(DEMO / "demo.yaml", neurons=50)
-    assert fewer == source.model_copy(update={"neurons": 50})
+    assert rig.source.neurons == content["acquisition"]["source"]["neurons"]
+    assert rig.calcium.rois == DEMO / content["calcium"]["rois"]
+    fewer = demo_rig(DEMO / "demo.yaml", neurons=50, clock=StandingClock())
+    assert fewer.source == rig.source.model_copy(update={"neurons": 50})
 
 
 def test_the_config_of_another_rig_is_refused(tmp_path: Path) -> None:
     (tmp_path / "rig.yaml").write_text("acquisition: {source: {kind: raw_movie}}\n")
     with pytest.raises(UnreadableFileError, match=r"rig\.yaml.*simulated, got raw_movie"):
-        demo_sections(tmp_path / "rig.yaml", neurons=None)
+        demo_rig(tmp_path / "rig.yaml", neurons=None, clock=StandingClock())
 
 
 def test_the_files_of_the_shipped_mouse_are_complete_and_consistent() -> None:
-    source, _ = demo_sections(DEMO / "demo.yaml", neurons=None)
+    source = demo_rig(DEMO / "demo.yaml", neurons=None, clock=StandingClock()).source
     rois, twin = Rois.load(DEMO / MASKS_FILE), load_twin(DEMO)
     Calibration.load(DEMO / CALIBRATION_FILE).check(rois)
     assert rois.count == twin.spec.neurons == source.neurons

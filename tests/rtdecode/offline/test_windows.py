@@ -18,9 +18,9 @@ Watch = Callable[..., Trial]
 def test_the_frames_at_the_lag_are_the_live_video(linear_mouse: FittedTwin, watch: Watch) -> None:
     shown, lag = watch(pace=3.0), CONFIG.lag_frames
     live = Online([linear_mouse], CONFIG).video(shown)
-    for newest, inverter in inverted_windows(linear_mouse, CONFIG, shown):
+    for newest, solver in inverted_windows(linear_mouse, CONFIG, shown):
         if newest >= lag:
-            seen, _ = inverter.result(back=lag)
+            seen, _ = solver.result(back=lag)
             np.testing.assert_allclose(seen[0], live[newest - lag], atol=1e-3)
 
 
@@ -29,9 +29,9 @@ def test_each_frame_has_its_horizon_and_its_preparation(
 ) -> None:
     begun: list[Solver] = []
 
-    def counted(inverter: Solver) -> None:
-        begun.append(inverter)
-        advance_one_frame(inverter)
+    def counted(solver: Solver) -> None:
+        begun.append(solver)
+        advance_one_frame(solver)
 
     shown = watch()
     seen = [number for number, _ in inverted_windows(linear_mouse, CONFIG, shown, begin=counted)]
