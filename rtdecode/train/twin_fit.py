@@ -96,12 +96,7 @@ def fit_compact(
         twin = with_core(_compact(core), twin)
     out.mkdir(parents=True, exist_ok=True)
     training = Training(
-        twin.to(device),
-        data,
-        config,
-        checkpoint=out / FILE,
-        clock=clock,
-        machines=machines,
+        twin.to(device), data, config, checkpoint=out / FILE, clock=clock, machines=machines
     )
     begun("training")
     outcome = training.run(report)
