@@ -66,7 +66,7 @@ def recorded(
 ) -> SessionLayout:
     """A session of 149 reconstructions; without times of the decoder, as a replay records it."""
     session = named_session(folder)
-    evaluate = EvaluateConfig(warm_up_s=0.5, period_s=1.0, mask=mask)
+    evaluate = EvaluateConfig(warm_up_s=0.5, period_s=1.0, screen_mask=mask)
     write_config(RunConfig(evaluate=evaluate), session.config)
     tape, shown = Recorder(session.folder, flush_s=1.0, clock=HostClock()), movie()
     seqs: dict[str, int] = {}
@@ -205,10 +205,7 @@ def session_of_kind(kind: str, folder: Path) -> SessionLayout:
         return empty(folder / "s", config)
     if kind == "wire version 1":
         (folder / "s" / "report").mkdir(parents=True)
-        session = session_at(Path(copytree(GOLDEN, folder / "s", dirs_exist_ok=True)))
-        screen = {"presenter": "headless", "rows_px": 6, "cols_px": 8, "clips": "clips"}
-        write_config(RunConfig.model_validate({"stimulus": screen}), session.config)
-        return session
+        return session_at(Path(copytree(GOLDEN, folder / "s", dirs_exist_ok=True)))
     gaps = [("decoder", Gap("bridge/scan", 4, 2, "decoder"))] if kind == "lost" else []
     return recorded(folder / "s", gaps, timed=kind != "replay")
 
