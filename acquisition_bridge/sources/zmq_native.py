@@ -54,7 +54,7 @@ class NativeMessages:
 
 
 class ZmqNativeSource:
-    """The bound end of the rig's PUSH socket.
+    """Receiving end of the rig program's PUSH socket.
 
     Raises
     ------
@@ -68,14 +68,16 @@ class ZmqNativeSource:
     ended = False
 
     def __init__(self, config: ZmqNativeConfig, *, clock: Clock, queue: int = 1000) -> None:
-        self._wire = Messaging()
+        self._messaging = Messaging()
         self._clock = clock
         self._messages = NativeMessages(scan_rate_hz=config.scan_rate_hz)
         self.spec = FrameSpec(None, None, "uint16", scan_rate_hz=config.scan_rate_hz)
         try:
-            self._inlet = Collector(self._wire, clock=clock, endpoint=config.address, queue=queue)
+            self._inlet = Collector(
+                self._messaging, clock=clock, endpoint=config.address, queue=queue
+            )
         except BaseException:
-            self._wire.close()
+            self._messaging.close()
             raise
 
     def begin(self, t_ns: int) -> None:
@@ -86,15 +88,15 @@ class ZmqNativeSource:
 
     def measured_until(self, until_ns: int) -> Sequence[Measured]:
         wait_s = max(0, until_ns - self._clock.now_ns()) / 1e9
-        return list(self._wanted(self._inlet.take(wait_s)))
+        return list(self._measurements(self._inlet.take(wait_s)))
 
     def health(self) -> dict[str, float]:
         return {**self._messages.intake.health(), "ignored": self._messages.ignored}
 
     def close(self) -> None:
-        self._wire.close()
+        self._messaging.close()
 
-    def _wanted(self, taken: Sequence[tuple[bytes, Received]]) -> Iterable[Measured]:
+    def _measurements(self, taken: Sequence[tuple[bytes, Received]]) -> Iterable[Measured]:
         for _, received in taken:
             body = self._messages.measured(received)
             if body is not None:

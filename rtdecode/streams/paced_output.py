@@ -1,8 +1,8 @@
-"""Reconstructions leave one by one at the frame rate, although they come in bursts.
+"""Paced output: reconstructions at the frame rate, although the decoder gives them in bursts.
 
-A scan brings the responses of several frames at once, so the decoder finishes several
-reconstructions together. Each waits here until its own time; one that comes after its time goes
-out at once and says so.
+A scan completes the responses of several frames at once, so the decoder finishes several
+reconstructions together. Each is held here until it is due; one that is ready after its due time
+is given at once and marked late.
 """
 
 from collections import deque
@@ -18,7 +18,7 @@ _LONGEST_WAIT_S = 0.1
 
 
 class PacedOutput:
-    """Stage: Reconstructions in, the same out at their due times.
+    """Stage that gives each Reconstruction at its due time.
 
     Parameters
     ----------
@@ -27,10 +27,10 @@ class PacedOutput:
     grid
         Frames of the output.
     latency_s
-        Time in s between the middle of a frame and the end of the scan that completes its
-        responses, at most: what the physics of the run needs before any computing.
+        Longest time in s between the middle of a frame and the end of the scan that completes its
+        responses, before any computation.
     clock
-        Tells what is due.
+        Decides what is due.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class PacedOutput:
         self.n_late = 0
 
     def due_ns(self, frame: Reconstruction) -> int:
-        """When `frame` should go out."""
+        """Due time of `frame`: middle of frame k + lag, plus latency and time budget."""
         return self._grid.middle_ns(frame.frame + frame.lag_frames) + self._latency_ns
 
     def step(self, items: Sequence[Reconstruction]) -> Iterator[Reconstruction]:
@@ -57,13 +57,13 @@ class PacedOutput:
             yield replace(frame, late=late)
 
     def rest(self) -> Iterator[Reconstruction]:
-        """What still waits when a run ends, each at its due time."""
+        """Remaining reconstructions at the end of a run, each at its due time."""
         while self._waiting:
             self._clock.sleep_until(self.due_ns(self._waiting[0]))
             yield from self.step([])
 
     def wait_s(self) -> float:
-        """How long nothing will be due."""
+        """Time in s until the next reconstruction is due, at most 0.1."""
         if not self._waiting:
             return _LONGEST_WAIT_S
         left_ns = self.due_ns(self._waiting[0]) - self._clock.now_ns()

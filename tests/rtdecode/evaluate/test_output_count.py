@@ -1,4 +1,4 @@
-"""Holes are counted once, however many processes saw them."""
+"""Gaps are counted once, however many processes detected them."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,14 +12,14 @@ def received(body: Body) -> Received:
 
 
 @given(st.lists(st.integers(1, 100), min_size=1), st.integers(1, 3))
-def test_a_hole_that_many_saw_counts_once(holes: list[int], watchers: int) -> None:
+def test_a_gap_that_many_detected_counts_once(gaps: list[int], detectors: int) -> None:
     count = OutputCount()
-    for watcher in range(watchers):
-        for missing in holes:
+    for watcher in range(detectors):
+        for missing in gaps:
             count.count(received(Gap("bridge/scan", 0, missing, f"watcher{watcher}")))
     count.count(received(Gap("stimulus/displayed_frame", 0, 2, "view")))
-    assert count.lost_by_stream == {"bridge/scan": sum(holes), "stimulus/displayed_frame": 2}
-    assert count.counters()["lost_messages"] == sum(holes) + 2
+    assert count.lost_by_stream == {"bridge/scan": sum(gaps), "stimulus/displayed_frame": 2}
+    assert count.counters()["lost_messages"] == sum(gaps) + 2
 
 
 def test_other_messages_are_passed_over() -> None:

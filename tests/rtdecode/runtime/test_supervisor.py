@@ -64,10 +64,10 @@ class Nursery:
         endpoint = f"ipc://{folder}/control"
         self.config = folder / "run.yaml"
         self.config.write_text(f"network: {{control: '{endpoint}'}}\n")
-        self.heard: list[tuple[str, Health]] = []
+        self.health: list[tuple[str, Health]] = []
         server = ControlServer(messaging, clock=self.clock, endpoint=endpoint)
         self.supervisor = Supervisor(
-            server, self.clock, folder / "logs", on_health=lambda n, h: self.heard.append((n, h))
+            server, self.clock, folder / "logs", on_health=lambda n, h: self.health.append((n, h))
         )
 
     def spec(self, what: str, *, restarts: bool = False, ends_run: bool = False) -> ProcessSpec:
@@ -95,7 +95,7 @@ def test_all_get_ready_run_and_end_with_code_0(nursery: Nursery) -> None:
     codes = nursery.supervisor.end()
     assert reason == "time is over"
     assert codes == {"one": 0, "two": 0}
-    assert {name for name, health in nursery.heard if health.state == "running"} == {"one", "two"}
+    assert {name for name, health in nursery.health if health.state == "running"} == {"one", "two"}
     assert not any(psutil.pid_exists(pid) for pid in pids.values())
 
 
@@ -152,7 +152,7 @@ def test_a_stop_during_the_start_ends_all_and_nothing_goes(nursery: Nursery) -> 
     stop, pids = Event(), dict[str, int]()
 
     def stop_once_one_is_ready(name: str, health: Health) -> None:
-        nursery.heard.append((name, health))
+        nursery.health.append((name, health))
         if health.state == "ready" and not stop.is_set():
             pids.update(nursery.supervisor.pids())
             stop.set()
@@ -161,7 +161,7 @@ def test_a_stop_during_the_start_ends_all_and_nothing_goes(nursery: Nursery) -> 
     assert not nursery.supervisor.start([nursery.spec("one"), nursery.spec("never")], stop=stop)
     assert len(pids) == 2
     assert not any(psutil.pid_exists(pid) for pid in pids.values())
-    assert "running" not in {health.state for _, health in nursery.heard}
+    assert "running" not in {health.state for _, health in nursery.health}
     assert nursery.supervisor.end() == {}
 
 

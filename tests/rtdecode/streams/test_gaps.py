@@ -1,4 +1,4 @@
-"""Holes become Gaps, repeats go, and nothing is lost from the count."""
+"""Missing numbers become Gaps, repetitions are dropped, and the counts add up."""
 
 from collections.abc import Sequence
 
@@ -49,7 +49,7 @@ def test_any_batching_gives_the_same(numbers: list[int], cut: int) -> None:
     assert whole.n_missing == halves.n_missing
 
 
-def test_a_hole_names_its_first_number_and_its_length() -> None:
+def test_a_gap_names_its_first_number_and_its_length() -> None:
     seqs, gaps = passed_through(GapWatch(detected_by="decoder"), [behaviour(4), behaviour(7)])
     assert seqs == [4, 7]
     assert [(g.stream, g.first_missing, g.n_missing) for g in gaps] == [("bridge/behaviour", 5, 2)]
@@ -62,7 +62,7 @@ def test_a_late_joiner_has_lost_nothing_but_the_recorder_has() -> None:
     assert [gap.n_missing for gap in recorded] == [9]
 
 
-def test_a_greeting_for_somebody_else_is_dropped() -> None:
+def test_a_start_published_for_another_subscriber_is_dropped() -> None:
     watch = GapWatch(detected_by="t")
     out = list(watch.step([start(5), behaviour(0), start(5), behaviour(1)]))
     kinds = [item.message.body.kind for item in out if isinstance(item, Received)]
@@ -77,6 +77,6 @@ def test_a_source_that_was_started_again_counts_anew() -> None:
 
 
 @pytest.mark.parametrize("state", ["starting"])
-def test_a_hello_is_not_part_of_the_stream(state: str) -> None:
-    hello = Stamped("bridge", 0, 0, "host", Health(state, "", {}))
-    assert not list(GapWatch(detected_by="t").step([Received(hello, 0)]))
+def test_an_announcement_is_not_part_of_the_stream(state: str) -> None:
+    announcement = Stamped("bridge", 0, 0, "host", Health(state, "", {}))
+    assert not list(GapWatch(detected_by="t").step([Received(announcement, 0)]))
