@@ -69,9 +69,9 @@ def at_rate(times: Floats, dff: Floats, spikes: Floats, rate_hz: float) -> tuple
 def online(dff: Floats, rate_hz: float, config: CalciumConfig) -> Floats:
     """Activity of each scan as the chain computes it, `deconvolution_lag_scans` later."""
     nothing, seen = np.zeros(1, np.float32), np.ones(1, bool)
-    f_counts = (RESTING_COUNTS * (1 + dff)).astype(np.float32)[:, None]
+    f_raw = (RESTING_COUNTS * (1 + dff)).astype(np.float32)[:, None]
     still = Shift(0.0, 0.0, 0.0, at_edge=False)
-    counts = [RoiSignals(row, nothing, row, seen, still) for row in f_counts]
+    counts = [RoiSignals(row, nothing, row, seen, still) for row in f_raw]
     calibration = calibrated(
         config,
         counts[: int(config.calibration_s * rate_hz)],
@@ -79,7 +79,7 @@ def online(dff: Floats, rate_hz: float, config: CalciumConfig) -> Floats:
         scan_rate_hz=rate_hz,
     )
     estimator, activity = ActivityEstimator(config, calibration=calibration), np.zeros(len(dff))
-    for scan, row in enumerate(f_counts):
+    for scan, row in enumerate(f_raw):
         now = estimator.dff(row, nothing, seen)
         for done in estimator.activities(now, seen, scan=scan, t_start_ns=0, t_end_ns=0):
             activity[done.scan] = done.activity[0]

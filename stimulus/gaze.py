@@ -33,6 +33,7 @@ def gaze_path(rng: Generator, frames: int, *, rate_hz: float) -> GazePath:
     rate_hz
         Frame rate in Hz.
     """
+    # the order of these calls determines the random numbers, and with them all clips
     velocity = (
         _drift(rng, frames, rate_hz)
         + _pursuit(rng, frames, rate_hz)

@@ -48,6 +48,7 @@ def shuffled_rounds(items: Sequence[T], *, seed: int) -> Iterator[T]:
 
 def _round(rng: Generator, count: int, before: int) -> list[int]:
     order: list[int] = rng.permutation(count).tolist()
+    # no clip may follow itself across two rounds
     if order[0] == before:
         order.append(order.pop(0))
     return order

@@ -89,6 +89,7 @@ def random_cutout(rng: Generator, image: SceneImage, frames: int, *, rate_hz: fl
     on_screen = np.stack(
         [_bounced(path.center_px[:, 0], ROWS_PX), _bounced(path.center_px[:, 1], COLS_PX)], axis=1
     )
+    # the opposite path keeps the texture fixed to the object
     texture = random_layer(rng, image, GazePath(-on_screen, random_path.zoom))
     tall, wide = rng.uniform(5, 12), rng.uniform(5, 16)
     return Cutout(texture, path, (float(tall), float(wide)))

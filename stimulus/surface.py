@@ -97,6 +97,7 @@ class Surface:
         -------
         (rows, cols) grey levels.
         """
+        # sums of all cells of the grid: second difference of the integral
         integral = self._integral(row_edges, col_edges)
         sums = np.diff(np.diff(integral, axis=0), axis=1)
         return np.asarray(sums / np.outer(np.diff(row_edges), np.diff(col_edges)))

@@ -81,6 +81,7 @@ def _decoded(container: Any, rate_hz: float) -> Iterator["_Luma"]:
     if not container.streams.video:
         return
     stream = container.streams.video[0]
+    # decoding must not compete with the frame loop for cores
     stream.thread_count = 1
     frame_s = 1 / float(stream.average_rate or _USUAL_RATE_HZ)
     aspect = float(stream.sample_aspect_ratio or 1)

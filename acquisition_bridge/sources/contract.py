@@ -98,6 +98,7 @@ COUNT_TYPES = ("uint8", "uint16", "int16")
 
 def as_counts(pixels: NDArray[Any]) -> Pixels:
     """8-bit counts as uint16 and big-endian ones as little-endian, with unchanged values."""
+    # messages carry 16-bit counts only (docs/wire.md)
     if pixels.dtype == np.uint8:
         return pixels.astype(np.uint16)
     return np.ascontiguousarray(pixels, pixels.dtype.newbyteorder("<"))

@@ -85,6 +85,7 @@ class DecodedSource:
 
     def measured_until(self, until_ns: int) -> Sequence[Measured]:
         data = self._link.read(until_ns)
+        # bytes of a new connection must not complete a message of the old one
         if self._connections != self._link.connections:
             self._connections = self._link.connections
             self._decoder.reset()

@@ -97,6 +97,7 @@ class ScanOrder:
     def number(self, counter: int) -> int | None:
         """Number of the scan with the microscope's `counter`; None for a repeated or old scan."""
         ahead = 1 if self._counter is None else self._ahead(counter - self._counter)
+        # after a new connection, a smaller counter is a restart and not an old scan
         if self._reconnected and ahead < 1:
             self.restarts += 1
             ahead = 1
@@ -122,6 +123,7 @@ class ScanOrder:
     def _ahead(self, difference: int) -> int:
         if self._modulus is None:
             return difference
+        # difference modulo 2^bits, in [-half, half): negative for an old scan
         half = self._modulus // 2
         return (difference + half) % self._modulus - half
 

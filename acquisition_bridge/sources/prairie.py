@@ -140,6 +140,7 @@ class PrairieDecoder:
         config = self._config
         mean = samples[..., config.channel].mean(2, dtype=np.float32) - config.offset_counts
         if config.resonant:
+            # the resonant mirror scans odd lines from right to left
             mean[1::2] = mean[1::2, ::-1]
         limit = np.iinfo(np.int16)
         counts: Pixels = np.clip(np.rint(mean), limit.min, limit.max).astype(np.int16)

@@ -43,6 +43,7 @@ class RawDecoder:
             pixels = np.frombuffer(bytes(self._buffer[first : first + scan_bytes]), "<u2")
             del self._buffer[: scan_bytes * self._channels]
             frame, self._frame = self._frame, self._frame + 1
+            # flyback frames are in the file but belong to no plane
             place = self._volume.place(frame)
             if place is not None:
                 stamp_ns = round(frame * self._period_ns)

@@ -83,6 +83,7 @@ class ScanboxLink:
         if size > len(view):
             raise _error(f"{lines} lines x {cols} columns do not fit into its {len(view)} bytes")
         data = view[:size]
+        # permits Scanbox to write the next frame
         view[:2] = struct.pack("<h", _TAKEN)
         return data
 

@@ -62,4 +62,5 @@ class TailLink:
         except FileNotFoundError:
             return False
         mine = os.fstat(file.fileno())
+        # another file under the same name, or a file shorter than what was read
         return found.st_ino != mine.st_ino or mine.st_size < file.tell()

@@ -63,6 +63,7 @@ class TiffFile:
         for number, page in enumerate(pages):
             if page.shape != first.shape or page.dtype != first.dtype:
                 raise self._refusal(f"page {number} of shape {page.shape} and type {page.dtype}")
+            # every strip must lie inside the file, or reading would fail during the run
             ends = map(sum, zip(page.dataoffsets, page.databytecounts, strict=True))
             if max(ends, default=size + 1) > size:
                 raise self._refusal(f"a file that is cut off in the data of page {number}")

@@ -68,6 +68,7 @@ class _ArrayUnpickler(pickle.Unpickler):
         self._path = path
 
     def find_class(self, module: str, name: str) -> Callable[..., Any]:
+        # numpy 1 and 2 keep `multiarray` in different packages, so the last part of the path counts
         allowed: dict[tuple[str, str], Callable[..., Any]] = {
             ("multiarray", "_reconstruct"): _empty_array,
             ("multiarray", "scalar"): _scalar,

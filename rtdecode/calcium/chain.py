@@ -101,6 +101,7 @@ class CalciumChain:
         self._config, self._rois = config, rois
         (self._plane,) = config.decoded_planes
         self._count = ScanCount(planes=config.planes, scan_rate_hz=scan_rate_hz)
+        # a row is scanned after the fraction (row + ½) / rows of the scan
         phase = np.clip((rois.centers_px[:, 0] + 0.5) / rois.shape[0], 0, 1)
         self._counts = CountsChain(
             config,
@@ -136,6 +137,7 @@ class CalciumChain:
     def _outputs_of(self, scan: Scan, t_received_ns: int) -> Iterator[Out]:
         if scan.pixels_counts.dtype.kind not in "iu":
             raise ScanValueError(number=scan.number, got=f"{scan.pixels_counts.dtype} values")
+        # repeated and old scans must not reach the baseline a second time
         index = self._count.index_of(_time(scan))
         if index is None:
             return

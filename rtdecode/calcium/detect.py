@@ -64,6 +64,7 @@ def detected_rois(
         If no seed has a large enough region.
     """
     movie = _aligned(scans, reference, max_shift_px)
+    # slow changes correlate over the whole field and would hide cells
     movie -= ndimage.uniform_filter1d(movie, max(_FEWEST_IMAGES, len(movie) // 3), axis=0)
     movie /= movie.std(0) + np.float32(1e-6)
     correlation = _neighbour_correlation(movie)
@@ -98,6 +99,7 @@ def _neighbour_correlation(movie: NDArray[np.float32]) -> NDArray[np.float32]:
     """(row, col) mean correlation of standardised traces with those 2 px away; 0 near the edge."""
     step = _STEP_PX
     total = np.zeros(movie.shape[1:], np.float32)
+    # each pair of pixels is multiplied once and counted for both
     for down, right in ((0, step), (step, 0), (step, step), (step, -step)):
         product = (movie * np.roll(movie, (down, right), (1, 2))).mean(0)
         total += product + np.roll(product, (-down, -right), (0, 1))
@@ -136,6 +138,7 @@ def _grown(
     correlation = ndimage.gaussian_filter(correlation, _SMOOTH_PX / 2)
     around = (rows - (row - top)) ** 2 + (cols - (col - left)) ** 2 <= (_STEP_PX + 1) ** 2
     member = (correlation > _LEAST_ON_SEED * np.median(correlation[around])) & near & ~taken[window]
+    # without connectivity, pixels of a correlated neighbour would join the ROI
     labels, _ = ndimage.label(member)
     cell = member & (labels == labels[row - top, col - left]) & (labels > 0)
     found = np.argwhere(cell)

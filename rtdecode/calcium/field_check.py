@@ -131,6 +131,7 @@ def _match_z_scores(rois: Rois, image: NDArray[Any]) -> NDArray[np.float64]:
     cells = np.zeros(rois.shape)
     cells.reshape(-1)[rois.pixels] = 1
     cells -= ndimage.gaussian_filter(cells, _AROUND_PX)
+    # cross-correlation at all shifts at once: F⁻¹[F(contrast) F(cells)*]
     spectrum = scipy.fft.rfft2(contrast) * scipy.fft.rfft2(cells).conj()
     fits = np.roll(scipy.fft.irfft2(spectrum, rois.shape), (_SEARCH_PX, _SEARCH_PX), (0, 1))
     chance = np.ones(rois.shape, bool)
@@ -178,6 +179,7 @@ class FieldGuard:
     def accepted(self, shift: Shift) -> Shift:
         """`shift`, or, where it is rejected, the last accepted one with the peak of this scan."""
         self.rejected = shift.peak_sd < self._least_peak_sd or shift.at_edge
+        # consecutive scans that contradict the current state, lost or not
         self._run = self._run + 1 if self.rejected != self.lost else 0
         if self._run >= self._lost_after:
             self.lost, self._run = self.rejected, 0

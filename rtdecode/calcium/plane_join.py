@@ -60,6 +60,7 @@ class PlaneJoin:
 
 def _joined(parts: Sequence[Responses | None], counts: Sequence[int]) -> Responses:
     given = [part for part in parts if part is not None]
+    # times of the plane that was scanned last: the frame cannot be ready before it
     newest = max(given, key=lambda part: part.t_scan_end_ns)
     return Responses(
         activity=np.concatenate(

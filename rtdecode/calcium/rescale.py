@@ -69,6 +69,7 @@ class Rescaler:
             self._scans_to_follow -= 1
             change = np.float32(self._rate) * (activity - self._mean)
             self._mean = np.where(measured, self._mean + change, self._mean)
+        # gain that restores the calibrated mean
         drift = np.clip(self._expected / self._mean, 1 / _WIDEST_DRIFT, _WIDEST_DRIFT)
         steady = (activity * drift).astype(np.float32)
         if self._kind is Rescale.QUANTILE:
@@ -89,6 +90,7 @@ def _through_quantiles(
         target[rows, place + 1] - target[rows, place]
     )
     top, top_target = np.maximum(source[:, -1], _SMALLEST_SD), target[:, -1]
+    # calibration is short: larger transients follow, and must not be clipped
     beyond = activity > source[:, -1]
     mapped = np.where(beyond, top_target * activity / top, inner)
     return np.maximum(mapped, 0).astype(np.float32)

@@ -65,6 +65,7 @@ class Rois:
     def footprint(self) -> NDArray[np.float32]:
         """(row, col) sum of all ROIs, with the weights of each scaled to a mean of 1."""
         image = np.zeros(self.shape[0] * self.shape[1], np.float32)
+        # add.at accumulates pixels that several ROIs share
         np.add.at(image, self.pixels, self.weights / np.repeat(self._mean_weight(), self._sizes()))
         return image.reshape(self.shape)
 

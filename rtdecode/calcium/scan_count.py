@@ -69,6 +69,7 @@ class ScanCount:
         jump = scan.number - last.number
         if jump > 0:
             increment = max(1, round(jump / self._planes))
+            # per-scan period across lost scans, so that a gap does not bias the rate
             self._periods_ns.append(elapsed_ns / increment)
             return increment
         return max(1, round(elapsed_ns * self.scan_rate_hz / _NS_PER_S))

@@ -78,6 +78,7 @@ class ScanReader:
         self.registered_counts = moved
         f_roi, measured = self._cells.means(moved, inside)
         f_neuropil, ring_measured = self._rings.means(moved, inside)
+        # without its ring, a cell's neuropil cannot be subtracted
         measured &= ring_measured
         if self.guard.rejected:
             measured[:] = False

@@ -6,7 +6,7 @@ from rtdecode.schema.messages import Body
 
 
 class HandClock:
-    """A clock that only moves when somebody sleeps on it."""
+    """A clock that advances only in sleep_until."""
 
     def __init__(self) -> None:
         self.t_ns = 1_000_000_000
@@ -19,7 +19,7 @@ class HandClock:
 
 
 class Shelf(list[Body]):
-    """An outlet that keeps everything."""
+    """A sink that keeps all messages."""
 
     def push(self, item: Body) -> None:
         self.append(item)
@@ -27,11 +27,11 @@ class Shelf(list[Body]):
 
 @pytest.fixture
 def clock() -> HandClock:
-    """A clock that only moves when somebody sleeps on it."""
+    """A clock that advances only in sleep_until."""
     return HandClock()
 
 
 @pytest.fixture
 def shelf() -> Shelf:
-    """An outlet that keeps everything."""
+    """A sink that keeps all messages."""
     return Shelf()

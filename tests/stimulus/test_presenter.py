@@ -42,7 +42,7 @@ class Photodiode:
         rows = raw[start:].reshape(-1, stride)[: WINDOW[1]]
         self._screen = rows[:, : 4 * WINDOW[0]].reshape(WINDOW[1], WINDOW[0], 4)[..., :3]
 
-    def look(self) -> Seen:
+    def sample(self) -> Seen:
         """(36, 64, 3) levels in the middles of the blocks, and the grey level of the patch."""
         column, row = PATCH.probe_px
         middles = self._screen[BLOCK // 2 :: BLOCK, BLOCK // 2 :: BLOCK]
@@ -52,16 +52,16 @@ class Photodiode:
 def watched(photodiode: Photodiode, inlet: Subscriber) -> Watch:
     """Pictures that stayed for a while, and the log, until the log's END.
 
-    A look may fall into the drawing of a picture; what is still the same later was complete.
+    A sample may fall into the drawing of a picture; one that is unchanged later was complete.
     """
     clock, seen, displayed = HostClock(), list[Seen](), list[DisplayedFrame]()
-    last, since_ns, is_kept = photodiode.look(), clock.now_ns(), True
+    last, since_ns, is_kept = photodiode.sample(), clock.now_ns(), True
     while True:
         bodies = [received.message.body for received in inlet.take(0.003)]
         displayed += [body for body in bodies if isinstance(body, DisplayedFrame)]
         if any(isinstance(body, End) for body in bodies):
             return seen, displayed
-        now = photodiode.look()
+        now = photodiode.sample()
         if (now[0] != last[0]).any():
             last, since_ns, is_kept = now, clock.now_ns(), False
         elif not is_kept and clock.now_ns() - since_ns > WHILE_NS:

@@ -1,4 +1,4 @@
-"""Clips come in seeded rounds, frames in order, and each stays for its number of refreshes."""
+"""Clips come in seeded rounds, frames in sequence, and each stays for its number of refreshes."""
 
 from collections import Counter
 from itertools import islice, pairwise
@@ -16,16 +16,16 @@ from stimulus.playlist import holds, movie, shuffled_rounds
 def test_every_round_holds_every_clip_and_none_follows_itself(
     count: int, seed: int, rounds: int
 ) -> None:
-    order = list(islice(shuffled_rounds(range(count), seed=seed), count * rounds))
+    sequence = list(islice(shuffled_rounds(range(count), seed=seed), count * rounds))
     for number in range(rounds):
-        assert sorted(order[number * count :][:count]) == list(range(count))
-    assert all(before != after for before, after in pairwise(order))
+        assert sorted(sequence[number * count :][:count]) == list(range(count))
+    assert all(before != after for before, after in pairwise(sequence))
 
 
 def test_the_seed_decides_the_order() -> None:
-    orders = [list(islice(shuffled_rounds(range(8), seed=seed), 24)) for seed in (1, 1, 2, -1)]
-    assert orders[0] == orders[1] not in orders[2:]
-    assert len({tuple(order[:8]) for order in (orders[0][i * 8 :] for i in range(3))}) > 1
+    sequences = [list(islice(shuffled_rounds(range(8), seed=seed), 24)) for seed in (1, 1, 2, -1)]
+    assert sequences[0] == sequences[1] not in sequences[2:]
+    assert len({tuple(sequence[:8]) for sequence in (sequences[0][i * 8 :] for i in range(3))}) > 1
 
 
 def test_a_lone_clip_is_repeated_and_no_clip_is_no_movie() -> None:

@@ -50,6 +50,7 @@ class Behaviour:
         self._choose_goal(chance)
         goal = self._goal_cm_s
         wobble = (0.8 if goal else 0.02) * noise[0]
+        # the noise grows with the square root of the step, as of a Wiener process
         running = _towards(self.running_cm_s, goal, self._step_s / _RUNNING_TAU_S)
         self.running_cm_s = max(0.0, running + wobble * math.sqrt(self._step_s) * 4)
         wide = _PUPIL_REST_PX + 0.6 * self.running_cm_s

@@ -153,6 +153,7 @@ class Mouse:
         self.behaviour.advance()
         driven = self._cortex.rates_hz(self._retina.drive, self._retina.contrast)
         self.rates_hz = np.minimum(driven * self.behaviour.gain(), _MAX_RATE_HZ)
+        # Poisson spikes of the step, with expectation rate · step
         spikes = self._spike_rng.poisson(self.rates_hz * np.float32(_STEP_S))
         self._dff.append(self._indicator.dff_after(spikes))
         self._steps += 1

@@ -134,6 +134,7 @@ def _gabor(
     bounds, row, col = _grid(center, sd, rows_px=rows_px, cols_px=cols_px)
     envelope = np.exp(-(row**2 + col**2) / (2 * sd**2)) / sd**2
     wave = 2 * np.pi * (np.cos(angle) * col + np.sin(angle) * row) / wavelength + phase
+    # the weighted mean of each carrier is removed, so uniform light has no effect
     weight = envelope / envelope.sum()
     even, odd = (
         envelope * (carrier - (weight * carrier).sum()) for carrier in (np.cos(wave), np.sin(wave))

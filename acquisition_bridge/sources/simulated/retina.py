@@ -89,6 +89,7 @@ def _pooling(center_px: F32, *, rows_px: int, cols_px: int) -> F32:
     )
     d2: F32 = (row[None, :, None] - center_px[:, 0, None, None]) ** 2
     d2 = d2 + (col[None, None, :] - center_px[:, 1, None, None]) ** 2
+    # Gaussian pool of local contrast
     weight: F32 = np.exp(-d2 / (2 * _POOL_SD_PX**2)).reshape(len(center_px), -1)
     share: F32 = (weight / weight.sum(1, keepdims=True)).astype(np.float32)
     return share

@@ -124,6 +124,7 @@ def _cell_centers(
                 continue
             centers.append((row + rng.uniform(-0.5, 0.5), col + rng.uniform(-0.5, 0.5)))
             _take_disc(taken, row, col, reach)
+        # where no position is left, cells may come closer
         if len(centers) == before or not candidates.size:
             reach *= 0.8
             taken[:] = 0

@@ -14,7 +14,7 @@ from rtdecode.schema.errors import StreamError
 
 
 class FakePrairie(threading.Thread):
-    """Answers each command of one client as it is told to, until the client leaves."""
+    """Gives one client prepared answers to its commands, until it disconnects."""
 
     def __init__(self, reply: bytes) -> None:
         super().__init__()

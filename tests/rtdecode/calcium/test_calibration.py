@@ -32,11 +32,11 @@ def test_a_saved_calibration_is_loaded_unchanged(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("shape", "count", "told"), [((4, 5), 2, "2 neurons"), ((5, 4), 3, "shape")]
+    ("shape", "count", "message"), [((4, 5), 2, "2 neurons"), ((5, 4), 3, "shape")]
 )
-def test_other_rois_are_refused(shape: tuple[int, int], count: int, told: str) -> None:
+def test_other_rois_are_refused(shape: tuple[int, int], count: int, message: str) -> None:
     rois = rois_from_lists(shape, [(np.array([n]), np.ones(1)) for n in range(count)])
-    with pytest.raises(CalibrationError, match=told):
+    with pytest.raises(CalibrationError, match=message):
         GIVEN.check(rois)
 
 

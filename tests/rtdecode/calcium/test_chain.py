@@ -157,9 +157,9 @@ def test_lost_scans_are_invalid_frames_and_later_ones_recover() -> None:
     outs = responses(run([item for n, item in enumerate(STREAM) if n not in (70, 71)]))
     frames = [out.frame for out in outs]
     assert frames == list(range(frames[0], frames[0] + len(frames)))
-    hole = [out for out in outs if 69.9 / RATE_HZ < out.t_frame_start_ns / 1e9 <= 72 / RATE_HZ]
-    assert len(hole) >= 4
-    assert not any(out.valid.any() for out in hole)
+    gap = [out for out in outs if 69.9 / RATE_HZ < out.t_frame_start_ns / 1e9 <= 72 / RATE_HZ]
+    assert len(gap) >= 4
+    assert not any(out.valid.any() for out in gap)
     assert outs[-1].valid.all()
 
 

@@ -52,11 +52,11 @@ def ran(numbers: list[int], **given: Calibration | None) -> tuple[CountsChain, l
 
 def test_the_calibration_is_reported_once_and_later_frames_are_valid() -> None:
     stage, outs = ran(list(range(SCANS)))
-    (told,) = [place for place, out in enumerate(outs) if isinstance(out, Health)]
-    assert outs[told].counters["scans"] == 21  # type: ignore[attr-defined]
+    (calibrated,) = [place for place, out in enumerate(outs) if isinstance(out, Health)]
+    assert outs[calibrated].counters["scans"] == 21  # type: ignore[attr-defined]
     before, after = (
         [out for out in part if isinstance(out, Responses)]
-        for part in (outs[:told], outs[told + 6 :])
+        for part in (outs[:calibrated], outs[calibrated + 6 :])
     )
     assert before
     assert not any(out.valid.any() for out in before)
@@ -83,13 +83,13 @@ def test_a_stored_calibration_gives_the_same_responses_from_the_start() -> None:
 
 def test_a_lost_scan_gives_invalid_frames_and_no_interpolated_value() -> None:
     _, outs = ran([number for number in range(SCANS) if number != 40])
-    hole = [
+    gap = [
         out
         for out in outs
         if isinstance(out, Responses) and 4.0e9 <= out.t_frame_start_ns <= 4.0999e9
     ]
-    assert hole
-    assert not any(out.valid[0] for out in hole)
+    assert gap
+    assert not any(out.valid[0] for out in gap)
 
 
 def test_statistics_of_other_neurons_are_refused() -> None:

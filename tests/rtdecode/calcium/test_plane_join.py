@@ -13,7 +13,7 @@ COUNTS = (2, 1, 3)
 
 
 def given_by(place: int, frame: int) -> Responses:
-    """Activity that tells plane and frame."""
+    """Activity that encodes plane and frame."""
     count = COUNTS[place]
     return Responses(
         activity=np.full(count, 100 * frame + place, np.float32),

@@ -34,8 +34,8 @@ def test_frames_beside_a_lost_scan_are_invalid_and_all_there() -> None:
     numbers = [frame for frame, *_ in frames]
     assert np.diff(numbers).tolist() == [1] * (len(numbers) - 1)
     first = {frame: bool(valid[0]) for frame, _, valid in frames}
-    hole = [k for k in first if 9 * 0.125 < k / 30 < 11 * 0.125]
-    assert not any(first[k] for k in hole)
+    gap = [k for k in first if 9 * 0.125 < k / 30 < 11 * 0.125]
+    assert not any(first[k] for k in gap)
     assert all(first[k] for k in first if k / 30 > 11.01 * 0.125)
 
 

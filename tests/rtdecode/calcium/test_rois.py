@@ -39,7 +39,7 @@ def test_chosen_neurons_keep_their_pixels() -> None:
 
 
 @pytest.mark.parametrize(
-    ("pixels", "weights", "told"),
+    ("pixels", "weights", "message"),
     [
         ([20], [1.0], "outside the field"),
         ([-1], [1.0], "outside the field"),
@@ -48,8 +48,10 @@ def test_chosen_neurons_keep_their_pixels() -> None:
         ([], [], "no pixel"),
     ],
 )
-def test_inconsistent_rois_are_refused(pixels: list[int], weights: list[float], told: str) -> None:
-    with pytest.raises(RoisError, match=told):
+def test_inconsistent_rois_are_refused(
+    pixels: list[int], weights: list[float], message: str
+) -> None:
+    with pytest.raises(RoisError, match=message):
         rois_from_lists((4, 5), [(np.array([0]), np.ones(1)), (np.array(pixels), weights)])
 
 

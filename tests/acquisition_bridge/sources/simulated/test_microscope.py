@@ -110,14 +110,14 @@ def test_fluorescence_in_the_footprints_follows_the_neurons_rates() -> None:
     config = SimulatedSource(neurons=60, rows_px=96, cols_px=96, motion_px=0.0)
     rig, rates, traces = SimulatedMicroscope(config, 1), [], []
     rng = np.random.default_rng(3)
-    masks = rig.footprints()
+    rois = rig.footprints()
     for k in range(900):
         if k % 10 == 0:
             frame = np.kron(rng.integers(0, 2, (3, 4)) * 200, np.ones((12, 16))).astype(np.uint8)
         rig.show(frame, round(k * 1e9 / 30))
         for scan in scans(list(rig.advance_to(round((k + 1) * 1e9 / 30)))):
             flat = scan.pixels_counts.ravel()
-            traces.append([flat[pixels] @ weights for pixels, weights in masks])
+            traces.append([flat[pixels] @ weights for pixels, weights in rois])
             rates.append(rig.mouse.rates_hz)
     rate, trace = np.array(rates), np.array(traces)
     smooth = np.array([np.convolve(r, np.exp(-np.arange(30) / 6))[: len(rate)] for r in rate.T]).T
