@@ -72,7 +72,7 @@ def test_a_calibration_serves_its_own_field_and_refuses_another(tmp_path: Path) 
     # long enough for the refusal to come before the movie's end on a busy machine
     code, told = ran(tmp_path, 1, scans=1800, out="third", calcium=named)
     assert code == 2
-    assert "30 of the first 30 scans have no clear place" in told
+    assert "30 of the first 30 scans cannot be registered" in told
     picture = tmp_path / "third" / "report" / "refused.png"
     assert str(picture) in told.replace("\n", "")
     assert picture.is_file()

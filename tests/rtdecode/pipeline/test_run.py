@@ -12,8 +12,14 @@ import pytest
 from rtdecode.pipeline.run import RunOutcome, run_session
 from rtdecode.runtime.config_file import read_config
 from rtdecode.schema.config import RunConfig
-from rtdecode.schema.errors import DiskFullError, ProcessFailedError, SecondInstanceError
-from rtdecode.schema.messages import Health, Scan
+from rtdecode.schema.config.run import Role
+from rtdecode.schema.errors import (
+    DiskFullError,
+    NothingToScoreError,
+    ProcessFailedError,
+    SecondInstanceError,
+)
+from rtdecode.schema.messages import DisplayedFrame, Health, Scan
 from rtdecode.session.layout import SessionLayout, SessionLock, named_session
 from rtdecode.session.reader import LogReader
 
@@ -114,4 +120,49 @@ def test_a_folder_that_somebody_records_into_is_left_alone(
     with SessionLock(session):
         with pytest.raises(SecondInstanceError):
             run_session(movie_run(), session, stop=Event())
+    assert not session.config.exists()
+
+
+def test_without_a_decoder_the_default_processes_run_and_nothing_is_scored(
+    tmp_path: Path,
+) -> None:
+    source = {"kind": "simulated", "neurons": 40, "rows_px": 64, "cols_px": 64}
+    config = RunConfig.model_validate(
+        {
+            "seconds": 1.0,
+            "frame_rate_hz": 25.0,
+            "acquisition": {"source": source},
+            "stimulus": {"presenter": "headless", "clip_s": 1.0, "embedded_clips": 1},
+            "calcium": {"detector": "local_correlation"},
+            "decode": None,
+        }
+    )
+    session = named_session(tmp_path / "s")
+    assert run_session(config, session, stop=Event()).reason == "time is over"
+    sources = {stream.partition("/")[0] for stream in LogReader(session.log).summary().counts}
+    assert {"stimulus", "bridge", "decoder"} <= sources
+    assert not {"emit", "evaluate"} & sources
+    resolved = read_config(session.config)
+    assert [role.value for role in resolved.processes or ()] == [
+        "recorder",
+        "stimulus",
+        "bridge",
+        "decoder",
+        "view",
+    ]
+    displayed = [
+        item.message.body
+        for item in LogReader(session.log).messages()
+        if isinstance(item.message.body, DisplayedFrame)
+    ]
+    # 25 frames per second, not the default of 30
+    periods_ms = np.diff([frame.t_flip_ns for frame in displayed]) / 1e6
+    assert np.median(periods_ms) == pytest.approx(40, abs=4)
+
+
+def test_evaluate_without_a_decoder_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    config = RunConfig(processes=tuple(Role), decode=None)
+    session = named_session(tmp_path / "s")
+    with pytest.raises(NothingToScoreError):
+        run_session(config, session, stop=Event())
     assert not session.config.exists()
