@@ -1,4 +1,4 @@
-"""docs/configuration.md is what the models say.
+"""docs/configuration.md is made from the models.
 
 `python -P tests/test_configuration_page.py` writes it.
 """
@@ -137,7 +137,7 @@ def page() -> str:
     return "\n\n".join([HEAD.strip(), *section(RunConfig, "")]) + "\n"
 
 
-def test_the_page_says_what_the_models_say() -> None:
+def test_the_page_is_made_from_the_models() -> None:
     assert PAGE.read_text(encoding="utf-8") == page()
 
 

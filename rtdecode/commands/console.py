@@ -17,10 +17,11 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from rtdecode.schema.config.run import Role
 from rtdecode.schema.errors import RtdecodeError
 from rtdecode.schema.messages import Health
 
-_PROCESSES = ("recorder", "stimulus", "bridge", "decoder", "evaluate", "view")
+_PROCESSES = tuple(role.value for role in Role)
 _INTERRUPTED = 130
 _LEFT_OUT = ("_p99_ms", "_max_ms")
 """Counters that are in the report only; the table has the median latency of each stage."""

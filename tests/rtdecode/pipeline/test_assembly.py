@@ -71,7 +71,7 @@ def test_without_a_twin_it_ends_at_the_responses(
     assert not any(isinstance(body, Reconstruction) for body in bodies)
 
 
-def test_masks_and_twin_of_different_mice_are_refused(
+def test_rois_and_twin_of_different_mice_are_refused(
     small_run: MakeRun, twin_folder: MakeTwin, clock: Clock
 ) -> None:
     with pytest.raises(NeuronCountError):

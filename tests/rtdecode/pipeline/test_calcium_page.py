@@ -1,4 +1,4 @@
-"""The picture of a session shows the whole of it, and is drawn from what the session holds."""
+"""The figure of a session shows all of it, and is drawn from its log."""
 
 from collections.abc import Callable
 from dataclasses import replace

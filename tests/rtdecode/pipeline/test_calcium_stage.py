@@ -1,4 +1,4 @@
-"""The chain of a run comes by its rois as the config says, and loses no scan meanwhile."""
+"""The chain of a run takes its ROIs from the source that the config names, and loses no scan."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -60,7 +60,7 @@ def plain(outs: Sequence[Out]) -> list[object]:
     return [getattr(out, arrays[type(out)]).tobytes() for out in outs if type(out) in arrays]
 
 
-def test_masks_of_a_file_are_read_and_every_scan_gives_its_fluorescence(
+def test_rois_of_a_file_are_read_and_every_scan_gives_its_fluorescence(
     rig: Rig, small_run: MakeRun, clock: Clock
 ) -> None:
     stage = calcium_stage(small_run(None), clock=clock)
@@ -71,7 +71,7 @@ def test_masks_of_a_file_are_read_and_every_scan_gives_its_fluorescence(
     assert stage.calibrated
 
 
-def test_masks_of_suite2p_serve_as_well(rig: Rig, tmp_path: Path, clock: Clock) -> None:
+def test_rois_of_suite2p_are_read(rig: Rig, tmp_path: Path, clock: Clock) -> None:
     rows, cols = rig.rois.shape
     parts = list(pairwise(rig.rois.indptr))
     pixels = [np.divmod(rig.rois.pixels[a:b], cols) for a, b in parts]
@@ -121,7 +121,7 @@ def test_nothing_is_written_before_there_is_something(tmp_path: Path, clock: Clo
     assert list(tmp_path.iterdir()) == []
 
 
-def test_activity_takes_the_statistics_of_the_session_that_the_twin_knows(
+def test_activity_is_rescaled_to_the_statistics_of_the_training_session(
     rig: Rig, small_run: MakeRun, tmp_path: Path, clock: Clock
 ) -> None:
     first = calcium_stage(small_run(None), clock=clock)
@@ -154,7 +154,7 @@ def test_files_that_do_not_fit_are_refused(
             calcium_stage(config, clock=clock)
 
 
-def test_a_run_that_cannot_have_masks_is_refused(tmp_path: Path, clock: Clock) -> None:
+def test_a_run_without_a_source_of_rois_is_refused(tmp_path: Path, clock: Clock) -> None:
     with pytest.raises(RoisMissingError):
         calcium_stage(RunConfig(), clock=clock)
     with pytest.raises(MissingFileError, match=r"none\.npz"):
@@ -257,7 +257,7 @@ def test_cells_are_found_in_each_plane_for_itself(rig: Rig, clock: Clock) -> Non
     assert len(list(responses(outs).values())[-1].activity) == stage.neurons
 
 
-def test_a_plane_without_masks_is_named(rig: Rig, tmp_path: Path, clock: Clock) -> None:
+def test_a_plane_without_rois_is_named(rig: Rig, tmp_path: Path, clock: Clock) -> None:
     rois = plane_folders(tmp_path / "rois", rig.rois)
     config = detecting(rois=rois, planes=3, decoded_planes=[0, 2], detector="none")
     with pytest.raises(MissingFileError, match="plane2"):

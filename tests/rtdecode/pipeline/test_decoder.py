@@ -1,4 +1,4 @@
-"""Scans in; responses at once and reconstructions paced, each source between START and END."""
+"""Responses are published at once, reconstructions paced, each between START and END."""
 
 from collections.abc import Callable
 from itertools import pairwise
@@ -25,7 +25,7 @@ class Shelf(list[Body]):
         self.append(item)
 
 
-def test_reconstructions_wait_for_their_turn_and_all_else_goes_out_at_once() -> None:
+def test_reconstructions_are_paced_and_everything_else_is_published_at_once() -> None:
     at_once, paced = Shelf(), Shelf()
     sink = DecoderSink(at_once, paced)  # type: ignore[arg-type]
     sink.push(GAP)
@@ -34,7 +34,7 @@ def test_reconstructions_wait_for_their_turn_and_all_else_goes_out_at_once() -> 
     assert paced == [RECONSTRUCTION]
 
 
-def test_without_an_emission_everything_goes_out_at_once() -> None:
+def test_without_an_emission_everything_is_published_at_once() -> None:
     at_once = Shelf()
     sink = DecoderSink(at_once, None)  # type: ignore[arg-type]
     for body in (GAP, RECONSTRUCTION):

@@ -1,4 +1,4 @@
-"""Every scan is seen in order; what is ready goes out at once; the inversion absorbs all."""
+"""Every scan is processed in order, responses are given at once, waiting frames decoded once."""
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
@@ -112,7 +112,7 @@ def test_behaviour_comes_to_the_frame_it_belongs_to() -> None:
     assert [frame.behaviour[0] for frame in decoder.given[0]] == [0, 100]
 
 
-def test_a_hole_is_told_and_nothing_is_made_up() -> None:
+def test_a_gap_is_reported_and_no_value_is_invented() -> None:
     stages = stage()
     found = list(stages.step([scan(0), scan(3)]))
     gaps = [body for body in found if isinstance(body, Gap)]

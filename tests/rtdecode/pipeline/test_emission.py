@@ -1,4 +1,4 @@
-"""Reconstructions pushed from one thread leave, paced, from another, and its errors come back."""
+"""Reconstructions are published at their due times by a thread, whose errors are raised again."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What was shown and what was decoded come in, scores and the holes between them go out."""
+"""Displayed frames and reconstructions give scores, and gaps in either are reported."""
 
 import math
 from collections.abc import Iterator
@@ -86,7 +86,7 @@ def test_the_counters_are_those_of_gaps_and_score() -> None:
 
 
 @pytest.mark.system
-def test_the_last_score_is_over_the_whole_run(tmp_path: Path, conducted: Any) -> None:
+def test_the_final_score_is_that_of_the_whole_run(tmp_path: Path, conducted: Any) -> None:
     with conducted(main, RunConfig(evaluate=EVALUATE), tmp_path) as scene:
         outlets = [scene.publisher("stimulus"), scene.publisher("emit")]
         scene.go()

@@ -1,4 +1,4 @@
-"""Every run meets in a folder of its own; configured addresses stay."""
+"""The processes of a run connect over sockets in a private folder; configured endpoints stay."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from rtdecode.schema.config.session import NetworkConfig
 LONGEST_SOCKET_PATH = 107
 
 
-def test_empty_endpoints_are_filled_and_the_folder_goes_with_the_run() -> None:
+def test_empty_endpoints_get_sockets_in_a_folder_that_is_removed_with_the_run() -> None:
     with private_network(NetworkConfig()) as network:
         addresses = network.model_dump().values()
         folders = {Path(address.removeprefix("ipc://")).parent for address in addresses}

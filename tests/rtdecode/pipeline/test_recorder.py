@@ -1,4 +1,4 @@
-"""All that anybody sends is in the log, byte for byte, and what never came is named there."""
+"""Every message is in the log, byte for byte, and missing ones are reported there."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -74,7 +74,7 @@ def test_every_scan_is_decoded_and_kept_with_what_else_came_from_the_rig(
     assert bodies(into, Health)[0].counters == {"scans": 3.0}
 
 
-def test_what_the_decoder_said_that_day_is_not_taken_over(session: SessionLayout) -> None:
+def test_recorded_decoder_output_is_not_copied(session: SessionLayout) -> None:
     into = replayed(session, "again")
     assert "of that day" not in {body.detail for body in bodies(into, Health)}
     streams = {stream for stream, _ in logged(into) if OF_THE_DECODER.match(stream)}

@@ -1,4 +1,4 @@
-"""Real processes around a tiny movie: they start together, end together, and leave a session."""
+"""Real processes around a tiny movie start together, end together, and write a session."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -96,7 +96,7 @@ def test_a_run_that_is_stopped_while_it_starts_has_not_begun(
     assert psutil.Process().children() == []
 
 
-def test_a_process_that_cannot_start_is_told_with_its_last_words(
+def test_a_process_that_cannot_start_is_reported_with_the_end_of_its_log(
     tmp_path: Path, movie_run: MakeRun, movie: Path
 ) -> None:
     movie.unlink()
@@ -113,9 +113,7 @@ def test_without_room_on_the_disk_nothing_is_started(tmp_path: Path, movie_run: 
     assert not (session.folder / "logs").exists()
 
 
-def test_a_folder_that_somebody_records_into_is_left_alone(
-    tmp_path: Path, movie_run: MakeRun
-) -> None:
+def test_a_folder_of_a_running_session_is_refused(tmp_path: Path, movie_run: MakeRun) -> None:
     session = named_session(tmp_path / "s")
     with SessionLock(session):
         with pytest.raises(SecondInstanceError):

@@ -1,4 +1,4 @@
-"""The page's process announces its address, shows what comes, and goes with the run."""
+"""The process of the page reports its address, serves the page, and ends with the run."""
 
 import json
 from pathlib import Path
@@ -41,7 +41,7 @@ def test_all_is_handed_to_the_page_and_nothing_is_given_on() -> None:
 
 
 @pytest.mark.system
-def test_the_page_is_there_before_the_run_goes_and_gone_after_it(
+def test_the_page_is_served_before_the_run_starts_and_until_it_ends(
     tmp_path: Path, conducted: Any
 ) -> None:
     config = RunConfig(processes=(Role.RECORDER, Role.DECODER, Role.VIEW))

@@ -1,4 +1,4 @@
-"""After the warm-up no scan of any microscope waits for a loop to be compiled."""
+"""After the warm-up no loop is compiled, for any pixel type."""
 
 import subprocess
 import sys

@@ -55,7 +55,7 @@ class Shelf(list[int]):
         self.append(item)
 
 
-def test_everything_goes_through_in_order_and_is_counted() -> None:
+def test_all_items_pass_in_order_and_are_counted() -> None:
     stop, shelf = Event(), Shelf()
     script = Script([[1, 2], [], [3]], stop)
     report = run_loop(script, Doubled(), shelf, stop=stop, clock=TickingClock())
@@ -77,7 +77,7 @@ def test_a_failing_step_ends_the_loop() -> None:
         run_loop(Script([[1]], stop), Failing(), Shelf(), stop=stop, clock=TickingClock())
 
 
-def test_each_turn_is_told_of() -> None:
+def test_on_turn_is_called_after_each_batch() -> None:
     stop, seen = Event(), list[int]()
     script = Script([[1], [2]], stop)
     run_loop(

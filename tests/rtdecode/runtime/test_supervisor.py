@@ -115,13 +115,15 @@ def test_one_that_dies_ends_the_run_elsewhere_with_its_exit_code(nursery: Nurser
     assert failure.value.exit_code == 7
 
 
-def test_one_that_refuses_its_input_is_not_asked_again(nursery: Nursery) -> None:
+def test_a_process_that_refuses_its_input_is_not_started_again(nursery: Nursery) -> None:
     nursery.supervisor.start([nursery.spec("refuses", restarts=True)], stop=Event())
     with pytest.raises(ProcessFailedError, match="refuses ended with exit code 2"):
         nursery.supervisor.watch(Event(), until_ns=nursery.until(30))
 
 
-def test_one_that_hangs_is_killed_once(nursery: Nursery, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_stalled_process_is_killed_once(
+    nursery: Nursery, caplog: pytest.LogCaptureFixture
+) -> None:
     nursery.supervisor.start([nursery.spec("one")], stop=Event())
     nursery.supervisor.heartbeat_limit_s = 1.0
     os.kill(nursery.supervisor.pids()["one"], signal.SIGSTOP)
@@ -148,7 +150,7 @@ def test_one_that_never_gets_ready_is_named_and_nothing_stays(nursery: Nursery) 
     assert not nursery.supervisor.pids()
 
 
-def test_a_stop_during_the_start_ends_all_and_nothing_goes(nursery: Nursery) -> None:
+def test_a_stop_during_the_start_ends_all_and_starts_none(nursery: Nursery) -> None:
     stop, pids = Event(), dict[str, int]()
 
     def stop_once_one_is_ready(name: str, health: Health) -> None:
@@ -165,7 +167,7 @@ def test_a_stop_during_the_start_ends_all_and_nothing_goes(nursery: Nursery) -> 
     assert nursery.supervisor.end() == {}
 
 
-def test_a_wrong_config_is_told_with_its_line(nursery: Nursery) -> None:
+def test_a_config_error_is_reported_with_its_line(nursery: Nursery) -> None:
     nursery.config.write_text("seconds: soon\n")
     with pytest.raises(ProcessFailedError, match="line 1: seconds") as failure:
         nursery.supervisor.start([nursery.spec("one")], stop=Event())

@@ -1,4 +1,4 @@
-"""What the calcium chain can be asked for."""
+"""Settings of the calcium chain: lag, planes, files of several planes."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A window holds its lag, and frames go out while they are still free."""
+"""The window contains the lag, and a frame is estimated until it is sent."""
 
 import pytest
 from hypothesis import given
@@ -9,7 +9,7 @@ from rtdecode.schema.config.decode import DecodeConfig, EmitConfig
 
 
 @given(window=st.integers(1, 60), lag=st.integers(0, 60), free=st.none() | st.integers(1, 60))
-def test_a_frame_always_goes_out_while_it_is_free(window: int, lag: int, free: int | None) -> None:
+def test_a_frame_is_estimated_until_it_is_sent(window: int, lag: int, free: int | None) -> None:
     settings = {"window_frames": window, "lag_frames": lag, "estimated_frames": free}
     try:
         config = DecodeConfig.model_validate(settings)
@@ -19,7 +19,7 @@ def test_a_frame_always_goes_out_while_it_is_free(window: int, lag: int, free: i
         assert config.lag_frames < config.estimated_frames_used <= config.window_frames
 
 
-def test_four_frames_beyond_the_lag_are_free_where_nothing_is_said() -> None:
+def test_by_default_four_frames_beyond_the_lag_are_estimated() -> None:
     assert DecodeConfig(lag_frames=8).estimated_frames_used == 12
     assert DecodeConfig(lag_frames=30, window_frames=32).estimated_frames_used == 32
     assert DecodeConfig(estimated_frames=20).estimated_frames_used == 20
@@ -31,7 +31,7 @@ def test_a_lag_outside_the_window_is_refused(lag: int) -> None:
         DecodeConfig(lag_frames=lag)
 
 
-def test_too_few_free_frames_are_refused() -> None:
+def test_too_few_estimated_frames_are_refused() -> None:
     with pytest.raises(ValidationError, match="estimated_frames=8 must be above lag_frames=8"):
         DecodeConfig(lag_frames=8, estimated_frames=8)
 

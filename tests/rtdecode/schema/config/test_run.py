@@ -1,4 +1,4 @@
-"""Sections are immutable, refuse unknown keys and check what belongs together."""
+"""Sections are immutable, refuse unknown keys, read earlier names and have one frame rate."""
 
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ def test_by_default_the_processes_follow_from_the_other_settings() -> None:
     assert RunConfig().processes is None
 
 
-def test_unknown_keys_are_mistakes() -> None:
+def test_unknown_keys_are_refused() -> None:
     with pytest.raises(ValidationError, match="extra"):
         RunConfig.model_validate({"calcum": {}})
 
@@ -30,7 +30,7 @@ def test_nothing_runs_without_a_recorder() -> None:
         RunConfig(processes=(Role.BRIDGE,))
 
 
-def test_a_missing_recorder_is_told_beside_other_mistakes() -> None:
+def test_a_missing_recorder_is_reported_with_the_other_errors() -> None:
     with pytest.raises(ValidationError) as found:
         RunConfig.model_validate({"processes": ["bridge"], "seconds": "soon"})
     assert {mistake["loc"] for mistake in found.value.errors()} == {("processes",), ("seconds",)}

@@ -1,4 +1,4 @@
-"""Embedded clips come in one size; videos of one's own in any."""
+"""Embedded clips have one size; the user's videos any."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A training reaches its learning rate, and takes nothing that is no number."""
+"""The warm-up is shorter than the training, and settings must be finite numbers."""
 
 import pytest
 from hypothesis import given
