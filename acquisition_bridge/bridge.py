@@ -4,7 +4,16 @@ Duties: start the source, pass on what it measures in order, and stop at its end
 loop does not depend on which microscope is connected, on file formats or protocols, or on sockets:
 source, sink and clock are passed in.
 
-    reason = run_bridge(source, sink, screen=None, stop=stop, clock=clock)
+>>> from types import SimpleNamespace
+>>> clock = SimpleNamespace(now_ns=lambda: 0)
+>>> source = SimpleNamespace(
+...     begin=lambda t_ns: None, measured_until=lambda t_ns: ["scan 0", "scan 1"], ended=True
+... )
+>>> sink = SimpleNamespace(push=print)
+>>> run_bridge(source, sink, screen=None, stop=Event(), clock=clock)
+scan 0
+scan 1
+'the source is at its end'
 """
 
 import logging
