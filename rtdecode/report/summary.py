@@ -102,7 +102,7 @@ class SessionSummary:
 
     def _decoding(self) -> str:
         if not self.decoder:
-            return "Nothing was decoded: the config has no decoder (`decode: null`)."
+            return "Nothing was decoded or scored: the config has no decoder (`decode: null`)."
         if not self.frames_out:
             return "Nothing was decoded: the decoder gave no frame."
         decoded = f"{self.frames_out:,} frames were decoded"

@@ -172,7 +172,7 @@ def test_a_session_without_reconstructions_has_no_score(tmp_path: Path) -> None:
 def test_a_session_without_a_decoder_states_that_its_config_has_none(tmp_path: Path) -> None:
     summary = summarise(empty(tmp_path / "s", RunConfig(decode=None)))
     assert not summary.decoder
-    assert "Nothing was decoded: the config has no decoder" in summary.text()
+    assert "Nothing was decoded or scored: the config has no decoder" in summary.text()
 
 
 KINDS = ("live", "masked", "replay", "lost", "no decoder", "no frame", "wire version 1")
