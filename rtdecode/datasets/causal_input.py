@@ -49,13 +49,6 @@ class CausalInput:
         activity, valid = self._unscaled(number)
         return activity * self._gain, valid
 
-    @property
-    def delay_frames(self) -> float:
-        """Mean delay, in frames, after which the activity of a frame is available."""
-        # lag of the deconvolution, plus half a period of interpolation, plus the scan itself
-        scans = self._config.deconvolution_lag_scans + 1.5
-        return scans * self._period_s * self._data.frame_rate_hz
-
     def _unscaled(self, number: int) -> tuple[F32, NDArray[np.bool_]]:
         traces = self._data.traces(number)
         frames = self._data.frames(number)

@@ -78,11 +78,6 @@ class Crops:
             )
         self._ends = np.array(list(accumulate(slots)))
 
-    @property
-    def steps_of_a_pass(self) -> float:
-        """Steps of one machine for one pass over the data."""
-        return float(self._ends[-1] / self._batch)
-
     def batch(self, step: int, *, rank: int = 0, ranks: int = 1) -> Batch:
         """The crops of `step` on machine `rank` of `ranks`."""
         first = (step * ranks + rank) * self._batch

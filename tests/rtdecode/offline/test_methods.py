@@ -64,7 +64,9 @@ def test_online_gives_nothing_for_frames_whose_lag_has_not_passed(
     assert np.isfinite(video[:-LAG]).all()
 
 
-def test_online_knows_no_activity_beyond_its_lag(fitted: FittedTwin, trial: Trial) -> None:
+def test_online_does_not_depend_on_activity_beyond_its_lag(
+    fitted: FittedTwin, trial: Trial
+) -> None:
     later = trial.responses.copy()
     later[20:] = 9
     before = Online([fitted], USUAL).video(trial)
@@ -73,7 +75,7 @@ def test_online_knows_no_activity_beyond_its_lag(fitted: FittedTwin, trial: Tria
     assert not np.allclose(before[20 - LAG], after[20 - LAG])
 
 
-def test_no_method_looks_at_the_truth(
+def test_no_method_depends_on_the_ground_truth(
     fitted: FittedTwin, trial: Trial, blob_session: SensoriumFolder
 ) -> None:
     blind = replace(trial, truth=np.zeros_like(trial.truth))
@@ -90,7 +92,7 @@ def test_no_method_looks_at_the_truth(
 def test_dropped_neurons_are_left_out_of_the_inversion(
     fitted: FittedTwin, trial: Trial, kind: str
 ) -> None:
-    """What a neuron that is not heard says is not looked at; that it is silent is not believed."""
+    """Activity of a dropped neuron has no effect, and the neuron does not count as silent."""
     method = Online([fitted], USUAL) if kind == "online" else Offline([fitted], iterations=4)
     kept = np.arange(trial.responses.shape[1]) % 2 == 0
     fewer = with_neurons(trial, kept)
@@ -146,7 +148,7 @@ def test_passes_count_steps_twins_and_frames(fitted: FittedTwin) -> None:
     assert MeanFrame(np.zeros((2, 2), np.float32)).passes_per_frame(300) == 0
 
 
-def test_each_method_tells_its_lag_and_steps(fitted: FittedTwin) -> None:
+def test_each_method_states_its_lag_and_steps(fitted: FittedTwin) -> None:
     assert (Online([fitted], USUAL).lag_frames, Online([fitted], USUAL).steps) == (LAG, 1)
     offline = Offline([fitted], iterations=60)
     assert (offline.lag_frames, offline.steps) == (None, 60)

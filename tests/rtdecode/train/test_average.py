@@ -25,7 +25,7 @@ def test_the_first_step_counts_for_nine_tenths() -> None:
     assert average.state["weight"].item() == pytest.approx(0.9)
 
 
-def test_late_steps_count_as_the_decay_says() -> None:
+def test_late_steps_have_the_weight_of_the_decay() -> None:
     average = WeightAverage(a_model(0), decay=0.75)
     average.add(a_model(1), 10_000)
     assert average.state["weight"].item() == pytest.approx(0.25)

@@ -64,8 +64,8 @@ def test_rates_that_change_are_taken_as_they_are(make_linear: MakeLinear) -> Non
     changing = make_linear(NEURONS, level=4.0, gain=0.05)
     rate = changing(video[None], torch.zeros(1, 4000, 4))[0].numpy()
     spread = np.sqrt(DISPERSION * (rate + 0.3 * DISPERSION))
-    heard = torch.from_numpy((rate + rng.normal(size=rate.shape) * spread).astype(np.float32))
-    noise = fit_noise(changing, [(video, torch.zeros(4000, 4), heard)])
+    recorded = torch.from_numpy((rate + rng.normal(size=rate.shape) * spread).astype(np.float32))
+    noise = fit_noise(changing, [(video, torch.zeros(4000, 4), recorded)])
     np.testing.assert_allclose(noise.dispersion, DISPERSION, rtol=0.1)
 
 
@@ -132,11 +132,11 @@ def moved_together(
     rng = np.random.default_rng(seed)
     for _ in range(count):
         own = np.sqrt(2) * rng.normal(size=(FRAMES, MANY))
-        heard = LEVEL + own + rng.normal(size=(FRAMES, common.shape[1])) @ common.T
+        recorded = LEVEL + own + rng.normal(size=(FRAMES, common.shape[1])) @ common.T
         yield (
             torch.full((FRAMES, 6, 8), 110.0),
             torch.zeros(FRAMES, 4),
-            torch.from_numpy(heard.astype(np.float32)),
+            torch.from_numpy(recorded.astype(np.float32)),
         )
 
 

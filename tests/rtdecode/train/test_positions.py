@@ -13,7 +13,7 @@ def test_neurons_are_found_where_they_look(
     assert missed.max() < 2 * CELL_PX
 
 
-def test_pictures_know_nothing_of_the_future() -> None:
+def test_maps_do_not_depend_on_later_frames() -> None:
     rng = np.random.default_rng(0)
     video = rng.uniform(0, 255, (20, 12, 12)).astype(np.float32)
     later = video.copy()

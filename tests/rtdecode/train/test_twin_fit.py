@@ -125,7 +125,7 @@ def test_a_folder_holds_twin_prior_noise_and_how_well_it_predicts(
     assert told["single_trial_r"]["mean"] > 0.4
 
 
-def test_a_twin_knows_its_session(blob_twin: Path, blob_session: SensoriumFolder) -> None:
+def test_a_twin_states_its_session(blob_twin: Path, blob_session: SensoriumFolder) -> None:
     spec, found = load_twin(blob_twin).spec, survey(blob_session)
     assert (spec.neurons, spec.rows_px, spec.cols_px) == (12, 12, 16)
     assert spec.luminance_mean == pytest.approx(found.luminance_mean)

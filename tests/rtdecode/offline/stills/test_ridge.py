@@ -25,8 +25,8 @@ def fitted(activity: F32, images: F32) -> ImageRidge:
 def test_it_is_ridge_regression_on_scaled_activity() -> None:
     activity, images = population()
     ridge = fitted(activity, images)
-    heard = np.delete(activity, 4, axis=1).astype(np.float64)
-    scaled = (heard - heard.mean(0)) / heard.std(0)
+    used = np.delete(activity, 4, axis=1).astype(np.float64)
+    scaled = (used - used.mean(0)) / used.std(0)
     penalty = ridge.penalty * np.square(scaled).sum() / TRIALS
     gram = scaled.T @ scaled + penalty * np.eye(NEURONS - 1)
     expected = scaled @ np.linalg.solve(gram, scaled.T @ (images - images.mean(0)))

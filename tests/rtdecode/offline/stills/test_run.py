@@ -87,13 +87,13 @@ def test_each_method_writes_an_image_for_each_trial_and_beats_the_one_before(
 
 
 def test_progress_counts_trials(session: Path, tmp_path: Path, clock: Clock) -> None:
-    heard: list[tuple[int, int]] = []
+    reported: list[tuple[int, int]] = []
     reconstruct(
         request(session, tmp_path, "mean"),
         clock=clock,
-        report=lambda done, total, _r: heard.append((done, total)),
+        report=lambda done, total, _r: reported.append((done, total)),
     )
-    assert heard == [(32, 40), (40, 40)]
+    assert reported == [(32, 40), (40, 40)]
 
 
 def test_scores_are_pooled_over_pixels_and_images_inside_the_mask() -> None:
