@@ -26,7 +26,7 @@ def growth_table() -> str:
         ]
         for row in result("calcium_speed")["growth"]["rows"]
     ]
-    head = ["cells", "median ms", "99 % ms", "scans/s", "median ms, by the wall", "99 %"]
+    head = ["cells", "median ms", "99 % ms", "scans/s", "wall clock, median ms", "99 %"]
     return table(head, rows)
 
 

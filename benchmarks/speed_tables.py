@@ -7,8 +7,8 @@ STAGES = {
     "transport": "to its arrival",
     "calcium": "to the responses",
     "decode": "responses to reconstruction",
-    "pacing": "waiting for its turn",
-    "screen_to_output": "screen to output, the lag included",
+    "pacing": "waiting in the paced output",
+    "screen_to_output": "screen to output, including the lag",
 }
 BUDGETS_MB = {"decoder": "1,500", "whole demo": "4,000"}
 
@@ -24,7 +24,7 @@ def decoder_table() -> str:
         ]
         for row in result("decoder")
     ]
-    times = ["median ms, by the wall", "99 %", "median ms of the processor", "99 %", "a step"]
+    times = ["wall clock, median ms", "99 %", "processor, median ms", "99 %", "a step"]
     return table(["neurons", "window, frames", "steps", "threads", *times], rows)
 
 
