@@ -69,7 +69,7 @@ def test_clips_that_the_twin_was_trained_on_are_refused(
         "--out", out,
     )  # fmt: skip
     assert done.exit_code == 2
-    assert "trial 0 shows what training clip 0 showed" in done.stderr
+    assert "trial 0 shows training clip 0" in done.stderr
     assert not (out / "summary.json").exists()
 
 
@@ -87,8 +87,8 @@ def test_a_wrong_folder_is_bad_input_with_a_named_reason(
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
-        (["--method", "online"], "--twin is needed for --method online: give it"),
-        (["--method", "ridge"], "--ridge is needed for --method ridge: give it"),
+        (["--method", "online"], "--twin is needed for --method online: add it to the command"),
+        (["--method", "ridge"], "--ridge is needed for --method ridge: add it to the command"),
         (["--tier", "final", "--method", "mean"], "no trial of tier 'final'"),
         (["--input", "traces", "--method", "mean"], "use --input responses for this session"),
         (["--mask", "none.npy", "--method", "mean"], "make one with `rtdecode fit mask`"),

@@ -120,7 +120,7 @@ def test_wrong_folders_and_files_are_named(tmp_path: Path, recorded: Run) -> Non
     other = tmp_path / "other"
     other.mkdir()
     assert not is_own_session(other)
-    with pytest.raises(MissingFileError, match="`rtdecode demo` has made"):
+    with pytest.raises(MissingFileError, match="`rtdecode demo` has written"):
         OwnSession(other)
     (other / "log.mcap").write_bytes(b"no log at all")
     with pytest.raises(UnreadableFileError, match="expected an MCAP file"):
