@@ -5,16 +5,19 @@ import json
 import logging
 import socket
 import threading
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from importlib import resources
-from urllib.parse import urlsplit
+from ipaddress import ip_address
 
 import uvicorn
 from starlette.applications import Starlette
+from starlette.datastructures import Headers
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route, WebSocketRoute
+from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from rtdecode.runtime.clock import HostClock
@@ -30,12 +33,79 @@ log = logging.getLogger(__name__)
 _STATUS_S = 0.25
 _STOP_S = 5.0
 _FOREIGN_ORIGIN = 4403
+_LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+_EVERY_INTERFACE = ("0.0.0.0", "::")  # noqa: S104 - compared, not bound
+_HTTP_PORT = 80
 _TYPES = {"html": "text/html", "css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
 _HEADERS = {
     "Cache-Control": "no-cache",
     "Content-Security-Policy": "default-src 'self'; connect-src 'self' ws: wss:",
     "X-Content-Type-Options": "nosniff",
 }
+
+
+class OwnAddress:
+    """The names under which browsers reach the page, and the check of a request against them.
+
+    A page elsewhere can give its own name the address of this machine (DNS rebinding); the browser
+    then sends that name as Host, and lets the page read the answer. Requests are therefore
+    answered only under a loopback name or the configured host, with the port of the page.
+
+    Where the page listens on every interface, the host name of this machine and addresses in
+    numbers are its names too, as neither can be given away by a name server elsewhere.
+    """
+
+    def __init__(self, host: str, port: int) -> None:
+        self._port = port
+        configured = f"[{host}]" if ":" in host else host.lower()
+        self._names = {*_LOOPBACK, configured}
+        self._numbers = host in _EVERY_INTERFACE
+        if self._numbers:
+            self._names.add(socket.gethostname().lower())
+
+    def permits(self, headers: Headers) -> bool:
+        """Whether Host, and Origin where there is one, are names of this page.
+
+        A program other than a browser sends no Origin.
+        """
+        hosts, origins = headers.getlist("host"), headers.getlist("origin")
+        return (
+            len(hosts) == 1 and self._is_own(hosts[0]) and origins in ([], [f"http://{hosts[0]}"])
+        )
+
+    def _is_own(self, host: str) -> bool:
+        name, colon, port = host.lower().rpartition(":")
+        if not colon or port.endswith("]"):
+            name, port = host.lower(), str(_HTTP_PORT)
+        if port != str(self._port):
+            return False
+        return name in self._names or (self._numbers and _is_numeric(name.strip("[]")))
+
+
+def _is_numeric(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+class HostCheck:
+    """Application that answers 403 to requests under a foreign name, and passes on the others."""
+
+    def __init__(self, app: ASGIApp, own_address: Callable[[], OwnAddress]) -> None:
+        self._app, self._own_address = app, own_address
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        kind = scope["type"]
+        if kind == "lifespan" or self._own_address().permits(Headers(scope=scope)):
+            await self._app(scope, receive, send)
+        elif kind == "websocket":
+            # Closed before it is accepted, a WebSocket is answered with 403.
+            await WebSocket(scope, receive, send).close(_FOREIGN_ORIGIN)
+        else:
+            refusal = Response("this page is not available under this name", status_code=403)
+            await refusal(scope, receive, send)
 
 
 class PageServer:
@@ -55,6 +125,7 @@ class PageServer:
         self, config: ViewConfig, *, frame_rate_hz: float, clock: Clock | None = None
     ) -> None:
         self._config = config
+        self._own_address = OwnAddress(config.host, config.port)
         self._page = Page(frame_rate_hz=frame_rate_hz, clock=clock or HostClock())
         self._queues: set[BrowserQueue] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -76,6 +147,7 @@ class PageServer:
         """
         listener = self._listener()
         port = listener.getsockname()[1]
+        self._own_address = OwnAddress(self._config.host, port)
         self._thread = threading.Thread(target=self._serve, args=(listener,), name="page")
         self._thread.start()
         self._ready.wait()
@@ -132,6 +204,7 @@ class PageServer:
                 Route("/{name}", serve_file),
             ],
             lifespan=self._lifespan,
+            middleware=[Middleware(HostCheck, lambda: self._own_address)],
         )
 
     @asynccontextmanager
@@ -157,9 +230,6 @@ class PageServer:
                     queue.put_text(json.dumps(status | {"dropped": queue.dropped}))
 
     async def _serve_browser(self, socket: WebSocket) -> None:
-        if not _own_origin(socket):
-            await socket.close(_FOREIGN_ORIGIN)
-            return
         await socket.accept()
         queue = BrowserQueue()
         queue.put_text(json.dumps({"history": self._page.history()}))
@@ -190,9 +260,3 @@ async def _send(socket: WebSocket, queue: BrowserQueue) -> None:
                     await socket.send_text(message)
                 else:
                     await socket.send_bytes(message)
-
-
-def _own_origin(socket: WebSocket) -> bool:
-    """Whether the request comes from our page or from a program, which sends no origin."""
-    origin = socket.headers.get("origin")
-    return origin is None or urlsplit(origin).netloc == socket.headers.get("host")

@@ -9,13 +9,14 @@ from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
+from starlette.datastructures import Headers
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 from websockets.typing import Origin
 
 from rtdecode.schema.config.session import ViewConfig
 from rtdecode.schema.errors import AddressInUseError
-from rtdecode.view.server import PageServer
+from rtdecode.view.server import OwnAddress, PageServer
 
 CHROMIUM = Path("/usr/bin/chromium")
 FLAGS = [
@@ -117,6 +118,83 @@ def test_pages_of_other_sites_may_not_connect(server: tuple[PageServer, str]) ->
     live = server[1].replace("http", "ws") + "live"
     with pytest.raises(InvalidStatus), connect(live, origin=Origin("http://elsewhere.example")):
         pass
+
+
+KEY = "dGhlIHNhbXBsZSBub25jZQ=="
+UPGRADE = (
+    f"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: {KEY}\r\n"
+    "Sec-WebSocket-Version: 13\r\n"
+)
+
+
+def status(address: str, headers: str, *, path: str = "/") -> int:
+    """Status of the answer to a GET with exactly these header lines."""
+    with socket.create_connection(("127.0.0.1", urlsplit(address).port or 80), timeout=5) as line:
+        line.sendall(f"GET {path} HTTP/1.1\r\n{headers}\r\n".encode())
+        return int(line.recv(100).split()[1])
+
+
+FOREIGN = (
+    "Host: evil.example:PORT\r\n",
+    "Host: evil.example:PORT\r\nOrigin: http://evil.example:PORT\r\n",
+    "Host: 127.0.0.1.evil.example:PORT\r\n",
+    "Host: evil.example\r\n",
+    "Host: 127.0.0.1\r\n",
+    "Host: 127.0.0.1:1\r\n",
+    "Host: 127.0.0.1:PORT@evil.example\r\n",
+    "Host: 192.168.7.7:PORT\r\n",
+    "Host: \r\n",
+    "Host: [::1\r\n",
+    "",
+    "Host: 127.0.0.1:PORT\r\nHost: evil.example:PORT\r\n",
+    "Host: evil.example:PORT\r\nHost: 127.0.0.1:PORT\r\n",
+    "Host: 127.0.0.1:PORT\r\nOrigin: http://evil.example:PORT\r\n",
+    "Host: 127.0.0.1:PORT\r\nOrigin: http://127.0.0.1:1\r\n",
+    "Host: 127.0.0.1:PORT\r\nOrigin: null\r\n",
+    "Host: 127.0.0.1:PORT\r\nOrigin: http://[\r\n",
+)
+
+
+@pytest.mark.parametrize("headers", FOREIGN)
+def test_a_request_under_a_foreign_name_is_refused(
+    server: tuple[PageServer, str], headers: str
+) -> None:
+    sent = headers.replace("PORT", str(urlsplit(server[1]).port))
+    for path in ("/", "/page.js", "/live"):
+        assert 400 <= status(server[1], sent, path=path) < 500
+    assert 400 <= status(server[1], sent + UPGRADE, path="/live") < 500
+
+
+@pytest.mark.parametrize("name", ["127.0.0.1", "localhost", "LocalHost", "[::1]"])
+def test_the_page_is_served_under_the_names_of_this_machine(
+    server: tuple[PageServer, str], name: str
+) -> None:
+    own = f"{name}:{urlsplit(server[1]).port}"
+    assert status(server[1], f"Host: {own}\r\n") == 200
+    assert status(server[1], f"Host: {own}\r\nOrigin: http://{own}\r\n") == 200
+    assert status(server[1], f"Host: {own}\r\n{UPGRADE}", path="/live") == 101
+
+
+@pytest.mark.parametrize(
+    ("configured", "host", "permitted"),
+    [
+        ("rig.lab", "rig.lab:80", True),
+        ("Rig.Lab", "rig.lab", True),
+        ("rig.lab", "other.lab", False),
+        ("fd00::1", "[fd00::1]", True),
+        ("fd00::1", "[fd00::1]:80", True),
+        ("fd00::1", "[fd00::2]", False),
+        ("0.0.0.0", "192.168.7.7", True),
+        ("0.0.0.0", "evil.example", False),
+        ("0.0.0.0", socket.gethostname(), True),
+        ("::", "[fd00::2]:80", True),
+        ("127.0.0.1", "192.168.7.7", False),
+    ],
+)
+def test_the_configured_host_is_a_name_of_the_page(
+    configured: str, host: str, permitted: bool
+) -> None:
+    assert OwnAddress(configured, 80).permits(Headers({"host": host})) is permitted
 
 
 def test_a_browser_that_reads_nothing_delays_no_other(
