@@ -1,9 +1,12 @@
 """Reading and writing of config files, for all commands and processes.
 
-Nothing else opens a config file or passes a dict of settings on.
+Nothing else opens a config file or passes a dict of settings on. A file is YAML without aliases
+and without repeated keys, so that each setting stands in it once and is read in bounded time.
 """
 
-from collections.abc import Mapping, Sequence
+import codecs
+import logging
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +16,19 @@ from pydantic import ValidationError
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.errors import ConfigError, MissingFileError
 
+log = logging.getLogger(__name__)
+
 _Location = tuple[str | int, ...]
+_MOST_BYTES = 1_000_000
+_MOST_CHARACTERS = 3000
+"""Of one value; paths are shorter, and Python refuses to print numbers much longer."""
+_MOST_LEVELS = 20
 
 
 def read_config(path: Path) -> RunConfig:
     """Read the config in `path`; relative paths in it are relative to the file.
+
+    An empty file gives the defaults, which a warning in the log states.
 
     Raises
     ------
@@ -30,20 +41,109 @@ def read_config(path: Path) -> RunConfig:
         raise MissingFileError(
             what="config", path=path, remedy="see configs/ for examples to start from"
         )
-    text = path.read_text(encoding="utf-8")
-    try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        content = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ConfigError(path=path, mistakes=[f"not YAML: {error}"]) from error
-    if not isinstance(content, dict | None):
+    node, content = _parsed(_text(path), path)
+    if node is None:
+        log.warning("%s is empty: every setting of the run has its default", path)
+        content = {}
+    if not isinstance(content, dict):
         raise ConfigError(path=path, mistakes=["line 1: a map of sections is expected"])
     try:
-        config = RunConfig.model_validate(content or {})
+        config = RunConfig.model_validate(content)
     except ValidationError as error:
-        lines = _line_numbers(node) if node is not None else {}
+        lines = {} if node is None else _line_numbers(node)
         raise ConfigError(path=path, mistakes=_mistakes(error, lines)) from error
     return _anchored(config, path.resolve().parent)
+
+
+def _text(path: Path) -> str:
+    """The text of a file in UTF-8, or in UTF-16 with the mark that Windows editors write."""
+    try:
+        with path.open("rb") as file:
+            raw = file.read(_MOST_BYTES + 1)
+    except OSError as error:
+        got = f"the file cannot be read: {error.strerror}"
+        raise ConfigError(path=path, mistakes=[got]) from error
+    if len(raw) > _MOST_BYTES:
+        got = f"the file has more than {_MOST_BYTES} bytes: give the YAML config of a run"
+        raise ConfigError(path=path, mistakes=[got])
+    encoding = (
+        "utf-16" if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
+    )
+    try:
+        return raw.decode(encoding)
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        byte = f"byte 0x{raw[error.start]:02x} is not UTF-8: save the file as UTF-8"
+        raise ConfigError(path=path, mistakes=[f"line {line}: {byte}"]) from error
+
+
+def _parsed(text: str, path: Path) -> tuple[yaml.Node | None, Any]:
+    """The tree of the file with its lines, and its content; None and None for an empty file."""
+    try:
+        loader = _Loader(text)
+        node = loader.get_single_node()
+        if node is None:
+            return None, None
+        if repeated := list(_repeated_keys(node)):
+            raise ConfigError(path=path, mistakes=repeated)
+        return node, loader.construct_document(node)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = 1 if mark is None else mark.line + 1
+        raise ConfigError(path=path, mistakes=[f"line {line}: {error.problem}"]) from error
+    except yaml.YAMLError as error:
+        first_line = str(error).splitlines()[0]
+        raise ConfigError(path=path, mistakes=[f"not YAML: {first_line}"]) from error
+
+
+class _Loader(yaml.SafeLoader):
+    """Plain values alone, without aliases, of bounded depth and length."""
+
+    _levels = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            event = self.peek_event()
+            raise _refusal(f"alias *{event.anchor}: write the value itself", event.start_mark)
+        if self._levels == _MOST_LEVELS:
+            mark = self.peek_event().start_mark
+            raise _refusal(f"more than {_MOST_LEVELS} levels of nesting", mark)
+        self._levels += 1
+        node = super().compose_node(parent, index)
+        self._levels -= 1
+        return node
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        if isinstance(node, yaml.ScalarNode) and len(node.value) > _MOST_CHARACTERS:
+            got = (
+                f"a value of {len(node.value)} characters: at most {_MOST_CHARACTERS} are expected"
+            )
+            raise _refusal(got, node.start_mark)
+        try:
+            return super().construct_object(node, deep=deep)
+        except (ValueError, TypeError, AttributeError, LookupError, ArithmeticError) as error:
+            # PyYAML lets the errors of int(), date() and of its own tables through.
+            kind = node.tag.rpartition(":")[2]
+            raise _refusal(f"{node.value!r:.60} is not a valid {kind}", node.start_mark) from error
+
+
+def _refusal(problem: str, mark: yaml.Mark) -> yaml.MarkedYAMLError:
+    return yaml.constructor.ConstructorError(problem=problem, problem_mark=mark)
+
+
+def _repeated_keys(node: yaml.Node, where: str = "") -> Iterator[str]:
+    """A mistake for each key that stands twice in one section; one value would be ignored."""
+    if isinstance(node, yaml.MappingNode):
+        first: dict[str, int] = {}
+        for key, value in node.value:
+            name, line = f"{where}{key.value}", key.start_mark.line + 1
+            if name in first:
+                yield f"line {line}: {name} is given in line {first[name]} too: keep one of them"
+            first.setdefault(name, line)
+            yield from _repeated_keys(value, f"{name}.")
+    elif isinstance(node, yaml.SequenceNode):
+        for number, value in enumerate(node.value):
+            yield from _repeated_keys(value, f"{where}{number}.")
 
 
 def write_config(config: RunConfig, path: Path) -> None:

@@ -1,5 +1,6 @@
 """Errors of configs, options and files that the user gives."""
 
+import stat
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,10 +20,27 @@ class ConfigError(BadInputError):
 
 
 class MissingFileError(BadInputError):
-    """A file in the config or on the command line does not exist."""
+    """A file in the config or on the command line does not exist, or is something else."""
 
     def __init__(self, *, what: str, path: Path, remedy: str) -> None:
-        super().__init__(f"{what} {path} does not exist: {remedy}")
+        super().__init__(f"{what} {path} {_kind_found(path)}: {remedy}")
+
+
+def _kind_found(path: Path) -> str:
+    """What is at `path` instead of a file; a pipe or device must not be opened, as that may wait."""
+    try:
+        mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return "does not exist"
+    except (OSError, ValueError) as error:
+        return f"cannot be found ({getattr(error, 'strerror', None) or error})"
+    kinds = (
+        (stat.S_ISDIR, "a folder"),
+        (stat.S_ISFIFO, "a named pipe"),
+        (stat.S_ISSOCK, "a socket"),
+    )
+    found = next((name for is_kind, name in kinds if is_kind(mode)), "a device")
+    return "does not exist" if stat.S_ISREG(mode) else f"is {found}, not a file"
 
 
 class UnreadableFileError(BadInputError):

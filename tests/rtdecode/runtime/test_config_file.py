@@ -1,10 +1,14 @@
 """A config file is read once; every mistake is told at once, with its line."""
 
+import contextlib
+import os
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from rtdecode.runtime.config_file import read_config, write_config
+from rtdecode.runtime.config_file import config_yaml, read_config, write_config
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.errors import ConfigError, MissingFileError
 
@@ -86,3 +90,102 @@ def test_the_config_of_an_earlier_session_is_read_and_written_with_present_names
     assert "masks:" not in again
     assert again.count("frame_rate_hz: 30.0") == 1
     assert read_config(tmp_path / "again.yaml") == config
+
+
+def refusal(path: Path) -> str:
+    with pytest.raises(ConfigError) as error:
+        read_config(path)
+    assert error.value.exit_code == 2
+    return str(error.value)
+
+
+def test_a_section_that_is_given_twice_is_refused_with_both_lines(tmp_path: Path) -> None:
+    text = refusal(written(tmp_path, "view: {port: 1}\nseconds: 3\nview: {port: 2}\n"))
+    assert "line 3: view is given in line 1 too" in text
+
+
+def test_all_keys_that_are_given_twice_are_listed_by_their_full_names(tmp_path: Path) -> None:
+    text = refusal(written(tmp_path, "decode:\n  steps: 1\n  steps: 2\nview: {port: 1, port: 2}\n"))
+    assert "2 mistakes" in text
+    assert "line 3: decode.steps is given in line 2 too" in text
+    assert "line 4: view.port is given in line 4 too" in text
+
+
+def test_a_file_in_another_encoding_is_refused_with_line_and_byte(tmp_path: Path) -> None:
+    path = tmp_path / "run.yaml"
+    path.write_bytes(b"seconds: 5\n# M\xe4use\n")
+    assert "line 2: byte 0xe4 is not UTF-8: save the file as UTF-8" in refusal(path)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_files_of_windows_editors_are_read(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "run.yaml"
+    path.write_bytes("# Mäuse\r\nseconds: 5\r\n".encode(encoding))
+    assert read_config(path).seconds == 5
+
+
+def test_aliases_are_refused_before_they_are_expanded(tmp_path: Path) -> None:
+    lines = ["x: &a [1,1,1,1,1,1,1,1,1]"]
+    lines += [f"y{i}: &{chr(98 + i)} [{','.join(['*' + chr(97 + i)] * 9)}]" for i in range(9)]
+    assert "line 2: alias *a: write the value itself" in refusal(
+        written(tmp_path, "\n".join(lines))
+    )
+
+
+def test_nesting_and_size_are_bounded(tmp_path: Path) -> None:
+    assert "more than 20 levels" in refusal(written(tmp_path, "view: " + "[" * 5000))
+    assert "characters" in refusal(written(tmp_path, f"seconds: 0x{'f' * 9000}"))
+    assert "more than 1000000 bytes" in refusal(written(tmp_path, "#" * 1_000_001))
+
+
+@pytest.mark.parametrize("text", ["", "\n", "# a comment\n"])
+def test_an_empty_file_is_reported(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, text: str
+) -> None:
+    assert read_config(written(tmp_path, text)) == read_config(written(tmp_path, "seconds: null\n"))
+    assert caplog.messages == [
+        f"{tmp_path / 'run.yaml'} is empty: every setting of the run has its default"
+    ]
+
+
+def test_what_is_no_regular_file_is_named_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path, kind in (
+        (tmp_path / "pipe", "is a named pipe"),
+        (tmp_path, "is a folder"),
+        (Path("/dev/zero"), "is a device"),
+    ):
+        with pytest.raises(MissingFileError, match=rf"config {path} {kind}, not a file"):
+            read_config(path)
+
+
+VALID = (
+    (Path(__file__).resolve().parents[3] / "configs" / "demo.yaml").read_bytes(),
+    config_yaml(RunConfig()).encode(),
+    b"processes: [recorder, bridge]\nstimulus: {window_px: [64, 36], seed: 0x1f}\n",
+)
+YAML = b"&a *a !!int !!timestamp !!binary !!set ? <<: 2001-99-99 1:99:1 1e999 .nan ~ { [ : - | % '"
+PIECES = (*YAML.split(), b'"', b"\n", b"\0", b"\xff", b"\xed\xa0\x80")
+
+
+@st.composite
+def damaged(draw: st.DrawFn) -> bytes:
+    """A config file that was truncated, or in which bytes were replaced or inserted."""
+    raw = bytearray(draw(st.sampled_from(VALID)))
+    for _ in range(draw(st.integers(0, 5))):
+        place = draw(st.integers(0, len(raw) - 1))
+        if draw(st.booleans()):
+            raw[place] = draw(st.integers(0, 255))
+        else:
+            raw[place:place] = draw(st.sampled_from(PIECES))
+    return bytes(raw[: draw(st.integers(0, len(raw)))] if draw(st.booleans()) else raw)
+
+
+@given(content=damaged() | st.binary(max_size=200) | st.text(max_size=80).map(str.encode))
+def test_any_bytes_are_a_config_or_a_named_error(
+    tmp_path_factory: pytest.TempPathFactory, content: bytes
+) -> None:
+    path = tmp_path_factory.mktemp("bytes") / "run.yaml"
+    path.write_bytes(content)
+    with contextlib.suppress(ConfigError):
+        assert isinstance(read_config(path), RunConfig)
