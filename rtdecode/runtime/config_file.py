@@ -102,12 +102,11 @@ class _Loader(yaml.SafeLoader):
     _levels = 0
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
-        if self.check_event(yaml.AliasEvent):
-            event = self.peek_event()
+        event: yaml.Event = self.peek_event()  # type: ignore[no-untyped-call]
+        if isinstance(event, yaml.AliasEvent):
             raise _refusal(f"alias *{event.anchor}: write the value itself", event.start_mark)
         if self._levels == _MOST_LEVELS:
-            mark = self.peek_event().start_mark
-            raise _refusal(f"more than {_MOST_LEVELS} levels of nesting", mark)
+            raise _refusal(f"more than {_MOST_LEVELS} levels of nesting", event.start_mark)
         self._levels += 1
         node = super().compose_node(parent, index)
         self._levels -= 1
@@ -127,7 +126,7 @@ class _Loader(yaml.SafeLoader):
             raise _refusal(f"{node.value!r:.60} is not a valid {kind}", node.start_mark) from error
 
 
-def _refusal(problem: str, mark: yaml.Mark) -> yaml.MarkedYAMLError:
+def _refusal(problem: str, mark: Any) -> yaml.MarkedYAMLError:
     return yaml.constructor.ConstructorError(problem=problem, problem_mark=mark)
 
 
