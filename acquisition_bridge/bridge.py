@@ -1,13 +1,14 @@
 """The loop of the bridge process: displayed frames to a source, its measurements to the recorder.
 
-Duties: start the source, pass on what it measures in order, and stop at its end or on request. The
-loop does not depend on which microscope is connected, on file formats or protocols, or on sockets:
-source, sink and clock are passed in.
+Duties: start the source, pass on what it measures in order, report what its counters state as
+events, and stop at its end or on request. The loop does not depend on which microscope is
+connected, on file formats or protocols, or on sockets: source, sink and clock are passed in.
 
 >>> from types import SimpleNamespace
 >>> clock = SimpleNamespace(now_ns=lambda: 0)
 >>> source = SimpleNamespace(
-...     begin=lambda t_ns: None, measured_until=lambda t_ns: ["scan 0", "scan 1"], ended=True
+...     begin=lambda t_ns: None, measured_until=lambda t_ns: ["scan 0", "scan 1"], ended=True,
+...     health=dict,
 ... )
 >>> sink = SimpleNamespace(push=print)
 >>> run_bridge(source, sink, screen=None, stop=Event(), clock=clock)
@@ -17,15 +18,77 @@ scan 1
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from threading import Event
+from types import MappingProxyType
 
 from acquisition_bridge.sources.contract import ScanSource
 from rtdecode.schema.interfaces import Clock, Sink, Source
 from rtdecode.schema.messages import Body, DisplayedFrame, Received
+from rtdecode.schema.messages import Event as EventMessage
 
 log = logging.getLogger(__name__)
 _TURN_NS = 50_000_000
+_REPORT_NS = 1_000_000_000
+
+REPORTED: Mapping[str, tuple[str, str, str]] = MappingProxyType(
+    {
+        "lost": ("scans_lost", "the microscope lost scans", "scans"),
+        "restarts": ("numbers_restarted", "the rig's scan numbers began anew", "restarts"),
+        "set_aside": (
+            "number_implausible",
+            "scans whose number did not fit were left out",
+            "scans",
+        ),
+        "repeated": ("scans_repeated", "scans that came twice were left out", "scans"),
+        "reordered": ("scans_old", "scans that came after newer ones were left out", "scans"),
+        "stamps_rejected": (
+            "stamps_implausible",
+            "time stamps that did not fit the rig's clock were rejected",
+            "stamps",
+        ),
+        "clock_restarts": (
+            "clock_restarted",
+            "the rig's clock began anew and was mapped again",
+            "restarts",
+        ),
+        "unusable": ("samples_unusable", "samples with NaN or infinity were left out", "samples"),
+        "behaviour_unusable": (
+            "behaviour_unusable",
+            "samples of behaviour with NaN or infinity were left out",
+            "samples",
+        ),
+    }
+)
+"""Counters of `ScanSource.health` whose increase is an event: its code, its text, what it counts.
+"""
+
+
+class SourceReports:
+    """Makes an Event of each counter of a source that has increased, at most one a second.
+
+    >>> reports = SourceReports()
+    >>> [(event.code, event.counts) for event in reports.due({"lost": 60, "scans": 200}, t_ns=0)]
+    [('scans_lost', {'scans': 60})]
+    """
+
+    def __init__(self) -> None:
+        self._reported: dict[str, float] = {}
+        self._due_ns: int | None = None
+
+    def due(self, health: Mapping[str, float], *, t_ns: int) -> Iterator[EventMessage]:
+        """Events of what was counted since the last report; none within a second of it."""
+        if self._due_ns is None or t_ns >= self._due_ns:
+            yield from self.rest(health, t_ns=t_ns)
+
+    def rest(self, health: Mapping[str, float], *, t_ns: int) -> Iterator[EventMessage]:
+        """Events of what was counted since the last report, at the end of a run."""
+        for name, (code, text, what) in REPORTED.items():
+            more = health.get(name, 0) - self._reported.get(name, 0)
+            if more > 0:
+                self._reported[name], self._due_ns = health[name], t_ns + _REPORT_NS
+                log.warning("%s (%s: %d)", text, what, more)
+                yield EventMessage("warning", "bridge", code, text, {what: more})
 
 
 def run_bridge(
@@ -51,15 +114,21 @@ def run_bridge(
     Why the loop ended, as a phrase for the log and the End message.
     """
     source.begin(clock.now_ns())
+    reports, reason = SourceReports(), "stopped as asked"
     while not stop.is_set():
         if screen is not None:
             _show(screen, source)
         for body in source.measured_until(clock.now_ns() + _TURN_NS):
             sink.push(body)
+        for event in reports.due(source.health(), t_ns=clock.now_ns()):
+            sink.push(event)
         after_turn()
         if source.ended:
-            return "the source is at its end"
-    return "stopped as asked"
+            reason = "the source is at its end"
+            break
+    for event in reports.rest(source.health(), t_ns=clock.now_ns()):
+        sink.push(event)
+    return reason
 
 
 def _show(screen: Source[Received], source: ScanSource) -> None:

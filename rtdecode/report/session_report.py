@@ -39,6 +39,7 @@ _FIGURES = {
     "scored_pixels": "scored pixels",
     "fps_out": "decoded frames per second",
     "late_percent": "late frames, %",
+    "lost_scans": "scans lost by the microscope",
     "lost_messages": "lost messages",
 }
 

@@ -19,7 +19,7 @@ from typing import Any
 from rtdecode.evaluate.latency import Latencies, StageLatency, stage_latencies_ms
 from rtdecode.evaluate.leakage import trained_clips
 from rtdecode.evaluate.online import OnlineScore
-from rtdecode.evaluate.output_count import OutputCount
+from rtdecode.evaluate.output_count import EventSum, OutputCount
 from rtdecode.evaluate.screen_mask import scoring_mask
 from rtdecode.runtime.config_file import read_config
 from rtdecode.schema.messages import Received, Reconstruction, Score
@@ -28,7 +28,7 @@ from rtdecode.session.reader import LogReader
 
 _NS_PER_S, _NS_PER_MS = 1e9, 1e6
 _ROUNDED_FROM_MS = 9.95
-_READ_KINDS = ("displayed_frame", "reconstruction", "gap")
+_READ_KINDS = ("displayed_frame", "reconstruction", "gap", "event")
 _PARTS = ("scan", "transport", "calcium", "decode", "pacing")
 """Stages on the way of a scan, in their order."""
 _BY_DECODER = ("calcium", "decode", "pacing", "total", "screen_to_output")
@@ -53,6 +53,8 @@ class SessionSummary:
     """Emitted frames a second; None where no time was measured, as in a replay."""
     late_percent: float | None
     """Percentage of emitted frames that were ready after their due time; None as `fps_out`."""
+    lost_scans: int
+    """Scans that the microscope lost, by its own numbers; messages that were lost are apart."""
     lost_messages: int
     lost_by_stream: Mapping[str, int]
     video_r: float | None
@@ -74,6 +76,8 @@ class SessionSummary:
     """Running score: seconds since the first message, video r of the last seconds."""
     messages: Mapping[str, int]
     """Number of messages of each stream in the log."""
+    events: Sequence[EventSum]
+    """What happened in the processes, in the order in which it first did."""
     environment: Mapping[str, Any]
     """Machine and versions of the session; empty where they were not recorded."""
 
@@ -89,16 +93,21 @@ class SessionSummary:
 
     def sentences(self) -> list[str]:
         """State the figures in words, a sentence or two for each subject."""
-        stated = [self._recording(), self._decoding()]
+        stated = [self._recording(), *self._scans(), self._decoding()]
         if self.frames_out:
             stated += [*self._leaks(), self._score(), *self._latency()]
-        return stated
+        return [*stated, *(event.sentence() for event in self.events)]
 
     def _recording(self) -> str:
         complete = "complete" if self.complete else "incomplete (see `rtdecode recover`)"
         lost = ", ".join(f"{n} of {stream}" for stream, n in self.lost_by_stream.items())
         losses = f"lost messages: {lost}" if lost else "no message was lost"
         return f"{self.seconds:.0f} s were recorded; the log is {complete}; {losses}."
+
+    def _scans(self) -> list[str]:
+        if not self.lost_scans:
+            return []
+        return [f"The microscope lost {self.lost_scans:,} scans, by its own numbers."]
 
     def _decoding(self) -> str:
         if not self.decoder:
@@ -246,6 +255,7 @@ def summarise(session: SessionLayout) -> SessionSummary:
         frames_out=output.n_frames,
         fps_out=output.fps(),
         late_percent=output.late_percent(),
+        lost_scans=losses.lost_scans,
         lost_messages=sum(losses.lost_by_stream.values()),
         lost_by_stream=losses.lost_by_stream,
         **_final_scores(next(iter(score.finish()), None)),
@@ -256,6 +266,7 @@ def summarise(session: SessionLayout) -> SessionSummary:
         stages_ms=output.stages_ms(),
         video_r_over_time=running,
         messages=counted.counts,
+        events=losses.events,
         environment=_environment(session.environment),
     )
 

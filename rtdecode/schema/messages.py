@@ -15,7 +15,7 @@ without a new wire version.
 """
 
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, get_args
 
 from rtdecode.schema.arrays import (
     BehaviourF32,
@@ -62,6 +62,8 @@ class Scan:
     plane: int
     t_start_ns: int
     t_end_ns: int
+    rig_number: int = -1
+    """The rig's own number of the scan, which may start anew; -1 where the rig has none."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,6 +94,7 @@ class Fluorescence:
     shift_px: PairF32
     """(row, col) by which registration moved the scan onto the reference image."""
     plane: int = 0
+    rig_number: int = -1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -190,6 +193,22 @@ class Health:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Event:
+    """Something that happened in a process and that the summary of the session states."""
+
+    kind: ClassVar[str] = "event"
+    severity: str
+    """info | warning | alarm."""
+    process: str
+    code: str
+    """What happened, as an identifier; events of one process and code are summed."""
+    text: str
+    """What happened, as a clause without the counts."""
+    counts: dict[str, float] = field(default_factory=dict)
+    """Numbers by name that were added by this event, for example of lost scans."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Command:
     """Command to a process, for example `start` or `stop`."""
 
@@ -236,26 +255,12 @@ Body = (
     | Score
     | Gap
     | Health
+    | Event
     | Command
     | Trigger
     | ClockProbe
 )
-BODIES: tuple[type[Body], ...] = (
-    Start,
-    End,
-    Scan,
-    Behaviour,
-    Fluorescence,
-    Responses,
-    Reconstruction,
-    DisplayedFrame,
-    Score,
-    Gap,
-    Health,
-    Command,
-    Trigger,
-    ClockProbe,
-)
+BODIES: tuple[type[Body], ...] = get_args(Body)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

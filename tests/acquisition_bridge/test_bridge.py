@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from acquisition_bridge.bridge import run_bridge
+from acquisition_bridge.bridge import SourceReports, run_bridge
 from acquisition_bridge.sources.contract import FrameSpec
 from rtdecode.schema.errors import RecorderFullError
 from rtdecode.schema.messages import Body, DisplayedFrame, Received, Scan, Stamped
@@ -82,6 +82,30 @@ def test_it_stops_when_asked_after_the_turn(clock: Any, shelf: Any) -> None:
     )
     assert reason == "stopped as asked"
     assert len(shelf) == 1
+
+
+class Losing(Scripted):
+    """A source whose counter of lost scans is given with each batch."""
+
+    def __init__(self, lost: Sequence[int]) -> None:
+        super().__init__([0] * len(lost))
+        self._lost = lost
+
+    def health(self) -> dict[str, float]:
+        return {"scans": 9, "lost": self._lost[-1 - len(self._batches)]}
+
+
+def test_scans_that_the_microscope_lost_are_reported_once_in_all(clock: Any, shelf: Any) -> None:
+    source = Losing([0, 2, 2, 5, 7])
+    run_bridge(source, shelf, screen=None, stop=Event(), clock=clock)
+    assert {event.code for event in shelf} == {"scans_lost"}
+    assert [event.counts["scans"] for event in shelf] == [2, 5]
+
+
+def test_a_counter_that_rises_all_the_time_is_reported_once_a_second() -> None:
+    reports = SourceReports()
+    times = [t for t in range(0, 5000, 50) if list(reports.due({"lost": t + 1}, t_ns=t * 10**6))]
+    assert times == [0, 1000, 2000, 3000, 4000]
 
 
 class Full:

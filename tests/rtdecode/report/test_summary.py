@@ -14,6 +14,7 @@ from rich.console import Console
 
 from rtdecode.commands.sessions import summarise_and_report
 from rtdecode.evaluate.latency import StageLatency
+from rtdecode.evaluate.output_count import EventSum
 from rtdecode.report.summary import SessionSummary, summarise, write_summary
 from rtdecode.runtime.clock import HostClock
 from rtdecode.runtime.codec import pack
@@ -21,7 +22,7 @@ from rtdecode.runtime.config_file import write_config
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.config.session import EvaluateConfig
 from rtdecode.schema.frame_grid import FrameGrid
-from rtdecode.schema.messages import Body, DisplayedFrame, Gap, Reconstruction, Stamped
+from rtdecode.schema.messages import Body, DisplayedFrame, Event, Gap, Reconstruction, Stamped
 from rtdecode.session.layout import SessionLayout, named_session, session_at
 from rtdecode.session.recorder import Recorder
 
@@ -114,6 +115,28 @@ def test_gaps_in_the_log_are_losses(tmp_path: Path) -> None:
     assert "lost messages: 2 of bridge/scan" in summary.text()
 
 
+def scans_lost(count: int) -> tuple[str, Event]:
+    text = "the microscope lost scans"
+    return "bridge", Event("warning", "bridge", "scans_lost", text, {"scans": count})
+
+
+def test_scans_lost_by_the_microscope_are_counted_apart_from_lost_messages(tmp_path: Path) -> None:
+    gap = ("decoder", Gap("bridge/scan", 4, 2, "decoder"))
+    summary = summarise(recorded(tmp_path / "s", [scans_lost(45), gap, scans_lost(15)]))
+    assert (summary.lost_scans, summary.lost_messages) == (60, 2)
+    assert "The microscope lost 60 scans, by its own numbers." in summary.sentences()
+
+
+def test_events_of_one_code_are_one_sentence_with_the_sum_of_their_counts(tmp_path: Path) -> None:
+    other = ("decoder", Event("warning", "decoder", "black", "the scans are black"))
+    summary = summarise(recorded(tmp_path / "s", [scans_lost(45), other, scans_lost(15), other]))
+    assert [event.times for event in summary.events] == [2, 2]
+    assert summary.sentences()[-2:] == [
+        "Event in the bridge: the microscope lost scans (scans: 60).",
+        "Event in the decoder: the scans are black (2 times).",
+    ]
+
+
 def test_a_gap_that_two_processes_report_is_counted_once(tmp_path: Path) -> None:
     gaps = [(who, Gap("bridge/scan", 4, 2, who)) for who in ("decoder", "recorder")]
     assert summarise(recorded(tmp_path / "s", gaps)).lost_by_stream == {"bridge/scan": 2}
@@ -175,7 +198,16 @@ def test_a_session_without_a_decoder_states_that_its_config_has_none(tmp_path: P
     assert "Nothing was decoded or scored: the config has no decoder" in summary.text()
 
 
-KINDS = ("live", "masked", "replay", "lost", "no decoder", "no frame", "wire version 1")
+KINDS = (
+    "live",
+    "masked",
+    "replay",
+    "lost",
+    "scans lost",
+    "no decoder",
+    "no frame",
+    "wire version 1",
+)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -193,7 +225,9 @@ def test_report_and_json_print_the_sentences_of_the_terminal(tmp_path: Path, kin
     write_summary(summary, tmp_path / "summary.json")
     figures = json.loads((tmp_path / "summary.json").read_text(), parse_constant=pytest.fail)
     stages = {name: StageLatency(**stage) for name, stage in figures.pop("stages_ms").items()}
-    assert SessionSummary(stages_ms=stages, **figures).sentences() == summary.sentences()
+    events = [EventSum(**event) for event in figures.pop("events")]
+    read_back = SessionSummary(stages_ms=stages, events=events, **figures)
+    assert read_back.sentences() == summary.sentences()
 
 
 def session_of_kind(kind: str, folder: Path) -> SessionLayout:
@@ -206,8 +240,11 @@ def session_of_kind(kind: str, folder: Path) -> SessionLayout:
     if kind == "wire version 1":
         (folder / "s" / "report").mkdir(parents=True)
         return session_at(Path(copytree(GOLDEN, folder / "s", dirs_exist_ok=True)))
-    gaps = [("decoder", Gap("bridge/scan", 4, 2, "decoder"))] if kind == "lost" else []
-    return recorded(folder / "s", gaps, timed=kind != "replay")
+    extra = {
+        "lost": [("decoder", Gap("bridge/scan", 4, 2, "decoder"))],
+        "scans lost": [scans_lost(60)],
+    }
+    return recorded(folder / "s", extra.get(kind, []), timed=kind != "replay")
 
 
 def empty(folder: Path, config: RunConfig) -> SessionLayout:
