@@ -8,10 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtdecode.calcium.baseline import Baseline
-from rtdecode.calcium.calibration import Calibration
+from rtdecode.calcium.calibration import Calibration, Rescaler
 from rtdecode.calcium.deconvolve import DffReader, EventDetector, PoolDeconvolver, event_threshold
 from rtdecode.calcium.resample import ScanActivity
-from rtdecode.calcium.rescale import Rescaler
 from rtdecode.schema.config.calcium import Activity, CalciumConfig
 
 _NEUROPIL_RATE = 0.01

@@ -1,4 +1,8 @@
-"""Reads ROIs from files of this project, suite2p, CaImAn and NWB, for the pipeline."""
+"""Reads ROIs from files of this project, suite2p, CaImAn, EXTRACT and NWB, for the pipeline.
+
+The format is recognised from the file. Here are the dispatch and suite2p; `roi_matrices` reads
+CaImAn and EXTRACT, `roi_nwb` NWB.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -7,165 +11,154 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from rtdecode.calcium.array_pickle import arrays_from_pickle
-from rtdecode.calcium.rois import Rois, rois_from_lists
+from rtdecode.calcium.array_files import (
+    array_of_npy,
+    damage_named,
+    objects_of_npy,
+    require_regular,
+)
+from rtdecode.calcium.roi_matrices import caiman_rois, extract_rois
+from rtdecode.calcium.roi_nwb import nwb_rois
+from rtdecode.calcium.rois import PixelLists, PixelWeights, Rois
 from rtdecode.schema.config.calcium import MASKS_FILE
 from rtdecode.schema.errors import MissingFileError, RoisError, UnreadableFileError
 
-Neurons = list[tuple[NDArray[Any], NDArray[Any]]]
+_WHAT = "the ROI file"
+_SUITE2P = "suite2p's file"
+_REMEDY = "give the file or folder that holds the ROIs"
+_SIZE_FILES = ("ops.npy", "db.npy", "reg_outputs.npy")
+"""Files of suite2p with the size of the field; ops.npy is written by default only."""
 
 
-def read_rois(path: Path, *, shape: tuple[int, int] | None = None) -> Rois:
-    """ROIs of the accepted cells in `path`; the format is recognised from the file.
+def read_rois(
+    path: Path, *, shape: tuple[int, int] | None = None, table: str | None = None
+) -> Rois:
+    """ROIs of the accepted cells in `path`, in a field of `shape`, (row, col), if it is known.
+
+    Raises
+    ------
+    RoisError
+        If the size of the field is neither given nor in the file.
+    MissingFileError, UnreadableFileError, RoisError, UnsafePickleError
+        As `read_pixel_lists` and `PixelLists.placed` do.
+    """
+    found = read_pixel_lists(path, shape=shape, table=table)
+    return found if isinstance(found, Rois) else found.placed(shape)
+
+
+def read_pixel_lists(
+    path: Path, *, shape: tuple[int, int] | None = None, table: str | None = None
+) -> Rois | PixelLists:
+    """ROIs of the accepted cells in `path`; those of other programs are not placed in a field yet.
 
     Parameters
     ----------
     path
         This project's .npz or a folder with its masks.npz; a suite2p plane folder or its
-        stat.npy; CaImAn .hdf5; NWB .nwb.
+        stat.npy; CaImAn .hdf5; EXTRACT .mat (version 7.3); NWB .nwb.
     shape
-        (row, col) of the field of view. It determines the order of axes of an NWB image mask, is
-        required for NWB pixel masks, and replaces the size in suite2p's ops.npy.
+        (row, col) of the field of view if it is known; a suite2p folder then needs no size.
+    table
+        Name or path of one PlaneSegmentation of an NWB file; None reads all of them.
 
     Raises
     ------
     MissingFileError, UnreadableFileError, RoisError, UnsafePickleError
     """
-    if not path.exists():
-        raise MissingFileError(
-            what="the ROI file", path=path, remedy="give the file or folder that holds the ROIs"
-        )
-    if (path / MASKS_FILE).is_file():
+    with damage_named(path, what=_WHAT, expected="a path that can be read"):
+        if not path.exists():
+            raise MissingFileError(what=_WHAT, path=path, remedy=_REMEDY)
+        is_folder, has_rois = path.is_dir(), (path / MASKS_FILE).is_file()
+    if has_rois:
         return Rois.load(path / MASKS_FILE)
-    if path.is_dir() or path.name == "stat.npy":
-        return _suite2p(path if path.is_dir() else path.parent, shape)
+    if is_folder or path.name == "stat.npy":
+        return _suite2p(path if is_folder else path.parent, shape)
     if path.suffix == ".npz":
         return Rois.load(path)
-    try:
-        with h5py.File(path, "r") as file:
-            return _caiman(file, path) if "estimates" in file else _nwb(file, path, shape)
-    except (OSError, KeyError) as error:
-        raise UnreadableFileError(
-            what="the ROI file",
-            path=path,
-            expected="a .npz of ROIs, a suite2p folder, CaImAn .hdf5 or NWB",
-            got=str(error),
-        ) from error
+    return _of_hdf5(require_regular(path, what=_WHAT, remedy=_REMEDY), table)
 
 
-def _suite2p(folder: Path, shape: tuple[int, int] | None) -> Rois:
-    stat = arrays_from_pickle(_present(folder / "stat.npy"))
-    cells = _iscell(folder / "iscell.npy", len(stat))
-    rows, cols = _suite2p_shape(folder) if shape is None else shape
-    neurons: Neurons = []
-    for roi, is_cell in zip(stat, cells, strict=True):
-        if is_cell:
-            inside = (roi["ypix"] < rows) & (roi["xpix"] < cols) & (roi["lam"] > 0)
-            flat = roi["ypix"][inside].astype(np.int64) * cols + roi["xpix"][inside]
-            neurons.append((flat, roi["lam"][inside]))
-    return _checked((rows, cols), neurons, folder)
+def _of_hdf5(path: Path, table: str | None) -> PixelLists:
+    expected = (
+        "a .npz of ROIs, a suite2p folder, CaImAn .hdf5, EXTRACT .mat (saved with -v7.3) or NWB"
+    )
+    with damage_named(path, what=_WHAT, expected=expected), h5py.File(path, "r") as file:
+        if "estimates" in file:
+            return caiman_rois(file, path)
+        return extract_rois(file, path) or nwb_rois(file, path, table=table)
 
 
-def _suite2p_shape(folder: Path) -> tuple[int, int]:
-    ops = arrays_from_pickle(_present(folder / "ops.npy")).item()
-    return int(ops["Ly"]), int(ops["Lx"])
+def _suite2p(folder: Path, shape: tuple[int, int] | None) -> PixelLists:
+    path = folder / "stat.npy"
+    stat = _objects(path, expected="an array of ROIs as suite2p writes it")
+    with damage_named(path, what=_SUITE2P, expected="the pixels of each ROI"):
+        cells = _iscell(folder / "iscell.npy", len(stat))
+        neurons = [_pixels(roi) for roi, is_cell in zip(stat, cells, strict=True) if is_cell]
+    return PixelLists(neurons, _suite2p_shape(folder) or _required(shape, folder), str(folder))
 
 
-def _iscell(path: Path, count: int) -> NDArray[np.bool_]:
-    if not path.exists():
-        return np.ones(count, bool)
-    iscell = np.atleast_2d(np.load(path, allow_pickle=False))
-    if len(iscell) != count:
-        raise RoisError(
-            where=f"in {path}",
-            got=f"iscell.npy has {len(iscell)} rows for {count} ROIs in stat.npy",
-        )
-    return np.asarray(iscell[:, 0] > 0)
+def _pixels(roi: dict[str, NDArray[Any]]) -> PixelWeights:
+    row, col, weight = (np.asarray(roi[name]) for name in ("ypix", "xpix", "lam"))
+    kinds = (
+        row.dtype.kind + col.dtype.kind in ("ii", "uu", "iu", "ui") and weight.dtype.kind in "fiu"
+    )
+    if not kinds or not row.shape == col.shape == weight.shape or row.ndim != 1:
+        raise ValueError(f"ypix {row.shape}, xpix {col.shape} and lam {weight.shape} of one ROI")
+    positive = weight > 0
+    return row[positive], col[positive], weight[positive]
 
 
-def _caiman(file: h5py.File, path: Path) -> Rois:
-    estimates = file["estimates"]
-    rows, cols = (int(side) for side in estimates["dims"][()])
-    matrix = estimates["A"]
-    indptr, indices, data = (matrix[name][()] for name in ("indptr", "indices", "data"))
-    accepted = estimates["idx_components"]
-    chosen = accepted[()] if accepted.shape else range(len(indptr) - 1)
-    neurons: Neurons = []
-    for component in chosen:
-        part = slice(indptr[component], indptr[component + 1])
-        # CaImAn flattens images in column order.
-        col, row = np.divmod(indices[part], rows)
-        positive = data[part] > 0
-        neurons.append(((row * cols + col)[positive], data[part][positive]))
-    return _checked((rows, cols), neurons, path)
+def _suite2p_shape(folder: Path) -> tuple[int, int] | None:
+    """(Ly, Lx) of the first file that states them, or the size of its mean image."""
+    for path in (folder / name for name in _SIZE_FILES):
+        if not path.exists():
+            continue
+        settings = _objects(path, expected="a dictionary of settings")
+        with damage_named(path, what=_SUITE2P, expected="Ly and Lx in px"):
+            found = settings.item()
+            if "Ly" in found and "Lx" in found:
+                return int(found["Ly"]), int(found["Lx"])
+            if np.ndim(found.get("meanImg", 0)) == len(("row", "col")):
+                rows, cols = np.shape(found["meanImg"])
+                return rows, cols
+    return None
 
 
-def _nwb(file: h5py.File, path: Path, shape: tuple[int, int] | None) -> Rois:
-    tables: list[h5py.Group] = []
-    file.visititems(lambda _, item: _keep_table(tables, item))
-    if not tables:
-        raise RoisError(where=f"in {path}", got="it contains no PlaneSegmentation")
-    table = tables[0]
-    accepted = table["Accepted"][()] > 0 if "Accepted" in table else np.ones(len(table["id"]), bool)
-    if "image_mask" in table:
-        return _image_rois(table["image_mask"], accepted, path=path, shape=shape)
-    if "pixel_mask" in table and shape is not None:
-        return _pixel_rois(table, accepted, path=path, shape=shape)
-    raise RoisError(
-        where=f"in {path}", got="no image_mask, or a pixel_mask while the field's size is unknown"
+def _required(shape: tuple[int, int] | None, folder: Path) -> tuple[int, int]:
+    if shape is not None:
+        return shape
+    present = [name for name in _SIZE_FILES if (folder / name).exists()]
+    if not present:
+        remedy = "give the plane folder that suite2p wrote, with ops.npy or db.npy"
+        raise MissingFileError(what=_SUITE2P, path=folder / _SIZE_FILES[0], remedy=remedy)
+    raise UnreadableFileError(
+        what=_SUITE2P,
+        path=folder / present[0],
+        expected="the entries Ly and Lx, the size of the field in px",
+        got=f"no Ly and Lx in {' or '.join(present)}",
     )
 
 
-def _keep_table(tables: list[h5py.Group], item: Any) -> None:
-    if item.attrs.get("neurodata_type") == "PlaneSegmentation":
-        tables.append(item)
-
-
-def _image_rois(
-    images: h5py.Dataset,
-    accepted: NDArray[np.bool_],
-    *,
-    path: Path,
-    shape: tuple[int, int] | None,
-) -> Rois:
-    """ROIs of an image mask; `shape` determines the order of its axes, which programs swap.
-
-    Without a known shape, or in a square field, rows come first, as suite2p's converters write it.
-    """
-    turned = shape is not None and images.shape[1:] != shape and images.shape[:0:-1] == shape
-    neurons: Neurons = []
-    for number in np.flatnonzero(accepted):
-        image = np.asarray(images[number])
-        mask = image.T if turned else image
-        flat = np.flatnonzero(mask > 0)
-        neurons.append((flat, mask.reshape(-1)[flat]))
-    rows, cols = images.shape[:0:-1] if turned else images.shape[1:]
-    return _checked((rows, cols), neurons, path)
-
-
-def _pixel_rois(
-    table: h5py.Group, accepted: NDArray[np.bool_], *, path: Path, shape: tuple[int, int]
-) -> Rois:
-    ends = table["pixel_mask_index"][()].astype(np.int64)
-    starts = np.concatenate([[0], ends[:-1]])
-    voxels = table["pixel_mask"][()]
-    neurons: Neurons = []
-    for number in np.flatnonzero(accepted):
-        part = voxels[starts[number] : ends[number]]
-        neurons.append((part["y"].astype(np.int64) * shape[1] + part["x"], part["weight"]))
-    return _checked(shape, neurons, path)
-
-
-def _checked(shape: tuple[int, int], neurons: Neurons, path: Path) -> Rois:
-    try:
-        return rois_from_lists(shape, [neuron for neuron in neurons if len(neuron[0])])
-    except RoisError as error:
-        raise RoisError(where=f"in {path}", got=str(error)) from error
-
-
-def _present(path: Path) -> Path:
+def _iscell(path: Path, count: int) -> NDArray[np.bool_]:
+    """Whether each ROI is a cell: the first of two columns, or one column of flags."""
     if not path.exists():
-        raise MissingFileError(
-            what="suite2p's file", path=path, remedy="give the plane folder that suite2p wrote"
+        return np.ones(count, bool)
+    iscell = array_of_npy(path, what=_SUITE2P, expected="flags of cells", remedy=_REMEDY)
+    columns = iscell.reshape(len(iscell), -1) if iscell.ndim else iscell.reshape(1, 1)
+    if len(columns) != count:
+        raise RoisError(
+            where=f"in {path}",
+            got=f"iscell.npy has {len(columns)} rows for {count} ROIs in stat.npy",
         )
-    return path
+    flags = columns[:, 0]
+    if columns.shape[1] == 1 and not np.isin(flags, (0, 1)).all():
+        raise RoisError(
+            where=f"in {path}",
+            got=f"its shape is {iscell.shape}, one column, with values other than flags 0 and 1",
+        )
+    return np.asarray(flags > 0)
+
+
+def _objects(path: Path, *, expected: str) -> NDArray[Any]:
+    remedy = "give the plane folder that suite2p wrote"
+    return objects_of_npy(path, what=_SUITE2P, expected=expected, remedy=remedy)

@@ -9,7 +9,8 @@ field of view; the screen mask, which selects pixels of the stimulus, is another
 (1, [[0.0, 0.75]])
 """
 
-import zipfile
+import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rtdecode.calcium.array_files import arrays_of_npz
 from rtdecode.schema.arrays import MAX_NEURONS, MAX_PIXELS
-from rtdecode.schema.errors import MissingFileError, RoisError
+from rtdecode.schema.errors import RoisError, UnreadableFileError
+
+log = logging.getLogger(__name__)
 
 _REMEDY = "give calcium.rois, or set calcium.detector: local_correlation"
+PixelWeights = tuple[NDArray[Any], NDArray[Any], NDArray[Any]]
+"""Rows, columns and weights of the pixels of one ROI."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,23 +102,16 @@ class Rois:
         MissingFileError, RoisError
             If there is no file, or it holds no valid ROIs.
         """
-        if not path.exists():
-            raise MissingFileError(what="the ROI file", path=path, remedy=_REMEDY)
+        names = ("shape", "indptr", "pixels", "weights")
+        what, expected = "the ROI file", "a .npz of ROIs"
         try:
-            with np.load(path, allow_pickle=False) as file:
-                shape = file["shape"].astype(int).tolist()
-                arrays = (file["indptr"], file["pixels"], file["weights"])
-        except (ValueError, KeyError, IndexError, OSError, EOFError, zipfile.BadZipFile) as error:
-            raise RoisError(where=f"in {path}", got=f"it is no .npz of ROIs ({error})") from error
-        try:
-            return cls(
-                (shape[0], shape[-1]),
-                arrays[0].astype(np.int64),
-                arrays[1].astype(np.int32),
-                arrays[2].astype(np.float32),
-            )
+            found = arrays_of_npz(path, names, what=what, expected=expected, remedy=_REMEDY)
+            return _from_arrays(**found)
+        except UnreadableFileError as error:
+            got = f"it is no .npz of ROIs ({error.got})"
+            raise RoisError(where=f"in {path}", got=got) from error
         except RoisError as error:
-            raise RoisError(where=f"in {path}", got=str(error)) from error
+            raise RoisError(where=f"in {path}", got=error.got) from error
 
     def _sizes(self) -> NDArray[np.int64]:
         return np.diff(self.indptr)
@@ -120,6 +119,80 @@ class Rois:
     def _mean_weight(self) -> NDArray[np.float32]:
         total = np.add.reduceat(self.weights, self.indptr[:-1])
         return (total / self._sizes()).astype(np.float32)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PixelLists:
+    """ROIs as the file of another program states them, until the size of the field is known."""
+
+    neurons: Sequence[PixelWeights]
+    shape: tuple[int, int] | None
+    """(row, col) of the field of view that the file states; None if it states none."""
+    source: str
+    """The file, for messages."""
+    axes_certain: bool = True
+    """False where programs disagree about which axis of the file is the row."""
+
+    @property
+    def count(self) -> int:
+        """Number of ROIs with at least one pixel."""
+        return sum(bool(np.any(weight != 0)) for *_, weight in self.neurons)
+
+    @property
+    def placed_without_scan(self) -> bool:
+        """Whether the ROIs can be placed without the size of the field from elsewhere."""
+        return self.axes_certain and self.shape is not None
+
+    def placed(self, shape: tuple[int, int] | None) -> Rois:
+        """The ROIs in a field of `shape`, (row, col), or, if None, of the size in the file.
+
+        Where the axes are uncertain, they are swapped if only then the two sizes agree. Otherwise
+        the size in the file counts, so that ROIs of another field of view are noticed. Pixels of
+        weight 0 and ROIs without any pixel are left out.
+
+        Raises
+        ------
+        RoisError
+            If neither states a size, or a pixel lies outside the field, or as `Rois` does.
+        """
+        swapped = not self.axes_certain and self.shape != shape and self.shape == _turned(shape)
+        field = shape if swapped or self.shape is None else self.shape
+        if field is None:
+            raise self._unusable("the file does not state the size of its field of view")
+        if not _is_field(field):
+            raise self._unusable(f"a field of {field[0]} x {field[1]} pixels")
+        lists: list[tuple[NDArray[Any], NDArray[Any]]] = []
+        for number, (first, second, weight) in enumerate(self.neurons):
+            row, col = (second, first) if swapped else (first, second)
+            inside = np.asarray(weight) != 0
+            flat = self._flat(row[inside], col[inside], field, number)
+            if len(flat):
+                lists.append((flat, weight[inside]))
+        if len(lists) < len(self.neurons):
+            empty = len(self.neurons) - len(lists)
+            log.warning("%d ROIs of %s have no pixel and are left out", empty, self.source)
+        try:
+            return rois_from_lists(field, lists)
+        except RoisError as error:
+            raise self._unusable(error.got) from error
+
+    def _flat(
+        self, row: NDArray[Any], col: NDArray[Any], field: tuple[int, int], number: int
+    ) -> NDArray[np.int64]:
+        outside = (row < 0) | (row >= field[0]) | (col < 0) | (col >= field[1])
+        if outside.any():
+            at = int(np.argmax(outside))
+            raise self._unusable(
+                f"ROI {number} has a pixel at row {row[at]}, column {col[at]}, outside the field "
+                f"of {field[0]} x {field[1]} pixels"
+            )
+        if not (np.all(row == np.floor(row)) and np.all(col == np.floor(col))):
+            raise self._unusable(f"ROI {number} has a pixel at no whole row and column")
+        flat: NDArray[np.int64] = row.astype(np.int64) * field[1] + col.astype(np.int64)
+        return flat
+
+    def _unusable(self, got: str) -> RoisError:
+        return RoisError(where=f"in {self.source}", got=got)
 
 
 def rois_from_lists(
@@ -143,11 +216,42 @@ def rois_from_lists(
     )
 
 
+def _from_arrays(
+    shape: NDArray[Any], indptr: NDArray[Any], pixels: NDArray[Any], weights: NDArray[Any]
+) -> Rois:
+    """ROIs of the arrays of a file, which may have any rank and dtype of numbers."""
+    ranks = [array.ndim for array in (shape, indptr, pixels, weights)]
+    whole = all(array.dtype.kind in "iu" for array in (shape, indptr, pixels))
+    if ranks != [1, 1, 1, 1] or shape.size != len(("row", "col")) or not whole:
+        raise RoisError(
+            where="in memory",
+            got=f"its arrays have the shapes shape {shape.shape}, indptr {indptr.shape}, pixels "
+            f"{pixels.shape} and weights {weights.shape}, of which shape must be (2,), the others "
+            f"one-dimensional, and all but weights integers",
+        )
+    # A pixel index beyond int32 must not become another pixel by the conversion.
+    limit = np.iinfo(np.int32).max
+    return Rois(
+        (int(shape[0]), int(shape[1])),
+        indptr.astype(np.int64),
+        pixels.astype(np.int64).clip(-1, limit).astype(np.int32),
+        weights.astype(np.float32),
+    )
+
+
+def _turned(shape: tuple[int, int] | None) -> tuple[int, int] | None:
+    return None if shape is None else (shape[1], shape[0])
+
+
+def _is_field(shape: tuple[int, int]) -> bool:
+    return min(shape) >= 1 and shape[0] * shape[1] <= MAX_PIXELS
+
+
 def _mistake(rois: Rois) -> str:
     """A phrase for the first inconsistency of the arrays; empty if there is none."""
     rows, cols = rois.shape
     count, nonzero = len(rois.indptr) - 1, len(rois.pixels)
-    if rows < 1 or cols < 1 or rows * cols > MAX_PIXELS:
+    if not _is_field(rois.shape):
         return f"a field of {rows} x {cols} pixels"
     if not 1 <= count <= MAX_NEURONS:
         return f"{count} neurons (1 to {MAX_NEURONS} are possible)"

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rtdecode.calcium.roi_nwb import accepted_column, accepted_rows
 from rtdecode.schema.errors import ExtraMissingError, MissingFileError, UnreadableFileError
 
 F32 = NDArray[np.float32]
@@ -122,7 +123,7 @@ def _opened(path: Path) -> Any:
 
 
 def _activity(series: Any, path: Path) -> Samples:
-    """(time, neuron); only accepted neurons if the ROI table has a column `accepted`."""
+    """(time, neuron); only accepted neurons if the ROI table has a column that marks them."""
     rois = np.asarray(series.rois.data[:])
     shape = series.data.shape
     columns = shape[1] if len(shape) > 1 else 1
@@ -130,10 +131,10 @@ def _activity(series: Any, path: Path) -> Samples:
         got = f"{columns} columns for {len(rois)} neurons"
         raise unlike(path, f"one column for each neuron in '{series.name}'", got)
     table = series.rois.table
-    accepted = next((name for name in table.colnames if name.lower() == "accepted"), None)
+    accepted = accepted_column(table.colnames)
     kept = np.arange(columns)
     if accepted is not None:
-        kept = np.flatnonzero(np.asarray(table[accepted][:])[rois] > 0)
+        kept = np.flatnonzero(accepted_rows(np.asarray(table[accepted][:]))[rois])
     if not len(kept):
         raise unlike(path, f"at least one accepted neuron in '{series.name}'", f"none of {columns}")
     samples = samples_of(series, path)

@@ -11,8 +11,8 @@ from rtdecode.calcium.detect import detected_rois
 from rtdecode.calcium.plane_join import PlaneJoin
 from rtdecode.calcium.register import mean_of_aligned
 from rtdecode.calcium.roi_chain import RoiChain
-from rtdecode.calcium.roi_files import read_rois
-from rtdecode.calcium.rois import Rois
+from rtdecode.calcium.roi_files import read_pixel_lists
+from rtdecode.calcium.rois import PixelLists, Rois
 from rtdecode.pipeline.warm_up import warm_up_calcium
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.config.acquisition import LslRoisSource
@@ -73,13 +73,22 @@ def calcium_stage(config: RunConfig, *, clock: Clock) -> CalciumStage:
 
 def _of_one_plane(config: RunConfig, *, clock: Clock) -> CalciumStage:
     if config.calcium.rois is not None:
-        calibration = _calibration(config.calcium.calibration)
-        # Some files do not state the order of their axes; the reference image decides.
-        shape = None if calibration is None else calibration.shape
-        return MaskedChain(read_rois(config.calcium.rois, shape=shape), config, clock=clock)
+        return _with_rois_of(config.calcium.rois, config, clock=clock)
     if config.calcium.detector is Detector.NONE:
         raise RoisMissingError
     return DetectingChain(config, clock=clock)
+
+
+def _with_rois_of(path: Path, config: RunConfig, *, clock: Clock) -> CalciumStage:
+    """The chain with the ROIs of a file; the calibration or the first scan gives their field."""
+    calibration = _calibration(config.calcium.calibration)
+    shape = None if calibration is None else calibration.shape
+    found = read_pixel_lists(path, shape=shape, table=config.calcium.rois_table)
+    if isinstance(found, Rois):
+        return MaskedChain(found, config, clock=clock)
+    if shape is None and not found.placed_without_scan:
+        return FirstScanChain(found, config, clock=clock)
+    return MaskedChain(found.placed(shape), config, clock=clock)
 
 
 class _OneChain:
@@ -190,6 +199,40 @@ class PlanesChain:
 
 def _calibration(path: Path | None) -> Calibration | None:
     return None if path is None else Calibration.load(path)
+
+
+class FirstScanChain:
+    """A chain whose ROIs are placed in a field of the size of the first scan, which sets it up.
+
+    An NWB file may leave the size of the field open, and does not fix the order of its axes.
+    """
+
+    def __init__(self, found: PixelLists, config: RunConfig, *, clock: Clock) -> None:
+        self._found, self._config, self._clock = found, config, clock
+        (self._plane,) = config.calcium.decoded_planes
+        self._chain: MaskedChain | None = None
+
+    @property
+    def neurons(self) -> int:
+        return self._found.count if self._chain is None else self._chain.neurons
+
+    @property
+    def calibrated(self) -> bool:
+        return self._chain is not None and self._chain.calibrated
+
+    def step(self, items: Sequence[Received]) -> Iterator[Out]:
+        for item in items:
+            body = item.message.body
+            if self._chain is None and isinstance(body, Scan) and body.plane == self._plane:
+                rows, cols = body.pixels_counts.shape
+                rois = self._found.placed((rows, cols))
+                self._chain = MaskedChain(rois, self._config, clock=self._clock)
+            if self._chain is not None:
+                yield from self._chain.step([item])
+
+    def save(self, folder: Path) -> None:
+        if self._chain is not None:
+            self._chain.save(folder)
 
 
 class DetectingChain:

@@ -56,7 +56,11 @@ class CalciumConfig(Section):
     rois_from_source: bool = False
     """True where the microscope sends one value for each ROI instead of images."""
     rois: Path | None = None
-    """ROIs of the neurons: masks.npz of a session, suite2p folder, CaImAn .hdf5, or NWB file."""
+    """ROIs of the neurons: masks.npz of a session, suite2p folder, CaImAn .hdf5, EXTRACT .mat, or
+    NWB file."""
+    rois_table: str | None = None
+    """Name of the PlaneSegmentation of an NWB file that is read; null reads all of them, if they
+    belong to one imaging plane."""
     calibration: Path | None = None
     """calibration.npz of an earlier session on this field of view; null makes a calibration from
     the first `calibration_s` seconds."""

@@ -92,12 +92,13 @@ class RoisMissingError(BadInputError):
 
 
 class RoisError(BadInputError):
-    """ROIs that are inconsistent, or a file without ROIs."""
+    """ROIs that are inconsistent, or a file without ROIs; `got` is the reason alone."""
 
     def __init__(self, *, where: str, got: str) -> None:
+        self.got = got
         super().__init__(
             f"the ROIs {where} cannot be used: {got}; give a masks.npz of rtdecode, a suite2p folder, "
-            f"a CaImAn .hdf5 file or an NWB file with a PlaneSegmentation"
+            f"a CaImAn .hdf5 file, an EXTRACT .mat file or an NWB file with a PlaneSegmentation"
         )
 
 

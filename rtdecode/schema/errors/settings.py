@@ -44,9 +44,10 @@ def _kind_found(path: Path) -> str:
 
 
 class UnreadableFileError(BadInputError):
-    """A file does not have the expected content."""
+    """A file does not have the expected content; `got` is what it has instead."""
 
     def __init__(self, *, what: str, path: Path, expected: str, got: str) -> None:
+        self.got = got
         super().__init__(f"{what} {path} cannot be used: expected {expected}, got {got}")
 
 

@@ -49,3 +49,21 @@ def test_files_without_a_calibration_are_refused(tmp_path: Path) -> None:
     replace(GIVEN, noise=PLAIN * np.nan).save(tmp_path / "nan.npz")
     with pytest.raises(UnreadableFileError, match="NaN"):
         Calibration.load(tmp_path / "nan.npz")
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"reference_counts": PLAIN}, "reference_counts of shape"),
+        ({"noise": np.float32(1)}, "noise of shape"),
+        ({"noise": np.ones(4, np.float32)}, r"arrays of \[3, 4\] neurons"),
+        ({"scan_rate_hz": 0.0}, "scan rate of 0"),
+        ({"scan_rate_hz": np.inf}, "infinity in scan_rate_hz"),
+    ],
+)
+def test_arrays_that_do_not_fit_each_other_are_refused(
+    tmp_path: Path, change: dict[str, object], told: str
+) -> None:
+    replace(GIVEN, **change).save(tmp_path / "calibration.npz")
+    with pytest.raises(UnreadableFileError, match=told):
+        Calibration.load(tmp_path / "calibration.npz")

@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from rtdecode.calcium.calibration import Calibration
-from rtdecode.calcium.rescale import Rescaler
+from rtdecode.calcium.calibration import Calibration, Rescaler
 from rtdecode.schema.config.calcium import Rescale
 
 EVERYWHERE = np.ones(3, bool)

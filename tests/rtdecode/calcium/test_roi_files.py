@@ -1,4 +1,4 @@
-"""ROIs of other programs are read correctly, and files with code are refused."""
+"""ROIs of suite2p and of real files are read correctly, and foreign files are refused."""
 
 import os
 import pickle
@@ -7,7 +7,6 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from scipy import sparse
 
 from rtdecode.calcium.roi_files import read_rois
 from rtdecode.schema.errors import (
@@ -73,35 +72,70 @@ def test_a_cut_pickle_is_refused_by_name(tmp_path: Path) -> None:
         read_rois(tmp_path)
 
 
-def test_caiman_pixels_run_down_the_columns(tmp_path: Path) -> None:
-    image = np.zeros(SHAPE)
-    image[2, 5], image[3, 5] = 1, 2
-    matrix = sparse.csc_array(image.reshape(-1, 1, order="F"))
-    with h5py.File(tmp_path / "a.hdf5", "w") as file:
-        file["estimates/dims"] = np.array(SHAPE)
-        file["estimates/idx_components"] = "NoneType"
-        for name in ("data", "indices", "indptr"):
-            file[f"estimates/A/{name}"] = getattr(matrix, name)
-    rois = read_rois(tmp_path / "a.hdf5")
-    assert rois.pixels.tolist() == [2 * 9 + 5, 3 * 9 + 5]
-    assert rois.weights.tolist() == [1, 2]
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("db.npy", {"Ly": SHAPE[0], "Lx": SHAPE[1]}),
+        ("reg_outputs.npy", {"meanImg": np.zeros(SHAPE, np.float32)}),
+    ],
+)
+def test_suite2p_without_ops_takes_the_size_from_its_other_files(
+    tmp_path: Path, name: str, content: dict[str, object]
+) -> None:
+    folder = suite2p_folder(tmp_path)
+    (folder / "ops.npy").unlink()
+    with pytest.raises(MissingFileError, match=r"ops\.npy or db\.npy"):
+        read_rois(folder)
+    assert read_rois(folder, shape=SHAPE).shape == SHAPE
+    np.save(folder / name, np.array(content, object), allow_pickle=True)
+    assert read_rois(folder).pixels.tolist() == [12, 13, 21]
 
 
-def nwb_file(path: Path, images: np.ndarray) -> Path:
-    with h5py.File(path, "w") as file:
-        table = file.create_group("processing/ophys/ImageSegmentation/PlaneSegmentation")
-        table.attrs["neurodata_type"] = "PlaneSegmentation"
-        table["id"] = np.arange(len(images))
-        table["image_mask"] = images
-    return path
+def test_an_ops_file_without_the_size_is_named_with_the_missing_entries(tmp_path: Path) -> None:
+    folder = suite2p_folder(tmp_path)
+    np.save(folder / "ops.npy", np.array({}, object), allow_pickle=True)
+    with pytest.raises(UnreadableFileError, match=r"ops\.npy.*no Ly and Lx"):
+        read_rois(folder)
 
 
-@pytest.mark.parametrize("turned", [False, True])
-def test_nwb_images_are_turned_to_the_known_size(tmp_path: Path, turned: bool) -> None:
-    image = np.zeros(SHAPE)
-    image[1, 7] = 1
-    path = nwb_file(tmp_path / "a.nwb", np.array([image.T if turned else image]))
-    assert read_rois(path, shape=SHAPE).pixels.tolist() == [16]
+def test_one_column_of_iscell_is_read_as_flags_and_nothing_else(tmp_path: Path) -> None:
+    folder = suite2p_folder(tmp_path)
+    for flags in ([1.0, 0.0], [[1], [0]], [True, False]):
+        np.save(folder / "iscell.npy", np.array(flags))
+        assert read_rois(folder).count == 1
+    np.save(folder / "iscell.npy", np.array([0.9, 0.2]))
+    with pytest.raises(RoisError, match=r"\(2,\), one column"):
+        read_rois(folder)
+    np.save(folder / "iscell.npy", np.ones((3, 2)))
+    with pytest.raises(RoisError, match="3 rows for 2 ROIs"):
+        read_rois(folder)
+
+
+def test_the_size_in_a_file_is_kept_so_that_another_field_is_noticed(tmp_path: Path) -> None:
+    assert read_rois(suite2p_folder(tmp_path), shape=(12, 12)).shape == SHAPE
+
+
+def test_a_pixel_of_suite2p_outside_its_field_is_an_error(tmp_path: Path) -> None:
+    folder = suite2p_folder(tmp_path)
+    ops = np.array({"Ly": 2, "Lx": SHAPE[1]}, object)
+    np.save(folder / "ops.npy", ops, allow_pickle=True)
+    with pytest.raises(RoisError, match="row 2, column 3, outside the field of 2 x 9"):
+        read_rois(folder)
+
+
+@pytest.mark.parametrize("name", ["masks.npz", "a.nwb", "a.hdf5", "a.mat", "plane0/stat.npy"])
+@pytest.mark.parametrize("kind", ["pipe", "empty", "folder"])
+def test_a_file_that_is_none_is_refused_at_once(tmp_path: Path, name: str, kind: str) -> None:
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "empty":
+        path.touch()
+    else:
+        path.mkdir()
+    with pytest.raises((UnreadableFileError, RoisError, MissingFileError), match=str(path)):
+        read_rois(path)
 
 
 def test_files_without_rois_are_refused(tmp_path: Path) -> None:

@@ -61,3 +61,23 @@ def test_a_file_without_rois_is_refused_by_name(tmp_path: Path) -> None:
         Rois.load(tmp_path / "masks.npz")
     with pytest.raises(MissingFileError):
         Rois.load(tmp_path / "absent.npz")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("shape", np.array(40), r"shape \(\)"),
+        ("shape", np.array([4, 5, 6]), r"shape \(3,\)"),
+        ("pixels", np.array([0.5, 1, 19]), "integers"),
+        ("pixels", np.array([2**32 + 1, 1, 19]), "outside the field"),
+        ("indptr", np.array([0, 2]), "lengths"),
+        ("weights", np.ones((3, 1)), r"weights \(3, 1\)"),
+    ],
+)
+def test_a_file_with_arrays_of_another_form_is_refused(
+    tmp_path: Path, name: str, value: np.ndarray, told: str
+) -> None:
+    arrays = {key: getattr(TWO, key) for key in ("indptr", "pixels", "weights")}
+    np.savez(tmp_path / "masks.npz", **({"shape": np.array([4, 5])} | arrays | {name: value}))
+    with pytest.raises(RoisError, match=rf"masks\.npz.*{told}"):
+        Rois.load(tmp_path / "masks.npz")

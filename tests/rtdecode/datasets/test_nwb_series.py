@@ -57,6 +57,16 @@ def test_planes_follow_each_other_by_name_and_only_with_accepted_neurons(recordi
     np.testing.assert_allclose(second.read(slice(0, 1)), [[100, 130, 140]])
 
 
+@pytest.mark.parametrize("column", ["accepted", "iscell", "IsCell"])
+def test_accepted_neurons_are_marked_as_in_files_of_rois(recording: Any, column: str) -> None:
+    """suite2p writes a flag and a probability in the column iscell."""
+    marks = np.array([[1, 0.9], [0, 0.2], [0, 0.1], [1, 0.8], [1, 0.7]])
+    recording.screen(recording.dark())
+    recording.activity(recording.ramp() + 100, accepted=marks, column=column)
+    (only,) = read_nwb(recording.written()).activity
+    np.testing.assert_allclose(only.read(slice(0, 1)), [[100, 130, 140]])
+
+
 def test_the_same_neurons_are_not_taken_twice(recording: Any) -> None:
     recording.screen(recording.dark())
     recording.activity(recording.ramp() + 7, name="Events")

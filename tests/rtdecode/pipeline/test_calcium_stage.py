@@ -5,6 +5,7 @@ from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -82,6 +83,57 @@ def test_rois_of_suite2p_are_read(rig: Rig, tmp_path: Path, clock: Clock) -> Non
     np.save(tmp_path / "ops.npy", ops, allow_pickle=True)
     config = detecting(rois=tmp_path)
     assert calcium_stage(config, clock=clock).neurons == 9
+
+
+def nwb_pixels(path: Path, rois: Rois, *, turned: bool) -> Path:
+    """The ROIs as pixel_mask alone, without a size; `turned` swaps the axes x and y."""
+    row, col = np.divmod(rois.pixels, rois.shape[1])
+    x, y = (row, col) if turned else (col, row)
+    dtype = np.dtype([("x", "u4"), ("y", "u4"), ("weight", "f4")])
+    pixels = np.zeros(len(x), dtype)
+    pixels["x"], pixels["y"], pixels["weight"] = x, y, rois.weights
+    with h5py.File(path, "w") as file:
+        table = file.create_group("processing/ophys/ImageSegmentation/PlaneSegmentation")
+        table.attrs["neurodata_type"] = "PlaneSegmentation"
+        table["id"] = np.arange(rois.count)
+        table["pixel_mask"], table["pixel_mask_index"] = pixels, rois.indptr[1:]
+        movie = file.create_group("acquisition/movie")
+        movie.attrs["neurodata_type"] = "TwoPhotonSeries"
+        movie["dimension"] = rois.shape if turned else rois.shape[::-1]
+    return path
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_rois_of_an_nwb_file_are_placed_by_the_first_scan(
+    rig: Rig, tmp_path: Path, clock: Clock, turned: bool
+) -> None:
+    path = nwb_pixels(tmp_path / "rois.nwb", rig.rois, turned=turned)
+    stage = calcium_stage(detecting(rois=path), clock=clock)
+    assert stage.neurons == 9
+    stage.save(tmp_path)
+    assert not (tmp_path / "masks.npz").exists()
+    outs = run(stage, rig.stream(20))
+    assert numbers(outs) == list(range(20))
+    stage.save(tmp_path)
+    kept = Rois.load(tmp_path / "masks.npz")
+    assert kept.shape == rig.rois.shape
+    np.testing.assert_array_equal(kept.pixels, rig.rois.pixels)
+
+
+def test_rois_of_another_field_than_the_calibration_are_refused(
+    rig: Rig, small_run: MakeRun, tmp_path: Path, clock: Clock
+) -> None:
+    first = calcium_stage(small_run(None), clock=clock)
+    run(first, rig.stream(20))
+    first.save(tmp_path)
+    rows, cols = rig.rois.shape
+    roi = {"ypix": np.array([1]), "xpix": np.array([2]), "lam": np.ones(1, np.float32)}
+    np.save(tmp_path / "stat.npy", np.array([roi] * 9, object), allow_pickle=True)
+    ops = np.array({"Ly": rows + 1, "Lx": cols}, object)
+    np.save(tmp_path / "ops.npy", ops, allow_pickle=True)
+    config = detecting(rois=tmp_path / "stat.npy", calibration=tmp_path / "calibration.npz")
+    with pytest.raises(CalibrationError, match=rf"\({rows + 1}, {cols}\)"):
+        calcium_stage(config, clock=clock)
 
 
 def test_what_it_leaves_starts_the_next_session_calibrated(
