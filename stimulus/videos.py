@@ -65,7 +65,8 @@ def video_frames(
     """
     given = 0
     try:
-        with av.open(str(file)) as container:
+        # titles of older programs are in Latin-1
+        with av.open(str(file), metadata_errors="replace") as container:
             for frame in _shrunk(_decoded(container, rate_hz), screen):
                 yield frame
                 given += 1

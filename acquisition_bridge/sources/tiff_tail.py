@@ -1,6 +1,7 @@
 """A source for ScanImage TIFFs, finished or growing, one file or consecutively numbered files."""
 
 import logging
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -10,10 +11,11 @@ from acquisition_bridge.sources.intake import DecodedScan, Intake
 from acquisition_bridge.sources.scanimage_header import (
     PageStamp,
     ScanImageHeader,
+    fields_of_page,
     page_stamp,
     scanimage_header,
 )
-from acquisition_bridge.sources.tiff_directory import TiffPage
+from acquisition_bridge.sources.tiff_directory import TiffPage, naming
 from rtdecode.schema.config.acquisition import TiffTailSource as TiffTailConfig
 from rtdecode.schema.errors import SettingMissingError
 from rtdecode.schema.interfaces import Clock
@@ -28,7 +30,10 @@ _TOLERANCE = 0.1
 
 
 class ScanImagePages:
-    """Assigns frame, plane and time to the pages of one channel."""
+    """Assigns frame, plane and time to the pages of one channel.
+
+    A page with several fields of view (mROI) gives a scan for each, as planes of their own.
+    """
 
     def __init__(self, *, channel: int | None, scan_rate_hz: float | None) -> None:
         self._channel, self._rate_hz = channel, scan_rate_hz
@@ -40,28 +45,45 @@ class ScanImagePages:
 
     @property
     def scan_rate_hz(self) -> float:
-        """Scan rate in Hz of the config, else of the header, else 30."""
-        announced = self.header.frame_rate_hz if self.header is not None else None
-        return self._rate_hz or announced or _DEFAULT_RATE_HZ
+        """Scan rate in Hz, all planes and fields, of the config, else of the header, else 30."""
+        if self._rate_hz is not None or self.header is None:
+            return self._rate_hz or _DEFAULT_RATE_HZ
+        return (self.header.frame_rate_hz or _DEFAULT_RATE_HZ) * self._fields
 
-    def scan(self, page: TiffPage) -> DecodedScan | None:
-        """Scan of `page`; None for another channel and for a flyback frame."""
+    @property
+    def _fields(self) -> int:
+        return 1 if self.header is None else max(1, len(self.header.field_rows))
+
+    def scans(self, page: TiffPage) -> list[DecodedScan]:
+        """Scans of `page`; none for another channel and for a flyback frame."""
         header = self.header or self._read_header(page)
         frame, channel = divmod(self._pages, len(header.channels))
         self._pages += 1
         if channel != self._place:
-            return None
+            return []
+        frame_ns = _NS_PER_S * self._fields / self.scan_rate_hz
         stamp = page_stamp(page.description)
         if stamp is None:
-            stamp = PageStamp(frame, round(frame * _NS_PER_S / self.scan_rate_hz))
+            stamp = PageStamp(frame, round(frame * frame_ns))
         self._check_rate(stamp.frame, stamp.t_ns)
         place = header.volume.place(stamp.frame)
         if place is None:
-            return None
+            return []
         # each acquisition of a loop restarts its time stamps
         counter_restarted = stamp.frame > self._last.frame and stamp.t_ns < self._last.t_ns
         self._last = stamp
-        return DecodedScan(page.pixels, *place, stamp.t_ns, counter_restarted)
+        fields = fields_of_page(page.pixels, header.field_rows)
+        number, plane = (part * len(fields) for part in place)
+        return [
+            DecodedScan(
+                pixels,
+                number + k,
+                plane + k,
+                stamp.t_ns + round(k * frame_ns / len(fields)),
+                counter_restarted and k == 0,
+            )
+            for k, pixels in enumerate(fields)
+        ]
 
     def _check_rate(self, frame: int, stamp_ns: int) -> None:
         """Warn once if the rate of the time stamps differs from the header; the stamps are used."""
@@ -79,7 +101,7 @@ class ScanImagePages:
             )
 
     def _read_header(self, page: TiffPage) -> ScanImageHeader:
-        header = scanimage_header(page.software, page.description)
+        header = scanimage_header(page.software, page.description, page.artist)
         wanted = self._channel or header.channels[0]
         if wanted not in header.channels:
             raise SettingMissingError(
@@ -109,6 +131,7 @@ class TiffTailSource:
         self._pages = ScanImagePages(channel=config.channel, scan_rate_hz=config.scan_rate_hz)
         self._intake: Intake | None = None
         self._pending: DecodedScan | None = None
+        self._fields: deque[DecodedScan] = deque()
         self._first: tuple[int, int] | None = None
         self._grown_ns: int | None = None
         self.ended = False
@@ -120,7 +143,7 @@ class TiffTailSource:
             None,
             None,
             "int16",
-            planes=1 if header is None else header.volume.slices,
+            planes=1 if header is None else header.planes,
             channels=1 if header is None else len(header.channels),
             scan_rate_hz=None if header is None else self._pages.scan_rate_hz,
         )
@@ -156,16 +179,23 @@ class TiffTailSource:
 
     def _found(self) -> DecodedScan | None:
         """The next scan in the file, with its time stamp divided by the speed."""
-        while (page := self._row.page()) is not None:
+        while not self._fields and (page := self._row.page()) is not None:
             self._grown_ns = self._clock.now_ns()
-            scan = self._pages.scan(page)
-            if scan is not None:
-                return replace(scan, t_source_ns=round((scan.t_source_ns or 0) / self._speed))
+            with naming(self._row.path):
+                self._fields.extend(self._pages.scans(page))
+        if self._fields:
+            scan = self._fields.popleft()
+            return replace(scan, t_source_ns=round((scan.t_source_ns or 0) / self._speed))
+        self._check_idle()
+        return None
+
+    def _check_idle(self) -> None:
         now_ns = self._clock.now_ns()
         self._grown_ns = now_ns if self._grown_ns is None else self._grown_ns
         if self._idle_ns is not None and self._row.files:
             self.ended = now_ns - self._grown_ns >= self._idle_ns
-        return None
+            if self.ended:
+                self._row.report_cut_off()
 
     def _due_ns(self, scan: DecodedScan) -> int:
         stamp_ns = scan.t_source_ns or 0

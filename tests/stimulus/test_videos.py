@@ -123,6 +123,22 @@ def test_a_file_that_breaks_off_at_once_is_named(tmp_path: Path, video: Path) ->
         list(video_frames(cut, screen=SCREEN, rate_hz=30.0))
 
 
+def test_a_title_that_is_no_utf8_does_not_prevent_reading(tmp_path: Path, video: Path) -> None:
+    titled = tmp_path / "titled.mp4"
+    with av.open(str(video)) as given, av.open(str(titled), "w") as made:
+        made.metadata["title"] = "MQQuse"
+        stream = made.add_stream_from_template(given.streams.video[0])
+        for packet in given.demux(video=0):
+            if packet.dts is not None:
+                packet.stream = stream
+                made.mux(packet)
+    content = titled.read_bytes()
+    assert b"MQQuse" in content
+    titled.write_bytes(content.replace(b"MQQuse", "Määuse".encode("latin-1")))
+    frames = [list(video_frames(file, screen=SCREEN, rate_hz=30.0)) for file in (video, titled)]
+    np.testing.assert_array_equal(*frames)
+
+
 def test_a_file_with_sound_alone_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "sound.mkv"
     with av.open(str(path), "w") as container:

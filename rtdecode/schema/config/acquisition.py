@@ -7,6 +7,8 @@ from pydantic import Field
 
 from rtdecode.schema.config.section import Count, Fraction, Index, Port, Positive, Section
 
+CountType = Literal["uint16", "int16"]
+
 
 class SimulatedSource(Section):
     """A simulated two-photon microscope on a simulated mouse that sees the real stimulus."""
@@ -51,9 +53,18 @@ class RawMovieSource(Section):
     kind: Literal["raw_movie"] = "raw_movie"
     """A finished movie."""
     path: Path | None = None
-    """TIFF file (one page for each scan), or a file of bare uint16 scans; null: `--movie FILE`."""
+    """TIFF file (one page for each scan; ScanImage files too), HDF5 file, file of bare 16-bit
+    scans, or folder of PrairieView's TIFFs with its xml; null: `--movie FILE`."""
     scan_rate_hz: Positive = 30.0
-    """Imaging rate of the recording in Hz."""
+    """Imaging rate of the recording in Hz, all planes together."""
+    channel: Count | None = None
+    """Channel that is streamed, counted from 1; only for ScanImage and PrairieView; null: the first
+    saved one."""
+    dataset: str | None = None
+    """Name of the data set (scan, row, column) in an HDF5 file; null: the only one with three
+    axes."""
+    dtype: CountType | None = None
+    """Type of bare scans; null: int16 for a data.bin of suite2p, else uint16."""
     speed: Positive = 1.0
     """Playback speed relative to the recording."""
     rows_px: Count | None = None
@@ -111,6 +122,8 @@ class RawTailSource(Section):
     """Number of channels in the file."""
     channel: Index = 0
     """Channel that is streamed, counted from 0."""
+    dtype: CountType = "uint16"
+    """Type of the values."""
     idle_s: Positive | None = None
     """Time in s without growth after which the file is considered finished; null: never."""
 

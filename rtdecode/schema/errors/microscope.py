@@ -12,9 +12,32 @@ class StreamError(RtdecodeError, ValueError):
     """Data of a microscope do not have the format of its adapter."""
 
     def __init__(self, *, stream: str, reason: str) -> None:
+        self.reason = reason
         super().__init__(
             f"the stream of acquisition.source.kind {stream} cannot be read: {reason}; "
             f"check kind and settings of acquisition.source against the rig (docs/rig.md)"
+        )
+
+
+class MovieFileError(StreamError, BadInputError):
+    """A file of scans does not have a format that its adapter reads."""
+
+    def __init__(self, *, path: Path, reason: str) -> None:
+        self.reason = reason
+        RtdecodeError.__init__(
+            self,
+            f"the movie {path} cannot be read: {reason}; docs/rig.md lists the formats of movies",
+        )
+
+
+class ScanRateError(BadInputError):
+    """The config states another scan rate than the file."""
+
+    def __init__(self, *, path: Path, what: str, stated_hz: float, configured_hz: float) -> None:
+        super().__init__(
+            f"{what} {path} was recorded at {stated_hz:.5g} scans/s, but "
+            f"acquisition.source.scan_rate_hz is {configured_hz:.5g}: set "
+            f"acquisition.source.scan_rate_hz to {stated_hz:.5g}"
         )
 
 

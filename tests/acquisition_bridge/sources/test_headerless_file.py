@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from acquisition_bridge.sources.raw_movie import HeaderlessFile
+from acquisition_bridge.sources.movie_files import HeaderlessFile
 from rtdecode.schema.errors import UnreadableFileError
 
 SCANS = np.random.default_rng(0).integers(0, 65536, (5, 6, 4)).astype("<u2")
@@ -14,7 +14,7 @@ SCANS = np.random.default_rng(0).integers(0, 65536, (5, 6, 4)).astype("<u2")
 def test_scans_are_read_in_any_order(tmp_path: Path) -> None:
     path = tmp_path / "m.raw"
     SCANS.tofile(path)
-    movie = HeaderlessFile(path, rows_px=6, cols_px=4)
+    movie = HeaderlessFile(path, rows_px=6, cols_px=4, dtype="uint16")
     assert movie.shape == (5, 6, 4)
     for number in (4, 0, 2):
         np.testing.assert_array_equal(movie.scan(number), SCANS[number])

@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from acquisition_bridge.sources.raw_tail import RawDecoder, raw_tail
-from acquisition_bridge.sources.thor_experiment import ThorExperiment
+from acquisition_bridge.sources.raw_tail import RawDecoder, ThorExperiment, raw_tail
 from rtdecode.schema.config.acquisition import RawTailSource
 from rtdecode.schema.errors import SettingMissingError
 

@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from acquisition_bridge.sources.tail_link import TailLink
+from acquisition_bridge.sources.raw_tail import TailLink
 
 
 class StillClock:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from acquisition_bridge.sources.thor_experiment import (
+from acquisition_bridge.sources.raw_tail import (
     ThorExperiment,
     parsed_thor_experiment,
     read_thor_experiment,

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from acquisition_bridge.sources.tiff_file import TiffFile
-from rtdecode.schema.errors import UnreadableFileError
+from rtdecode.schema.errors import MovieFileError, UnreadableFileError
 
 RNG = np.random.default_rng(0)
 SCANS = RNG.integers(0, 4000, (7, 12, 10)).astype(np.uint16)
@@ -123,3 +123,44 @@ def test_a_scan_whose_data_are_damaged_is_refused_when_it_is_read(tmp_path: Path
     with pytest.raises(UnreadableFileError, match="page 4 cannot be unpacked"):
         movie.scan(4)
     movie.close()
+
+
+@pytest.mark.parametrize("byteorder", ["<", ">"])
+def test_an_image_j_stack_with_one_directory_gives_all_its_images(
+    tmp_path: Path, byteorder: str
+) -> None:
+    path = tmp_path / "stack.tif"
+    options: dict[str, Any] = {"imagej": True, "truncate": True, "byteorder": byteorder}
+    tifffile.imwrite(path, SCANS, metadata={"axes": "TYX"}, **options)
+    movie = TiffFile(path)
+    assert movie.shape == (7, 12, 10)
+    np.testing.assert_array_equal([movie.scan(k) for k in range(7)], SCANS)
+    movie.close()
+    path.write_bytes(path.read_bytes()[:-2])
+    with pytest.raises(UnreadableFileError, match="7 images, cut off by 2 bytes"):
+        TiffFile(path)
+
+
+@pytest.mark.parametrize("options", [{"imagej": True}, {"ome": True}], ids=str)
+def test_images_of_alternating_channels_are_refused(
+    tmp_path: Path, options: dict[str, Any]
+) -> None:
+    path = tmp_path / "m.tif"
+    tifffile.imwrite(path, SCANS[:6].reshape(3, 2, 12, 10), metadata={"axes": "TCYX"}, **options)
+    with pytest.raises(MovieFileError, match="images alternate: save each channel"):
+        TiffFile(path)
+
+
+def test_a_classic_file_of_scan_image_has_the_pages_of_its_chain(tmp_path: Path) -> None:
+    path = tmp_path / "m.tif"
+    with tifffile.TiffWriter(path) as writer:
+        for number, scan in enumerate(SCANS):
+            text = f"frameNumbers = {number + 1}\nframeTimestamps_sec = {number / 25}\n"
+            writer.write(scan, description=text * (1 + number), software=MODERN, metadata=None)
+    movie = TiffFile(path)
+    np.testing.assert_array_equal([movie.scan(k) for k in range(7)], SCANS)
+    assert movie.scanimage_rates_hz() == pytest.approx([30, 25])
+    movie.close()
+
+
+MODERN = "SI.VERSION_MAJOR = 2021\nSI.hRoiManager.scanFrameRate = 30\n"

@@ -1,5 +1,6 @@
 """ScanImage's files: planes, channels, files in a row, pace; and real ones read right."""
 
+import json
 import logging
 from contextlib import closing
 from pathlib import Path
@@ -11,7 +12,7 @@ import tifffile
 
 from acquisition_bridge.sources.tiff_tail import TiffTailSource
 from rtdecode.schema.config.acquisition import TiffTailSource as TiffTailConfig
-from rtdecode.schema.errors import SettingMissingError
+from rtdecode.schema.errors import SettingMissingError, StreamError
 from rtdecode.schema.messages import Scan
 
 SCANS = np.random.default_rng(0).integers(-50, 4000, (24, 6, 8)).astype(np.int16)
@@ -35,6 +36,14 @@ def written(path: Path, first: int, last: int) -> None:
             writer.write(
                 SCANS[page], description=text, software=HEADER, metadata=None, contiguous=False
             )
+
+
+def written_pages(path: Path, pages: np.ndarray, texts: list[str], **options: Any) -> Path:
+    """One TIFF page for each of `pages`, with its description."""
+    with tifffile.TiffWriter(path, bigtiff=True) as writer:
+        for page, text in zip(pages, texts, strict=True):
+            writer.write(page, description=text, metadata=None, contiguous=False, **options)
+    return path
 
 
 def streamed(clock: Any, path: Path, **options: Any) -> tuple[list[Scan], TiffTailSource]:
@@ -112,6 +121,107 @@ def test_acquisitions_after_another_go_on_in_number_and_time(tmp_path: Path, clo
     ends_s = (np.array([scan.t_end_ns for scan in scans]) - scans[0].t_end_ns) / 1e9
     np.testing.assert_allclose(ends_s, [0, 0.05, 0.1, 0.1, 0.15], atol=1e-3)
     assert (source.health()["lost"], source.health()["restarts"]) == (0, 1)
+
+
+VERSION_5_1 = """frameNumbers = {frame}
+frameTimestamps_sec = {seconds}
+scanimage.SI.VERSION_MAJOR = '5.1'
+scanimage.SI.hChannels.channelSave = [1;2]
+scanimage.SI.hRoiManager.scanFrameRate = 20
+scanimage.SI.hFastZ.enable = 1
+scanimage.SI.hFastZ.numDiscardFlybackFrames = 2
+scanimage.SI.hStackManager.numSlices = 4
+scanimage.SI.hStackManager.framesPerSlice = 1
+"""
+VERSION_4 = """Frame Number = {frame}
+Frame Timestamp(s) = {seconds}
+scanimage.{name}.VERSION_MAJOR = 4.2
+scanimage.{name}.channelsSave = [1;2]
+scanimage.{name}.scanFrameRate = 20
+scanimage.{name}.fastZEnable = 1
+scanimage.{name}.fastZDiscardFlybackFrames = 1
+scanimage.{name}.fastZNumDiscardFrames = 2
+scanimage.{name}.stackNumSlices = 4
+"""
+
+
+@pytest.mark.parametrize(
+    "header", [VERSION_5_1, VERSION_4.replace("{name}", "SI4"), VERSION_4.replace("{name}", "SI5")]
+)
+def test_headers_of_versions_4_to_5_1_give_channels_planes_and_times(
+    tmp_path: Path, clock: Any, header: str
+) -> None:
+    texts = [header.format(frame=k // 2 + 1, seconds=k // 2 / 20) for k in range(24)]
+    path = written_pages(tmp_path / "scan_00001.tif", SCANS, texts)
+    scans, source = streamed(clock, path, channel=2)
+    kept = [frame for frame in range(12) if frame % 6 < 4]
+    np.testing.assert_array_equal([s.pixels_counts for s in scans], SCANS[1::2][kept])
+    assert [scan.plane for scan in scans] == [0, 1, 2, 3] * 2
+    assert (source.spec.scan_rate_hz, source.health()["lost"]) == (20, 0)
+    assert (scans[1].t_end_ns - scans[0].t_end_ns) / 1e9 == pytest.approx(1 / 20, abs=1e-4)
+
+
+def test_an_unknown_version_of_scan_image_is_refused(tmp_path: Path, clock: Any) -> None:
+    path = written_pages(tmp_path / "a.tif", SCANS[:1], ["scanimage.SI9.VERSION_MAJOR = 9"])
+    with pytest.raises(StreamError, match="unknown version of ScanImage"):
+        streamed(clock, path)
+
+
+def mroi_artist(*sizes: tuple[int, int], **options: Any) -> str:
+    rois = [{"scanfields": {"pixelResolutionXY": size[::-1]}} | options for size in sizes]
+    return json.dumps(
+        {"RoiGroups": {"imagingRoiGroup": {"rois": rois if len(rois) > 1 else rois[0]}}}
+    )
+
+
+MROI = HEADER.replace("[1 4]", "1").replace("enable = true", "enable = false")
+MROI += "SI.hRoiManager.mroiEnable = true\n"
+
+
+def mroi_file(path: Path, pages: np.ndarray, artist: str) -> Path:
+    texts = [f"frameNumbers = {k + 1}\nframeTimestamps_sec = {k / 20}\n" for k in range(len(pages))]
+    tags = [(315, "s", 0, artist, True)]
+    return written_pages(path, pages, texts, software=MROI, extratags=tags)
+
+
+def test_fields_of_view_in_one_page_are_planes_without_the_rows_between_them(
+    tmp_path: Path, clock: Any
+) -> None:
+    rng = np.random.default_rng(1)
+    first, between, second = (rng.integers(0, 900, (5, n, 8)).astype(np.int16) for n in (6, 3, 6))
+    pages = np.concatenate([first, between, second], axis=1)
+    path = mroi_file(tmp_path / "meso_00001.tif", pages, mroi_artist((6, 8), (6, 8)))
+    scans, source = streamed(clock, path)
+    np.testing.assert_array_equal([s.pixels_counts for s in scans[::2]], first)
+    np.testing.assert_array_equal([s.pixels_counts for s in scans[1::2]], second)
+    assert [scan.plane for scan in scans] == [0, 1] * 5
+    assert [scan.number for scan in scans] == list(range(10))
+    assert (source.spec.planes, source.spec.scan_rate_hz) == (2, 40)
+    ends_s = (np.array([scan.t_end_ns for scan in scans]) - scans[0].t_end_ns) / 1e9
+    np.testing.assert_allclose(ends_s, np.arange(10) / 40, atol=1e-4)
+
+
+def test_one_field_of_view_is_the_whole_page(tmp_path: Path, clock: Any) -> None:
+    scans, _ = streamed(clock, mroi_file(tmp_path / "a.tif", SCANS[:3], mroi_artist((6, 8))))
+    np.testing.assert_array_equal([s.pixels_counts for s in scans], SCANS[:3])
+
+
+@pytest.mark.parametrize(
+    ("artist", "says"),
+    [
+        ("{", "RoiGroups cannot be read"),
+        ('{"RoiGroups": 3}', "RoiGroups cannot be read"),
+        ("[" * 100_000, "RoiGroups cannot be read"),
+        (mroi_artist((6, 8), (4, 8)), "different sizes"),
+        (mroi_artist((4, 8), (4, 8)), "which a page of 6 has not"),
+        (mroi_artist((2, 8), (2, 8), (1 << 40, 8)), "different sizes"),
+    ],
+)
+def test_fields_of_view_that_cannot_be_split_are_refused(
+    tmp_path: Path, clock: Any, artist: str, says: str
+) -> None:
+    with pytest.raises(StreamError, match=says):
+        streamed(clock, mroi_file(tmp_path / "a.tif", SCANS[:2], artist))
 
 
 REAL = {
