@@ -54,7 +54,7 @@ def test_every_scan_of_a_movie_reaches_the_recorder_once(tmp_path: Path) -> None
     ("movie", "network", "says"),
     [
         (["--movie", "nowhere.tif"], {"bridge": "ipc://@x"}, "nowhere.tif does not exist"),
-        ([], {"bridge": "ipc://@x"}, "no movie is named"),
+        ([], {"bridge": "ipc://@x"}, "no movie is given"),
         ([], {"recorder": "ipc://@x"}, "network.bridge is empty"),
         (["--movie", "nowhere.tif"], {}, "movie"),
     ],
