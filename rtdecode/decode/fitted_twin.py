@@ -1,5 +1,6 @@
 """A twin with what was fitted beside it, as live decoder, offline methods and benchmarks use it."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from rtdecode.decode.posterior import load_posterior_sd
 from rtdecode.decode.prior import VideoPrior, load_prior, spectral_shrinkage
 from rtdecode.decode.solver import Solver
 from rtdecode.schema.config.decode import DecodeConfig
-from rtdecode.schema.errors import NeuronCountError
+from rtdecode.schema.errors import NeuronCountError, UnreadableFileError
 from rtdecode.schema.interfaces import Clock
 from rtdecode.twins.folder import load_twin
 from rtdecode.twins.twin import Twin
@@ -66,9 +67,33 @@ def load_fitted_twin(folder: Path, *, neurons: int | None = None) -> FittedTwin:
     spec = twin.spec
     if neurons is not None and neurons != spec.neurons:
         raise NeuronCountError(streamed=neurons, trained=spec.neurons, twin=str(folder))
-    return FittedTwin(
+    fitted = FittedTwin(
         twin,
         load_prior(folder),
         load_noise(folder, neurons=spec.neurons),
         load_posterior_sd(folder, shape=(spec.rows_px, spec.cols_px)),
     )
+    if mistake := next(_misfits(fitted), None):
+        raise UnreadableFileError(
+            what="prior and noise of the twin",
+            path=folder,
+            expected=f"those of a {spec.rows_px} x {spec.cols_px} px screen and its neurons",
+            got=mistake,
+        )
+    return fitted
+
+
+def _misfits(fitted: FittedTwin) -> Iterator[str]:
+    """Shapes and values of prior and noise that do not fit the twin or each other."""
+    spec, prior, noise = fitted.twin.spec, fitted.prior, fitted.noise
+    screen, kept = (spec.rows_px, spec.cols_px), tuple(prior.power.shape)
+    if prior.mean.shape != screen:
+        yield f"a prior whose mean frame has the shape {tuple(prior.mean.shape)}"
+    if len(kept) != len(screen) or any(n > most for n, most in zip(kept, screen, strict=True)):
+        yield f"a prior with {kept} spatial frequencies"
+    if prior.autoregression.shape[1:] != kept or prior.innovation_sd.shape != kept:
+        yield "a prior whose arrays differ in their spatial frequencies"
+    if noise.shared.ndim != len(("neuron", "factor")) or noise.likelihood_weight.ndim:
+        yield "noise whose arrays have other dimensions"
+    if not (noise.dispersion > 0).all():
+        yield "a dispersion that is not above 0"

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import torch
 from jaxtyping import Float
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 
 from rtdecode.schema.errors import MissingFileError, UnreadableFileError
+from rtdecode.twins.folder import finite_tensors
 
 NOISE_FILE = "noise.safetensors"
 FLOOR = 0.3
@@ -79,20 +79,20 @@ def load_noise(folder: Path, *, neurons: int, device: torch.device | None = None
             what="noise of the twin", path=path, remedy="`rtdecode fit twin` writes it"
         )
     try:
-        arrays = load_file(path)
+        arrays = finite_tensors(path, what="noise of the twin")
         noise = Noise(**{"shared": torch.zeros(neurons, 0), **arrays}).to(device)
-    except (SafetensorError, TypeError) as error:
+    except TypeError as error:
         raise UnreadableFileError(
             what="noise of the twin",
             path=path,
             expected="dispersion, likelihood_weight and shared",
             got=str(error),
         ) from error
-    if {len(noise.dispersion), len(noise.shared)} != {neurons}:
+    if {noise.dispersion.shape[:1], noise.shared.shape[:1]} != {(neurons,)}:
         raise UnreadableFileError(
             what="noise of the twin",
             path=path,
             expected=f"the dispersion of {neurons} neurons, as the twin beside it has",
-            got=f"that of {len(noise.dispersion)}",
+            got=f"that of {noise.dispersion.numel()}",
         )
     return noise

@@ -14,8 +14,7 @@ from pathlib import Path
 
 import torch
 from jaxtyping import Float
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
@@ -26,6 +25,7 @@ from rtdecode.decode.noise import Noise
 from rtdecode.decode.predictor import predictor
 from rtdecode.decode.prior import VideoPrior
 from rtdecode.schema.errors import UnreadableFileError
+from rtdecode.twins.folder import finite_tensors
 from rtdecode.twins.twin import Twin
 
 POSTERIOR_FILE = "posterior.safetensors"
@@ -105,8 +105,8 @@ def load_posterior_sd(
         return None
     expected = f"sd (frames, {shape[0]}, {shape[1]})"
     try:
-        sd = load_file(path)["sd"].float()
-    except (SafetensorError, KeyError) as error:
+        sd = finite_tensors(path, what="posterior of the twin")["sd"].float()
+    except KeyError as error:
         raise UnreadableFileError(
             what="posterior of the twin", path=path, expected=expected, got=str(error)
         ) from error

@@ -15,12 +15,12 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 
 from rtdecode.schema.errors import MissingFileError, ShapeError, UnreadableFileError
 from rtdecode.twins.basis import Basis, cosine_basis, cosine_frequency
+from rtdecode.twins.folder import finite_tensors
 
 PRIOR_FILE = "prior.safetensors"
 ORDER = 4
@@ -178,8 +178,8 @@ def load_prior(folder: Path, *, device: torch.device | None = None) -> VideoPrio
             what="video prior", path=path, remedy="`rtdecode fit twin` writes it beside the twin"
         )
     try:
-        return VideoPrior(**load_file(path)).to(device)
-    except (SafetensorError, TypeError) as error:
+        return VideoPrior(**finite_tensors(path, what="video prior")).to(device)
+    except TypeError as error:
         raise UnreadableFileError(
             what="video prior", path=path, expected="the arrays of a prior", got=str(error)
         ) from error

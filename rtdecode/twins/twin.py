@@ -17,10 +17,11 @@ satisfies `TailTwin`; `predict_tail` makes use of that where it is so.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Protocol, runtime_checkable
 
 from jaxtyping import Float
+from pydantic import TypeAdapter
 from torch import Tensor
 
 BEHAVIOUR_CHANNELS = ("running_cm_s", "pupil_diameter_px", "pupil_x_px", "pupil_y_px")
@@ -89,9 +90,14 @@ class TwinSpec:
         ------
         TypeError
             If a field is unknown, or one without a default is missing.
+        pydantic.ValidationError
+            If a value has another type than its field.
         """
-        lists = {name: tuple(value) for name, value in plain.items() if isinstance(value, list)}
-        return cls(**{**plain, **lists})
+        if unknown := plain.keys() - {each.name for each in fields(cls)}:
+            raise TypeError(f"unknown field {min(unknown)}")
+        if missing := {"architecture", "neurons"} - plain.keys():
+            raise TypeError(f"no field {min(missing)}")
+        return TypeAdapter(cls).validate_python(dict(plain))
 
 
 @runtime_checkable

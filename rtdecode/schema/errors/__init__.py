@@ -78,6 +78,7 @@ from rtdecode.schema.errors.twin import (
     FrameOrderError,
     FrameRateError,
     NeuronCountError,
+    NotFiniteWeightsError,
     TwinMissingError,
 )
 
@@ -115,6 +116,7 @@ __all__ = [
     "NoReconstructionError",
     "NoSuchTierError",
     "NonFiniteError",
+    "NotFiniteWeightsError",
     "NotReadyError",
     "NothingToScoreError",
     "OtherSettingsError",

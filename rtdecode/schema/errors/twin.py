@@ -77,6 +77,17 @@ class DivergedError(RtdecodeError):
         )
 
 
+class NotFiniteWeightsError(BadInputError):
+    """A file of a twin has values that are NaN or infinite."""
+
+    def __init__(self, *, what: str, path: Path, tensor: str, wrong: int, total: int) -> None:
+        super().__init__(
+            f"{what} {path} cannot be used: {wrong} of {total} values of tensor '{tensor}' are NaN or "
+            f"infinite, as after a training that diverged: train the twin again with another --seed, "
+            f"or give another twin"
+        )
+
+
 class EmptyMaskError(RtdecodeError):
     """No pixel of the screen affects the responses of the neurons."""
 

@@ -1,12 +1,20 @@
 """A twin that is saved and loaded predicts the same; a damaged folder is refused by name."""
 
+import contextlib
 import json
 from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors.torch import load_file, save_file
 
-from rtdecode.schema.errors import MissingFileError, UnreadableFileError
+from rtdecode.schema.errors import (
+    MissingFileError,
+    NotFiniteWeightsError,
+    UnreadableFileError,
+)
 from rtdecode.twins.compact.network import Compact
 from rtdecode.twins.dwiseneuro.network import DwiseNeuro
 from rtdecode.twins.folder import (
@@ -136,3 +144,97 @@ def test_weights_that_were_cut_off_are_refused(tmp_path: Path) -> None:
     (tmp_path / WEIGHTS).write_bytes(whole[:-9])
     with pytest.raises(UnreadableFileError, match="twin weights"):
         load_twin(tmp_path)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+@pytest.mark.parametrize("tensor", ["position", "weights"])
+def test_weights_that_are_not_finite_are_refused_with_their_tensor(
+    tmp_path: Path, tensor: str, value: float
+) -> None:
+    twin = filled(Compact(TwinSpec("compact", 3, 8, 10, sizes={"hidden": 4, "features": 2})))
+    getattr(twin, tensor).data[0, 1] = value
+    save_twin(twin, tmp_path)
+    with pytest.raises(NotFiniteWeightsError, match=rf"1 of \d+ values of tensor '{tensor}'") as e:
+        load_twin(tmp_path)
+    assert str(tmp_path / WEIGHTS) in str(e.value)
+    assert e.value.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("changed", "named"),
+    [
+        ({"neurons": 0}, "neurons 0, which is not between 1 and"),
+        ({"neurons": 10**12}, "neurons 1000000000000"),
+        ({"neurons": "many"}, "neurons: Input should be a valid integer"),
+        ({"rows_px": 0}, "rows_px 0"),
+        ({"sizes": {"taps": 0}}, "sizes.taps 0"),
+        ({"sizes": [2]}, "has no attribute 'items'"),
+        ({"frame_rate_hz": 0}, "frame_rate_hz 0"),
+        ({"luminance_sd": float("nan")}, "luminance_sd nan"),
+        ({"behaviour_mean": [0.0, float("inf"), 0.0, 0.0]}, "NaN or infinity"),
+        ({"behaviour_sd": [1.0]}, "of different lengths"),
+        ({"training_clips": [1]}, "training_clips.0: Input should be a valid string"),
+    ],
+)
+def test_values_that_no_twin_has_are_refused_by_name(
+    tmp_path: Path, changed: dict[str, object], named: str
+) -> None:
+    save_twin(TWINS[1], tmp_path)
+    described(tmp_path, **changed)
+    with pytest.raises(UnreadableFileError, match=named):
+        read_spec(tmp_path)
+
+
+def test_a_screen_too_small_for_the_feature_maps_is_refused(tmp_path: Path) -> None:
+    save_twin(TWINS[0], tmp_path)
+    described(tmp_path, rows_px=2)
+    with pytest.raises(UnreadableFileError, match="got 2 x 10 px"):
+        load_twin(tmp_path)
+
+
+def test_weights_of_another_layout_are_refused_with_the_tensor(tmp_path: Path) -> None:
+    save_twin(TWINS[1], tmp_path)
+    state = load_file(tmp_path / WEIGHTS)
+    for changed, named in (
+        ({"bias": torch.zeros(4)}, r"bias of shape \(4,\) instead of \(3,\)"),
+        ({"bias": torch.zeros(3, dtype=torch.int32)}, "bias of torch.int32"),
+        ({"other": torch.zeros(1)}, "an unknown tensor other"),
+    ):
+        save_file({**state, **changed}, tmp_path / WEIGHTS)
+        with pytest.raises(UnreadableFileError, match=named):
+            load_twin(tmp_path)
+    save_file({name: state[name] for name in ("bias", "spatial")}, tmp_path / WEIGHTS)
+    with pytest.raises(UnreadableFileError, match="no tensor temporal"):
+        load_twin(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def undamaged(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """The files of a compact twin."""
+    folder = tmp_path_factory.mktemp("twin")
+    save_twin(filled(TWINS[0]), folder)
+    return {name: (folder / name).read_bytes() for name in (DESCRIPTION, WEIGHTS)}
+
+
+@pytest.fixture(scope="module")
+def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("damaged")
+
+
+@settings(max_examples=60)
+@given(data=st.data(), name=st.sampled_from([DESCRIPTION, WEIGHTS]))
+def test_a_damaged_folder_is_a_twin_or_a_named_error(
+    undamaged: dict[str, bytes], scratch: Path, data: st.DataObject, name: str
+) -> None:
+    raw = bytearray(undamaged[name])
+    for _ in range(data.draw(st.integers(0, 3))):
+        # Flips in the header of a safetensors file, the first bytes, are the interesting ones.
+        place = data.draw(st.integers(0, min(len(raw), 1500) - 1) | st.integers(0, len(raw) - 1))
+        raw[place] ^= 1 << data.draw(st.integers(0, 7))
+    kept = data.draw(st.just(len(raw)) | st.integers(0, len(raw)))
+    content = data.draw(st.just(bytes(raw[:kept])) | st.binary(max_size=100))
+    for each, whole in undamaged.items():
+        (scratch / each).write_bytes(content if each == name else whole)
+    with contextlib.suppress(UnreadableFileError, NotFiniteWeightsError):
+        twin = load_twin(scratch)
+        assert all(torch.isfinite(value).all() for value in twin.state_dict().values())
