@@ -32,6 +32,9 @@ class Decoder:
     `sd` is the standard deviation of a pixel, kept beside the twin, by frames behind the
     newest; without it reconstructions carry zeros.
 
+    Neurons that are stuck or implausible, and scans with an artefact, count next to nothing; each
+    reconstruction says how many neurons, and whether its frame, were left out.
+
     Frames without responses go out too, as far as the others and the prior tell them. Only after
     a jump over most of a window are those in between left out: the decoder then starts anew.
     """
@@ -154,6 +157,9 @@ class Decoder:
             return []
         self._next = due.stop
         video, objective = self._inverter.result(back=newest - due.start)
+        rejected = self._inverter.rejected()
+        neurons_left_out = int((rejected.neurons | self._window.stuck).sum())
+        frames_left_out = newest + 1 - len(rejected.frames) + np.flatnonzero(rejected.frames)
         ready_ns = self._clock.now_ns()
         warm = newest - (self._first or 0) + 1 >= self._config.window_frames
         return [
@@ -167,6 +173,8 @@ class Decoder:
                 ready_ns=ready_ns,
                 warm=warm,
                 late=ready_ns > deadline_ns,
+                neurons_left_out=neurons_left_out,
+                frame_left_out=frame in frames_left_out,
             )
             for frame in due
         ]
@@ -191,6 +199,8 @@ class Decoder:
         ready_ns: int,
         warm: bool,
         late: bool,
+        neurons_left_out: int,
+        frame_left_out: bool,
     ) -> Reconstruction:
         return Reconstruction(
             luminance=luminance,
@@ -207,4 +217,6 @@ class Decoder:
             objective=objective,
             warm=warm,
             late=late,
+            neurons_left_out=neurons_left_out,
+            frame_left_out=frame_left_out,
         )

@@ -20,8 +20,8 @@ Predict = Callable[[Coordinates], Float[Tensor, "compared neuron"]]
 class GaussNewton:
     """I + J' W J, with J the derivative of the prediction f at one video.
 
-    W is the inverse covariance of what is recorded, for what it is weights: S (I + L L')^-1 S,
-    with S' S = weight / (f + floor) and L the shared scatter.
+    W is the inverse covariance of recorded activity, times the likelihood weight:
+    S (I + L L')^-1 S, with S' S = weight / (f + floor) and L the noise correlations.
 
     J is taken by finite differences, J' by automatic differentiation.
 
@@ -32,7 +32,7 @@ class GaussNewton:
     at
         Where it is made linear.
     weights, floor
-        As in `neg_log_likelihood`.
+        As in `quasi_score`.
     """
 
     def __init__(

@@ -12,6 +12,8 @@ from rtdecode.schema.errors import MissingFileError, UnreadableFileError
 from rtdecode.twins.folder import finite_tensors
 
 NOISE_FILE = "noise.safetensors"
+_FILE_NAMES = {"likelihood_weight": "tau"}
+"""Names of arrays in the file, where they are not those of the fields."""
 FLOOR = 0.3
 """Part of a neuron's dispersion by which its variance exceeds a quasi-Poisson neuron's.
 
@@ -63,8 +65,10 @@ def even_noise(neurons: int, *, likelihood_weight: float = 0.2) -> Noise:
 def save_noise(noise: Noise, folder: Path) -> None:
     """Write `noise` beside a twin."""
     folder.mkdir(parents=True, exist_ok=True)
-    names = Noise.__dataclass_fields__
-    arrays = {name: getattr(noise, name).cpu().contiguous() for name in names}
+    arrays = {
+        _FILE_NAMES.get(name, name): getattr(noise, name).cpu().contiguous()
+        for name in Noise.__dataclass_fields__
+    }
     save_file(arrays, folder / NOISE_FILE)
 
 
@@ -79,13 +83,15 @@ def load_noise(folder: Path, *, neurons: int, device: torch.device | None = None
             what="noise of the twin", path=path, remedy="`rtdecode fit twin` writes it"
         )
     try:
-        arrays = finite_tensors(path, what="noise of the twin")
+        stored = finite_tensors(path, what="noise of the twin")
+        named = {stored_as: name for name, stored_as in _FILE_NAMES.items()}
+        arrays = {named.get(name, name): value for name, value in stored.items()}
         noise = Noise(**{"shared": torch.zeros(neurons, 0), **arrays}).to(device)
     except TypeError as error:
         raise UnreadableFileError(
             what="noise of the twin",
             path=path,
-            expected="dispersion, likelihood_weight and shared",
+            expected="dispersion, tau and shared",
             got=str(error),
         ) from error
     if {noise.dispersion.shape[:1], noise.shared.shape[:1]} != {(neurons,)}:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from rtdecode.decode.stuck_neurons import StuckNeurons
 from rtdecode.schema.errors import BehaviourChannelsError, FrameOrderError, NeuronCountError
 from rtdecode.schema.messages import Responses, WindowFrame
 
@@ -31,6 +32,9 @@ class ObservationWindow:
     A frame whose number was jumped over counts as missing: nothing is measured in it, and
     behaviour stays as it was. The contents depend on the frames alone, not on how the stream
     was cut into batches.
+
+    Neurons that are stuck count as not measured, in all frames of the window. Scans are counted for
+    this, not frames: between two slow scans a frame repeats the newest value.
     """
 
     def __init__(self, *, neurons: int, channels: int, frames: int, twin: str = "") -> None:
@@ -41,6 +45,13 @@ class ObservationWindow:
         self._sources: list[Responses | None] = [None] * frames
         self._at = 0
         self._newest: int | None = None
+        self._watch, self._t_scan_ns = StuckNeurons(neurons=neurons), -1
+        self._stuck = np.zeros(neurons, np.bool_)
+
+    @property
+    def stuck(self) -> NDArray[np.bool_]:
+        """(neuron,) True for those that are left out as stuck."""
+        return self._stuck
 
     @property
     def newest(self) -> int | None:
@@ -76,6 +87,7 @@ class ObservationWindow:
             missing = self.missing_before(item)
             for _ in range(min(missing, self._frames)):
                 self._push(None)
+            self._leave_out_stuck(item.responses)
             self._push(item)
             self._newest = item.responses.frame
             moved += missing + 1
@@ -91,6 +103,13 @@ class ObservationWindow:
         age = -1 if self._newest is None else self._newest - frame
         return self._sources[self._frames - 1 - age] if 0 <= age < self._frames else None
 
+    def _leave_out_stuck(self, responses: Responses) -> None:
+        if responses.t_scan_ns == self._t_scan_ns:
+            return
+        self._t_scan_ns = responses.t_scan_ns
+        self._stuck = self._watch.step(responses.activity, responses.valid)
+        self._measured[:, self._stuck] = 0
+
     def _push(self, item: WindowFrame | None) -> None:
         """Write one frame at both places of the doubled ring, so that a view needs no copy."""
         for row in (self._at, self._at + self._frames):
@@ -98,7 +117,7 @@ class ObservationWindow:
                 self._recorded[row], self._measured[row] = 0, 0
                 self._behaviour[row] = self._behaviour[(row - 1) % (2 * self._frames)]
                 continue
-            measured = item.responses.valid
+            measured = item.responses.valid & np.isfinite(item.responses.activity) & ~self._stuck
             self._recorded[row] = np.where(measured, item.responses.activity, 0)
             self._measured[row] = measured
             self._behaviour[row] = item.behaviour

@@ -16,7 +16,12 @@ from rtdecode.decode.horizon import (
     shifted,
     with_newest_frame,
 )
-from rtdecode.decode.likelihood import ObservationWeights, neg_log_likelihood, observation_weights
+from rtdecode.decode.likelihood import (
+    ObservationWeights,
+    QuasiScore,
+    observation_weights,
+    quasi_score,
+)
 from rtdecode.decode.noise import Noise
 from rtdecode.decode.predictor import Predict, predictor
 from rtdecode.decode.prior import VideoPrior
@@ -25,6 +30,10 @@ from rtdecode.twins.twin import Twin
 F32 = NDArray[np.float32]
 _MOMENTUM = 0.6
 _BLACK, _WHITE = 0.0, 255.0
+_REJECTED_NEURON = 0.1
+"""Mean robust weight over the compared frames below which a neuron counts as left out."""
+_REJECTED_FRAME = 4.0
+"""Noise scale above which a frame does: its weight is then below 1/16."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,16 +48,32 @@ class ObservedFrames:
     predict: Predict
 
 
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """What the last step gave next to no weight.
+
+    neurons: (neuron,) True where activity was implausible in all compared frames together.
+    frames: (free frame,) True where all neurons scattered far beyond the noise model, as in a scan
+    with an artefact; oldest first.
+    """
+
+    neurons: NDArray[np.bool_]
+    frames: NDArray[np.bool_]
+
+
 class Solver:
     """Finds the video whose predicted activity explains the recorded one, under the prior.
 
     Only the newest `free_frames` of the window change; older ones have long been given out and
-    serve as history of the twin's filters. Each step is a gradient step with Nesterov's momentum
-    on the negative log-likelihood + |u / u_sd|^2 / 2. The step size is 1 over the largest Hessian
-    eigenvalue, which is measured on a video drawn from the prior when the inverter is made: nothing
-    is tuned by hand. It is the same in the first free frame, where the prior binds u less and
-    longer steps would be stable: few steps a frame that are this small keep the past from being
-    thrown away.
+    serve as history of the twin's filters. Each step is a step with Nesterov's momentum along
+
+        -u / u_sd^2 + J' score,        score as in `likelihood.quasi_score`.
+
+    The step size is 1 over the largest eigenvalue of the Gauss-Newton matrix at a video drawn from
+    the prior: nothing is tuned by hand. The score's derivative exceeds that of the Gauss-Newton
+    matrix by a bounded factor only, whatever is recorded, so that this step is stable. It is the
+    same in the first free frame, where the prior binds u less and longer steps would be stable: few
+    steps a frame that are this small keep the past from being thrown away.
 
     A twin with a pace is compared at every pace-th frame, which costs that much less. `share` is
     what a result tells of the amplitude of each coefficient: all of it, unless it is given.
@@ -77,6 +102,7 @@ class Solver:
         self._objective = prior.mean.new_zeros(())
         self._moved = 0
         self._share = torch.ones_like(prior.power) if share is None else share
+        self._neurons = twin.spec.neurons
         self.reset()
         mean = torch.tensor(twin.spec.behaviour_mean, device=prior.mean.device)
         self._rate = 1 / largest_eigenvalue(
@@ -105,6 +131,7 @@ class Solver:
         """Begin again, with nothing seen yet."""
         self._state = initial_state(self._block, history=self._history)
         self._moved = self._history
+        self._score: QuasiScore | None = None
 
     def advance(self, frames: int) -> None:
         """Move the window on by `frames`."""
@@ -119,17 +146,17 @@ class Solver:
         """One step; its cost is one pass forward and one backward through the twin."""
         state = self._state
         ahead = (state.u + _MOMENTUM * state.velocity).requires_grad_()
-        loss = neg_log_likelihood(
-            observed.predict(self._block.coefficients(ahead, state.past)),
-            observed.recorded,
-            observed.weights,
-            floor=self._noise.floor,
+        predicted = observed.predict(self._block.coefficients(ahead, state.past))
+        score = quasi_score(
+            predicted.detach(), observed.recorded, observed.weights, floor=self._noise.floor
         )
-        objective = loss + (ahead / self._block.u_sd).square().sum() / 2
-        (gradient,) = torch.autograd.grad(objective, ahead)
+        (pulled,) = torch.autograd.grad(predicted, ahead, score.pull)
+        whitened = ahead.detach() / self._block.u_sd
+        gradient = whitened / self._block.u_sd - pulled
         velocity = _MOMENTUM * state.velocity - self._rate * gradient
         self._state = SolverState(state.u + velocity, velocity, state.past)
-        self._objective = objective.detach()
+        self._objective = score.misfit + whitened.square().sum() / 2
+        self._score = score
 
     @torch.no_grad()
     def result(self, *, back: int) -> tuple[F32, float]:
@@ -141,6 +168,16 @@ class Solver:
         known = torch.cat([state.past, self._block.coefficients(state.u, state.past)])
         video = self._block.basis.video(self._share * known[-back - 1 :]).clamp(_BLACK, _WHITE)
         return video.cpu().numpy(), float(self._objective)
+
+    @torch.no_grad()
+    def rejected(self) -> Rejected:
+        """What counted next to nothing in the last step; as `result`, it waits for the device."""
+        free, every = self._block.frames, self._predictor.every
+        if self._score is None:
+            return Rejected(np.zeros(self._neurons, np.bool_), np.zeros(free, np.bool_))
+        neurons = self._score.robust.mean(0) < _REJECTED_NEURON
+        frames = (self._score.noise_scale[:, 0] > _REJECTED_FRAME).cpu().numpy()
+        return Rejected(neurons.cpu().numpy(), np.repeat(frames, every)[-free:])
 
     @property
     def _old(self) -> Float[Tensor, "history krow kcol"]:

@@ -37,7 +37,7 @@ class OutputCount:
     """Number, rate and lateness of reconstructions, messages lost by stream, and events."""
 
     def __init__(self) -> None:
-        self._n = self._late = 0
+        self._n = self._late = self._frames_left_out = self._neurons_left_out = 0
         self._first_ns = self._last_ns = 0
         self._missing: defaultdict[tuple[str, str], int] = defaultdict(int)
         self._events: dict[tuple[str, str], EventSum] = {}
@@ -50,6 +50,8 @@ class OutputCount:
             self._last_ns = body.t_ready_ns
             self._n += 1
             self._late += body.late
+            self._frames_left_out += body.frame_left_out
+            self._neurons_left_out = max(self._neurons_left_out, body.neurons_left_out)
         elif isinstance(body, Gap):
             self._missing[body.stream, body.detected_by] += body.n_missing
         elif isinstance(body, Event):
@@ -64,6 +66,8 @@ class OutputCount:
             "fps_out": (self._n - 1) / span_s if span_s > 0 else 0.0,
             "late": float(self._late),
             "late_percent": 100 * self._late / self._n if self._n else 0.0,
+            "frames_left_out": float(self._frames_left_out),
+            "neurons_left_out": float(self._neurons_left_out),
             "lost_messages": float(sum(self.lost_by_stream.values())),
         }
 

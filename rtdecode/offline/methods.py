@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from rtdecode.decode.fitted_twin import FittedTwin
+from rtdecode.decode.stuck_neurons import usable
 from rtdecode.offline.reference import passes_per_frame, reference_video
 from rtdecode.offline.ridge import Ridge
 from rtdecode.offline.trial import Trial
@@ -135,7 +136,7 @@ class Offline:
         )
         observed = solver.observed(
             torch.from_numpy(trial.responses),
-            torch.from_numpy(trial.valid.astype(np.float32)),
+            torch.from_numpy(usable(trial.responses, trial.valid).astype(np.float32)),
             torch.from_numpy(trial.behaviour),
         )
         for _ in range(self.iterations):

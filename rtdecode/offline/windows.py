@@ -7,6 +7,7 @@ import torch
 
 from rtdecode.decode.fitted_twin import FittedTwin
 from rtdecode.decode.solver import Solver
+from rtdecode.decode.stuck_neurons import usable
 from rtdecode.offline.trial import Trial
 from rtdecode.schema.config.decode import DecodeConfig
 
@@ -33,7 +34,8 @@ def inverted_windows(
         window_frames=window, free_frames=free, likelihood_weight=config.likelihood_weight
     )
     before = ((window - 1, 0), (0, 0))
-    responses, valid = np.pad(trial.responses, before), np.pad(trial.valid, before)
+    responses = np.pad(trial.responses, before)
+    valid = np.pad(usable(trial.responses, trial.valid), before)
     behaviour = np.pad(trial.behaviour, before, mode="edge")
     for newest in range(len(trial.responses)):
         begin(solver)

@@ -70,6 +70,10 @@ class SessionSummary:
     leaked_clips: Sequence[str]
     """Displayed clips that the twin was trained on; a score with one in it is not valid."""
     lag_frames: int | None
+    frames_left_out: int
+    """Emitted frames whose activity had next to no weight, as in a scan with an artefact."""
+    neurons_left_out: int
+    """Neurons that were stuck or implausible, at most at one time."""
     stages_ms: Mapping[str, StageLatency]
     """Median (p50), p99 and maximum latency in ms of each stage that was measured."""
     video_r_over_time: Sequence[tuple[float, float | None]]
@@ -95,7 +99,7 @@ class SessionSummary:
         """State the figures in words, a sentence or two for each subject."""
         stated = [self._recording(), *self._scans(), self._decoding()]
         if self.frames_out:
-            stated += [*self._leaks(), self._score(), *self._latency()]
+            stated += [*self._left_out(), *self._leaks(), self._score(), *self._latency()]
         return [*stated, *(event.sentence() for event in self.events)]
 
     def _recording(self) -> str:
@@ -121,6 +125,14 @@ class SessionSummary:
             f"{decoded} with a lag of {self.lag_frames} frames: {self.fps_out:.1f} per second, "
             f"of which {self.late_percent:.1f} % were late."
         )
+
+    def _left_out(self) -> list[str]:
+        if not (self.frames_left_out or self.neurons_left_out):
+            return []
+        return [
+            f"The activity of {self.frames_left_out:,} frames was left out as an artefact, and "
+            f"that of up to {self.neurons_left_out:,} neurons at once as stuck or implausible."
+        ]
 
     def _leaks(self) -> list[str]:
         return [
@@ -178,6 +190,7 @@ class _Output:
 
     def __init__(self) -> None:
         self.n_frames = 0
+        self.frames_left_out = self.neurons_left_out = 0
         self.lag_frames: int | None = None
         self._latencies = Latencies()
         self._first_ns = self._last_ns = 0
@@ -189,6 +202,8 @@ class _Output:
         self._last_ns = t_sent_ns
         self.n_frames += 1
         self._n_late += frame.late
+        self.frames_left_out += frame.frame_left_out
+        self.neurons_left_out = max(self.neurons_left_out, frame.neurons_left_out)
         self.lag_frames = frame.lag_frames
         self._latencies.add(
             {
@@ -263,6 +278,8 @@ def summarise(session: SessionLayout) -> SessionSummary:
         screen_pixels=int(mask.size),
         leaked_clips=list(score.leaked_clips),
         lag_frames=output.lag_frames,
+        frames_left_out=output.frames_left_out,
+        neurons_left_out=output.neurons_left_out,
         stages_ms=output.stages_ms(),
         video_r_over_time=running,
         messages=counted.counts,

@@ -138,6 +138,10 @@ class Reconstruction:
     warm: bool
     """False until the estimation window is full."""
     late: bool
+    neurons_left_out: int = 0
+    """Neurons without influence: stuck at a value, or with implausible activity."""
+    frame_left_out: bool = False
+    """Whether the activity of this frame had next to no weight, as in a scan with an artefact."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,13 +1,18 @@
-"""The neg_log_likelihood: its gradient, its minimum, shared scatter, and what missing means."""
+"""The quasi-score: its formula, its bound, noise correlations, and what missing means."""
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import poisson
 
-from rtdecode.decode.likelihood import ObservationWeights, neg_log_likelihood, observation_weights
+from rtdecode.decode.likelihood import (
+    TAIL,
+    ObservationWeights,
+    QuasiScore,
+    observation_weights,
+    quasi_score,
+)
 from rtdecode.decode.noise import Noise
 
 NEURONS, FRAMES = 3, 4
@@ -20,129 +25,163 @@ def some(low: float, high: float, *, seed: int = 0) -> torch.Tensor:
 
 
 def alone(weight: torch.Tensor) -> ObservationWeights:
-    """Neurons of `weight` that share nothing."""
-    nothing = torch.zeros(NEURONS, 0, dtype=torch.float64)
-    noise = Noise(torch.ones(NEURONS, dtype=torch.float64), torch.ones(()), nothing)
-    return observation_weights(noise, weight, likelihood_weight=noise.likelihood_weight, every=1)
+    """Independent neurons of dispersion 1 that are measured where `weight` is above 0."""
+    nothing = torch.zeros(weight.shape[1], 0, dtype=torch.float64)
+    one = torch.ones((), dtype=torch.float64)
+    noise = Noise(torch.ones(weight.shape[1], dtype=torch.float64), one, nothing)
+    return observation_weights(noise, weight, likelihood_weight=one, every=1)
 
 
-def test_its_gradient_is_that_of_finite_differences() -> None:
-    recorded, weight = some(0, 3, seed=1), some(0, 2, seed=2)
-
-    def objective(predicted: torch.Tensor) -> torch.Tensor:
-        return neg_log_likelihood(predicted, recorded, alone(weight), floor=FLOOR)
-
-    assert torch.autograd.gradcheck(objective, some(0.1, 3).requires_grad_())
+def many(neurons: int, activity: torch.Tensor, *, predicted: float = 2.0) -> QuasiScore:
+    """Score of one frame of independent neurons of dispersion 1 and floor 0.3."""
+    rate = torch.full((1, neurons), predicted, dtype=torch.float64)
+    weights = alone(torch.ones(1, neurons, dtype=torch.float64))
+    return quasi_score(rate, activity, weights, floor=torch.full((neurons,), 0.3))
 
 
-def test_two_predictions_differ_by_how_likely_poisson_makes_them() -> None:
-    counts = torch.from_numpy(np.random.default_rng(3).poisson(2, (4, 3)).astype(float))
-    one, other, even = (
-        some(0.5, 3),
-        some(0.5, 3, seed=4),
-        alone(torch.ones(4, 3, dtype=torch.float64)),
-    )
-    difference = neg_log_likelihood(one, counts, even, floor=0 * FLOOR) - neg_log_likelihood(
-        other, counts, even, floor=0 * FLOOR
-    )
-    log_ratio = poisson.logpmf(counts, other).sum() - poisson.logpmf(counts, one).sum()
-    assert float(difference) == pytest.approx(log_ratio)
+def test_where_residuals_are_small_it_is_the_gradient_of_poissons_log_likelihood() -> None:
+    predicted = some(0.5, 3).requires_grad_()
+    recorded = predicted.detach() + 0.1 * some(-1, 1, seed=1)
+    rate = predicted + FLOOR
+    log_likelihood = ((recorded + FLOOR) * rate.log() - rate).sum()
+    (expected,) = torch.autograd.grad(log_likelihood, predicted)
+    score = quasi_score(predicted.detach(), recorded, alone(torch.ones_like(recorded)), floor=FLOOR)
+    np.testing.assert_allclose(score.pull, expected, rtol=1e-3)
 
 
 @given(seed=st.integers(0, 99))
-def test_nothing_explains_activity_better_than_itself(seed: int) -> None:
+def test_activity_as_predicted_has_no_misfit_and_no_pull(seed: int) -> None:
     recorded, weight = some(0.1, 5, seed=seed), some(0.1, 2, seed=seed + 1)
-    best = neg_log_likelihood(recorded, recorded, alone(weight), floor=FLOOR)
-    other = neg_log_likelihood(some(0, 5, seed=seed + 2), recorded, alone(weight), floor=FLOOR)
-    assert best <= other
+    score = quasi_score(recorded, recorded, alone(weight), floor=FLOOR)
+    assert not score.pull.any()
+    assert score.misfit == 0
+
+
+@given(activity=st.floats(-1e30, 1e30), predicted=st.floats(-1e3, 1e3))
+def test_the_influence_of_a_neuron_is_bounded(activity: float, predicted: float) -> None:
+    """Also where a linear twin predicts less than nothing."""
+    rate = torch.full((1, 600), 2.0, dtype=torch.float64)
+    rate[0, 0], recorded = predicted, rate.clone()
+    recorded[0, 0] = activity
+    weights, floor = alone(torch.ones_like(rate)), torch.full((600,), 0.3)
+    pull = quasi_score(rate, recorded, weights, floor=floor).pull[0, 0]
+    spread = (max(predicted, 0.0) + 0.3) ** -0.5
+    assert abs(float(pull)) <= 0.6 * TAIL * spread
+    if abs(activity - predicted) * spread > 1e4:
+        assert abs(float(pull)) < 1e-6
+
+
+def test_neurons_with_impossible_activity_change_nothing_for_the_others() -> None:
+    noise = Noise(torch.ones(50), torch.ones(()), 0.3 * torch.ones(50, 2))
+    generator = torch.Generator().manual_seed(0)
+    predicted, recorded = torch.full((1, 50), 2.0), 2 + torch.randn(1, 50, generator=generator)
+    measured, broken = torch.ones(1, 50), recorded.clone()
+    measured[0, 7], broken[0, 7] = 0, 1e9
+    scores = [
+        quasi_score(
+            predicted,
+            activity,
+            observation_weights(noise, heard, likelihood_weight=torch.ones(()), every=1),
+            floor=noise.floor,
+        )
+        for activity, heard in ((recorded, measured), (broken, torch.ones(1, 50)))
+    ]
+    torch.testing.assert_close(scores[0].pull, scores[1].pull, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("noise_sd", [5.0, 100.0, 1e6])
+def test_uniformly_larger_noise_is_recognised(noise_sd: float) -> None:
+    """The scale is that of a normal sample's 80 % quantile, over the margin of 1.2."""
+    generator = torch.Generator().manual_seed(0)
+    sd = 2.3**0.5
+    activity = 2 + noise_sd * sd * torch.randn(1, 4000, generator=generator).double()
+    score = many(4000, activity)
+    assert float(score.noise_scale) == pytest.approx(noise_sd / 1.2, rel=0.1)
+    assert float(score.pull.abs().max()) < 6 / noise_sd
+
+
+def test_noise_as_expected_has_scale_1() -> None:
+    generator = torch.Generator().manual_seed(0)
+    activity = 2 + 2.3**0.5 * torch.randn(1, 4000, generator=generator).double()
+    assert float(many(4000, activity).noise_scale) == 1
+
+
+def test_neurons_that_are_not_measured_take_no_part_in_the_noise_scale() -> None:
+    generator = torch.Generator().manual_seed(0)
+    recorded = 2 + 20 * torch.randn(1, 90, generator=generator).double()
+    kept = torch.zeros(1, 90, dtype=torch.float64)
+    kept[:, :30] = 1
+    rate, floor = torch.full((1, 90), 2.0, dtype=torch.float64), torch.full((90,), 0.3)
+    part = quasi_score(rate, recorded * kept, alone(kept), floor=floor)
+    only = quasi_score(rate[:, :30], recorded[:, :30], alone(kept[:, :30]), floor=floor[:30])
+    torch.testing.assert_close(part.noise_scale, only.noise_scale)
 
 
 @given(activity=st.floats(0, 1e6))
 def test_activity_of_weight_0_pulls_nowhere(activity: float) -> None:
-    predicted = some(0.1, 3).requires_grad_()
     recorded, weight = some(0, 3, seed=1), torch.ones(4, 3, dtype=torch.float64)
     recorded[2, 1], weight[2, 1] = activity, 0
-    neg_log_likelihood(predicted, recorded, alone(weight), floor=FLOOR).backward()
-    assert predicted.grad is not None
-    assert predicted.grad[2, 1] == 0
+    assert quasi_score(some(0.1, 3), recorded, alone(weight), floor=FLOOR).pull[2, 1] == 0
 
 
 def test_a_silent_neuron_pulls_its_prediction_down_and_a_missing_one_does_not() -> None:
-    predicted = torch.full((1, 3), 2.0, dtype=torch.float64, requires_grad=True)
+    predicted = torch.full((1, 3), 2.0, dtype=torch.float64)
     weight = torch.tensor([[1.0, 0.0, 1.0]], dtype=torch.float64)
     recorded = torch.tensor([[0.0, 0.0, 2.0]], dtype=torch.float64)
-    neg_log_likelihood(predicted, recorded, alone(weight), floor=FLOOR).backward()
-    assert predicted.grad is not None
-    np.testing.assert_allclose(predicted.grad, [[2 / 2.01, 0, 0]], atol=1e-12)
-
-
-def test_silence_where_silence_is_predicted_pulls_nowhere() -> None:
-    nothing = torch.zeros(FRAMES, NEURONS, dtype=torch.float64)
-    predicted = nothing.clone().requires_grad_()
-    neg_log_likelihood(predicted, nothing, alone(nothing + 1), floor=FLOOR).backward()
-    assert predicted.grad is not None
-    np.testing.assert_allclose(predicted.grad, nothing, atol=1e-12)
+    pull = quasi_score(predicted, recorded, alone(weight), floor=FLOOR).pull
+    np.testing.assert_allclose(pull, [[-2 / 2.01, 0, 0]], rtol=0.01)
 
 
 def test_a_noisy_neuron_and_a_frame_in_between_weigh_as_they_should() -> None:
     noise = Noise(torch.tensor([1.0, 4.0, 1.0]), torch.tensor(0.2), torch.zeros(3, 0))
     weights = observation_weights(
-        noise, torch.tensor([[1.0, 1.0, 0.0]]), likelihood_weight=noise.likelihood_weight, every=2
+        noise,
+        torch.tensor([[1.0, 1.0, 0.0]]),
+        likelihood_weight=noise.likelihood_weight,
+        every=2,
     )
     np.testing.assert_allclose(weights.weight, [[0.4, 0.1, 0]])
 
 
-def shared_noise() -> Noise:
+def correlated_noise() -> Noise:
     shared = torch.from_numpy(np.random.default_rng(5).normal(size=(NEURONS, 2)))
     return Noise(torch.tensor([1.0, 4.0, 0.5]).double(), torch.tensor(0.2).double(), shared)
 
 
 @pytest.mark.parametrize("heard", [[0, 1, 2], [0, 2], [1], []])
-def test_its_pull_is_the_residual_over_the_covariance_of_the_neurons_that_were_measured(
-    heard: list[int],
+@pytest.mark.parametrize("size", [1.0, 30.0])
+def test_its_pull_is_the_residual_over_the_robust_covariance_of_the_measured_neurons(
+    heard: list[int], size: float
 ) -> None:
-    noise, recorded = shared_noise(), some(0, 3, seed=1)
-    predicted = some(0.1, 3).requires_grad_()
+    """Written anew: the covariance Omega^-1 + L L', scaled, of those that were measured."""
+    noise, recorded, predicted = correlated_noise(), size * some(0, 3, seed=1), some(0.1, 3)
     measured = torch.zeros_like(recorded)
     measured[:, heard] = 1
     weights = observation_weights(
         noise, measured, likelihood_weight=noise.likelihood_weight, every=2
     )
-    neg_log_likelihood(predicted, recorded, weights, floor=noise.floor).backward()
+    score = quasi_score(predicted, recorded, weights, floor=noise.floor)
     expected = np.zeros((FRAMES, NEURONS))
-    alike = np.eye(NEURONS) + noise.shared.numpy() @ noise.shared.numpy().T
-    for frame, rate in enumerate(predicted.detach().numpy()):
-        variance = noise.dispersion.numpy() * (rate + noise.floor.numpy())
+    alike = noise.shared.numpy() @ noise.shared.numpy().T
+    for frame, rate in enumerate(predicted.numpy()):
+        scale = float(score.noise_scale[frame, 0])
+        variance = scale**2 * noise.dispersion.numpy() * (rate + noise.floor.numpy())
+        residual = recorded[frame].numpy() - rate
+        inverse_omega = 1 + (residual**2 / variance / TAIL**2) ** 2
         sd = np.sqrt(variance / (2 * float(noise.likelihood_weight)))
-        covariance = (alike * np.outer(sd, sd))[np.ix_(heard, heard)]
-        residual = (rate - recorded[frame].numpy())[heard]
-        expected[frame, heard] = np.linalg.solve(covariance, residual)
-    assert predicted.grad is not None
-    np.testing.assert_allclose(predicted.grad, expected, atol=1e-9)
+        covariance = (np.diag(inverse_omega) + alike) * np.outer(sd, sd)
+        expected[frame, heard] = np.linalg.solve(covariance[np.ix_(heard, heard)], residual[heard])
+    np.testing.assert_allclose(score.pull, expected, atol=1e-9)
 
 
-def test_what_all_neurons_do_together_surprises_less_than_what_one_does() -> None:
+def test_what_all_neurons_do_together_counts_less_than_what_one_does() -> None:
     noise = Noise(torch.ones(3), torch.ones(()), 3 * torch.ones(3, 1))
     weights = observation_weights(
         noise, torch.ones(1, 3), likelihood_weight=noise.likelihood_weight, every=1
     )
     predicted = torch.full((1, 3), 2.0)
-    still = neg_log_likelihood(predicted, predicted, weights, floor=noise.floor)
-    step = torch.tensor([[1.0, 1.0, 1.0]])
-    together = neg_log_likelihood(predicted, predicted + step, weights, floor=noise.floor) - still
-    apart = neg_log_likelihood(
-        predicted, predicted + step * torch.tensor([1.0, -1.0, 0]), weights, floor=noise.floor
+    together, apart = (
+        quasi_score(predicted, predicted + torch.tensor([change]), weights, floor=noise.floor)
+        for change in ([1.0, 1.0, 1.0], [1.0, -1.0, 0.0])
     )
-    assert together < apart - still
-
-
-def test_a_linear_twin_that_predicts_less_than_nothing_does_not_break_the_pull() -> None:
-    noise = shared_noise()
-    predicted = torch.full((FRAMES, NEURONS), -5.0, dtype=torch.float64, requires_grad=True)
-    measured = torch.ones(FRAMES, NEURONS, dtype=torch.float64)
-    weights = observation_weights(
-        noise, measured, likelihood_weight=noise.likelihood_weight, every=1
-    )
-    neg_log_likelihood(predicted, some(0, 3), weights, floor=noise.floor).backward()
-    assert predicted.grad is not None
-    assert bool(predicted.grad.isfinite().all())
+    assert together.misfit < apart.misfit

@@ -1,4 +1,4 @@
-"""The inverter reaches the minimum that another optimiser finds for an objective written anew."""
+"""The solver reaches the video at which a score written anew is 0."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import torch
 from scipy.fft import dctn, idctn
-from scipy.optimize import minimize
+from scipy.optimize import root
 
+from rtdecode.decode.likelihood import TAIL
 from rtdecode.decode.noise import Noise, unshared
 from rtdecode.decode.prior import VideoPrior
 from rtdecode.decode.solver import Solver
@@ -64,9 +65,8 @@ class Written:
         self.sd[0] = np.sqrt(prior.power.numpy())
         self.mean = prior.mean.numpy().astype(float)
         self.dispersion = noise.dispersion.numpy().astype(float)
-        self.weight = float(noise.likelihood_weight) / self.dispersion
+        self.likelihood_weight = float(noise.likelihood_weight)
         self.floor = 0.3 * self.dispersion
-        self.heard = self.recorded + self.floor
 
     def video(self, u: np.ndarray) -> np.ndarray:
         y = np.zeros((len(u) + 2, 6, 8))
@@ -75,15 +75,21 @@ class Written:
             y[t + 2, :4, :5] += self.first * y[t + 1, :4, :5] + self.second * y[t, :4, :5]
         return idctn(y[2:], axes=(1, 2), norm="ortho") + self.mean
 
-    def __call__(self, flat: np.ndarray) -> tuple[float, np.ndarray]:
+    def __call__(self, flat: np.ndarray) -> np.ndarray:
+        """Quasi-score of u: its prior less J' of what is recorded; 0 at the estimate."""
         u = flat.reshape(-1, 4, 5)
         scaled = (self.video(u) - self.scale[0]) / self.scale[1]
         held = np.concatenate([scaled[:1], scaled[:1], scaled])
         moved = sum(tap * held[k : k + len(u)] for k, tap in enumerate(self.taps))
-        rate = np.einsum("trc,nrc->tn", moved, self.spatial) + self.bias + self.floor
-        value = np.sum(self.weight * (rate - self.heard * np.log(rate)))
-        pull = np.einsum("tn,nrc->trc", self.weight * (1 - self.heard / rate), self.spatial)
-        return value + np.sum(u**2) / 2, (self._back(pull) + u).ravel()
+        rate = np.einsum("trc,nrc->tn", moved, self.spatial) + self.bias
+        spread = np.sqrt(self.dispersion * (rate.clip(0) + self.floor))
+        residual = (self.recorded - rate) / spread
+        sixth_of_seven = np.sort(np.abs(residual), axis=1)[:, 5:6]
+        noise_scale = np.maximum(1, sixth_of_seven / (1.2816 * 1.2))
+        z = residual / noise_scale
+        score = self.likelihood_weight * z / (1 + (z / TAIL) ** 4) / (spread * noise_scale)
+        pull = np.einsum("tn,nrc->trc", score, self.spatial)
+        return (u - self._back(pull)).ravel()
 
     def _back(self, pull: np.ndarray) -> np.ndarray:
         held = np.zeros((len(pull) + 2, 6, 8))
@@ -99,24 +105,25 @@ class Written:
         return y * self.sd
 
 
-def test_many_steps_reach_the_minimum_that_scipy_finds(
+def test_many_steps_reach_the_estimate_that_scipy_finds(
     twin: Linear, prior: VideoPrior, noise: Noise
 ) -> None:
     recorded = answers(twin)
     written = Written(twin, prior, noise, recorded)
-    found = minimize(written, np.zeros(FRAMES * 20), jac=True, method="L-BFGS-B", tol=1e-14)
+    found = root(written, np.zeros(FRAMES * 20), method="hybr", tol=1e-10)
+    assert found.success
     best = written.video(found.x.reshape(-1, 4, 5))
-    video, objectives = inverted(twin, prior, noise, recorded, steps=400)
-    assert objectives[-1] == pytest.approx(found.fun, abs=1e-3)
+    video, _ = inverted(twin, prior, noise, recorded, steps=400)
     np.testing.assert_allclose(video, best.clip(0, 255), atol=0.5)
     assert np.ptp(best) > 30  # far from the mean video, where it began
 
 
-def test_the_objective_falls(twin: Linear, prior: VideoPrior, noise: Noise) -> None:
+def test_the_objective_settles_below_where_it_began(
+    twin: Linear, prior: VideoPrior, noise: Noise
+) -> None:
     _, objectives = inverted(twin, prior, noise, answers(twin), steps=40)
-    blocks = np.reshape(objectives, (8, 5)).mean(1)
-    assert (np.diff(blocks) < 1e-3).all()
-    assert objectives[-1] < objectives[0] - 1
+    assert objectives[-1] < objectives[0]
+    assert np.ptp(objectives[-10:]) < 1e-3
 
 
 def test_neurons_that_are_missing_are_left_out_not_silent(

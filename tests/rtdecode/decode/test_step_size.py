@@ -1,4 +1,4 @@
-"""The greatest curvature is the greatest eigenvalue of the objective's Hessian."""
+"""The step size rests on the largest eigenvalue of the Hessian of the weighted squares."""
 
 from collections.abc import Callable
 
@@ -8,7 +8,7 @@ from torch import Tensor
 
 from rtdecode.decode.gauss_newton import largest_eigenvalue
 from rtdecode.decode.horizon import EstimatedFrames
-from rtdecode.decode.likelihood import ObservationWeights, neg_log_likelihood, observation_weights
+from rtdecode.decode.likelihood import ObservationWeights, observation_weights
 from rtdecode.decode.noise import unshared
 from rtdecode.decode.predictor import predictor
 from rtdecode.decode.prior import VideoPrior
@@ -54,9 +54,8 @@ def exact(twin: Linear, prior: VideoPrior, weight: Tensor, *, level: float) -> f
     def objective(flat: Tensor) -> Tensor:
         u = flat.reshape(shape)
         video = torch.cat([old, block.basis.video(block.coefficients(u, past))])
-        recorded = torch.full((FREE, NEURONS), level)
-        loss = neg_log_likelihood(activity(twin, video), recorded, alone(weight), floor=FLOOR)
-        return loss + u.square().sum() / 2
+        squares = weight * (activity(twin, video) - level).square() / (level + FLOOR)
+        return (squares.sum() + u.square().sum()) / 2
 
     size = FREE * prior.power.numel()
     hessian = torch.autograd.functional.hessian(objective, torch.zeros(size))

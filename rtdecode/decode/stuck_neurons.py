@@ -1,0 +1,74 @@
+"""Neurons without usable activity: stuck, saturated, constant or not a number.
+
+A detector at its limit, a ROI over a dead pixel or a frozen stream give the same value scan after
+scan. Such a neuron has no information about the screen, and its misfit never averages out.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+F32 = NDArray[np.float32]
+Mask = NDArray[np.bool_]
+
+STUCK_SCANS = 12
+"""Scans in a row with the same value, other than 0, after which a neuron is left out."""
+SILENT_SCANS = 1800
+"""Scans in a row with activity 0 after which it is; deconvolved activity is 0 most of the time."""
+RECOVERY_SCANS = 12
+"""Scans since the value was last constant after which a neuron that was left out comes back."""
+LARGEST_SHARE = 0.2
+"""Where more neurons are constant at once, none is left out: so is noise-free activity before a
+still picture, and a frozen stream is the concern of the calcium stage."""
+_SAME = 1e-4
+"""Relative difference below which two values are the same."""
+
+
+class StuckNeurons:
+    """Marks neurons whose activity is constant, with hysteresis.
+
+    Example
+    -------
+    >>> watch = StuckNeurons(neurons=10)
+    >>> measured, activity = np.ones(10, bool), np.zeros(10, np.float32)
+    >>> activity[3] = 7.0
+    >>> [int(watch.step(activity, measured).sum()) for _ in range(STUCK_SCANS)][-2:]
+    [0, 1]
+    """
+
+    def __init__(self, *, neurons: int) -> None:
+        self._level = np.full(neurons, np.nan, np.float32)
+        self._unchanged = np.zeros(neurons, np.int64)
+        self._since_stuck = np.full(neurons, RECOVERY_SCANS, np.int64)
+
+    def step(self, activity: F32, measured: Mask) -> Mask:
+        """Count one more scan; (neuron,) True for neurons that are left out from here on.
+
+        A neuron without a measurement in this scan keeps its counts.
+        """
+        measured = measured & np.isfinite(activity)
+        level = self._level
+        changed = measured & ~(np.abs(activity - level) <= _SAME * np.abs(level))
+        self._level = np.where(changed, activity, level)
+        self._unchanged = np.where(changed, 1, self._unchanged + measured)
+        limit = np.where(self._level == 0, SILENT_SCANS, STUCK_SCANS)
+        stuck = self._unchanged >= limit
+        if stuck.mean() > LARGEST_SHARE:
+            stuck = np.zeros_like(stuck)
+        later = np.minimum(self._since_stuck + measured, RECOVERY_SCANS)
+        self._since_stuck = np.where(stuck, 0, later)
+        return self._since_stuck < RECOVERY_SCANS
+
+
+def usable(activity: F32, measured: Mask) -> Mask:
+    """`measured` of a whole trial, (frame, neuron), without what `StuckNeurons` leaves out.
+
+    The scans before a neuron is known to be stuck are left out too, as they are in the window of
+    the live decoder.
+    """
+    watch = StuckNeurons(neurons=activity.shape[1])
+    kept = measured & np.isfinite(activity)
+    left_out = np.array([watch.step(*scan) for scan in zip(activity, measured, strict=True)])
+    for frame in np.flatnonzero((left_out[1:] & ~left_out[:-1]).any(1)) + 1:
+        fresh = left_out[frame] & ~left_out[frame - 1]
+        kept[max(0, frame - STUCK_SCANS + 1) : frame, fresh] = False
+    return np.asarray(kept & ~left_out, np.bool_)
