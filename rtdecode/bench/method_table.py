@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rtdecode.bench.faults import Fault, without_fault
 from rtdecode.bench.result_file import KeptRows
 from rtdecode.datasets.video_session import VideoSession
 from rtdecode.decode.fitted_twin import FittedTwin
@@ -94,6 +95,7 @@ class MethodTable:
         kind: Input = Input.RESPONSES,
         kept: NDArray[np.bool_] | None = None,
         twins: int = 1,
+        fault: Fault = without_fault,
     ) -> None:
         """Compute the row of one method unless it exists.
 
@@ -103,13 +105,15 @@ class MethodTable:
             (neuron,) False for neurons that are treated as not measured; None for all True.
         twins
             Number of twins that the method averages.
+        fault
+            A fault that is put into each trial.
         """
         used = np.ones(self.compared.data.neurons, np.bool_) if kept is None else kept
         neurons, lag, steps = int(used.sum()), method.lag_frames, method.steps
         if self.has(name, lag_frames=lag, steps=steps, neurons=neurons, twins=twins):
             return
         self.report(_title(name, lag, steps))
-        trials = (with_neurons(trial, used) for trial in self.compared.trials(kind))
+        trials = (with_neurons(fault(trial), used) for trial in self.compared.trials(kind))
         done = scored_trials(
             method,
             trials,

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtdecode.bench.ablation import cold_start, without_prediction, without_prior
+from rtdecode.bench.faults import with_scan_artefacts, with_stuck_neurons
 from rtdecode.bench.method_table import Comparison, MethodTable
 from rtdecode.bench.quality_figures import draw_figures
 from rtdecode.bench.reference_curve import reference_curve, stops_until
@@ -127,6 +128,8 @@ def _online_rows(table: MethodTable, settings: TableSettings) -> None:
     for part in settings.neuron_parts:
         kept = np.arange(table.compared.data.neurons) % part == 0
         table.run(f"online, 1/{part} of the neurons", Online(one, usual), kept=kept)
+    table.run("online, 1 % of neurons stuck", Online(one, usual), fault=with_stuck_neurons)
+    table.run("online, 5 % of scans × 20", Online(one, usual), fault=with_scan_artefacts)
     for size in range(2, len(table.compared.twins) + 1):
         table.run("online ensemble", Online(table.compared.twins[:size], usual), twins=size)
 

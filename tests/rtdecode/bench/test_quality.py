@@ -100,6 +100,8 @@ def test_every_row_exists_once(whole_table: tuple[list[dict[str, Any]], Path]) -
         "online",
         "online, cold start",
         "online, new frames start at the mean",
+        "online, 1 % of neurons stuck",
+        "online, 5 % of scans × 20",
         "online, no prior",
         "online, noise-free",
         "online, 1/4 of the neurons",

@@ -23,9 +23,9 @@ from rtdecode.twins.twin import TwinSpec
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 CONFIG = DecodeConfig(window_frames=12, free_frames=8, lag_frames=4, steps=3)
-FRAMES, FIRST, SEEDS = 40, 12, 10
+FRAMES, FIRST, SEEDS = 22, 8, 10
 SCORED = slice(FIRST, FRAMES - CONFIG.lag_frames)
-NOISE_SD = (0.5, 1.0, 5.0, 20.0, 1e3, 1e6)
+NOISE_SD = (0.5, 5.0, 20.0, 1e6)
 
 
 def compact_mouse(prior: VideoPrior) -> FittedTwin:
@@ -86,7 +86,7 @@ def mean_and_margin(values: list[float]) -> tuple[float, float]:
 def test_a_change_of_one_part_in_a_million_moves_no_pixel_by_a_tenth(
     mouse: FittedTwin, noise_sd: float
 ) -> None:
-    for seed in range(3):
+    for seed in range(2):
         trial = session(mouse, noise_sd=noise_sd, seed=seed)
         signs = np.random.default_rng(seed).choice([-1, 1], trial.responses.shape)
         changed = (trial.responses * (1 + 1e-6 * signs)).astype(np.float32)
@@ -100,36 +100,34 @@ def test_with_noise_of_any_size_the_error_is_little_above_that_of_the_priors_mea
 ) -> None:
     errors = [error(mouse, session(mouse, noise_sd=noise_sd, seed=n)) for n in range(SEEDS)]
     mean, margin = mean_and_margin(errors)
-    assert mean - margin < 1.25
-    assert max(errors) < 1.5
+    assert mean + margin < 1.25
     if noise_sd <= 1:
         assert mean + margin < 1
 
 
-@pytest.mark.parametrize("value", [30.0, 1e3, 1e6])
-def test_stuck_neurons_cost_no_more_than_neurons_that_are_missing(
-    mouse: FittedTwin, value: float
+def test_neurons_that_are_stuck_cost_no_more_than_those_that_are_missing(
+    mouse: FittedTwin,
 ) -> None:
     def worse(seed: int) -> float:
         trial = session(mouse, noise_sd=1.0, seed=seed)
         stuck, valid = trial.responses.copy(), trial.valid.copy()
-        stuck[:, ::20], valid[:, ::20] = value, False
+        stuck[:, ::20], valid[:, ::20] = 1e5, False
         missing = error(mouse, replace(trial, valid=valid))
         return error(mouse, replace(trial, responses=stuck)) - missing
 
     mean, margin = mean_and_margin([worse(seed) for seed in range(SEEDS)])
-    assert mean - margin < 0.03
+    assert mean + margin < 0.05
 
 
 def test_a_scan_with_an_artefact_costs_little(mouse: FittedTwin) -> None:
     def worse(seed: int) -> float:
         trial = session(mouse, noise_sd=1.0, seed=seed)
         hit = trial.responses.copy()
-        hit[[14, 24]] += 30
+        hit[[10, 15]] += 30
         return error(mouse, replace(trial, responses=hit)) - error(mouse, trial)
 
     mean, margin = mean_and_margin([worse(seed) for seed in range(SEEDS)])
-    assert mean - margin < 0.05
+    assert mean + margin < 0.05
 
 
 def test_each_estimate_is_the_same_for_one_thread_and_two(mouse: FittedTwin) -> None:
