@@ -21,7 +21,8 @@ class GaussNewton:
     """I + J' W J, with J the derivative of the prediction f at one video.
 
     W is the inverse covariance of recorded activity, times the likelihood weight:
-    S (I + L L')^-1 S, with S' S = weight / (f + floor) and L the noise correlations.
+    S (I + L L')^-1 S, with S' S = weight / (f + floor) and L the noise correlations. Residuals are
+    taken to be as small as the noise model says: the robust weights Omega and sigma are 1.
 
     J is taken by finite differences, J' by automatic differentiation.
 

@@ -46,13 +46,15 @@ class ObservationWeights:
     weight: the likelihood weight over the neuron's dispersion; 0 where there is no measurement.
     likelihood_weight: frames that each compared frame stands for, times the noise's tau.
     shared: L, noise correlations in units of each neuron's own spread. rank: place of the scale's
-    quantile among the sorted absolute residuals of the neurons that it is taken of.
+    quantile among the sorted absolute residuals of the neurons that it is taken of. products: of
+    each neuron's entries of L with each other, so that L' Omega L is one matrix product.
     """
 
     weight: Float[Tensor, "frame neuron"]
     likelihood_weight: Float[Tensor, ""]
     shared: Float[Tensor, "neuron factor"]
     rank: Int[Tensor, "frame 1"]
+    products: Float[Tensor, "neuron factors_squared"]
 
     def scale(
         self, predicted: Float[Tensor, "frame neuron"], *, floor: Float[Tensor, " neuron"]
@@ -73,9 +75,9 @@ class ObservationWeights:
         """
         observed = (self.weight > 0).to(scaled)
         omega = observed if robust is None else robust * observed
-        capacitance = torch.eye(self.shared.shape[1]).to(scaled) + (
-            (omega[:, None] * self.shared.T) @ self.shared
-        )
+        factors = self.shared.shape[1]
+        capacitance = (omega @ self.products).reshape(len(omega), factors, factors)
+        capacitance = capacitance + torch.eye(factors).to(scaled)
         common = torch.linalg.inv_ex(capacitance)[0] @ ((omega * scaled) @ self.shared)[..., None]
         whitened: Tensor = omega * (scaled - common[..., 0] @ self.shared.T)
         return whitened
@@ -96,22 +98,31 @@ class QuasiScore:
     robust: Float[Tensor, "frame neuron"]
 
 
+def factor_products(noise: Noise) -> Float[Tensor, "neuron factors_squared"]:
+    """Of each neuron's noise correlation factors with each other."""
+    return (noise.shared[:, :, None] * noise.shared[:, None]).flatten(1)
+
+
 def observation_weights(
     noise: Noise,
     measured: Float[Tensor, "frame neuron"],
     *,
     likelihood_weight: Float[Tensor, ""],
     every: int,
+    products: Float[Tensor, "neuron factors_squared"] | None = None,
 ) -> ObservationWeights:
     """Precision of measurements of which each stands for `every` frames.
 
-    A neuron without a measurement is left out, as if the mouse did not have it.
+    A neuron without a measurement is left out, as if the mouse did not have it. `products` are the
+    `factor_products` of the noise, where they are known already.
     """
     weight = likelihood_weight * every
     counted = (measured[:, :: _stride(measured.shape[1])] > 0).long()
     above = ((1 - _SCALE_QUANTILE) * counted.sum(1, keepdim=True)).long()
     rank = (counted.shape[1] - 1 - above).clamp_min(0)
-    return ObservationWeights(measured * (weight / noise.dispersion), weight, noise.shared, rank)
+    products = factor_products(noise) if products is None else products
+    precision = measured * (weight / noise.dispersion)
+    return ObservationWeights(precision, weight, noise.shared, rank, products)
 
 
 def quasi_score(

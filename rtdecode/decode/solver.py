@@ -19,6 +19,7 @@ from rtdecode.decode.horizon import (
 from rtdecode.decode.likelihood import (
     ObservationWeights,
     QuasiScore,
+    factor_products,
     observation_weights,
     quasi_score,
 )
@@ -90,7 +91,7 @@ class Solver:
         likelihood_weight: float | None = None,
         share: Float[Tensor, "krow kcol"] | None = None,
     ) -> None:
-        self._noise = noise
+        self._noise, self._products = noise, factor_products(noise)
         self._block = EstimatedFrames(prior, frames=free_frames)
         self._likelihood_weight = (
             noise.likelihood_weight
@@ -190,4 +191,5 @@ class Solver:
             measured,
             likelihood_weight=self._likelihood_weight,
             every=self._predictor.every,
+            products=self._products,
         )
