@@ -11,7 +11,9 @@ from rtdecode.offline.trial import Trial
 def trial() -> Trial:
     activity = np.random.default_rng(0).exponential(size=(300, 200)).astype(np.float32)
     nothing = np.zeros((300, 1), np.float32)
-    return Trial(4, activity, np.ones(activity.shape, np.bool_), nothing, nothing, frame_rate_hz=30.0)
+    return Trial(
+        4, activity, np.ones(activity.shape, np.bool_), nothing, nothing, frame_rate_hz=30.0
+    )
 
 
 def test_one_neuron_in_a_hundred_is_stuck(trial: Trial) -> None:
