@@ -1,4 +1,4 @@
-"""Reads arrays of .npz, .npy and HDF5 files within bounds, for ROIs and calibrations.
+"""Reads arrays of .npz and .npy files within bounds, for ROIs and calibrations.
 
 Files come from other programs and may be damaged. Every failure is a BadInputError that names the
 file, no array is larger than `MOST_BYTES`, and no code that a pickle names is executed.
@@ -21,7 +21,6 @@ from pathlib import Path
 from textwrap import shorten
 from typing import IO, Any
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 
@@ -143,27 +142,6 @@ def objects_of_npy(path: Path, *, what: str, expected: str, remedy: str) -> NDAr
         return array
 
 
-def hdf5_array(group: h5py.Group, name: str) -> NDArray[Any]:
-    """The numbers of the dataset `name`; ValueError if it is missing, too large, or text."""
-    return np.asarray(hdf5_dataset(group, name)[()])
-
-
-def hdf5_dataset(group: h5py.Group, name: str) -> h5py.Dataset:
-    """The dataset `name` of numbers, unread; ValueError if it is missing, too large, or text.
-
-    Compressed chunks are expanded whole, so that their size is limited too.
-    """
-    item = group.get(name)
-    if not isinstance(item, h5py.Dataset):
-        raise ValueError(f"no dataset '{name}' in '{group.name}'")
-    if item.dtype.kind not in "iufbV":
-        raise ValueError(f"'{item.name}' has no numbers")
-    for sides in (item.shape, item.chunks or ()):
-        if sides is None or _bytes(sides, item.dtype) > MOST_BYTES:
-            raise ValueError(f"'{item.name}' has shape {sides}, which is too large or empty")
-    return item
-
-
 def _entry(archive: zipfile.ZipFile, name: str) -> NDArray[Any]:
     entry = archive.getinfo(f"{name}.npy")
     with archive.open(entry) as file:
@@ -174,7 +152,7 @@ def _numbers(file: IO[bytes], size: int) -> NDArray[Any]:
     shape, dtype = _header(file)
     if dtype.kind not in "iufb":
         raise ValueError(f"an array of {dtype}, not of numbers")
-    if _bytes(shape, dtype) > min(size, MOST_BYTES):
+    if array_bytes(shape, dtype) > min(size, MOST_BYTES):
         raise ValueError(f"an array of shape {shape} in {size} bytes")
     file.seek(0)
     with warnings.catch_warnings():
@@ -196,7 +174,8 @@ def _header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
     return shape, dtype
 
 
-def _bytes(shape: Sequence[int], dtype: np.dtype[Any]) -> int:
+def array_bytes(shape: Sequence[int], dtype: np.dtype[Any]) -> int:
+    """Size in bytes of an array of `shape` and `dtype`, which need not exist."""
     return dtype.itemsize * math.prod(int(side) for side in shape)
 
 

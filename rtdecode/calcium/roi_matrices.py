@@ -3,7 +3,7 @@
 CaImAn: `estimates/A`, (pixel, component) in compressed sparse columns or dense. EXTRACT:
 `output.spatial_weights`, (row, col, neuron) in a .mat file of version 7.3, read as its public
 documentation describes it; no file of the program itself has been tried. Both programs number the
-pixels of an image down its columns.
+pixels of an image down its columns. `hdf5_array` and `hdf5_stack` serve `roi_nwb` too.
 """
 
 from collections.abc import Sequence
@@ -15,8 +15,9 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from rtdecode.calcium.array_files import hdf5_array, hdf5_dataset
+from rtdecode.calcium.array_files import MOST_BYTES, array_bytes
 from rtdecode.calcium.rois import PixelLists, PixelWeights
+from rtdecode.schema.arrays import MAX_NEURONS
 from rtdecode.schema.errors import RoisError
 
 I64 = NDArray[np.int64]
@@ -68,23 +69,60 @@ def extract_rois(file: h5py.File, path: Path) -> PixelLists | None:
             got=f"{name}.spatial_weights is no array of numbers: save it again after "
             f"{name}.spatial_weights = full({name}.spatial_weights)",
         )
-    return _extract_images(hdf5_dataset(output, "spatial_weights"), path)
+    if weights.ndim == _PLANE_AXES:
+        return _extract_images([hdf5_array(output, "spatial_weights")], weights.shape, path)
+    return _extract_images(hdf5_stack(output, "spatial_weights"), weights.shape[1:], path)
+
+
+def hdf5_array(group: h5py.Group, name: str) -> NDArray[Any]:
+    """The numbers of the dataset `name`; ValueError if it is missing, too large, or text."""
+    item = _hdf5_dataset(group, name)
+    _require_bounded(item, item.shape)
+    return np.asarray(item[()])
+
+
+def hdf5_stack(group: h5py.Group, name: str) -> h5py.Dataset:
+    """The dataset `name` of images, (image, ...), which are to be read one by one.
+
+    ValueError if it is missing, has too many or too large images, or is text.
+    """
+    item = _hdf5_dataset(group, name)
+    if item.ndim == 0 or len(item) > MAX_NEURONS:
+        raise ValueError(f"'{item.name}' has shape {item.shape}, which is no stack of images")
+    _require_bounded(item, item.shape[1:])
+    return item
+
+
+def _hdf5_dataset(group: h5py.Group, name: str) -> h5py.Dataset:
+    item = group.get(name)
+    if not isinstance(item, h5py.Dataset):
+        raise ValueError(f"no dataset '{name}' in '{group.name}'")
+    if item.dtype.kind not in "iufbV" or item.shape is None:
+        raise ValueError(f"'{item.name}' has no numbers")
+    # A compressed chunk is expanded whole, whatever part of it is read.
+    _require_bounded(item, item.chunks or ())
+    return item
+
+
+def _require_bounded(item: h5py.Dataset, sides: Sequence[int]) -> None:
+    if array_bytes(sides, item.dtype) > MOST_BYTES:
+        raise ValueError(f"'{item.name}' has {tuple(sides)} items to read at once, too many")
 
 
 def _has_weights(item: Any) -> bool:
     return isinstance(item, h5py.Group) and "spatial_weights" in item
 
 
-def _extract_images(images: h5py.Dataset, path: Path) -> PixelLists:
+def _extract_images(
+    images: Sequence[NDArray[Any]] | h5py.Dataset, shape: tuple[int, int], path: Path
+) -> PixelLists:
     """MATLAB's (row, col, neuron) is (neuron, col, row) in HDF5, without the axis of one neuron."""
-    cols, rows = images.shape[-2:]
-    count = images.shape[0] if images.ndim == _VOLUME_AXES else 1
     neurons: list[PixelWeights] = []
-    for number in range(count):
-        image = np.asarray(images[number] if images.ndim == _VOLUME_AXES else images[()]).T
+    for number in range(len(images)):
+        image = np.asarray(images[number]).T
         row, col = np.nonzero(image > 0)
         neurons.append((row, col, image[row, col]))
-    return PixelLists(neurons, (rows, cols), source=str(path))
+    return PixelLists(neurons, (shape[1], shape[0]), source=str(path))
 
 
 def _extract_shape(output: h5py.Group, where: str) -> tuple[int, int]:

@@ -13,7 +13,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from rtdecode.calcium.array_files import hdf5_array, hdf5_dataset
+from rtdecode.calcium.roi_matrices import hdf5_array, hdf5_stack
 from rtdecode.calcium.rois import PixelLists, PixelWeights
 from rtdecode.schema.errors import RoisError
 
@@ -58,9 +58,9 @@ def nwb_rois(file: h5py.File, path: Path, *, table: str | None) -> PixelLists:
     for one in tables:
         accepted, where = _accepted(one), f"in {path}, table {one.name},"
         if "image_mask" in one:
-            images = hdf5_dataset(one, "image_mask")
+            images = hdf5_stack(one, "image_mask")
             neurons.extend(_image_pixels(images, accepted, where=where))
-            shapes.add((images.shape[1], images.shape[2]))
+            shapes.add(images.shape[1:])
         else:
             neurons.extend(_listed_pixels(one, accepted, where=where))
     shape = shapes.pop() if shapes else _field(file, tables[0])
@@ -107,7 +107,7 @@ def _of_type(file: h5py.File, kinds: Sequence[str]) -> list[h5py.Group]:
 
 
 def _accepted(table: h5py.Group) -> Bools:
-    count = len(hdf5_dataset(table, "id"))
+    count = len(hdf5_array(table, "id"))
     name = accepted_column(table)
     if name is None:
         return np.ones(count, bool)

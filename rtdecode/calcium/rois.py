@@ -136,7 +136,7 @@ class PixelLists:
     @property
     def count(self) -> int:
         """Number of ROIs with at least one pixel."""
-        return sum(bool(np.any(weight != 0)) for *_, weight in self.neurons)
+        return sum(bool(np.any(_as_weights(weight))) for *_, weight in self.neurons)
 
     @property
     def placed_without_scan(self) -> bool:
@@ -164,10 +164,11 @@ class PixelLists:
         lists: list[tuple[NDArray[Any], NDArray[Any]]] = []
         for number, (first, second, weight) in enumerate(self.neurons):
             row, col = (second, first) if swapped else (first, second)
-            inside = np.asarray(weight) != 0
-            flat = self._flat(row[inside], col[inside], field, number)
+            weight_f32 = _as_weights(weight)
+            kept = weight_f32 != 0
+            flat = self._flat(row[kept], col[kept], field, number)
             if len(flat):
-                lists.append((flat, weight[inside]))
+                lists.append((flat, weight_f32[kept]))
         if len(lists) < len(self.neurons):
             empty = len(self.neurons) - len(lists)
             log.warning("%d ROIs of %s have no pixel and are left out", empty, self.source)
@@ -212,7 +213,7 @@ def rois_from_lists(
         shape,
         np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
         np.concatenate([pixels for pixels, _ in neurons]).astype(np.int32),
-        np.concatenate([weights for _, weights in neurons]).astype(np.float32),
+        _as_weights(np.concatenate([weights for _, weights in neurons])),
     )
 
 
@@ -235,8 +236,14 @@ def _from_arrays(
         (int(shape[0]), int(shape[1])),
         indptr.astype(np.int64),
         pixels.astype(np.int64).clip(-1, limit).astype(np.int32),
-        weights.astype(np.float32),
+        _as_weights(weights),
     )
+
+
+def _as_weights(weights: NDArray[Any]) -> NDArray[np.float32]:
+    """Weights as float32; those beyond its range become infinite, which `Rois` refuses."""
+    with np.errstate(over="ignore"):
+        return np.asarray(weights).astype(np.float32)
 
 
 def _turned(shape: tuple[int, int] | None) -> tuple[int, int] | None:

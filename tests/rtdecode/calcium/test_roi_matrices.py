@@ -123,6 +123,29 @@ def test_a_mat_file_of_an_earlier_version_is_refused_by_name(tmp_path: Path) -> 
         read_rois(tmp_path / "a.mat")
 
 
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    [
+        ("estimates/A", (54, 2**30)),
+        ("output/spatial_weights", (2**40, 9, 6)),
+        ("output/spatial_weights", (3, 2**20, 2**20)),
+    ],
+)
+def test_a_shape_that_a_damaged_file_claims_takes_no_memory(
+    tmp_path: Path, name: str, shape: tuple[int, ...]
+) -> None:
+    with h5py.File(tmp_path / "a.hdf5", "w") as file:
+        file["estimates/dims" if name == "estimates/A" else "dims"] = SHAPE
+        file.create_dataset(name, shape=shape, chunks=(1,) * len(shape), dtype="f4")
+    with pytest.raises(UnreadableFileError, match=name):
+        read_rois(tmp_path / "a.hdf5")
+
+
+def test_weights_beyond_the_range_of_float32_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(RoisError, match="finite"):
+        read_rois(extract(tmp_path / "a.mat", image() * 1e300))
+
+
 def test_other_hdf5_files_are_no_result_of_extract(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "a.nwb", "w") as file:
         file["output"] = np.zeros(3)
