@@ -26,6 +26,11 @@ CLASSIC_LIMIT = (
     "let the microscope write BigTIFF, or shorter files"
 )
 
+SINGLE_PAGES = (
+    "it has a single page, and {} lies beside it: a recording in files of one page each is read "
+    "only with the xml of PrairieView; join the files to one TIFF with many pages"
+)
+
 
 class GrowingTiff:
     """Pages of one growing file, each as soon as it is complete.
@@ -124,6 +129,7 @@ class TiffRow:
         self._file: GrowingTiff | None = None
         self._last: TiffPage | None = None
         self._foreign: Path | None = None
+        self._pages = 0
         self.files = 0
 
     def page(self) -> TiffPage | None:
@@ -131,6 +137,7 @@ class TiffRow:
         file = self._file or self._opened(self.path)
         page = None if file is None else file.page() or self._following_page(file)
         self._last = page or self._last
+        self._pages += page is not None
         return page
 
     def report_cut_off(self) -> None:
@@ -152,7 +159,7 @@ class TiffRow:
 
     def _following_page(self, file: GrowingTiff) -> TiffPage | None:
         """First page of the next file of the acquisition, once there is one."""
-        path = _following(self.path)
+        path = following_path(self.path)
         if path is None or path == self._foreign or self._last is None or not path.is_file():
             return None
         following = GrowingTiff(path)
@@ -180,6 +187,9 @@ class TiffRow:
             page, continues = None, False
         if continues:
             return page
+        if self._pages == 1:
+            file.close()
+            raise MovieFileError(path=self.path, reason=SINGLE_PAGES.format(path.name))
         self._foreign = path
         log.warning(
             "%s is not read: no ScanImage header marks it as a part of the acquisition of %s",
@@ -189,7 +199,7 @@ class TiffRow:
         return None
 
 
-def _following(path: Path) -> Path | None:
+def following_path(path: Path) -> Path | None:
     """Path of the next file: the trailing number of the name plus 1; None without a number."""
     found = re.fullmatch(r"(.*?)(\d+)", path.stem)
     if found is None:

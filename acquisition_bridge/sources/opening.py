@@ -32,6 +32,8 @@ _RATE_TOLERANCE = 0.05
 
 def open_source(config: RunConfig, clock: Clock) -> ScanSource:
     """Open the source of `config`; raises the errors of that source before anything is sent."""
+    # a damaged file is refused in one sentence, which names it; tifffile logs each tag
+    logging.getLogger("tifffile").setLevel(logging.CRITICAL)
     behaviour = config.acquisition.behaviour
     if behaviour is None:
         return _scans(config, clock)

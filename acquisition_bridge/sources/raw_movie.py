@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from acquisition_bridge.sources.contract import FrameSpec, Measured
+from acquisition_bridge.sources.growing_tiff import SINGLE_PAGES, following_path
 from acquisition_bridge.sources.movie_files import Movie, bare_or_hdf5, content_of
 from acquisition_bridge.sources.tiff_file import TiffFile
 from rtdecode.schema.config.acquisition import RawMovieSource as RawMovieConfig
-from rtdecode.schema.errors import MissingFileError, MovieNotGivenError
+from rtdecode.schema.errors import MissingFileError, MovieFileError, MovieNotGivenError
 from rtdecode.schema.interfaces import Clock
 from rtdecode.schema.messages import DisplayedFrame, Scan
 
@@ -102,8 +103,17 @@ def open_movie(config: RawMovieConfig) -> Movie:
             remedy="give a TIFF, HDF5 or .raw file with --movie or acquisition.source.path",
         )
     if is_tiff(config.path):
-        return TiffFile(config.path)
+        return _tiff(config.path)
     return bare_or_hdf5(config, config.path)
+
+
+def _tiff(path: Path) -> TiffFile:
+    """A TIFF with one page for each scan; refused if each scan has a file of its own."""
+    movie, following = TiffFile(path), following_path(path)
+    if movie.shape[0] == 1 and following is not None and following.is_file():
+        movie.close()
+        raise MovieFileError(path=path, reason=SINGLE_PAGES.format(following.name))
+    return movie
 
 
 def is_tiff(path: Path) -> bool:

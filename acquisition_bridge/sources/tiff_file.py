@@ -19,7 +19,7 @@ from acquisition_bridge.sources.scanimage_header import (
     stack_images,
 )
 from acquisition_bridge.sources.tiff_directory import naming
-from rtdecode.schema.errors import UnreadableFileError
+from rtdecode.schema.errors import RtdecodeError, UnreadableFileError
 
 _EXPECTED = "a multi-page TIFF with one 2-D page of uint16, int16 or uint8 counts for each scan"
 _SIDES = 2
@@ -59,9 +59,12 @@ class TiffFile(Movie):
         try:
             self._images = 0
             self.shape, self.dtype = self._checked()
-        except BaseException:
+        except RtdecodeError:
             self._file.close()
             raise
+        except DAMAGED as error:
+            self._file.close()
+            raise self._refusal(f"a damaged file ({error})") from error
 
     def scan(self, number: int) -> Pixels:
         """(row, col) counts of scan `number`; UnreadableFileError if they cannot be read."""
@@ -85,9 +88,13 @@ class TiffFile(Movie):
         first = self.texts(0)
         if not has_scanimage_header(*first):
             return None
-        with naming(self._path):
-            header = scanimage_header(*first, self._artist())
-            return self._rates_hz(header)
+        try:
+            with naming(self._path):
+                return self._rates_hz(scanimage_header(*first, self._artist()))
+        except RtdecodeError:
+            raise
+        except DAMAGED as error:
+            raise self._refusal(f"a damaged file ({error})") from error
 
     def _rates_hz(self, header: ScanImageHeader) -> list[float]:
         channels, fields = len(header.channels), max(1, len(header.field_rows))

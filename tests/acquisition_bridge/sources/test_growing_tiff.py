@@ -139,3 +139,13 @@ def test_a_classic_file_above_4_gb_is_named_as_cut_off(tmp_path: Path) -> None:
     with pytest.raises(MovieFileError, match=r"a classic TIFF ends at 4 GB.*BigTIFF"):
         list(iter(file.page, None))
     file.close()
+
+
+def test_files_of_one_page_each_are_refused(tmp_path: Path) -> None:
+    written(tmp_path / "image_001.tif", 1)
+    written(tmp_path / "image_002.tif", 1)
+    row = TiffRow(tmp_path / "image_001.tif")
+    assert row.page() is not None
+    with pytest.raises(MovieFileError, match=r"single page, and image_002\.tif lies beside it"):
+        row.page()
+    row.close()

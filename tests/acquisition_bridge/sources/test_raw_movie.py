@@ -9,7 +9,7 @@ import tifffile
 
 from acquisition_bridge.sources.raw_movie import RawMovieSource
 from rtdecode.schema.config.acquisition import RawMovieSource as RawMovieConfig
-from rtdecode.schema.errors import MissingFileError, MovieNotGivenError
+from rtdecode.schema.errors import MissingFileError, MovieFileError, MovieNotGivenError
 from rtdecode.schema.messages import Scan
 
 SCANS = np.random.default_rng(0).integers(0, 4000, (9, 12, 10)).astype(np.uint16)
@@ -71,6 +71,19 @@ def test_without_a_movie_it_says_how_to_name_one(clock: Any) -> None:
         RawMovieSource(RawMovieConfig(), clock=clock)
     with pytest.raises(MissingFileError, match=r"nowhere\.tif"):
         RawMovieSource(RawMovieConfig(path=Path("nowhere.tif")), clock=clock)
+
+
+def test_files_of_one_page_each_are_not_taken_for_a_movie_of_one_scan(
+    tmp_path: Path, clock: Any
+) -> None:
+    for number in (1, 2):
+        tifffile.imwrite(tmp_path / f"ChanA_001_{number:03d}.tif", SCANS[number])
+    path = tmp_path / "ChanA_001_001.tif"
+    with pytest.raises(MovieFileError, match=r"single page, and ChanA_001_002\.tif lies beside"):
+        RawMovieSource(RawMovieConfig(path=path), clock=clock)
+    (tmp_path / "ChanA_001_002.tif").unlink()
+    source = RawMovieSource(RawMovieConfig(path=path), clock=clock)
+    assert len(streamed(source, clock)) == 1
 
 
 @pytest.mark.shared
