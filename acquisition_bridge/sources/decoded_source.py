@@ -91,9 +91,11 @@ class DecodedSource:
             self._decoder.reset()
             self._intake.reconnected()
         arrived_ns = self._clock.now_ns()
-        decoded = self._decoder.feed(data)
-        accepted = (self._intake.accepted(scan, arrived_ns=arrived_ns) for scan in decoded)
-        return [scan for scan in accepted if scan is not None]
+        return [
+            scan
+            for decoded in self._decoder.feed(data)
+            for scan in self._intake.scans(decoded, arrived_ns=arrived_ns)
+        ]
 
     def health(self) -> dict[str, float]:
         return {**self._intake.health(), "connections": self._link.connections}

@@ -1,7 +1,8 @@
 """LSL inlets: behaviour for any source of scans, and ROI values that the rig's program extracts.
 
 LSL corrects the sender's time stamps to the local clock, which is CLOCK_MONOTONIC: a corrected
-stamp in seconds is HostNs / 1e9. Requires the extra `lsl` (mne-lsl).
+stamp in seconds is HostNs / 1e9. A sample whose stamp is implausible is left out and counted.
+Requires the extra `lsl` (mne-lsl).
 """
 
 import importlib
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from acquisition_bridge.sources.contract import FrameSpec, Measured, ScanSource
+from acquisition_bridge.sources.source_time import host_clock_time
 from rtdecode.schema.config.acquisition import LslBehaviour, LslRoisSource
 from rtdecode.schema.errors import ExtraMissingError, StreamAbsentError, StreamError
 from rtdecode.schema.interfaces import Clock
@@ -64,7 +66,10 @@ class LslInlet:
 
 
 class BehaviourSamples:
-    """Samples to Behaviour messages; those with NaN or infinity are skipped and counted."""
+    """Samples to Behaviour messages.
+
+    Those with NaN or infinity, and those with an implausible stamp, are left out and counted.
+    """
 
     def __init__(self, config: LslBehaviour) -> None:
         self._columns = (
@@ -74,23 +79,27 @@ class BehaviourSamples:
             config.pupil_y_channel,
         )
         self.unusable = 0
+        self.time = host_clock_time()
 
-    def bodies(self, samples: Samples) -> Iterator[Behaviour]:
+    def bodies(self, samples: Samples, *, arrived_ns: int) -> Iterator[Behaviour]:
         """One message per sample; raises StreamError if a configured channel is missing."""
         for row, stamp_s in zip(*samples, strict=True):
             picked = [_picked(row, column) for column in self._columns]
             if not np.isfinite([*picked, stamp_s]).all():
                 self.unusable += 1
                 continue
-            center = np.array(picked[2:], np.float32)
-            yield Behaviour(round(stamp_s * _NS_PER_S), picked[0], picked[1], center)
+            t_ns = self.time.host_ns(round(stamp_s * _NS_PER_S), arrived_ns=arrived_ns)
+            if t_ns is not None:
+                yield Behaviour(t_ns, picked[0], picked[1], np.array(picked[2:], np.float32))
 
 
 class WithBehaviour:
     """A source of scans combined with an LSL stream of behaviour, which replaces its own."""
 
-    def __init__(self, scans: ScanSource, inlet: SampleInlet, config: LslBehaviour) -> None:
-        self._scans, self._inlet = scans, inlet
+    def __init__(
+        self, scans: ScanSource, inlet: SampleInlet, config: LslBehaviour, *, clock: Clock
+    ) -> None:
+        self._scans, self._inlet, self._clock = scans, inlet, clock
         self._samples = BehaviourSamples(config)
         self._count = 0
 
@@ -116,13 +125,20 @@ class WithBehaviour:
         scans = [
             body for body in self._scans.measured_until(until_ns) if not isinstance(body, Behaviour)
         ]
-        behaviour = list(self._samples.bodies(self._inlet.pull()))
+        samples = self._inlet.pull()
+        behaviour = list(self._samples.bodies(samples, arrived_ns=self._clock.now_ns()))
         self._count += len(behaviour)
         return [*behaviour, *scans]
 
     def health(self) -> dict[str, float]:
-        own = {"behaviour": self._count, "behaviour_unusable": self._samples.unusable}
-        return {**self._scans.health(), **own}
+        scans, time = self._scans.health(), self._samples.time
+        return {
+            **scans,
+            "behaviour": self._count,
+            "behaviour_unusable": self._samples.unusable,
+            "stamps_rejected": scans.get("stamps_rejected", 0) + time.rejected,
+            "clock_restarts": scans.get("clock_restarts", 0) + time.restarts,
+        }
 
     def close(self) -> None:
         self._inlet.close()
@@ -140,6 +156,7 @@ class LslRois:
         self.spec = FrameSpec(None, None, "float32", scan_rate_hz=config.scan_rate_hz)
         self._neurons: int | None = None
         self._number = self._unusable = 0
+        self._time = host_clock_time()
 
     def begin(self, t_ns: int) -> None:
         """Ignored: the microscope runs independently."""
@@ -156,12 +173,18 @@ class LslRois:
         return bodies
 
     def health(self) -> dict[str, float]:
-        return {"scans": self._number, "unusable": self._unusable}
+        return {
+            "scans": self._number,
+            "unusable": self._unusable,
+            "stamps_rejected": self._time.rejected,
+            "clock_restarts": self._time.restarts,
+        }
 
     def close(self) -> None:
         self._inlet.close()
 
     def _bodies(self, samples: Samples) -> Iterator[Fluorescence]:
+        arrived_ns, still = self._clock.now_ns(), np.zeros(2, np.float32)
         for row, stamp_s in zip(*samples, strict=True):
             values = np.asarray(row, np.float32)
             self._neurons = self._neurons or values.size
@@ -173,9 +196,9 @@ class LslRois:
             if not (np.isfinite(values).all() and np.isfinite(stamp_s)):
                 self._unusable += 1
                 continue
-            still = np.zeros(2, np.float32)
-            stamp_ns = round(stamp_s * _NS_PER_S)
-            yield Fluorescence(values, np.zeros_like(values), number, stamp_ns, still)
+            t_ns = self._time.host_ns(round(stamp_s * _NS_PER_S), arrived_ns=arrived_ns)
+            if t_ns is not None:
+                yield Fluorescence(values, np.zeros_like(values), number, t_ns, still)
 
 
 def _picked(row: NDArray[Any], column: int | None) -> float:

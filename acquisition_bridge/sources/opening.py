@@ -38,7 +38,7 @@ def open_source(config: RunConfig, clock: Clock) -> ScanSource:
     if behaviour is None:
         return _scans(config, clock)
     inlet = LslInlet(behaviour.stream, wait_s=behaviour.wait_s)
-    return WithBehaviour(_scans(config, clock), inlet, behaviour)
+    return WithBehaviour(_scans(config, clock), inlet, behaviour, clock=clock)
 
 
 def _scans(config: RunConfig, clock: Clock) -> ScanSource:

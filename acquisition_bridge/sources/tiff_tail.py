@@ -167,8 +167,7 @@ class TiffTailSource:
             return ()
         if self._intake is None:
             self._intake = Intake(scan_rate_hz=self._pages.scan_rate_hz * self._speed)
-        accepted = self._intake.accepted(scan, arrived_ns=self._clock.now_ns())
-        return () if accepted is None else (accepted,)
+        return self._intake.scans(scan, arrived_ns=self._clock.now_ns())
 
     def health(self) -> dict[str, float]:
         counted = {} if self._intake is None else self._intake.health()

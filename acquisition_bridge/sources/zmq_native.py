@@ -1,19 +1,45 @@
 """A source for rig programs that send messages of docs/wire.md: MATLAB, C++, LabVIEW, Python.
 
 The rig connects a PUSH socket and sends `scan`, `behaviour` or `fluorescence` messages
-in either wire version. A scan's `number` is the rig's own counter. Its times are HostNs where
-`clock` is "host", and otherwise stamps of the rig's clock, mapped by the fastest arrivals.
+in either wire version. The `number` of a scan or of ROI values is the rig's own counter. Times are
+HostNs where `clock` is "host", and otherwise stamps of the rig's clock, mapped by the fastest
+arrivals. A sample of behaviour or ROI values whose stamp is implausible is left out.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from acquisition_bridge.sources.contract import FrameSpec, Measured
-from acquisition_bridge.sources.intake import DecodedScan, Intake, SourceTime
+from acquisition_bridge.sources.intake import DecodedScan, Intake
+from acquisition_bridge.sources.scan_numbers import Arrival, ScanOrder
+from acquisition_bridge.sources.source_time import SourceTime, host_clock_time
 from rtdecode.runtime.sockets import CLOCK_NAME, Collector, Messaging
 from rtdecode.schema.config.acquisition import ZmqNativeSource as ZmqNativeConfig
 from rtdecode.schema.interfaces import Clock
 from rtdecode.schema.messages import Behaviour, DisplayedFrame, Fluorescence, Received, Scan
+
+_NS_PER_S = 1e9
+
+
+class StreamTime:
+    """Times of the messages of one kind, of the host's clock or of the rig's."""
+
+    def __init__(self) -> None:
+        self._host, self._rig = host_clock_time(), SourceTime()
+
+    def host_ns(self, stamp_ns: int, *, arrived_ns: int, is_host: bool) -> int | None:
+        """HostNs of a stamp; None if it is implausible."""
+        return (self._host if is_host else self._rig).host_ns(stamp_ns, arrived_ns=arrived_ns)
+
+    @property
+    def rejected(self) -> int:
+        """Number of implausible stamps."""
+        return self._host.rejected + self._rig.rejected
+
+    @property
+    def restarts(self) -> int:
+        """Number of times that a clock began anew."""
+        return self._host.restarts + self._rig.restarts
 
 
 class NativeMessages:
@@ -21,36 +47,69 @@ class NativeMessages:
 
     def __init__(self, *, scan_rate_hz: float) -> None:
         self.intake = Intake(scan_rate_hz=scan_rate_hz)
-        self._behaviour_time = SourceTime()
-        self._rois_time = SourceTime()
+        self._rois = ScanOrder[Received](period_ns=round(_NS_PER_S / scan_rate_hz))
+        self._first_rois: int | None = None
+        self._behaviour_time, self._rois_time = StreamTime(), StreamTime()
         self.ignored = 0
 
-    def measured(self, received: Received) -> Measured | None:
-        """The measurement in `received`, in HostNs; None for an old one or another kind."""
+    def measured(self, received: Received) -> list[Measured]:
+        """The measurements that can be passed on once `received` arrived, in HostNs."""
         body, is_host = received.message.body, received.message.clock == CLOCK_NAME
         arrived_ns = received.t_received_ns
         if isinstance(body, Scan):
-            return self._scan(body, arrived_ns, is_host=is_host)
+            start_ns = body.t_start_ns if is_host else None
+            decoded = DecodedScan(
+                body.pixels_counts,
+                body.number,
+                body.plane,
+                body.t_end_ns,
+                host_start_ns=start_ns,
+            )
+            return list(self.intake.scans(decoded, arrived_ns=arrived_ns))
         if isinstance(body, Behaviour):
-            if is_host:
-                return body
-            t_ns = self._behaviour_time.host_ns(body.t_sample_ns, arrived_ns=arrived_ns)
-            return replace(body, t_sample_ns=t_ns)
+            return list(self._behaviour(body, arrived_ns, is_host=is_host))
         if isinstance(body, Fluorescence):
-            if is_host:
-                return body
-            t_ns = self._rois_time.host_ns(body.t_scan_ns, arrived_ns=arrived_ns)
-            return replace(body, t_scan_ns=t_ns)
+            passed = self._rois.passed(Arrival(received, body.number, arrived_ns, body.t_scan_ns))
+            return [one for number, arrival in passed for one in self._values(number, arrival.scan)]
         self.ignored += 1
-        return None
+        return []
 
-    def _scan(self, body: Scan, arrived_ns: int, *, is_host: bool) -> Scan | None:
-        stamp_ns = None if is_host else body.t_end_ns
-        decoded = DecodedScan(body.pixels_counts, body.number, body.plane, stamp_ns)
-        scan = self.intake.accepted(decoded, arrived_ns=arrived_ns)
-        if scan is None or not is_host:
-            return scan
-        return replace(scan, t_start_ns=body.t_start_ns, t_end_ns=body.t_end_ns)
+    def health(self) -> dict[str, float]:
+        """Counters for the heartbeat, of scans, ROI values and behaviour together."""
+        counted = self.intake.health()
+        for name in ("lost", "repeated", "reordered", "restarts", "set_aside"):
+            counted[name] += getattr(self._rois, name)
+        for time in (self._behaviour_time, self._rois_time):
+            counted["stamps_rejected"] += time.rejected
+            counted["clock_restarts"] += time.restarts
+        return {**counted, "ignored": self.ignored}
+
+    def _behaviour(self, body: Behaviour, arrived_ns: int, *, is_host: bool) -> Iterator[Behaviour]:
+        t_ns = self._behaviour_time.host_ns(
+            body.t_sample_ns, arrived_ns=arrived_ns, is_host=is_host
+        )
+        if t_ns is not None:
+            yield body if t_ns == body.t_sample_ns else replace(body, t_sample_ns=t_ns)
+
+    def _values(self, number: int, received: Received) -> Iterator[Fluorescence]:
+        body = received.message.body
+        if not isinstance(body, Fluorescence):
+            return
+        t_ns = self._rois_time.host_ns(
+            body.t_scan_ns,
+            arrived_ns=received.t_received_ns,
+            is_host=received.message.clock == CLOCK_NAME,
+        )
+        if self._first_rois is None:
+            self._first_rois = body.number
+        number += self._first_rois
+        if t_ns is not None:
+            unchanged = (number, t_ns) == (body.number, body.t_scan_ns)
+            yield (
+                body
+                if unchanged
+                else replace(body, number=number, t_scan_ns=t_ns, rig_number=body.number)
+            )
 
 
 class ZmqNativeSource:
@@ -88,16 +147,11 @@ class ZmqNativeSource:
 
     def measured_until(self, until_ns: int) -> Sequence[Measured]:
         wait_s = max(0, until_ns - self._clock.now_ns()) / 1e9
-        return list(self._measurements(self._inlet.take(wait_s)))
+        taken = self._inlet.take(wait_s)
+        return [body for _, received in taken for body in self._messages.measured(received)]
 
     def health(self) -> dict[str, float]:
-        return {**self._messages.intake.health(), "ignored": self._messages.ignored}
+        return self._messages.health()
 
     def close(self) -> None:
         self._messaging.close()
-
-    def _measurements(self, taken: Sequence[tuple[bytes, Received]]) -> Iterable[Measured]:
-        for _, received in taken:
-            body = self._messages.measured(received)
-            if body is not None:
-                yield body

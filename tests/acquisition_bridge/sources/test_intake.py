@@ -5,6 +5,7 @@ import pytest
 
 from acquisition_bridge.sources.intake import DecodedScan, Intake
 from rtdecode.schema.errors import ScanSizeChangedError
+from rtdecode.schema.messages import Scan
 
 PIXELS = np.arange(12, dtype=np.uint16).reshape(3, 4)
 PERIOD_NS = 100_000_000
@@ -14,8 +15,13 @@ def intake() -> Intake:
     return Intake(scan_rate_hz=10.0)
 
 
+def accepted(made: Intake, scan: DecodedScan, *, arrived_ns: int) -> Scan | None:
+    """The scan that is passed on at once."""
+    return next(iter(made.scans(scan, arrived_ns=arrived_ns)), None)
+
+
 def test_without_a_stamp_a_scan_ends_when_it_came() -> None:
-    scan = intake().accepted(DecodedScan(PIXELS, 7, plane=2), arrived_ns=5 * 10**9)
+    scan = accepted(intake(), DecodedScan(PIXELS, 7, plane=2), arrived_ns=5 * 10**9)
     assert scan is not None
     assert (scan.t_start_ns, scan.t_end_ns) == (5 * 10**9 - PERIOD_NS, 5 * 10**9)
     assert (scan.number, scan.plane) == (0, 2)
@@ -25,7 +31,7 @@ def test_stamps_spread_scans_that_came_at_once() -> None:
     made, ends = intake(), []
     for counter, arrived_ns in enumerate((10**9, 10**9 + 2 * PERIOD_NS, 10**9 + 2 * PERIOD_NS)):
         decoded = DecodedScan(PIXELS, counter, t_source_ns=counter * PERIOD_NS)
-        scan = made.accepted(decoded, arrived_ns=arrived_ns)
+        scan = accepted(made, decoded, arrived_ns=arrived_ns)
         assert scan is not None
         ends.append(scan.t_end_ns)
     assert np.diff(ends) == pytest.approx([PERIOD_NS, PERIOD_NS], rel=1e-3)
@@ -34,7 +40,7 @@ def test_stamps_spread_scans_that_came_at_once() -> None:
 def test_scans_never_overlap() -> None:
     made, before_ns = intake(), 0
     for counter, arrived_ns in enumerate((10**9, 10**9 + 1, 10**9 + 5_000_000)):
-        scan = made.accepted(DecodedScan(PIXELS, counter), arrived_ns=arrived_ns)
+        scan = accepted(made, DecodedScan(PIXELS, counter), arrived_ns=arrived_ns)
         assert scan is not None
         assert before_ns <= scan.t_start_ns <= scan.t_end_ns == arrived_ns
         before_ns = scan.t_end_ns
@@ -42,16 +48,18 @@ def test_scans_never_overlap() -> None:
 
 def test_another_size_is_refused_with_both_sizes() -> None:
     made = intake()
-    made.accepted(DecodedScan(PIXELS, 0), arrived_ns=10**9)
+    accepted(made, DecodedScan(PIXELS, 0), arrived_ns=10**9)
     with pytest.raises(ScanSizeChangedError, match=r"scan 1 has shape \(4, 3\).*\(3, 4\)"):
-        made.accepted(DecodedScan(PIXELS.T, 1), arrived_ns=2 * 10**9)
+        accepted(made, DecodedScan(PIXELS.T, 1), arrived_ns=2 * 10**9)
 
 
 def test_numbers_continue_after_a_restarted_acquisition() -> None:
     made = intake()
     scans = [
-        made.accepted(
-            DecodedScan(PIXELS, counter, counter_restarted=counter_restarted), arrived_ns=10**9 + k
+        accepted(
+            made,
+            DecodedScan(PIXELS, counter, counter_restarted=counter_restarted),
+            arrived_ns=10**9 + k,
         )
         for k, (counter, counter_restarted) in enumerate(
             [(40, False), (41, False), (90, True), (91, False)]
@@ -67,5 +75,5 @@ def test_saturated_scans_are_counted(dtype: str, most: int) -> None:
     made, glaring = intake(), PIXELS.astype(dtype)
     glaring[1, 1] = most
     for counter, pixels in enumerate((PIXELS.astype(dtype), glaring)):
-        made.accepted(DecodedScan(pixels, counter), arrived_ns=10**9)
+        accepted(made, DecodedScan(pixels, counter), arrived_ns=10**9)
     assert made.health()["saturated"] == 1

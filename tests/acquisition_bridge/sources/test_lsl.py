@@ -35,7 +35,9 @@ class FakeInlet:
 
 def test_each_sample_becomes_a_message_with_the_configured_channels() -> None:
     values = np.array([[30.0, 5.0, 1.5], [31.0, 6.0, 2.5]])
-    bodies = list(BehaviourSamples(CONFIG).bodies((values, np.array([1.0, 1.5]))))
+    bodies = list(
+        BehaviourSamples(CONFIG).bodies((values, np.array([1.0, 1.5])), arrived_ns=2 * 10**9)
+    )
     assert [b.t_sample_ns for b in bodies] == [1_000_000_000, 1_500_000_000]
     assert [(b.running_cm_s, b.pupil_diameter_px) for b in bodies] == [(5.0, 30.0), (6.0, 31.0)]
     np.testing.assert_array_equal(bodies[1].pupil_center_px, np.array([2.5, 0], np.float32))
@@ -44,13 +46,14 @@ def test_each_sample_becomes_a_message_with_the_configured_channels() -> None:
 def test_samples_with_nan_are_left_out_and_counted() -> None:
     samples = BehaviourSamples(CONFIG)
     values = np.array([[30.0, np.nan, 1.5], [31.0, 6.0, np.inf], [30.0, 5.0, 1.0]])
-    assert len(list(samples.bodies((values, np.array([1.0, 2.0, 3.0]))))) == 1
+    stamps_s = np.array([1.0, 2.0, 3.0])
+    assert len(list(samples.bodies((values, stamps_s), arrived_ns=4 * 10**9))) == 1
     assert samples.unusable == 2
 
 
 def test_a_channel_that_is_not_there_is_named() -> None:
     with pytest.raises(StreamError, match=r"channel 2 \(from 0\) of 2"):
-        list(BehaviourSamples(CONFIG).bodies((np.zeros((1, 2)), np.zeros(1))))
+        list(BehaviourSamples(CONFIG).bodies((np.zeros((1, 2)), np.zeros(1)), arrived_ns=0))
 
 
 class Scans:
@@ -78,28 +81,30 @@ class Scans:
         self.closed = True
 
 
-def test_behaviour_comes_from_lsl_and_scans_from_the_source() -> None:
-    scans, inlet = Scans(), FakeInlet((np.array([[30.0, 5.0, 1.5]]), np.array([2.0])))
-    source = WithBehaviour(scans, inlet, CONFIG)
+def test_behaviour_comes_from_lsl_and_scans_from_the_source(clock: Any) -> None:
+    scans, inlet = Scans(), FakeInlet((np.array([[30.0, 5.0, 1.5]]), np.array([1.0])))
+    source = WithBehaviour(scans, inlet, CONFIG, clock=clock)
     bodies = source.measured_until(0)
     assert [type(body) for body in bodies] == [Behaviour, Scan]
     assert isinstance(bodies[0], Behaviour)
     assert bodies[0].running_cm_s == 5.0
-    assert source.health() == {"scans": 1, "behaviour": 1, "behaviour_unusable": 0}
+    counted = {"scans": 1, "behaviour": 1, "behaviour_unusable": 0}
+    assert source.health() == {**counted, "stamps_rejected": 0, "clock_restarts": 0}
     source.close()
     assert (scans.closed, inlet.closed) == (True, True)
 
 
 def test_roi_values_become_fluorescence(clock: Any) -> None:
     values = np.array([[1.0, 2.0], [np.nan, 2.0], [3.0, 4.0]])
-    inlet = FakeInlet(NOTHING, (values, np.array([1.0, 2.0, 3.0])))
+    inlet = FakeInlet(NOTHING, (values, np.array([0.1, 0.2, 0.3])))
     source = LslRois(LslRoisSource(stream="rois"), inlet, clock=clock)
     bodies = source.measured_until(clock.now_ns() + 10_000_000)
     assert [(b.number, b.t_scan_ns) for b in bodies if isinstance(b, Fluorescence)] == [
-        (0, 1_000_000_000),
-        (2, 3_000_000_000),
+        (0, 100_000_000),
+        (2, 300_000_000),
     ]
-    assert source.health() == {"scans": 3, "unusable": 1}
+    counted = {"scans": 3, "unusable": 1}
+    assert source.health() == {**counted, "stamps_rejected": 0, "clock_restarts": 0}
     assert source.measured_until(clock.now_ns() + 10_000_000) == ()
     source.close()
 
