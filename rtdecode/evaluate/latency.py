@@ -12,7 +12,9 @@ import numpy as np
 
 from rtdecode.schema.messages import Reconstruction
 
-_NS_PER_MS = 1e6
+_NS_PER_S, _NS_PER_MS = 1e9, 1e6
+_BY_DECODER = ("calcium", "decode", "pacing", "total", "screen_to_output")
+"""Latencies up to times that the decoder's process stamps."""
 _FINEST_MS = 1e-3
 _GROWTH = 1.02
 """Each bin is 2 % wider than the previous one, so a quantile is accurate within 1 %."""
@@ -86,3 +88,57 @@ def _bin_of(span_ms: float) -> int:
 
 def _middle_ms(number: int) -> float:
     return _FINEST_MS * float(_GROWTH ** (number + 0.5))
+
+
+class OutputTiming:
+    """Rate, lateness, lag and latencies of the reconstructions in a log."""
+
+    def __init__(self) -> None:
+        self.n_frames = 0
+        self.frames_left_out = self.neurons_left_out = 0
+        self.lag_frames: int | None = None
+        self._latencies = Latencies()
+        self._first_ns = self._last_ns = 0
+        self._n_late = 0
+
+    def add(self, frame: Reconstruction, t_sent_ns: int) -> None:
+        """Add a reconstruction that was sent at `t_sent_ns`."""
+        self._first_ns = self._first_ns if self.n_frames else t_sent_ns
+        self._last_ns = t_sent_ns
+        self.n_frames += 1
+        self._n_late += frame.late
+        self.frames_left_out += frame.frame_left_out
+        self.neurons_left_out = max(self.neurons_left_out, frame.neurons_left_out)
+        self.lag_frames = frame.lag_frames
+        self._latencies.add(
+            {
+                **stage_latencies_ms(frame),
+                "pacing": (t_sent_ns - frame.t_ready_ns) / _NS_PER_MS,
+                "behind_newest_scan": (frame.t_scan_ns - frame.t_frame_mid_ns) / _NS_PER_MS,
+                "screen_to_output": (t_sent_ns - frame.t_frame_mid_ns) / _NS_PER_MS,
+            }
+        )
+
+    def stages_ms(self) -> dict[str, StageLatency]:
+        """Latency of each stage that was measured, so that its maximum exceeds 0.
+
+        A replay is not timed: its clock stands still while a batch is decoded, so that `decode`
+        takes no time at all. What its decoder stamps is then left out.
+        """
+        found = {name: one for name, one in self._latencies.summary().items() if one.max > 0}
+        left_out = () if "decode" in found else _BY_DECODER
+        return {name: stage for name, stage in found.items() if name not in left_out}
+
+    def fps(self) -> float | None:
+        """Emitted frames a second; None where decoding was not timed."""
+        span_s = (self._last_ns - self._first_ns) / _NS_PER_S
+        fps = (self.n_frames - 1) / span_s if span_s > 0 else 0.0
+        return fps if self._timed else None
+
+    def late_percent(self) -> float | None:
+        """Percentage of emitted frames that were late; None where decoding was not timed."""
+        return 100.0 * self._n_late / max(1, self.n_frames) if self._timed else None
+
+    @property
+    def _timed(self) -> bool:
+        return not self.n_frames or "decode" in self.stages_ms()

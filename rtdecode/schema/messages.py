@@ -6,8 +6,7 @@ sockets, clocks, the codec or any stage; every other package imports it.
 
 Every `t_*_ns` is in nanoseconds of CLOCK_MONOTONIC on the decoder's host (HostNs). Processes on
 other hosts map their times before they send. A *scan* is one imaging frame, a *frame* is one frame
-of the movie. A field with a default is optional on the wire, so that fields can be added to a kind
-without a new wire version.
+of the movie. A field with a default is optional on the wire.
 
 >>> gap = Gap(stream="bridge/scan", first_missing=17, n_missing=2, detected_by="recorder")
 >>> Stamped(source="recorder", seq=0, t_ns=5, clock="host", body=gap).stream
@@ -83,11 +82,10 @@ class Fluorescence:
 
     kind: ClassVar[str] = "fluorescence"
     f_raw: NeuronF32
-    """ROI means before neuropil correction, with overlapping ROIs demixed where rtdecode reads the
-    scans. In the microscope's counts, or in the unit of the rig program that sent the values."""
+    """ROI means before neuropil correction, demixed where rtdecode reads the scans, in the
+    microscope's counts; or values in the unit of the rig program that sent them."""
     f_neuropil: NeuronF32
-    """Mean of the neuropil ring around each ROI, in the unit of `f_raw`; zeros where none is
-    measured."""
+    """Mean of the neuropil ring around each ROI, as `f_raw`; zeros where none is measured."""
     number: int
     t_scan_ns: int
     """Middle of the scan."""
@@ -205,11 +203,10 @@ class Event:
     """info | warning | alarm."""
     process: str
     code: str
-    """What happened, as an identifier; events of one process and code are summed."""
+    """Identifier of `text`; events of one process and code are summed."""
     text: str
-    """What happened, as a clause without the counts."""
     counts: dict[str, float] = field(default_factory=dict)
-    """Numbers by name that were added by this event, for example of lost scans."""
+    """What this event adds, by name, for example lost scans."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -300,5 +297,4 @@ class WindowFrame:
     """Input of the decoder for one frame of the grid; never sent over a socket."""
 
     responses: Responses
-    behaviour: BehaviourF32
-    """(channel,): running in cm/s, pupil diameter in px, pupil centre x and y in px."""
+    behaviour: BehaviourF32  # running in cm/s, pupil diameter in px, pupil centre x and y in px
