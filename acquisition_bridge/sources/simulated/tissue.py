@@ -91,11 +91,11 @@ def _vessel_transmission(
         line = np.zeros(shape)
         angle, place = rng.uniform(0, np.pi), rng.random(2) * shape
         steps = np.arange(-2 * max(shape), 2 * max(shape)) / 2
-        bend = np.cumsum(
+        lateral = np.cumsum(
             np.cumsum(rng.normal(0, 0.0015, steps.size)) + rng.normal(0, 0.1, steps.size)
         )
-        row = place[0] + steps * np.sin(angle) + bend * np.cos(angle)
-        col = place[1] + steps * np.cos(angle) - bend * np.sin(angle)
+        row = place[0] + steps * np.sin(angle) + lateral * np.cos(angle)
+        col = place[1] + steps * np.cos(angle) - lateral * np.sin(angle)
         inside = (row >= 0) & (row < shape[0] - 1) & (col >= 0) & (col < shape[1] - 1)
         line[row[inside].astype(int), col[inside].astype(int)] = 1
         distance = ndimage.distance_transform_edt(line == 0)
