@@ -69,7 +69,7 @@ class SessionSummary:
     """Displayed clips that the twin was trained on; a score with one in it is not valid."""
     lag_frames: int | None
     frames_left_out: int
-    """Emitted frames whose activity had next to no weight, as in a scan with an artefact."""
+    """Emitted frames whose activity had almost no weight, as in a scan with an artefact."""
     neurons_left_out: int
     """Neurons that were stuck or implausible, at most at one time."""
     stages_ms: Mapping[str, StageLatency]

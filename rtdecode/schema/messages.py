@@ -139,7 +139,7 @@ class Reconstruction:
     neurons_left_out: int = 0
     """Neurons without influence: stuck at a value, or with implausible activity."""
     frame_left_out: bool = False
-    """Whether the activity of this frame had next to no weight, as in a scan with an artefact."""
+    """Whether the activity of this frame had almost no weight, as in a scan with an artefact."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
