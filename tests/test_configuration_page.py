@@ -22,10 +22,16 @@ from rtdecode.schema.config.section import Section
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "configuration.md"
 HEAD = """# Configuration
 
-A run is described by one YAML file, which contains everything that changes an experiment.
+A run is described by one YAML file in UTF-8, which contains everything that changes an experiment.
 `rtdecode check FILE` prints the resolved config with the processes that it starts, or all errors
-of the file, each with its line. An unknown key is an error. Paths in a file are relative to the
-file. A key that is left out has the default given below. Examples are in `configs/`.
+of the file, each with its line. An unknown key is an error, and so is one that is given twice; YAML
+aliases are not read. Paths in a file are relative to the file. A key that is left out has the
+default given below. Examples are in `configs/`.
+
+`check` also finds what a start would meet on this machine, as `run` does before it starts anything:
+missing files, ROIs, calibration, twin and screen mask that do not fit each other, damaged twins,
+ports in use, and disk space. The `config.yaml` of a session is a config file, too:
+`rtdecode run SESSION/config.yaml` makes the same run again.
 """
 LINE = 100
 

@@ -10,17 +10,25 @@ from rich.console import Console
 from rtdecode.commands.console import LiveTable, errors_reported, print_plain
 from rtdecode.commands.sessions import summarise_and_report
 from rtdecode.demo.config import demo_config
-from rtdecode.pipeline.run import checked, run_session
+from rtdecode.pipeline.preflight import checked
+from rtdecode.pipeline.run import run_session
 from rtdecode.pipeline.topology import included
 from rtdecode.report.summary import SessionSummary, write_summary
 from rtdecode.runtime.config_file import config_yaml, read_config
 from rtdecode.runtime.stop import stopped_by_signals
 from rtdecode.schema.config import RunConfig
+from rtdecode.schema.config.acquisition import RawMovieSource
 from rtdecode.schema.config.run import Role
 from rtdecode.schema.config.stimulus import Display
-from rtdecode.schema.errors import DataLostError, NoReconstructionError
+from rtdecode.schema.errors import (
+    BadInputError,
+    DataLostError,
+    MovieNotGivenError,
+    NoReconstructionError,
+    SecondInstanceError,
+)
 from rtdecode.schema.messages import Fluorescence, Reconstruction, Responses, Scan
-from rtdecode.session.layout import SessionLayout, named_session, new_session
+from rtdecode.session.layout import SessionLayout, named_session, new_session, remove_unstarted
 
 app = typer.Typer()
 
@@ -72,7 +80,7 @@ def run(
 
 @app.command(epilog="Example: rtdecode check configs/demo.yaml")
 def check(config_file: Config) -> None:
-    """Print CONFIG with all defaults, or list all its mistakes at once; start nothing."""
+    """Print CONFIG with all defaults, or list all mistakes that a run would meet; start nothing."""
     with errors_reported():
         print_plain(Console(), config_yaml(checked(read_config(config_file))))
 
@@ -82,15 +90,30 @@ def record_session(config: RunConfig, *, out: Path | None, console: Console) -> 
 
     A session that is stopped before it started has no summary, and ends the command.
     """
+    _require_movie(config)
+    config, existed = checked(config, folder=out), out is not None and out.exists()
     session, table = _session(config, out), LiveTable(console)
     print_plain(console, f"recording into {session.folder}")
-    with stopped_by_signals() as stop, table.displayed():
-        outcome = run_session(config, session, stop=stop, on_health=table.update)
+    try:
+        with stopped_by_signals() as stop, table.displayed():
+            outcome = run_session(config, session, stop=stop, on_health=table.update)
+    except BadInputError as refusal:
+        if not existed and not isinstance(refusal, SecondInstanceError):
+            remove_unstarted(session)
+        raise
     if not outcome.began:
         print_plain(console, f"{outcome.reason}: nothing was recorded")
         raise typer.Exit
     print_plain(console, f"ended: {outcome.reason}")
     return summarise_and_report(session, console)
+
+
+def _require_movie(config: RunConfig) -> None:
+    """Raise MovieNotGivenError; `check` accepts such a config, since `run` has --movie."""
+    source = config.acquisition.source
+    bridged = config.processes is None or Role.BRIDGE in config.processes
+    if bridged and isinstance(source, RawMovieSource) and source.path is None:
+        raise MovieNotGivenError
 
 
 def _session(config: RunConfig, out: Path | None) -> SessionLayout:

@@ -1,11 +1,11 @@
 """A run of `rtdecode run`: its session folder, its processes under one supervisor, its end.
 
-Duties: check the config, write the session folder, start the processes that `topology` lists, and
+Duties: write the session folder, start the processes that `topology` lists, and
 say how the run ended. It must not know what any process does.
 """
 
-import json
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -21,7 +21,6 @@ from rtdecode.runtime.sockets import ControlServer, Messaging
 from rtdecode.runtime.supervisor import ProcessSpec, Supervisor
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.config.session import NetworkConfig
-from rtdecode.schema.errors import FrameRateError
 from rtdecode.schema.messages import Health
 from rtdecode.session.environment import environment_here, git_revision
 from rtdecode.session.layout import SessionLayout, SessionLock, require_space
@@ -31,19 +30,25 @@ from rtdecode.session.layout import SessionLayout, SessionLock, require_space
 def private_network(configured: NetworkConfig) -> Iterator[NetworkConfig]:
     """`configured` with a Unix socket in a private folder for every endpoint that it leaves empty.
 
+    An endpoint in the private folder of an earlier run, which configs of earlier sessions hold,
+    counts as empty.
+
     Such sockets need no port, cannot collide with another run, and other users cannot open them.
     The folder's name is short, because the path of a socket has 107 characters at most.
     """
     with tempfile.TemporaryDirectory(prefix="rtdecode-", dir="/tmp") as folder:
         yield NetworkConfig(
             **{
-                name: address or f"ipc://{Path(folder) / name}"
+                name: f"ipc://{Path(folder) / name}" if _is_private(address) else address
                 for name, address in configured.model_dump().items()
             }
         )
 
 
-_TWIN_DESCRIPTION = "twin.json"
+def _is_private(address: str) -> bool:
+    return not address or re.fullmatch(r"ipc:///tmp/rtdecode-[^/]+/\w+", address) is not None
+
+
 _ONE_THREAD = {
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
@@ -66,55 +71,26 @@ class RunOutcome:
     """False where it was stopped before all processes were ready, so that nothing is recorded."""
 
 
-def checked(config: RunConfig) -> RunConfig:
-    """`config` with its processes by name; everything that can be checked before a start.
-
-    Raises
-    ------
-    NothingToScoreError
-        If the config names evaluate, and `decode: null`.
-    FrameRateError
-        If the twin was trained at another frame rate than the run has.
-    """
-    whole = with_processes(config)
-    if config.decode is not None and config.decode.twin is not None:
-        twin_hz = _trained_hz(config.decode.twin)
-        if twin_hz is not None and twin_hz != config.frame_rate_hz:
-            folder = str(config.decode.twin)
-            raise FrameRateError(run_hz=config.frame_rate_hz, twin_hz=twin_hz, twin=folder)
-    return whole
-
-
-def _trained_hz(twin: Path) -> float | None:
-    """Frame rate of the twin in the folder `twin`; None where its description cannot be read.
-
-    Only the JSON is read, since the supervisor does without torch. The decoder's process reports
-    an unreadable twin. Earlier descriptions state no rate; all of those twins have the default.
-    """
-    try:
-        described = json.loads((twin / _TWIN_DESCRIPTION).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    default = RunConfig.model_fields["frame_rate_hz"].default
-    rate = described.get("frame_rate_hz", default) if isinstance(described, dict) else None
-    return float(rate) if isinstance(rate, int | float) else None
-
-
 @contextmanager
 def prepared(
     config: RunConfig, session: SessionLayout, *, on_health: Callable[[str, Health], None]
-) -> Iterator[Supervisor]:
-    """A supervisor for the processes of `session`, with config and endpoints written for them.
+) -> Iterator[tuple[Supervisor, Path]]:
+    """A supervisor for the processes of `session`, and the config file that they read.
 
-    Processes that it has started end with the block. Raises DiskFullError, SecondInstanceError.
+    That file has the endpoints of this run. The config of the session has only those that the
+    user gave, so that it can be run again. Processes that the supervisor has started end with the
+    block. Raises DiskFullError, SecondInstanceError, AddressInUseError.
     """
     require_space(session.folder, needed_mb=config.record.min_free_mb)
     with (
         SessionLock(session),
         private_network(config.network) as network,
+        tempfile.TemporaryDirectory(prefix="rtdecode-config-") as private,
         Messaging() as messaging,
     ):
-        write_config(_resolved(config, session, network), session.config)
+        resolved, run_file = _resolved(config, session), Path(private) / session.config.name
+        write_config(resolved, session.config)
+        write_config(resolved.model_copy(update={"network": network}), run_file)
         environment_here().save(session.environment)
         clock = HostClock()
         server = ControlServer(messaging, clock=clock, endpoint=network.control)
@@ -126,7 +102,7 @@ def prepared(
             env={**os.environ, **_ONE_THREAD},
         )
         try:
-            yield supervisor
+            yield supervisor, run_file
         finally:
             supervisor.end()
 
@@ -142,16 +118,16 @@ def run_session(
 
     Raises
     ------
-    NothingToScoreError, FrameRateError, DiskFullError, SecondInstanceError
-        Before anything is started.
+    NothingToScoreError, DiskFullError, SecondInstanceError, AddressInUseError
+        Before anything is started. `preflight.checked` finds more, and all at once.
     NotReadyError, ProcessFailedError
         With the last lines of the log of the process that failed.
     """
-    config = checked(config)
+    config = with_processes(config)
     # The processes may have another working directory than the caller.
     session = SessionLayout(session.folder.resolve())
-    with prepared(config, session, on_health=on_health) as supervisor:
-        if not supervisor.start(_specs(config, session), stop=stop):
+    with prepared(config, session, on_health=on_health) as (supervisor, run_file):
+        if not supervisor.start(_specs(config, session, run_file), stop=stop):
             return RunOutcome(session.folder, "stopped before it began", began=False)
         ends_ns = None
         if config.seconds is not None:
@@ -160,8 +136,8 @@ def run_session(
     return RunOutcome(session.folder, reason, began=True)
 
 
-def _specs(config: RunConfig, session: SessionLayout) -> list[ProcessSpec]:
-    arguments = [str(session.config), "--session", session.folder.name]
+def _specs(config: RunConfig, session: SessionLayout, run_file: Path) -> list[ProcessSpec]:
+    arguments = [str(run_file), "--session", session.folder.name]
     arguments += ["--revision", git_revision(), "--supervised"]
     return [
         ProcessSpec(
@@ -174,6 +150,11 @@ def _specs(config: RunConfig, session: SessionLayout) -> list[ProcessSpec]:
     ]
 
 
-def _resolved(config: RunConfig, session: SessionLayout, network: NetworkConfig) -> RunConfig:
+def _resolved(config: RunConfig, session: SessionLayout) -> RunConfig:
+    """`config` as the session keeps it; addresses of an earlier run are left out."""
     record = config.record.model_copy(update={"folder": session.folder.parent})
-    return config.model_copy(update={"network": network, "record": record})
+    given = {
+        name: "" if _is_private(address) else address
+        for name, address in config.network.model_dump().items()
+    }
+    return config.model_copy(update={"network": NetworkConfig(**given), "record": record})

@@ -137,6 +137,36 @@ def require_space(folder: Path, *, needed_mb: float) -> None:
         raise DiskFullError(folder=folder, free_mb=free_mb, needed_mb=needed_mb)
 
 
+def require_place(folder: Path, *, needed_mb: float) -> None:
+    """Check that `folder` exists or can be created, with space for a session; nothing is written.
+
+    Raises
+    ------
+    UnreadableFileError
+        If it, or the folder in which it would be created, is not a folder that can be written.
+    DiskFullError
+        If the disk has less than `needed_mb` megabytes free.
+    """
+    existing = next(one for one in (folder, *folder.absolute().parents) if os.path.lexists(one))
+    if not existing.is_dir():
+        raise _unusable(existing, NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR)))
+    if not os.access(existing, os.W_OK | os.X_OK):
+        raise _unusable(existing, PermissionError(errno.EACCES, os.strerror(errno.EACCES)))
+    require_space(existing, needed_mb=needed_mb)
+
+
+def remove_unstarted(layout: SessionLayout) -> None:
+    """Remove the folder of a session that was refused before its start.
+
+    Only what is written before a start is removed, and the folder if nothing else is in it.
+    """
+    for file in (layout.config, layout.environment, layout.lock):
+        file.unlink(missing_ok=True)
+    for folder in (layout.report, layout.folder):
+        if folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
+
+
 class SessionLock:
     """Exclusive lock on a session folder, held from construction until `release`.
 

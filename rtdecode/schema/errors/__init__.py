@@ -24,6 +24,7 @@ from rtdecode.schema.errors.microscope import (
 )
 from rtdecode.schema.errors.processes import (
     AddressInUseError,
+    AddressUnusableError,
     MessageError,
     NotReadyError,
     ProcessFailedError,
@@ -62,6 +63,7 @@ from rtdecode.schema.errors.settings import (
     NothingToScoreError,
     OtherSettingsError,
     SettingMissingError,
+    SeveralMistakesError,
     ShapeError,
     UnknownFormatError,
     UnknownModelError,
@@ -79,11 +81,13 @@ from rtdecode.schema.errors.twin import (
     FrameRateError,
     NeuronCountError,
     NotFiniteWeightsError,
+    ScreenSizeError,
     TwinMissingError,
 )
 
 __all__ = [
     "AddressInUseError",
+    "AddressUnusableError",
     "BadInputError",
     "BehaviourChannelsError",
     "CalibrationError",
@@ -133,9 +137,11 @@ __all__ = [
     "ScanShapeError",
     "ScanSizeChangedError",
     "ScanValueError",
+    "ScreenSizeError",
     "SecondInstanceError",
     "SessionExistsError",
     "SettingMissingError",
+    "SeveralMistakesError",
     "ShapeError",
     "StreamAbsentError",
     "StreamError",

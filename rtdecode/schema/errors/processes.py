@@ -44,6 +44,16 @@ class AddressInUseError(BadInputError):
         )
 
 
+class AddressUnusableError(BadInputError):
+    """An address in the config at which no process can listen."""
+
+    def __init__(self, *, address: str, option: str, got: str) -> None:
+        super().__init__(
+            f"{option} {address} cannot be used ({got}): give an address of this machine that no "
+            f"other program uses, or leave {option} out"
+        )
+
+
 class SecondInstanceError(BadInputError):
     """The session folder is in use by a run."""
 

@@ -22,25 +22,31 @@ class ConfigError(BadInputError):
 class MissingFileError(BadInputError):
     """A file in the config or on the command line does not exist, or is something else."""
 
-    def __init__(self, *, what: str, path: Path, remedy: str) -> None:
-        super().__init__(f"{what} {path} {_kind_found(path)}: {remedy}")
+    def __init__(self, *, what: str, path: Path, remedy: str, expected: str = "a file") -> None:
+        super().__init__(f"{what} {path} {_kind_found(path, expected)}: {remedy}")
 
 
-def _kind_found(path: Path) -> str:
-    """What is at `path` instead of a file; a pipe or device must not be opened, as that may wait."""
+class SeveralMistakesError(BadInputError):
+    """All mistakes of a run that were found before its start."""
+
+    def __init__(self, *, mistakes: Sequence[str]) -> None:
+        listed = "\n".join(f"  {mistake}" for mistake in mistakes)
+        super().__init__(f"the run cannot start, {len(mistakes)} mistakes were found:\n{listed}")
+
+
+def _kind_found(path: Path, expected: str) -> str:
+    """What is at `path` instead; a pipe or device must not be opened, as that may wait."""
     try:
         mode = path.stat().st_mode
     except (FileNotFoundError, NotADirectoryError):
         return "does not exist"
     except (OSError, ValueError) as error:
         return f"cannot be found ({getattr(error, 'strerror', None) or error})"
-    kinds = (
-        (stat.S_ISDIR, "a folder"),
-        (stat.S_ISFIFO, "a named pipe"),
-        (stat.S_ISSOCK, "a socket"),
-    )
-    found = next((name for is_kind, name in kinds if is_kind(mode)), "a device")
-    return "does not exist" if stat.S_ISREG(mode) else f"is {found}, not a file"
+    if stat.S_ISREG(mode):
+        return "does not exist" if "file" in expected else f"is a file, not {expected}"
+    kinds = ((stat.S_ISDIR, "folder"), (stat.S_ISFIFO, "named pipe"), (stat.S_ISSOCK, "socket"))
+    found = next((name for is_kind, name in kinds if is_kind(mode)), "device")
+    return f"is a {found}, not {expected}"
 
 
 class UnreadableFileError(BadInputError):

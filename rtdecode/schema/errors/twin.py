@@ -26,6 +26,17 @@ class FrameRateError(BadInputError):
         )
 
 
+class ScreenSizeError(BadInputError):
+    """The run and the twin have different sizes of the screen."""
+
+    def __init__(self, *, run_px: tuple[int, int], twin_px: tuple[int, int], twin: str) -> None:
+        super().__init__(
+            f"the movie of the run has {run_px[0]} x {run_px[1]} px, but twin '{twin}' was trained with "
+            f"{twin_px[0]} x {twin_px[1]} px: set stimulus.rows_px: {twin_px[0]} and "
+            f"stimulus.cols_px: {twin_px[1]}, or give a twin of this size"
+        )
+
+
 class NeuronCountError(BadInputError):
     """The ROIs of the microscope and the twin have different numbers of neurons."""
 

@@ -9,14 +9,15 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from rtdecode.commands import live
 from rtdecode.commands.live import _finish, app
-from rtdecode.pipeline.run import checked
+from rtdecode.pipeline.preflight import checked
 from rtdecode.report.summary import SessionSummary, summarise
 from rtdecode.runtime.clock import HostClock
 from rtdecode.runtime.config_file import read_config, write_config
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.config.session import RecordConfig
-from rtdecode.schema.errors import DataLostError, NoReconstructionError
+from rtdecode.schema.errors import AddressInUseError, DataLostError, NoReconstructionError
 from rtdecode.session.layout import named_session, session_at
 from rtdecode.session.recorder import Recorder
 
@@ -69,17 +70,52 @@ def test_evaluate_without_a_decoder_is_refused_by_name(tmp_path: Path) -> None:
     assert "processes names evaluate" in text
 
 
-def test_a_twin_of_another_frame_rate_is_refused_by_name(tmp_path: Path) -> None:
-    twin = tmp_path / "twin"
-    twin.mkdir()
-    (twin / "twin.json").write_text('{"frame_rate_hz": 20.0}')
-    code, text = check(tmp_path, "decode: {twin: twin}\n")
+def test_all_files_that_are_missing_are_named_at_once_and_nothing_is_written(
+    tmp_path: Path,
+) -> None:
+    text = """
+acquisition: {source: {kind: tiff_tail, path: absent/movie.tif}}
+calcium: {rois: absent/masks.npz, calibration: absent/calibration.npz}
+decode: {twin: absent/twin}
+evaluate: {screen_mask: absent/mask.npy}
+stimulus: {clips: absent/clips, presenter: headless}
+record: {folder: new/sessions}
+"""
+    code, told = check(tmp_path, text)
     assert code == 2
-    assert "frame_rate_hz is 30, but twin" in text
-    assert "set frame_rate_hz: 20" in text
-    assert check(tmp_path, "frame_rate_hz: 20\ndecode: {twin: twin}\n")[0] == 0
-    (twin / "twin.json").write_text("{}")
-    assert check(tmp_path, "decode: {twin: twin}\n")[0] == 0
+    assert "6 mistakes were found" in told
+    for name in ("movie.tif", "masks.npz", "calibration.npz", "twin", "mask.npy", "clips"):
+        assert f"absent/{name} does not exist" in told
+    assert [path.name for path in tmp_path.iterdir()] == ["run.yaml"]
+    refused = USER.invoke(app, ["run", str(tmp_path / "run.yaml")])
+    assert refused.exit_code == 2
+    assert refused.stderr == told
+    assert [path.name for path in tmp_path.iterdir()] == ["run.yaml"]
+
+
+def test_a_run_without_a_movie_is_refused_by_run_alone(tmp_path: Path) -> None:
+    text = "processes: [recorder, bridge]\nacquisition: {source: {kind: raw_movie}}\n"
+    assert check(tmp_path, text)[0] == 0
+    asked = ["run", str(tmp_path / "run.yaml"), "--out", str(tmp_path / "session")]
+    assert USER.invoke(app, asked).exit_code == 2
+    assert not (tmp_path / "session").exists()
+
+
+def test_a_session_folder_of_a_refused_run_is_removed(
+    tmp_path: Path, movie_config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object, **__: object) -> None:
+        (tmp_path / "session" / "config.yaml").touch()
+        raise AddressInUseError(address="tcp://127.0.0.1:1", option="network in the config")
+
+    monkeypatch.setattr(live, "run_session", refused)
+    asked = ["run", str(movie_config), "--out", str(tmp_path / "session")]
+    assert USER.invoke(app, asked).exit_code == 2
+    assert not (tmp_path / "session").exists()
+    (tmp_path / "session").mkdir()
+    (tmp_path / "session" / "notes.txt").touch()
+    assert USER.invoke(app, asked).exit_code == 2
+    assert (tmp_path / "session" / "notes.txt").exists()
 
 
 @pytest.mark.parametrize(("lost", "permitted"), [(4, 3), (1, 0)])

@@ -27,3 +27,14 @@ def test_configured_addresses_stay() -> None:
 def test_two_runs_never_meet() -> None:
     with private_network(NetworkConfig()) as one, private_network(NetworkConfig()) as two:
         assert not set(one.model_dump().values()) & set(two.model_dump().values())
+
+
+def test_addresses_of_an_earlier_run_count_as_empty() -> None:
+    with private_network(NetworkConfig(control="ipc:///tmp/rtdecode-a1b2/control")) as network:
+        assert network.control.startswith("ipc:///tmp/rtdecode-")
+        assert "a1b2" not in network.control
+
+
+def test_a_unix_socket_that_was_chosen_by_the_user_stays() -> None:
+    with private_network(NetworkConfig(control="ipc:///run/rig/control")) as network:
+        assert network.control == "ipc:///run/rig/control"

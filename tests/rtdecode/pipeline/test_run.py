@@ -13,6 +13,7 @@ from rtdecode.pipeline.run import RunOutcome, run_session
 from rtdecode.runtime.config_file import read_config
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.config.run import Role
+from rtdecode.schema.config.session import NetworkConfig
 from rtdecode.schema.errors import (
     DiskFullError,
     NothingToScoreError,
@@ -70,9 +71,16 @@ def test_a_movie_is_recorded_to_its_last_scan_and_ends_the_run(
     assert {("recorder", "ready"), ("bridge", "ready")} <= set(heard)
     resolved = read_config(session.config)
     assert resolved.record.folder == tmp_path
-    assert resolved.network.recorder.startswith("ipc://")
-    assert not Path(resolved.network.recorder.removeprefix("ipc://")).parent.exists()
+    assert resolved.network == NetworkConfig()
     assert session.environment.is_file()
+
+
+def test_the_config_of_a_session_can_be_run_again(tmp_path: Path, movie_run: MakeRun) -> None:
+    for name in ("first", "again"):
+        session = named_session(tmp_path / name)
+        source = movie_run() if name == "first" else read_config(tmp_path / "first/config.yaml")
+        assert run_session(source, session, stop=Event()).began
+        assert numbers(session) == list(range(SCANS))
 
 
 def test_a_run_ends_when_its_time_is_over(tmp_path: Path, movie_run: MakeRun) -> None:

@@ -1,0 +1,245 @@
+"""Every mistake that a start would meet is found before it, and nothing is started or written."""
+
+import json
+import os
+import socket
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from rtdecode.calcium.calibration import Calibration
+from rtdecode.pipeline.preflight import checked
+from rtdecode.pipeline.topology import with_processes
+from rtdecode.schema.config import RunConfig
+from rtdecode.schema.errors import (
+    AddressInUseError,
+    AddressUnusableError,
+    BadInputError,
+    CalibrationError,
+    DiskFullError,
+    FrameRateError,
+    MissingFileError,
+    NeuronCountError,
+    NotFiniteWeightsError,
+    NothingToScoreError,
+    RoisMissingError,
+    ScreenSizeError,
+    SeveralMistakesError,
+    TwinMissingError,
+    UnreadableFileError,
+)
+
+MakeRun = Callable[..., RunConfig]
+MakeTwin = Callable[..., Path]
+RECORDED = ("recorder", "bridge")
+
+
+def calibration(neurons: int, shape: tuple[int, int]) -> Calibration:
+    plain = np.ones(neurons, np.float32)
+    statistics = dict.fromkeys(("noise", "decay_tau_s", "activity_mean", "activity_sd"), plain)
+    return Calibration(
+        reference_counts=np.ones(shape, np.float32),
+        scan_rate_hz=15.0,
+        baseline_counts=plain,
+        neuropil_counts=plain,
+        activity_quantiles=np.zeros((neurons, 2), np.float32),
+        **statistics,
+    )
+
+
+def test_a_run_without_a_mistake_has_its_processes_by_name(
+    small_run: MakeRun, twin_folder: MakeTwin, tmp_path: Path
+) -> None:
+    before = sorted(tmp_path.rglob("*"))
+    config = small_run(twin_folder(), record={"folder": tmp_path / "new" / "sessions"})
+    before = sorted(tmp_path.rglob("*"))
+    assert checked(config) == with_processes(config)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_the_twin_is_compared_with_rois_frame_rate_and_screen(
+    small_run: MakeRun, twin_folder: MakeTwin, tmp_path: Path
+) -> None:
+    with pytest.raises(NeuronCountError, match=r"the ROIs give 9 neurons.*trained on 5"):
+        checked(small_run(twin_folder(neurons=5)))
+    twin = twin_folder()
+    with pytest.raises(FrameRateError, match="frame_rate_hz is 20"):
+        checked(small_run(twin, frame_rate_hz=20.0))
+    screen = {"clips": tmp_path, "rows_px": 12, "cols_px": 8}
+    with pytest.raises(ScreenSizeError, match=r"12 x 8 px.*6 x 8 px"):
+        checked(small_run(twin, stimulus=screen))
+
+
+def test_a_twin_with_nan_is_refused_by_file_and_tensor(
+    small_run: MakeRun, twin_folder: MakeTwin
+) -> None:
+    from safetensors.numpy import load_file, save_file
+
+    twin = twin_folder()
+    weights = load_file(twin / "twin.safetensors")
+    weights["spatial"][0, 0, 0] = np.nan
+    save_file(weights, twin / "twin.safetensors")
+    with pytest.raises(NotFiniteWeightsError, match=r"twin\.safetensors .* tensor 'spatial'"):
+        checked(small_run(twin))
+
+
+@pytest.mark.parametrize("name", ["twin.json", "twin.safetensors", "noise.safetensors"])
+@pytest.mark.parametrize("content", [b"", b"{}", b"\xff" * 99, None])
+def test_a_damaged_or_missing_file_of_the_twin_is_refused(
+    small_run: MakeRun, twin_folder: MakeTwin, name: str, content: bytes | None
+) -> None:
+    twin = twin_folder()
+    (twin / name).unlink() if content is None else (twin / name).write_bytes(content)
+    with pytest.raises((UnreadableFileError, MissingFileError), match=name):
+        checked(small_run(twin))
+
+
+def test_the_calibration_is_compared_with_the_rois(
+    small_run: MakeRun, tmp_path: Path, rig: Any
+) -> None:
+    rois, path = tmp_path / "masks.npz", tmp_path / "calibration.npz"
+    for neurons, shape in ((5, rig.rois.shape), (9, (30, 30))):
+        calibration(neurons, shape).save(path)
+        with pytest.raises(CalibrationError):
+            checked(small_run(None, calcium={"rois": rois, "calibration": path}))
+    calibration(9, rig.rois.shape).save(path)
+    checked(small_run(None, calcium={"rois": rois, "calibration": path, "rescale_to": path}))
+    calibration(5, rig.rois.shape).save(path)
+    with pytest.raises(CalibrationError):
+        checked(small_run(None, calcium={"rois": rois, "rescale_to": path}))
+
+
+def test_the_screen_mask_is_compared_with_the_screen(
+    small_run: MakeRun, twin_folder: MakeTwin, tmp_path: Path
+) -> None:
+    np.save(tmp_path / "mask.npy", np.ones((3, 3), np.bool_))
+    with pytest.raises(UnreadableFileError, match=r"of shape \(6, 8\), got bool of shape \(3, 3\)"):
+        checked(small_run(twin_folder(), evaluate={"screen_mask": tmp_path / "mask.npy"}))
+
+
+def test_everything_is_reported_at_once(tmp_path: Path) -> None:
+    config = RunConfig.model_validate(
+        {
+            "calcium": {"rois": tmp_path / "none.npz"},
+            "network": {"control": "tcp://127.0.0.1:70000", "emit": "localhost:5000"},
+            "record": {"folder": tmp_path, "min_free_mb": 1e12},
+        }
+    )
+    with pytest.raises(SeveralMistakesError) as found:
+        checked(config)
+    text = str(found.value)
+    assert "5 mistakes" in text
+    for part in (
+        "none.npz does not exist",
+        "no decode.twin",
+        "a port is at most 65535",
+        "network.emit localhost:5000 cannot be used (expected tcp://HOST:PORT",
+        "MB free",
+    ):
+        assert part in text
+    assert found.value.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("settings", "error"),
+    [
+        ({"calcium": {}, "decode": None}, RoisMissingError),
+        ({"calcium": {"detector": "local_correlation"}}, TwinMissingError),
+        ({"processes": ["recorder", "evaluate"], "decode": None}, NothingToScoreError),
+        ({"processes": RECORDED, "record": {"min_free_mb": 1e12}}, DiskFullError),
+    ],
+)
+def test_a_single_mistake_has_its_own_error(
+    settings: dict[str, Any], error: type[BadInputError]
+) -> None:
+    with pytest.raises(error):
+        checked(RunConfig.model_validate(settings))
+
+
+@pytest.fixture
+def taken() -> Iterator[int]:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield listener.getsockname()[1]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"processes": ["recorder", "view"], "view": {"port": "PORT"}},
+        {"processes": RECORDED, "network": {"recorder": "tcp://127.0.0.1:PORT"}},
+        {"processes": RECORDED, "network": {"bridge": "tcp://*:PORT"}},
+        {
+            "processes": RECORDED,
+            "acquisition": {"source": {"kind": "zmq_native", "address": "tcp://127.0.0.1:PORT"}},
+        },
+        {
+            "processes": RECORDED,
+            "acquisition": {"source": {"kind": "scanimage_tcp", "side": "listen", "port": "PORT"}},
+        },
+    ],
+)
+def test_a_port_in_use_is_found_before_the_start(settings: dict[str, Any], taken: int) -> None:
+    config = json.loads(json.dumps(settings).replace("PORT", str(taken)))
+    with pytest.raises(AddressInUseError, match=f"{taken} is already in use"):
+        checked(RunConfig.model_validate(config))
+
+
+def test_an_address_that_another_machine_listens_at_is_not_tried(taken: int) -> None:
+    network = {"bridge": f"tcp://127.0.0.1:{taken}"}
+    checked(RunConfig.model_validate({"processes": ["recorder"], "network": network}))
+
+
+def test_an_address_of_no_interface_is_refused() -> None:
+    settings = {"processes": ["recorder", "view"], "view": {"host": "192.0.2.1", "port": 5999}}
+    with pytest.raises(AddressUnusableError, match=r"view\.port 192\.0\.2\.1:5999 cannot be used"):
+        checked(RunConfig.model_validate(settings))
+
+
+def test_pipes_folders_and_devices_in_place_of_files_are_named_within_a_second(
+    tmp_path: Path,
+) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    named = {
+        "decode": {"twin": tmp_path / "pipe"},
+        "calcium": {"rois": tmp_path / "pipe", "calibration": "/dev/zero", "rescale_to": tmp_path},
+        "evaluate": {"screen_mask": "/dev/zero"},
+        "stimulus": {"clips": tmp_path / "pipe"},
+        "acquisition": {"source": {"kind": "tiff_tail", "path": tmp_path / "pipe"}},
+    }
+    begun = time.monotonic()
+    with pytest.raises(SeveralMistakesError) as found:
+        checked(RunConfig.model_validate(named))
+    assert time.monotonic() - begun < 1
+    text = str(found.value)
+    assert "7 mistakes" in text
+    for part in (
+        "decode.twin PIPE is a named pipe, not a folder",
+        "calcium.rois PIPE is a named pipe, not a file or a folder",
+        "calcium.calibration /dev/zero is a device, not a file",
+        f"calcium.rescale_to {tmp_path} is a folder, not a file",
+        "evaluate.screen_mask /dev/zero is a device",
+        "stimulus.clips PIPE is a named pipe",
+        "acquisition.source.path PIPE is a named pipe",
+    ):
+        assert part.replace("PIPE", str(tmp_path / "pipe")) in text
+
+
+def test_a_file_that_the_microscope_has_yet_to_write_may_be_missing(tmp_path: Path) -> None:
+    source = {"kind": "tiff_tail", "path": tmp_path / "new.tif"}
+    config = {"processes": RECORDED, "acquisition": {"source": source}}
+    checked(RunConfig.model_validate(config))
+    source["path"] = tmp_path / "nowhere" / "new.tif"
+    with pytest.raises(
+        MissingFileError, match=r"acquisition\.source\.path .*new\.tif does not exist"
+    ):
+        checked(RunConfig.model_validate(config))
+
+
+def test_a_place_for_the_session_that_is_no_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(UnreadableFileError, match="expected a folder that can be written"):
+        checked(RunConfig(processes=("recorder",)), folder=tmp_path / "file" / "session")
