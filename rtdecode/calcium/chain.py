@@ -33,7 +33,7 @@ from numpy.typing import NDArray
 
 from rtdecode.calcium.calibration import Calibration
 from rtdecode.calcium.counts_chain import CountsChain
-from rtdecode.calcium.field_check import FieldCheck
+from rtdecode.calcium.field_check import BlackStart, FieldCheck, is_black, leading_dark
 from rtdecode.calcium.register import mean_of_aligned
 from rtdecode.calcium.rois import Rois
 from rtdecode.calcium.scan_count import ScanCount, ScanTime
@@ -42,9 +42,9 @@ from rtdecode.schema.config.calcium import CalciumConfig
 from rtdecode.schema.errors import ScanValueError
 from rtdecode.schema.frame_grid import FrameGrid
 from rtdecode.schema.interfaces import Clock
-from rtdecode.schema.messages import Fluorescence, Health, Received, Responses, Scan
+from rtdecode.schema.messages import Event, Fluorescence, Health, Received, Responses, Scan
 
-Out = Fluorescence | Responses | Health
+Out = Fluorescence | Responses | Health | Event
 
 
 class CalciumChain:
@@ -79,7 +79,8 @@ class CalciumChain:
     -----
     Each Scan yields one Fluorescence. Each frame of the grid yields one Responses as soon as every
     neuron has final activity at or after the frame's start; frames beside a lost scan are invalid
-    and never interpolated. A Health reports a field of view that is lost or found again, and the
+    and never interpolated. Scans without light are left out until the field of view is known, and
+    an Event reports them. A Health reports a field of view that is lost or found again, and the
     result of a calibration.
     """
 
@@ -117,6 +118,7 @@ class CalciumChain:
         if reference is not None:
             self._set_reference(reference)
         self._first: list[tuple[Scan, int, int]] = []
+        self._black = BlackStart()
 
     @property
     def calibration(self) -> Calibration | None:
@@ -137,6 +139,11 @@ class CalciumChain:
     def _outputs_of(self, scan: Scan, t_received_ns: int) -> Iterator[Out]:
         if scan.pixels_counts.dtype.kind not in "iu":
             raise ScanValueError(number=scan.number, got=f"{scan.pixels_counts.dtype} values")
+        if self._awaits_light:
+            if scan.pixels_counts.shape == self._rois.shape and is_black(scan.pixels_counts):
+                yield from self._black.add(1)
+                return
+            yield from self._black.rest()
         # repeated and old scans must not reach the baseline a second time
         index = self._count.index_of(_time(scan))
         if index is None:
@@ -148,7 +155,16 @@ class CalciumChain:
         if len(self._first) >= self._config.reference_scans:
             yield from self._begin()
 
+    @property
+    def _awaits_light(self) -> bool:
+        return self._reader is None or self._check is not None
+
     def _begin(self) -> Iterator[Out]:
+        dark = leading_dark([scan.pixels_counts for scan, *_ in self._first])
+        if dark:
+            del self._first[:dark]
+            yield from self._black.add(dark)
+            return
         reference = mean_of_aligned(
             [scan.pixels_counts for scan, *_ in self._first],
             max_shift_px=self._config.max_shift_px,

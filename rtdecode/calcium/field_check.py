@@ -1,6 +1,7 @@
 """Checks that scans show the field of view of reference and ROIs, for the calcium stage."""
 
 import math
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,6 +14,7 @@ from rtdecode.calcium.register import Shift
 from rtdecode.calcium.rois import Rois
 from rtdecode.schema.config.calcium import CalciumConfig
 from rtdecode.schema.errors import FieldMismatchError
+from rtdecode.schema.messages import Event
 
 _SMOOTH_PX = 1.0
 _LOCAL_PX = 10.0
@@ -26,6 +28,10 @@ _SLACK_PX = 2
 _SEARCH_PX = 16
 _CLEAR_SD = 6.0
 _CLEARER_SD = 3.0
+_LIT_PER_MILLE = 1
+_DARK_CONTRAST = 4
+_LIT_SCANS = 3
+_REPORTED_SCANS = 30
 
 
 class FieldCheck:
@@ -58,10 +64,11 @@ class FieldCheck:
     def check(self) -> None:
         """Raise FieldMismatchError if the added scans violate one of the conditions."""
         if 2 * self._rejected > self.scans:
+            raw = self._raw / max(1, self.scans)
             self._refuse(
                 f"{self._rejected} of the first {self.scans} scans cannot be registered onto "
-                f"the reference image",
-                self._raw / max(1, self.scans),
+                f"the reference image{_darkness(self._reference, raw)}",
+                raw,
             )
         seen = self._aligned / max(1, self.scans - self._rejected)
         r = local_contrast_correlation(
@@ -187,3 +194,51 @@ class FieldGuard:
             return replace(self._last, peak_sd=shift.peak_sd, at_edge=shift.at_edge)
         self._last = shift
         return shift
+
+
+def is_black(pixels: NDArray[Any]) -> bool:
+    """Whether all but 0.1 % of the pixels of a scan have its lowest value, so that it is unlit."""
+    return int(np.count_nonzero(pixels != pixels.min())) * 1000 <= _LIT_PER_MILLE * pixels.size
+
+
+def leading_dark(scans: Sequence[NDArray[Any]]) -> int:
+    """Number of first scans that are dark: the three after them have over 4 times their contrast.
+
+    An unlit scan holds the noise of the detector, and its contrast (SD over pixels) is that noise.
+    """
+    contrast = [float(scan.std()) for scan in scans]
+    for dark in range(len(scans) - _LIT_SCANS, 0, -1):
+        if min(contrast[dark : dark + _LIT_SCANS]) > _DARK_CONTRAST * max(contrast[:dark]):
+            return dark
+    return 0
+
+
+class BlackStart:
+    """Reports scans without light while reference image and calibration wait for lit ones."""
+
+    def __init__(self) -> None:
+        self._unreported = self._reported = 0
+
+    def add(self, count: int) -> Iterator[Event]:
+        """Add `count` black scans; the first one is reported at once, others 30 at a time."""
+        self._unreported += count
+        if not self._reported or self._unreported >= _REPORTED_SCANS:
+            yield from self.rest()
+
+    def rest(self) -> Iterator[Event]:
+        """Report the black scans that have not been reported."""
+        if self._unreported:
+            counts = {"scans": float(self._unreported)}
+            self._reported, self._unreported = self._reported + self._unreported, 0
+            text = (
+                "black scans at the start (laser off or shutter closed) were left out, "
+                "and the reference image waited for light"
+            )
+            yield Event("warning", "decoder", "scans_black", text, counts)
+
+
+def _darkness(reference: NDArray[Any], seen: NDArray[Any]) -> str:
+    """A phrase where the reference is dark compared with the scans; else empty."""
+    if float(seen.std()) < _DARK_CONTRAST * float(reference.std()):
+        return ""
+    return ", which is dark: laser and shutter were not on while it was taken"

@@ -8,6 +8,7 @@ from typing import Protocol
 from rtdecode.calcium import CalciumChain
 from rtdecode.calcium.calibration import Calibration
 from rtdecode.calcium.detect import detected_rois
+from rtdecode.calcium.field_check import BlackStart, is_black
 from rtdecode.calcium.plane_join import PlaneJoin
 from rtdecode.calcium.register import mean_of_aligned
 from rtdecode.calcium.roi_chain import RoiChain
@@ -20,10 +21,10 @@ from rtdecode.schema.config.calcium import CALIBRATION_FILE, MASKS_FILE, Detecto
 from rtdecode.schema.errors import RoisMissingError
 from rtdecode.schema.frame_grid import FrameGrid
 from rtdecode.schema.interfaces import Clock
-from rtdecode.schema.messages import Fluorescence, Health, Received, Responses, Scan
+from rtdecode.schema.messages import Event, Fluorescence, Health, Received, Responses, Scan
 
 log = logging.getLogger(__name__)
-Out = Fluorescence | Responses | Health
+Out = Fluorescence | Responses | Health | Event
 
 
 class CalciumStage(Protocol):
@@ -245,6 +246,7 @@ class DetectingChain:
         self._config, self._clock = config, clock
         (self._plane,) = config.calcium.decoded_planes
         self._kept: list[Received] = []
+        self._black = BlackStart()
         self._chain: MaskedChain | None = None
 
     @property
@@ -260,13 +262,17 @@ class DetectingChain:
             if self._chain is not None:
                 yield from self._chain.step([item])
             elif isinstance(item.message.body, Scan) and item.message.body.plane == self._plane:
-                yield from self._keep(item)
+                yield from self._keep(item, item.message.body)
 
     def save(self, folder: Path) -> None:
         if self._chain is not None:
             self._chain.save(folder)
 
-    def _keep(self, item: Received) -> Iterator[Out]:
+    def _keep(self, item: Received, scan: Scan) -> Iterator[Out]:
+        if is_black(scan.pixels_counts):
+            yield from self._black.add(1)
+            return
+        yield from self._black.rest()
         self._kept.append(item)
         if len(self._kept) < self._config.calcium.detector_scans:
             return

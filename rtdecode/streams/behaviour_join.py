@@ -10,6 +10,7 @@ from rtdecode.schema.messages import Behaviour, Responses, WindowFrame
 
 CHANNELS = ("running_cm_s", "pupil_diameter_px", "pupil_x_px", "pupil_y_px")
 _KEPT_SAMPLES = 2048
+_LONGEST_GAP_NS = 2_000_000_000
 
 
 class BehaviourJoin:
@@ -24,8 +25,9 @@ class BehaviourJoin:
     Notes
     -----
     Each frame gets the behaviour at its start, by linear interpolation between samples, or the last
-    sample where no newer one has arrived. Only samples that arrived before the responses of the
-    frame are used, so a replay gives the same values.
+    sample where no newer one has arrived. Across more than 2 s without a sample nothing is
+    interpolated: the sample before the gap is held. Only samples that arrived before the responses
+    of the frame are used, so a replay gives the same values.
     """
 
     def __init__(self, neutral: NDArray[np.float32]) -> None:
@@ -51,6 +53,8 @@ class BehaviourJoin:
         if after == 0:
             return self._samples[0]
         before_ns, after_ns = int(times[after - 1]), int(times[after])
+        if after_ns - before_ns > _LONGEST_GAP_NS and t_ns < after_ns:
+            return self._samples[after - 1]
         part = np.float32((t_ns - before_ns) / (after_ns - before_ns))
         mixed = (1 - part) * self._samples[after - 1] + part * self._samples[after]
         return mixed.astype(np.float32)

@@ -21,7 +21,15 @@ from rtdecode.schema.errors import (
     ScanValueError,
 )
 from rtdecode.schema.frame_grid import FrameGrid
-from rtdecode.schema.messages import Fluorescence, Health, Received, Responses, Scan, Stamped
+from rtdecode.schema.messages import (
+    Event,
+    Fluorescence,
+    Health,
+    Received,
+    Responses,
+    Scan,
+    Stamped,
+)
 
 ROWS, COLS, RATE_HZ, SCANS = 48, 56, 15.0, 90
 CONFIG = CalciumConfig(reference_scans=8, calibration_s=2.0, lost_field_scans=5)
@@ -194,6 +202,29 @@ def test_a_calibration_reports_its_result() -> None:
     (health,) = [out for out in WHOLE if isinstance(out, Health)]
     assert health.detail.startswith("calibrated 9 neurons on 31 scans")
     assert health.counters["noise_dff"] == pytest.approx(0.02, abs=0.02)
+
+
+def test_scans_that_are_black_at_the_start_are_left_out_and_reported() -> None:
+    black = np.zeros((ROWS, COLS), np.uint16)
+    lit = movie()
+    stream = [received(black if n < 40 else lit[n - 40], n) for n in range(40 + SCANS)]
+    outs = run(stream)
+    events = [out for out in outs if isinstance(out, Event)]
+    assert {event.code for event in events} == {"scans_black"}
+    assert sum(event.counts["scans"] for event in events) == 40
+    assert [out.number for out in outs if isinstance(out, Fluorescence)] == list(range(40, 130))
+    assert responses(outs)[-1].valid.all()
+
+
+def test_scans_with_the_noise_of_an_unlit_detector_are_no_part_of_the_reference() -> None:
+    lit, rng = movie(), np.random.default_rng(1)
+    unlit = rng.normal(8, 1, (5, ROWS, COLS)).round().astype(np.uint16)
+    stage = chain()
+    outs = run([received(scan, n) for n, scan in enumerate([*unlit, *lit])], stage)
+    [event] = [out for out in outs if isinstance(out, Event)]
+    assert event.counts == {"scans": 5}
+    assert stage.calibration is not None
+    assert stage.calibration.reference_counts.mean() > 50
 
 
 def test_other_planes_change_nothing() -> None:

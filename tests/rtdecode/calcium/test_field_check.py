@@ -6,7 +6,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from rtdecode.calcium.field_check import FieldCheck, local_contrast_correlation, placement_error
+from rtdecode.calcium.field_check import (
+    FieldCheck,
+    is_black,
+    leading_dark,
+    local_contrast_correlation,
+    placement_error,
+)
 from rtdecode.calcium.rois import Rois, rois_from_lists
 from rtdecode.schema.config.calcium import CalciumConfig
 from rtdecode.schema.errors import FieldMismatchError
@@ -91,6 +97,38 @@ def test_another_field_is_refused_and_the_error_carries_both_images() -> None:
 def test_scans_that_cannot_be_registered_are_refused() -> None:
     with pytest.raises(FieldMismatchError, match="7 of the first 12 scans cannot be registered"):
         check_of(field(0), rois=rois_at(0), rejected=7).check()
+
+
+def test_a_reference_without_light_is_named_as_dark() -> None:
+    unlit = np.random.default_rng(0).normal(8, 0.5, field(0).shape).astype(np.float32)
+    check = FieldCheck(CONFIG, rois=rois_at(0), reference=unlit)
+    for _ in range(12):
+        check.add(field(0).astype(np.uint16), field(0), rejected=True)
+    with pytest.raises(FieldMismatchError, match="reference image, which is dark: laser"):
+        check.check()
+
+
+def test_a_scan_is_black_where_hardly_any_pixel_differs() -> None:
+    scan = np.full((64, 64), 3, np.int16)
+    assert is_black(scan)
+    scan[0, :4] = 900
+    assert is_black(scan)
+    scan[0, :5] = 900
+    assert not is_black(scan)
+
+
+@given(dark=st.integers(0, 6), lit=st.integers(0, 6), gain=st.floats(5, 100))
+def test_dark_scans_at_the_start_are_those_with_less_contrast_than_three_that_follow(
+    dark: int, lit: int, gain: float
+) -> None:
+    one = np.random.default_rng(0).normal(0, 1, (8, 8))
+    scans = [one] * dark + [gain * one] * lit
+    assert leading_dark(scans) == (dark if lit >= 3 else 0)
+
+
+def test_a_single_bright_scan_makes_no_scan_dark() -> None:
+    one = np.random.default_rng(0).normal(0, 1, (8, 8))
+    assert leading_dark([one, one, 50 * one, one, one]) == 0
 
 
 def test_rois_of_another_field_are_refused() -> None:

@@ -36,3 +36,16 @@ def test_a_plane_of_three_counts_every_third_number() -> None:
 def test_numbers_that_begin_again_continue_by_the_elapsed_time() -> None:
     count = ScanCount(planes=1, scan_rate_hz=10.0)
     assert [count.index_of(scan(n, t)) for n, t in ((50, 0.0), (0, 0.5), (1, 0.6))] == [0, 5, 6]
+
+
+def test_a_hole_in_time_is_missing_scans_although_the_numbers_go_on() -> None:
+    for rate_hz in (None, 10.0):
+        count = ScanCount(planes=1, scan_rate_hz=rate_hz)
+        times = (0.0, 0.1, 0.2, 0.7, 0.8, 5.8)
+        assert [count.index_of(scan(n, t)) for n, t in enumerate(times)] == [0, 1, 2, 7, 8, 58]
+
+
+def test_a_rate_that_is_lower_than_configured_leaves_no_hole_between_all_scans() -> None:
+    count = ScanCount(planes=1, scan_rate_hz=30.0)
+    found = [count.index_of(scan(n, n / 8)) or 0 for n in range(50)]
+    assert np.diff(found[1:]).tolist() == [1] * 48

@@ -34,6 +34,12 @@ def test_halfway_between_two_samples_is_their_mean() -> None:
     np.testing.assert_allclose(frame.behaviour, [2, 30, 1, 2])
 
 
+def test_nothing_is_interpolated_across_seconds_without_a_sample() -> None:
+    join = BehaviourJoin(NEUTRAL)
+    assert not list(join.step([sample(0, 1.0), sample(3 * 10**9, 9.0)]))
+    assert [join.at(t_ns)[0] for t_ns in (10**9, 3 * 10**9 - 1, 3 * 10**9)] == [1, 1, 9]
+
+
 def test_before_the_first_sample_the_neutral_value_counts() -> None:
     [frame] = BehaviourJoin(NEUTRAL).step([responses(5)])
     np.testing.assert_array_equal(frame.behaviour, NEUTRAL)
