@@ -4,6 +4,8 @@ The mask belongs to the animal, never to the method: `rtdecode fit mask` makes i
 the session, and all methods are scored on the same pixels.
 """
 
+import tokenize
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,21 @@ from numpy.typing import NDArray
 
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.errors import MissingFileError, UnreadableFileError
+
+_DAMAGE = (
+    ArithmeticError,
+    EOFError,
+    LookupError,
+    MemoryError,
+    OSError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+    tokenize.TokenError,
+    zipfile.BadZipFile,
+)
+"""Classes of errors that numpy raises on damaged files."""
 
 
 def scoring_mask(config: RunConfig) -> NDArray[np.bool_]:
@@ -62,11 +79,12 @@ def _screen_array(
         raise MissingFileError(what=what, path=path, remedy=remedy)
     expected = f"a .npy array, {dtype} of shape {shape}"
     try:
-        found = np.load(path, allow_pickle=False)
-    except (ValueError, EOFError) as error:
-        raise UnreadableFileError(
-            what=what, path=path, expected=expected, got=str(error)
-        ) from error
+        # numpy leaves a file open that it opened itself and found to be a damaged archive.
+        with path.open("rb") as file:
+            found = np.load(file, allow_pickle=False)
+    except _DAMAGE as error:
+        got = str(error) or type(error).__name__
+        raise UnreadableFileError(what=what, path=path, expected=expected, got=got) from error
     if not isinstance(found, np.ndarray):
         raise UnreadableFileError(what=what, path=path, expected=expected, got="a .npz archive")
     if found.dtype != dtype or found.shape != shape:

@@ -137,7 +137,8 @@ def _repeated_keys(node: yaml.Node, where: str = "") -> Iterator[str]:
         for key, value in node.value:
             name, line = f"{where}{key.value}", key.start_mark.line + 1
             if name in first:
-                yield f"line {line}: {name} is given in line {first[name]} too: keep one of them"
+                lines = f"in line {first[name]} and in line {line}"
+                yield f"line {line}: {name} is given twice, {lines}: keep one of them"
             first.setdefault(name, line)
             yield from _repeated_keys(value, f"{name}.")
     elif isinstance(node, yaml.SequenceNode):

@@ -41,7 +41,9 @@ class ViewConfig(Section):
     """The web page."""
 
     host: str = "127.0.0.1"
-    """Address that the page listens on; the default is reachable from this machine only."""
+    """Address that the page listens on; the default is reachable from this machine only. Requests
+    under another name than this address, a loopback name or, where it is 0.0.0.0, a name or address
+    of this machine, are refused."""
     port: Port = 0
     """TCP port of the page; 0 lets the system choose."""
 

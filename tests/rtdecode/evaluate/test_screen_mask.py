@@ -1,9 +1,13 @@
 """The screen mask is read from its file, or is the whole screen; a wrong file is refused."""
 
+import contextlib
+import io
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from rtdecode.evaluate.screen_mask import read_screen_mask, read_transparency, scoring_mask
 from rtdecode.schema.config import RunConfig
@@ -70,3 +74,29 @@ def test_the_transparency_is_read_and_refused_in_the_same_way(tmp_path: Path) ->
         read_transparency(tmp_path / "t.npy", shape=(16, 12))
     with pytest.raises(MissingFileError, match="fit mask"):
         read_transparency(tmp_path / "none.npy", shape=(12, 16))
+
+
+def undamaged() -> bytes:
+    file = io.BytesIO()
+    np.save(file, np.ones((6, 8), np.bool_))
+    return file.getvalue()
+
+
+@st.composite
+def damaged(draw: st.DrawFn) -> bytes:
+    raw = bytearray(undamaged())
+    for place in draw(st.lists(st.integers(0, len(raw) - 1), max_size=4)):
+        raw[place] = draw(st.integers(0, 255))
+    return bytes(raw[: draw(st.integers(0, len(raw)))] if draw(st.booleans()) else raw)
+
+
+@given(
+    content=damaged() | st.binary(max_size=60).map(b"PK\x03\x04".__add__) | st.binary(max_size=60)
+)
+def test_any_bytes_are_a_mask_or_a_named_error(
+    tmp_path_factory: pytest.TempPathFactory, content: bytes
+) -> None:
+    path = tmp_path_factory.mktemp("bytes") / "mask.npy"
+    path.write_bytes(content)
+    with contextlib.suppress(UnreadableFileError):
+        assert read_screen_mask(path, shape=(6, 8)).shape == (6, 8)

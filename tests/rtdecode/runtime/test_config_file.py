@@ -101,14 +101,14 @@ def refusal(path: Path) -> str:
 
 def test_a_section_that_is_given_twice_is_refused_with_both_lines(tmp_path: Path) -> None:
     text = refusal(written(tmp_path, "view: {port: 1}\nseconds: 3\nview: {port: 2}\n"))
-    assert "line 3: view is given in line 1 too" in text
+    assert "line 3: view is given twice, in line 1 and in line 3" in text
 
 
 def test_all_keys_that_are_given_twice_are_listed_by_their_full_names(tmp_path: Path) -> None:
     text = refusal(written(tmp_path, "decode:\n  steps: 1\n  steps: 2\nview: {port: 1, port: 2}\n"))
     assert "2 mistakes" in text
-    assert "line 3: decode.steps is given in line 2 too" in text
-    assert "line 4: view.port is given in line 4 too" in text
+    assert "line 3: decode.steps is given twice, in line 2 and in line 3" in text
+    assert "line 4: view.port is given twice, in line 4 and in line 4" in text
 
 
 def test_a_file_in_another_encoding_is_refused_with_line_and_byte(tmp_path: Path) -> None:
