@@ -1,24 +1,28 @@
 """The stages of the decoder in series, from messages to reconstructions, live and in replay."""
 
+import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rtdecode.calcium.register import line_offset_px, without_line_offset
 from rtdecode.decode.compute import prepare_process
 from rtdecode.decode.decoder import Decoder
 from rtdecode.decode.fitted_twin import FittedTwin, load_fitted_twin
 from rtdecode.pipeline.calcium_stage import CalciumStage, calcium_stage
 from rtdecode.pipeline.warm_up import warm_up_decoder
 from rtdecode.schema.config import RunConfig
+from rtdecode.schema.config.calcium import CalciumConfig
 from rtdecode.schema.config.decode import DecodeConfig
 from rtdecode.schema.errors import FrameRateError, SettingMissingError, TwinMissingError
 from rtdecode.schema.interfaces import Clock
 from rtdecode.schema.messages import (
     Behaviour,
     Body,
+    Event,
     Fluorescence,
     Gap,
     Received,
@@ -29,6 +33,48 @@ from rtdecode.schema.messages import (
 from rtdecode.streams.behaviour_join import BehaviourJoin
 from rtdecode.streams.gaps import GapWatch
 from rtdecode.twins.folder import twin_hash
+
+log = logging.getLogger(__name__)
+_REPORTED_OFFSET_PX = 0.5
+
+
+class LineAligner:
+    """Removes the configured displacement of every second line, and measures what is left of it.
+
+    The mean of the first `calcium.reference_scans` scans is measured once, and a displacement of
+    half a pixel or more is reported as an Event.
+    """
+
+    def __init__(self, config: CalciumConfig) -> None:
+        self._offset_px = config.line_offset_px
+        self._left = config.reference_scans
+        self._sum: NDArray[np.float64] | None = None
+
+    def aligned(self, item: Received, scan: Scan) -> Received:
+        """`item` with the straightened pixels of its `scan`."""
+        pixels = without_line_offset(scan.pixels_counts, self._offset_px)
+        if self._left > 0 and (self._sum is None or self._sum.shape == pixels.shape):
+            self._left -= 1
+            self._sum = pixels + (0.0 if self._sum is None else self._sum)
+        if pixels is scan.pixels_counts:
+            return item
+        straight = replace(scan, pixels_counts=pixels)
+        return replace(item, message=replace(item.message, body=straight))
+
+    def finding(self) -> Event | None:
+        """The Event of a displacement, once after the last of the first scans."""
+        if self._left > 0 or self._sum is None:
+            return None
+        left_px, self._sum = line_offset_px(self._sum), None
+        if abs(left_px) < _REPORTED_OFFSET_PX:
+            return None
+        total_px = self._offset_px + round(left_px)
+        text = (
+            f"every second line of the scans is displaced by {left_px:+.1f} px (bidirectional "
+            f"phase): set calcium.line_offset_px to {total_px}, or correct it at the microscope"
+        )
+        log.warning("%s", text)
+        return Event(severity="warning", process="decoder", code="line_offset", text=text)
 
 
 class DecodingStage:
@@ -45,7 +91,9 @@ class DecodingStage:
         calcium: CalciumStage,
         behaviour: BehaviourJoin,
         decoder: Decoder | None,
+        lines: LineAligner | None = None,
     ) -> None:
+        self._lines = lines
         self._gaps, self._calcium = gaps, calcium
         self._behaviour, self._decoder = behaviour, decoder
         self._counts = dict.fromkeys(("scans", "responses", "reconstructions"), 0)
@@ -76,6 +124,10 @@ class DecodingStage:
                 pass
         if isinstance(body, Scan | Fluorescence):
             self._counts["scans"] += 1
+            if isinstance(body, Scan) and self._lines is not None:
+                item = self._lines.aligned(item, body)
+                if (finding := self._lines.finding()) is not None:
+                    yield finding
             for out in self._calcium.step([item]):
                 self._counts["responses"] += isinstance(out, Responses)
                 yield out
@@ -111,10 +163,12 @@ def assembled(config: RunConfig, *, detected_by: str, clock: Clock) -> Assembly:
         If a file of the ROIs, the calibration or the twin cannot be used.
     """
     calcium = calcium_stage(config, clock=clock)
-    gaps = GapWatch(detected_by=detected_by)
+    gaps, lines = GapWatch(detected_by=detected_by), LineAligner(config.calcium)
     if config.decode is None:
         behaviour = BehaviourJoin(np.zeros(_BEHAVIOUR_CHANNELS, np.float32))
-        stage = DecodingStage(gaps=gaps, calcium=calcium, behaviour=behaviour, decoder=None)
+        stage = DecodingStage(
+            gaps=gaps, calcium=calcium, behaviour=behaviour, decoder=None, lines=lines
+        )
         return Assembly(stage, calcium, twin_hash="")
     folder = _twin_folder(config.decode)
     prepare_process(threads=config.decode.threads)
@@ -129,6 +183,7 @@ def assembled(config: RunConfig, *, detected_by: str, clock: Clock) -> Assembly:
         calcium=calcium,
         behaviour=BehaviourJoin(mean_behaviour),
         decoder=fitted.decoder(config.decode, clock=clock),
+        lines=lines,
     )
     return Assembly(stage, calcium, twin_hash(folder))
 

@@ -77,6 +77,10 @@ class CalciumConfig(Section):
     reference_scans: Count = 30
     """Number of first scans whose mean is the reference image. With a calibration, they are
     compared with its reference image instead."""
+    line_offset_px: Annotated[int, Field(ge=-32, le=32)] = 0
+    """Displacement in px of every second line (rows 1, 3, …) to higher columns, which is removed
+    before ROIs are found and read; recorded scans keep it. The first scans of a run are measured,
+    and a displacement that is left is reported with the value to set."""
     max_shift_px: Positive = 8.0
     """Largest displacement in px that the registration considers."""
     min_peak_sd: NotNegative = 6.0

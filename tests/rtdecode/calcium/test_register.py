@@ -8,7 +8,7 @@ from scipy import ndimage
 from scipy.signal.windows import tukey
 from skimage.registration import phase_cross_correlation
 
-from rtdecode.calcium.register import Registrar
+from rtdecode.calcium.register import Registrar, line_offset_px, without_line_offset
 from rtdecode.schema.errors import ScanShapeError, ShapeError
 
 
@@ -85,3 +85,33 @@ def test_scans_and_references_of_wrong_shapes_are_refused() -> None:
         Registrar(FIELD, max_shift_px=8).shift(np.zeros((64, 64)))
     with pytest.raises(ShapeError, match="16 or more"):
         Registrar(np.zeros((8, 200)), max_shift_px=8)
+
+
+@settings(max_examples=25)
+@given(offset=st.integers(-6, 6), seed=st.integers(0, 100))
+def test_a_displacement_of_every_second_line_is_measured_and_removed(
+    offset: int, seed: int
+) -> None:
+    photons = np.random.default_rng(seed).poisson(FIELD.clip(0), (30, *FIELD.shape))
+    scans = photons.astype(np.uint16)
+    displaced = scans.copy()
+    displaced[:, 1::2] = np.roll(scans[:, 1::2], offset, 2)
+    assert line_offset_px(displaced.mean(0)) == pytest.approx(offset, abs=0.15)
+    straight = without_line_offset(displaced[0], offset)
+    inner = slice(8, -8)
+    np.testing.assert_array_equal(straight[:, inner], scans[0][:, inner])
+    np.testing.assert_array_equal(displaced[0][::2], straight[::2])
+
+
+@pytest.mark.parametrize("offset", [-2.4, 0.7, 3.25])
+def test_a_fraction_of_a_pixel_is_measured(offset: float) -> None:
+    displaced = FIELD.copy()
+    displaced[1::2] = seen(col=offset)[1::2]
+    assert line_offset_px(displaced) == pytest.approx(offset, abs=0.1)
+
+
+@pytest.mark.parametrize("shape", [(96, 128), (16, 16), (4, 4), (256, 20)])
+def test_an_image_without_structure_has_no_displacement(shape: tuple[int, int]) -> None:
+    rng = np.random.default_rng(0)
+    assert {line_offset_px(rng.poisson(20, shape)) for _ in range(20)} == {0.0}
+    assert line_offset_px(np.zeros(shape)) == 0.0

@@ -8,11 +8,14 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import ndimage
 
-from rtdecode.pipeline.decoding_stage import DecodingStage
+from rtdecode.pipeline.decoding_stage import DecodingStage, LineAligner
+from rtdecode.schema.config.calcium import CalciumConfig
 from rtdecode.schema.messages import (
     Behaviour,
     Body,
+    Event,
     Gap,
     Received,
     Reconstruction,
@@ -134,3 +137,47 @@ def test_where_no_frame_is_new_nothing_is_inverted(items: list[Received]) -> Non
     decoder = Inverting()
     assert list(stage(decoder).step(items)) == []
     assert decoder.given == []
+
+
+def events_of_displaced_lines(offset_px: int) -> tuple[list[Event], list[Scan]]:
+    """Events, and scans given to the calcium chain, where every second line lies 3 px aside."""
+    rng = np.random.default_rng(0)
+    image = ndimage.gaussian_filter(rng.gamma(0.3, 200, (64, 64)), 1.5)
+    image[1::2] = np.roll(image[1::2], 3, 1)
+    given: list[Scan] = []
+
+    class Keeping(TwoFramesAScan):
+        def step(self, items: Sequence[Received]) -> Iterator[Responses]:
+            given.extend(item.message.body for item in items)  # type: ignore[misc]
+            return super().step(items)
+
+    config = CalciumConfig(reference_scans=4, line_offset_px=offset_px)
+    made = DecodingStage(
+        gaps=GapWatch(detected_by="decoder"),
+        calcium=Keeping(),
+        behaviour=BehaviourJoin(np.zeros(4, np.float32)),
+        decoder=None,
+        lines=LineAligner(config),
+    )
+    items = []
+    for number in range(9):
+        body = Scan(rng.poisson(image).astype(np.uint16), number, 0, 0, 1)
+        items.append(Received(Stamped("bridge", number, 0, "host", body), 0))
+    return [body for body in made.step(items) if isinstance(body, Event)], given
+
+
+def test_displaced_lines_are_reported_once_with_the_setting_that_removes_them() -> None:
+    events, _ = events_of_displaced_lines(0)
+    (event,) = events
+    assert event.code == "line_offset"
+    assert "displaced by +3.0 px" in event.text
+    assert "calcium.line_offset_px to 3" in event.text
+
+
+def test_a_configured_displacement_is_removed_before_the_calcium_chain() -> None:
+    events, straight = events_of_displaced_lines(3)
+    _, displaced = events_of_displaced_lines(0)
+    assert events == []
+    one, other = straight[5].pixels_counts, displaced[5].pixels_counts
+    np.testing.assert_array_equal(one[1::2, :-3], other[1::2, 3:])
+    np.testing.assert_array_equal(one[::2], other[::2])
