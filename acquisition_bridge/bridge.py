@@ -52,6 +52,12 @@ REPORTED: Mapping[str, tuple[str, str, str]] = MappingProxyType(
             "the rig's clock began anew and was mapped again",
             "restarts",
         ),
+        "cut_off": ("movie_cut_off", "a movie file ends within a page, which is left out", "files"),
+        "not_joined": (
+            "file_not_joined",
+            "a file with the next number is not of this acquisition and was not read",
+            "files",
+        ),
         "unusable": ("samples_unusable", "samples with NaN or infinity were left out", "samples"),
         "behaviour_unusable": (
             "behaviour_unusable",

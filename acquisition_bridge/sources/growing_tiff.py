@@ -130,7 +130,8 @@ class TiffRow:
         self._last: TiffPage | None = None
         self._foreign: Path | None = None
         self._pages = 0
-        self.files = 0
+        self.files = self.cut_off = self.not_joined = 0
+        """Files that were opened, that end within a page, and that follow only in their number."""
 
     def page(self) -> TiffPage | None:
         """The next page of the current or the following file; None while there is none."""
@@ -143,6 +144,7 @@ class TiffRow:
     def report_cut_off(self) -> None:
         """Log a warning if the open file ends within a page."""
         if self._file is not None and self._file.is_cut_off:
+            self.cut_off += 1
             log.warning("%s is cut off: its last page is incomplete and is left out", self.path)
 
     def close(self) -> None:
@@ -191,6 +193,7 @@ class TiffRow:
             file.close()
             raise MovieFileError(path=self.path, reason=SINGLE_PAGES.format(path.name))
         self._foreign = path
+        self.not_joined += 1
         log.warning(
             "%s is not read: no ScanImage header marks it as a part of the acquisition of %s",
             path,

@@ -37,7 +37,7 @@ class RawMovieSource:
         self._speed = config.speed
         self._rate_hz = config.scan_rate_hz * config.speed
         self._begin_ns = 0
-        self._next = 0
+        self._next = self._lost = 0
         _, rows, cols = self._movie.shape
         self.spec = FrameSpec(
             rows,
@@ -66,11 +66,13 @@ class RawMovieSource:
         if due_ns > self._clock.now_ns():
             return ()
         pixels = self._movie.scan(self._next)
+        # missing files of a series, which the numbers of the scans count
+        self._lost = place.number - self._next
         self._next += 1
         return (Scan(pixels, place.number, place.plane, start_ns, due_ns),)
 
     def health(self) -> dict[str, float]:
-        return {"scans": self._next, "left": self._movie.shape[0] - self._next}
+        return {"scans": self._next, "left": self._movie.shape[0] - self._next, "lost": self._lost}
 
     def close(self) -> None:
         self._movie.close()

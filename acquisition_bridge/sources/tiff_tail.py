@@ -171,7 +171,9 @@ class TiffTailSource:
 
     def health(self) -> dict[str, float]:
         counted = {} if self._intake is None else self._intake.health()
-        return {**counted, "files": self._row.files}
+        row = self._row
+        files = {"files": row.files, "cut_off": row.cut_off, "not_joined": row.not_joined}
+        return {**counted, **files}
 
     def close(self) -> None:
         self._row.close()

@@ -98,6 +98,7 @@ def test_the_next_file_of_another_recording_is_not_read(
     pages = [row.page() for _ in range(6)]
     assert [page is None for page in pages] == [False] * 3 + [True] * 3
     assert caplog.text.count("day4.tif is not read") == 1
+    assert (row.files, row.not_joined, row.cut_off) == (1, 1, 0)
     row.close()
 
 

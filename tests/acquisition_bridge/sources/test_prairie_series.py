@@ -11,7 +11,9 @@ import tifffile
 
 from acquisition_bridge.sources.opening import open_source
 from acquisition_bridge.sources.prairie_series import PrairieSeries, prairie_xml
+from acquisition_bridge.sources.raw_movie import RawMovieSource
 from rtdecode.schema.config import RunConfig
+from rtdecode.schema.config.acquisition import RawMovieSource as RawMovieConfig
 from rtdecode.schema.errors import (
     MissingFileError,
     ScanRateError,
@@ -105,6 +107,11 @@ def test_a_missing_file_is_a_jump_of_the_scan_number(
     assert [scan.number for scan in scans] == [0, 1, 2, 5, 6, 7, 8, 9, 10]
     assert scans[3].t_start_ns - scans[2].t_start_ns == pytest.approx(3e9 / RATE_HZ, abs=2)
     assert "3 of 12 frames" in caplog.text
+    series = PrairieSeries(folder / f"{NAME}.xml", channel=1)
+    source = RawMovieSource(RawMovieConfig(), clock=clock, movie=series)
+    for _ in range(9):
+        source.measured_until(clock.now_ns() + 1_000_000_000)
+    assert source.health() == {"scans": 9, "left": 0, "lost": 2}
 
 
 def test_cycles_of_a_z_series_are_volumes(tmp_path: Path, clock: Any) -> None:

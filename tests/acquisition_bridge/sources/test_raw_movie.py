@@ -54,7 +54,7 @@ def test_a_slow_reader_gets_all_scans_later(config: RawMovieConfig, clock: Any) 
     assert numbers == list(range(9))
     assert source.ended
     assert source.measured_until(clock.now_ns()) == ()
-    assert source.health() == {"scans": 9, "left": 0}
+    assert source.health() == {"scans": 9, "left": 0, "lost": 0}
     source.close()
 
 

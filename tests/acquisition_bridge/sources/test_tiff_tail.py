@@ -123,6 +123,16 @@ def test_acquisitions_after_another_go_on_in_number_and_time(tmp_path: Path, clo
     assert (source.health()["lost"], source.health()["restarts"]) == (0, 1)
 
 
+def test_a_file_that_ends_within_a_page_is_reported(tmp_path: Path, clock: Any) -> None:
+    path = tmp_path / "scan_00001.tif"
+    written(path, 0, 24)
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) * 2 // 3])
+    scans, source = streamed(clock, path)
+    assert 0 < len(scans) < 8
+    assert source.health()["cut_off"] == 1
+
+
 VERSION_5_1 = """frameNumbers = {frame}
 frameTimestamps_sec = {seconds}
 scanimage.SI.VERSION_MAJOR = '5.1'
