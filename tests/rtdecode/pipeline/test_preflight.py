@@ -1,5 +1,6 @@
 """Every mistake that a start would meet is found before it, and nothing is started or written."""
 
+import contextlib
 import json
 import os
 import socket
@@ -10,11 +11,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import BaseModel
 
 from rtdecode.calcium.calibration import Calibration
+from rtdecode.pipeline.addresses import require_form
+from rtdecode.pipeline.named_paths import named_paths
 from rtdecode.pipeline.preflight import checked
 from rtdecode.pipeline.topology import with_processes
 from rtdecode.schema.config import RunConfig
+from rtdecode.schema.config.run import Role
 from rtdecode.schema.errors import (
     AddressInUseError,
     AddressUnusableError,
@@ -243,3 +250,37 @@ def test_a_place_for_the_session_that_is_no_folder_is_refused(tmp_path: Path) ->
     (tmp_path / "file").touch()
     with pytest.raises(UnreadableFileError, match="expected a folder that can be written"):
         checked(RunConfig(processes=("recorder",)), folder=tmp_path / "file" / "session")
+
+
+def path_options(section: BaseModel, prefix: str = "") -> Iterator[str]:
+    for name in type(section).model_fields:
+        value = getattr(section, name)
+        if isinstance(value, BaseModel):
+            yield from path_options(value, f"{prefix}{name}.")
+        elif isinstance(value, Path):
+            yield prefix + name
+
+
+def test_every_path_of_a_config_is_checked() -> None:
+    config = RunConfig.model_validate(
+        {
+            "acquisition": {"source": {"kind": "raw_tail", "path": "a", "experiment": "b"}},
+            "stimulus": {"clips": "c"},
+            "calcium": {"rois": "d", "calibration": "e", "rescale_to": "f"},
+            "decode": {"twin": "g"},
+            "evaluate": {"screen_mask": "h"},
+        }
+    )
+    named = {each.option for each in named_paths(config, set(Role))}
+    assert named == set(path_options(config)) - {"record.folder"}
+
+
+@pytest.mark.parametrize("address", ["tcp://*:5000", "tcp://[::1]:1", "tcp://h:*", "ipc:///a/b"])
+def test_endpoints_of_zeromq_are_accepted(address: str) -> None:
+    require_form(address, "network.emit")
+
+
+@given(address=st.text(max_size=30) | st.from_regex(r"tcp://[a-z.:*]*:\d{1,7}", fullmatch=True))
+def test_any_other_address_is_a_named_error(address: str) -> None:
+    with contextlib.suppress(AddressUnusableError):
+        require_form(address, "network.emit")

@@ -1,0 +1,74 @@
+"""Addresses of a run: their form, and whether a process of this machine can listen there."""
+
+import errno
+import os
+import re
+import socket
+from collections.abc import Iterator, Sequence
+
+from rtdecode.pipeline.topology import Row
+from rtdecode.schema.config import RunConfig
+from rtdecode.schema.config import acquisition as sources
+from rtdecode.schema.config.run import Role
+from rtdecode.schema.errors import AddressInUseError, AddressUnusableError
+
+_OVER_TCP = (sources.ScanImageTcpSource, sources.PrairieRawSource)
+_TCP = re.compile(r"tcp://(?P<host>\*|\[[^\]]+\]|[^:\[\]]+):(?P<port>\d+|\*)")
+_IPC = re.compile(r"ipc://.{1,107}")
+_HIGHEST_PORT = 65535
+
+
+def endpoints(config: RunConfig) -> Iterator[tuple[str, str]]:
+    """Option and address of each endpoint that the config gives."""
+    for name, address in config.network.model_dump().items():
+        if address:
+            yield f"network.{name}", address
+    if isinstance(config.acquisition.source, sources.ZmqNativeSource):
+        yield "acquisition.source.address", config.acquisition.source.address
+
+
+def require_form(address: str, option: str) -> None:
+    """Raise AddressUnusableError where `address` is not an endpoint of ZeroMQ over TCP or IPC."""
+    found = _TCP.fullmatch(address)
+    if not found and not _IPC.fullmatch(address):
+        got = "expected tcp://HOST:PORT or ipc://PATH"
+        raise AddressUnusableError(address=address, option=option, got=got)
+    if found and found["port"] != "*" and int(found["port"]) > _HIGHEST_PORT:
+        got = f"a port is at most {_HIGHEST_PORT}"
+        raise AddressUnusableError(address=address, option=option, got=got)
+
+
+def listened(config: RunConfig, rows: Sequence[Row]) -> Iterator[tuple[str, str, int]]:
+    """Option, host and port of each TCP address at which a process of this run listens."""
+    roles = {row.role for row in rows}
+    own = {source.name for row in rows for source in row.publishes if source.needs.met(config)}
+    options = {f"network.{name}" for name in own | {"control", "recorder"}}
+    if Role.BRIDGE in roles:
+        options.add("acquisition.source.address")
+    for option, address in endpoints(config):
+        found = _TCP.fullmatch(address)
+        if found and option in options and found["port"] != "*":
+            yield option, found["host"].strip("[]"), int(found["port"])
+    if Role.VIEW in roles:
+        yield "view.port", config.view.host, config.view.port
+    source = config.acquisition.source
+    if Role.BRIDGE in roles and isinstance(source, _OVER_TCP) and source.side == "listen":
+        yield "acquisition.source.port", source.host, source.port
+
+
+def require_free(at: tuple[str, int], option: str) -> None:
+    """Raise an error where nothing can listen at `at`, without listening there."""
+    host, port = ("0.0.0.0" if at[0] == "*" else at[0]), at[1]  # noqa: S104 - as ZeroMQ reads it
+    if not 0 < port <= _HIGHEST_PORT or host in {name for _, name in socket.if_nameindex()}:
+        return
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as trial:
+        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            trial.bind((host, port))
+            trial.listen()
+        except OSError as error:
+            address = f"{host}:{port}"
+            if error.errno == errno.EADDRINUSE:
+                raise AddressInUseError(address=address, option=option) from error
+            got = error.strerror or os.strerror(error.errno or 0)
+            raise AddressUnusableError(address=address, option=option, got=got) from error
