@@ -104,7 +104,7 @@ class Intake:
             self._order.restart()
             self._time.restart()
         restarts = self._order.restarts
-        passed = self._order.passed(Arrival(scan, scan.counter, arrived_ns, scan.t_source_ns))
+        passed = self._order.passed(Arrival(scan, scan.counter, arrived_ns))
         if self._order.restarts > restarts:
             self._restart_time(passed[0][1].scan)
         return [self._message(number, arrival) for number, arrival in passed]

@@ -30,12 +30,11 @@ _WRAPS_BITS = (15, 16, 31, 32)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Arrival(Generic[T]):
-    """A scan with its counter, its arrival in HostNs, and its stamp of the rig's clock, if any."""
+    """A scan with its counter and its arrival in HostNs."""
 
     scan: T
     counter: int
     arrived_ns: int
-    stamp_ns: int | None = None
 
 
 class ScanOrder(Generic[T]):
@@ -154,9 +153,8 @@ class ScanOrder(Generic[T]):
     def _is_plausible(self, ahead: int, arrival: Arrival[T]) -> bool:
         if ahead <= _FEW or self._last is None:
             return ahead > 0
+        # arrivals alone: a scan with an odd number may have an odd time stamp as well
         passed_ns = arrival.arrived_ns - self._last.arrived_ns
-        if arrival.stamp_ns is not None and self._last.stamp_ns is not None:
-            passed_ns = max(passed_ns, arrival.stamp_ns - self._last.stamp_ns)
         return (ahead - 1) * self._period_ns <= 2 * passed_ns
 
     def _ahead_of_last(self, arrival: Arrival[T]) -> int | None:

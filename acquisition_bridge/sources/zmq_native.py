@@ -69,7 +69,7 @@ class NativeMessages:
         if isinstance(body, Behaviour):
             return list(self._behaviour(body, arrived_ns, is_host=is_host))
         if isinstance(body, Fluorescence):
-            passed = self._rois.passed(Arrival(received, body.number, arrived_ns, body.t_scan_ns))
+            passed = self._rois.passed(Arrival(received, body.number, arrived_ns))
             return [one for number, arrival in passed for one in self._values(number, arrival.scan)]
         self.ignored += 1
         return []

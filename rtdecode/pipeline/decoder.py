@@ -1,5 +1,6 @@
 """The process of the decoder: scans and behaviour → responses and paced reconstructions."""
 
+import logging
 import queue
 import sys
 import threading
@@ -16,9 +17,19 @@ from rtdecode.runtime.sockets import Publisher
 from rtdecode.schema.config.run import Role
 from rtdecode.schema.frame_grid import FrameGrid
 from rtdecode.schema.interfaces import Clock
-from rtdecode.schema.messages import Behaviour, Body, Fluorescence, Reconstruction, Scan, Start
+from rtdecode.schema.messages import (
+    Behaviour,
+    Body,
+    Event,
+    Fluorescence,
+    Reconstruction,
+    Scan,
+    Start,
+)
 from rtdecode.session.layout import SessionLayout
 from rtdecode.streams.paced_output import PacedOutput
+
+log = logging.getLogger(__name__)
 
 
 class PacedQueue:
@@ -94,6 +105,8 @@ class DecoderSink:
         self._publisher, self._emission = publisher, emission
 
     def push(self, item: Body) -> None:
+        if isinstance(item, Event):
+            log.warning("%s %s", item.text, item.counts)
         if isinstance(item, Reconstruction) and self._emission is not None:
             self._emission.push(item)
         else:

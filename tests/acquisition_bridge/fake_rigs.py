@@ -87,7 +87,7 @@ class PrairieRig(TcpRig):
         **{"channels": 2, "channel": 1, "resonant": True},
     }
     cannot: ClassVar[dict[str, str]] = {
-        **dict.fromkeys(("missing", "old"), NO_COUNTER),
+        **dict.fromkeys(("missing", "old", "restart", "odd"), NO_COUNTER),
         "size": NO_SIZE,
         "garbage": "all bytes are samples",
     }
@@ -132,7 +132,10 @@ class RawTailRig:
 
 class TiffTailRig:
     kind = "tiff_tail"
-    cannot: ClassVar[dict[str, str]] = {"death": "a finished file does not change"}
+    cannot: ClassVar[dict[str, str]] = {
+        "death": "a finished file does not change",
+        "odd": "the time stamp beside the number sets when a page is due",
+    }
     most = 65535
 
     def __init__(self, folder: Path) -> None:

@@ -23,6 +23,8 @@ CASES = {
     "pieces": "partial reads",
     "missing": "missing scans are a jump of the number",
     "old": "repeated and reordered scans are left out",
+    "restart": "a counter that begins anew loses no scan",
+    "odd": "a scan with an implausible number is left out",
     "size": "a change of size is refused by name",
     "death": "the rig stops and reconnects",
     "saturated": "saturated values are unchanged and counted",
@@ -125,6 +127,34 @@ def test_repeated_and_older_scans_are_left_out(rig: Any) -> None:
         health = source.health()
     same(scans, SCANS[[5, 6, 7]])
     assert (health["repeated"], health["reordered"]) == (1, 1)
+
+
+def test_a_counter_that_begins_anew_loses_no_scan(rig: Any) -> None:
+    skip_impossible(rig, "restart")
+    counters = [*range(20), *range(12)]
+    with opened(rig) as source:
+        for counter, pixels in zip(counters, SCANS, strict=False):
+            rig.send(counter, pixels)
+        scans = collected(rig, source, 32)
+        health = source.health()
+    same(scans, SCANS[:32])
+    assert [scan.number for scan in scans] == list(range(32))
+    assert [scan.rig_number for scan in scans] == counters
+    ends = [scan.t_end_ns for scan in scans]
+    assert ends == sorted(set(ends))
+    assert (health["restarts"], health["lost"]) == (1, 0)
+
+
+def test_a_scan_with_an_implausible_number_is_left_out(rig: Any) -> None:
+    skip_impossible(rig, "odd")
+    with opened(rig) as source:
+        for counter in range(20):
+            rig.send(9000 if counter == 7 else counter, SCANS[counter])
+        scans = collected(rig, source, 19)
+        health = source.health()
+    same(scans, np.delete(SCANS[:20], 7, axis=0))
+    assert [scan.number for scan in scans] == [n for n in range(20) if n != 7]
+    assert (health["set_aside"], health["lost"], health["restarts"]) == (1, 0, 0)
 
 
 def test_a_change_of_size_in_mid_stream_is_refused(rig: Any) -> None:

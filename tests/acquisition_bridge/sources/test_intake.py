@@ -77,3 +77,40 @@ def test_saturated_scans_are_counted(dtype: str, most: int) -> None:
     for counter, pixels in enumerate((PIXELS.astype(dtype), glaring)):
         accepted(made, DecodedScan(pixels, counter), arrived_ns=10**9)
     assert made.health()["saturated"] == 1
+
+
+def ends(stamps_ns: list[int], *, host: bool = False) -> tuple[list[int], Intake]:
+    """Ends of scans a period apart that arrive 1 ms after they end."""
+    made, found = intake(), []
+    for n, stamp_ns in enumerate(stamps_ns):
+        start_ns = stamp_ns - PERIOD_NS if host else None
+        decoded = DecodedScan(PIXELS, n, t_source_ns=stamp_ns, host_start_ns=start_ns)
+        [scan] = made.scans(decoded, arrived_ns=(n + 1) * PERIOD_NS + 1_000_000)
+        found.append(scan.t_end_ns)
+    return found, made
+
+
+@pytest.mark.parametrize("host", [False, True])
+@pytest.mark.parametrize("off_ns", [10**10, -(10**10), 365 * 86400 * 10**9])
+def test_a_scan_with_an_implausible_stamp_is_kept_and_dated_by_its_number(
+    off_ns: int, host: bool
+) -> None:
+    stamps = [(n + 1) * PERIOD_NS for n in range(300)]
+    stamps[200] += off_ns
+    found, made = ends(stamps, host=host)
+    assert np.diff(found) == pytest.approx([PERIOD_NS] * 299, abs=1_000_000)
+    counted = made.health()
+    assert (counted["stamps_rejected"], counted["clock_restarts"]) == (1, 0)
+
+
+def test_a_restarted_program_whose_clock_begins_anew_is_one_restart_of_the_numbers() -> None:
+    made, found = intake(), []
+    for n in range(60):
+        rig_n = n if n < 40 else n - 40
+        decoded = DecodedScan(PIXELS, rig_n, t_source_ns=rig_n * PERIOD_NS)
+        found += made.scans(decoded, arrived_ns=(n + 1) * PERIOD_NS)
+    assert [scan.number for scan in found] == list(range(60))
+    assert [scan.rig_number for scan in found] == [*range(40), *range(20)]
+    assert np.diff([scan.t_end_ns for scan in found]) == pytest.approx(PERIOD_NS, abs=1_000_000)
+    counted = made.health()
+    assert (counted["restarts"], counted["clock_restarts"], counted["stamps_rejected"]) == (1, 0, 0)

@@ -131,3 +131,13 @@ def test_an_absent_stream_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib, "import_module", lambda _name: lsl)
     with pytest.raises(StreamAbsentError, match="'wheel' was found within"):
         LslInlet("wheel", wait_s=0.1)
+
+
+def test_a_sample_stamped_far_ahead_is_left_out_and_the_others_stay(clock: Any) -> None:
+    stamps_s = np.arange(30) / 30
+    stamps_s[15] += 200_000
+    inlet = FakeInlet((np.ones((30, 2)), stamps_s))
+    source = LslRois(LslRoisSource(stream="rois"), inlet, clock=clock)
+    bodies = source.measured_until(clock.now_ns())
+    assert [b.number for b in bodies if isinstance(b, Fluorescence)] == [*range(15), *range(16, 30)]
+    assert (source.health()["stamps_rejected"], source.health()["clock_restarts"]) == (1, 0)

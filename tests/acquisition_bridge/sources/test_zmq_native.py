@@ -132,3 +132,32 @@ def test_roi_values_of_both_wire_versions_are_accepted(version: int) -> None:
     [body] = NativeMessages(scan_rate_hz=30.0).measured(Received(message, 10**10))
     assert isinstance(body, Fluorescence)
     assert len(body.f_raw) == len(PAIR)
+
+
+def test_roi_values_are_numbered_on_after_a_restart_of_the_rigs_program() -> None:
+    messages, found = NativeMessages(scan_rate_hz=10.0), list[Any]()
+    for n, number in enumerate([*range(5, 40), *range(20)]):
+        values = Fluorescence(PAIR, PAIR, number, n * 10**8, PAIR)
+        found += messages.measured(received(values, arrived_ns=n * 10**8))
+    assert [values.number for values in found] == list(range(5, 60))
+    assert [values.rig_number for values in found[35:]] == list(range(20))
+    assert messages.health()["restarts"] == 1
+
+
+@pytest.mark.parametrize("clock", ["host", "rig"])
+def test_samples_with_an_implausible_stamp_are_left_out_and_counted(clock: str) -> None:
+    messages, found = NativeMessages(scan_rate_hz=10.0), list[Any]()
+    for n in range(60):
+        t_ns = n * 10**8 + (10**15 if n == 30 else 0)
+        for body in (
+            Behaviour(t_ns, float(n), 30.0, PAIR),
+            Fluorescence(PAIR, PAIR, n, t_ns, PAIR),
+        ):
+            found += messages.measured(received(body, clock=clock, arrived_ns=n * 10**8 + 10**6))
+    assert [one.running_cm_s for one in found if isinstance(one, Behaviour)] == [
+        n for n in range(60) if n != 30
+    ]
+    assert [one.number for one in found if isinstance(one, Fluorescence)] == [
+        n for n in range(60) if n != 30
+    ]
+    assert messages.health()["stamps_rejected"] == 2

@@ -1,6 +1,7 @@
 """ROI values of the rig's program become responses as those of own ROIs do."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -115,6 +116,31 @@ def test_the_future_changes_nothing_in_the_past(cut: int) -> None:
 def test_repeated_values_count_once() -> None:
     again = [*STREAM[:50], STREAM[49], *STREAM[50:]]
     assert plain(list(chain().step(again))) == plain(list(chain().step(STREAM)))
+
+
+def test_nothing_is_valid_in_a_hole_between_consecutive_numbers() -> None:
+    calibrated = chain()
+    list(calibrated.step(STREAM))
+    later_ns = 10**9
+    stream = [
+        one if n < 40 else replace(one, message=replace(one.message, body=moved(one, later_ns)))
+        for n, one in enumerate(STREAM)
+    ]
+    outs = [one for one in chain(calibrated.calibration).step(stream) if isinstance(one, Responses)]
+    hole = [
+        one.valid.any()
+        for one in outs
+        if middle_ns(39) < one.t_frame_start_ns < middle_ns(40) + later_ns
+    ]
+    assert len(hole) >= 30
+    assert not any(hole)
+    assert outs[-1].valid.all()
+
+
+def moved(item: Received, later_ns: int) -> Fluorescence:
+    body = item.message.body
+    assert isinstance(body, Fluorescence)
+    return replace(body, t_scan_ns=body.t_scan_ns + later_ns)
 
 
 def test_how_many_rois_there_are_shows_with_the_first_values_or_the_calibration() -> None:
