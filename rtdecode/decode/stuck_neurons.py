@@ -56,7 +56,7 @@ class StuckNeurons:
             stuck = np.zeros_like(stuck)
         later = np.minimum(self._since_stuck + measured, RECOVERY_SCANS)
         self._since_stuck = np.where(stuck, 0, later)
-        return self._since_stuck < RECOVERY_SCANS
+        return np.asarray(self._since_stuck < RECOVERY_SCANS, np.bool_)
 
 
 def usable(activity: F32, measured: Mask) -> Mask:
@@ -66,7 +66,7 @@ def usable(activity: F32, measured: Mask) -> Mask:
     the live decoder.
     """
     watch = StuckNeurons(neurons=activity.shape[1])
-    kept = measured & np.isfinite(activity)
+    kept: Mask = measured & np.isfinite(activity)
     left_out = np.array([watch.step(*scan) for scan in zip(activity, measured, strict=True)])
     for frame in np.flatnonzero((left_out[1:] & ~left_out[:-1]).any(1)) + 1:
         fresh = left_out[frame] & ~left_out[frame - 1]
