@@ -44,7 +44,7 @@ def test_neurons_that_are_stuck_are_counted_until_they_recover(
     prior: VideoPrior, make_linear: Callable[..., Any], make_frame: Callable[..., Any]
 ) -> None:
     counts = [one.neurons_left_out for one in decoded(prior, make_linear, make_frame)]
-    assert counts[:20] == [2] * 20
+    assert counts[4:26] == [2] * 22  # the window is full by then; recovery takes 12 scans
     assert counts[-1] == 0
 
 
