@@ -25,10 +25,12 @@ from rtdecode.schema.errors import (
     DataLostError,
     MovieNotGivenError,
     NoReconstructionError,
+    RtdecodeError,
     SecondInstanceError,
 )
 from rtdecode.schema.messages import Fluorescence, Reconstruction, Responses, Scan
 from rtdecode.session.layout import SessionLayout, named_session, new_session, remove_unstarted
+from rtdecode.session.reader import LogReader
 
 app = typer.Typer()
 
@@ -97,15 +99,23 @@ def record_session(config: RunConfig, *, out: Path | None, console: Console) -> 
     try:
         with stopped_by_signals() as stop, table.displayed():
             outcome = run_session(config, session, stop=stop, on_health=table.update)
-    except BadInputError as refusal:
-        if not existed and not isinstance(refusal, SecondInstanceError):
-            remove_unstarted(session)
+    except RtdecodeError as refusal:
+        is_refusal = refusal.exit_code == BadInputError.exit_code
+        if is_refusal and not existed and not isinstance(refusal, SecondInstanceError):
+            _remove_unrecorded(session)
         raise
     if not outcome.began:
         print_plain(console, f"{outcome.reason}: nothing was recorded")
         raise typer.Exit
     print_plain(console, f"ended: {outcome.reason}")
     return summarise_and_report(session, console)
+
+
+def _remove_unrecorded(session: SessionLayout) -> None:
+    """Remove what a refused run has left, unless something was recorded or drawn."""
+    recorded = session.log.is_file() and any(True for _ in LogReader(session.log).logged())
+    if not recorded and not any(session.report.iterdir()):
+        remove_unstarted(session)
 
 
 def _require_movie(config: RunConfig) -> None:

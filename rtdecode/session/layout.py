@@ -158,11 +158,13 @@ def require_place(folder: Path, *, needed_mb: float) -> None:
 def remove_unstarted(layout: SessionLayout) -> None:
     """Remove the folder of a session that was refused before its start.
 
-    Only what is written before a start is removed, and the folder if nothing else is in it.
+    Only what is written before a start is removed, and the folder if nothing else is in it. The
+    caller makes sure that the log holds no message.
     """
-    for file in (layout.config, layout.environment, layout.lock):
+    logs = layout.folder / "logs"
+    for file in (layout.config, layout.environment, layout.lock, layout.log, *logs.glob("*.log")):
         file.unlink(missing_ok=True)
-    for folder in (layout.report, layout.folder):
+    for folder in (layout.report, logs, layout.folder):
         if folder.is_dir() and not any(folder.iterdir()):
             folder.rmdir()
 

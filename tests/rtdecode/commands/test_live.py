@@ -14,11 +14,18 @@ from rtdecode.commands.live import _finish, app
 from rtdecode.pipeline.preflight import checked
 from rtdecode.report.summary import SessionSummary, summarise
 from rtdecode.runtime.clock import HostClock
+from rtdecode.runtime.codec import pack
 from rtdecode.runtime.config_file import read_config, write_config
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.config.session import RecordConfig
-from rtdecode.schema.errors import AddressInUseError, DataLostError, NoReconstructionError
-from rtdecode.session.layout import named_session, session_at
+from rtdecode.schema.errors import (
+    AddressInUseError,
+    DataLostError,
+    NoReconstructionError,
+    ProcessFailedError,
+)
+from rtdecode.schema.messages import Command, Stamped
+from rtdecode.session.layout import SessionLayout, named_session, session_at
 from rtdecode.session.recorder import Recorder
 
 USER = CliRunner()
@@ -171,6 +178,37 @@ def test_clips_that_are_not_there_are_refused_before_the_run(tmp_path: Path) -> 
     assert told.exit_code == 2
     assert "none cannot be shown: it does not exist" in told.stderr
     assert not out.exists()
+
+
+@pytest.mark.system
+def test_a_run_that_a_process_refuses_at_its_start_leaves_no_folder(tmp_path: Path) -> None:
+    (tmp_path / "movie.tif").write_text("no TIFF")
+    (tmp_path / "run.yaml").write_text(
+        "processes: [recorder, bridge]\n"
+        "acquisition: {source: {kind: raw_movie, path: movie.tif}}\n"
+        "decode: null\n"
+    )
+    asked = ["run", str(tmp_path / "run.yaml"), "--out", str(tmp_path / "session")]
+    refused = USER.invoke(app, asked)
+    assert refused.exit_code == 2
+    assert "movie.tif cannot be used" in refused.stderr
+    assert not (tmp_path / "session").exists()
+
+
+def test_a_recording_of_a_refused_run_is_kept(
+    tmp_path: Path, movie_config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused_late(_: RunConfig, session: SessionLayout, **__: object) -> None:
+        recorder = Recorder(session.folder, flush_s=1.0, clock=HostClock())
+        message = Stamped("a", 0, 0, "host", Command("b", "c", ""))
+        recorder.write(pack(message), message, 0)
+        recorder.close()
+        raise ProcessFailedError(name="decoder", code=2, tail="")
+
+    monkeypatch.setattr(live, "run_session", refused_late)
+    asked = ["run", str(movie_config), "--out", str(tmp_path / "session")]
+    assert USER.invoke(app, asked).exit_code == 2
+    assert (tmp_path / "session" / "log.mcap").stat().st_size > 0
 
 
 @pytest.fixture
