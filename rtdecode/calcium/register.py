@@ -270,11 +270,16 @@ def _line_correlations(
 def without_line_offset(pixels: NDArray[Any], offset_px: int) -> NDArray[Any]:
     """(row, col) counts whose odd rows are moved back by `offset_px`; `pixels` for 0.
 
-    Columns beyond the border of the scan repeat the last one.
+    Columns beyond the border of the scan repeat the outermost one.
     """
-    if offset_px == 0:
+    if offset_px == 0 or pixels.shape[1] <= 1:
         return pixels
-    cols = np.clip(np.arange(pixels.shape[1]) + offset_px, 0, pixels.shape[1] - 1)
-    straight = pixels.copy()
-    straight[1::2] = pixels[1::2, cols]
+    straight, odd = pixels.copy(), pixels[1::2]
+    beyond = min(abs(offset_px), pixels.shape[1] - 1)
+    if offset_px > 0:
+        straight[1::2, :-beyond] = odd[:, beyond:]
+        straight[1::2, -beyond:] = odd[:, -1:]
+    else:
+        straight[1::2, beyond:] = odd[:, :-beyond]
+        straight[1::2, :beyond] = odd[:, :1]
     return straight

@@ -103,6 +103,12 @@ def test_a_displacement_of_every_second_line_is_measured_and_removed(
     np.testing.assert_array_equal(displaced[0][::2], straight[::2])
 
 
+@pytest.mark.parametrize(("offset", "row"), [(2, [3, 4, 4, 4]), (-1, [1, 1, 2, 3])])
+def test_columns_beyond_the_border_repeat_the_outermost_one(offset: int, row: list[int]) -> None:
+    pixels = np.array([[1, 2, 3, 4], [1, 2, 3, 4]], np.int16)
+    np.testing.assert_array_equal(without_line_offset(pixels, offset), [[1, 2, 3, 4], row])
+
+
 @pytest.mark.parametrize("offset", [-2.4, 0.7, 3.25])
 def test_a_fraction_of_a_pixel_is_measured(offset: float) -> None:
     displaced = FIELD.copy()
