@@ -23,6 +23,8 @@ from rtdecode.schema.interfaces import Clock
 _HEADER = struct.Struct("<16h")
 _TAKEN, _STOPPED = -1, -2
 _COUNTER_BITS = 15
+_NEAR_WRAP = (1 << _COUNTER_BITS) - (1 << _COUNTER_BITS - 4)
+"""A counter that becomes smaller has wrapped around if it was beyond this, else begun anew."""
 _POLL_NS = 1_000_000
 
 
@@ -31,6 +33,7 @@ class ScanboxDecoder:
 
     def __init__(self) -> None:
         self._buffer = bytearray()
+        self._last = self._wraps = 0
 
     def reset(self) -> None:
         self._buffer.clear()
@@ -47,7 +50,14 @@ class ScanboxDecoder:
             stored = np.frombuffer(bytes(self._buffer[_HEADER.size : end]), "<u2")
             del self._buffer[:end]
             pixels = np.ascontiguousarray(np.invert(stored).reshape(cols, lines).T)
-            yield DecodedScan(pixels, counter, counter % planes if planes > 1 else 0)
+            yield DecodedScan(pixels, counter, self._plane(counter, planes))
+
+    def _plane(self, counter: int, planes: int) -> int:
+        """Plane of a frame; 2^15 is no multiple of most numbers of planes, so wraps count."""
+        if counter < self._last:
+            self._wraps = self._wraps + 1 if self._last >= _NEAR_WRAP else 0
+        self._last = counter
+        return ((self._wraps << _COUNTER_BITS) + counter) % planes if planes > 1 else 0
 
 
 class ScanboxLink:

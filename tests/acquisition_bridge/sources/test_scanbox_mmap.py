@@ -33,6 +33,12 @@ def test_the_plane_follows_from_the_period() -> None:
     assert [scan.plane for scan in scans] == [0, 1, 2, 0, 1]
 
 
+def test_planes_go_on_when_the_counter_wraps_and_begin_anew_when_it_does() -> None:
+    counters = [*range(2**15 - 3, 2**15), *range(4), 0, 1]
+    scans = ScanboxDecoder().feed(b"".join(frame(n, planes=3) for n in counters))
+    assert [scan.plane for scan in scans] == [2, 0, 1, 2, 0, 1, 2, 0, 1]
+
+
 @given(data=st.binary(max_size=200))
 def test_any_bytes_are_scans_or_refused_by_name(data: bytes) -> None:
     with suppress(StreamError):
