@@ -1,1 +1,1 @@
-"""From activity to video: sliding-window inversion of a frozen encoding model."""
+"""From activity to video: moving-horizon MAP estimation with a frozen encoding model."""

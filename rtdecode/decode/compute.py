@@ -1,4 +1,7 @@
-"""Threads and state of a process that trains or inverts a twin."""
+"""Threads and memory allocation of a process that trains or inverts a twin, for commands.
+
+This module must not import anything else of rtdecode.
+"""
 
 import ctypes
 import platform
@@ -10,11 +13,11 @@ _KEPT_BYTES = 1 << 30
 
 
 def prepare_process(*, threads: int) -> None:
-    """Let torch use `threads` threads, and let the allocator keep what it has.
+    """Set the number of threads of torch, and let the allocator keep freed memory.
 
-    glibc hands large freed blocks back to the system at once, and every step asks for the same
-    blocks again: training on two cores was up to several times slower for it, and a frame of the
-    live decoder took up to 1,800 page faults.
+    By default glibc returns large freed blocks to the system at once, and each solver step
+    allocates the same blocks again: training on two cores was up to several times slower, and a
+    frame of the live decoder took up to 1,800 page faults.
     """
     torch.set_num_threads(threads)
     if platform.libc_ver()[0] == "glibc":

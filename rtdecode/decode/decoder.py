@@ -1,4 +1,11 @@
-"""The decode stage: absorbs all frames that wait, inverts once, gives the frames that are due."""
+"""The decode stage: a fixed-lag smoother from activity to video, for live runs and replays.
+
+Duties: move the horizon to the newest frame, let the solver improve the estimate until the deadline
+or the configured number of steps, and give out each frame `lag_frames` after its responses, with
+the times of its way, its uncertainty, and what was left out. The equations are in docs/decoder.md.
+This module must not depend on sockets, on the session log or on how responses were computed; time
+comes from the clock that it is given.
+"""
 
 from collections.abc import Iterator, Sequence
 
@@ -23,20 +30,34 @@ _NS_PER_MS = 1_000_000
 
 
 class Decoder:
-    """Sliding-window inversion of a twin, one `Reconstruction` for each frame `lag_frames` old.
+    """Moving-horizon MAP estimation: one `Reconstruction` for each frame, `lag_frames` later.
 
-    Preprocessing sees every frame; only the inversion skips work: however many frames wait, the
-    window takes them all and is improved once, by `steps` steps or as many as the deadline
-    allows (at least one). The result is the best so far, with the number of steps it had.
+    The horizon absorbs all frames that wait, and the estimate is improved once for all of them, by
+    `steps` solver steps or as many as the deadline permits (at least one).
 
-    `sd` is the standard deviation of a pixel, kept beside the twin, by frames behind the
-    newest; without it reconstructions carry zeros.
+    Parameters
+    ----------
+    config
+        Horizon, lag, steps and deadline.
+    twin, prior
+        Encoding model, eq. (1), and video prior, eq. (2), of docs/decoder.md.
+    clock
+        Clock of the deadline and of the times in reconstructions.
+    noise
+        Noise model of the twin's neurons, eqs. (3) and (4); by default equal for all neurons.
+    sd
+        (back, row, col) standard deviation of a pixel in grey levels, by frames behind the newest;
+        without it the uncertainty of reconstructions is 0.
+    device
+        Where the solver computes; None: the CPU.
 
-    Neurons that are stuck or implausible, and scans with an artefact, count next to nothing; each
-    reconstruction says how many neurons, and whether its frame, were left out.
+    Notes
+    -----
+    Neurons that are stuck or implausible, and scans with an artefact, have almost no weight; each
+    reconstruction has their number, and states whether its frame was left out.
 
-    Frames without responses go out too, as far as the others and the prior tell them. Only after
-    a jump over most of a window are those in between left out: the decoder then starts anew.
+    Frames without responses are estimated from the other frames and the prior. After a jump over
+    most of a horizon the frames in between are not estimated, and the decoder is reset.
     """
 
     def __init__(
@@ -53,48 +74,53 @@ class Decoder:
         self._config, self._clock, self._device = config, clock, device
         spec = twin.spec
         self._grid = FrameGrid(spec.frame_rate_hz)
-        self._window = ObservationWindow(
+        self._horizon = ObservationWindow(
             neurons=spec.neurons,
             channels=len(spec.behaviour_channels),
             frames=config.window_frames,
             twin=spec.provenance.get("session", spec.architecture),
         )
         self._noise = (noise or even_noise(spec.neurons)).to(device)
-        self._inverter = Solver(
+        self._solver = Solver(
             twin,
             prior.to(device),
             self._noise,
             window_frames=config.window_frames,
-            free_frames=config.estimated_frames_used,
+            estimated_frames=config.estimated_frames_used,
             likelihood_weight=config.likelihood_weight,
-            share=spectral_shrinkage(prior).to(device),
+            shrinkage=spectral_shrinkage(prior).to(device),
         )
         self._sd = np.zeros((1, *prior.mean.shape), np.float32) if sd is None else sd.numpy()
         self._first: int | None = None
         self._next = 0
 
     def step(self, items: Sequence[WindowFrame]) -> list[Reconstruction]:
-        """Take all `items`, improve the window once, give every frame that became due.
+        """Absorb all `items`, improve the estimate once, and return each frame that became due.
 
-        More frames at once than the free part of the window can hold are taken in portions,
-        each improved by its own steps, so that none goes out on the prior's word alone.
+        More items than the estimated frames can hold beyond the lag are absorbed in portions, each
+        with its own steps; otherwise frames would become history before their responses were used.
+
+        Raises
+        ------
+        FrameOrderError, NeuronCountError, BehaviourChannelsError
+            If an item is not newer than the one before, or does not fit the twin.
         """
         deadline_ns = self._clock.now_ns() + round(self._config.deadline_ms * _NS_PER_MS)
         ready: list[Reconstruction] = []
         for portion in self._portions(items):
-            jumped = self._window.missing_before(portion[0])
+            jumped = self._horizon.missing_before(portion[0])
             if jumped >= self._config.window_frames - self._config.lag_frames:
-                ready += self._start_afresh(deadline_ns)
-            ready += self._invert(portion, deadline_ns)
+                ready += self._restart(deadline_ns)
+            ready += self._estimate(portion, deadline_ns)
         return ready
 
     def _portions(self, items: Sequence[WindowFrame]) -> Iterator[Sequence[WindowFrame]]:
-        """Cut so that each portion moves the window on by what its free part can hold.
+        """Split `items` so that each portion shifts the horizon by no more than it can estimate.
 
-        A frame after a longer jump comes alone.
+        A frame after a longer jump is a portion of its own.
         """
         room = self._config.estimated_frames_used - self._config.lag_frames
-        before = self._window.newest
+        before = self._horizon.newest
         portion: list[WindowFrame] = []
         for item in items:
             frame = item.responses.frame
@@ -106,26 +132,26 @@ class Decoder:
         if portion:
             yield portion
 
-    def _start_afresh(self, deadline_ns: int) -> list[Reconstruction]:
-        """Give the frames that still wait for their lag, and reset everything.
+    def _restart(self, deadline_ns: int) -> list[Reconstruction]:
+        """Return the frames whose lag has not passed yet, and reset the solver.
 
-        So much was jumped over that they would leave the window unseen, and that the frames
-        before the jump say nothing of those after it.
+        After so long a jump these frames would leave the horizon before they are given out, and
+        frames before the jump have no information about those after it.
         """
-        newest = self._window.newest
+        newest = self._horizon.newest
         if newest is None:
             return []
         waiting = range(self._next, newest + 1)
         rest = self._reconstructions(waiting, steps=0, deadline_ns=deadline_ns)
-        self._inverter.reset()
+        self._solver.reset()
         self._first = None
         return rest
 
-    def _invert(self, items: Sequence[WindowFrame], deadline_ns: int) -> list[Reconstruction]:
-        moved = self._window.absorb(items)
+    def _estimate(self, items: Sequence[WindowFrame], deadline_ns: int) -> list[Reconstruction]:
+        moved = self._horizon.absorb(items)
         if self._first is None:
             self._first = self._next = items[0].responses.frame
-        self._inverter.advance(min(moved, self._config.window_frames))
+        self._solver.advance(min(moved, self._config.window_frames))
         steps = self._improve(deadline_ns)
         due = range(self._next, items[-1].responses.frame - self._config.lag_frames + 1)
         return self._reconstructions(due, steps=steps, deadline_ns=deadline_ns)
@@ -134,31 +160,31 @@ class Decoder:
         observed = self._observed()
         steps, spent_ns = 0, 0
         while steps < self._config.steps:
-            begun_ns = self._clock.now_ns()
-            if steps > 0 and begun_ns + spent_ns > deadline_ns:
+            started_ns = self._clock.now_ns()
+            if steps > 0 and started_ns + spent_ns > deadline_ns:
                 break
-            self._inverter.improve(observed)
-            spent_ns = self._clock.now_ns() - begun_ns
+            self._solver.improve(observed)
+            spent_ns = self._clock.now_ns() - started_ns
             steps += 1
         return steps
 
     def _observed(self) -> ObservedFrames:
-        now = self._window.contents()
-        free = slice(-self._config.estimated_frames_used, None)
-        return self._inverter.observed(
-            torch.from_numpy(now.recorded[free]).to(self._device),
-            torch.from_numpy(now.measured[free]).to(self._device),
+        now = self._horizon.contents()
+        estimated = slice(-self._config.estimated_frames_used, None)
+        return self._solver.observed(
+            torch.from_numpy(now.recorded[estimated]).to(self._device),
+            torch.from_numpy(now.measured[estimated]).to(self._device),
             torch.from_numpy(now.behaviour).to(self._device),
         )
 
     def _reconstructions(self, due: range, *, steps: int, deadline_ns: int) -> list[Reconstruction]:
-        newest = self._window.newest
+        newest = self._horizon.newest
         if not due or newest is None:
             return []
         self._next = due.stop
-        video, objective = self._inverter.result(back=newest - due.start)
-        rejected = self._inverter.rejected()
-        neurons_left_out = int((rejected.neurons | self._window.stuck).sum())
+        video, objective = self._solver.result(back=newest - due.start)
+        rejected = self._solver.rejected()
+        neurons_left_out = int((rejected.neurons | self._horizon.stuck).sum())
         frames_left_out = newest + 1 - len(rejected.frames) + np.flatnonzero(rejected.frames)
         ready_ns = self._clock.now_ns()
         warm = newest - (self._first or 0) + 1 >= self._config.window_frames
@@ -180,12 +206,12 @@ class Decoder:
         ]
 
     def _source(self, frame: int) -> Responses:
-        """The responses whose coming made `frame` due, or the next ones if those are missing."""
-        newest = self._window.newest or 0
+        """The responses whose arrival made `frame` due, or the next ones if those are missing."""
+        newest = self._horizon.newest or 0
         for number in range(min(frame + self._config.lag_frames, newest), newest + 1):
-            if (source := self._window.source_of(number)) is not None:
+            if (source := self._horizon.source_of(number)) is not None:
                 return source
-        raise IndexError(f"frame {newest} is not in the window")
+        raise IndexError(f"frame {newest} is not in the horizon")
 
     def _reconstruction(
         self,

@@ -1,4 +1,8 @@
-"""A twin with what was fitted beside it, as live decoder, offline methods and benchmarks use it."""
+"""A twin with its prior, noise model and uncertainty, for decoder, offline methods, benchmarks.
+
+Duties: read the folder that `rtdecode fit twin` wrote, check that its parts fit each other, and
+construct decoders and solvers from them. This module must not train anything.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -27,24 +31,24 @@ class FittedTwin:
     prior: VideoPrior
     noise: Noise
     sd: Float[Tensor, "back row col"] | None = None
-    """Standard deviation of a pixel in grey levels, by frames behind the newest; None: unknown."""
+    """Posterior standard deviation of a pixel in grey levels, by frames behind the newest."""
 
     def decoder(self, config: DecodeConfig, *, clock: Clock) -> Decoder:
-        """A fixed-lag decoder for a stream of responses; each call makes one with its own state."""
+        """A fixed-lag decoder for a stream of responses, with a state of its own."""
         return Decoder(config, self.twin, self.prior, noise=self.noise, sd=self.sd, clock=clock)
 
     def solver(
-        self, *, window_frames: int, free_frames: int, likelihood_weight: float | None = None
+        self, *, window_frames: int, estimated_frames: int, likelihood_weight: float | None = None
     ) -> Solver:
-        """The MAP solver of one window, with the spectral shrinkage that the decoder applies."""
+        """The MAP solver of a horizon, with the spectral shrinkage that the decoder applies."""
         return Solver(
             self.twin,
             self.prior,
             self.noise,
             window_frames=window_frames,
-            free_frames=free_frames,
+            estimated_frames=estimated_frames,
             likelihood_weight=likelihood_weight,
-            share=spectral_shrinkage(self.prior),
+            shrinkage=spectral_shrinkage(self.prior),
         )
 
 
@@ -84,7 +88,7 @@ def load_fitted_twin(folder: Path, *, neurons: int | None = None) -> FittedTwin:
 
 
 def _misfits(fitted: FittedTwin) -> Iterator[str]:
-    """Shapes and values of prior and noise that do not fit the twin or each other."""
+    """Describe each shape or value of prior and noise that does not fit the twin or the others."""
     spec, prior, noise = fitted.twin.spec, fitted.prior, fitted.noise
     screen, kept = (spec.rows_px, spec.cols_px), tuple(prior.power.shape)
     if prior.mean.shape != screen:

@@ -1,4 +1,9 @@
-"""The newest frames of the window, which are still free, written as the prior's innovations."""
+"""Estimated frames of the horizon in innovations of the prior, with arrival cost, for the solver.
+
+Duties: map innovations to cosine coefficients, eq. (2) of docs/decoder.md, hold the solver's state
+between frames, and shift it when frames arrive (warm start). This module must not depend on the
+twin or on recorded activity.
+"""
 
 from dataclasses import dataclass, replace
 
@@ -10,15 +15,21 @@ from rtdecode.decode.prior import VideoPrior
 
 
 class EstimatedFrames:
-    """Video of the last `frames` frames from their innovations u and from the frames before.
+    """Video of the newest `frames` frames from their innovations u and from the history.
 
-    x = mean + basis y, where y[t] follows the prior's autoregression driven by
-    innovation_sd u[t]. Under the prior all u are independent, so that the prior's term of the
-    objective is |u / u_sd|^2 / 2, whatever was decided about older frames.
+    By eq. (2) x = mean + D y with y[t] = Σ_j a_j y[t-j] + s u[t]. Under the prior all u are
+    independent, so that its term of the objective, eq. (6), is ½ Σ_t |u[t] / u_sd[t]|².
 
-    `u_sd` is 1, but for the first free frame: there u stands for as much as video varies at large.
-    What was decided about the frames before is not certain, and an error in what changes slowly
-    could else be mended only against the prior.
+    `u_sd` is 1 except in the first estimated frame, where s u_sd is the marginal standard deviation
+    of video. Past estimates are uncertain, so this arrival cost is weak: with u_sd = 1 an error in
+    slowly changing frequencies could only be corrected against the prior.
+
+    Attributes
+    ----------
+    u_sd
+        (frame, krow, kcol) prior standard deviation of the innovations.
+    order
+        Number of frames of history that the prior's autoregression needs.
     """
 
     def __init__(self, prior: VideoPrior, *, frames: int) -> None:
@@ -26,6 +37,7 @@ class EstimatedFrames:
         self.order = len(prior.autoregression)
         self.basis, device = prior.basis, prior.mean.device
         self.u_sd = torch.ones(frames, *prior.power.shape, device=device)
+        # arrival cost, eq. (6): s u_sd[0] = standard deviation of y
         self.u_sd[0] = prior.power.sqrt() / prior.innovation_sd
         self._from_past = self._propagated_past()
         response = self._impulse_response() * prior.innovation_sd
@@ -36,12 +48,15 @@ class EstimatedFrames:
     def coefficients(
         self, u: Float[Tensor, "frame krow kcol"], past: Float[Tensor, "before krow kcol"]
     ) -> Float[Tensor, "frame krow kcol"]:
-        """Cosine coefficients of the free frames, after those of the frames before, newest last."""
+        """Cosine coefficients y of the estimated frames, newest last; `past` holds the history's.
+
+        y[t] = Σ_k h[t-k] s u[k] + Σ_j g[t, j] past[-j]: eq. (2), solved for y.
+        """
         driven = (self._from_innovations * u[None]).sum(1)
         return driven + (self._from_past * past[-self.order :]).sum(1)
 
     def _impulse_response(self) -> Float[Tensor, "frame krow kcol"]:
-        """What an innovation of 1 makes of this frame and the next ones."""
+        """h: response of this frame and the next ones to an innovation of 1."""
         first = torch.ones_like(self.prior.power)
         response = [first]
         for _ in range(self.frames - 1):
@@ -50,7 +65,7 @@ class EstimatedFrames:
         return torch.stack(response)
 
     def _propagated_past(self) -> Float[Tensor, "frame order krow kcol"]:
-        """What the last `order` frames (oldest first) predict for the free ones."""
+        """g: prediction of the estimated frames from the last `order` of history, oldest first."""
         flat = torch.eye(self.order, device=self.prior.power.device)
         known = [column[:, None, None] * torch.ones_like(self.prior.power) for column in flat]
         for _ in range(self.frames):
@@ -62,10 +77,10 @@ class EstimatedFrames:
 
 @dataclass(frozen=True, slots=True)
 class SolverState:
-    """State of an inversion between frames.
+    """State of the solver between frames.
 
-    u: innovations of the free frames, the solution so far. velocity: of the optimiser. past: cosine
-    coefficients of the frames before, oldest first, as far back as twin and prior see.
+    u: innovations of the estimated frames, the current solution. velocity: v of eq. (7). past:
+    cosine coefficients of the history, oldest first, as many frames as twin and prior need.
     """
 
     u: Float[Tensor, "frame krow kcol"]
@@ -74,17 +89,17 @@ class SolverState:
 
 
 def initial_state(block: EstimatedFrames, *, history: int) -> SolverState:
-    """Nothing seen yet: mean video."""
+    """The state before any measurement: the prior's mean video."""
     u = torch.zeros_like(block.u_sd)
     past = u.new_zeros(max(block.order, history), *u.shape[1:])
     return SolverState(u, torch.zeros_like(u), past)
 
 
 def shifted(state: SolverState, block: EstimatedFrames, *, frames: int) -> SolverState:
-    """The same state after the window moved on by `frames`; by 0, `state` itself.
+    """The state after the horizon was shifted by `frames`; `state` itself for 0.
 
-    The oldest free frames become past as they are. New frames start from the prior's prediction
-    (innovation 0) without velocity. Those that stay keep their video and their motion exactly.
+    The oldest estimated frames become history unchanged. New frames start from the prior's
+    prediction (innovation 0) with velocity 0. All other frames keep their video and velocity.
     """
     if frames == 0:
         return state
@@ -104,7 +119,7 @@ def shifted(state: SolverState, block: EstimatedFrames, *, frames: int) -> Solve
 def with_newest_frame(
     state: SolverState, block: EstimatedFrames, coefficients: Float[Tensor, "krow kcol"]
 ) -> SolverState:
-    """The same state with the newest frame at `coefficients`; all others keep their video."""
+    """The state with the newest frame at `coefficients`; all others keep their video."""
     newest = block.coefficients(state.u, state.past)[-1]
     u = state.u.clone()
     u[-1] += (coefficients - newest) / block.prior.innovation_sd

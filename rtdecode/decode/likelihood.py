@@ -1,22 +1,33 @@
-"""What is solved for: a robust quasi-score of recorded activity, for gradient steps.
+"""Robust quasi-score of recorded activity, for the solver's gradient steps.
 
-Recorded activity r scatters about the twin's prediction f with variance
+Duties: the precision of measurements from the noise model, whitening by noise correlations, the
+score and its misfit. This module must not depend on the twin, the prior or the solver.
 
-    sigma[t]^2 phi[n] (max(f[t,n], 0) + floor[n]),        noise correlations I + L L',
+Recorded activity r has the variance σ[t]² φ[n] (max(f[t, n], 0) + 0.3 φ[n]) about the prediction f
+of the twin, and noise correlations I + L L'; eqs. (3) to (5) of docs/decoder.md:
 
-and a working likelihood with heavy tails. The gradient is written down directly, as a quasi-score
-(Wedderburn 1974; Liang & Zeger 1986), not as the derivative of a loss: the derivative of Poisson's
-loss contains (r + floor) / (f + floor)^2, which is unbounded where predictions are near 0 or
-activity is far from them, and changes its sign where a linear twin predicts less than -floor.
+    z = (r - f) / (σ √(φ (max(f, 0) + 0.3 φ)))                                               (3)
+    cov z = I + L L'                                                                         (4)
+    score = λ S (Ω⁻¹ + L L')⁻¹ z,    Ω = diag(1 / (1 + (z / k)⁴)),    S = -∂z/∂f               (5)
 
-With z = (r - f) / (sigma sqrt(phi (max(f, 0) + floor))) the score is, for each frame,
+The score is written down directly, as a quasi-score (Wedderburn 1974; Liang & Zeger 1986), instead
+of being derived from a loss: the derivative of Poisson's loss contains (r + floor) / (f + floor)²,
+which is unbounded where predictions are near 0 or activity is far from them, and changes its sign
+where a linear twin predicts less than -floor.
 
-    J' S (Omega^-1 + L L')^-1 z,       Omega = diag(1 / (1 + (z / k)^4)),
-
-S the factor of r - f in z. The influence Omega z of a neuron is that of a normal residual up to
-about k / 2, at most 0.57 k, and goes to 0 for impossible values (a redescending M-estimator; Huber
-& Ronchetti 2009, "Robust Statistics", section 4.8). Student's t, 1 / (1 + (z / k)^2), lost more:
+The influence Ω z of a neuron is that of a normal residual up to about k / 2, at most 0.57 k, and
+approaches 0 for impossible values (a redescending M-estimator; Huber & Ronchetti 2009, "Robust
+Statistics", section 4.8). Weights of Student's t, 1 / (1 + (z / k)²), cost more of the score:
 residuals of 5 to 15 standard deviations are spikes, and carry information.
+
+>>> from rtdecode.decode.noise import even_noise
+>>> noise = even_noise(3, likelihood_weight=1.0)
+>>> weights = observation_weights(
+...     noise, torch.tensor([[1.0, 1.0, 0.0]]), likelihood_weight=torch.ones(()), stride=1
+... )
+>>> predicted, recorded = torch.full((1, 3), 0.7), torch.tensor([[1.7, 0.7, 9.0]])
+>>> quasi_score(predicted, recorded, weights, floor=noise.floor).score.round(decimals=2).tolist()
+[[1.0, 0.0, 0.0]]
 """
 
 from dataclasses import dataclass
@@ -31,23 +42,23 @@ TAIL = 12.0
 """k: residual, in standard deviations, at which a measurement has half its weight."""
 _SCALE_QUANTILE = 0.8
 _NORMAL_QUANTILE = 1.2816
-"""That of the absolute value of a standard normal variable."""
+"""That quantile of the absolute value of a standard normal variable."""
 _SCALE_MARGIN = 1.2
-"""Scatter above the model's by less than this factor is sampling error, and is not corrected."""
+"""A noise scale below this factor is within sampling error, and is set to 1."""
 _SCALE_NEURONS = 512
-"""Of which the quantile is taken at most; its relative standard error is then 5 %."""
+"""Largest number of neurons for the quantile; its relative standard error is then 5 %."""
 _LARGEST_RESIDUAL = 1e12
 
 
 @dataclass(frozen=True, slots=True)
 class ObservationWeights:
-    """Precision of each measurement of some frames, before it is known what was recorded.
+    """Precision of the measurements of some frames, up to its dependence on the prediction.
 
-    weight: the likelihood weight over the neuron's dispersion; 0 where there is no measurement.
-    likelihood_weight: frames that each compared frame stands for, times the noise's tau.
-    shared: L, noise correlations in units of each neuron's own spread. rank: place of the scale's
-    quantile among the sorted absolute residuals of the neurons that it is taken of. products: of
-    each neuron's entries of L with each other, so that L' Omega L is one matrix product.
+    weight: λ / φ, likelihood weight over the neuron's dispersion; 0 where there is no measurement.
+    likelihood_weight: λ times the temporal stride, the number of frames that each compared frame
+    represents. shared: L, noise correlations in units of each neuron's independent standard
+    deviation. rank: index of the noise scale's quantile among the sorted absolute residuals.
+    products: products of each neuron's entries of L, so that L' Ω L is one matrix product.
     """
 
     weight: Float[Tensor, "frame neuron"]
@@ -59,7 +70,7 @@ class ObservationWeights:
     def scale(
         self, predicted: Float[Tensor, "frame neuron"], *, floor: Float[Tensor, " neuron"]
     ) -> Float[Tensor, "frame neuron"]:
-        """1 over the spread of each measurement; what is predicted below 0 scatters as at 0."""
+        """σ S √λ = √(λ / (φ (max(f, 0) + floor))), inverse standard deviations by eq. (3)."""
         return (self.weight / (predicted.clamp_min(0) + floor)).sqrt()
 
     def whiten(
@@ -68,10 +79,11 @@ class ObservationWeights:
         *,
         robust: Float[Tensor, "frame neuron"] | None = None,
     ) -> Float[Tensor, "frame neuron"]:
-        """(Omega^-1 + L L')^-1 times residuals in units of their spread; 0 where not measured.
+        """(Ω⁻¹ + L L')⁻¹ z for residuals z in standard deviations; 0 where not measured.
 
-        By Woodbury's identity Omega (z - L c), c = (I + L' Omega L)^-1 L' Omega z. `robust` is the
-        diagonal of Omega, by default 1.
+        By Woodbury's identity it is Ω (z - L c), c = (I + L' Ω L)⁻¹ L' Ω z, with the capacitance
+        matrix I + L' Ω L. `robust` is the diagonal of Ω, by default 1; it is set to 0 for neurons
+        without a measurement, which leaves them out of the covariance.
         """
         observed = (self.weight > 0).to(scaled)
         omega = observed if robust is None else robust * observed
@@ -85,21 +97,21 @@ class ObservationWeights:
 
 @dataclass(frozen=True, slots=True)
 class QuasiScore:
-    """Derivative of the log quasi-likelihood by the prediction, and what it rests on.
+    """Derivative of the log quasi-likelihood by the prediction, with its intermediate results.
 
-    pull: the score. misfit: half of Pearson's statistic, sum of weighted squared residuals, and the
-    logarithm of sigma for each measurement, as in a negative log-likelihood.
-    noise_scale: sigma, at least 1. robust: the diagonal of Omega.
+    score: λ S (Ω⁻¹ + L L')⁻¹ z, eq. (5) without J'. misfit: half of Pearson's statistic (the sum of
+    weighted squared residuals) plus log σ for each measurement, as in a negative log-likelihood.
+    noise_scale: σ, at least 1. robust: the diagonal of Ω.
     """
 
-    pull: Float[Tensor, "frame neuron"]
+    score: Float[Tensor, "frame neuron"]
     misfit: Float[Tensor, ""]
     noise_scale: Float[Tensor, "frame 1"]
     robust: Float[Tensor, "frame neuron"]
 
 
 def factor_products(noise: Noise) -> Float[Tensor, "neuron factors_squared"]:
-    """Of each neuron's noise correlation factors with each other."""
+    """L[n, i] L[n, j] for each neuron n and all pairs of factors i, j."""
     return (noise.shared[:, :, None] * noise.shared[:, None]).flatten(1)
 
 
@@ -108,16 +120,25 @@ def observation_weights(
     measured: Float[Tensor, "frame neuron"],
     *,
     likelihood_weight: Float[Tensor, ""],
-    every: int,
+    stride: int,
     products: Float[Tensor, "neuron factors_squared"] | None = None,
 ) -> ObservationWeights:
-    """Precision of measurements of which each stands for `every` frames.
+    """Precision of measurements of which each represents `stride` frames.
 
-    A neuron without a measurement is left out, as if the mouse did not have it. `products` are the
-    `factor_products` of the noise, where they are known already.
+    Parameters
+    ----------
+    measured
+        1 where there is a measurement, else 0; a neuron without a measurement is left out of the
+        likelihood.
+    likelihood_weight
+        λ, weight of the log-likelihood of one frame.
+    stride
+        Temporal stride: frames from one compared frame to the next.
+    products
+        `factor_products` of the noise, where they are already computed.
     """
-    weight = likelihood_weight * every
-    counted = (measured[:, :: _stride(measured.shape[1])] > 0).long()
+    weight = likelihood_weight * stride
+    counted = (measured[:, :: _thinning(measured.shape[1])] > 0).long()
     above = ((1 - _SCALE_QUANTILE) * counted.sum(1, keepdim=True)).long()
     rank = (counted.shape[1] - 1 - above).clamp_min(0)
     products = factor_products(noise) if products is None else products
@@ -133,35 +154,37 @@ def quasi_score(
     floor: Float[Tensor, " neuron"],
     tail: float = TAIL,
 ) -> QuasiScore:
-    """Robust quasi-score of recorded activity.
+    """Robust quasi-score of recorded activity, eq. (5), in twin units.
 
     Notes
     -----
-    sigma is estimated in each frame from the residuals z of its neurons: their 80 % quantile, over
-    that of normal residuals, and at least 1. Noise that is uniformly larger than when the twin was
-    fitted, or an artefact of a scan, lowers the weight of the frame by 1 / sigma^2.
+    σ is estimated in each frame from the residuals z of its neurons: their 80 % quantile over that
+    of normal residuals, at least 1. Noise that is uniformly larger than when the twin was fitted,
+    or an artefact of a scan, lowers the weight of the frame by 1 / σ².
     """
-    spread = weights.scale(predicted, floor=floor)
+    inverse_sd = weights.scale(predicted, floor=floor)
     residual = recorded - predicted
-    scaled = (spread * residual).clamp(-_LARGEST_RESIDUAL, _LARGEST_RESIDUAL)
+    scaled = (inverse_sd * residual).clamp(-_LARGEST_RESIDUAL, _LARGEST_RESIDUAL)
     noise_scale = _noise_scale(scaled, weights)
-    scaled = scaled / noise_scale
+    scaled = scaled / noise_scale  # z √λ of eq. (3)
+    # diagonal of Ω of eq. (5); `scaled` has the factor √λ, which z has not
     robust = 1 / (1 + (scaled.square() / (tail**2 * weights.likelihood_weight)).square())
     whitened = weights.whiten(scaled, robust=robust)
-    pull = whitened * spread / noise_scale
+    score = whitened * inverse_sd / noise_scale  # λ S (Ω⁻¹ + L L')⁻¹ z
     counts = (weights.weight > 0).sum(1, keepdim=True) * weights.likelihood_weight
     misfit = (whitened * scaled).sum() / 2 + (counts * noise_scale.log()).sum()
-    return QuasiScore(pull, misfit, noise_scale, robust)
+    return QuasiScore(score, misfit, noise_scale, robust)
 
 
 def _noise_scale(
     scaled: Float[Tensor, "frame neuron"], weights: ObservationWeights
 ) -> Float[Tensor, "frame 1"]:
-    size = scaled[:, :: _stride(scaled.shape[1])].abs().sort(1).values
+    # a stride through the neurons bounds the cost of sorting
+    size = scaled[:, :: _thinning(scaled.shape[1])].abs().sort(1).values
     quantile = size.gather(1, weights.rank)
     normal = _NORMAL_QUANTILE * _SCALE_MARGIN * weights.likelihood_weight.sqrt()
     return (quantile / normal).clamp_min(1)
 
 
-def _stride(neurons: int) -> int:
+def _thinning(neurons: int) -> int:
     return -(-neurons // _SCALE_NEURONS)

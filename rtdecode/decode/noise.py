@@ -1,4 +1,13 @@
-"""How far single trials lie from a twin's prediction: what a neuron's word is worth."""
+"""Noise model of a twin: dispersion, noise correlations and likelihood weight, for the likelihood.
+
+Duties: define the model, eqs. (3) and (4) of docs/decoder.md, and store it beside the twin.
+`rtdecode.train.noise_fit` estimates it. This module must not depend on prior, solver or recorded
+activity.
+
+>>> noise = even_noise(2)
+>>> noise.dispersion.tolist(), noise.shared.shape[1]
+([1.0, 1.0], 0)
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,21 +24,22 @@ NOISE_FILE = "noise.safetensors"
 _FILE_NAMES = {"likelihood_weight": "tau"}
 """Names of arrays in the file, where they are not those of the fields."""
 FLOOR = 0.3
-"""Part of a neuron's dispersion by which its variance exceeds a quasi-Poisson neuron's.
+"""Variance floor relative to the dispersion: variance = φ (f + 0.3 φ).
 
-A twin is never so sure that a neuron keeps silent as its prediction, taken at its word, says.
+It limits the weight of neurons with near-zero predicted activity, for which one spike would
+dominate the likelihood.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Noise:
-    """Spread of recorded about predicted activity, the twin's own mistakes included.
+    """Distribution of recorded about predicted activity, with the misfit of the twin included.
 
-    dispersion: for each neuron, in twin units; it scatters about a prediction f with variance
-    dispersion (f + floor), besides what it shares with others. likelihood_weight: factor of the
-    log-likelihood of single frames, because the residuals of neighbouring frames are correlated:
-    1 over their integrated autocorrelation, in frames. shared: L, what moves many neurons at once;
-    scatter in units of each neuron's own spread has the covariance I + L L'.
+    dispersion: φ of each neuron in twin units; its independent variance about a prediction f is
+    φ (f + floor), eq. (3). likelihood_weight: λ, factor of the log-likelihood of single frames,
+    one over the integrated autocorrelation of the residuals in frames, because the residuals of
+    neighbouring frames are correlated. shared: L, noise correlations; residuals in units of each
+    neuron's independent standard deviation have the covariance I + L L', eq. (4).
     """
 
     dispersion: Float[Tensor, " neuron"]
@@ -38,27 +48,27 @@ class Noise:
 
     @property
     def floor(self) -> Float[Tensor, " neuron"]:
-        """Added to a prediction before anything is compared with it, in twin units."""
+        """0.3 φ, the variance floor of eq. (3), added to predictions, in twin units."""
         return FLOOR * self.dispersion
 
     def of(self, neurons: Tensor) -> "Noise":
-        """That of the neurons with the numbers `neurons`, in this order."""
+        """Noise model of the neurons with the indices `neurons`, in this order."""
         return Noise(self.dispersion[neurons], self.likelihood_weight, self.shared[neurons])
 
     def to(self, device: torch.device | None) -> "Noise":
-        """The same noise on `device`."""
+        """The noise model on `device`."""
         return Noise(
             self.dispersion.to(device), self.likelihood_weight.to(device), self.shared.to(device)
         )
 
 
 def unshared(dispersion: Float[Tensor, " neuron"], likelihood_weight: Float[Tensor, ""]) -> Noise:
-    """Noise of neurons that share nothing."""
+    """Noise model without noise correlations (L has no columns)."""
     return Noise(dispersion, likelihood_weight, dispersion.new_zeros(len(dispersion), 0))
 
 
 def even_noise(neurons: int, *, likelihood_weight: float = 0.2) -> Noise:
-    """Noise of a mouse of which nothing is known: all neurons are alike, and share nothing."""
+    """Noise model before any measurement: dispersion 1 for all neurons, no noise correlations."""
     return unshared(torch.ones(neurons), torch.tensor(likelihood_weight))
 
 
@@ -75,7 +85,12 @@ def save_noise(noise: Noise, folder: Path) -> None:
 def load_noise(folder: Path, *, neurons: int, device: torch.device | None = None) -> Noise:
     """Read the noise stored beside the twin of `neurons` neurons in `folder`.
 
-    A file from before noise was shared holds no directions: its neurons share nothing.
+    Files of earlier versions have no noise correlations; L has then no columns.
+
+    Raises
+    ------
+    MissingFileError, UnreadableFileError
+        If there is no file, or it is damaged or has another number of neurons.
     """
     path = folder / NOISE_FILE
     if not path.is_file():

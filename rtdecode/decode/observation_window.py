@@ -1,4 +1,8 @@
-"""The last frames of everything that the decoder is told."""
+"""Recorded activity and behaviour in the frames of the horizon, for the decoder.
+
+Duties: check that frames are in order and fit the twin, mark frames and neurons without a
+measurement, and leave out stuck neurons. This module must not depend on twin, prior or solver.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +19,7 @@ F32 = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class WindowContents:
-    """Copy-free view of a window, oldest frame first.
+    """View of the frames of a horizon without a copy, oldest frame first.
 
     recorded: (frame, neuron) twin units. measured: (frame, neuron) 1 where there is a
     measurement, else 0. behaviour: (frame, channel).
@@ -27,14 +31,14 @@ class WindowContents:
 
 
 class ObservationWindow:
-    """Ring of the last `frames` frames of the grid.
+    """Ring buffer of the last `frames` frames of the frame grid.
 
-    A frame whose number was jumped over counts as missing: nothing is measured in it, and
-    behaviour stays as it was. The contents depend on the frames alone, not on how the stream
-    was cut into batches.
+    A frame whose number was skipped is missing: it has no measurement, and the behaviour of the
+    frame before. The contents depend on the frames alone, not on how the stream was divided into
+    batches.
 
-    Neurons that are stuck count as not measured, in all frames of the window. Scans are counted for
-    this, not frames: between two slow scans a frame repeats the newest value.
+    Stuck neurons have no measurement in any frame of the horizon. They are recognised from scans,
+    not from frames, because frames between two slow scans repeat the newest value.
     """
 
     def __init__(self, *, neurons: int, channels: int, frames: int, twin: str = "") -> None:
@@ -43,14 +47,14 @@ class ObservationWindow:
         self._measured = np.zeros((2 * frames, neurons), np.float32)
         self._behaviour = np.zeros((2 * frames, channels), np.float32)
         self._sources: list[Responses | None] = [None] * frames
-        self._at = 0
+        self._oldest = 0
         self._newest: int | None = None
-        self._watch, self._t_scan_ns = StuckNeurons(neurons=neurons), -1
+        self._stuck_neurons, self._t_scan_ns = StuckNeurons(neurons=neurons), -1
         self._stuck = np.zeros(neurons, np.bool_)
 
     @property
     def stuck(self) -> NDArray[np.bool_]:
-        """(neuron,) True for those that are left out as stuck."""
+        """(neuron,) True for neurons that are left out as stuck."""
         return self._stuck
 
     @property
@@ -59,7 +63,7 @@ class ObservationWindow:
         return self._newest
 
     def missing_before(self, item: WindowFrame) -> int:
-        """How many frames lie between the newest frame and `item`.
+        """Number of frames between the newest frame and `item`.
 
         Raises
         ------
@@ -74,7 +78,7 @@ class ObservationWindow:
         return missing
 
     def absorb(self, items: Sequence[WindowFrame]) -> int:
-        """Take `items`, in order; returns by how many frames the window moved on.
+        """Append `items` in order; return the number of frames by which the horizon was shifted.
 
         Raises
         ------
@@ -94,12 +98,12 @@ class ObservationWindow:
         return moved
 
     def contents(self) -> WindowContents:
-        """All frames of the window, oldest first; valid until the next `absorb`."""
-        rows = slice(self._at, self._at + self._frames)
+        """All frames of the horizon, oldest first; valid until the next `absorb`."""
+        rows = slice(self._oldest, self._oldest + self._frames)
         return WindowContents(self._recorded[rows], self._measured[rows], self._behaviour[rows])
 
     def source_of(self, frame: int) -> Responses | None:
-        """Responses of `frame`; None if they are missing, or outside the window."""
+        """Responses of `frame`; None if they are missing, or outside the horizon."""
         age = -1 if self._newest is None else self._newest - frame
         return self._sources[self._frames - 1 - age] if 0 <= age < self._frames else None
 
@@ -107,12 +111,12 @@ class ObservationWindow:
         if responses.t_scan_ns == self._t_scan_ns:
             return
         self._t_scan_ns = responses.t_scan_ns
-        self._stuck = self._watch.step(responses.activity, responses.valid)
+        self._stuck = self._stuck_neurons.update(responses.activity, responses.valid)
         self._measured[:, self._stuck] = 0
 
     def _push(self, item: WindowFrame | None) -> None:
-        """Write one frame at both places of the doubled ring, so that a view needs no copy."""
-        for row in (self._at, self._at + self._frames):
+        """Write one frame at both places of the doubled buffer, so that a view needs no copy."""
+        for row in (self._oldest, self._oldest + self._frames):
             if item is None:
                 self._recorded[row], self._measured[row] = 0, 0
                 self._behaviour[row] = self._behaviour[(row - 1) % (2 * self._frames)]
@@ -123,7 +127,7 @@ class ObservationWindow:
             self._behaviour[row] = item.behaviour
         if self._newest is None and item is not None:
             self._behaviour[:] = item.behaviour
-        self._at = (self._at + 1) % self._frames
+        self._oldest = (self._oldest + 1) % self._frames
         self._sources = [*self._sources[1:], None if item is None else item.responses]
 
     def _check(self, item: WindowFrame) -> None:

@@ -1,12 +1,16 @@
-"""How sure a reconstruction can be of each pixel: the posterior's standard deviation.
+"""Posterior standard deviation of each pixel by Laplace approximation, for fitting and decoding.
 
-The posterior is taken as normal, with the inverse of the objective's Gauss-Newton matrix
-A = I + J' W J as its covariance, J the derivative of the prediction at a video drawn from the
-prior. Exact draws from it are solutions x of A x = e + J' W n with e white and n drawn as noise,
-which conjugate gradients find without the matrix (Papandreou & Yuille 2010, "Gaussian sampling by
-local perturbations"). All frames of the window are free here, so that what was not known of old
-frames is not known of new ones either. It depends on twin, prior and noise alone, not on what
-is recorded, and is worked out once, when a twin is fitted.
+Duties: draw from the approximate posterior, and store its standard deviation beside the twin. It
+depends on twin, prior and noise alone and is computed once, when a twin is fitted. This module must
+not depend on recorded activity or on the live decoder.
+
+The posterior is approximated by a normal distribution with covariance A⁻¹, A = I + J' W J the
+Gauss-Newton matrix of eq. (7) of docs/decoder.md, with the prediction linearised at videos drawn
+from the prior. Exact draws from it are solutions x of A x = e + J' W n with e standard normal and n
+a draw of the observation noise, because e + J' W n has the covariance A and hence x has A⁻¹
+(Papandreou & Yuille 2010, "Gaussian sampling by local perturbations"). Conjugate gradients solve
+the system without the matrix. All frames of the horizon are estimated here, so that the uncertainty
+of old frames adds to that of new ones.
 """
 
 from collections.abc import Callable
@@ -33,10 +37,10 @@ WINDOW_FRAMES = 36
 _KEPT_FRAMES = 24
 _DRAWS = 32
 _SOLVED_AT = 4
-"""Videos at which the prediction is made linear, for an equal share of the draws each."""
+"""Number of videos at which the prediction is linearised, each for an equal part of the draws."""
 _ITERATIONS = 20
 _SMOOTHED_OVER = (1.0, 1.0, 1.0)
-"""Frames, rows and columns: standard deviations of the Gaussian."""
+"""Standard deviations of the Gaussian over frames, rows and columns."""
 _SEED = 0
 
 Product = Callable[[Tensor], Tensor]
@@ -55,19 +59,19 @@ def posterior_sd(
     Parameters
     ----------
     twin, prior, noise
-        What the decoder inverts, all on the CPU, the twin frozen.
+        Model that the decoder inverts, all on the CPU, the twin frozen.
     window_frames
-        Frames that are free at once; those of the older third are not given, as what is known
-        of them lies partly outside the window.
+        Length of the horizon. The older third is not returned, because responses before the
+        horizon, which would constrain it, are missing.
     draws
-        From the posterior; the standard deviation has a relative error of 1 / sqrt(2 draws).
+        Number of draws; the standard deviation has a relative error of 1 / sqrt(2 draws).
     """
     generator = torch.Generator().manual_seed(_SEED)
     block = EstimatedFrames(prior, frames=window_frames)
     squares = torch.zeros(window_frames, *prior.mean.shape)
     each = -(-draws // _SOLVED_AT)
     for _ in range(_SOLVED_AT):
-        local = _Local(twin, block, noise, generator)
+        local = _LinearisedPosterior(twin, block, noise, generator)
         for _ in range(each):
             squares += local.deviation(generator).square()
     return (
@@ -80,15 +84,15 @@ def posterior_sd(
 def smoothed_sd(sd: Float[Tensor, "back row col"]) -> Float[Tensor, "back row col"]:
     """`sd` with its variance averaged over neighbouring pixels and ages.
 
-    With few draws neighbours differ by chance more than they do in truth: against 400 draws, 32
-    are off by 13 %, and by 8 to 10 % once they are smoothed.
+    With few draws the sampling error exceeds the differences between neighbours: compared with 400
+    draws, 32 draws have an error of 13 %, and of 8 to 10 % after smoothing.
     """
     variance = gaussian_filter(sd.square().numpy(), _SMOOTHED_OVER, mode="nearest")
     return torch.from_numpy(variance).sqrt()
 
 
 def save_posterior_sd(sd: Float[Tensor, "back row col"], folder: Path) -> None:
-    """Write it beside a twin, as float16."""
+    """Write `sd` beside a twin, as float16."""
     folder.mkdir(parents=True, exist_ok=True)
     save_file({"sd": sd.half().contiguous()}, folder / POSTERIOR_FILE)
 
@@ -96,9 +100,12 @@ def save_posterior_sd(sd: Float[Tensor, "back row col"], folder: Path) -> None:
 def load_posterior_sd(
     folder: Path, *, shape: tuple[int, int]
 ) -> Float[Tensor, "back row col"] | None:
-    """What is stored beside the twin in `folder`, for a screen of `shape`; None if nothing is.
+    """Read the standard deviation beside the twin in `folder`; None if there is no file.
 
-    Raises UnreadableFileError where the file is damaged or of another screen.
+    Raises
+    ------
+    UnreadableFileError
+        If the file is damaged, or its frames do not have the `shape` (row, col) of the screen.
     """
     path = folder / POSTERIOR_FILE
     if not path.is_file():
@@ -117,31 +124,32 @@ def load_posterior_sd(
     return sd
 
 
-class _Local:
-    """The posterior where the prediction is made linear at one video drawn from the prior."""
+class _LinearisedPosterior:
+    """Normal posterior with the prediction linearised at one video drawn from the prior."""
 
     def __init__(
         self, twin: Twin, block: EstimatedFrames, noise: Noise, generator: torch.Generator
     ) -> None:
         self._block, self._start = block, initial_state(block, history=0)
-        asked = predictor(twin, block.basis, history=0, free=block.frames)
+        prediction = predictor(twin, block.basis, history=0, estimated=block.frames)
         behaviour = torch.tensor(twin.spec.behaviour_mean).expand(block.frames, -1)
-        predict = asked.given(self._start.past[:0], behaviour)
+        predict = prediction.given(self._start.past[:0], behaviour)
         at = torch.randn(block.u_sd.shape, generator=generator)
-        everywhere = torch.ones(1, twin.spec.neurons)
+        measured = torch.ones(1, twin.spec.neurons)
         self._matrix = GaussNewton(
             lambda white: predict(self._coefficients(white)),
             at,
             weights=observation_weights(
-                noise, everywhere, likelihood_weight=noise.likelihood_weight, every=asked.every
+                noise, measured, likelihood_weight=noise.likelihood_weight, stride=prediction.stride
             ),
             floor=noise.floor,
         )
 
     def deviation(self, generator: torch.Generator) -> Float[Tensor, "frame row col"]:
-        """Grey levels of one draw from the posterior, less its mean."""
+        """One draw from the posterior minus its mean, in grey levels."""
         white = torch.randn(self._block.u_sd.shape, generator=generator)
-        drawn = _solved(self._matrix.times, white + self._matrix.noise(generator))
+        # A x = e + J' W n
+        drawn = _conjugate_gradients(self._matrix.times, white + self._matrix.noise(generator))
         basis = self._block.basis
         return basis.video(self._coefficients(drawn)) - basis.mean
 
@@ -149,16 +157,16 @@ class _Local:
         return self._block.coefficients(white * self._block.u_sd, self._start.past)
 
 
-def _solved(times: Product, right: Tensor) -> Tensor:
-    """Conjugate gradients from 0 (Hestenes & Stiefel 1952)."""
-    found, left = torch.zeros_like(right), right
-    direction, size = left, left.square().sum()
+def _conjugate_gradients(times: Product, right: Tensor) -> Tensor:
+    """The x with `times`(x) = `right`, by conjugate gradients from 0 (Hestenes & Stiefel 1952)."""
+    solution, residual = torch.zeros_like(right), right
+    direction, size = residual, residual.square().sum()
     for _ in range(_ITERATIONS):
         product = times(direction)
         step = size / (direction * product).sum()
-        found, left = found + step * direction, left - step * product
-        before, size = size, left.square().sum()
+        solution, residual = solution + step * direction, residual - step * product
+        before, size = size, residual.square().sum()
         if size <= 1e-6 * right.square().sum():
             break
-        direction = left + size / before * direction
-    return found
+        direction = residual + size / before * direction
+    return solution

@@ -1,6 +1,8 @@
-"""What a window's activity should be: the twin, as an inversion asks it.
+"""Predicted activity in the horizon as a function of the estimated frames, for the solver.
 
-Of a window only the newest frames are free; the older ones stand still while steps are taken.
+Duties: f of eq. (1) of docs/decoder.md in each stride-th estimated frame, with gradients. History
+is constant while steps are taken, so that its part of the prediction is computed once for each new
+frame. This module must not depend on prior, likelihood or recorded activity.
 """
 
 from collections.abc import Callable
@@ -19,58 +21,71 @@ from rtdecode.twins.twin import TailTwin, Twin, predict_tail
 
 Coefficients = Float[Tensor, "frame krow kcol"]
 Predict = Callable[[Coefficients], Float[Tensor, "compared neuron"]]
-"""Expected activity, in twin units, from the free frames alone; gradients flow to them."""
+"""Predicted activity in twin units as a differentiable function of the estimated frames."""
 
 
 @runtime_checkable
 class Predictor(Protocol):
-    """Predicts every `every`-th of the free frames, the newest among them."""
+    """Predicts activity in each `stride`-th estimated frame, counted back from the newest."""
 
     @property
-    def every(self) -> int: ...
+    def stride(self) -> int: ...
 
     def given(
         self,
         old: Coefficients,
-        behaviour: Float[Tensor, "window channel"],
+        behaviour: Float[Tensor, "horizon channel"],
         *,
         moved: int | None = None,
     ) -> Predict:
-        """What follows from free frames after these `old` ones, with all behaviour of the window.
+        """The prediction as a function of the estimated frames, given history and behaviour.
 
-        `moved` says by how many frames the window moved on since it was last asked: the other
-        old frames are the same as then. Without it they are all new.
+        Parameters
+        ----------
+        old
+            Cosine coefficients of the history, oldest first.
+        behaviour
+            That of all frames of the horizon, history and estimated ones.
+        moved
+            Number of frames by which the horizon was shifted since the last call; the other frames
+            of the history are then the same. None: all frames may differ.
         """
         ...
 
 
 def predictor(
-    twin: Twin, basis: Basis, *, history: int, free: int, every: int | None = None
+    twin: Twin, basis: Basis, *, history: int, estimated: int, stride: int | None = None
 ) -> Predictor:
-    """The fastest way to ask `twin` about the last `free` frames of history + free.
+    """The fastest predictor of `twin` for a horizon of `history` + `estimated` frames.
 
-    Frames are told in `basis`. It answers for each `every`-th of the free ones, by default as many
-    as the twin can without loss.
+    Parameters
+    ----------
+    basis
+        Basis of the coefficients of frames.
+    stride
+        Temporal stride: frames from one compared frame to the next, by default that of the twin.
     """
     frozen_on_host = isinstance(twin, Compact) and not (
         twin.weights.requires_grad or twin.weights.is_cuda
     )
     if isinstance(twin, Compact) and frozen_on_host:
-        return CompactPredictor(twin, basis, history=history, free=free, every=every)
-    return WholeWindow(twin, basis, free=free, every=every)
+        return CompactPredictor(twin, basis, history=history, estimated=estimated, stride=stride)
+    return HorizonPredictor(twin, basis, estimated=estimated, stride=stride)
 
 
-class WholeWindow:
-    """Any twin, asked about the whole window each time."""
+class HorizonPredictor:
+    """Prediction of any twin, which is computed from the whole horizon at each call."""
 
-    def __init__(self, twin: Twin, basis: Basis, *, free: int, every: int | None = None) -> None:
-        self.every = every or (twin.temporal_stride if isinstance(twin, TailTwin) else 1)
-        self._twin, self._basis, self._free = twin, basis, free
+    def __init__(
+        self, twin: Twin, basis: Basis, *, estimated: int, stride: int | None = None
+    ) -> None:
+        self.stride = stride or (twin.temporal_stride if isinstance(twin, TailTwin) else 1)
+        self._twin, self._basis, self._estimated = twin, basis, estimated
 
     def given(
         self,
         old: Coefficients,
-        behaviour: Float[Tensor, "window channel"],
+        behaviour: Float[Tensor, "horizon channel"],
         *,
         moved: int | None = None,
     ) -> Predict:
@@ -79,56 +94,69 @@ class WholeWindow:
     def _predicted(
         self,
         old: Float[Tensor, "history row col"],
-        behaviour: Float[Tensor, "window channel"],
-        free: Coefficients,
+        behaviour: Float[Tensor, "horizon channel"],
+        estimated: Coefficients,
     ) -> Float[Tensor, "compared neuron"]:
-        video = torch.cat([old, self._basis.video(free)])[None]
+        video = torch.cat([old, self._basis.video(estimated)])[None]
         return predict_tail(
-            self._twin, video, behaviour[None], frames=self._free, stride=self.every
+            self._twin, video, behaviour[None], frames=self._estimated, stride=self.stride
         )[0]
 
 
 class CompactPredictor:
-    """The compact twin; what it says of an old frame is worked out once, when it has become old."""
+    """Prediction of the compact twin, whose drive in a frame of the history is computed once."""
 
     def __init__(
-        self, twin: Compact, basis: Basis, *, history: int, free: int, every: int | None = None
+        self,
+        twin: Compact,
+        basis: Basis,
+        *,
+        history: int,
+        estimated: int,
+        stride: int | None = None,
     ) -> None:
-        self.every, self._twin, self._basis = every or twin.temporal_stride, twin, basis
-        total, compared = history + free, -(-free // self.every)
-        kernel, spacing = twin.response_kernel.detach().abs(), twin.temporal_stride // self.every
+        self.stride, self._twin, self._basis = stride or twin.temporal_stride, twin, basis
+        total, compared = history + estimated, -(-estimated // self.stride)
+        kernel, spacing = twin.response_kernel.detach().abs(), twin.temporal_stride // self.stride
         reach = (len(kernel) - 1) * spacing
-        rated = newest_frames(total, count=compared + reach, stride=self.every)
+        rated = newest_frames(total, count=compared + reach, stride=self.stride)
         before = [frame for frame in rated if frame < history]
         self._history, self._rated = history, rated
         self._before = [frame - history for frame in before]
         self._kept = -min(self._before, default=0)
-        self._free = CompactDrive(
-            twin, basis, history=history, free=free, wanted=rated[len(before) :]
+        self._estimated_drive = CompactDrive(
+            twin, basis, history=history, free=estimated, wanted=rated[len(before) :]
         )
-        smear = causal_filters(
+        response_kernel = causal_filters(
             kernel[None],
             frames_in=len(rated),
             wanted=torch.tensor(newest_frames(len(rated), count=compared, stride=1)),
             spacing=spacing,
         )[0]
-        self._smear_before, self._smear_free = smear[:, : len(before)], smear[:, len(before) :]
-        self._settled = twin.bias.new_zeros(0, twin.spec.neurons)
+        self._response_kernel_history = response_kernel[:, : len(before)]
+        self._response_kernel_estimated = response_kernel[:, len(before) :]
+        self._history_drive = twin.bias.new_zeros(0, twin.spec.neurons)
         self._old: dict[int, CompactDrive] = {}
 
     def given(
         self,
         old: Coefficients,
-        behaviour: Float[Tensor, "window channel"],
+        behaviour: Float[Tensor, "horizon channel"],
         *,
         moved: int | None = None,
     ) -> Predict:
-        self._settle(old.detach(), new=self._history if moved is None else moved)
+        self._update_history_drive(old.detach(), new=self._history if moved is None else moved)
         factor = self._twin.gain(behaviour[None, self._rated])[0] * self._twin.scale
         before = len(self._before)
-        known = self._smear_before @ (self._settled[self._before] * factor[:before])
+        # part of f[t] = Σ_a kernel[a] drive[t - a] gain[t - a] that is due to the history
+        known = self._response_kernel_history @ (
+            self._history_drive[self._before] * factor[:before]
+        )
         return partial(
-            self._predicted, known, factor[before:], self._free.history_term(old.detach())
+            self._predicted,
+            known,
+            factor[before:],
+            self._estimated_drive.history_term(old.detach()),
         )
 
     def _predicted(
@@ -136,12 +164,16 @@ class CompactPredictor:
         known: Float[Tensor, "compared neuron"],
         factor: Float[Tensor, "rated neuron"],
         before: Tensor,
-        free: Coefficients,
+        estimated: Coefficients,
     ) -> Float[Tensor, "compared neuron"]:
-        return torch.addmm(known, self._smear_free, self._free(free, before) * factor)
+        return torch.addmm(
+            known,
+            self._response_kernel_estimated,
+            self._estimated_drive(estimated, before) * factor,
+        )
 
-    def _settle(self, old: Coefficients, *, new: int) -> None:
-        """Work out the drive of the `new` newest old frames that the response's kernel reaches."""
+    def _update_history_drive(self, old: Coefficients, *, new: int) -> None:
+        """Compute the drive of the `new` newest frames of history within the response kernel."""
         count = min(new, self._kept)
         if not count:
             return
@@ -151,5 +183,5 @@ class CompactPredictor:
                 self._twin, self._basis, history=0, free=self._history, wanted=newest
             )
         drive = self._old[count]
-        settled = torch.cat([self._settled, drive(old, drive.history_term(old[:0]))])
-        self._settled = settled[-self._kept :]
+        history_drive = torch.cat([self._history_drive, drive(old, drive.history_term(old[:0]))])
+        self._history_drive = history_drive[-self._kept :]

@@ -1,10 +1,18 @@
-"""What natural video looks like before any neuron is heard: a Gaussian process on the screen.
+"""Gaussian-process prior of natural video, and spectral shrinkage of the output, for the decoder.
 
-In space the covariance is diagonal in a cosine (DCT-II) basis, of which the low frequencies are
-kept. In time each spatial frequency follows its own autoregression, so that the whole
-covariance, falling with spatial and with temporal frequency, is told by a few numbers a
-frequency, and conditioning a window on what went before is exact: the whitened coordinates of a
-frame are its innovations, and a window that moves on keeps them.
+Duties: estimate the prior from training clips, store it beside a twin, and provide the gains of the
+output. This module must not depend on twins, neurons or the solver.
+
+Equation (2) of docs/decoder.md: x[t] = mean + D y[t], y[t] = Σ_j a_j y[t-j] + s u[t],
+u[t] ~ N(0, I). In space the covariance is diagonal in a cosine basis (DCT-II), of which the lowest
+frequencies are kept. In time each spatial frequency follows its own autoregression, so that a few
+numbers for each frequency represent the whole covariance, and conditioning on history is exact: the
+whitened coordinates of a frame are its innovations u, which stay the same when the horizon moves.
+
+>>> white = np.random.default_rng(0).normal(110, 20, (200, 6, 8))
+>>> prior = fit_prior([white], order=1)
+>>> tuple(prior.power.shape), bool(prior.autoregression.abs().max() < 0.2)
+((6, 8), True)
 """
 
 from collections.abc import Iterable
@@ -28,16 +36,16 @@ KEPT_ROWS, KEPT_COLS = 18, 32
 _RINGS = 14
 _SIDES = 3
 _SLOWEST = 0.99
-"""Root given to an autoregression that would not fade: a tenth is left after 230 frames."""
+"""Largest root of a regression that was unstable: 10 % of an impulse remain after 230 frames."""
 
 
 @dataclass(frozen=True, slots=True)
 class VideoPrior:
-    """Mean video and, for each kept spatial frequency, how it varies and persists.
+    """Mean video, and variance and autoregression of each kept spatial frequency, eq. (2).
 
-    mean: grey levels. power: variance of each cosine coefficient (grey levels squared, of the
-    orthonormal basis). autoregression: y[t] = sum over k of autoregression[k] y[t - 1 - k] + an
-    innovation. innovation_sd: its standard deviation.
+    mean: grey levels. power: variance of each coefficient y of the orthonormal cosine basis, in
+    grey levels squared. autoregression: y[t] = Σ_k autoregression[k] y[t - 1 - k] + innovation_sd
+    u[t]. innovation_sd: s, in grey levels.
     """
 
     mean: Float[Tensor, "row col"]
@@ -47,14 +55,14 @@ class VideoPrior:
 
     @property
     def basis(self) -> Basis:
-        """In which the coefficients are told."""
+        """Cosine basis D of the coefficients, about the mean."""
         (rows, cols), (kept_rows, kept_cols) = self.mean.shape, self.power.shape
         down = cosine_basis(int(rows), kept=int(kept_rows)).to(self.mean)
         across = cosine_basis(int(cols), kept=int(kept_cols)).to(self.mean)
         return Basis(down, across, self.mean)
 
     def to(self, device: torch.device | None) -> "VideoPrior":
-        """The same prior on `device`."""
+        """The prior on `device`."""
         return VideoPrior(
             self.mean.to(device),
             self.power.to(device),
@@ -66,8 +74,9 @@ class VideoPrior:
 def fit_prior(videos: Iterable[NDArray[np.generic]], *, order: int = ORDER) -> VideoPrior:
     """Prior of `videos`, each (frame, row, col) grey levels 0..255, at least `order` + 2 frames.
 
-    Power and autocorrelation are pooled over rings of like spatial frequency, as a few minutes
-    of video say little about a single frequency. Regression by Yule and Walker's equations.
+    Power and autocorrelation are pooled over rings of similar spatial frequency, because a few
+    minutes of video do not determine those of a single frequency. The regression coefficients
+    solve the Yule-Walker equations R a = r.
 
     Raises
     ------
@@ -117,27 +126,29 @@ def _from_autocovariance(
     lags = torch.arange(order)
     toeplitz = pooled[(lags[:, None] - lags[None, :]).abs()].permute(2, 3, 0, 1)
     toeplitz = toeplitz + 1e-4 * torch.eye(order)
+    # Yule-Walker equations R a = r, with R[j, k] = r[|j - k|] and r[0] = 1
     solved = torch.linalg.solve(toeplitz, pooled[1:].permute(1, 2, 0)[..., None])[..., 0]
     autoregression = solved.permute(2, 0, 1)
-    left = (1 - (autoregression * pooled[1:]).sum(0)).clamp_min(1e-4)
-    return VideoPrior(mean, power, _fading(autoregression), (power * left).sqrt())
+    # innovation variance s² = power (1 - Σ_j a_j r_j)
+    unexplained = (1 - (autoregression * pooled[1:]).sum(0)).clamp_min(1e-4)
+    return VideoPrior(mean, power, _stabilised(autoregression), (power * unexplained).sqrt())
 
 
-def _fading(
+def _stabilised(
     autoregression: Float[Tensor, "order krow kcol"],
 ) -> Float[Tensor, "order krow kcol"]:
-    """The same where it is stable; else with its roots moved into the unit circle.
+    """`autoregression` where it is stable, otherwise with its roots moved into the unit circle.
 
-    Clips of few frames can have sample correlations that no process has; a window that such a
-    regression predicts would explode.
+    Sample correlations of few frames can be those of no stationary process, and predictions of such
+    a regression would diverge. a_j c^j has roots that are c times those of a.
     """
     order = len(autoregression)
     companion = torch.zeros(*autoregression.shape[1:], order, order)
     companion[..., 0, :] = autoregression.permute(1, 2, 0)
     companion[..., 1:, :-1] = torch.eye(order - 1)
     radius = torch.linalg.eigvals(companion).abs().amax(-1)
-    pull = torch.where(radius < 1, 1.0, _SLOWEST / radius)
-    return autoregression * pull ** torch.arange(1, order + 1)[:, None, None]
+    contraction = torch.where(radius < 1, 1.0, _SLOWEST / radius)
+    return autoregression * contraction ** torch.arange(1, order + 1)[:, None, None]
 
 
 def _ring_weights(
@@ -146,16 +157,16 @@ def _ring_weights(
     """Soft membership of each frequency in rings spaced evenly in log frequency."""
     rows_px, cols_px = screen
     frequency = cosine_frequency(kept_rows, kept_cols, rows_px=rows_px, cols_px=cols_px)
-    height = torch.log(frequency + 0.5 / (2 * max(screen)))
-    centre = torch.linspace(float(height.min()), float(height.max()), _RINGS)
+    position = torch.log(frequency + 0.5 / (2 * max(screen)))
+    centre = torch.linspace(float(position.min()), float(position.max()), _RINGS)
     width = centre[1] - centre[0]
-    return (1 - (height[None] - centre[:, None, None]).abs() / width).clamp_min(0)
+    return (1 - (position[None] - centre[:, None, None]).abs() / width).clamp_min(0)
 
 
 def _pooled(
     values: Float[Tensor, "krow kcol"], rings: Float[Tensor, "ring krow kcol"]
 ) -> Float[Tensor, "krow kcol"]:
-    """Mean of `values` in each ring, read back at each frequency."""
+    """Mean of `values` over each ring, interpolated at each frequency."""
     means = (rings * values).sum((1, 2)) / rings.sum((1, 2)).clamp_min(1e-6)
     return (rings * means[:, None, None]).sum(0) / rings.sum(0)
 
@@ -171,7 +182,13 @@ def save_prior(prior: VideoPrior, folder: Path) -> None:
 
 
 def load_prior(folder: Path, *, device: torch.device | None = None) -> VideoPrior:
-    """Read the prior stored beside the twin in `folder`."""
+    """Read the prior stored beside the twin in `folder`.
+
+    Raises
+    ------
+    MissingFileError, UnreadableFileError
+        If there is no file, or it is damaged.
+    """
     path = folder / PRIOR_FILE
     if not path.is_file():
         raise MissingFileError(
@@ -186,14 +203,17 @@ def load_prior(folder: Path, *, device: torch.device | None = None) -> VideoPrio
 
 
 FINE_GAIN = 0.5
-"""Of the amplitude of what is fine."""
+"""Gain of the finest patterns, of whose amplitude about half is noise."""
 EDGE_CYCLES_PER_PX = 0.12
-"""Where fine begins: half-way between all and `FINE_GAIN`."""
+"""Spatial frequency at which the gain is half-way between 1 and `FINE_GAIN`."""
 _STEEPNESS = 8
 
 
 def spectral_shrinkage(prior: VideoPrior) -> Float[Tensor, "krow kcol"]:
-    """Share of the amplitude of each of the prior's coefficients; 1 for a uniform frame."""
+    """Output gain of each cosine coefficient, a Wiener-type gain; 1 for a uniform frame.
+
+    gain(q) = g + (1 - g) / (1 + (q / q_edge)^8), with g = `FINE_GAIN` and q in cycles per pixel.
+    """
     (kept_rows, kept_cols), (rows_px, cols_px) = prior.power.shape, prior.mean.shape
     frequency = cosine_frequency(kept_rows, kept_cols, rows_px=rows_px, cols_px=cols_px)
     coarse = 1 / (1 + (frequency / EDGE_CYCLES_PER_PX) ** _STEEPNESS)

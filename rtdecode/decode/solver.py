@@ -1,4 +1,9 @@
-"""Inversion of a twin in the prior's innovations, a few steps at a time."""
+"""MAP solver: Nesterov steps on innovations of the estimated frames, for decoder and offline use.
+
+Duties: hold the solution of one horizon, shift it when frames arrive, improve it step by step, and
+return video and what was left out. Equations (5) to (7) of docs/decoder.md. This module must not
+depend on clocks, messages or files.
+"""
 
 from dataclasses import dataclass
 
@@ -32,16 +37,16 @@ F32 = NDArray[np.float32]
 _MOMENTUM = 0.6
 _BLACK, _WHITE = 0.0, 255.0
 _REJECTED_NEURON = 0.1
-"""Mean robust weight over the compared frames below which a neuron counts as left out."""
+"""Mean diagonal of Ω over the compared frames below which a neuron is reported as left out."""
 _REJECTED_FRAME = 4.0
-"""Noise scale above which a frame does: its weight is then below 1/16."""
+"""Noise scale σ above which a frame is reported as left out: its weight is below 1/16."""
 
 
 @dataclass(frozen=True, slots=True)
 class ObservedFrames:
-    """What is known of the free frames whose activity is compared, oldest first.
+    """Recorded activity, weights and prediction in the compared frames, oldest first.
 
-    It stands until the window moves on.
+    It is valid until the horizon is shifted.
     """
 
     recorded: Float[Tensor, "compared neuron"]
@@ -51,11 +56,11 @@ class ObservedFrames:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """What the last step gave next to no weight.
+    """Measurements that had almost no weight in the last step.
 
-    neurons: (neuron,) True where activity was implausible in all compared frames together.
-    frames: (free frame,) True where all neurons scattered far beyond the noise model, as in a scan
-    with an artefact; oldest first.
+    neurons: (neuron,) True where the mean robust weight over the compared frames was below 0.1.
+    frames: (estimated frame,) True where residuals of all neurons were far larger than by the noise
+    model, as in a scan with an artefact; oldest first.
     """
 
     neurons: NDArray[np.bool_]
@@ -63,21 +68,36 @@ class Rejected:
 
 
 class Solver:
-    """Finds the video whose predicted activity explains the recorded one, under the prior.
+    """Maximises the posterior of the video in one horizon, given recorded activity.
 
-    Only the newest `free_frames` of the window change; older ones have long been given out and
-    serve as history of the twin's filters. Each step is a step with Nesterov's momentum along
+    Of the horizon the newest `estimated_frames` are estimated; the older ones have been given out
+    and are the history that the twin's filters need. A step is, with Nesterov's momentum β = 0.6,
 
-        -u / u_sd^2 + J' score,        score as in `likelihood.quasi_score`.
+        gradient(u) = u / u_sd² - J' score,                                                (5), (6)
+        v ← β v - η gradient(u + β v),    u ← u + v,    η = 1 / λ_max(I + J' W J),              (7)
 
-    The step size is 1 over the largest eigenvalue of the Gauss-Newton matrix at a video drawn from
-    the prior: nothing is tuned by hand. The score's derivative exceeds that of the Gauss-Newton
-    matrix by a bounded factor only, whatever is recorded, so that this step is stable. It is the
-    same in the first free frame, where the prior binds u less and longer steps would be stable: few
-    steps a frame that are this small keep the past from being thrown away.
+    with the score of `likelihood.quasi_score`. λ_max is computed at a video drawn from the prior.
+    The derivative of the score exceeds that of the Gauss-Newton matrix by a bounded factor only,
+    whatever is recorded, so that this step size is stable. It is the same in the first estimated
+    frame, where a larger step would be stable: as few small steps are taken for each frame, past
+    estimates still constrain the solution.
 
-    A twin with a pace is compared at every pace-th frame, which costs that much less. `share` is
-    what a result tells of the amplitude of each coefficient: all of it, unless it is given.
+    Parameters
+    ----------
+    twin, prior, noise
+        Encoding model, video prior and noise model.
+    window_frames
+        Length of the horizon, history included.
+    estimated_frames
+        Number of its newest frames that are estimated.
+    likelihood_weight
+        λ; by default that of `noise`.
+    shrinkage
+        Output gain of each cosine coefficient (spectral shrinkage); by default 1.
+
+    Notes
+    -----
+    With a twin of temporal stride n only every n-th frame is compared, at 1 / n of the cost.
     """
 
     def __init__(
@@ -87,26 +107,29 @@ class Solver:
         noise: Noise,
         *,
         window_frames: int,
-        free_frames: int,
+        estimated_frames: int,
         likelihood_weight: float | None = None,
-        share: Float[Tensor, "krow kcol"] | None = None,
+        shrinkage: Float[Tensor, "krow kcol"] | None = None,
     ) -> None:
         self._noise, self._products = noise, factor_products(noise)
-        self._block = EstimatedFrames(prior, frames=free_frames)
+        self._block = EstimatedFrames(prior, frames=estimated_frames)
         self._likelihood_weight = (
             noise.likelihood_weight
             if likelihood_weight is None
             else torch.full_like(noise.likelihood_weight, likelihood_weight)
         )
-        self._history = window_frames - free_frames
-        self._predictor = predictor(twin, prior.basis, history=self._history, free=free_frames)
+        self._history = window_frames - estimated_frames
+        self._predictor = predictor(
+            twin, prior.basis, history=self._history, estimated=estimated_frames
+        )
         self._objective = prior.mean.new_zeros(())
         self._moved = 0
-        self._share = torch.ones_like(prior.power) if share is None else share
+        self._shrinkage = torch.ones_like(prior.power) if shrinkage is None else shrinkage
         self._neurons = twin.spec.neurons
         self.reset()
         mean = torch.tensor(twin.spec.behaviour_mean, device=prior.mean.device)
-        self._rate = 1 / largest_eigenvalue(
+        # step size η of eq. (7)
+        self._step_size = 1 / largest_eigenvalue(
             self._block,
             self._predictor,
             mean.expand(window_frames, -1),
@@ -117,68 +140,72 @@ class Solver:
 
     def observed(
         self,
-        recorded: Float[Tensor, "free neuron"],
-        measured: Float[Tensor, "free neuron"],
-        behaviour: Float[Tensor, "window channel"],
+        recorded: Float[Tensor, "estimated neuron"],
+        measured: Float[Tensor, "estimated neuron"],
+        behaviour: Float[Tensor, "horizon channel"],
     ) -> ObservedFrames:
-        """Those of the free frames that are compared, with their weights."""
-        every = self._predictor.every
-        compared = slice((len(recorded) - 1) % every, None, every)
+        """The estimated frames that are compared, with their weights and their prediction.
+
+        `measured` is 1 where there is a measurement, else 0; `recorded` is in twin units.
+        """
+        stride = self._predictor.stride
+        compared = slice((len(recorded) - 1) % stride, None, stride)
         predict = self._predictor.given(self._old, behaviour, moved=self._moved)
         self._moved = 0
         return ObservedFrames(recorded[compared], self._weights(measured[compared]), predict)
 
     def reset(self) -> None:
-        """Begin again, with nothing seen yet."""
+        """Return to the state before any measurement."""
         self._state = initial_state(self._block, history=self._history)
         self._moved = self._history
-        self._score: QuasiScore | None = None
+        self._likelihood: QuasiScore | None = None
 
     def advance(self, frames: int) -> None:
-        """Move the window on by `frames`."""
+        """Shift the horizon by `frames`; new frames start from the prior's prediction."""
         self._state = shifted(self._state, self._block, frames=frames)
         self._moved += frames
 
     def initialise_newest(self, coefficients: Float[Tensor, "krow kcol"]) -> None:
-        """Let the newest frame start from `coefficients` instead of the prior's prediction."""
+        """Start the newest frame from `coefficients` instead of the prior's prediction."""
         self._state = with_newest_frame(self._state, self._block, coefficients)
 
     def improve(self, observed: ObservedFrames) -> None:
-        """One step; its cost is one pass forward and one backward through the twin."""
+        """One step of eq. (7), at the cost of one forward and one backward pass of the twin."""
         state = self._state
         ahead = (state.u + _MOMENTUM * state.velocity).requires_grad_()
         predicted = observed.predict(self._block.coefficients(ahead, state.past))
-        score = quasi_score(
+        likelihood = quasi_score(
             predicted.detach(), observed.recorded, observed.weights, floor=self._noise.floor
         )
-        (pulled,) = torch.autograd.grad(predicted, ahead, score.pull)
+        (adjoint,) = torch.autograd.grad(predicted, ahead, likelihood.score)  # J' score
         whitened = ahead.detach() / self._block.u_sd
-        gradient = whitened / self._block.u_sd - pulled
-        velocity = _MOMENTUM * state.velocity - self._rate * gradient
+        gradient = whitened / self._block.u_sd - adjoint  # eq. (5)
+        # v ← β v - η gradient, u ← u + v
+        velocity = _MOMENTUM * state.velocity - self._step_size * gradient
         self._state = SolverState(state.u + velocity, velocity, state.past)
-        self._objective = score.misfit + whitened.square().sum() / 2
-        self._score = score
+        self._objective = likelihood.misfit + whitened.square().sum() / 2
+        self._likelihood = likelihood
 
     @torch.no_grad()
     def result(self, *, back: int) -> tuple[F32, float]:
-        """Video of the last `back` + 1 frames, and the objective.
+        """Video of the newest `back` + 1 frames, and the objective of eq. (6) at the last step.
 
-        Here, after the last step, the host waits for the device.
+        The video is (frame, row, col) in grey levels. The call waits for the device.
         """
         state = self._state
         known = torch.cat([state.past, self._block.coefficients(state.u, state.past)])
-        video = self._block.basis.video(self._share * known[-back - 1 :]).clamp(_BLACK, _WHITE)
+        video = self._block.basis.video(self._shrinkage * known[-back - 1 :]).clamp(_BLACK, _WHITE)
         return video.cpu().numpy(), float(self._objective)
 
     @torch.no_grad()
     def rejected(self) -> Rejected:
-        """What counted next to nothing in the last step; as `result`, it waits for the device."""
-        free, every = self._block.frames, self._predictor.every
-        if self._score is None:
-            return Rejected(np.zeros(self._neurons, np.bool_), np.zeros(free, np.bool_))
-        neurons = self._score.robust.mean(0) < _REJECTED_NEURON
-        frames = (self._score.noise_scale[:, 0] > _REJECTED_FRAME).cpu().numpy()
-        return Rejected(neurons.cpu().numpy(), np.repeat(frames, every)[-free:])
+        """Neurons and frames that had almost no weight in the last step; waits for the device."""
+        estimated, stride = self._block.frames, self._predictor.stride
+        if self._likelihood is None:
+            return Rejected(np.zeros(self._neurons, np.bool_), np.zeros(estimated, np.bool_))
+        neurons = self._likelihood.robust.mean(0) < _REJECTED_NEURON
+        frames = (self._likelihood.noise_scale[:, 0] > _REJECTED_FRAME).cpu().numpy()
+        return Rejected(neurons.cpu().numpy(), np.repeat(frames, stride)[-estimated:])
 
     @property
     def _old(self) -> Float[Tensor, "history krow kcol"]:
@@ -190,6 +217,6 @@ class Solver:
             self._noise,
             measured,
             likelihood_weight=self._likelihood_weight,
-            every=self._predictor.every,
+            stride=self._predictor.stride,
             products=self._products,
         )

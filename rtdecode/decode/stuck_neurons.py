@@ -1,7 +1,9 @@
-"""Neurons without usable activity: stuck, saturated, constant or not a number.
+"""Recognition of neurons without usable activity, for the live decoder and offline methods.
 
-A detector at its limit, a ROI over a dead pixel or a frozen stream give the same value scan after
-scan. Such a neuron has no information about the screen, and its misfit never averages out.
+Duties: mark neurons that are stuck, saturated or constant. A detector at its limit, a ROI over a
+dead pixel or a frozen stream give the same value in every scan. Such a neuron has no information
+about the screen, and its misfit does not average out. This module must not depend on twin, prior or
+noise model.
 """
 
 import numpy as np
@@ -13,12 +15,12 @@ Mask = NDArray[np.bool_]
 STUCK_SCANS = 12
 """Scans in a row with the same value, other than 0, after which a neuron is left out."""
 SILENT_SCANS = 1800
-"""Scans in a row with activity 0 after which it is; deconvolved activity is 0 most of the time."""
+"""The same for activity 0; it is longer because deconvolved activity is 0 most of the time."""
 RECOVERY_SCANS = 12
-"""Scans since the value was last constant after which a neuron that was left out comes back."""
+"""Scans with changing activity after which a neuron that was left out is used again."""
 LARGEST_SHARE = 0.2
-"""Where more neurons are constant at once, none is left out: so is noise-free activity before a
-still picture, and a frozen stream is the concern of the calcium stage."""
+"""If more neurons are constant at once, none is left out: noise-free activity during a still image
+is constant as well, and a frozen stream is detected by the calcium stage."""
 _SAME = 1e-4
 """Relative difference below which two values are the same."""
 
@@ -28,10 +30,10 @@ class StuckNeurons:
 
     Example
     -------
-    >>> watch = StuckNeurons(neurons=10)
+    >>> stuck_neurons = StuckNeurons(neurons=10)
     >>> measured, activity = np.ones(10, bool), np.zeros(10, np.float32)
     >>> activity[3] = 7.0
-    >>> [int(watch.step(activity, measured).sum()) for _ in range(STUCK_SCANS)][-2:]
+    >>> [int(stuck_neurons.update(activity, measured).sum()) for _ in range(STUCK_SCANS)][-2:]
     [0, 1]
     """
 
@@ -40,8 +42,8 @@ class StuckNeurons:
         self._unchanged = np.zeros(neurons, np.int64)
         self._since_stuck = np.full(neurons, RECOVERY_SCANS, np.int64)
 
-    def step(self, activity: F32, measured: Mask) -> Mask:
-        """Count one more scan; (neuron,) True for neurons that are left out from here on.
+    def update(self, activity: F32, measured: Mask) -> Mask:
+        """Add one scan; return (neuron,) True for neurons that are left out from now on.
 
         A neuron without a measurement in this scan keeps its counts.
         """
@@ -60,14 +62,16 @@ class StuckNeurons:
 
 
 def usable(activity: F32, measured: Mask) -> Mask:
-    """`measured` of a whole trial, (frame, neuron), without what `StuckNeurons` leaves out.
+    """`measured` of a whole trial, (frame, neuron), False where `StuckNeurons` leaves a neuron out.
 
-    The scans before a neuron is known to be stuck are left out too, as they are in the window of
-    the live decoder.
+    The scans before a neuron is recognised as stuck are left out as well, as in the horizon of the
+    live decoder.
     """
-    watch = StuckNeurons(neurons=activity.shape[1])
+    stuck_neurons = StuckNeurons(neurons=activity.shape[1])
     kept: Mask = measured & np.isfinite(activity)
-    left_out = np.array([watch.step(*scan) for scan in zip(activity, measured, strict=True)])
+    left_out = np.array(
+        [stuck_neurons.update(*scan) for scan in zip(activity, measured, strict=True)]
+    )
     for frame in np.flatnonzero((left_out[1:] & ~left_out[:-1]).any(1)) + 1:
         fresh = left_out[frame] & ~left_out[frame - 1]
         kept[max(0, frame - STUCK_SCANS + 1) : frame, fresh] = False

@@ -132,7 +132,7 @@ class Offline:
     def _inverted(self, fitted: FittedTwin, trial: Trial) -> F32:
         frames = len(trial.responses)
         solver = fitted.solver(
-            window_frames=frames, free_frames=frames, likelihood_weight=self.likelihood_weight
+            window_frames=frames, estimated_frames=frames, likelihood_weight=self.likelihood_weight
         )
         observed = solver.observed(
             torch.from_numpy(trial.responses),

@@ -63,7 +63,7 @@ def reference_video(
     recorded, state = torch.from_numpy(responses), torch.from_numpy(behaviour)
     free = torch.from_numpy(mask)
     window = min(_WINDOW_FRAMES, len(responses))
-    activity = predictor(twin, pixel_basis(*mask.shape), history=0, free=window, every=1)
+    activity = predictor(twin, pixel_basis(*mask.shape), history=0, estimated=window, stride=1)
     video = torch.full((len(responses), *mask.shape), _GREY)
     momentum = torch.zeros_like(video)
     for step in range(1, iterations + 1):

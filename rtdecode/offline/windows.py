@@ -29,9 +29,9 @@ def inverted_windows(
     `begin` prepares the solver for the next horizon. Before the first frame the horizon contains no
     measurement, as in a live run.
     """
-    window, free = config.window_frames, config.estimated_frames_used
+    window, estimated = config.window_frames, config.estimated_frames_used
     solver = fitted.solver(
-        window_frames=window, free_frames=free, likelihood_weight=config.likelihood_weight
+        window_frames=window, estimated_frames=estimated, likelihood_weight=config.likelihood_weight
     )
     before = ((window - 1, 0), (0, 0))
     responses = np.pad(trial.responses, before)
@@ -41,8 +41,8 @@ def inverted_windows(
         begin(solver)
         end = newest + window
         seen = solver.observed(
-            torch.from_numpy(responses[end - free : end]),
-            torch.from_numpy(valid[end - free : end].astype(np.float32)),
+            torch.from_numpy(responses[end - estimated : end]),
+            torch.from_numpy(valid[end - estimated : end].astype(np.float32)),
             torch.from_numpy(behaviour[end - window : end]),
         )
         for _ in range(config.steps):

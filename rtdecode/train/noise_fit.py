@@ -20,7 +20,7 @@ _LAGS = 24
 _LEAST_DISPERSION = 1e-2
 _FEWEST_FRAMES = 2
 """The least from which a standard deviation can be computed."""
-_EVERY_FRAME = 4
+_STRIDE = 4
 """Residuals of neighbouring frames are correlated; noise correlations use every fourth frame."""
 _ITERATIONS = 30
 _LARGEST_SHARE = 0.25
@@ -56,9 +56,9 @@ def fit_noise(
     TooShortError
         If no held-out trial is long enough.
     """
-    tested = _residuals_of(twin, held_out, every=1)
+    tested = _residuals_of(twin, held_out, stride=1)
     dispersion, likelihood_weight = _dispersion(tested), _likelihood_weight(tested)
-    trained = _residuals_of(twin, seen, every=_EVERY_FRAME, needed=False)
+    trained = _residuals_of(twin, seen, stride=_STRIDE, needed=False)
     if not trained:
         return unshared(dispersion, likelihood_weight)
     dispersion = (dispersion * _dispersion(trained)).sqrt()
@@ -79,16 +79,16 @@ class _Residuals:
 
 
 def _residuals_of(
-    twin: Twin, trials: Iterable[TrialTensors], *, every: int, needed: bool = True
+    twin: Twin, trials: Iterable[TrialTensors], *, stride: int, needed: bool = True
 ) -> list[_Residuals]:
-    """Residuals of every `every`-th frame of the trials that are long enough."""
+    """Residuals of each `stride`-th frame of the trials that are long enough."""
     history, longest = twin.spec.history_frames, 0
     found: list[_Residuals] = []
     for video, behaviour, responses in trials:
         longest = max(longest, len(video))
         if len(video) >= history + _FEWEST_FRAMES:
-            rate = twin(video[None], behaviour[None])[0, history::every].clone()
-            recorded = responses[history::every]
+            rate = twin(video[None], behaviour[None])[0, history::stride].clone()
+            recorded = responses[history::stride]
             measured = recorded.isfinite()
             found.append(_Residuals(rate, torch.where(measured, recorded - rate, 0), measured))
     if needed and not found:

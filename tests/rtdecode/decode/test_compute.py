@@ -26,12 +26,12 @@ def page_faults(allocator: str) -> int:
     return int(subprocess.run(command, capture_output=True, check=True, text=True).stdout)
 
 
-def test_torch_uses_as_many_threads_as_it_is_told() -> None:
+def test_torch_uses_the_given_number_of_threads() -> None:
     prepare_process(threads=2)
     assert torch.get_num_threads() == 2
     prepare_process(threads=1)
     assert torch.get_num_threads() == 1
 
 
-def test_freed_memory_is_used_again_instead_of_being_asked_for_anew() -> None:
+def test_freed_memory_is_kept_for_the_next_allocation() -> None:
     assert page_faults("kept") < page_faults("as it comes") / 10

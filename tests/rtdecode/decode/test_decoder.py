@@ -77,7 +77,7 @@ def numbers(given_out: list[Reconstruction]) -> list[int]:
     return [out.frame for out in given_out]
 
 
-def test_a_frame_goes_out_when_the_one_its_lag_later_has_come(
+def test_a_frame_is_given_out_when_the_frame_one_lag_later_has_arrived(
     make_decoder: MakeDecoder, make_stream: MakeStream
 ) -> None:
     decoder = make_decoder()
@@ -87,7 +87,7 @@ def test_a_frame_goes_out_when_the_one_its_lag_later_has_come(
         assert numbers(decoder.step([item])) == due
 
 
-def test_without_lag_the_newest_frame_goes_out(
+def test_without_lag_the_newest_frame_is_given_out(
     make_decoder: MakeDecoder, make_stream: MakeStream
 ) -> None:
     decoder = make_decoder(DecodeConfig(window_frames=8, estimated_frames=3, lag_frames=0, steps=1))
@@ -109,11 +109,11 @@ def test_any_cutting_of_the_stream_gives_the_same_frames_once_and_in_order(
     alone = one_by_one(single, items)
     assert numbers(together) == numbers(alone)
     assert all(later > earlier for earlier, later in pairwise(numbers(alone)))
-    heard = {item.responses.frame for item in items}
-    assert {n for n in heard if n <= max(heard) - 3} <= set(numbers(alone))
+    observed = {item.responses.frame for item in items}
+    assert {n for n in observed if n <= max(observed) - 3} <= set(numbers(alone))
 
 
-def test_a_batch_that_the_free_part_can_hold_is_inverted_once(
+def test_a_batch_within_the_estimated_frames_is_improved_once(
     make_decoder: MakeDecoder, make_stream: MakeStream
 ) -> None:
     """Steps of single frames add up; a batch has those of one inversion."""
@@ -134,7 +134,7 @@ def show_all(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(decoder_module, "spectral_shrinkage", lambda prior: torch.ones_like(prior.power))
 
 
-def test_its_window_holds_what_explains_the_activity(
+def test_the_estimate_predicts_the_recorded_activity(
     make_decoder: MakeDecoder,
     make_stream: MakeStream,
     twin: Linear,
@@ -148,10 +148,12 @@ def test_its_window_holds_what_explains_the_activity(
     )
     shown = torch.tensor(np.stack([frame.luminance for frame in out]))[None]
     still = torch.zeros(1, len(out), 4)
-    heard = np.stack([item.responses.activity for item in items[: len(out)]])
+    observed = np.stack([item.responses.activity for item in items[: len(out)]])
     explained = twin(shown, still)[0].numpy()
     at_first = twin(prior.mean.expand_as(shown), still)[0].numpy()
-    assert np.square(explained - heard)[8:].mean() < 0.2 * np.square(at_first - heard)[8:].mean()
+    assert (
+        np.square(explained - observed)[8:].mean() < 0.2 * np.square(at_first - observed)[8:].mean()
+    )
 
 
 def test_of_what_is_fine_it_shows_the_share_that_is_to_be_believed(
@@ -161,13 +163,13 @@ def test_of_what_is_fine_it_shows_the_share_that_is_to_be_believed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     items = make_stream(range(12))
-    share = spectral_shrinkage(prior).numpy()
-    told = cosines(one_by_one(make_decoder(), items), prior)
+    gain = spectral_shrinkage(prior).numpy()
+    shrunk = cosines(one_by_one(make_decoder(), items), prior)
     show_all(monkeypatch)
     whole = cosines(one_by_one(make_decoder(), items), prior)
-    assert share.min() < 0.6
+    assert gain.min() < 0.6
     assert np.abs(whole).max() > 10
-    np.testing.assert_allclose(told, share * whole, atol=0.1)
+    np.testing.assert_allclose(shrunk, gain * whole, atol=0.1)
 
 
 def cosines(out: list[Reconstruction], prior: VideoPrior) -> np.ndarray:
@@ -177,7 +179,7 @@ def cosines(out: list[Reconstruction], prior: VideoPrior) -> np.ndarray:
 
 
 @pytest.mark.parametrize("cut", [4, 9, 13])
-def test_the_future_changes_nothing_that_went_out(
+def test_frames_that_were_given_out_do_not_depend_on_later_activity(
     make_decoder: MakeDecoder, make_stream: MakeStream, make_frame: MakeFrame, cut: int
 ) -> None:
     items = make_stream(range(15))
@@ -216,14 +218,14 @@ def test_what_is_ready_after_the_deadline_is_late(
     assert [frame.late for frame in late] == [True] * 3
 
 
-def test_warm_is_a_window_that_was_filled(
+def test_frames_are_warm_once_the_horizon_is_full(
     make_decoder: MakeDecoder, make_stream: MakeStream
 ) -> None:
     out = one_by_one(make_decoder(), make_stream(range(100, 120)))
     assert [frame.frame for frame in out if frame.warm] == list(range(108, 117))
 
 
-def test_a_reconstruction_says_when_its_frame_was_and_what_made_it_due(
+def test_a_reconstruction_has_the_times_of_its_frame_and_of_the_responses_that_made_it_due(
     make_decoder: MakeDecoder, make_stream: MakeStream
 ) -> None:
     out = one_by_one(make_decoder(pace_ms=2), make_stream(range(5)))[1]
@@ -236,7 +238,7 @@ def test_a_reconstruction_says_when_its_frame_was_and_what_made_it_due(
     assert out.luminance.dtype == np.float32
 
 
-def test_it_says_how_sure_it_is_by_the_age_of_a_frame(
+def test_the_uncertainty_is_that_of_the_age_of_a_frame(
     twin: Linear, prior: VideoPrior, noise: Noise, make_stream: MakeStream
 ) -> None:
     sd = torch.arange(5.0)[:, None, None].expand(-1, 6, 8).clone()
@@ -263,7 +265,7 @@ def test_frames_that_were_lost_go_out_from_what_is_around_them(
     assert {out.t_scan_ns for out in filled[:3]} == {24_001}  # what made them due was lost too
 
 
-def test_after_a_jump_over_the_window_it_decodes_as_a_new_decoder(
+def test_after_a_jump_over_the_horizon_it_decodes_as_a_new_decoder(
     make_decoder: MakeDecoder, make_stream: MakeStream
 ) -> None:
     tried, new = make_decoder(), make_decoder()
@@ -278,7 +280,7 @@ def test_after_a_jump_over_the_window_it_decodes_as_a_new_decoder(
         np.testing.assert_array_equal(one.luminance, other.luminance)
 
 
-def test_nothing_in_gives_nothing_out(make_decoder: MakeDecoder) -> None:
+def test_without_input_there_is_no_output(make_decoder: MakeDecoder) -> None:
     assert make_decoder().step([]) == []
 
 

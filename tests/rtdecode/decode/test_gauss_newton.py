@@ -20,20 +20,20 @@ MIXING = 0.1 * seeded(FRAMES * NEURONS, SIZE, seed=0)
 NOISE = Noise(
     seeded(NEURONS, seed=1).abs() + 0.1, torch.tensor(0.3), shared=seeded(NEURONS, 2, seed=5)
 )
-TRUSTED = observation_weights(
-    NOISE, torch.ones(FRAMES, NEURONS), likelihood_weight=NOISE.likelihood_weight, every=2
+WEIGHTS = observation_weights(
+    NOISE, torch.ones(FRAMES, NEURONS), likelihood_weight=NOISE.likelihood_weight, stride=2
 )
 AT, DIRECTION = seeded(*SHAPE, seed=2), seeded(*SHAPE, seed=3)
 
 
 def predict(u: Tensor) -> Tensor:
-    """Neurons that grow faster than what they look at."""
+    """Activity that is exponential in the coordinates."""
     return (MIXING @ u.flatten()).exp().reshape(FRAMES, NEURONS)
 
 
 @pytest.fixture
 def matrix() -> GaussNewton:
-    return GaussNewton(predict, AT, weights=TRUSTED, floor=NOISE.floor)
+    return GaussNewton(predict, AT, weights=WEIGHTS, floor=NOISE.floor)
 
 
 def slopes() -> Tensor:
@@ -42,16 +42,16 @@ def slopes() -> Tensor:
     return found.reshape(-1, SIZE)
 
 
-def told() -> Tensor:
+def information() -> Tensor:
     """J' W J, with W the inverse of the covariance of what is recorded."""
     spread = (NOISE.dispersion * (predict(AT) + NOISE.floor) / (2 * NOISE.likelihood_weight)).sqrt()
-    alike = torch.eye(NEURONS) + NOISE.shared @ NOISE.shared.T
-    covariance = torch.block_diag(*(alike * torch.outer(sd, sd) for sd in spread))
+    correlation = torch.eye(NEURONS) + NOISE.shared @ NOISE.shared.T
+    covariance = torch.block_diag(*(correlation * torch.outer(sd, sd) for sd in spread))
     return slopes().T @ torch.linalg.solve(covariance, slopes())
 
 
 def test_a_product_is_that_of_the_whole_matrix(matrix: GaussNewton) -> None:
-    whole = torch.eye(SIZE) + told()
+    whole = torch.eye(SIZE) + information()
     expected = (whole @ DIRECTION.flatten()).reshape(SHAPE)
     largest = float(expected.abs().max())
     torch.testing.assert_close(matrix.times(DIRECTION), expected, rtol=0, atol=0.01 * largest)
@@ -62,14 +62,14 @@ def test_it_is_linear_in_the_direction_whatever_its_length(matrix: GaussNewton) 
     torch.testing.assert_close(1e3 * short, matrix.times(DIRECTION), rtol=1e-3, atol=1e-3)
 
 
-def test_what_goes_back_is_the_transposed_derivative(matrix: GaussNewton) -> None:
-    pull = seeded(FRAMES, NEURONS, seed=4)
-    expected = (slopes().T @ pull.flatten()).reshape(SHAPE)
-    torch.testing.assert_close(matrix.back(pull), expected, rtol=1e-4, atol=1e-5)
+def test_the_adjoint_is_the_transposed_derivative(matrix: GaussNewton) -> None:
+    score = seeded(FRAMES, NEURONS, seed=4)
+    expected = (slopes().T @ score.flatten()).reshape(SHAPE)
+    torch.testing.assert_close(matrix.adjoint(score), expected, rtol=1e-4, atol=1e-5)
 
 
-def test_noise_pulls_as_much_as_the_recorded_tells(matrix: GaussNewton) -> None:
+def test_draws_of_noise_have_the_covariance_of_the_data_term(matrix: GaussNewton) -> None:
     generator = torch.Generator().manual_seed(6)
     draws = torch.stack([matrix.noise(generator).flatten() for _ in range(4000)])
-    largest = float(told().diagonal().max())
-    torch.testing.assert_close(draws.T @ draws / 4000, told(), rtol=0.1, atol=0.05 * largest)
+    largest = float(information().diagonal().max())
+    torch.testing.assert_close(draws.T @ draws / 4000, information(), rtol=0.1, atol=0.05 * largest)

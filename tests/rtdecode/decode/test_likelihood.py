@@ -29,7 +29,7 @@ def alone(weight: torch.Tensor) -> ObservationWeights:
     nothing = torch.zeros(weight.shape[1], 0, dtype=torch.float64)
     one = torch.ones((), dtype=torch.float64)
     noise = Noise(torch.ones(weight.shape[1], dtype=torch.float64), one, nothing)
-    return observation_weights(noise, weight, likelihood_weight=one, every=1)
+    return observation_weights(noise, weight, likelihood_weight=one, stride=1)
 
 
 def many(neurons: int, activity: torch.Tensor, *, predicted: float = 2.0) -> QuasiScore:
@@ -46,14 +46,14 @@ def test_where_residuals_are_small_it_is_the_gradient_of_poissons_log_likelihood
     log_likelihood = ((recorded + FLOOR) * rate.log() - rate).sum()
     (expected,) = torch.autograd.grad(log_likelihood, predicted)
     score = quasi_score(predicted.detach(), recorded, alone(torch.ones_like(recorded)), floor=FLOOR)
-    np.testing.assert_allclose(score.pull, expected, rtol=1e-3)
+    np.testing.assert_allclose(score.score, expected, rtol=1e-3)
 
 
 @given(seed=st.integers(0, 99))
-def test_activity_as_predicted_has_no_misfit_and_no_pull(seed: int) -> None:
+def test_activity_as_predicted_has_no_misfit_and_no_score(seed: int) -> None:
     recorded, weight = some(0.1, 5, seed=seed), some(0.1, 2, seed=seed + 1)
     score = quasi_score(recorded, recorded, alone(weight), floor=FLOOR)
-    assert not score.pull.any()
+    assert not score.score.any()
     assert score.misfit == 0
 
 
@@ -64,11 +64,11 @@ def test_the_influence_of_a_neuron_is_bounded(activity: float, predicted: float)
     rate[0, 0], recorded = predicted, rate.clone()
     recorded[0, 0] = activity
     weights, floor = alone(torch.ones_like(rate)), torch.full((600,), 0.3)
-    pull = quasi_score(rate, recorded, weights, floor=floor).pull[0, 0]
+    score = quasi_score(rate, recorded, weights, floor=floor).score[0, 0]
     spread = (max(predicted, 0.0) + 0.3) ** -0.5
-    assert abs(float(pull)) <= 0.6 * TAIL * spread
+    assert abs(float(score)) <= 0.6 * TAIL * spread
     if abs(activity - predicted) * spread > 1e4:
-        assert abs(float(pull)) < 1e-6
+        assert abs(float(score)) < 1e-6
 
 
 def test_neurons_with_impossible_activity_change_nothing_for_the_others() -> None:
@@ -81,12 +81,12 @@ def test_neurons_with_impossible_activity_change_nothing_for_the_others() -> Non
         quasi_score(
             predicted,
             activity,
-            observation_weights(noise, heard, likelihood_weight=torch.ones(()), every=1),
+            observation_weights(noise, observed, likelihood_weight=torch.ones(()), stride=1),
             floor=noise.floor,
         )
-        for activity, heard in ((recorded, measured), (broken, torch.ones(1, 50)))
+        for activity, observed in ((recorded, measured), (broken, torch.ones(1, 50)))
     ]
-    torch.testing.assert_close(scores[0].pull, scores[1].pull, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(scores[0].score, scores[1].score, atol=1e-5, rtol=1e-5)
 
 
 @pytest.mark.parametrize("noise_sd", [5.0, 100.0, 1e6])
@@ -97,7 +97,7 @@ def test_uniformly_larger_noise_is_recognised(noise_sd: float) -> None:
     activity = 2 + noise_sd * sd * torch.randn(1, 4000, generator=generator).double()
     score = many(4000, activity)
     assert float(score.noise_scale) == pytest.approx(noise_sd / 1.2, rel=0.1)
-    assert float(score.pull.abs().max()) < 6 / noise_sd
+    assert float(score.score.abs().max()) < 6 / noise_sd
 
 
 def test_noise_as_expected_has_scale_1() -> None:
@@ -118,27 +118,27 @@ def test_neurons_that_are_not_measured_take_no_part_in_the_noise_scale() -> None
 
 
 @given(activity=st.floats(0, 1e6))
-def test_activity_of_weight_0_pulls_nowhere(activity: float) -> None:
+def test_activity_of_weight_0_has_score_0(activity: float) -> None:
     recorded, weight = some(0, 3, seed=1), torch.ones(4, 3, dtype=torch.float64)
     recorded[2, 1], weight[2, 1] = activity, 0
-    assert quasi_score(some(0.1, 3), recorded, alone(weight), floor=FLOOR).pull[2, 1] == 0
+    assert quasi_score(some(0.1, 3), recorded, alone(weight), floor=FLOOR).score[2, 1] == 0
 
 
-def test_a_silent_neuron_pulls_its_prediction_down_and_a_missing_one_does_not() -> None:
+def test_zero_activity_lowers_the_prediction_and_a_missing_neuron_does_not() -> None:
     predicted = torch.full((1, 3), 2.0, dtype=torch.float64)
     weight = torch.tensor([[1.0, 0.0, 1.0]], dtype=torch.float64)
     recorded = torch.tensor([[0.0, 0.0, 2.0]], dtype=torch.float64)
-    pull = quasi_score(predicted, recorded, alone(weight), floor=FLOOR).pull
-    np.testing.assert_allclose(pull, [[-2 / 2.01, 0, 0]], rtol=0.01)
+    score = quasi_score(predicted, recorded, alone(weight), floor=FLOOR).score
+    np.testing.assert_allclose(score, [[-2 / 2.01, 0, 0]], rtol=0.01)
 
 
-def test_a_noisy_neuron_and_a_frame_in_between_weigh_as_they_should() -> None:
+def test_precision_is_the_likelihood_weight_times_the_stride_over_the_dispersion() -> None:
     noise = Noise(torch.tensor([1.0, 4.0, 1.0]), torch.tensor(0.2), torch.zeros(3, 0))
     weights = observation_weights(
         noise,
         torch.tensor([[1.0, 1.0, 0.0]]),
         likelihood_weight=noise.likelihood_weight,
-        every=2,
+        stride=2,
     )
     np.testing.assert_allclose(weights.weight, [[0.4, 0.1, 0]])
 
@@ -148,36 +148,38 @@ def correlated_noise() -> Noise:
     return Noise(torch.tensor([1.0, 4.0, 0.5]).double(), torch.tensor(0.2).double(), shared)
 
 
-@pytest.mark.parametrize("heard", [[0, 1, 2], [0, 2], [1], []])
+@pytest.mark.parametrize("observed", [[0, 1, 2], [0, 2], [1], []])
 @pytest.mark.parametrize("size", [1.0, 30.0])
-def test_its_pull_is_the_residual_over_the_robust_covariance_of_the_measured_neurons(
-    heard: list[int], size: float
+def test_its_score_is_the_residual_over_the_robust_covariance_of_the_measured_neurons(
+    observed: list[int], size: float
 ) -> None:
     """Written anew: the covariance Omega^-1 + L L', scaled, of those that were measured."""
     noise, recorded, predicted = correlated_noise(), size * some(0, 3, seed=1), some(0.1, 3)
     measured = torch.zeros_like(recorded)
-    measured[:, heard] = 1
+    measured[:, observed] = 1
     weights = observation_weights(
-        noise, measured, likelihood_weight=noise.likelihood_weight, every=2
+        noise, measured, likelihood_weight=noise.likelihood_weight, stride=2
     )
     score = quasi_score(predicted, recorded, weights, floor=noise.floor)
     expected = np.zeros((FRAMES, NEURONS))
-    alike = noise.shared.numpy() @ noise.shared.numpy().T
+    correlation = noise.shared.numpy() @ noise.shared.numpy().T
     for frame, rate in enumerate(predicted.numpy()):
         scale = float(score.noise_scale[frame, 0])
         variance = scale**2 * noise.dispersion.numpy() * (rate + noise.floor.numpy())
         residual = recorded[frame].numpy() - rate
         inverse_omega = 1 + (residual**2 / variance / TAIL**2) ** 2
         sd = np.sqrt(variance / (2 * float(noise.likelihood_weight)))
-        covariance = (np.diag(inverse_omega) + alike) * np.outer(sd, sd)
-        expected[frame, heard] = np.linalg.solve(covariance[np.ix_(heard, heard)], residual[heard])
-    np.testing.assert_allclose(score.pull, expected, atol=1e-9)
+        covariance = (np.diag(inverse_omega) + correlation) * np.outer(sd, sd)
+        expected[frame, observed] = np.linalg.solve(
+            covariance[np.ix_(observed, observed)], residual[observed]
+        )
+    np.testing.assert_allclose(score.score, expected, atol=1e-9)
 
 
-def test_what_all_neurons_do_together_counts_less_than_what_one_does() -> None:
+def test_fluctuations_common_to_all_neurons_have_less_weight() -> None:
     noise = Noise(torch.ones(3), torch.ones(()), 3 * torch.ones(3, 1))
     weights = observation_weights(
-        noise, torch.ones(1, 3), likelihood_weight=noise.likelihood_weight, every=1
+        noise, torch.ones(1, 3), likelihood_weight=noise.likelihood_weight, stride=1
     )
     predicted = torch.full((1, 3), 2.0)
     together, apart = (

@@ -10,7 +10,7 @@ from rtdecode.decode.noise import NOISE_FILE, Noise, even_noise, load_noise, sav
 from rtdecode.schema.errors import MissingFileError, UnreadableFileError
 
 
-def test_a_mouse_of_which_nothing_is_known_is_alike() -> None:
+def test_default_noise_is_equal_for_all_neurons() -> None:
     noise = even_noise(3)
     assert noise.dispersion.tolist() == [1, 1, 1]
     assert float(noise.likelihood_weight) == pytest.approx(0.2)
@@ -42,7 +42,7 @@ def test_missing_damaged_and_foreign_noise_is_named(tmp_path: Path, noise: Noise
         load_noise(tmp_path, neurons=7)
 
 
-def test_what_is_shared_is_saved_too_and_an_older_file_shares_nothing(tmp_path: Path) -> None:
+def test_noise_correlations_are_saved_and_older_files_have_none(tmp_path: Path) -> None:
     noise = Noise(torch.ones(3), torch.tensor(0.2), torch.arange(6.0).reshape(3, 2))
     save_noise(noise, tmp_path)
     assert torch.equal(load_noise(tmp_path, neurons=3).shared, noise.shared)

@@ -68,7 +68,7 @@ def test_what_is_not_a_number_is_never_recorded(make_frame: MakeFrame) -> None:
     np.testing.assert_array_equal(window.contents().recorded[-1], [1, 0, 3])
 
 
-def test_before_its_first_frame_it_is_empty_and_behaviour_stands_still(
+def test_before_the_first_frame_there_is_no_measurement_and_behaviour_is_constant(
     make_frame: MakeFrame,
 ) -> None:
     window = a_window()
@@ -80,7 +80,7 @@ def test_before_its_first_frame_it_is_empty_and_behaviour_stands_still(
     assert not window.contents().measured[:-1].any()
 
 
-def test_a_frame_outside_the_window_has_no_source(make_frame: MakeFrame) -> None:
+def test_a_frame_outside_the_horizon_has_no_source(make_frame: MakeFrame) -> None:
     window = a_window()
     window.absorb(stream(make_frame, list(range(9))))
     assert [n for n in range(-2, 12) if window.source_of(n)] == [4, 5, 6, 7, 8]

@@ -49,8 +49,8 @@ def densely(twin: Linear, prior: VideoPrior, noise: Noise) -> Tensor:
     seen = torch.autograd.functional.jacobian(activity, at).reshape(FRAMES * NEURONS, -1)
     shown = torch.autograd.functional.jacobian(video, at).reshape(-1, at.numel())
     spread = ((activity(at) + noise.floor) * noise.dispersion / noise.likelihood_weight).sqrt()
-    alike = torch.eye(NEURONS) + noise.shared @ noise.shared.T
-    covariance = torch.block_diag(*(alike * torch.outer(sd, sd) for sd in spread))
+    correlation = torch.eye(NEURONS) + noise.shared @ noise.shared.T
+    covariance = torch.block_diag(*(correlation * torch.outer(sd, sd) for sd in spread))
     precision = (torch.eye(at.numel()) + seen.T @ torch.linalg.solve(covariance, seen)).double()
     shown = shown.double()
     variance = (shown @ torch.linalg.inv(precision) * shown).sum(1)
@@ -69,14 +69,14 @@ def test_it_is_that_of_the_whole_matrix(
     torch.testing.assert_close(sd.mean((1, 2)), expected.mean((1, 2)), rtol=0.03, atol=0)
 
 
-def test_nobody_is_heard_through_endless_noise(
+def test_with_very_large_noise_the_posterior_is_the_prior(
     steady: Linear, prior: VideoPrior, noise: Noise
 ) -> None:
-    deaf = replace(noise, dispersion=noise.dispersion * 1e6)
-    sd = posterior_sd(steady, prior, deaf, window_frames=FRAMES, draws=800)
+    very_noisy = replace(noise, dispersion=noise.dispersion * 1e6)
+    sd = posterior_sd(steady, prior, very_noisy, window_frames=FRAMES, draws=800)
     down, across = prior.basis.down.square(), prior.basis.across.square()
-    unheard = (down.T @ prior.power @ across).sqrt()
-    torch.testing.assert_close(sd.mean(0), unheard, rtol=0.15, atol=0)
+    of_the_prior = (down.T @ prior.power @ across).sqrt()
+    torch.testing.assert_close(sd.mean(0), of_the_prior, rtol=0.15, atol=0)
 
 
 def test_the_newest_frame_is_the_least_certain(

@@ -1,9 +1,9 @@
-"""However a twin is asked about a window, the answer is that of the whole window."""
+"""Predictions of the estimated frames are those of the whole horizon, with both predictors."""
 
 import pytest
 import torch
 
-from rtdecode.decode.predictor import CompactPredictor, WholeWindow, predictor
+from rtdecode.decode.predictor import CompactPredictor, HorizonPredictor, predictor
 from rtdecode.twins.basis import Basis, cosine_basis
 from rtdecode.twins.compact.network import Compact
 from rtdecode.twins.linear import Linear
@@ -32,42 +32,47 @@ def some_behaviour(count: int) -> torch.Tensor:
     return torch.randn(count, 4, generator=GENERATOR)
 
 
-@pytest.mark.parametrize("every", [None, 1])
-@pytest.mark.parametrize(("history", "free"), [(24, 12), (7, 5), (0, 20), (3, 1), (24, 11)])
-def test_a_compact_twin_says_the_same_in_the_fast_way(
-    history: int, free: int, every: int | None
+@pytest.mark.parametrize("stride", [None, 1])
+@pytest.mark.parametrize(("history", "estimated"), [(24, 12), (7, 5), (0, 20), (3, 1), (24, 11)])
+def test_both_predictors_agree_for_a_compact_twin(
+    history: int, estimated: int, stride: int | None
 ) -> None:
     twin = compact()
-    fast = CompactPredictor(twin, BASIS, history=history, free=free, every=every)
-    plain = WholeWindow(twin, BASIS, free=free, every=every)
-    assert fast.every == plain.every
+    fast = CompactPredictor(twin, BASIS, history=history, estimated=estimated, stride=stride)
+    plain = HorizonPredictor(twin, BASIS, estimated=estimated, stride=stride)
+    assert fast.stride == plain.stride
     for _ in range(2):
-        old, new = frames(history), frames(free).requires_grad_()
-        behaviour = some_behaviour(history + free)
-        predicted, expected = (ask.given(old, behaviour)(new) for ask in (fast, plain))
+        old, new = frames(history), frames(estimated).requires_grad_()
+        behaviour = some_behaviour(history + estimated)
+        predicted, expected = (one.given(old, behaviour)(new) for one in (fast, plain))
         torch.testing.assert_close(predicted, expected, rtol=1e-4, atol=1e-4)
         slope, expected_slope = (
-            torch.autograd.grad(told.square().sum(), new)[0] for told in (predicted, expected)
+            torch.autograd.grad(activity.square().sum(), new)[0]
+            for activity in (predicted, expected)
         )
         largest = float(expected_slope.abs().max())
         torch.testing.assert_close(slope, expected_slope, rtol=1e-3, atol=1e-4 * largest)
 
 
-@pytest.mark.parametrize("every", [None, 1])
+@pytest.mark.parametrize("stride", [None, 1])
 @pytest.mark.parametrize("moves", [(1, 1, 1), (2, 1, 3), (0, 5), (9, 1), (30,)])
-def test_a_window_that_moves_on_is_told_as_if_it_were_new(
-    moves: tuple[int, ...], every: int | None
+def test_a_shifted_horizon_is_predicted_as_a_new_one(
+    moves: tuple[int, ...], stride: int | None
 ) -> None:
-    """What is kept of old frames was worked out with all frames that the filters reach."""
-    history, free, reach = 24, 6, 15
+    """The kept drive of the history was computed with all frames within the filters."""
+    history, estimated, reach = 24, 6, 15
     twin, everything, behaviour = compact(), frames(80), some_behaviour(80)
-    moving = CompactPredictor(twin, BASIS, history=history, free=free, every=every)
-    whole = CompactPredictor(twin, BASIS, history=history + reach, free=free, every=every)
+    moving = CompactPredictor(twin, BASIS, history=history, estimated=estimated, stride=stride)
+    whole = CompactPredictor(
+        twin, BASIS, history=history + reach, estimated=estimated, stride=stride
+    )
     start = reach
-    moving.given(everything[start : start + history], behaviour[start : start + history + free])
+    moving.given(
+        everything[start : start + history], behaviour[start : start + history + estimated]
+    )
     for moved in moves:
         start += moved
-        now, stop = start + history, start + history + free
+        now, stop = start + history, start + history + estimated
         predict = moving.given(everything[start:now], behaviour[start:stop], moved=moved)
         longer = whole.given(everything[start - reach : now], behaviour[start - reach : stop])
         new = everything[now:stop]
@@ -81,9 +86,13 @@ def linear() -> Linear:
 
 @pytest.mark.parametrize(
     ("twin", "expected"),
-    [(compact(), CompactPredictor), (compact(frozen=False), WholeWindow), (linear(), WholeWindow)],
+    [
+        (compact(), CompactPredictor),
+        (compact(frozen=False), HorizonPredictor),
+        (linear(), HorizonPredictor),
+    ],
 )
-def test_a_frozen_compact_twin_on_the_host_is_asked_the_fast_way(
+def test_a_frozen_compact_twin_on_the_host_has_the_fast_predictor(
     twin: Twin, expected: type
 ) -> None:
-    assert isinstance(predictor(twin, BASIS, history=4, free=4), expected)
+    assert isinstance(predictor(twin, BASIS, history=4, estimated=4), expected)

@@ -33,8 +33,8 @@ def process(frames: int, *, power: np.ndarray, seed: int = 0) -> np.ndarray:
     rng = np.random.default_rng(seed)
     driven = rng.normal(size=(frames + 200, ROWS, COLS))
     y = lfilter([1], [1, -FIRST, -SECOND], driven, axis=0)[200:]
-    alike = FIRST / (1 - SECOND)
-    variance = 1 / (1 - FIRST * alike - SECOND * (FIRST * alike + SECOND))
+    correlation = FIRST / (1 - SECOND)
+    variance = 1 / (1 - FIRST * correlation - SECOND * (FIRST * correlation + SECOND))
     return idctn(y * np.sqrt(power / variance), axes=(1, 2), norm="ortho") + 120
 
 
@@ -120,7 +120,7 @@ def test_what_is_saved_is_read_again(prior: VideoPrior, tmp_path: Path) -> None:
         assert torch.equal(getattr(loaded, name), getattr(prior, name))
 
 
-def test_a_missing_prior_says_what_writes_it(tmp_path: Path) -> None:
+def test_the_error_of_a_missing_prior_names_the_command_that_writes_it(tmp_path: Path) -> None:
     with pytest.raises(MissingFileError, match="rtdecode fit twin"):
         load_prior(tmp_path)
 

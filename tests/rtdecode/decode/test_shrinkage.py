@@ -19,15 +19,15 @@ def screen(rows_px: int, cols_px: int, *, kept: tuple[int, int]) -> VideoPrior:
 
 
 def test_a_uniform_frame_is_shown_as_it_is_and_the_finest_pattern_at_the_fine_share() -> None:
-    share = spectral_shrinkage(screen(36, 64, kept=(18, 32)))
-    assert share[0, 0] == 1
-    assert float(share[-1, -1]) == pytest.approx(FINE_GAIN, abs=1e-3)
+    gain = spectral_shrinkage(screen(36, 64, kept=(18, 32)))
+    assert gain[0, 0] == 1
+    assert float(gain[-1, -1]) == pytest.approx(FINE_GAIN, abs=1e-3)
 
 
 def test_the_share_falls_with_spatial_frequency_alone() -> None:
-    share = spectral_shrinkage(screen(64, 64, kept=(32, 32)))
-    torch.testing.assert_close(share, share.T)
-    assert (share.diff(dim=1) <= 0).all()
+    gain = spectral_shrinkage(screen(64, 64, kept=(32, 32)))
+    torch.testing.assert_close(gain, gain.T)
+    assert (gain.diff(dim=1) <= 0).all()
     # a pattern of 3 periods on 50 px, 0.06 cycles/px, is coarse; one of 12 periods is not
     across = spectral_shrinkage(screen(50, 50, kept=(25, 25)))[0]
     assert float(across[6]) == pytest.approx(1, abs=5e-3)
@@ -36,23 +36,23 @@ def test_the_share_falls_with_spatial_frequency_alone() -> None:
 
 def test_half_of_what_can_be_lost_is_lost_at_the_edge() -> None:
     cols_px = round(6 / EDGE_CYCLES_PER_PX)
-    share = spectral_shrinkage(screen(10, cols_px, kept=(1, 13)))
-    assert float(share[0, 12]) == pytest.approx((1 + FINE_GAIN) / 2)
+    gain = spectral_shrinkage(screen(10, cols_px, kept=(1, 13)))
+    assert float(gain[0, 12]) == pytest.approx((1 + FINE_GAIN) / 2)
 
 
-def test_a_result_tells_its_share_of_each_coefficient_and_the_window_keeps_all(
+def test_output_is_shrunk_and_the_horizon_keeps_the_whole_amplitude(
     twin: Linear, prior: VideoPrior, noise: Noise
 ) -> None:
     grey = replace(prior, mean=torch.full_like(prior.mean, 120.0))
-    share = torch.linspace(0, 1, prior.power.numel()).reshape_as(prior.power)
-    told = []
-    for shown in (None, share):
-        inverter = Solver(twin, grey, noise, window_frames=6, free_frames=4, share=shown)
+    gain = torch.linspace(0, 1, prior.power.numel()).reshape_as(prior.power)
+    videos = []
+    for shown in (None, gain):
+        solver = Solver(twin, grey, noise, window_frames=6, estimated_frames=4, shrinkage=shown)
         for activity in (11.0, 13.0):
             recorded = torch.full((4, 7), activity)
-            inverter.improve(inverter.observed(recorded, torch.ones(4, 7), torch.zeros(6, 4)))
-            inverter.advance(1)
-        told.append(inverter.result(back=5)[0] - 120)
-    whole, shared = (dctn(video, axes=(1, 2), norm="ortho")[:, :4, :5] for video in told)
+            solver.improve(solver.observed(recorded, torch.ones(4, 7), torch.zeros(6, 4)))
+            solver.advance(1)
+        videos.append(solver.result(back=5)[0] - 120)
+    whole, shared = (dctn(video, axes=(1, 2), norm="ortho")[:, :4, :5] for video in videos)
     assert np.abs(whole).max() > 1
-    np.testing.assert_allclose(shared, share.numpy() * whole, atol=1e-3)
+    np.testing.assert_allclose(shared, gain.numpy() * whole, atol=1e-3)

@@ -40,16 +40,16 @@ def inverted(
 ) -> tuple[np.ndarray, list[float]]:
     """Video of all frames at once, and the objective at each step."""
     frames = len(recorded)
-    inverter = Solver(twin, prior, noise, window_frames=frames, free_frames=frames)
-    heard = np.ones_like(recorded) if measured is None else measured
-    observed = inverter.observed(
-        torch.from_numpy(recorded), torch.from_numpy(heard), torch.zeros(frames, 4)
+    solver = Solver(twin, prior, noise, window_frames=frames, estimated_frames=frames)
+    present = np.ones_like(recorded) if measured is None else measured
+    observed = solver.observed(
+        torch.from_numpy(recorded), torch.from_numpy(present), torch.zeros(frames, 4)
     )
     objectives = []
     for _ in range(steps):
-        inverter.improve(observed)
-        objectives.append(inverter.result(back=frames - 1)[1])
-    return inverter.result(back=frames - 1)[0], objectives
+        solver.improve(observed)
+        objectives.append(solver.result(back=frames - 1)[1])
+    return solver.result(back=frames - 1)[0], objectives
 
 
 class Written:
@@ -88,13 +88,13 @@ class Written:
         noise_scale = np.maximum(1, sixth_of_seven / (1.2816 * 1.2))
         z = residual / noise_scale
         score = self.likelihood_weight * z / (1 + (z / TAIL) ** 4) / (spread * noise_scale)
-        pull = np.einsum("tn,nrc->trc", score, self.spatial)
-        return (u - self._back(pull)).ravel()
+        back = np.einsum("tn,nrc->trc", score, self.spatial)
+        return (u - self._back(back)).ravel()
 
-    def _back(self, pull: np.ndarray) -> np.ndarray:
-        held = np.zeros((len(pull) + 2, 6, 8))
+    def _back(self, back: np.ndarray) -> np.ndarray:
+        held = np.zeros((len(back) + 2, 6, 8))
         for k, tap in enumerate(self.taps):
-            held[k : k + len(pull)] += tap * pull
+            held[k : k + len(back)] += tap * back
         held[2] += held[0] + held[1]
         y = dctn(held[2:], axes=(1, 2), norm="ortho")[:, :4, :5] / self.scale[1]
         for t in reversed(range(len(y))):
@@ -126,7 +126,7 @@ def test_the_objective_settles_below_where_it_began(
     assert np.ptp(objectives[-10:]) < 1e-3
 
 
-def test_neurons_that_are_missing_are_left_out_not_silent(
+def test_missing_neurons_are_left_out_and_not_treated_as_zero_activity(
     make_linear: MakeLinear, prior: VideoPrior, noise: Noise
 ) -> None:
     twin, fewer = make_linear(NEURONS), make_linear(NEURONS)
@@ -165,13 +165,13 @@ def test_whatever_is_recorded_the_video_is_finite_and_on_the_screen(
         torch.full((8, 8), 100.0), prior.power, prior.autoregression, prior.innovation_sd
     )
     noise = unshared(torch.ones(5), torch.tensor(1.0))
-    inverter = Solver(compact, screen, noise, window_frames=10, free_frames=6)
+    solver = Solver(compact, screen, noise, window_frames=10, estimated_frames=6)
     recorded = torch.full((6, 5), activity)
     recorded[::2, ::2] = 0
     for _ in range(10):
-        inverter.improve(inverter.observed(recorded, torch.ones(6, 5), torch.zeros(10, 4)))
-        inverter.advance(1)
-    video, objective = inverter.result(back=9)
+        solver.improve(solver.observed(recorded, torch.ones(6, 5), torch.zeros(10, 4)))
+        solver.advance(1)
+    video, objective = solver.result(back=9)
     assert video.shape == (10, 8, 8)
     assert np.isfinite(video).all()
     assert video.min() >= 0
@@ -179,7 +179,7 @@ def test_whatever_is_recorded_the_video_is_finite_and_on_the_screen(
     assert np.isfinite(objective)
 
 
-def test_a_twin_with_a_pace_is_compared_at_every_pace_th_frame_newest_included(
+def test_a_twin_with_a_temporal_stride_is_compared_at_its_multiples_newest_included(
     prior: VideoPrior,
 ) -> None:
     spec = TwinSpec("compact", 3, 8, 8, sizes={"hidden": 4, "features": 2, "temporal_stride": 2})
@@ -187,44 +187,44 @@ def test_a_twin_with_a_pace_is_compared_at_every_pace_th_frame_newest_included(
         torch.full((8, 8), 100.0), prior.power, prior.autoregression, prior.innovation_sd
     )
     noise = unshared(torch.tensor([1.0, 2.0, 4.0]), torch.tensor(0.5))
-    inverter = Solver(
-        Compact(spec).requires_grad_(False), screen, noise, window_frames=8, free_frames=5
+    solver = Solver(
+        Compact(spec).requires_grad_(False), screen, noise, window_frames=8, estimated_frames=5
     )
     recorded = torch.arange(5.0)[:, None].expand(5, 3)
-    observed = inverter.observed(recorded, torch.ones(5, 3), torch.zeros(8, 4))
+    observed = solver.observed(recorded, torch.ones(5, 3), torch.zeros(8, 4))
     assert observed.recorded[:, 0].tolist() == [0, 2, 4]
-    # likelihood_weight times the pace, over each neuron's dispersion
+    # likelihood_weight times the stride, over each neuron's dispersion
     assert observed.weights.weight[0].tolist() == [1, 0.5, 0.25]
 
 
-def test_tau_of_the_config_stands_above_that_of_the_noise(
+def test_the_likelihood_weight_of_the_config_replaces_that_of_the_noise(
     twin: Linear, prior: VideoPrior, noise: Noise
 ) -> None:
-    inverter = Solver(twin, prior, noise, window_frames=6, free_frames=4, likelihood_weight=0.1)
-    observed = inverter.observed(torch.ones(4, 7), torch.ones(4, 7), torch.zeros(6, 4))
+    solver = Solver(twin, prior, noise, window_frames=6, estimated_frames=4, likelihood_weight=0.1)
+    observed = solver.observed(torch.ones(4, 7), torch.ones(4, 7), torch.zeros(6, 4))
     torch.testing.assert_close(observed.weights.weight, (0.1 / noise.dispersion).expand(4, -1))
 
 
-def test_the_window_moves_on_over_what_was_found(
+def test_a_shift_of_the_horizon_keeps_the_video(
     twin: Linear, prior: VideoPrior, noise: Noise
 ) -> None:
-    inverter = Solver(twin, prior, noise, window_frames=8, free_frames=5)
+    solver = Solver(twin, prior, noise, window_frames=8, estimated_frames=5)
     recorded = torch.from_numpy(answers(twin, frames=5))
-    inverter.improve(inverter.observed(recorded, torch.ones(5, 7), torch.zeros(8, 4)))
-    before = inverter.result(back=7)[0]
-    inverter.advance(2)
-    np.testing.assert_allclose(inverter.result(back=7)[0][:-2], before[2:], atol=1e-3)
-    inverter.reset()
-    np.testing.assert_allclose(inverter.result(back=7)[0], prior.mean.expand(8, -1, -1), atol=1e-4)
+    solver.improve(solver.observed(recorded, torch.ones(5, 7), torch.zeros(8, 4)))
+    before = solver.result(back=7)[0]
+    solver.advance(2)
+    np.testing.assert_allclose(solver.result(back=7)[0][:-2], before[2:], atol=1e-3)
+    solver.reset()
+    np.testing.assert_allclose(solver.result(back=7)[0], prior.mean.expand(8, -1, -1), atol=1e-4)
 
 
-def test_what_was_decided_of_the_past_gives_way_to_what_is_recorded_now(
+def test_past_estimates_are_corrected_by_new_activity(
     twin: Linear, prior: VideoPrior, noise: Noise
 ) -> None:
     """However little the prior lets a frame differ from the one before."""
     nearly_still = replace(prior, innovation_sd=prior.innovation_sd / 10)
-    inverter = Solver(
-        twin, nearly_still, noise, window_frames=7, free_frames=5, likelihood_weight=50.0
+    solver = Solver(
+        twin, nearly_still, noise, window_frames=7, estimated_frames=5, likelihood_weight=50.0
     )
     nothing = torch.zeros(7, 4)
 
@@ -233,9 +233,9 @@ def test_what_was_decided_of_the_past_gives_way_to_what_is_recorded_now(
 
     dark, bright = (np.full((5, 6, 8), level, np.float32) for level in (60, 160))
     for shown in (dark, bright):
-        inverter.advance(5)
-        observed = inverter.observed(activity(shown), torch.ones(5, 7), nothing)
+        solver.advance(5)
+        observed = solver.observed(activity(shown), torch.ones(5, 7), nothing)
         for _ in range(200):
-            inverter.improve(observed)
-    found, sought = activity(inverter.result(back=6)[0])[-1], activity(bright)[-1]
+            solver.improve(observed)
+    found, sought = activity(solver.result(back=6)[0])[-1], activity(bright)[-1]
     assert (found - sought).norm() < 0.1 * (activity(dark)[-1] - sought).norm()

@@ -22,7 +22,7 @@ from rtdecode.twins.compact.network import Compact
 from rtdecode.twins.twin import TwinSpec
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
-CONFIG = DecodeConfig(window_frames=12, free_frames=8, lag_frames=4, steps=3)
+CONFIG = DecodeConfig(window_frames=12, estimated_frames=8, lag_frames=4, steps=3)
 FRAMES, FIRST, SEEDS = 22, 8, 10
 SCORED = slice(FIRST, FRAMES - CONFIG.lag_frames)
 NOISE_SD = (0.5, 5.0, 20.0, 1e6)

@@ -20,15 +20,15 @@ MakeLinear = Callable[..., Linear]
 
 
 def activity(twin: Linear, video: Tensor) -> Tensor:
-    """Activity in the free frames, which follow the old ones."""
+    """Activity in the estimated frames, which follow the history."""
     return twin(video[None], torch.zeros(1, len(video), 4))[0, -FREE:]
 
 
 def alone(weight: Tensor) -> ObservationWeights:
-    """Neurons of `weight` that share nothing."""
+    """Neurons of `weight` without noise correlations."""
     noise = unshared(torch.ones(NEURONS), torch.ones(()))
     return observation_weights(
-        noise, weight.expand(FREE, -1), likelihood_weight=noise.likelihood_weight, every=1
+        noise, weight.expand(FREE, -1), likelihood_weight=noise.likelihood_weight, stride=1
     )
 
 
@@ -36,7 +36,7 @@ def measured(twin: Linear, prior: VideoPrior, weight: Tensor) -> float:
     block = EstimatedFrames(prior, frames=FREE)
     found = largest_eigenvalue(
         block,
-        predictor(twin, block.basis, history=HISTORY, free=FREE),
+        predictor(twin, block.basis, history=HISTORY, estimated=FREE),
         torch.zeros(HISTORY + FREE, 4),
         history=HISTORY,
         weights=alone(weight),
@@ -70,12 +70,14 @@ def test_it_is_the_hessian_s_eigenvalue(
     """To within what a step of one over it allows: momentum 0.6 is stable up to 1.45 times it."""
     twin = make_linear(NEURONS, level=4.0, gain=1e-3)
     weight = worth * torch.linspace(0.5, 2, NEURONS)[None]
-    greatest = exact(twin, prior, weight, level=4.0)
-    assert measured(twin, prior, weight) < 1.02 * greatest
-    assert measured(twin, prior, weight) > greatest / 1.45
+    largest = exact(twin, prior, weight, level=4.0)
+    assert measured(twin, prior, weight) < 1.02 * largest
+    assert measured(twin, prior, weight) > largest / 1.45
 
 
-def test_without_neurons_only_the_prior_bends(make_linear: MakeLinear, prior: VideoPrior) -> None:
+def test_without_neurons_the_eigenvalue_is_that_of_the_prior(
+    make_linear: MakeLinear, prior: VideoPrior
+) -> None:
     assert measured(make_linear(NEURONS), prior, torch.zeros(1, NEURONS)) == pytest.approx(1)
 
 

@@ -21,8 +21,8 @@ def varying(scans: int, *, seed: int = 0) -> np.ndarray:
 
 
 def left_out(activity: np.ndarray) -> np.ndarray:
-    watch, heard = StuckNeurons(neurons=NEURONS), np.ones(NEURONS, np.bool_)
-    return np.array([watch.step(scan, heard) for scan in activity])
+    stuck_neurons, measured = StuckNeurons(neurons=NEURONS), np.ones(NEURONS, np.bool_)
+    return np.array([stuck_neurons.update(scan, measured) for scan in activity])
 
 
 @given(value=st.floats(-1e6, 1e6, width=32).filter(lambda value: value != 0))
@@ -54,11 +54,11 @@ def test_where_all_neurons_stand_still_none_is_left_out() -> None:
 
 
 def test_scans_without_a_measurement_do_not_count() -> None:
-    watch, activity = StuckNeurons(neurons=NEURONS), varying(40)
+    stuck_neurons, activity = StuckNeurons(neurons=NEURONS), varying(40)
     activity[:, 3] = 5
-    heard = np.ones(NEURONS, np.bool_)
+    measured = np.ones(NEURONS, np.bool_)
     for scan in activity:
-        out = watch.step(scan, heard & (np.arange(NEURONS) != 3))
+        out = stuck_neurons.update(scan, measured & (np.arange(NEURONS) != 3))
     assert not out.any()
 
 

@@ -41,8 +41,8 @@ def some_memory(*, history: int = HISTORY, seed: int = 0) -> SolverState:
 
 def video_of(state: SolverState) -> torch.Tensor:
     """All frames that a state stands for, oldest first."""
-    free = BLOCK.coefficients(state.u, state.past)
-    return BLOCK.basis.video(torch.cat([state.past, free]))
+    estimated = BLOCK.coefficients(state.u, state.past)
+    return BLOCK.basis.video(torch.cat([state.past, estimated]))
 
 
 def assert_alike(one: SolverState, other: SolverState) -> None:
@@ -89,7 +89,7 @@ def test_the_past_keeps_its_length(frames: int, history: int) -> None:
     assert len(shifted(state, BLOCK, frames=frames).past) == len(state.past)
 
 
-def test_nothing_seen_is_the_mean_video() -> None:
+def test_the_initial_state_is_the_mean_video() -> None:
     state = initial_state(BLOCK, history=HISTORY)
     assert (video_of(state) == 100).all()
     assert len(video_of(state)) == HISTORY + FREE

@@ -38,7 +38,7 @@ def test_coefficients_are_those_of_the_recursion(prior: VideoPrior, frames: int)
     torch.testing.assert_close(block.coefficients(u, past), expected)
 
 
-def test_without_innovations_the_past_fades_as_the_autoregression_says(
+def test_without_innovations_history_decays_by_the_autoregression(
     prior: VideoPrior, block: EstimatedFrames
 ) -> None:
     past = torch.zeros(2, 4, 5)
@@ -50,7 +50,7 @@ def test_without_innovations_the_past_fades_as_the_autoregression_says(
 
 @settings(max_examples=10)
 @given(cut=st.integers(1, FRAMES - 1))
-def test_a_block_goes_on_where_another_ended(cut: int) -> None:
+def test_consecutive_blocks_give_the_same_video_as_one(cut: int) -> None:
     prior = VideoPrior(
         mean=torch.zeros(3, 3),
         power=torch.ones(3, 3),
