@@ -29,7 +29,7 @@ def decoded(
 ) -> list[Reconstruction]:
     """Noisy activity, two neurons that are stuck from frame 0 to 19, one frame with an artefact."""
     twin, rng = make_linear(NEURONS, gain=0.01), np.random.default_rng(0)
-    config = DecodeConfig(window_frames=12, free_frames=8, lag_frames=LAG, steps=2)
+    config = DecodeConfig(window_frames=12, estimated_frames=8, lag_frames=LAG, steps=2)
     noise = unshared(torch.ones(NEURONS), torch.tensor(0.5))
     decoder = Decoder(config, twin, prior, clock=StandingClock(), noise=noise)
     out: list[Reconstruction] = []

@@ -149,7 +149,9 @@ def test_missing_neurons_are_left_out_and_not_treated_as_zero_activity(
     assert np.abs(silent - alone).max() > 10
 
 
-def test_without_neurons_it_shows_the_mean(twin: Linear, prior: VideoPrior, noise: Noise) -> None:
+def test_without_neurons_the_estimate_is_the_mean(
+    twin: Linear, prior: VideoPrior, noise: Noise
+) -> None:
     nothing = np.zeros((FRAMES, NEURONS), np.float32)
     video, _ = inverted(twin, prior, noise, nothing, steps=20, measured=nothing)
     np.testing.assert_allclose(video, prior.mean.expand(FRAMES, -1, -1), atol=1e-3)
