@@ -3,11 +3,13 @@
 The rig connects a PUSH socket and sends `scan`, `behaviour` or `fluorescence` messages
 in either wire version. The `number` of a scan or of ROI values is the rig's own counter. Times are
 HostNs where `clock` is "host", and otherwise stamps of the rig's clock, mapped by the fastest
-arrivals. A sample of behaviour or ROI values whose stamp is implausible is left out.
+arrivals. A sample of behaviour or ROI values whose stamp is implausible is left out, and one of
+behaviour with NaN or infinity; both are counted.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from math import isfinite
 
 from acquisition_bridge.sources.contract import FrameSpec, Measured
 from acquisition_bridge.sources.intake import DecodedScan, Intake
@@ -50,7 +52,7 @@ class NativeMessages:
         self._rois = ScanOrder[Received](period_ns=round(_NS_PER_S / scan_rate_hz))
         self._first_rois: int | None = None
         self._behaviour_time, self._rois_time = StreamTime(), StreamTime()
-        self.ignored = 0
+        self.ignored = self._behaviour_unusable = 0
 
     def measured(self, received: Received) -> list[Measured]:
         """The measurements that can be passed on once `received` arrived, in HostNs."""
@@ -82,9 +84,13 @@ class NativeMessages:
         for time in (self._behaviour_time, self._rois_time):
             counted["stamps_rejected"] += time.rejected
             counted["clock_restarts"] += time.restarts
+        counted["behaviour_unusable"] = self._behaviour_unusable
         return {**counted, "ignored": self.ignored}
 
     def _behaviour(self, body: Behaviour, arrived_ns: int, *, is_host: bool) -> Iterator[Behaviour]:
+        if not (isfinite(body.running_cm_s) and isfinite(body.pupil_diameter_px)):
+            self._behaviour_unusable += 1  # the pupil's centre is finite by its array's format
+            return
         t_ns = self._behaviour_time.host_ns(
             body.t_sample_ns, arrived_ns=arrived_ns, is_host=is_host
         )

@@ -26,7 +26,8 @@ class BehaviourJoin:
     -----
     Each frame gets the behaviour at its start, by linear interpolation between samples, or the last
     sample where no newer one has arrived. Across more than 2 s without a sample nothing is
-    interpolated: the sample before the gap is held. Only samples that arrived before the responses
+    interpolated: the sample before the gap is held. A sample with NaN or infinity is left out, as
+    if it had not been sent. Only samples that arrived before the responses
     of the frame are used, so a replay gives the same values.
     """
 
@@ -62,10 +63,12 @@ class BehaviourJoin:
     def _add(self, sample: Behaviour) -> None:
         if self._times_ns and sample.t_sample_ns <= self._times_ns[-1]:
             return  # repeated, or out of order: a newer sample has been used already
-        self._times_ns.append(sample.t_sample_ns)
-        self._samples.append(
-            np.array(
+        with np.errstate(over="ignore"):  # a value beyond float32 becomes infinite
+            values = np.array(
                 [sample.running_cm_s, sample.pupil_diameter_px, *sample.pupil_center_px],
                 np.float32,
             )
-        )
+        if not np.isfinite(values).all():
+            return  # one NaN in the window would make all later estimates NaN
+        self._times_ns.append(sample.t_sample_ns)
+        self._samples.append(values)

@@ -161,3 +161,12 @@ def test_samples_with_an_implausible_stamp_are_left_out_and_counted(clock: str) 
         n for n in range(60) if n != 30
     ]
     assert messages.health()["stamps_rejected"] == 2
+
+
+@pytest.mark.parametrize(("running", "pupil"), [(float("nan"), 30.0), (1.0, float("inf"))])
+def test_behaviour_without_a_finite_value_is_left_out_and_counted(
+    running: float, pupil: float
+) -> None:
+    messages = NativeMessages(scan_rate_hz=30.0)
+    assert messages.measured(received(Behaviour(700, running, pupil, PAIR))) == []
+    assert messages.health()["behaviour_unusable"] == 1

@@ -34,6 +34,13 @@ def test_halfway_between_two_samples_is_their_mean() -> None:
     np.testing.assert_allclose(frame.behaviour, [2, 30, 1, 2])
 
 
+@pytest.mark.parametrize("running", [np.nan, np.inf, 1e300])
+def test_a_sample_without_a_finite_value_is_left_out(running: float) -> None:
+    join = BehaviourJoin(NEUTRAL)
+    assert not list(join.step([sample(0, 1.0), sample(5, running), sample(10, 3.0)]))
+    assert [join.at(t_ns)[0] for t_ns in (0, 5, 10)] == [1, 2, 3]
+
+
 def test_nothing_is_interpolated_across_seconds_without_a_sample() -> None:
     join = BehaviourJoin(NEUTRAL)
     assert not list(join.step([sample(0, 1.0), sample(3 * 10**9, 9.0)]))
