@@ -19,8 +19,9 @@ SILENT_SCANS = 1800
 RECOVERY_SCANS = 12
 """Scans with changing activity after which a neuron that was left out is used again."""
 LARGEST_SHARE = 0.2
-"""If more neurons are constant at once, none is left out: noise-free activity during a still image
-is constant as well, and a frozen stream is detected by the calcium stage."""
+"""If more neurons are silent, or constant at another value, at once, none of these is left out:
+noise-free activity during a still image is constant as well, and a frozen stream is detected by the
+calcium stage."""
 _SAME = 1e-4
 """Relative difference below which two values are the same."""
 
@@ -49,16 +50,23 @@ class StuckNeurons:
         """
         measured = measured & np.isfinite(activity)
         level = self._level
-        changed = measured & ~(np.abs(activity - level) <= _SAME * np.abs(level))
+        with np.errstate(over="ignore"):  # the difference of huge values is infinite
+            changed = measured & ~(np.abs(activity - level) <= _SAME * np.abs(level))
         self._level = np.where(changed, activity, level)
         self._unchanged = np.where(changed, 1, self._unchanged + measured)
-        limit = np.where(self._level == 0, SILENT_SCANS, STUCK_SCANS)
-        stuck = self._unchanged >= limit
-        if stuck.mean() > LARGEST_SHARE:
-            stuck = np.zeros_like(stuck)
+        silent = self._level == 0
+        stuck = _unless_common(silent & (self._unchanged >= SILENT_SCANS))
+        stuck |= _unless_common(~silent & (self._unchanged >= STUCK_SCANS))
         later = np.minimum(self._since_stuck + measured, RECOVERY_SCANS)
         self._since_stuck = np.where(stuck, 0, later)
         return np.asarray(self._since_stuck < RECOVERY_SCANS, np.bool_)
+
+
+def _unless_common(constant: Mask) -> Mask:
+    """`constant`; no neuron where more than `LARGEST_SHARE` of them are constant."""
+    # Silent neurons are counted apart from those at another value: in sparse recordings many are
+    # silent for a minute, and one that is saturated is left out all the same.
+    return np.asarray(constant & (constant.mean() <= LARGEST_SHARE), np.bool_)
 
 
 def usable(activity: F32, measured: Mask) -> Mask:

@@ -53,6 +53,20 @@ def test_where_all_neurons_stand_still_none_is_left_out() -> None:
     assert not left_out(np.ones((40, NEURONS), np.float32)).any()
 
 
+def test_a_saturated_neuron_is_left_out_also_where_many_others_are_silent() -> None:
+    activity = varying(SILENT_SCANS + 20)
+    activity[:, :5], activity[:, 7] = 0, 9
+    out = left_out(activity)
+    assert out[STUCK_SCANS - 1 :, 7].all()
+    assert not np.delete(out, 7, axis=1).any()
+
+
+def test_values_at_the_limit_of_float32_are_compared_without_a_warning() -> None:
+    activity = varying(20)
+    activity[:, 3] = 3e38 * (-1) ** np.arange(20)
+    assert not left_out(activity).any()
+
+
 def test_scans_without_a_measurement_do_not_count() -> None:
     stuck_neurons, activity = StuckNeurons(neurons=NEURONS), varying(40)
     activity[:, 3] = 5
