@@ -7,7 +7,6 @@ say how the run ended. It must not know what any process does.
 import os
 import re
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from rtdecode.pipeline.topology import OnEnd, included, with_processes
 from rtdecode.runtime.clock import HostClock
 from rtdecode.runtime.config_file import write_config
 from rtdecode.runtime.sockets import ControlServer, Messaging
+from rtdecode.runtime.stop import temporary_folder
 from rtdecode.runtime.supervisor import ProcessSpec, Supervisor
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.config.session import NetworkConfig
@@ -36,10 +36,10 @@ def private_network(configured: NetworkConfig) -> Iterator[NetworkConfig]:
     Such sockets need no port, cannot collide with another run, and other users cannot open them.
     The folder's name is short, because the path of a socket has 107 characters at most.
     """
-    with tempfile.TemporaryDirectory(prefix="rtdecode-", dir="/tmp") as folder:
+    with temporary_folder("rtdecode-") as folder:
         yield NetworkConfig(
             **{
-                name: f"ipc://{Path(folder) / name}" if _is_private(address) else address
+                name: f"ipc://{folder / name}" if _is_private(address) else address
                 for name, address in configured.model_dump().items()
             }
         )
@@ -85,10 +85,10 @@ def prepared(
     with (
         SessionLock(session),
         private_network(config.network) as network,
-        tempfile.TemporaryDirectory(prefix="rtdecode-config-") as private,
+        temporary_folder("rtdecode-config-") as private,
         Messaging() as messaging,
     ):
-        resolved, run_file = _resolved(config, session), Path(private) / session.config.name
+        resolved, run_file = _resolved(config, session), private / session.config.name
         write_config(resolved, session.config)
         write_config(resolved.model_copy(update={"network": network}), run_file)
         environment_here().save(session.environment)

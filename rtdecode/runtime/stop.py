@@ -1,16 +1,41 @@
-"""Stop events of a process: set by SIGINT and SIGTERM, or by the end of its parent process."""
+"""Stop events of a process: set by SIGINT and SIGTERM, or by the end of its parent process.
+
+Temporary folders made here are removed also where a second signal ends the process at once.
+"""
 
 import itertools
 import os
+import shutil
 import signal
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from threading import Event
 from types import FrameType
 
 _EXIT_AT_ONCE = 130
+_folders: set[Path] = set()
+"""Temporary folders of this process."""
+
+
+@contextmanager
+def temporary_folder(prefix: str) -> Iterator[Path]:
+    """A private folder in /tmp, removed after the block or by the signal that exits at once."""
+    folder = Path(tempfile.mkdtemp(prefix=prefix, dir="/tmp"))
+    _folders.add(folder)
+    try:
+        yield folder
+    finally:
+        _remove(folder)
+        _folders.discard(folder)
+
+
+def _remove(folder: Path) -> None:
+    # processes that are about to end may still remove their sockets in it
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def stop_on_signals() -> Event:
@@ -21,6 +46,8 @@ def stop_on_signals() -> Event:
 
     def _on_signal(_number: int, _frame: FrameType | None) -> None:
         if next(signals) > 0:
+            for folder in tuple(_folders):
+                _remove(folder)
             os._exit(_EXIT_AT_ONCE)
         stop.set()
 

@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+from pathlib import Path
 from textwrap import dedent
 
 import pytest
@@ -12,15 +13,18 @@ from rtdecode.runtime.stop import stopped_by_signals
 pytestmark = pytest.mark.system
 
 CHILD = dedent("""
-    from rtdecode.runtime.stop import stop_on_signals, stop_with_parent
+    from rtdecode.runtime.stop import stop_on_signals, stop_with_parent, temporary_folder
     stop = stop_on_signals()
     stop_with_parent(stop)
     print("ready", flush=True)
     stop.wait(30)
     if {stays}:
         import time
-        while True:
-            time.sleep(0.01)
+        with temporary_folder("rtdecode-") as folder:
+            (folder / "file").touch()
+            print(folder, flush=True)
+            while True:
+                time.sleep(0.01)
     raise SystemExit(0 if stop.is_set() else 1)
 """)
 
@@ -50,12 +54,16 @@ def test_the_end_of_the_parent_ends_it() -> None:
         assert running.wait(10) == 0
 
 
-def test_a_second_signal_ends_one_that_hangs() -> None:
+def test_a_second_signal_ends_one_that_hangs_and_removes_its_temporary_folder() -> None:
     with child(stays=True) as running:
         running.send_signal(signal.SIGINT)
+        assert running.stdout is not None
+        folder = Path(running.stdout.readline().decode().strip())
+        assert (folder / "file").exists()
         while running.poll() is None:
             running.send_signal(signal.SIGINT)
         assert running.returncode == 130
+    assert not folder.exists()
 
 
 def test_after_the_block_signals_do_what_they_did_before() -> None:
