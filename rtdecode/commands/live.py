@@ -10,7 +10,6 @@ from rich.console import Console
 from rtdecode.commands.console import LiveTable, errors_reported, print_plain
 from rtdecode.commands.sessions import summarise_and_report
 from rtdecode.demo.config import demo_config
-from rtdecode.pipeline.preflight import checked
 from rtdecode.pipeline.run import run_session
 from rtdecode.pipeline.topology import included
 from rtdecode.report.summary import SessionSummary, write_summary
@@ -84,7 +83,7 @@ def run(
 def check(config_file: Config) -> None:
     """Print CONFIG with all defaults, or list all mistakes that a run would meet; start nothing."""
     with errors_reported():
-        print_plain(Console(), config_yaml(checked(read_config(config_file))))
+        print_plain(Console(), config_yaml(_checked(read_config(config_file))))
 
 
 def record_session(config: RunConfig, *, out: Path | None, console: Console) -> SessionSummary:
@@ -93,7 +92,7 @@ def record_session(config: RunConfig, *, out: Path | None, console: Console) -> 
     A session that is stopped before it started has no summary, and ends the command.
     """
     _require_movie(config)
-    config, existed = checked(config, folder=out), out is not None and out.exists()
+    config, existed = _checked(config, folder=out), out is not None and out.exists()
     session, table = _session(config, out), LiveTable(console)
     print_plain(console, f"recording into {session.folder}")
     try:
@@ -109,6 +108,13 @@ def record_session(config: RunConfig, *, out: Path | None, console: Console) -> 
         raise typer.Exit
     print_plain(console, f"ended: {outcome.reason}")
     return summarise_and_report(session, console)
+
+
+def _checked(config: RunConfig, *, folder: Path | None = None) -> RunConfig:
+    # numba takes a second to import, which `--help` and other verbs do without
+    from rtdecode.pipeline.preflight import checked
+
+    return checked(config, folder=folder)
 
 
 def _remove_unrecorded(session: SessionLayout) -> None:
