@@ -20,9 +20,5 @@ app.registered_commands += reconstruct.app.registered_commands
 
 
 def main() -> None:
-    """Entry point of the installed command."""
+    """Entry point of installations from before `rtdecode.__main__` was one."""
     app()
-
-
-if __name__ == "__main__":
-    main()

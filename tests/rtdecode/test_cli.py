@@ -1,6 +1,7 @@
 """One command with all verbs; each has a help text with an example, without loading torch."""
 
 import shlex
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,6 +14,17 @@ from typer.testing import CliRunner
 from rtdecode.cli import app
 
 USER = CliRunner()
+IMPORTED_SLOWLY = """
+import sys, time
+class Slow:
+    def find_spec(self, name, *_):
+        if name == "rtdecode.cli":
+            print("importing", flush=True)
+            time.sleep(30)
+sys.meta_path.insert(0, Slow())
+from rtdecode.__main__ import main
+main()
+"""
 VERBS = ["demo", "run", "check", "score", "replay", "recover", "reconstruct", "fit", "bench"]
 VERBS += ["import-twin"]
 
@@ -67,3 +79,16 @@ def test_the_module_is_the_command() -> None:
     )
     assert told.returncode == 2
     assert "config none.yaml does not exist" in told.stderr
+
+
+@pytest.mark.system
+def test_an_interrupt_while_the_command_is_imported_prints_nothing() -> None:
+    argv = [sys.executable, "-c", IMPORTED_SLOWLY]
+    with subprocess.Popen(
+        argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as running:
+        assert running.stdout is not None
+        assert running.stdout.readline() == "importing\n"
+        running.send_signal(signal.SIGINT)
+        assert running.communicate()[0] == ""
+    assert running.returncode == -signal.SIGINT
