@@ -27,7 +27,10 @@ _JOIN_S = 2.0
 
 def main(argv: Sequence[str]) -> int:
     """Run the bridge; its exit code."""
-    parser = argparse.ArgumentParser("acquisition_bridge", add_help=False)
+    parser = argparse.ArgumentParser(
+        usage="python -m acquisition_bridge [--movie FILE] CONFIG",
+        description="Stream a microscope, or a recorded movie, with the settings of CONFIG (YAML).",
+    )
     parser.add_argument("--movie", type=Path, help="TIFF or .raw file to stream")
     args, rest = parser.parse_known_args(argv)
     if "--supervised" not in rest and _names_no_address(rest):

@@ -45,7 +45,7 @@ Config = Annotated[Path, typer.Argument(metavar="CONFIG", help="YAML config of t
 def demo(
     seconds: Seconds = 60.0,
     headless: Annotated[
-        bool, typer.Option("--headless", help="open no window for the stimulus")
+        bool, typer.Option("--headless", help="display the stimulus on a virtual screen")
     ] = False,
     json_file: Json = None,
     out: Out = None,

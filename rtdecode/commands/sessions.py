@@ -73,7 +73,14 @@ def recover(session: Session) -> None:
 
 
 def summarise_and_report(session: SessionLayout, console: Console) -> SessionSummary:
-    """Compute the summary of `session`, write its report and print its sentences."""
+    """Compute the summary of `session`, write its report and print its sentences.
+
+    Raises
+    ------
+    MissingFileError
+        If its folder was removed.
+    """
+    session_at(session.folder)
     session.report.mkdir(exist_ok=True)
     try:
         print_plain(console, "reading the log")

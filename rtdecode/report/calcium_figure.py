@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
 from rtdecode.calcium.rois import Rois
@@ -13,6 +14,8 @@ from rtdecode.schema.errors import ShapeError
 
 _TRACES = 8
 _OUTLINE = "#e8590c"
+_BLACK_RIM = (withStroke(linewidth=1.5, foreground="black"),)
+"""Keeps white numbers legible on bright cells."""
 _BLUE, _TEAL = "#364fc7", "#0b7285"
 _DPI = 130
 
@@ -111,7 +114,8 @@ def _draw_field(
         _outline(axes, inside)
     for place, neuron in enumerate(drawn):
         row, col = rois.centers_px[neuron]
-        axes.text(col, row, str(place + 1), color="white", ha="center", va="center", fontsize=7)
+        number = axes.text(col, row, str(place + 1), color="white", fontsize=7)
+        number.set(ha="center", va="center", path_effects=_BLACK_RIM)
     axes.set_title(f"mean of the scans, {rois.shape[0]} x {rois.shape[1]} px")
 
 

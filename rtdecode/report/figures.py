@@ -61,7 +61,7 @@ def score_over_time(axes: Axes, *, t_s: Sequence[float], video_r: Sequence[float
     axes.plot(t_s, video_r, color=BLUE, linewidth=2.2)
     lowest = min([0.0, *(r for r in video_r if np.isfinite(r))])
     axes.set_ylim(-1 if lowest < 0 else 0, 1)
-    axes.set_xlabel("seconds since the start", color=SOFT)
+    axes.set_xlabel("seconds since the first recorded message", color=SOFT)
     axes.set_title(
         "correlation of decoded and displayed frames (video r)", loc="left", fontsize=12, color=INK
     )

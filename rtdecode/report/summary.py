@@ -82,6 +82,8 @@ class SessionSummary:
     """What happened in the processes, in the order in which it first did."""
     environment: Mapping[str, Any]
     """Machine and versions of the session; empty where they were not recorded."""
+    repaired: bool = False
+    """True where the log was damaged and holds only the messages that could still be read."""
 
     def as_json(self) -> dict[str, Any]:
         """The figures as plain values, without the environment."""
@@ -101,10 +103,13 @@ class SessionSummary:
         return [*stated, *(event.sentence() for event in self.events)]
 
     def _recording(self) -> str:
-        complete = "complete" if self.complete else "incomplete (see `rtdecode recover`)"
+        log = "complete" if self.complete else "incomplete (see `rtdecode recover`)"
+        if self.complete and self.repaired:
+            log = "repaired and holds only the messages that could be read from the damaged one"
         lost = ", ".join(f"{n} of {stream}" for stream, n in self.lost_by_stream.items())
-        losses = f"lost messages: {lost}" if lost else "no message was lost"
-        return f"{self.seconds:.0f} s were recorded; the log is {complete}; {losses}."
+        none = "no message was lost before its end" if self.repaired else "no message was lost"
+        losses = f"lost messages: {lost}" if lost else none
+        return f"{self.seconds:.0f} s were recorded; the log is {log}; {losses}."
 
     def _scans(self) -> list[str]:
         if not self.lost_scans:
@@ -229,6 +234,7 @@ def summarise(session: SessionLayout) -> SessionSummary:
         messages=counted.counts,
         events=losses.events,
         environment=_environment(session.environment),
+        repaired=session.repaired,
     )
 
 

@@ -190,7 +190,11 @@ class Supervisor:
         return ProcessFailedError(name=child.spec.name, code=code, tail=self._tail(child.spec.name))
 
     def _tail(self, name: str) -> str:
-        text = (self.logs / f"{name}.log").read_text(encoding="utf-8", errors="replace")
+        path = self.logs / f"{name}.log"
+        try:
+            text = path.read_text(encoding="utf-8", errors="replace")
+        except FileNotFoundError:
+            return f"{path} is gone: the session folder was removed or renamed during its run"
         return "\n".join(text.splitlines()[-_TAIL_LINES:])
 
     def _command(self, name: str, command: str) -> None:

@@ -43,6 +43,11 @@ class SessionLayout:
         return self.folder / "environment.json"
 
     @property
+    def repaired(self) -> bool:
+        """True if `rtdecode recover` has repaired the log; it keeps the damaged one beside it."""
+        return any(self.folder.glob("log.damaged*.mcap"))
+
+    @property
     def report(self) -> Path:
         """Folder of figures and tables of this session."""
         return self.folder / "report"

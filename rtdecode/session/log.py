@@ -11,7 +11,7 @@ from pathlib import Path
 
 from mcap.writer import CompressionType, Writer
 
-from rtdecode.schema.errors import LogWriteError, SessionExistsError
+from rtdecode.schema.errors import LogRemovedError, LogWriteError, SessionExistsError
 
 MESSAGE_ENCODING = "msgpack"
 PROFILE = "rtdecode"
@@ -29,6 +29,8 @@ class LogWriter:
         If the file exists already: a recording is never overwritten.
     LogWriteError
         From any method, if the disk is full or fails; nothing is dropped silently.
+    LogRemovedError
+        From `flush`, if the file was removed or renamed.
     """
 
     def __init__(self, path: Path) -> None:
@@ -63,7 +65,13 @@ class LogWriter:
             raise self._refused(error) from error
 
     def flush(self) -> None:
-        """Pass all messages to the operating system, which writes them even after a kill."""
+        """Pass all messages to the operating system, which writes them even after a kill.
+
+        A removed log is an error as well: the system would accept its messages and keep none.
+        """
+        if not self._path.exists():
+            self._abandon()
+            raise LogRemovedError(log=self._path)
         try:
             self._writer.flush()  # type: ignore[no-untyped-call]
         except OSError as error:

@@ -56,7 +56,7 @@ def test_every_scan_of_a_movie_reaches_the_recorder_once(tmp_path: Path) -> None
         (["--movie", "nowhere.tif"], {"bridge": "ipc://@x"}, "nowhere.tif does not exist"),
         ([], {"bridge": "ipc://@x"}, "no movie is given"),
         ([], {"recorder": "ipc://@x"}, "network.bridge is empty"),
-        (["--movie", "nowhere.tif"], {}, "movie"),
+        (["--movie", "nowhere.tif"], {}, "nowhere.tif does not exist"),
     ],
 )
 def test_bad_input_is_named_and_exits_with_2(

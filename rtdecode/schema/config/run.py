@@ -84,8 +84,9 @@ class RunConfig(Section):
         rate = given.get(_RATE, _common_rate(rates))
         if differing := [name for name, found in rates.items() if found != rate]:
             keys = " and ".join(f"{name}.{_RATE}" for name in differing)
+            differ = "differs" if len(differing) == 1 else "differ"
             raise ValueError(
-                f"{keys} differ from the frame rate of the run, {rate}: movie, responses and "
+                f"{keys} {differ} from the frame rate of the run, {rate}: movie, responses and "
                 f"output have one rate; remove {keys} and set {_RATE} at the top"
             )
         return {**given, **rated, _RATE: rate}

@@ -35,6 +35,7 @@ from rtdecode.schema.errors.processes import (
 )
 from rtdecode.schema.errors.recording import (
     DiskFullError,
+    LogRemovedError,
     LogWriteError,
     NeuronsChangedError,
     NonFiniteError,
@@ -107,6 +108,7 @@ __all__ = [
     "FrameOrderError",
     "FrameRateError",
     "LeakedClipError",
+    "LogRemovedError",
     "LogWriteError",
     "MessageError",
     "MissingFileError",

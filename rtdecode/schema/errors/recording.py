@@ -54,6 +54,16 @@ class LogWriteError(RtdecodeError):
         )
 
 
+class LogRemovedError(RtdecodeError):
+    """The log of a running session is not at its place any more."""
+
+    def __init__(self, *, log: Path) -> None:
+        super().__init__(
+            f"{log} was removed or renamed while it was recorded, so that nothing more can be "
+            f"recorded: leave a session folder where it is until its run has ended"
+        )
+
+
 class NonFiniteError(BadInputError):
     """A file contains NaN or infinity where a measurement is expected."""
 

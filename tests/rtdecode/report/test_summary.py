@@ -25,6 +25,7 @@ from rtdecode.schema.frame_grid import FrameGrid
 from rtdecode.schema.messages import Body, DisplayedFrame, Event, Gap, Reconstruction, Stamped
 from rtdecode.session.layout import SessionLayout, named_session, session_at
 from rtdecode.session.recorder import Recorder
+from rtdecode.session.recover import recover
 
 GRID = FrameGrid(30.0)
 FRAMES = 150
@@ -105,6 +106,17 @@ def test_the_figures_are_those_of_the_log(tmp_path: Path) -> None:
     expected = {"scan": 30, "transport": 1, "calcium": 2, "decode": 20, "pacing": 7}
     found = {name: summary.stages_ms[name].p50 for name in expected}
     assert found == pytest.approx(expected, rel=0.02)
+
+
+def test_a_repaired_log_is_not_called_complete(tmp_path: Path) -> None:
+    session = recorded(tmp_path / "s")
+    session.log.write_bytes(session.log.read_bytes()[:-2000])
+    recover(session.folder)
+    summary = summarise(session)
+    assert (summary.complete, summary.repaired) == (True, True)
+    first = summary.sentences()[0]
+    assert "the log is repaired and holds only the messages that could be read" in first
+    assert "complete" not in first
 
 
 def test_gaps_in_the_log_are_losses(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Real child processes: all go at once, a dead one is started again or ends the run, none stays."""
 
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Iterator
@@ -113,6 +114,13 @@ def test_one_that_dies_ends_the_run_elsewhere_with_its_exit_code(nursery: Nurser
     with pytest.raises(ProcessFailedError, match="dies ended with exit code 7") as failure:
         nursery.supervisor.watch(Event(), until_ns=nursery.until(30))
     assert failure.value.exit_code == 7
+
+
+def test_a_folder_that_is_removed_during_a_run_is_named(nursery: Nursery) -> None:
+    nursery.supervisor.start([nursery.spec("dies")], stop=Event())
+    shutil.rmtree(nursery.supervisor.logs)
+    with pytest.raises(ProcessFailedError, match="folder was removed or renamed during its run"):
+        nursery.supervisor.watch(Event(), until_ns=nursery.until(30))
 
 
 def test_a_process_that_refuses_its_input_is_not_started_again(nursery: Nursery) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from mcap.reader import make_reader
 
-from rtdecode.schema.errors import LogWriteError, SessionExistsError
+from rtdecode.schema.errors import LogRemovedError, LogWriteError, SessionExistsError
 from rtdecode.session.log import LogWriter
 
 
@@ -84,4 +84,13 @@ def test_a_disk_that_fills_up_is_a_named_error(tmp_path: Path, last: str) -> Non
     writer = LogWriter(tmp_path / "log.mcap")
     with _disk_of(300_000), pytest.raises(LogWriteError, match="what was flushed before is kept"):
         _fill(writer, last=last)
+    writer.close()
+
+
+def test_a_log_that_is_removed_while_it_is_recorded_is_a_named_error(tmp_path: Path) -> None:
+    writer = LogWriter(tmp_path / "log.mcap")
+    writer.flush()
+    (tmp_path / "log.mcap").unlink()
+    with pytest.raises(LogRemovedError, match="removed or renamed while it was recorded"):
+        writer.flush()
     writer.close()

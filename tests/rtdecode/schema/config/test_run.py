@@ -102,7 +102,7 @@ def test_frame_rates_of_single_sections_are_read_where_they_agree(
 @pytest.mark.parametrize(
     ("given", "named"),
     [
-        (rates(emit=25), "emit.frame_rate_hz differ from the frame rate of the run, 30"),
+        (rates(emit=25), "emit.frame_rate_hz differs from the frame rate of the run, 30"),
         (rates(calcium=25, emit=25), "emit.frame_rate_hz and calcium.frame_rate_hz"),
         (rates(stimulus=30) | {"frame_rate_hz": 25}, "remove stimulus.frame_rate_hz"),
     ],
