@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 from importlib.resources import files
+from pathlib import Path
 
 import numpy as np
 from numpy.random import Generator
@@ -88,7 +89,7 @@ class Photograph:
         except FileNotFoundError as error:
             raise MissingFileError(
                 what="photograph",
-                path=error.filename,
+                path=Path(error.filename),
                 remedy="install scikit-image 0.25, or set stimulus.clips to a folder of videos",
             ) from error
         return pixels.astype(np.float32) if pixels.ndim == 2 else pixels[..., :3] @ _LUMA_601  # noqa: PLR2004
