@@ -23,6 +23,7 @@ from threading import Event
 from types import MappingProxyType
 
 from acquisition_bridge.sources.contract import ScanSource
+from rtdecode.runtime import refused
 from rtdecode.schema.interfaces import Clock, Sink, Source
 from rtdecode.schema.messages import Body, DisplayedFrame, Received
 from rtdecode.schema.messages import Event as EventMessage
@@ -59,6 +60,7 @@ REPORTED: Mapping[str, tuple[str, str, str]] = MappingProxyType(
             "files",
         ),
         "unusable": ("samples_unusable", "samples with NaN or infinity were left out", "samples"),
+        "messages_refused": (refused.CODE, refused.TEXT, "messages"),
         "behaviour_unusable": (
             "behaviour_unusable",
             "samples of behaviour with NaN or infinity were left out",

@@ -125,8 +125,6 @@ class ZmqNativeSource:
     ------
     AddressInUseError
         If the address is taken.
-    MessageError
-        From `measured_until`, for bytes that are no message of docs/wire.md.
     """
 
     needs_displayed_frames = False
@@ -157,7 +155,8 @@ class ZmqNativeSource:
         return [body for _, received in taken for body in self._messages.measured(received)]
 
     def health(self) -> dict[str, float]:
-        return self._messages.health()
+        refused = self._messaging.refused.n
+        return {**self._messages.health(), "messages_refused": refused}
 
     def close(self) -> None:
         self._messaging.close()

@@ -16,7 +16,7 @@ from threading import Event
 from rtdecode.pipeline.topology import OnEnd, included, with_processes
 from rtdecode.runtime.clock import HostClock
 from rtdecode.runtime.config_file import write_config
-from rtdecode.runtime.sockets import ControlServer, Messaging
+from rtdecode.runtime.sockets import ControlServer, Messaging, Publisher
 from rtdecode.runtime.stop import temporary_folder
 from rtdecode.runtime.supervisor import ProcessSpec, Supervisor
 from rtdecode.schema.config import RunConfig
@@ -94,12 +94,21 @@ def prepared(
         environment_here().save(session.environment)
         clock = HostClock()
         server = ControlServer(messaging, clock=clock, endpoint=network.control)
+        publisher = Publisher(
+            messaging,
+            "supervisor",
+            clock=clock,
+            publish="",
+            record=network.recorder,
+            queue=config.record.queue_messages,
+        )
         supervisor = Supervisor(
             server,
             clock,
             session.folder / "logs",
             on_health=on_health,
             env={**os.environ, **_ONE_THREAD},
+            offer_event=publisher.offer,
         )
         try:
             yield supervisor, run_file

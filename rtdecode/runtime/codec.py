@@ -34,6 +34,7 @@ from rtdecode.schema.messages import BODIES, Stamped
 WIRE_VERSION = 2
 READ_VERSIONS = (1, WIRE_VERSION)
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
+_LARGEST_INT = 2**63 - 1
 _ENVELOPE = {"v": int, "kind": str, "source": str, "seq": int, "t_ns": int, "clock": str}
 _BY_KIND: Mapping[str, type[Any]] = types.MappingProxyType({body.kind: body for body in BODIES})
 
@@ -89,8 +90,7 @@ def unpack(data: bytes | memoryview) -> Stamped:
     """
     wire = _raw_map(data)
     for name, kind in _ENVELOPE.items():
-        if type(wire.get(name)) is not kind:
-            raise MessageError(reason=f"{name} must be {kind.__name__}, got {wire.get(name)!r:.80}")
+        _checked(name, wire.get(name), kind)
     if wire["v"] not in READ_VERSIONS:
         raise MessageError(
             reason=f"version {wire['v']} was got, versions 1 and {WIRE_VERSION} can be read: "
@@ -202,6 +202,8 @@ def _checked(name: str, value: Any, kind: type) -> Any:
         value = float(value)
     if type(value) is not kind:
         raise MessageError(reason=f"{name} must be {kind.__name__}, got {value!r:.80}")
+    if isinstance(value, int) and value > _LARGEST_INT:
+        raise MessageError(reason=f"{name} must fit into 64 bits with a sign, got {value}")
     return value
 
 

@@ -27,6 +27,7 @@ from rtdecode.schema.config import RunConfig
 from rtdecode.schema.errors import RtdecodeError
 from rtdecode.schema.interfaces import Clock
 from rtdecode.schema.messages import Body, Command, Health, Received, Start
+from rtdecode.schema.messages import Event as EventMessage
 
 log = logging.getLogger(__name__)
 _HEARTBEAT_NS = 500_000_000
@@ -79,6 +80,7 @@ class Process:
         self.messaging, self.stop = messaging, stop
         self.clock: Clock = clock
         self._publishers: list[Publisher] = []
+        self._to_recorder: Publisher | None = None
         self._control: ControlClient | None = None
         self._heartbeat_due_ns = 0
         self._detail = ""
@@ -95,16 +97,19 @@ class Process:
 
     def publisher(self, endpoint: str, *, source: str | None = None) -> Publisher:
         """A sink that records and publishes as `source` (the process's name by default)."""
-        made = Publisher(
+        made = self._publisher(endpoint, source or self.name)
+        self._publishers.append(made)
+        return made
+
+    def _publisher(self, endpoint: str, source: str) -> Publisher:
+        return Publisher(
             self.messaging,
-            source or self.name,
+            source,
             clock=self.clock,
             publish=endpoint,
             record=self.config.network.recorder,
             queue=self.config.record.queue_messages,
         )
-        self._publishers.append(made)
-        return made
 
     def subscriber(self, endpoints: Iterable[str], kinds: Sequence[type[Body]]) -> Subscriber:
         """A source of messages of `kinds` from `endpoints`."""
@@ -167,7 +172,17 @@ class Process:
                 self._publishers[0].push(probe)
         if self._control is not None:
             self._control.push(health)
+        self._report_refused(now_ns)
         self._receive_commands()
+
+    def _report_refused(self, now_ns: int) -> None:
+        self.messaging.refused.report(self._offer, process=self.name, t_ns=now_ns)
+
+    def _offer(self, event: EventMessage) -> bool:
+        if self._publishers:
+            return self._publishers[0].offer(event)
+        self._to_recorder = self._to_recorder or self._publisher("", self.name)
+        return self._to_recorder.offer(event)
 
     def on_turn(self, counters: Callable[[], dict[str, float]]) -> Callable[[LoopReport], None]:
         """Callback for `run_loop`, which sends a heartbeat with `counters` when one is due."""

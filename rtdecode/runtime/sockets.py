@@ -9,15 +9,18 @@ queue (PUSH/PULL: a full queue is a named error, and nothing is dropped silently
 same bytes (XPUB/SUB: a slow subscriber loses messages, which shows as a gap in `seq`). Each new
 subscriber gets the START that it missed. The first bytes of a message are its topic, so one
 ZeroMQ part is enough for filtering.
+
+A message that cannot be read is dropped and counted in `Messaging.refused`; it ends nothing, and
+the readable messages that arrived with it are kept.
 """
 
-from collections.abc import Iterable, Sequence
-from types import TracebackType
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Self
 
 import zmq
 
-from rtdecode.runtime.codec import MAX_MESSAGE_BYTES, pack, topics, unpack
+from rtdecode.runtime.codec import MAX_MESSAGE_BYTES, pack, topics
+from rtdecode.runtime.refused import RefusedMessages
 from rtdecode.schema.errors import AddressInUseError, RecorderAbsentError, RecorderFullError
 from rtdecode.schema.interfaces import Clock
 from rtdecode.schema.messages import Body, End, Health, Received, Stamped, Start
@@ -34,6 +37,8 @@ class Messaging:
     def __init__(self) -> None:
         self._context = zmq.Context()
         self._sockets: list[zmq.Socket[bytes]] = []
+        self.refused = RefusedMessages()
+        """What the sockets received and could not read."""
 
     def bound(self, kind: int, endpoint: str, *, queue: int) -> "zmq.Socket[bytes]":
         """A socket bound to `endpoint`; AddressInUseError where that is not possible."""
@@ -67,6 +72,7 @@ class Messaging:
 
     def close(self) -> None:
         """Close every socket and the context; waits for queued messages at most two seconds."""
+        self.refused.log_rest()
         for socket in self._sockets:
             socket.close()
         self._context.term()
@@ -74,12 +80,7 @@ class Messaging:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self.close()
 
 
@@ -91,8 +92,8 @@ class Publisher:
     source
         Name of the sending process, the first part of its streams' names.
     publish, record
-        Endpoints to bind for subscribers, and of the recorder queue; no recorder where `record`
-        is empty.
+        Endpoints to bind for subscribers, and of the recorder queue; no subscribers or no recorder
+        where one is empty.
     queue
         Messages that may wait for the recorder, and for each subscriber.
 
@@ -116,8 +117,9 @@ class Publisher:
         self._recorder_endpoint, self._queue = record, queue
         self._next_seq: dict[str, int] = {}
         self._start_data: bytes | None = None
-        self._public = messaging.bound(zmq.XPUB, publish, queue=queue)
-        self._public.set(zmq.XPUB_VERBOSE, 1)
+        self._public = messaging.bound(zmq.XPUB, publish, queue=queue) if publish else None
+        if self._public is not None:
+            self._public.set(zmq.XPUB_VERBOSE, 1)
         self._recorder_queue = (
             messaging.connected(zmq.PUSH, [record], queue=queue) if record else None
         )
@@ -132,6 +134,14 @@ class Publisher:
         self._send(body, recorder_wait_s=0.0)
         self.announce_start()
 
+    def offer(self, body: Body) -> bool:
+        """Push `body` unless the recorder queue is full or absent now; whether it was sent."""
+        queue = self._recorder_queue
+        has_room = queue is None or bool(queue.poll(0, zmq.POLLOUT))
+        if has_room:
+            self.push(body)
+        return has_room
+
     def start(self, start: Start) -> None:
         """Send START; RecorderAbsentError without a recorder, since nothing may begin then."""
         self._start_data = self._send(start, recorder_wait_s=_RECORDER_WAIT_S)
@@ -144,23 +154,27 @@ class Publisher:
 
     def announce(self, body: Health) -> None:
         """Publish `body` without number and record: shows before START that the source exists."""
-        self._public.send(pack(Stamped(self._source, 0, self._clock.now_ns(), CLOCK_NAME, body)))
+        self._publish(pack(Stamped(self._source, 0, self._clock.now_ns(), CLOCK_NAME, body)))
 
     def announce_start(self) -> None:
         """Publish START again if a subscriber has joined since the last call."""
         joined = False
-        while self._public.poll(0):
-            joined |= self._public.recv()[:1] == b"\x01"
+        while self._public is not None and self._public.poll(0):
+            joined |= self._public.recv_multipart()[0][:1] == b"\x01"
         if joined and self._start_data is not None:
-            self._public.send(self._start_data)
+            self._publish(self._start_data)
 
     def _send(self, body: Body, *, recorder_wait_s: float) -> bytes:
         seq = self._next_seq.get(body.kind, 0)
         data = pack(Stamped(self._source, seq, self._clock.now_ns(), CLOCK_NAME, body))
         self._next_seq[body.kind] = seq + 1
         self._record(data, body.kind, wait_s=recorder_wait_s)
-        self._public.send(data)
+        self._publish(data)
         return data
+
+    def _publish(self, data: bytes) -> None:
+        if self._public is not None:
+            self._public.send(data)
 
     def _record(self, data: bytes, kind: str, *, wait_s: float) -> None:
         queue = self._recorder_queue
@@ -192,8 +206,8 @@ class Subscriber:
         kinds: Sequence[type[Body]],
         queue: int,
     ) -> None:
-        self._clock = clock
         self._unread: list[Received] = []
+        self._clock, self._messaging = clock, messaging
         self._socket = messaging.connected(zmq.SUB, endpoints, queue=queue)
         for kind in (*kinds, Start, End, Health):
             for prefix in topics(kind.kind):
@@ -202,7 +216,9 @@ class Subscriber:
     def take(self, wait_s: float) -> Sequence[Received]:
         put_back, self._unread = self._unread, []
         wait_s = 0.0 if put_back else wait_s
-        return put_back + [received for _, received in _drained(self._socket, self._clock, wait_s)]
+        return put_back + [
+            received for _, received in _drained(self._socket, self._messaging, self._clock, wait_s)
+        ]
 
     def put_back(self, items: Sequence[Received]) -> None:
         """Return `items` at the next `take`, before newer messages."""
@@ -213,45 +229,46 @@ class Collector:
     """Receiving end of the recorder queue: every message of every process, with its bytes."""
 
     def __init__(self, messaging: Messaging, *, clock: Clock, endpoint: str, queue: int) -> None:
-        self._clock = clock
+        self._clock, self._messaging = clock, messaging
         self._socket = messaging.bound(zmq.PULL, endpoint, queue=queue)
 
     def take(self, wait_s: float) -> Sequence[tuple[bytes, Received]]:
         """(bytes on the wire, unpacked message), in order of arrival."""
-        return _drained(self._socket, self._clock, wait_s)
+        return _drained(self._socket, self._messaging, self._clock, wait_s)
 
 
-_BATCH = 64
-"""Messages of one `take`: a reader with a backlog still sends its heartbeats between batches."""
+_MOST_RECEIVED = 1000
+"""Messages of one `take`: a reader of a flood of them still sends its heartbeats."""
 
 
 def _drained(
-    socket: "zmq.Socket[bytes]", clock: Clock, wait_s: float
+    socket: "zmq.Socket[bytes]", messaging: Messaging, clock: Clock, wait_s: float
 ) -> list[tuple[bytes, Received]]:
-    taken: list[tuple[bytes, Received]] = []
-    wait_ms = max(0, int(wait_s * 1000))
-    while len(taken) < _BATCH and socket.poll(0 if taken else wait_ms):
-        data = socket.recv()
-        taken.append((data, Received(unpack(data), clock.now_ns())))
-    return taken
+    where = socket.get_string(zmq.LAST_ENDPOINT)
+    return messaging.refused.batch(_received(socket, wait_s), where=where, clock=clock)
+
+
+def _received(socket: "zmq.Socket[bytes]", wait_s: float) -> Iterator[list[bytes]]:
+    """The parts of each message that has arrived; waits for the first one."""
+    for n in range(_MOST_RECEIVED):
+        if not socket.poll(0 if n else max(0, int(wait_s * 1000))):
+            return
+        yield socket.recv_multipart()
 
 
 class ControlServer:
     """The supervisor's end of the control channel: receives heartbeats, sends commands."""
 
     def __init__(self, messaging: Messaging, *, clock: Clock, endpoint: str) -> None:
-        self._clock = clock
+        self._clock, self.refused = clock, messaging.refused
         self._socket = messaging.bound(zmq.ROUTER, endpoint, queue=_CONTROL_QUEUE)
         self._seq = 0
 
     def receive(self, wait_s: float) -> list[tuple[str, Stamped]]:
         """(name of the process, message) for all that has arrived."""
-        received: list[tuple[str, Stamped]] = []
-        wait_ms = max(0, int(wait_s * 1000))
-        while self._socket.poll(0 if received else wait_ms):
-            name, data = self._socket.recv_multipart()
-            received.append((name.decode(), unpack(data)))
-        return received
+        where = self._socket.get_string(zmq.LAST_ENDPOINT)
+        received = _received(self._socket, wait_s)
+        return self.refused.named_batch(received, where=where, clock=self._clock)
 
     def send(self, name: str, body: Body) -> None:
         """Send `body` to the process `name`; it is dropped if there is no such process."""
@@ -265,12 +282,15 @@ class ControlClient:
 
     def __init__(self, messaging: Messaging, name: str, *, clock: Clock, endpoint: str) -> None:
         self._clock, self._name, self._seq = clock, name, 0
+        self._messaging = messaging
         self._socket = messaging.connected(zmq.DEALER, [], queue=_CONTROL_QUEUE)
         self._socket.set(zmq.IDENTITY, name.encode())
         self._socket.connect(endpoint)
 
     def take(self, wait_s: float) -> Sequence[Received]:
-        return [received for _, received in _drained(self._socket, self._clock, wait_s)]
+        return [
+            received for _, received in _drained(self._socket, self._messaging, self._clock, wait_s)
+        ]
 
     def push(self, body: Body) -> None:
         """Send `body` to the supervisor without waiting; it is dropped where the queue is full."""

@@ -15,6 +15,7 @@ from rtdecode.runtime.sockets import ControlServer
 from rtdecode.schema.errors import BadInputError, NotReadyError, ProcessFailedError
 from rtdecode.schema.interfaces import Clock
 from rtdecode.schema.messages import ClockProbe, Command, Health
+from rtdecode.schema.messages import Event as EventMessage
 
 log = logging.getLogger(__name__)
 _READY_S = 90.0
@@ -57,6 +58,8 @@ class Supervisor:
     env: Mapping[str, str] | None = None
     heartbeat_limit_s: float = _HEARTBEAT_LIMIT_S
     """Time in s without a heartbeat after which a process is killed."""
+    offer_event: Callable[[EventMessage], bool] = lambda _event: False
+    """Sends an Event for messages on the control channel that could not be read."""
     _children: dict[str, _Child] = field(default_factory=dict)
 
     def start(
@@ -87,6 +90,9 @@ class Supervisor:
         """
         while not stop.is_set():
             self._take_messages(0.1)
+            self.server.refused.report(
+                self.offer_event, process="supervisor", t_ns=self.clock.now_ns()
+            )
             if until_ns is not None and self.clock.now_ns() >= until_ns:
                 return "time is over"
             for child in self._children.values():
