@@ -22,6 +22,7 @@ from rtdecode.evaluate.online import OnlineScore
 from rtdecode.evaluate.output_count import EventSum, OutputCount
 from rtdecode.evaluate.screen_mask import scoring_mask
 from rtdecode.runtime.config_file import read_config
+from rtdecode.schema.config.run import Role
 from rtdecode.schema.messages import Received, Reconstruction, Score
 from rtdecode.session.layout import SessionLayout
 from rtdecode.session.reader import LogReader
@@ -45,6 +46,8 @@ class SessionSummary:
     """Time from the first to the last message of the log."""
     decoder: bool
     """Whether the config has a decoder."""
+    decoder_started: bool
+    """Whether the processes of the run include the decoder."""
     frames_out: int
     """Emitted reconstructions."""
     fps_out: float | None
@@ -119,6 +122,8 @@ class SessionSummary:
     def _decoding(self) -> str:
         if not self.decoder:
             return "Nothing was decoded or scored: the config has no decoder (`decode: null`)."
+        if not self.frames_out and not self.decoder_started:
+            return "Nothing was decoded: the processes of the run do not include the decoder."
         if not self.frames_out:
             return "Nothing was decoded: the decoder gave no frame."
         decoded = f"{self.frames_out:,} frames were decoded"
@@ -216,6 +221,7 @@ def summarise(session: SessionLayout) -> SessionSummary:
         complete=counted.complete,
         seconds=(counted.last_ns - counted.first_ns) / _NS_PER_S,
         decoder=config.decode is not None,
+        decoder_started=config.processes is None or Role.DECODER in config.processes,
         frames_out=output.n_frames,
         fps_out=output.fps(),
         late_percent=output.late_percent(),

@@ -23,6 +23,7 @@ SUMMARY = SessionSummary(
     complete=True,
     seconds=60.2,
     decoder=True,
+    decoder_started=True,
     frames_out=1790,
     fps_out=30.0,
     late_percent=0.3,

@@ -20,6 +20,7 @@ from rtdecode.runtime.clock import HostClock
 from rtdecode.runtime.codec import pack
 from rtdecode.runtime.config_file import write_config
 from rtdecode.schema.config import RunConfig
+from rtdecode.schema.config.run import Role
 from rtdecode.schema.config.session import EvaluateConfig
 from rtdecode.schema.frame_grid import FrameGrid
 from rtdecode.schema.messages import Body, DisplayedFrame, Event, Gap, Reconstruction, Stamped
@@ -208,6 +209,11 @@ def test_a_session_without_a_decoder_states_that_its_config_has_none(tmp_path: P
     summary = summarise(empty(tmp_path / "s", RunConfig(decode=None)))
     assert not summary.decoder
     assert "Nothing was decoded or scored: the config has no decoder" in summary.text()
+
+
+def test_a_session_whose_processes_leave_out_the_decoder_states_that(tmp_path: Path) -> None:
+    summary = summarise(empty(tmp_path / "s", RunConfig(processes=(Role.RECORDER, Role.BRIDGE))))
+    assert "the processes of the run do not include the decoder" in summary.text()
 
 
 KINDS = (
