@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 
 from rtdecode.commands.console import LiveTable, errors_reported, print_plain
-from rtdecode.commands.sessions import summarise_and_report
+from rtdecode.commands.sessions import remove_refused, summarise_and_report
 from rtdecode.demo.config import demo_config
 from rtdecode.pipeline.run import run_session
 from rtdecode.pipeline.topology import included
@@ -20,16 +20,13 @@ from rtdecode.schema.config.acquisition import RawMovieSource
 from rtdecode.schema.config.run import Role
 from rtdecode.schema.config.stimulus import Display
 from rtdecode.schema.errors import (
-    BadInputError,
     DataLostError,
     MovieNotGivenError,
     NoReconstructionError,
     RtdecodeError,
-    SecondInstanceError,
 )
 from rtdecode.schema.messages import Fluorescence, Reconstruction, Responses, Scan
-from rtdecode.session.layout import SessionLayout, named_session, new_session, remove_unstarted
-from rtdecode.session.reader import LogReader
+from rtdecode.session.layout import SessionLayout, named_session, new_session
 
 app = typer.Typer()
 
@@ -99,9 +96,8 @@ def record_session(config: RunConfig, *, out: Path | None, console: Console) -> 
         with stopped_by_signals() as stop, table.displayed():
             outcome = run_session(config, session, stop=stop, on_health=table.update)
     except RtdecodeError as refusal:
-        is_refusal = refusal.exit_code == BadInputError.exit_code
-        if is_refusal and not existed and not isinstance(refusal, SecondInstanceError):
-            _remove_unrecorded(session)
+        if not existed:
+            remove_refused(session, refusal)
         raise
     if not outcome.began:
         print_plain(console, f"{outcome.reason}: nothing was recorded")
@@ -115,13 +111,6 @@ def _checked(config: RunConfig, *, folder: Path | None = None) -> RunConfig:
     from rtdecode.pipeline.preflight import checked
 
     return checked(config, folder=folder)
-
-
-def _remove_unrecorded(session: SessionLayout) -> None:
-    """Remove what a refused run has left, unless something was recorded or drawn."""
-    recorded = session.log.is_file() and any(True for _ in LogReader(session.log).logged())
-    if not recorded and not any(session.report.iterdir()):
-        remove_unstarted(session)
 
 
 def _require_movie(config: RunConfig) -> None:

@@ -10,7 +10,15 @@ from rich.console import Console
 from rtdecode.commands.console import errors_reported, print_plain
 from rtdecode.report.build import report_session
 from rtdecode.report.summary import SessionSummary, summarise, write_summary
-from rtdecode.session.layout import SessionLayout, named_session, new_session, session_at
+from rtdecode.schema.errors import BadInputError, RtdecodeError, SecondInstanceError
+from rtdecode.session.layout import (
+    SessionLayout,
+    named_session,
+    new_session,
+    remove_unstarted,
+    session_at,
+)
+from rtdecode.session.reader import LogReader
 from rtdecode.session.recover import recover as recovered
 
 app = typer.Typer()
@@ -51,9 +59,15 @@ def replay(
         recorded = session_at(session)
         started = datetime.now().astimezone()
         parent = recorded.folder.resolve().parent
+        existed = out is not None and out.exists()
         into = new_session(parent, started=started) if out is None else named_session(out)
         print_plain(console, f"replaying into {into.folder}")
-        replay_session(recorded, into, speed=speed)
+        try:
+            replay_session(recorded, into, speed=speed)
+        except RtdecodeError as refusal:
+            if not existed:
+                remove_refused(into, refusal)
+            raise
         summarise_and_report(into, console)
 
 
@@ -70,6 +84,19 @@ def recover(session: Session) -> None:
         print_plain(
             console, f"{total} messages recovered; the damaged log is kept as {report.damaged}"
         )
+
+
+def remove_refused(session: SessionLayout, refusal: RtdecodeError) -> None:
+    """Remove the new folder of a session that was refused for bad input.
+
+    It stays where something was recorded or drawn, and where another process uses it.
+    """
+    is_refusal = refusal.exit_code == BadInputError.exit_code
+    if not is_refusal or isinstance(refusal, SecondInstanceError):
+        return
+    recorded = session.log.is_file() and any(True for _ in LogReader(session.log).logged())
+    if not recorded and not any(session.report.iterdir()):
+        remove_unstarted(session)
 
 
 def summarise_and_report(session: SessionLayout, console: Console) -> SessionSummary:

@@ -11,7 +11,7 @@ from typer.testing import CliRunner, Result
 from rtdecode.commands.sessions import app
 from rtdecode.pipeline.run import run_session
 from rtdecode.report.summary import summarise
-from rtdecode.runtime.config_file import read_config
+from rtdecode.runtime.config_file import read_config, write_config
 from rtdecode.schema.messages import Fluorescence
 from rtdecode.session.layout import SessionLayout, named_session, session_at
 from rtdecode.session.reader import LogReader
@@ -65,6 +65,19 @@ def test_a_replay_is_a_session_of_its_own_beside_the_recorded_one(session: Sessi
     found = (item.message.body for item in LogReader(session_at(folder).log).messages())
     assert [b.number for b in found if isinstance(b, Fluorescence)] == list(range(SCANS))
     assert (folder / "report" / "index.html").is_file()
+
+
+@pytest.mark.parametrize("out", [(), ("--out", "new")])
+def test_a_refused_replay_leaves_no_folder(
+    session: SessionLayout, monkeypatch: pytest.MonkeyPatch, out: tuple[str, ...]
+) -> None:
+    monkeypatch.chdir(session.folder.parent)
+    config = read_config(session.config)
+    calcium = config.calcium.model_copy(update={"rois": Path("/absent/masks.npz")})
+    write_config(config.model_copy(update={"calcium": calcium}), session.config)
+    told = use("replay", session.folder, *out)
+    assert told.exit_code == 2
+    assert list(session.folder.parent.iterdir()) == [session.folder]
 
 
 def test_a_replay_into_a_recording_is_refused(session: SessionLayout, recorded: Path) -> None:
