@@ -73,17 +73,11 @@ def replay(
 
 @app.command(epilog="Example: rtdecode recover sessions/2026-11-24_10-15-00")
 def recover(session: Session) -> None:
-    """Repair the log of a session whose recorder was killed; the damaged log is kept."""
+    """Repair a log that is damaged or ends early, state what is missing; the old log is kept."""
     console = Console()
     with errors_reported():
-        report = recovered(session)
-        if report.was_complete:
-            print_plain(console, f"{report.log} is complete; nothing was changed")
-            return
-        total = sum(report.counts.values())
-        print_plain(
-            console, f"{total} messages recovered; the damaged log is kept as {report.damaged}"
-        )
+        for sentence in recovered(session).sentences():
+            print_plain(console, sentence)
 
 
 def remove_refused(session: SessionLayout, refusal: RtdecodeError) -> None:

@@ -7,6 +7,7 @@ the next flush.
 
 import errno
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 from mcap.writer import CompressionType, Writer
@@ -15,6 +16,8 @@ from rtdecode.schema.errors import LogRemovedError, LogWriteError, SessionExists
 
 MESSAGE_ENCODING = "msgpack"
 PROFILE = "rtdecode"
+RECOVERY = "rtdecode.recovery"
+"""Name of the metadata record that lists what a recovery could not read."""
 _CHUNK_BYTES = 64 * 1024
 _BUFFER_BYTES = 1024 * 1024
 _UINT32 = 0xFFFF_FFFF
@@ -42,17 +45,20 @@ class LogWriter:
         self._writer = Writer(self._file, chunk_size=_CHUNK_BYTES, compression=CompressionType.NONE)
         self._channels: dict[str, int] = {}
         self._writer.start(profile=PROFILE)
-        # so that a log is valid even if the recorder is killed within its first second
-        self._file.flush()
+        try:
+            # so that a log is valid even if the recorder is killed within its first second
+            self._file.flush()
+        except OSError as error:
+            raise self._refused(error) from error
 
     def add(self, data: bytes, *, stream: str, seq: int, t_sent_ns: int, t_logged_ns: int) -> None:
         """Append one message of `stream`."""
-        channel = self._channels.get(stream)
-        if channel is None:
-            # schema 0: messages are self-describing
-            channel = self._writer.register_channel(stream, MESSAGE_ENCODING, 0)
-            self._channels[stream] = channel
         try:
+            channel = self._channels.get(stream)
+            if channel is None:
+                # schema 0: messages are self-describing
+                channel = self._writer.register_channel(stream, MESSAGE_ENCODING, 0)
+                self._channels[stream] = channel
             self._writer.add_message(
                 channel,
                 log_time=t_logged_ns,
@@ -61,6 +67,13 @@ class LogWriter:
                 publish_time=max(0, t_sent_ns),
                 sequence=seq & _UINT32,
             )
+        except OSError as error:
+            raise self._refused(error) from error
+
+    def note(self, name: str, values: Mapping[str, str]) -> None:
+        """Append a metadata record, which states something about the log as a whole."""
+        try:
+            self._writer.add_metadata(name, dict(values))
         except OSError as error:
             raise self._refused(error) from error
 

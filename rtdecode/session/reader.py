@@ -1,4 +1,4 @@
-"""Reads session logs, including logs that end in the middle of a record.
+"""Reads session logs, including logs that are damaged or end in the middle of a record.
 
 Duties: give the messages of a log in their recorded order, of the wanted streams, under the names
 of the current wire version. Replay, recovery, summary, report and own-session datasets read logs
@@ -8,24 +8,19 @@ with it. It must not interpret messages, and never writes.
     scans = reader.messages(lambda stream: stream.endswith("/scan"))
 """
 
-import struct
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
-from mcap.exceptions import McapError
-from mcap.records import Channel, McapRecord, Message
-from mcap.stream_reader import CRCValidationError, StreamReader
+from mcap.records import Channel, Message, Metadata
 
 from rtdecode.runtime.codec import current_stream, unpack
-from rtdecode.schema.errors import MissingFileError, UnreadableFileError
+from rtdecode.schema.errors import MessageError, MissingFileError, UnreadableFileError
 from rtdecode.schema.messages import Received
-
-_RECORD_LIMIT = 1024 * 1024 * 1024
-"""Far above any record of rtdecode; a corrupt length must not allocate all memory."""
-_TORN = (McapError, CRCValidationError, struct.error, UnicodeDecodeError)
+from rtdecode.session.damage import Damage, DamageCount, damage_noted
+from rtdecode.session.log import RECOVERY
+from rtdecode.session.records import Content, Part, RecordFile, Unreadable
 
 Wanted = Callable[[str], bool]
 
@@ -60,14 +55,17 @@ class LogSummary:
     """When the recorder received the first message; 0 in an empty log."""
     last_ns: int
     complete: bool
-    """False for a log whose recorder was killed; `rtdecode recover` repairs it."""
+    """False for a log that is damaged or has no end; `rtdecode recover` repairs it."""
+    damage: tuple[Damage, ...]
+    """Parts that cannot be read now, or could not at an earlier recovery of this log."""
 
 
 class LogReader:
     """The messages of a log in the order in which they were recorded.
 
     A log that ends in the middle of a record (recorder killed, disk full) gives all messages before
-    it; `complete` states, after the last message, whether the log has its end.
+    it, and a damaged chunk is skipped. After the last message, `complete` states whether the log is
+    whole as a file, and `damage` lists what is missing.
 
     Raises
     ------
@@ -80,20 +78,29 @@ class LogReader:
     def __init__(self, path: Path) -> None:
         self._path = path
         self.complete = False
+        self.damage: tuple[Damage, ...] = ()
         if not path.is_file():
             raise MissingFileError(what="session log", path=path, remedy="give a session folder")
 
     def logged(self, wanted: Wanted = every_stream) -> Iterator[Logged]:
         """Messages of the `wanted` streams, as bytes."""
-        topics: dict[int, str] = {}
+        self.complete, self.damage = False, ()
+        count, noted = DamageCount(), list[Damage]()
         with self._path.open("rb") as file:
-            for record in self._records(file):
-                if isinstance(record, Channel):
-                    topics[record.id] = record.topic
-                elif isinstance(record, Message):
-                    topic = topics.get(record.channel_id, "")
+            records = RecordFile(file)
+            topics = {channel.id: channel.topic for channel in records.summary_channels()}
+            for part in self._parts(records):
+                count.add(part)
+                if isinstance(part, Metadata) and part.name == RECOVERY:
+                    noted += damage_noted(part.metadata)
+                for message in _messages(part, topics):
+                    topic = topics.get(message.channel_id) or _own_stream(message.data)
+                    topics[message.channel_id] = topic
                     if wanted(current_stream(topic)):
-                        yield _logged(record, topic)
+                        yield _logged(message, topic)
+            self.complete = records.complete
+        streams = {number: current_stream(topic) for number, topic in topics.items()}
+        self.damage = (*noted, *count.damage(streams))
 
     def messages(self, wanted: Wanted = every_stream) -> Iterator[Received]:
         """Messages of the `wanted` streams, unpacked; MessageError where one is not valid."""
@@ -108,33 +115,39 @@ class LogReader:
             first_ns = first_ns or entry.t_received_ns
             last_ns = max(last_ns, entry.t_received_ns)
             counts[entry.stream] += 1
-        return LogSummary(dict(counts), first_ns, last_ns, self.complete)
+        return LogSummary(dict(counts), first_ns, last_ns, self.complete, self.damage)
 
-    def _records(self, file: IO[bytes]) -> Iterator[McapRecord]:
-        self.complete = False
-        reader = StreamReader(file, validate_crcs=True, record_size_limit=_RECORD_LIMIT)
-        records = reader.records
+    def _parts(self, records: RecordFile) -> Iterator[Part]:
+        """The parts of the file; a file without any intact record is no log."""
         started = False
-        while True:
-            try:
-                record = next(records)
-            except StopIteration:
-                self.complete = True
-                return
-            except _TORN as error:
-                if not started:
-                    raise self._no_log(error) from error
-                return
-            started = True
+        for part in records.parts():
+            # a damaged header must not hide the messages after it
+            started = started or not isinstance(part, Unreadable)
+            yield part
+        if not started:
+            raise UnreadableFileError(
+                what="session log",
+                path=self._path,
+                expected="an MCAP file",
+                got="no intact record",
+            )
+
+
+def _messages(part: Part, topics: dict[int, str]) -> Iterator[Message]:
+    """Messages in `part`; the channels in it are added to `topics` on the way."""
+    for record in part.records if isinstance(part, Content) else [part]:
+        if isinstance(record, Channel):
+            topics[record.id] = record.topic
+        elif isinstance(record, Message):
             yield record
 
-    def _no_log(self, error: Exception) -> UnreadableFileError:
-        return UnreadableFileError(
-            what="session log",
-            path=self._path,
-            expected="an MCAP file",
-            got=str(error) or "its end",
-        )
+
+def _own_stream(data: bytes) -> str:
+    """Stream that a message states itself, where the record of its channel is damaged."""
+    try:
+        return unpack(data).stream
+    except MessageError:
+        return "unknown/unknown"
 
 
 def _logged(record: Message, topic: str) -> Logged:

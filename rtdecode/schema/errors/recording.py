@@ -64,6 +64,16 @@ class LogRemovedError(RtdecodeError):
         )
 
 
+class RepairWriteError(RtdecodeError):
+    """The repaired copy of a damaged log cannot be written."""
+
+    def __init__(self, *, log: Path, got: str) -> None:
+        super().__init__(
+            f"{log} was not repaired and is unchanged, because its copy cannot be written ({got}): "
+            f"free as much disk space as the log has, then run `rtdecode recover {log.parent}` again"
+        )
+
+
 class NonFiniteError(BadInputError):
     """A file contains NaN or infinity where a measurement is expected."""
 
