@@ -153,6 +153,7 @@ def _specs(config: RunConfig, session: SessionLayout, run_file: Path) -> list[Pr
             row.role.value,
             [sys.executable, "-m", row.module, *arguments],
             restarts=row.on_end is OnEnd.RESTARTED,
+            is_essential=row.is_essential,
             ends_run=row.on_end is OnEnd.ENDS_RUN,
         )
         for row in included(config)

@@ -47,7 +47,7 @@ class OnEnd(StrEnum):
 
     FAILS_RUN = "any end before the run's is a failure of the run"
     ENDS_RUN = "a clean end ends the run; a failure fails it"
-    RESTARTED = "started again, at most three times; then the run fails"
+    RESTARTED = "started again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +72,9 @@ class Row:
     """Names of sources, each with the configs in which it is subscribed to."""
     on_end: OnEnd
     needs: Needs = Needs.NOTHING
+    is_essential: bool = True
+    """Whether the run fails once the process has failed more than three times in ten minutes. Any
+    other process is started again, with growing delays, for as long as the run lasts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +126,7 @@ TOPOLOGY = (
         subscribes=(("stimulus", Needs.NOTHING), ("emit", Needs.NOTHING)),
         on_end=OnEnd.RESTARTED,
         needs=Needs.DECODER,
+        is_essential=False,
     ),
     Row(
         Role.VIEW,
@@ -135,6 +139,7 @@ TOPOLOGY = (
             ("evaluate", Needs.DECODER),
         ),
         on_end=OnEnd.RESTARTED,
+        is_essential=False,
     ),
 )
 """All processes, in the order in which they are started and ended; the recorder ends last."""
@@ -175,13 +180,14 @@ def _sources(row: Row, config: RunConfig) -> Iterator[Source]:
 
 def as_markdown() -> str:
     """The table of docs/architecture.md."""
-    head = "| process | module | publishes | subscribes to | started | its end |"
+    head = "| process | module | publishes | subscribes to | started | its end | essential |"
     rows = (
         f"| {row.role.value} | `{row.module}` | {_published(row)} | {_subscribed(row)} "
-        f"| {row.needs.value} | {row.on_end.value} |"
+        f"| {row.needs.value} | {row.on_end.value} "
+        f"| {'yes' if row.is_essential else 'no'} |"
         for row in TOPOLOGY
     )
-    return "\n".join([head, "|---|---|---|---|---|---|", *rows])
+    return "\n".join([head, "|---|---|---|---|---|---|---|", *rows])
 
 
 def _published(row: Row) -> str:

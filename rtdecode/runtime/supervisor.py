@@ -1,7 +1,9 @@
 """The supervisor: starts the processes of a run, monitors their heartbeats, ends them in order.
 
 Each process has its restart policy in its `ProcessSpec` (`rtdecode.pipeline.topology` makes them).
-A process that refuses its input (exit code 2) is never started again, since it would fail alike.
+`Restarts` has the delays and the limit. An essential process that refuses its input (exit code 2)
+is never started again, since it would fail alike. A process that is not essential never ends a
+run once the run has started.
 """
 
 import logging
@@ -11,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Event
 
+from rtdecode.runtime.restarts import Restarts
 from rtdecode.runtime.sockets import ControlServer
 from rtdecode.schema.errors import BadInputError, NotReadyError, ProcessFailedError
 from rtdecode.schema.interfaces import Clock
@@ -21,7 +24,8 @@ log = logging.getLogger(__name__)
 _READY_S = 90.0
 _STOP_S = 10.0
 _HEARTBEAT_LIMIT_S = 15.0
-_MOST_RESTARTS = 3
+_START_FACTOR = 3
+"""A restarted process may take this many times as long to its first heartbeat as at first."""
 _TAIL_LINES = 12
 
 
@@ -32,7 +36,9 @@ class ProcessSpec:
     name: str
     argv: Sequence[str]
     restarts: bool = False
-    """Whether it is started again after a failure, at most three times."""
+    """Whether it is started again after a failure."""
+    is_essential: bool = True
+    """Whether too many failures within a time end the run."""
     ends_run: bool = False
     """Whether its clean end ends the run, as the end of a movie does."""
 
@@ -41,10 +47,18 @@ class ProcessSpec:
 class _Child:
     spec: ProcessSpec
     popen: "subprocess.Popen[bytes]"
+    spawned_ns: int
+    restarts: Restarts
     ready: bool = False
     starts: int = 1
     heartbeat_ns: int = 0
+    """Time of the last heartbeat since the last start; 0 before the first."""
     health: Health | None = None
+    first_heartbeat_after_ns: int = 0
+    """Time from the first start to the first heartbeat."""
+    restart_ns: int | None = None
+    """Time of its next start, where it has ended and waits for that."""
+    is_killed: bool = False
 
 
 @dataclass(slots=True)
@@ -59,8 +73,9 @@ class Supervisor:
     heartbeat_limit_s: float = _HEARTBEAT_LIMIT_S
     """Time in s without a heartbeat after which a process is killed."""
     offer_event: Callable[[EventMessage], bool] = lambda _event: False
-    """Sends an Event for messages on the control channel that could not be read."""
+    """Sends an Event to the recorder: of a restart, or of messages that could not be read."""
     _children: dict[str, _Child] = field(default_factory=dict)
+    _events: list[EventMessage] = field(default_factory=list)
 
     def start(
         self, specs: Sequence[ProcessSpec], *, stop: Event, ready_s: float = _READY_S
@@ -74,7 +89,12 @@ class Supervisor:
         started = False
         try:
             for spec in specs:
-                self._children[spec.name] = _Child(spec, self._spawned(spec))
+                self._children[spec.name] = _Child(
+                    spec,
+                    self._spawned(spec),
+                    self.clock.now_ns(),
+                    Restarts(is_essential=spec.is_essential),
+                )
             started = self._all_ready(stop, ready_s)
         finally:
             if not started:
@@ -90,27 +110,36 @@ class Supervisor:
         """
         while not stop.is_set():
             self._take_messages(0.1)
-            self.server.refused.report(
-                self.offer_event, process="supervisor", t_ns=self.clock.now_ns()
-            )
+            self._report()
             if until_ns is not None and self.clock.now_ns() >= until_ns:
                 return "time is over"
             for child in self._children.values():
                 code = child.popen.poll()
                 if code == 0 and child.spec.ends_run:
                     return f"{child.spec.name} is at its end"
-                if code is not None:
-                    self._restart_or_fail(child, code)
-                elif self._is_stalled(child):
-                    log.warning(
-                        "%s sent no heartbeat for %g s and is killed",
-                        child.spec.name,
-                        self.heartbeat_limit_s,
-                    )
-                    child.popen.kill()
-                    # Its end takes a while, and no heartbeat arrives meanwhile.
-                    child.heartbeat_ns = 0
+                self._check(child, code)
         return "stopped as asked"
+
+    def _report(self) -> None:
+        """Send the events that wait; those that cannot be sent now are kept."""
+        now_ns = self.clock.now_ns()
+        self.server.refused.report(self.offer_event, process="supervisor", t_ns=now_ns)
+        while self._events and self.offer_event(self._events[0]):
+            self._events.pop(0)
+
+    def _check(self, child: _Child, code: int | None) -> None:
+        """Start `child` again where it is due, and kill it where it sends no heartbeat."""
+        if child.restart_ns is not None:
+            if self.clock.now_ns() >= child.restart_ns:
+                self._restart(child)
+        elif code is not None:
+            self._schedule_or_fail(child, code)
+        elif not child.is_killed and self._is_stalled(child):
+            limit_s = self._limit_s(child)
+            log.warning("%s sent no heartbeat for %g s and is killed", child.spec.name, limit_s)
+            child.popen.kill()
+            # Its end takes a while, and no heartbeat arrives meanwhile.
+            child.is_killed = True
 
     def end(self) -> dict[str, int]:
         """End all in the order of the data flow, the recorder last; returns their exit codes."""
@@ -166,6 +195,8 @@ class Supervisor:
                 self._answer(name, message.body)
             if child is None or not isinstance(message.body, Health):
                 continue
+            if not child.first_heartbeat_after_ns:
+                child.first_heartbeat_after_ns = self.clock.now_ns() - child.spawned_ns
             child.heartbeat_ns, child.health = self.clock.now_ns(), message.body
             child.ready = child.ready or message.body.state in ("ready", "running")
             if child.starts > 1 and message.body.state == "ready":
@@ -177,20 +208,39 @@ class Supervisor:
         self.server.send(name, replace(probe, t_request_received_ns=now_ns, t_reply_ns=now_ns))
 
     def _is_stalled(self, child: _Child) -> bool:
-        since_ns = self.clock.now_ns() - child.heartbeat_ns
-        return child.heartbeat_ns > 0 and since_ns > self.heartbeat_limit_s * 1e9
+        since_ns = self.clock.now_ns() - (child.heartbeat_ns or child.spawned_ns)
+        return since_ns > self._limit_s(child) * 1e9
 
-    def _restart_or_fail(self, child: _Child, code: int) -> None:
-        refused = code == BadInputError.exit_code
-        if refused or not child.spec.restarts or child.starts > _MOST_RESTARTS:
+    def _limit_s(self, child: _Child) -> float:
+        """Time in s that may pass without a heartbeat; a start takes longer than a step."""
+        if child.heartbeat_ns:
+            return self.heartbeat_limit_s
+        start_s = _START_FACTOR * child.first_heartbeat_after_ns / 1e9
+        return max(self.heartbeat_limit_s, round(start_s, 1))
+
+    def _schedule_or_fail(self, child: _Child, code: int) -> None:
+        spec, now_ns = child.spec, self.clock.now_ns()
+        refused = spec.is_essential and code == BadInputError.exit_code
+        restart_ns = child.restarts.next_ns(t_ns=now_ns)
+        if refused or not spec.restarts or restart_ns is None:
             raise self._failure(child, code)
-        log.warning("%s ended with exit code %d and is started again", child.spec.name, code)
-        _close_stdin(child.popen)
-        child.popen, child.starts, child.heartbeat_ns = (
-            self._spawned(child.spec),
-            child.starts + 1,
-            0,
+        log.warning(
+            "%s ended with exit code %d and is started again in %g s",
+            spec.name,
+            code,
+            (restart_ns - now_ns) / 1e9,
         )
+        _close_stdin(child.popen)
+        child.restart_ns = restart_ns
+        text = "the process failed and was started again; it processed nothing meanwhile"
+        self._events.append(
+            EventMessage("warning", spec.name, "process_restarted", text, {"restarts": 1})
+        )
+
+    def _restart(self, child: _Child) -> None:
+        child.popen, child.spawned_ns = self._spawned(child.spec), self.clock.now_ns()
+        child.starts += 1
+        child.heartbeat_ns, child.restart_ns, child.is_killed = 0, None, False
 
     def _failure(self, child: _Child, code: int) -> ProcessFailedError:
         return ProcessFailedError(name=child.spec.name, code=code, tail=self._tail(child.spec.name))
