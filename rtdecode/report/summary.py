@@ -150,7 +150,10 @@ class SessionSummary:
 
     def _score(self) -> str:
         if self.video_r is None:
-            return "Nothing was scored: no decoded frame has a displayed frame to compare with."
+            return (
+                "Nothing was scored: no frame that was decoded after the warm-up has a displayed "
+                "frame to compare with."
+            )
         masked = self.scored_pixels < self.screen_pixels
         pixels = (
             f"the {self.scored_pixels:,} of {self.screen_pixels:,} pixels of the screen mask"

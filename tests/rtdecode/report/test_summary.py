@@ -205,6 +205,15 @@ def test_a_session_without_reconstructions_has_no_score(tmp_path: Path) -> None:
     assert "the decoder gave no frame" in summary.text()
 
 
+def test_a_session_that_ends_within_the_warm_up_states_that_nothing_was_scored(
+    tmp_path: Path,
+) -> None:
+    session = recorded(tmp_path / "s")
+    write_config(RunConfig(evaluate=EvaluateConfig(warm_up_s=60.0)), session.config)
+    expected = "Nothing was scored: no frame that was decoded after the warm-up"
+    assert expected in summarise(session).text()
+
+
 def test_a_session_without_a_decoder_states_that_its_config_has_none(tmp_path: Path) -> None:
     summary = summarise(empty(tmp_path / "s", RunConfig(decode=None)))
     assert not summary.decoder
