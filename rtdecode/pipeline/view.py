@@ -3,11 +3,14 @@
 import logging
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
+from urllib.parse import urlsplit
 
 from rtdecode.pipeline.topology import subscriptions
 from rtdecode.runtime.loop import NullSink, run_loop
 from rtdecode.runtime.process import Process, run_process
 from rtdecode.schema.config.run import Role
+from rtdecode.schema.errors import AddressInUseError
 from rtdecode.schema.messages import (
     Body,
     DisplayedFrame,
@@ -34,12 +37,28 @@ class PageStage:
         return ()
 
 
+def started_page(process: Process) -> tuple[PageServer, str]:
+    """The page and its address: after a restart the one before, so that browsers find it again."""
+    config, before = process.config, process.run_info.before_restart
+    if config.view.port == 0 and before:
+        # another program may have taken the port meanwhile; then the system chooses one
+        with suppress(AddressInUseError):
+            return _page_at(urlsplit(before).port or 0, process)
+    return _page_at(config.view.port, process)
+
+
+def _page_at(port: int, process: Process) -> tuple[PageServer, str]:
+    config = process.config
+    view = config.view.model_copy(update={"port": port})
+    page = PageServer(view, frame_rate_hz=config.frame_rate_hz, clock=process.clock)
+    return page, page.start()
+
+
 def main(process: Process) -> int:
     """Serve the page until the run stops."""
-    config, sources = process.config, subscriptions(Role.VIEW, process.config)
+    sources = subscriptions(Role.VIEW, process.config)
     subscriber = process.subscriber(sources.endpoints, _SHOWN)
-    page = PageServer(config.view, frame_rate_hz=config.frame_rate_hz, clock=process.clock)
-    address = page.start()
+    page, address = started_page(process)
     log.info("page at %s", address)
     try:
         process.set_detail(address)

@@ -43,6 +43,8 @@ class RunInfo:
     git_revision: str
     config_yaml: str
     versions: dict[str, str]
+    before_restart: str = ""
+    """Detail of the last heartbeat before a restart, for example the address of the page."""
 
     def start(self, *, twin_hash: str = "") -> Start:
         """START of a source in this session."""
@@ -243,7 +245,11 @@ def run_process(name: str, main: Callable[[Process], int], argv: Sequence[str]) 
     try:
         config = read_config(args.config)
         run_info = RunInfo(
-            args.session, args.revision, args.config.read_text(encoding="utf-8"), _versions()
+            args.session,
+            args.revision,
+            args.config.read_text(encoding="utf-8"),
+            _versions(),
+            args.before_restart,
         )
         with Messaging() as messaging:
             return main(
@@ -270,4 +276,5 @@ def _arguments(name: str, argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--session", default="", help="name of the session")
     parser.add_argument("--revision", default="", help="git revision that is recorded")
     parser.add_argument("--supervised", action="store_true", help="end with the parent")
+    parser.add_argument("--before-restart", default="", help="last detail before a restart")
     return parser.parse_args(argv)

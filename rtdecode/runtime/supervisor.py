@@ -238,7 +238,10 @@ class Supervisor:
         )
 
     def _restart(self, child: _Child) -> None:
-        child.popen, child.spawned_ns = self._spawned(child.spec), self.clock.now_ns()
+        spec = child.spec
+        if child.health is not None and child.health.detail:
+            spec = replace(spec, argv=[*spec.argv, "--before-restart", child.health.detail])
+        child.popen, child.spawned_ns = self._spawned(spec), self.clock.now_ns()
         child.starts += 1
         child.heartbeat_ns, child.restart_ns, child.is_killed = 0, None, False
 

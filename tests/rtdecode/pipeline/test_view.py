@@ -1,7 +1,9 @@
 """The process of the page reports its address, serves the page, and ends with the run."""
 
 import json
+import socket
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from urllib.error import URLError
 from urllib.request import urlopen
@@ -10,7 +12,8 @@ import numpy as np
 import pytest
 from websockets.sync.client import connect
 
-from rtdecode.pipeline.view import PageStage, main
+from rtdecode.pipeline.view import PageStage, main, started_page
+from rtdecode.runtime.clock import HostClock
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.config.run import Role
 from rtdecode.schema.messages import Body, DisplayedFrame, Received, Responses, Stamped, Start
@@ -64,6 +67,23 @@ def test_the_page_is_served_before_the_run_starts_and_until_it_ends(
         assert scene.end() == 0
     with pytest.raises(URLError):
         urlopen(address)
+
+
+def address_after_restart(before: str) -> str:
+    process: Any = SimpleNamespace(
+        config=RunConfig(), run_info=SimpleNamespace(before_restart=before), clock=HostClock()
+    )
+    page, address = started_page(process)
+    page.stop()
+    return address
+
+
+def test_after_a_restart_the_page_has_its_address_again_unless_that_is_taken() -> None:
+    before = address_after_restart("")
+    assert address_after_restart(before) == before
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        taken = f"http://127.0.0.1:{other.getsockname()[1]}/"
+        assert address_after_restart(taken) != taken
 
 
 @pytest.mark.system

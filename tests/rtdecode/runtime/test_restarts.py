@@ -83,10 +83,12 @@ class FakeChannel:
         self.clock, self.refused = clock, RefusedMessages()
         self.children: list[FakeChild] = []
         self.starts_s: list[float] = []
+        self.argv, self.detail = list[str](), ""
         self.healthy: Callable[[int], bool] = lambda _start: True
         self.each_turn: Callable[[], None] = lambda: None
 
-    def spawned(self, _spec: ProcessSpec) -> FakeChild:
+    def spawned(self, spec: ProcessSpec) -> FakeChild:
+        self.argv = list(spec.argv)
         self.children.append(FakeChild())
         self.starts_s.append(self.clock.t_ns / SECOND_NS)
         return self.children[-1]
@@ -97,7 +99,7 @@ class FakeChannel:
         last = self.children[-1]
         if last.code is not None or not self.healthy(len(self.children)):
             return []
-        return [("child", Stamped("child", 0, 0, "host", Health("running", "")))]
+        return [("child", Stamped("child", 0, 0, "host", Health("running", self.detail)))]
 
     def send(self, name: str, body: object) -> None:
         """Commands are not looked at."""
@@ -157,3 +159,14 @@ def test_a_restarted_process_that_hangs_before_its_first_heartbeat_is_killed_and
     assert "child sent no heartbeat for 15 s and is killed" in caplog.text
     assert len(channel.children) == 3
     assert channel.children[-1].code is None
+
+
+def test_a_restarted_process_gets_the_detail_of_its_last_heartbeat(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    supervisor, channel, _ = supervised(monkeypatch, tmp_path, is_essential=False)
+    channel.detail = "http://127.0.0.1:5000/"
+    supervisor.watch(Event(), until_ns=supervisor.clock.now_ns() + SECOND_NS)
+    channel.children[-1].kill()
+    supervisor.watch(Event(), until_ns=supervisor.clock.now_ns() + 3 * SECOND_NS)
+    assert channel.argv == ["--before-restart", "http://127.0.0.1:5000/"]
