@@ -22,6 +22,7 @@ from rtdecode.evaluate.online import OnlineScore
 from rtdecode.evaluate.output_count import EventSum, OutputCount
 from rtdecode.evaluate.screen_mask import scoring_mask
 from rtdecode.runtime.config_file import read_config
+from rtdecode.schema.config import RunConfig
 from rtdecode.schema.config.run import Role
 from rtdecode.schema.messages import Received, Reconstruction, Score
 from rtdecode.session.layout import SessionLayout
@@ -87,6 +88,10 @@ class SessionSummary:
     """Machine and versions of the session; empty where they were not recorded."""
     repaired: bool = False
     """True where the log was damaged and holds only the messages that could still be read."""
+    scans: int = 0
+    """Scans that were recorded."""
+    scans_not_decoded: int = 0
+    """Of them, those without fluorescence; not counted where several planes are scanned."""
 
     def as_json(self) -> dict[str, Any]:
         """The figures as plain values, without the environment."""
@@ -100,7 +105,7 @@ class SessionSummary:
 
     def sentences(self) -> list[str]:
         """State the figures in words, a sentence or two for each subject."""
-        stated = [self._recording(), *self._scans(), self._decoding()]
+        stated = [self._recording(), *self._scans(), *self._not_decoded(), self._decoding()]
         if self.frames_out:
             stated += [*self._left_out(), *self._leaks(), self._score(), *self._latency()]
         return [*stated, *(event.sentence() for event in self.events)]
@@ -118,6 +123,12 @@ class SessionSummary:
         if not self.lost_scans:
             return []
         return [f"The microscope lost {self.lost_scans:,} scans, by its own numbers."]
+
+    def _not_decoded(self) -> list[str]:
+        if not self.scans_not_decoded:
+            return []
+        count = f"{self.scans_not_decoded:,} of {self.scans:,}"
+        return [f"{count} scans were recorded but not decoded."]
 
     def _decoding(self) -> str:
         if not self.decoder:
@@ -244,7 +255,16 @@ def summarise(session: SessionLayout) -> SessionSummary:
         events=losses.events,
         environment=_environment(session.environment),
         repaired=session.repaired,
+        **_decoded_scans(config, counted.counts),
     )
+
+
+def _decoded_scans(config: RunConfig, counts: Mapping[str, int]) -> dict[str, int]:
+    """Scans, and those of them without fluorescence, from `counts` by stream."""
+    scans = sum(n for stream, n in counts.items() if stream.endswith("/scan"))
+    compared = "decoder/start" in counts and config.calcium.planes == 1
+    missing = scans - counts.get("decoder/fluorescence", 0) if compared else 0
+    return {"scans": scans, "scans_not_decoded": max(0, missing)}
 
 
 def _running_scores(

@@ -23,7 +23,17 @@ from rtdecode.schema.config import RunConfig
 from rtdecode.schema.config.run import Role
 from rtdecode.schema.config.session import EvaluateConfig
 from rtdecode.schema.frame_grid import FrameGrid
-from rtdecode.schema.messages import Body, DisplayedFrame, Event, Gap, Reconstruction, Stamped
+from rtdecode.schema.messages import (
+    Body,
+    DisplayedFrame,
+    Event,
+    Fluorescence,
+    Gap,
+    Reconstruction,
+    Scan,
+    Stamped,
+    Start,
+)
 from rtdecode.session.layout import SessionLayout, named_session, session_at
 from rtdecode.session.recorder import Recorder
 from rtdecode.session.recover import recover
@@ -118,6 +128,17 @@ def test_a_repaired_log_is_not_called_complete(tmp_path: Path) -> None:
     first = summary.sentences()[0]
     assert "the log is repaired and holds only the messages that could be read" in first
     assert "complete" not in first
+
+
+def test_scans_that_a_restarted_decoder_missed_are_stated(tmp_path: Path) -> None:
+    pixels, counts = np.zeros((4, 4), np.uint16), np.ones(3, np.float32)
+    scans = [("bridge", Scan(pixels, n, 0, n, n + 1)) for n in range(5)]
+    started = [("decoder", Start("s", "", "", ""))]
+    shift_px = np.zeros(2, np.float32)
+    decoded = [("decoder", Fluorescence(counts, counts, n, n, shift_px)) for n in (0, 1, 4)]
+    summary = summarise(recorded(tmp_path / "s", [*scans, *started, *decoded]))
+    assert (summary.scans, summary.scans_not_decoded) == (5, 2)
+    assert summary.sentences()[1] == "2 of 5 scans were recorded but not decoded."
 
 
 def test_gaps_in_the_log_are_losses(tmp_path: Path) -> None:
