@@ -42,7 +42,7 @@ class SessionSummary:
     session: str
     """Name of the session's folder."""
     complete: bool
-    """False where the log has no end because its recorder was killed."""
+    """False where messages at the end or in damaged parts of the log are missing."""
     seconds: float
     """Time from the first to the last message of the log."""
     decoder: bool
@@ -232,7 +232,7 @@ def summarise(session: SessionLayout) -> SessionSummary:
         running += _running_scores(score, item, first_ns=counted.first_ns)
     return SessionSummary(
         session=session.folder.name,
-        complete=counted.complete,
+        complete=counted.complete and not counted.has_gaps,
         seconds=(counted.last_ns - counted.first_ns) / _NS_PER_S,
         decoder=config.decode is not None,
         decoder_started=config.processes is None or Role.DECODER in config.processes,

@@ -59,6 +59,11 @@ class LogSummary:
     damage: tuple[Damage, ...]
     """Parts that cannot be read now, or could not at an earlier recovery of this log."""
 
+    @property
+    def has_gaps(self) -> bool:
+        """Whether messages are missing, also in a log whose file is whole after a recovery."""
+        return any(part.loses_messages for part in self.damage)
+
 
 class LogReader:
     """The messages of a log in the order in which they were recorded.

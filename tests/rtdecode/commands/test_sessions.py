@@ -109,7 +109,9 @@ def test_a_truncated_log_is_repaired_and_the_damaged_file_kept(session: SessionL
     for source in {stream.partition("/")[0] for stream in counts}:
         assert f"the log holds no END of {source}" in told.stdout
     assert damaged.read_bytes() == torn
-    assert use("score", session.folder).exit_code == 0
+    scored = use("score", session.folder)
+    assert scored.exit_code == 0
+    assert "the log is incomplete" in scored.stdout
 
 
 @pytest.mark.parametrize("verb", ["score", "replay", "recover"])
