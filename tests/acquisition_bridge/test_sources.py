@@ -14,7 +14,7 @@ from acquisition_bridge.sources.contract import ScanSource
 from acquisition_bridge.sources.opening import open_source
 from rtdecode.runtime.clock import HostClock
 from rtdecode.schema.config import RunConfig
-from rtdecode.schema.errors import MessageError, ScanSizeChangedError, StreamError
+from rtdecode.schema.errors import ScanSizeChangedError, StreamError
 from rtdecode.schema.messages import Scan
 
 RIGS = runpy.run_path(str(Path(__file__).with_name("fake_rigs.py")))["RIGS"]
@@ -209,12 +209,19 @@ def test_a_rig_may_start_after_the_bridge(rig: Any) -> None:
         same(collected(rig, source, 1), SCANS[:1])
 
 
-def test_invalid_bytes_are_refused_by_name(rig: Any) -> None:
+def test_invalid_bytes_are_refused_by_name(rig: Any, caplog: pytest.LogCaptureFixture) -> None:
     skip_impossible(rig, "garbage")
     with opened(rig) as source:
         rig.garbage()
-        with pytest.raises((StreamError, MessageError)):
-            collected(rig, source, 1)
+        if rig.kind == "zmq_native":
+            # messages have bounds, so one that is refused leaves the next ones readable
+            rig.send(0, SCANS[0])
+            same(collected(rig, source, 1), SCANS[:1])
+            assert source.health()["messages_refused"] == 1
+            assert "message refused" in caplog.text
+        else:
+            with pytest.raises(StreamError):
+                collected(rig, source, 1)
 
 
 def table() -> str:
