@@ -67,7 +67,7 @@ def latency(
     console = Console()
     with errors_reported():
         run = read_config(config).model_copy(update={"seconds": seconds})
-        summary = record_session(run, out=None, console=console)
+        summary = record_session(run, out=None, console=console).summary
         settings = {"config": str(config), "seconds": seconds}
         _write_result(json_file, name="latency", config=settings, results=summary.as_json())
 

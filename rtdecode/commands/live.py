@@ -1,5 +1,6 @@
 """`rtdecode demo`, `run` and `check`: live sessions and their configs."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -55,7 +56,8 @@ def demo(
     with errors_reported():
         display = Display.VIRTUAL if headless else Display.AUTO
         config = demo_config(seconds=seconds, display=display, clips=clips)
-        _finish(config, record_session(config, out=out, console=console), json_file)
+        recorded = record_session(config, out=out, console=console)
+        _finish(config, recorded.summary, json_file, stopped=recorded.stopped)
 
 
 @app.command(epilog="Example: rtdecode run configs/real_scans.yaml --movie recording.raw")
@@ -73,7 +75,8 @@ def run(
         config = read_config(config_file)
         if movie is not None:
             config = config.with_movie(movie)
-        _finish(config, record_session(config, out=out, console=console), json_file)
+        recorded = record_session(config, out=out, console=console)
+        _finish(config, recorded.summary, json_file, stopped=recorded.stopped)
 
 
 @app.command(epilog="Example: rtdecode check configs/demo.yaml")
@@ -83,7 +86,15 @@ def check(config_file: Config) -> None:
         print_plain(Console(), config_yaml(_checked(read_config(config_file))))
 
 
-def record_session(config: RunConfig, *, out: Path | None, console: Console) -> SessionSummary:
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A recorded session; `stopped` where a signal ended it before its time."""
+
+    summary: SessionSummary
+    stopped: bool
+
+
+def record_session(config: RunConfig, *, out: Path | None, console: Console) -> Recorded:
     """Run a session with a live table; print its summary and write its report.
 
     A session that is stopped before it started has no summary, and ends the command.
@@ -103,7 +114,7 @@ def record_session(config: RunConfig, *, out: Path | None, console: Console) -> 
         print_plain(console, f"{outcome.reason}: nothing was recorded")
         raise typer.Exit
     print_plain(console, f"ended: {outcome.reason}")
-    return summarise_and_report(session, console)
+    return Recorded(summarise_and_report(session, console), stopped=stop.is_set())
 
 
 def _checked(config: RunConfig, *, folder: Path | None = None) -> RunConfig:
@@ -127,18 +138,23 @@ def _session(config: RunConfig, out: Path | None) -> SessionLayout:
     return new_session(config.record.folder, started=datetime.now().astimezone())
 
 
-def _finish(config: RunConfig, summary: SessionSummary, json_file: Path | None) -> None:
+def _finish(
+    config: RunConfig, summary: SessionSummary, json_file: Path | None, *, stopped: bool = False
+) -> None:
     if json_file is not None:
         write_summary(summary, json_file)
-    _require_reconstructions(config, summary)
+    _require_reconstructions(config, summary, stopped=stopped)
     permitted = config.record.permitted_loss
     if summary.lost_messages > permitted:
         where = ", ".join(summary.lost_by_stream)
         raise DataLostError(lost=summary.lost_messages, permitted=permitted, where=where)
 
 
-def _require_reconstructions(config: RunConfig, summary: SessionSummary) -> None:
-    """Raise NoReconstructionError if the run had a decoder and the log has no reconstruction."""
+def _require_reconstructions(config: RunConfig, summary: SessionSummary, *, stopped: bool) -> None:
+    """Raise NoReconstructionError if the run had a decoder and the log has no reconstruction.
+
+    A run that was stopped before a frame was due, at `lag_frames` + 1 responses, is no failure.
+    """
 
     def recorded(*kinds: str) -> int:
         streams = summary.messages.items()
@@ -146,6 +162,8 @@ def _require_reconstructions(config: RunConfig, summary: SessionSummary) -> None
 
     started = {row.role for row in included(config)}
     if config.decode is None or Role.DECODER not in started or recorded(Reconstruction.kind):
+        return
+    if stopped and recorded(Responses.kind) <= config.decode.lag_frames:
         return
     raise NoReconstructionError(
         scans=recorded(Scan.kind) or recorded(Fluorescence.kind),

@@ -158,6 +158,17 @@ def test_a_run_with_a_decoder_and_without_reconstructions_fails(
     assert failure.value.exit_code == 1
 
 
+def test_a_run_that_is_stopped_before_a_frame_is_due_is_no_failure(
+    summary: SessionSummary,
+) -> None:
+    due = RunConfig().decode.lag_frames
+    early = replace(summary, messages={"bridge/scan": 9, "decoder/responses": due})
+    _finish(RunConfig(), early, None, stopped=True)
+    late = replace(summary, messages={"bridge/scan": 9, "decoder/responses": due + 1})
+    with pytest.raises(NoReconstructionError):
+        _finish(RunConfig(), late, None, stopped=True)
+
+
 def test_reconstructions_or_no_decoder_are_no_failure(summary: SessionSummary) -> None:
     _finish(RunConfig(), replace(summary, messages={"emit/reconstruction": 1}), None)
     _finish(RunConfig(decode=None), summary, None)
