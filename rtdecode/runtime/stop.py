@@ -46,6 +46,9 @@ def stop_on_signals() -> Event:
 
     def _on_signal(_number: int, _frame: FrameType | None) -> None:
         if next(signals) > 0:
+            # a third one would begin the removal anew inside this one, and so on
+            for number in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, signal.SIG_IGN)
             for folder in tuple(_folders):
                 _remove(folder)
             os._exit(_EXIT_AT_ONCE)
