@@ -7,11 +7,12 @@ NEEDS := pyproject.toml $(wildcard requirements/*)
 
 export PYTHON
 
-.PHONY: help install demo test test-numerics format clean
+.PHONY: help install demo test test-long test-numerics format clean
 
 help:
 	@echo "make demo      see a mouse's screen reconstructed live, for one minute"
 	@echo "make test      every check that a change must pass"
+	@echo "make test-long the fault matrix with real processes, and tests with their full counts"
 	@echo "make test-numerics  the numerical tests under other arithmetic, thread counts and orders"
 	@echo "make install   only make .venv"
 	@echo "make format    let ruff format and mend what it can"
@@ -33,9 +34,12 @@ test: .venv/.installed-test
 	$(VENV)/ruff check .
 	$(VENV)/lint-imports
 	$(VENV)/mypy
-	$(VENV)/pytest -n 2 --dist loadfile -m "not system"
-	$(VENV)/pytest -m system
+	$(VENV)/pytest -n 2 --dist loadfile -m "not (system or faults or long)"
+	$(VENV)/pytest -m "system and not (faults or long)"
 	$(VENV)/python tests/numerics_matrix.py --short
+
+test-long: .venv/.installed-test
+	$(VENV)/pytest -m "faults or long"
 
 test-numerics: .venv/.installed-test
 	$(VENV)/python tests/numerics_matrix.py

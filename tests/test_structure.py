@@ -48,7 +48,7 @@ def imported_names(path: Path) -> Iterator[str]:
 def test_tests_lie_where_their_subject_lies() -> None:
     places = {p.relative_to(ROOT / "tests").parts[0] for p in proofs()}
     folders = {place for place in places if not place.endswith(".py")}
-    assert folders <= {*PACKAGES, "system", "fixtures"}
+    assert folders <= {*PACKAGES, "system", "faults", "fixtures"}
 
 
 def test_every_module_with_behaviour_is_imported_by_a_test() -> None:
