@@ -4,6 +4,7 @@ Temporary folders made here are removed also where a second signal ends the proc
 """
 
 import itertools
+import math
 import os
 import shutil
 import signal
@@ -17,6 +18,7 @@ from threading import Event
 from types import FrameType
 
 _EXIT_AT_ONCE = 130
+_NOTICED_S = 0.05
 _folders: set[Path] = set()
 """Temporary folders of this process."""
 
@@ -38,9 +40,36 @@ def _remove(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
+class SignalEvent(Event):
+    """An event that a signal handler may set at any moment.
+
+    `Event.set` waits for a lock. A handler runs in the main thread between any two instructions;
+    where the thread holds that lock, for a moment in each `wait`, the handler would wait forever.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._signalled = False
+
+    def set_by_signal(self) -> None:
+        """Set the event without a lock."""
+        self._signalled = True
+
+    def is_set(self) -> bool:
+        return self._signalled or super().is_set()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        left_s = math.inf if timeout is None else timeout
+        while not self.is_set() and left_s > 0:
+            # a signal wakes nobody, so it is noticed after each of these steps
+            super().wait(min(left_s, _NOTICED_S))
+            left_s -= _NOTICED_S
+        return self.is_set()
+
+
 def stop_on_signals() -> Event:
     """An event that SIGINT and SIGTERM set; the second signal exits at once."""
-    stop = Event()
+    stop = SignalEvent()
     # counted apart from the event: a signal may come while the one before it sets the event
     signals = itertools.count()
 
@@ -52,7 +81,7 @@ def stop_on_signals() -> Event:
             for folder in tuple(_folders):
                 _remove(folder)
             os._exit(_EXIT_AT_ONCE)
-        stop.set()
+        stop.set_by_signal()
 
     signal.signal(signal.SIGINT, _on_signal)
     signal.signal(signal.SIGTERM, _on_signal)

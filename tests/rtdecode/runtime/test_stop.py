@@ -5,10 +5,11 @@ import subprocess
 import sys
 from pathlib import Path
 from textwrap import dedent
+from threading import Timer
 
 import pytest
 
-from rtdecode.runtime.stop import stopped_by_signals
+from rtdecode.runtime.stop import SignalEvent, stopped_by_signals
 
 pytestmark = pytest.mark.system
 
@@ -69,6 +70,26 @@ def test_a_second_signal_ends_one_that_hangs_and_removes_its_temporary_folder() 
 def test_after_the_block_signals_do_what_they_did_before() -> None:
     with pytest.raises(KeyboardInterrupt):
         interrupt_in_and_after_the_block()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_that_comes_while_the_event_is_locked_sets_it(number: signal.Signals) -> None:
+    with stopped_by_signals() as stop:
+        # as at the begin and at the end of `Event.wait`
+        with stop._cond:
+            signal.raise_signal(number)
+        assert stop.is_set()
+        assert stop.wait()
+
+
+def test_a_wait_ends_when_the_event_is_set_or_its_time_is_over() -> None:
+    stop = SignalEvent()
+    assert not stop.wait(0.0)
+    assert not stop.wait(0.01)
+    setter = Timer(0.01, stop.set)
+    setter.start()
+    assert stop.wait()
+    setter.join()
 
 
 def interrupt_in_and_after_the_block() -> None:
