@@ -99,9 +99,15 @@ def require_regular(path: Path, *, what: str, remedy: str) -> Path:
 
 
 def arrays_of_npz(
-    path: Path, names: Sequence[str], *, what: str, expected: str, remedy: str
+    path: Path,
+    names: Sequence[str],
+    *,
+    what: str,
+    expected: str,
+    remedy: str,
+    optional: Sequence[str] = (),
 ) -> dict[str, NDArray[Any]]:
-    """The arrays `names` of a .npz file of numbers, by name.
+    """The arrays `names` of a .npz file of numbers, by name, and those of `optional` that it has.
 
     Raises
     ------
@@ -110,7 +116,8 @@ def arrays_of_npz(
     """
     require_regular(path, what=what, remedy=remedy)
     with damage_named(path, what=what, expected=expected), zipfile.ZipFile(path) as archive:
-        return {name: _entry(archive, name) for name in names}
+        held = [name for name in optional if f"{name}.npy" in archive.namelist()]
+        return {name: _entry(archive, name) for name in (*names, *held)}
 
 
 def array_of_npy(path: Path, *, what: str, expected: str, remedy: str) -> NDArray[Any]:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from rtdecode.calcium.array_files import arrays_of_npz
 from rtdecode.calcium.rois import Rois
-from rtdecode.schema.arrays import MAX_PIXELS
+from rtdecode.schema.arrays import MAX_PIXELS, content_hash
 from rtdecode.schema.config.calcium import Rescale
 from rtdecode.schema.errors import CalibrationError, UnreadableFileError
 
@@ -23,6 +23,7 @@ _RANKS = {"reference_counts": 2, "scan_rate_hz": 0, "activity_quantiles": 2}
 """Number of axes of each array in the file; 1 for the others."""
 _OF_THE_FIELD = ("reference_counts", "scan_rate_hz")
 """Arrays without an axis of neurons."""
+_ROIS_HASH = "rois_hash"
 _SMALLEST_SD = 1e-6
 _WIDEST_DRIFT = 2.0
 """Largest factor of the drift correction; larger changes indicate another field of view."""
@@ -49,6 +50,13 @@ class Calibration:
     """(neuron,) in dF/F per second."""
     activity_sd: F32
     """(neuron,) in dF/F per second."""
+    rois_hash: str = ""
+    """Content hash of the ROIs that it was measured with (`Rois.hash`); empty if unknown."""
+
+    @property
+    def hash(self) -> str:
+        """Hash of the content."""
+        return content_hash(*self._arrays().values(), self.rois_hash)
 
     @property
     def count(self) -> int:
@@ -62,17 +70,26 @@ class Calibration:
         return rows, cols
 
     def check(self, rois: Rois) -> None:
-        """Raise CalibrationError if number of neurons or shape differ from those of `rois`."""
+        """Raise CalibrationError if it was not measured with `rois`, compared by content.
+
+        Where its ROIs are unknown, the number of neurons and the shape are compared.
+        """
         if self.count != rois.count:
             raise CalibrationError(expected=f"{rois.count} neurons", got=f"{self.count}")
         if self.shape != rois.shape:
             raise CalibrationError(
                 expected=f"a reference image of shape {rois.shape}", got=f"{self.shape}"
             )
+        if self.rois_hash not in ("", rois.hash):
+            raise CalibrationError(
+                expected=f"the ROIs with the content hash {rois.hash}", got=self.rois_hash
+            )
 
     def save(self, path: Path) -> None:
         """Write a .npz of plain arrays, without pickled objects."""
-        np.savez_compressed(path, **{f.name: getattr(self, f.name) for f in fields(self)})
+        digits = np.frombuffer(bytes.fromhex(self.rois_hash), np.uint8)
+        with path.open("wb") as file:
+            np.savez_compressed(file, rois_hash=digits, **self._arrays())
 
     @classmethod
     def load(cls, path: Path) -> "Calibration":
@@ -85,19 +102,27 @@ class Calibration:
         """
         found = arrays_of_npz(
             path,
-            [field.name for field in fields(cls)],
+            [field.name for field in fields(cls) if field.name != _ROIS_HASH],
             what="the calibration",
             expected="a calibration .npz",
             remedy="leave it out to calibrate at the start",
+            optional=[_ROIS_HASH],
         )
+        digits = found.pop(_ROIS_HASH, np.zeros(0)).astype(np.uint8)
         if mistake := _mistake(found):
             raise UnreadableFileError(
                 what="the calibration", path=path, expected="a calibration .npz", got=mistake
             )
         rate = float(found.pop("scan_rate_hz"))
         return cls(
-            scan_rate_hz=rate, **{name: array.astype(np.float32) for name, array in found.items()}
+            scan_rate_hz=rate,
+            rois_hash=digits.tobytes().hex(),
+            **{name: array.astype(np.float32) for name, array in found.items()},
         )
+
+    def _arrays(self) -> dict[str, Any]:
+        names = (field.name for field in fields(self) if field.name != _ROIS_HASH)
+        return {name: np.asarray(getattr(self, name)) for name in names}
 
 
 def _mistake(found: dict[str, NDArray[Any]]) -> str:

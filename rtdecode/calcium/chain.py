@@ -42,9 +42,9 @@ from rtdecode.schema.config.calcium import CalciumConfig
 from rtdecode.schema.errors import ScanValueError
 from rtdecode.schema.frame_grid import FrameGrid
 from rtdecode.schema.interfaces import Clock
-from rtdecode.schema.messages import Event, Fluorescence, Health, Received, Responses, Scan
+from rtdecode.schema.messages import Event, Fluorescence, Received, Responses, Scan
 
-Out = Fluorescence | Responses | Health | Event
+Out = Fluorescence | Responses | Event
 
 
 class CalciumChain:
@@ -80,7 +80,7 @@ class CalciumChain:
     Each Scan yields one Fluorescence. Each frame of the grid yields one Responses as soon as every
     neuron has final activity at or after the frame's start; frames beside a lost scan are invalid
     and never interpolated. Scans without light are left out until the field of view is known, and
-    an Event reports them. A Health reports a field of view that is lost or found again, and the
+    an Event reports them. Events also report a field of view that is lost or found again, and the
     result of a calibration.
     """
 
@@ -112,7 +112,9 @@ class CalciumChain:
             calibration=calibration,
             target=target,
             clock=clock,
+            rois_hash=rois.hash,
         )
+        self._rois_hash = rois.hash
         self._reader: ScanReader | None = None
         self._check: FieldCheck | None = None
         if reference is not None:
@@ -193,9 +195,10 @@ class CalciumChain:
             t_scan_ns=time.t_middle_ns,
             shift_px=np.array([signals.shift.row_px, signals.shift.col_px], np.float32),
             plane=scan.plane,
+            rois_hash=self._rois_hash,
         )
         if reader.guard.lost != was_lost:
-            yield _field_health(scan, signals, lost=reader.guard.lost)
+            yield _lost(scan, signals) if reader.guard.lost else _found(scan)
         if self._check is not None:
             self._check_field(self._check, reader, scan, time)
         yield from self._counts.outputs(
@@ -224,17 +227,16 @@ def _time(scan: Scan) -> ScanTime:
     return ScanTime(scan.number, scan.t_start_ns, scan.t_end_ns)
 
 
-def _field_health(scan: Scan, signals: RoiSignals, *, lost: bool) -> Health:
+def _lost(scan: Scan, signals: RoiSignals) -> Event:
     shift = signals.shift
-    what = (
-        f"field of view lost at scan {scan.number}: correlation peak {shift.peak_sd:.1f} SD, "
-        f"best shift {'at the edge of the search' if shift.at_edge else 'unclear'}; "
-        f"move the objective back or start again with a new reference"
-        if lost
-        else f"field of view found again at scan {scan.number}"
+    best = "at the edge of the search" if shift.at_edge else "unclear"
+    text = (
+        f"field of view lost at scan {scan.number}: correlation peak {shift.peak_sd:.1f} SD, best "
+        f"shift {best}; move the objective back or start again with a new reference"
     )
-    return Health(
-        state="running",
-        detail=what,
-        counters={"scan": float(scan.number), "peak_sd": shift.peak_sd},
-    )
+    return Event("alarm", "decoder", "field_lost", text, {"times": 1.0})
+
+
+def _found(scan: Scan) -> Event:
+    text = f"field of view found again at scan {scan.number}"
+    return Event("info", "decoder", "field_found", text, {"times": 1.0})

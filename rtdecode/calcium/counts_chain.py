@@ -1,6 +1,7 @@
 """Fluorescence of the neurons of one plane to responses on the grid, for both calcium stages."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,7 @@ from rtdecode.schema.config.calcium import CalciumConfig
 from rtdecode.schema.errors import CalibrationError
 from rtdecode.schema.frame_grid import FrameGrid
 from rtdecode.schema.interfaces import Clock
-from rtdecode.schema.messages import Health, Responses
+from rtdecode.schema.messages import Event, Responses
 
 
 class CountsChain:
@@ -34,6 +35,8 @@ class CountsChain:
         during which all neurons of all frames are invalid.
     target
         Statistics of the twin's training data for `config.rescale`.
+    rois_hash
+        Content hash of the ROIs, which each Responses carries; empty if unknown.
 
     Raises
     ------
@@ -51,13 +54,14 @@ class CountsChain:
         calibration: Calibration | None,
         target: Calibration | None,
         clock: Clock,
+        rois_hash: str = "",
     ) -> None:
         if target is not None and target.count != len(phase):
             raise CalibrationError(
                 expected=f"{len(phase)} neurons to rescale to", got=f"{target.count}"
             )
         self._config, self._count, self._clock, self._target = config, count, clock, target
-        self._neurons = len(phase)
+        self._neurons, self._rois_hash = len(phase), rois_hash
         self._resampler = Resampler(phase, frame_rate_hz=grid.rate_hz)
         self._grid = grid
         self._estimator: ActivityEstimator | None = None
@@ -80,8 +84,8 @@ class CountsChain:
         index: int,
         reference: NDArray[np.float32],
         t_received_ns: int,
-    ) -> Iterator[Health | Responses]:
-        """Responses that this scan makes final, and the Health of a calibration that it completes.
+    ) -> Iterator[Event | Responses]:
+        """Responses that this scan makes final, and the Event of a calibration that it completes.
 
         Parameters
         ----------
@@ -109,17 +113,19 @@ class CountsChain:
                     t_scan_end_ns=time.t_end_ns,
                     t_received_ns=t_received_ns,
                     t_ready_ns=self._clock.now_ns(),
+                    rois_hash=self._rois_hash,
                 )
 
-    def _calibrate(self, reference: NDArray[np.float32]) -> Health:
+    def _calibrate(self, reference: NDArray[np.float32]) -> Event:
         scans, self._calibration_scans = self._calibration_scans, []
-        self.calibration = calibrated(
+        measured = calibrated(
             self._config, scans, reference=reference, scan_rate_hz=self._count.scan_rate_hz
         )
+        self.calibration = replace(measured, rois_hash=self._rois_hash)
         self._estimator = ActivityEstimator(
             self._config, calibration=self.calibration, target=self._target
         )
-        return _calibration_health(self.calibration, scans=len(scans))
+        return _calibrated(self.calibration, scans=len(scans))
 
     def _activities(
         self, estimator: ActivityEstimator | None, signals: RoiSignals, time: ScanTime, index: int
@@ -138,11 +144,10 @@ class CountsChain:
         )
 
 
-def _calibration_health(found: Calibration, *, scans: int) -> Health:
+def _calibrated(found: Calibration, *, scans: int) -> Event:
     noise, decay_s = float(np.median(found.noise)), float(np.median(found.decay_tau_s))
-    return Health(
-        state="running",
-        detail=f"calibrated {found.count} neurons on {scans} scans: noise {noise:.3f} dF/F, "
-        f"decay {decay_s:.2f} s (medians)",
-        counters={"scans": float(scans), "noise_dff": noise, "decay_tau_s": decay_s},
+    text = (
+        f"calibrated on {scans} scans: median noise {noise:.3f} dF/F, median decay time constant "
+        f"{decay_s:.2f} s"
     )
+    return Event("info", "decoder", "calibrated", text, {"neurons": float(found.count)})

@@ -13,7 +13,7 @@ from rtdecode.schema.config.calcium import CalciumConfig
 from rtdecode.schema.errors import CalibrationError, RoiCountError
 from rtdecode.schema.frame_grid import FrameGrid
 from rtdecode.schema.interfaces import Clock
-from rtdecode.schema.messages import Fluorescence, Health, Received, Responses
+from rtdecode.schema.messages import Event, Fluorescence, Received, Responses
 
 _STILL = Shift(0.0, 0.0, 0.0, False)
 _NO_IMAGE = np.zeros((0, 0), np.float32)
@@ -64,13 +64,13 @@ class RoiChain:
         """The calibration in use; None until the first scans have been calibrated."""
         return self._given if self._counts is None else self._counts.calibration
 
-    def step(self, items: Sequence[Received]) -> Iterator[Health | Responses]:
+    def step(self, items: Sequence[Received]) -> Iterator[Event | Responses]:
         for item in items:
             body = item.message.body
             if isinstance(body, Fluorescence):
                 yield from self._outputs_of(body, item.t_received_ns)
 
-    def _outputs_of(self, rois: Fluorescence, t_received_ns: int) -> Iterator[Health | Responses]:
+    def _outputs_of(self, rois: Fluorescence, t_received_ns: int) -> Iterator[Event | Responses]:
         chain = self._made(rois) if self._counts is None else self._counts
         if len(rois.f_raw) != self.neurons:
             raise RoiCountError(number=rois.number, got=len(rois.f_raw), before=self.neurons)

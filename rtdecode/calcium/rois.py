@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtdecode.calcium.array_files import arrays_of_npz
-from rtdecode.schema.arrays import MAX_NEURONS, MAX_PIXELS
+from rtdecode.schema.arrays import MAX_NEURONS, MAX_PIXELS, content_hash
 from rtdecode.schema.errors import RoisError, UnreadableFileError
 
 log = logging.getLogger(__name__)
@@ -61,6 +61,12 @@ class Rois:
         return len(self.indptr) - 1
 
     @property
+    def hash(self) -> str:
+        """Hash of the content, which identifies the neurons and their order."""
+        shape = np.array(self.shape, np.int64)
+        return content_hash(shape, self.indptr, self.pixels, self.weights)
+
+    @property
     def centers_px(self) -> NDArray[np.float32]:
         """(neuron, 2) weighted centre (row, col) of each neuron, in pixels."""
         rows, cols = np.divmod(self.pixels, self.shape[1])
@@ -85,13 +91,14 @@ class Rois:
 
     def save(self, path: Path) -> None:
         """Write a .npz of plain arrays, without pickled objects."""
-        np.savez_compressed(
-            path,
-            shape=np.array(self.shape, np.int64),
-            indptr=self.indptr,
-            pixels=self.pixels,
-            weights=self.weights,
-        )
+        with path.open("wb") as file:
+            np.savez_compressed(
+                file,
+                shape=np.array(self.shape, np.int64),
+                indptr=self.indptr,
+                pixels=self.pixels,
+                weights=self.weights,
+            )
 
     @classmethod
     def load(cls, path: Path) -> "Rois":

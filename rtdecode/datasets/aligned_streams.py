@@ -90,7 +90,7 @@ def read_aligned_streams(session: SessionLayout) -> AlignedStreams:
     StreamMissingError
         If the log holds no displayed frames or no responses.
     NeuronsChangedError
-        If responses do not all hold the same number of neurons.
+        If responses do not all belong to the same ROIs, compared by content.
     UnreadableFileError
         If the file is not a log, its responses lie on another grid, or the size of the displayed
         frames changes.
@@ -138,6 +138,11 @@ def _add(message: Stamped, streams: AlignedStreams, truth: TruthOnGrid) -> None:
         streams.samples[body.t_sample_ns] = (body.running_cm_s, body.pupil_diameter_px, x, y)
 
 
+def _neurons(responses: Responses) -> tuple[int, str]:
+    """Number of neurons, and the hash of their ROIs, which is empty in earlier logs."""
+    return len(responses.activity), responses.rois_hash
+
+
 def _check_screen(frame: DisplayedFrame, streams: AlignedStreams) -> None:
     if streams.displayed and frame.luminance.shape != streams.screen_px:
         raise UnreadableFileError(
@@ -149,12 +154,13 @@ def _check_screen(frame: DisplayedFrame, streams: AlignedStreams) -> None:
 
 
 def _check_responses(responses: Responses, streams: AlignedStreams) -> None:
-    if streams.responses and len(responses.activity) != streams.neurons:
+    first = next(iter(streams.responses.values()), responses)
+    if _neurons(responses) != _neurons(first):
         raise NeuronsChangedError(
             log=streams.log,
-            first=streams.neurons,
-            then=len(responses.activity),
-            frame=responses.frame - next(iter(streams.responses)),
+            first=_neurons(first),
+            then=_neurons(responses),
+            frame=responses.frame - first.frame,
         )
     if responses.t_frame_start_ns != streams.grid.start_ns(responses.frame):
         raise UnreadableFileError(

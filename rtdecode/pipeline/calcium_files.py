@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from rtdecode.pipeline.calcium_stage import CalciumStage
-from rtdecode.schema.errors import FieldMismatchError
+from rtdecode.pipeline.planes_stage import CalciumStage
+from rtdecode.schema.errors import FieldMismatchError, KeptFileError
 
 MISMATCH_FIGURE = "refused.png"
 
@@ -13,19 +13,41 @@ MISMATCH_FIGURE = "refused.png"
 class CalciumFiles:
     """Writes ROIs and calibration into a session as soon as they are known.
 
-    They remain when the decoder is killed, so that the session can be decoded again.
+    They remain when the decoder is killed, so that a restarted one has the same neurons in the
+    same order, and that the session can be decoded again.
     """
 
     def __init__(self, stage: CalciumStage, folder: Path) -> None:
         self._stage, self._folder = stage, folder
-        self._saved: tuple[int | None, bool] = (None, False)
+        self._saved: dict[str, str] = {}
+
+    @property
+    def identity(self) -> str:
+        """The saved files with the hashes of their content, as heartbeats state them."""
+        return " ".join(f"{name}:{found}" for name, found in self._saved.items())
 
     def save_new(self) -> None:
         """Write them if they have become known since the last call."""
-        known = (self._stage.neurons, self._stage.calibrated)
+        known = dict(self._stage.kept)
         if known != self._saved:
             self._stage.save(self._folder)
             self._saved = known
+
+    def check(self, identity: str) -> None:
+        """Compare the files with the `identity` that was stated before a restart, by content.
+
+        Raises
+        ------
+        KeptFileError
+            If one of them is not there any more, or has another content.
+        """
+        known = self._stage.kept
+        for stated in identity.split():
+            name, _, before = stated.rpartition(":")
+            if known.get(name) != before:
+                raise KeptFileError(
+                    path=self._folder / name, before=before, now=known.get(name, "")
+                )
 
 
 @contextmanager

@@ -1,56 +1,46 @@
 """The calcium chain of a run, with ROIs from files, from a detector, or from the microscope."""
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
-from typing import Protocol
 
 from rtdecode.calcium import CalciumChain
 from rtdecode.calcium.calibration import Calibration
 from rtdecode.calcium.detect import detected_rois
 from rtdecode.calcium.field_check import BlackStart, is_black
-from rtdecode.calcium.plane_join import PlaneJoin
 from rtdecode.calcium.register import mean_of_aligned
 from rtdecode.calcium.roi_chain import RoiChain
 from rtdecode.calcium.roi_files import read_pixel_lists
 from rtdecode.calcium.rois import PixelLists, Rois
+from rtdecode.pipeline.planes_stage import CalciumStage, Out, PlanesChain
 from rtdecode.pipeline.warm_up import warm_up_calcium
+from rtdecode.runtime.atomic_file import written_atomically
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.config.acquisition import LslRoisSource
-from rtdecode.schema.config.calcium import CALIBRATION_FILE, MASKS_FILE, Detector, plane_folder
+from rtdecode.schema.config.calcium import (
+    CALIBRATION_FILE,
+    MASKS_FILE,
+    CalciumConfig,
+    Detector,
+    plane_folder,
+)
 from rtdecode.schema.errors import RoisMissingError
 from rtdecode.schema.frame_grid import FrameGrid
 from rtdecode.schema.interfaces import Clock
-from rtdecode.schema.messages import Event, Fluorescence, Health, Received, Responses, Scan
+from rtdecode.schema.messages import Received, Scan
 
 log = logging.getLogger(__name__)
-Out = Fluorescence | Responses | Health | Event
 
 
-class CalciumStage(Protocol):
-    """A calcium chain, irrespective of the source of its ROIs."""
-
-    @property
-    def neurons(self) -> int | None:
-        """Number of neurons; None while it is unknown."""
-        ...
-
-    @property
-    def calibrated(self) -> bool:
-        """Whether it has a calibration, read from a file or measured."""
-        ...
-
-    def step(self, items: Sequence[Received]) -> Iterator[Out]:
-        """Scans in, fluorescence and responses out."""
-        ...
-
-    def save(self, folder: Path) -> None:
-        """Write ROIs and calibration into a session, as far as they are known."""
-        ...
-
-
-def calcium_stage(config: RunConfig, *, clock: Clock) -> CalciumStage:
+def calcium_stage(config: RunConfig, *, clock: Clock, kept: Path | None = None) -> CalciumStage:
     """The chain of a run of `config`, with its loops compiled.
+
+    Parameters
+    ----------
+    kept
+        Session folder from which a restarted decoder loads the ROIs and the calibration that were
+        saved before the restart; they precede the files and the detector of `config`.
 
     Raises
     ------
@@ -62,14 +52,24 @@ def calcium_stage(config: RunConfig, *, clock: Clock) -> CalciumStage:
     warm_up_calcium(clock)
     calcium = config.calcium
     if calcium.rois_from_source or isinstance(config.acquisition.source, LslRoisSource):
-        return RoisChain(config, clock=clock)
+        return RoisChain(_with_kept(config, calcium, kept), clock=clock)
     if not calcium.several_planes:
-        return _of_one_plane(config, clock=clock)
+        return _of_one_plane(_with_kept(config, calcium, kept), clock=clock)
     planes = {
-        plane: config.model_copy(update={"calcium": calcium.of_plane(plane)})
+        plane: _with_kept(config, calcium.of_plane(plane), kept and kept / plane_folder(plane))
         for plane in calcium.decoded_planes
     }
     return PlanesChain({plane: _of_one_plane(one, clock=clock) for plane, one in planes.items()})
+
+
+def _with_kept(config: RunConfig, calcium: CalciumConfig, folder: Path | None) -> RunConfig:
+    """`config` with `calcium`, and in it the files of the session that are in `folder`."""
+    found: dict[str, Path | None] = {}
+    if folder is not None and (folder / MASKS_FILE).is_file():
+        found |= {"rois": folder / MASKS_FILE, "rois_table": None}
+    if folder is not None and (folder / CALIBRATION_FILE).is_file():
+        found["calibration"] = folder / CALIBRATION_FILE
+    return config.model_copy(update={"calcium": calcium.model_copy(update=found)})
 
 
 def _of_one_plane(config: RunConfig, *, clock: Clock) -> CalciumStage:
@@ -97,6 +97,17 @@ class _OneChain:
 
     def __init__(self, chain: CalciumChain | RoiChain) -> None:
         self._chain = chain
+        self._hashed: Calibration | None = None
+        self._calibration_hash = ""
+
+    @property
+    def kept(self) -> dict[str, str]:
+        calibration = self._chain.calibration
+        if calibration is None:
+            return {}
+        if self._hashed is not calibration:
+            self._hashed, self._calibration_hash = calibration, calibration.hash
+        return {CALIBRATION_FILE: self._calibration_hash}
 
     @property
     def calibrated(self) -> bool:
@@ -106,8 +117,10 @@ class _OneChain:
         yield from self._chain.step(items)
 
     def save(self, folder: Path) -> None:
-        if self._chain.calibration is not None:
-            self._chain.calibration.save(folder / CALIBRATION_FILE)
+        path = folder / CALIBRATION_FILE
+        if self._chain.calibration is not None and not path.exists():
+            with written_atomically(path) as unfinished:
+                self._chain.calibration.save(unfinished)
 
 
 class MaskedChain(_OneChain):
@@ -134,8 +147,19 @@ class MaskedChain(_OneChain):
     def neurons(self) -> int:
         return self._rois.count
 
+    @cached_property
+    def _rois_hash(self) -> str:
+        return self._rois.hash
+
+    @property
+    def kept(self) -> dict[str, str]:
+        return {MASKS_FILE: self._rois_hash, **super().kept}
+
     def save(self, folder: Path) -> None:
-        self._rois.save(folder / MASKS_FILE)
+        path = folder / MASKS_FILE
+        if not path.exists():
+            with written_atomically(path) as unfinished:
+                self._rois.save(unfinished)
         super().save(folder)
 
 
@@ -156,46 +180,6 @@ class RoisChain(_OneChain):
     @property
     def neurons(self) -> int | None:
         return self._rois.neurons
-
-
-class PlanesChain:
-    """A chain for each of several planes; their responses are joined.
-
-    The files of each plane are in a folder of its own, from which another run can read them.
-    """
-
-    def __init__(self, chains: Mapping[int, CalciumStage]) -> None:
-        self._chains = chains
-        self._join = PlaneJoin(len(chains))
-
-    @property
-    def neurons(self) -> int | None:
-        known = [count for count in self._counts() if count is not None]
-        return sum(known) if len(known) == len(self._chains) else None
-
-    @property
-    def calibrated(self) -> bool:
-        return all(chain.calibrated for chain in self._chains.values())
-
-    def step(self, items: Sequence[Received]) -> Iterator[Out]:
-        for item in items:
-            for place, chain in enumerate(self._chains.values()):
-                for out in chain.step([item]):
-                    if isinstance(out, Responses):
-                        yield from self._join.completed_frames(
-                            out, place=place, counts=self._counts()
-                        )
-                    else:
-                        yield out
-
-    def save(self, folder: Path) -> None:
-        for plane, chain in self._chains.items():
-            where = folder / plane_folder(plane)
-            where.mkdir(parents=True, exist_ok=True)
-            chain.save(where)
-
-    def _counts(self) -> list[int | None]:
-        return [chain.neurons for chain in self._chains.values()]
 
 
 def _calibration(path: Path | None) -> Calibration | None:
@@ -220,6 +204,10 @@ class FirstScanChain:
     @property
     def calibrated(self) -> bool:
         return self._chain is not None and self._chain.calibrated
+
+    @property
+    def kept(self) -> dict[str, str]:
+        return {} if self._chain is None else self._chain.kept
 
     def step(self, items: Sequence[Received]) -> Iterator[Out]:
         for item in items:
@@ -256,6 +244,10 @@ class DetectingChain:
     @property
     def calibrated(self) -> bool:
         return self._chain is not None and self._chain.calibrated
+
+    @property
+    def kept(self) -> dict[str, str]:
+        return {} if self._chain is None else self._chain.kept
 
     def step(self, items: Sequence[Received]) -> Iterator[Out]:
         for item in items:

@@ -4,7 +4,7 @@ import logging
 import queue
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from rtdecode.runtime.loop import LoopReport, run_loop
 from rtdecode.runtime.process import Process, run_process
 from rtdecode.runtime.sockets import Publisher
 from rtdecode.schema.config.run import Role
+from rtdecode.schema.errors import KeptFileError
 from rtdecode.schema.frame_grid import FrameGrid
 from rtdecode.schema.interfaces import Clock
 from rtdecode.schema.messages import (
@@ -30,6 +31,8 @@ from rtdecode.session.layout import SessionLayout
 from rtdecode.streams.paced_output import PacedOutput
 
 log = logging.getLogger(__name__)
+_CONNECTION_NS = 2_000_000_000
+_POLL_S = 0.05
 
 
 class PacedQueue:
@@ -106,7 +109,8 @@ class DecoderSink:
 
     def push(self, item: Body) -> None:
         if isinstance(item, Event):
-            log.warning("%s %s", item.text, item.counts)
+            level = logging.INFO if item.severity == "info" else logging.WARNING
+            log.log(level, "%s %s", item.text, item.counts)
         if isinstance(item, Reconstruction) and self._emission is not None:
             self._emission.push(item)
         else:
@@ -126,20 +130,34 @@ def _decode(process: Process, folder: Path) -> None:
     publisher = process.publisher(network.decoder)
     sources = subscriptions(Role.DECODER, config)
     subscriber = process.subscriber(sources.endpoints, [Scan, Fluorescence, Behaviour])
-    parts = assembled(config, detected_by=process.name, clock=process.clock)
+    restarted = process.run_info.restarts > 0
+    parts = assembled(
+        config,
+        detected_by=process.name,
+        clock=process.clock,
+        kept=folder if restarted else None,
+    )
     emission = None if config.decode is None else _emission(process)
     files = CalciumFiles(parts.calcium, folder)
-    files.save_new()
+    with _refusal_recorded(process, publisher):
+        files.check(process.run_info.before_restart)
     heartbeat = process.on_turn(lambda: _counters(parts, emission))
 
-    def on_turn(report: LoopReport) -> None:
+    def save_new() -> None:
         files.save_new()
+        process.set_detail(files.identity)
+
+    def on_turn(report: LoopReport) -> None:
+        save_new()
         heartbeat(report)
 
+    save_new()
     process.wait_for_start(subscriber, expected_sources=sources.expected)
     start = process.run_info.start(twin_hash=parts.twin_hash)
     with ExitStack() as ending:
         publisher.start(start)
+        if restarted and parts.calcium.kept:
+            publisher.push(_loaded(parts.calcium.kept, neurons=parts.calcium.neurons))
         ending.callback(publisher.end, session=process.run_info.session, reason="stopped")
         if emission is not None:
             ending.enter_context(emission.started(start))
@@ -151,6 +169,26 @@ def _decode(process: Process, folder: Path) -> None:
             clock=process.clock,
             on_turn=on_turn,
         )
+
+
+def _loaded(kept: Mapping[str, str], *, neurons: int | None) -> Event:
+    """Event of a restart after which the neurons are those of before, in the same order."""
+    text = f"after a restart, the session's own {', '.join(kept)} were loaded"
+    return Event("info", "decoder", "rois_loaded", text, {"neurons": float(neurons or 0)})
+
+
+@contextmanager
+def _refusal_recorded(process: Process, publisher: Publisher) -> Iterator[None]:
+    """Record a KeptFileError of the block as an alarm before it ends the process."""
+    try:
+        yield
+    except KeptFileError as error:
+        alarm = Event("alarm", "decoder", "rois_changed", str(error), {})
+        # the queue to the recorder takes a moment to connect
+        deadline_ns = process.clock.now_ns() + _CONNECTION_NS
+        while not publisher.offer(alarm) and process.clock.now_ns() < deadline_ns:
+            process.stop.wait(_POLL_S)
+        raise
 
 
 def _emission(process: Process) -> Emission:

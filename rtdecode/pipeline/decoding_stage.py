@@ -12,7 +12,8 @@ from rtdecode.calcium.register import line_offset_px, without_line_offset
 from rtdecode.decode.compute import prepare_process
 from rtdecode.decode.decoder import Decoder
 from rtdecode.decode.fitted_twin import FittedTwin, load_fitted_twin
-from rtdecode.pipeline.calcium_stage import CalciumStage, calcium_stage
+from rtdecode.pipeline.calcium_stage import calcium_stage
+from rtdecode.pipeline.planes_stage import CalciumStage
 from rtdecode.pipeline.warm_up import warm_up_decoder
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.config.calcium import CalciumConfig
@@ -148,8 +149,15 @@ class Assembly:
     """SHA-256 of the twin; empty for a run that stops at the responses."""
 
 
-def assembled(config: RunConfig, *, detected_by: str, clock: Clock) -> Assembly:
+def assembled(
+    config: RunConfig, *, detected_by: str, clock: Clock, kept: Path | None = None
+) -> Assembly:
     """Build and warm up all stages from scans to reconstructions.
+
+    Parameters
+    ----------
+    kept
+        As `calcium_stage` takes it.
 
     Raises
     ------
@@ -162,7 +170,7 @@ def assembled(config: RunConfig, *, detected_by: str, clock: Clock) -> Assembly:
     BadInputError
         If a file of the ROIs, the calibration or the twin cannot be used.
     """
-    calcium = calcium_stage(config, clock=clock)
+    calcium = calcium_stage(config, clock=clock, kept=kept)
     gaps, lines = GapWatch(detected_by=detected_by), LineAligner(config.calcium)
     if config.decode is None:
         behaviour = BehaviourJoin(np.zeros(_BEHAVIOUR_CHANNELS, np.float32))

@@ -51,6 +51,16 @@ class _Plane:
     mean_counts: NDArray[np.float32]
 
     @property
+    def scans(self) -> list[Fluorescence]:
+        """Fluorescence of these ROIs; earlier decoders gave that of others after a restart."""
+        known = ("", self.rois.hash)
+        return [
+            scan
+            for scan in self.traces.kept.values()
+            if scan.rois_hash in known and len(scan.f_raw) == self.rois.count
+        ]
+
+    @property
     def moved_px(self) -> NDArray[np.float64]:
         """(scan,) distance in px from the median position."""
         shifts_px = self.shifts_px()
@@ -59,7 +69,7 @@ class _Plane:
 
     def shifts_px(self) -> NDArray[np.float32]:
         """(scan, 2) shift of each scan by registration, (row, col) in px."""
-        return np.stack([scan.shift_px for scan in self.traces.kept.values()])
+        return np.stack([scan.shift_px for scan in self.scans])
 
 
 def report_calcium(session: SessionLayout, summary: SessionSummary, config: CalciumConfig) -> bool:
@@ -67,7 +77,7 @@ def report_calcium(session: SessionLayout, summary: SessionSummary, config: Calc
 
     A session that ended before its ROIs were found has no ROIs or no fluorescence.
     """
-    planes = list(_planes(session, config))
+    planes = [plane for plane in _planes(session, config) if plane.scans]
     if not planes:
         return False
     pictures = []
@@ -124,7 +134,7 @@ def _bodies(log: Path, kind: type[Body]) -> Iterator[Body]:
 
 
 def _draw(plane: _Plane, picture: Path, *, title: str) -> None:
-    scans = list(plane.traces.kept.values())
+    scans = plane.scans
     t_ns = np.array([scan.t_scan_ns for scan in scans])
     draw_calcium(
         picture,

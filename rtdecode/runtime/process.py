@@ -43,6 +43,8 @@ class RunInfo:
     git_revision: str
     config_yaml: str
     versions: dict[str, str]
+    restarts: int = 0
+    """Number of times that the process was started again in this run."""
     before_restart: str = ""
     """Detail of the last heartbeat before a restart, for example the address of the page."""
 
@@ -249,6 +251,7 @@ def run_process(name: str, main: Callable[[Process], int], argv: Sequence[str]) 
             args.revision,
             args.config.read_text(encoding="utf-8"),
             _versions(),
+            args.restarts,
             args.before_restart,
         )
         with Messaging() as messaging:
@@ -276,5 +279,6 @@ def _arguments(name: str, argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--session", default="", help="name of the session")
     parser.add_argument("--revision", default="", help="git revision that is recorded")
     parser.add_argument("--supervised", action="store_true", help="end with the parent")
+    parser.add_argument("--restarts", type=int, default=0, help="number of starts before this one")
     parser.add_argument("--before-restart", default="", help="last detail before a restart")
     return parser.parse_args(argv)

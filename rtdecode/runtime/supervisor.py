@@ -238,9 +238,9 @@ class Supervisor:
         )
 
     def _restart(self, child: _Child) -> None:
-        spec = child.spec
-        if child.health is not None and child.health.detail:
-            spec = replace(spec, argv=[*spec.argv, "--before-restart", child.health.detail])
+        detail = "" if child.health is None else child.health.detail
+        again = ["--restarts", str(child.starts), "--before-restart", detail]
+        spec = replace(child.spec, argv=[*child.spec.argv, *again])
         child.popen, child.spawned_ns = self._spawned(spec), self.clock.now_ns()
         child.starts += 1
         child.heartbeat_ns, child.restart_ns, child.is_killed = 0, None, False

@@ -1,5 +1,6 @@
-"""Permitted dtypes, ranks and sizes of arrays in messages, as annotations of their fields."""
+"""Permitted dtypes, ranks and sizes of arrays in messages, and the hash of their content."""
 
+import hashlib
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -32,3 +33,21 @@ PairF32 = Annotated[NDArray[np.float32], ArraySpec(("float32",), 1, 2)]
 FrameF32 = Annotated[NDArray[np.float32], ArraySpec(("float32",), 2, MAX_SCREEN_PIXELS)]
 FrameU8 = Annotated[NDArray[np.uint8], ArraySpec(("uint8",), 2, MAX_SCREEN_PIXELS)]
 BehaviourF32 = Annotated[NDArray[np.float32], ArraySpec(("float32",), 1, 16)]
+
+_HASH_DIGITS = 16
+
+
+def content_hash(*parts: NDArray[Any] | str) -> str:
+    """The first 16 hex digits of the SHA-256 of arrays (dtype, shape and items) and texts.
+
+    >>> content_hash(np.arange(3)) == content_hash(np.arange(3).astype(np.int32))
+    False
+    """
+    digest = hashlib.sha256()
+    for part in parts:
+        if isinstance(part, str):
+            digest.update(part.encode())
+            continue
+        items = np.ascontiguousarray(part, part.dtype.newbyteorder("<"))
+        digest.update(f"{items.dtype.str}{items.shape}".encode() + items.tobytes())
+    return digest.hexdigest()[:_HASH_DIGITS]

@@ -93,6 +93,8 @@ class Fluorescence:
     """(row, col) by which registration moved the scan onto the reference image."""
     plane: int = 0
     rig_number: int = -1
+    rois_hash: str = ""
+    """Content hash of the ROIs, which identifies the neurons and their order; empty if unknown."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -111,6 +113,8 @@ class Responses:
     t_scan_end_ns: int
     t_received_ns: int
     t_ready_ns: int
+    rois_hash: str = ""
+    """As in Fluorescence; of all planes together where several are decoded."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -244,23 +248,10 @@ class ClockProbe:
     """Reply received, on the clock of the asking host."""
 
 
-Body = (
-    Start
-    | End
-    | Scan
-    | Behaviour
-    | Fluorescence
-    | Responses
-    | Reconstruction
-    | DisplayedFrame
-    | Score
-    | Gap
-    | Health
-    | Event
-    | Command
-    | Trigger
-    | ClockProbe
-)
+Measurement = Scan | Behaviour | Fluorescence | Responses
+Picture = Reconstruction | DisplayedFrame | Score
+Notice = Gap | Health | Event | Command | Trigger | ClockProbe
+Body = Start | End | Measurement | Picture | Notice
 BODIES: tuple[type[Body], ...] = get_args(Body)
 
 

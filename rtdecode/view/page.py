@@ -31,6 +31,7 @@ from rtdecode.schema.messages import (
     Responses,
     Score,
     Stamped,
+    Start,
 )
 from rtdecode.view.packets import (
     ActivityStrip,
@@ -139,6 +140,8 @@ class Page:
                 self._scores.append((item.t_received_ns / _NS_PER_S, body))
             case End():
                 self._ended.add(message.source)
+            case Start():
+                self._ended.discard(message.source)
         return []
 
     def _displayed_packets(self, message: Stamped, body: DisplayedFrame) -> list[Packet]:

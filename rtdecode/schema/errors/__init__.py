@@ -8,6 +8,7 @@ from rtdecode.schema.errors.families import BadInputError, DataLostError, Rtdeco
 from rtdecode.schema.errors.microscope import (
     CalibrationError,
     FieldMismatchError,
+    KeptFileError,
     MovieFileError,
     MovieNotGivenError,
     NoCellsFoundError,
@@ -108,6 +109,7 @@ __all__ = [
     "ForeignWeightsError",
     "FrameOrderError",
     "FrameRateError",
+    "KeptFileError",
     "LeakedClipError",
     "LogRemovedError",
     "LogWriteError",

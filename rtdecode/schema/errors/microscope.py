@@ -145,6 +145,18 @@ class CalibrationError(BadInputError):
         )
 
 
+class KeptFileError(BadInputError):
+    """The ROIs or the calibration of a session changed while its decoder was restarted."""
+
+    def __init__(self, *, path: Path, before: str, now: str) -> None:
+        got = f"has the content hash {now}" if now else "cannot be loaded, or is not there"
+        super().__init__(
+            f"{path} had the content hash {before} before the decoder was restarted, and now {got}: "
+            f"responses of other neurons, or in other units, must not continue this session; start "
+            f"a new one"
+        )
+
+
 class FieldMismatchError(BadInputError):
     """The field of view differs from the reference image and the ROIs.
 

@@ -101,11 +101,14 @@ class StreamMissingError(BadInputError):
 
 
 class NeuronsChangedError(BadInputError):
-    """The number of neurons changes within a session."""
+    """The neurons, identified by their number and their ROIs, change within a session."""
 
-    def __init__(self, *, log: Path, first: int, then: int, frame: int) -> None:
+    def __init__(
+        self, *, log: Path, first: tuple[int, str], then: tuple[int, str], frame: int
+    ) -> None:
+        names = [f"{count} neurons (ROIs {found or 'unknown'})" for count, found in (first, then)]
         super().__init__(
-            f"{log} holds responses of {first} neurons, and {frame} frames later of {then}: "
+            f"{log} holds responses of {names[0]}, and {frame} frames later of {names[1]}: "
             f"a twin needs the same neurons throughout; `rtdecode replay {log.parent}` "
             f"decodes the whole session again with one set of ROIs"
         )

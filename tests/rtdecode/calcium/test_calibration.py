@@ -40,6 +40,28 @@ def test_other_rois_are_refused(shape: tuple[int, int], count: int, message: str
         GIVEN.check(rois)
 
 
+def test_as_many_other_rois_of_the_same_field_are_refused(tmp_path: Path) -> None:
+    mine, other = (
+        rois_from_lists((4, 5), [(np.array([n]), np.ones(1)) for n in order])
+        for order in ((0, 1, 2), (1, 0, 2))
+    )
+    replace(GIVEN, rois_hash=mine.hash).save(tmp_path / "calibration.npz")
+    made = Calibration.load(tmp_path / "calibration.npz")
+    made.check(mine)
+    with pytest.raises(CalibrationError, match=mine.hash):
+        made.check(other)
+
+
+def test_a_calibration_of_an_earlier_version_has_unknown_rois(tmp_path: Path) -> None:
+    GIVEN.save(tmp_path / "calibration.npz")
+    with np.load(tmp_path / "calibration.npz") as found:
+        old = {name: found[name] for name in found.files if name != "rois_hash"}
+    np.savez(tmp_path / "old.npz", **old)
+    made = Calibration.load(tmp_path / "old.npz")
+    assert made.rois_hash == ""
+    made.check(rois_from_lists((4, 5), [(np.array([n]), np.ones(1)) for n in range(3)]))
+
+
 def test_files_without_a_calibration_are_refused(tmp_path: Path) -> None:
     with pytest.raises(MissingFileError):
         Calibration.load(tmp_path / "absent.npz")

@@ -24,7 +24,6 @@ from rtdecode.schema.frame_grid import FrameGrid
 from rtdecode.schema.messages import (
     Event,
     Fluorescence,
-    Health,
     Received,
     Responses,
     Scan,
@@ -191,17 +190,24 @@ def test_a_lost_field_of_view_and_its_return_are_reported() -> None:
     assert stage.field_lost
     assert not responses(lost)[-1].valid.any()
     found = run(STREAM[70:], stage)
-    details = [out.detail for out in [*lost, *found] if isinstance(out, Health)]
-    assert len(details) == 2
-    assert "lost" in details[0]
-    assert "found again" in details[1]
+    events = [out for out in [*lost, *found] if isinstance(out, Event)]
+    assert [(event.severity, event.code) for event in events] == [
+        ("alarm", "field_lost"),
+        ("info", "field_found"),
+    ]
+    assert "found again" in events[1].text
     assert responses(found)[-1].valid.all()
 
 
 def test_a_calibration_reports_its_result() -> None:
-    (health,) = [out for out in WHOLE if isinstance(out, Health)]
-    assert health.detail.startswith("calibrated 9 neurons on 31 scans")
-    assert health.counters["noise_dff"] == pytest.approx(0.02, abs=0.02)
+    (event,) = [out for out in WHOLE if isinstance(out, Event)]
+    assert event.text.startswith("calibrated on 31 scans: median noise 0.0")
+    assert event.counts == {"neurons": 9.0}
+
+
+def test_fluorescence_and_responses_state_the_rois_that_they_belong_to() -> None:
+    found = {out.rois_hash for out in WHOLE if isinstance(out, Fluorescence | Responses)}
+    assert found == {ROIS.hash}
 
 
 def test_scans_that_are_black_at_the_start_are_left_out_and_reported() -> None:
@@ -210,8 +216,8 @@ def test_scans_that_are_black_at_the_start_are_left_out_and_reported() -> None:
     stream = [received(black if n < 40 else lit[n - 40], n) for n in range(40 + SCANS)]
     outs = run(stream)
     events = [out for out in outs if isinstance(out, Event)]
-    assert {event.code for event in events} == {"scans_black"}
-    assert sum(event.counts["scans"] for event in events) == 40
+    black = [event for event in events if event.code == "scans_black"]
+    assert sum(event.counts["scans"] for event in black) == 40
     assert [out.number for out in outs if isinstance(out, Fluorescence)] == list(range(40, 130))
     assert responses(outs)[-1].valid.all()
 
@@ -221,7 +227,7 @@ def test_scans_with_the_noise_of_an_unlit_detector_are_no_part_of_the_reference(
     unlit = rng.normal(8, 1, (5, ROWS, COLS)).round().astype(np.uint16)
     stage = chain()
     outs = run([received(scan, n) for n, scan in enumerate([*unlit, *lit])], stage)
-    [event] = [out for out in outs if isinstance(out, Event)]
+    [event] = [out for out in outs if isinstance(out, Event) and out.code == "scans_black"]
     assert event.counts == {"scans": 5}
     assert stage.calibration is not None
     assert stage.calibration.reference_counts.mean() > 50

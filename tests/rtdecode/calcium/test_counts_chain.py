@@ -12,7 +12,7 @@ from rtdecode.schema.config.calcium import CalciumConfig
 from rtdecode.schema.errors import CalibrationError
 from rtdecode.schema.frame_grid import FrameGrid
 from rtdecode.schema.interfaces import Clock
-from rtdecode.schema.messages import Health, Responses
+from rtdecode.schema.messages import Event, Responses
 from rtdecode.session.replay import RecordedClock
 
 RATE_HZ, NEURONS, SCANS = 10.0, 4, 60
@@ -52,8 +52,11 @@ def ran(numbers: list[int], **given: Calibration | None) -> tuple[CountsChain, l
 
 def test_the_calibration_is_reported_once_and_later_frames_are_valid() -> None:
     stage, outs = ran(list(range(SCANS)))
-    (calibrated,) = [place for place, out in enumerate(outs) if isinstance(out, Health)]
-    assert outs[calibrated].counters["scans"] == 21  # type: ignore[attr-defined]
+    (calibrated,) = [place for place, out in enumerate(outs) if isinstance(out, Event)]
+    event = outs[calibrated]
+    assert isinstance(event, Event)
+    assert (event.severity, event.code, event.counts) == ("info", "calibrated", {"neurons": 4.0})
+    assert "calibrated on 21 scans" in event.text
     before, after = (
         [out for out in part if isinstance(out, Responses)]
         for part in (outs[:calibrated], outs[calibrated + 6 :])
@@ -78,7 +81,7 @@ def test_a_stored_calibration_gives_the_same_responses_from_the_start() -> None:
     assert last[0].valid.all()
     early = [out for out in again if isinstance(out, Responses)]
     assert early[6].valid.all()
-    assert not any(isinstance(out, Health) for out in again)
+    assert not any(isinstance(out, Event) for out in again)
 
 
 def test_a_lost_scan_gives_invalid_frames_and_no_interpolated_value() -> None:

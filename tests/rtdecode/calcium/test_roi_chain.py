@@ -18,7 +18,7 @@ from rtdecode.calcium.scan_reader import RoiSignals
 from rtdecode.schema.config.calcium import CalciumConfig
 from rtdecode.schema.errors import CalibrationError, RoiCountError
 from rtdecode.schema.frame_grid import FrameGrid
-from rtdecode.schema.messages import Fluorescence, Health, Received, Responses, Stamped
+from rtdecode.schema.messages import Event, Fluorescence, Received, Responses, Stamped
 from rtdecode.session.replay import RecordedClock
 
 RATE_HZ, NEURONS, SCANS = 15.0, 5, 80
@@ -91,7 +91,7 @@ def test_values_of_the_rig_give_the_responses_that_own_rois_would_give() -> None
         )
     found = list(chain().step(STREAM))
     assert plain(found) == plain(expected)
-    assert [type(out) for out in found].count(Health) == 1
+    assert [type(out) for out in found].count(Event) == 1
     last = [out for out in found if isinstance(out, Responses)][-1]
     assert last.valid.all()
     assert last.t_scan_ns == middle_ns(SCANS - 1)

@@ -117,7 +117,7 @@ def test_a_session_without_responses_is_to_be_replayed(run: Run) -> None:
 def test_other_neurons_in_the_middle_are_refused(run: Run, blobs: Blobs) -> None:
     run.clip("a", blobs(0, 9))
     run.answer(np.zeros(5), np.ones(5, bool))
-    with pytest.raises(NeuronsChangedError, match="12 neurons, and 9 frames later of 5"):
+    with pytest.raises(NeuronsChangedError, match=r"12 neurons .*, and 9 frames later of 5"):
         read_aligned_streams(SessionLayout(run.end()))
 
 

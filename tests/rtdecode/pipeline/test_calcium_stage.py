@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from rtdecode.calcium.calibration import Calibration
 from rtdecode.calcium.rois import Rois, rois_from_lists
-from rtdecode.pipeline.calcium_stage import CalciumStage, Out, calcium_stage
+from rtdecode.pipeline.calcium_stage import calcium_stage
+from rtdecode.pipeline.planes_stage import CalciumStage, Out
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.errors import (
     CalibrationError,

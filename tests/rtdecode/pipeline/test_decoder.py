@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 
 from rtdecode.pipeline.decoder import DecoderSink, main
+from rtdecode.runtime.process import Process
 from rtdecode.schema.config import RunConfig
-from rtdecode.schema.messages import Body, End, Gap, Reconstruction, Responses, Start
+from rtdecode.schema.errors import KeptFileError
+from rtdecode.schema.messages import Body, End, Event, Gap, Reconstruction, Responses, Start
 from rtdecode.twins.folder import twin_hash
 
 MakeRun = Callable[..., RunConfig]
@@ -88,3 +90,44 @@ def test_without_a_twin_nothing_is_emitted(
     assert kinds[-1] == "end"
     assert kinds.count("fluorescence") == SCANS
     assert scene.bodies("emit") == []
+
+
+@pytest.mark.system
+def test_a_restarted_decoder_states_that_it_loaded_the_rois_of_the_session(
+    tmp_path: Path, rig: Any, conducted: Any, small_run: MakeRun
+) -> None:
+    (tmp_path / "session").mkdir()
+    rig.rois.save(tmp_path / "session" / "masks.npz")
+    before = f"masks.npz:{rig.rois.hash}"
+    run = small_run(None, calcium={"detector": "local_correlation"})
+    with conducted(main, run, tmp_path, restarts=1, before_restart=before) as scene:
+        stream(scene, rig)
+        assert scene.end() == 0
+    events = [body for body in scene.bodies("decoder") if isinstance(body, Event)]
+    assert events[0].code == "rois_loaded"
+    assert events[0].counts == {"neurons": 9.0}
+
+
+@pytest.mark.system
+def test_a_restarted_decoder_that_finds_other_rois_records_an_alarm_and_refuses(
+    tmp_path: Path, rig: Any, conducted: Any, small_run: MakeRun
+) -> None:
+    (tmp_path / "session").mkdir()
+    rig.rois.chosen(np.arange(9) < 4).save(tmp_path / "session" / "masks.npz")
+    before, refusals = f"masks.npz:{rig.rois.hash}", list[KeptFileError]()
+
+    def refused(process: Process) -> int:
+        try:
+            return main(process)
+        except KeptFileError as error:
+            refusals.append(error)
+            return error.exit_code
+
+    refused.__module__ = main.__module__
+    with conducted(refused, small_run(None), tmp_path, restarts=1, before_restart=before) as scene:
+        scene.thread.join()
+        assert scene.end() == 2
+    (event,) = scene.bodies("decoder")
+    assert isinstance(event, Event)
+    assert (event.severity, event.code) == ("alarm", "rois_changed")
+    assert str(refusals[0]) == event.text

@@ -169,4 +169,4 @@ def test_a_restarted_process_gets_the_detail_of_its_last_heartbeat(
     supervisor.watch(Event(), until_ns=supervisor.clock.now_ns() + SECOND_NS)
     channel.children[-1].kill()
     supervisor.watch(Event(), until_ns=supervisor.clock.now_ns() + 3 * SECOND_NS)
-    assert channel.argv == ["--before-restart", "http://127.0.0.1:5000/"]
+    assert channel.argv == ["--restarts", "1", "--before-restart", "http://127.0.0.1:5000/"]
