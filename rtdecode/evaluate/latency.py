@@ -12,7 +12,7 @@ import numpy as np
 
 from rtdecode.schema.messages import Reconstruction
 
-_NS_PER_S, _NS_PER_MS = 1e9, 1e6
+_NS_PER_MS = 1e6
 _BY_DECODER = ("calcium", "decode", "pacing", "total", "screen_to_output")
 """Latencies up to times that the decoder's process stamps."""
 _FINEST_MS = 1e-3
@@ -91,24 +91,14 @@ def _middle_ms(number: int) -> float:
 
 
 class OutputTiming:
-    """Rate, lateness, lag and latencies of the reconstructions in a log."""
+    """Lag and latencies of the reconstructions in a log."""
 
     def __init__(self) -> None:
-        self.n_frames = 0
-        self.frames_left_out = self.neurons_left_out = 0
         self.lag_frames: int | None = None
         self._latencies = Latencies()
-        self._first_ns = self._last_ns = 0
-        self._n_late = 0
 
     def add(self, frame: Reconstruction, t_sent_ns: int) -> None:
         """Add a reconstruction that was sent at `t_sent_ns`."""
-        self._first_ns = self._first_ns if self.n_frames else t_sent_ns
-        self._last_ns = t_sent_ns
-        self.n_frames += 1
-        self._n_late += frame.late
-        self.frames_left_out += frame.frame_left_out
-        self.neurons_left_out = max(self.neurons_left_out, frame.neurons_left_out)
         self.lag_frames = frame.lag_frames
         self._latencies.add(
             {
@@ -129,16 +119,7 @@ class OutputTiming:
         left_out = () if "decode" in found else _BY_DECODER
         return {name: stage for name, stage in found.items() if name not in left_out}
 
-    def fps(self) -> float | None:
-        """Emitted frames a second; None where decoding was not timed."""
-        span_s = (self._last_ns - self._first_ns) / _NS_PER_S
-        fps = (self.n_frames - 1) / span_s if span_s > 0 else 0.0
-        return fps if self._timed else None
-
-    def late_percent(self) -> float | None:
-        """Percentage of emitted frames that were late; None where decoding was not timed."""
-        return 100.0 * self._n_late / max(1, self.n_frames) if self._timed else None
-
     @property
-    def _timed(self) -> bool:
-        return not self.n_frames or "decode" in self.stages_ms()
+    def is_timed(self) -> bool:
+        """Whether decoding was timed, so that rate and lateness are known; true without frames."""
+        return self.lag_frames is None or "decode" in self.stages_ms()

@@ -1,6 +1,19 @@
-"""Counts of reconstructions, lost messages and events, for heartbeats, page and summary."""
+"""Counts of a session that heartbeats, page, summary and report share.
 
-from collections import defaultdict
+Duties: count reconstructions, late and missing ones, sum events, and keep four layers of losses
+apart: scans that the microscope lost, messages that the log lacks, frames that were not decoded,
+frames that were late. The layers are never summed. It must not read a log or a clock; each view
+passes it the messages that it receives.
+
+>>> from rtdecode.schema.messages import Gap, Received, Stamped
+>>> count = OutputCount()
+>>> gap = Gap("bridge/scan", first_missing=17, n_missing=2, detected_by="recorder")
+>>> count.count(Received(Stamped("recorder", 0, 5, "host", gap), 5))
+>>> count.lost_by_stream, count.frames_not_decoded
+({'bridge/scan': 2}, 0)
+"""
+
+from collections import defaultdict, deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -9,6 +22,10 @@ from rtdecode.schema.messages import Event, Gap, Received, Reconstruction
 _NS_PER_S = 1e9
 _SCANS_LOST = "scans_lost"
 """Code of the events that count scans which the microscope lost."""
+_RECORDER = "recorder"
+_SEVERITIES = ("info", "warning", "alarm")
+_LATE_WINDOW_NS = 10_000_000_000
+"""Length of the window in which late frames are counted apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +33,7 @@ class EventSum:
     """All events of one process and code in a session."""
 
     severity: str
+    """The highest of them."""
     process: str
     code: str
     text: str
@@ -23,53 +41,85 @@ class EventSum:
     """Number of events."""
     counts: Mapping[str, float]
     """Sums of the events' counts."""
+    first_ns: int
+    """When the first one was sent."""
+    last_ns: int
 
-    def sentence(self) -> str:
-        """State what happened, and how often."""
+    def sentence(self, *, zero_ns: int) -> str:
+        """State what happened, how often and when, in s after `zero_ns`, the start of the log."""
         sums = [f"{name}: {count:,.0f}" for name, count in self.counts.items()]
         if not sums and self.times > 1:
             sums = [f"{self.times:,} times"]
         noted = f" ({', '.join(sums)})" if sums else ""
-        return f"Event in the {self.process}: {self.text}{noted}."
+        first, last = (f"{(t_ns - zero_ns) / _NS_PER_S:.1f}" for t_ns in self.span_ns)
+        when = f"at {first} s" if first == last else f"from {first} to {last} s"
+        return f"Event in the {self.process}: {self.text}{noted}, {when}."
+
+    @property
+    def span_ns(self) -> tuple[int, int]:
+        """Times of the first and of the last one."""
+        return self.first_ns, self.last_ns
+
+
+@dataclass(frozen=True, slots=True)
+class LateFrames:
+    """Late frames within one window of 10 s."""
+
+    late: int
+    frames: int
+    """Frames that were emitted in it."""
+    end_ns: int
+    """When the last of them was emitted."""
 
 
 class OutputCount:
-    """Number, rate and lateness of reconstructions, messages lost by stream, and events."""
+    """Number, rate and lateness of reconstructions, losses by layer, and events."""
 
     def __init__(self) -> None:
-        self._n = self._late = self._frames_left_out = self._neurons_left_out = 0
+        self.n_frames = self.n_late = self.frames_not_decoded = 0
+        self.frames_left_out = self.neurons_left_out = 0
+        self.worst_late = LateFrames(0, 0, 0)
+        """The window with the most late frames so far, the first one of several."""
         self._first_ns = self._last_ns = 0
+        self._newest_frame: int | None = None
+        self._recent: deque[tuple[int, bool]] = deque()
         self._missing: defaultdict[tuple[str, str], int] = defaultdict(int)
         self._events: dict[tuple[str, str], EventSum] = {}
 
     def count(self, item: Received) -> None:
         """Count a reconstruction, a gap or an event; other messages are ignored."""
-        body = item.message.body
+        body, t_ns = item.message.body, item.message.t_ns
         if isinstance(body, Reconstruction):
-            self._first_ns = self._first_ns if self._n else body.t_ready_ns
-            self._last_ns = body.t_ready_ns
-            self._n += 1
-            self._late += body.late
-            self._frames_left_out += body.frame_left_out
-            self._neurons_left_out = max(self._neurons_left_out, body.neurons_left_out)
+            self._count_frame(body, t_ns)
         elif isinstance(body, Gap):
             self._missing[body.stream, body.detected_by] += body.n_missing
         elif isinstance(body, Event):
             known = self._events.get((body.process, body.code))
-            self._events[body.process, body.code] = _summed(known, body)
+            self._events[body.process, body.code] = event_sum(known, body, t_ns=t_ns)
 
     def counters(self) -> dict[str, float]:
         """Totals since the start of the run."""
-        span_s = (self._last_ns - self._first_ns) / _NS_PER_S
         return {
-            "frames": float(self._n),
-            "fps_out": (self._n - 1) / span_s if span_s > 0 else 0.0,
-            "late": float(self._late),
-            "late_percent": 100 * self._late / self._n if self._n else 0.0,
-            "frames_left_out": float(self._frames_left_out),
-            "neurons_left_out": float(self._neurons_left_out),
+            "frames": float(self.n_frames),
+            "fps_out": self.fps,
+            "late": float(self.n_late),
+            "late_percent": 100 * self.n_late / self.n_frames if self.n_frames else 0.0,
+            "frames_left_out": float(self.frames_left_out),
+            "neurons_left_out": float(self.neurons_left_out),
+            "frames_not_decoded": float(self.frames_not_decoded),
             "lost_messages": float(sum(self.lost_by_stream.values())),
         }
+
+    @property
+    def fps(self) -> float:
+        """Emitted frames a second, from the first to the last one."""
+        span_s = (self._last_ns - self._first_ns) / _NS_PER_S
+        return (self.n_frames - 1) / span_s if span_s > 0 else 0.0
+
+    def late_until(self, t_ns: int) -> LateFrames:
+        """Late frames of the 10 s that ends at `t_ns`; no later one was counted before."""
+        self._drop_until(t_ns - _LATE_WINDOW_NS)
+        return LateFrames(sum(late for _, late in self._recent), len(self._recent), t_ns)
 
     @property
     def events(self) -> list[EventSum]:
@@ -84,24 +134,52 @@ class OutputCount:
 
     @property
     def lost_by_stream(self) -> dict[str, int]:
-        """Messages lost in each stream.
+        """Messages of each stream that were sent and that the log lacks, as the recorder found."""
+        return {stream: n for (stream, by), n in self._missing.items() if by == _RECORDER}
 
-        Several processes may report the same gap, so the largest report of each stream counts.
-        """
-        largest: defaultdict[str, int] = defaultdict(int)
-        for (stream, _), missing in self._missing.items():
-            largest[stream] = max(largest[stream], missing)
-        return dict(largest)
+    @property
+    def missed(self) -> dict[str, int]:
+        """Messages that a process missed, which the log can have: `STREAM by PROCESS` → number."""
+        found = self._missing.items()
+        return {f"{stream} by {by}": n for (stream, by), n in found if by != _RECORDER}
+
+    def _count_frame(self, body: Reconstruction, t_ns: int) -> None:
+        self._first_ns = self._first_ns if self.n_frames else t_ns
+        self._last_ns = t_ns
+        self.n_frames += 1
+        self.n_late += body.late
+        self.frames_left_out += body.frame_left_out
+        self.neurons_left_out = max(self.neurons_left_out, body.neurons_left_out)
+        before = body.frame - 1 if self._newest_frame is None else self._newest_frame
+        self.frames_not_decoded += max(0, body.frame - before - 1)
+        self._newest_frame = max(before, body.frame)
+        self._recent.append((t_ns, body.late))
+        self._drop_until(t_ns - _LATE_WINDOW_NS)
+        if body.late:
+            self.worst_late = max(self.worst_late, self.late_until(t_ns), key=lambda one: one.late)
+
+    def _drop_until(self, t_ns: int) -> None:
+        while self._recent and self._recent[0][0] <= t_ns:
+            self._recent.popleft()
 
 
-def _summed(known: EventSum | None, event: Event) -> EventSum:
+def event_sum(known: EventSum | None, event: Event, *, t_ns: int) -> EventSum:
+    """`known` with `event`, sent at `t_ns`, added."""
     before = {} if known is None else known.counts
     names = dict.fromkeys([*before, *event.counts])
+    severities = [event.severity] if known is None else [known.severity, event.severity]
     return EventSum(
-        severity=event.severity,
+        severity=max(severities, key=severity_rank),
         process=event.process,
         code=event.code,
         text=event.text,
         times=1 if known is None else known.times + 1,
         counts={name: before.get(name, 0) + event.counts.get(name, 0) for name in names},
+        first_ns=t_ns if known is None else known.first_ns,
+        last_ns=t_ns,
     )
+
+
+def severity_rank(severity: str) -> int:
+    """0 for info, 1 for warning, 2 for alarm; a severity of a later release ranks as alarm."""
+    return _SEVERITIES.index(severity) if severity in _SEVERITIES else len(_SEVERITIES) - 1

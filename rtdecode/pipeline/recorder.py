@@ -1,13 +1,29 @@
-"""The process of the recorder: every message of every process → the log of the session."""
+"""The process of the recorder: every message of every process → the log of the session.
+
+Events and gaps are published again from here, as they stand in the log, so that the page states
+what the log holds.
+"""
 
 import sys
 from collections.abc import Sequence
 
 from rtdecode.runtime.loop import NullSink, run_loop
 from rtdecode.runtime.process import Process, run_process
-from rtdecode.runtime.sockets import Collector
-from rtdecode.schema.messages import Body, Received
+from rtdecode.runtime.sockets import Collector, Publisher
+from rtdecode.schema.messages import Body, Event, Gap, Received, Stamped, Start
 from rtdecode.session.recorder import Recorder
+
+
+class RecordedEvents:
+    """Publishes each START, event and gap of the log, also to later subscribers."""
+
+    def __init__(self, publisher: Publisher) -> None:
+        self._publisher = publisher
+
+    def add(self, data: bytes, message: Stamped) -> None:
+        """Publish `data`, the wire bytes of a recorded `message`, if it is one of these."""
+        if isinstance(message.body, Event | Gap | Start):
+            self._publisher.forward(data)
 
 
 class RecordStage:
@@ -41,7 +57,13 @@ def main(process: Process) -> int:
         queue=record.queue_messages,
     )
     folder = record.folder / process.run_info.session
-    recorder = Recorder(folder, flush_s=record.flush_s, clock=process.clock)
+    events = process.unrecorded_publisher(process.config.network.events, source="events")
+    recorder = Recorder(
+        folder,
+        flush_s=record.flush_s,
+        clock=process.clock,
+        on_recorded=RecordedEvents(events).add,
+    )
     try:
         stage = RecordStage(recorder)
         process.wait_for_start()

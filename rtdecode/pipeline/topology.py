@@ -10,7 +10,7 @@ open a socket: `run` starts what the table lists, and each process asks it for i
     >>> [row.role.value for row in included(RunConfig(decode=None))]
     ['recorder', 'stimulus', 'bridge', 'decoder', 'view']
     >>> subscriptions(Role.VIEW, RunConfig(decode=None)).expected
-    ('stimulus', 'decoder')
+    ('stimulus', 'decoder', 'events')
 
 A source is one publisher. Its name is also that of its endpoint, `network.NAME` in the config, and
 of its streams in the log, `NAME/KIND`.
@@ -91,7 +91,7 @@ TOPOLOGY = (
     Row(
         Role.RECORDER,
         "rtdecode.pipeline.recorder",
-        publishes=(),
+        publishes=(Source("events", "events and gaps of all processes, once they are recorded"),),
         subscribes=(),
         on_end=OnEnd.FAILS_RUN,
     ),
@@ -137,6 +137,7 @@ TOPOLOGY = (
             ("decoder", Needs.NOTHING),
             ("emit", Needs.DECODER),
             ("evaluate", Needs.DECODER),
+            ("events", Needs.NOTHING),
         ),
         on_end=OnEnd.RESTARTED,
         is_essential=False,

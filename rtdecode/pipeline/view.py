@@ -14,6 +14,7 @@ from rtdecode.schema.errors import AddressInUseError
 from rtdecode.schema.messages import (
     Body,
     DisplayedFrame,
+    Event,
     Gap,
     Received,
     Reconstruction,
@@ -23,7 +24,14 @@ from rtdecode.schema.messages import (
 from rtdecode.view.server import PageServer
 
 log = logging.getLogger(__name__)
-_SHOWN: tuple[type[Body], ...] = (DisplayedFrame, Reconstruction, Responses, Score, Gap)
+_SHOWN: tuple[type[Body], ...] = (
+    DisplayedFrame,
+    Reconstruction,
+    Responses,
+    Score,
+    Gap,
+    Event,
+)
 
 
 class PageStage:
@@ -62,7 +70,9 @@ def main(process: Process) -> int:
     log.info("page at %s", address)
     try:
         process.set_detail(address)
-        process.wait_for_start(subscriber, expected_sources=sources.expected)
+        # after a restart the page is needed most where another process gives nothing
+        expected = () if process.run_info.restarts else sources.expected
+        process.wait_for_start(subscriber, expected)
         run_loop(
             subscriber,
             PageStage(page),

@@ -1,8 +1,7 @@
-"""The summary of a session: one value that terminal, report page and JSON print.
+"""Computes the summary of a session from its log and its config alone, at any time.
 
-`summarise` computes a `SessionSummary` from the session's log and config alone, so that it can be
-recomputed at any time. It depends on no terminal, figure or page; those print its fields and its
-`sentences`, and add none of their own.
+`run`, `demo`, `replay`, `score`, the report and `--json` take it from here, so that they cannot
+disagree.
 
     summary = summarise(session_at(Path("sessions/2026-01-31_12-00-00")))
     print(summary.text())
@@ -11,16 +10,16 @@ recomputed at any time. It depends on no terminal, figure or page; those print i
 
 import json
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from rtdecode.evaluate.latency import OutputTiming, StageLatency
+from rtdecode.evaluate.latency import OutputTiming
 from rtdecode.evaluate.leakage import trained_clips
 from rtdecode.evaluate.online import OnlineScore
-from rtdecode.evaluate.output_count import EventSum, OutputCount
+from rtdecode.evaluate.output_count import OutputCount
 from rtdecode.evaluate.screen_mask import scoring_mask
+from rtdecode.report.session_summary import SessionSummary
 from rtdecode.runtime.config_file import read_config
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.config.run import Role
@@ -28,176 +27,10 @@ from rtdecode.schema.messages import Received, Reconstruction, Score
 from rtdecode.session.layout import SessionLayout
 from rtdecode.session.reader import LogReader
 
+__all__ = ["SessionSummary", "summarise", "write_summary"]
+
 _NS_PER_S = 1e9
-_ROUNDED_FROM_MS = 9.95
 _READ_KINDS = ("displayed_frame", "reconstruction", "gap", "event")
-_PARTS = ("scan", "transport", "calcium", "decode", "pacing")
-"""Stages on the way of a scan, in their order."""
-
-
-@dataclass(frozen=True, slots=True)
-class SessionSummary:
-    """The figures of one session, and the sentences that state them."""
-
-    session: str
-    """Name of the session's folder."""
-    complete: bool
-    """False where messages at the end or in damaged parts of the log are missing."""
-    seconds: float
-    """Time from the first to the last message of the log."""
-    decoder: bool
-    """Whether the config has a decoder."""
-    decoder_started: bool
-    """Whether the processes of the run include the decoder."""
-    frames_out: int
-    """Emitted reconstructions."""
-    fps_out: float | None
-    """Emitted frames a second; None where no time was measured, as in a replay."""
-    late_percent: float | None
-    """Percentage of emitted frames that were ready after their due time; None as `fps_out`."""
-    lost_scans: int
-    """Scans that the microscope lost, by its own numbers; messages that were lost are apart."""
-    lost_messages: int
-    lost_by_stream: Mapping[str, int]
-    video_r: float | None
-    """Scores are over all scored frames and pixels; None where nothing could be scored."""
-    frame_r: float | None
-    ssim: float | None
-    shift_ms: float | None
-    frames_scored: int
-    """Frames after the warm-up that have both a displayed frame and a reconstruction."""
-    scored_pixels: int
-    """Pixels of the screen mask; all pixels of the screen where the config names none."""
-    screen_pixels: int
-    leaked_clips: Sequence[str]
-    """Displayed clips that the twin was trained on; a score with one in it is not valid."""
-    lag_frames: int | None
-    frames_left_out: int
-    """Emitted frames whose activity had almost no weight, as in a scan with an artefact."""
-    neurons_left_out: int
-    """Neurons that were stuck or implausible, at most at one time."""
-    stages_ms: Mapping[str, StageLatency]
-    """Median (p50), p99 and maximum latency in ms of each stage that was measured."""
-    video_r_over_time: Sequence[tuple[float, float | None]]
-    """Running score: seconds since the first message, video r of the last seconds."""
-    messages: Mapping[str, int]
-    """Number of messages of each stream in the log."""
-    events: Sequence[EventSum]
-    """What happened in the processes, in the order in which it first did."""
-    environment: Mapping[str, Any]
-    """Machine and versions of the session; empty where they were not recorded."""
-    repaired: bool = False
-    """True where the log was damaged and holds only the messages that could still be read."""
-    scans: int = 0
-    """Scans that were recorded."""
-    scans_not_decoded: int = 0
-    """Of them, those without fluorescence; not counted where several planes are scanned."""
-
-    def as_json(self) -> dict[str, Any]:
-        """The figures as plain values, without the environment."""
-        figures = asdict(self)
-        del figures["environment"]
-        return figures
-
-    def text(self) -> str:
-        """The sentences, one a line."""
-        return "\n".join(self.sentences())
-
-    def sentences(self) -> list[str]:
-        """State the figures in words, a sentence or two for each subject."""
-        stated = [self._recording(), *self._scans(), *self._not_decoded(), self._decoding()]
-        if self.frames_out:
-            stated += [*self._left_out(), *self._leaks(), self._score(), *self._latency()]
-        return [*stated, *(event.sentence() for event in self.events)]
-
-    def _recording(self) -> str:
-        log = "complete" if self.complete else "incomplete (see `rtdecode recover`)"
-        if self.complete and self.repaired:
-            log = "repaired and holds only the messages that could be read from the damaged one"
-        lost = ", ".join(f"{n} of {stream}" for stream, n in self.lost_by_stream.items())
-        none = "no message was lost before its end" if self.repaired else "no message was lost"
-        losses = f"lost messages: {lost}" if lost else none
-        return f"{self.seconds:.0f} s were recorded; the log is {log}; {losses}."
-
-    def _scans(self) -> list[str]:
-        if not self.lost_scans:
-            return []
-        return [f"The microscope lost {self.lost_scans:,} scans, by its own numbers."]
-
-    def _not_decoded(self) -> list[str]:
-        if not self.scans_not_decoded:
-            return []
-        count = f"{self.scans_not_decoded:,} of {self.scans:,}"
-        return [f"{count} scans were recorded but not decoded."]
-
-    def _decoding(self) -> str:
-        if not self.decoder:
-            return "Nothing was decoded or scored: the config has no decoder (`decode: null`)."
-        if not self.frames_out and not self.decoder_started:
-            return "Nothing was decoded: the processes of the run do not include the decoder."
-        if not self.frames_out:
-            return "Nothing was decoded: the decoder gave no frame."
-        decoded = f"{self.frames_out:,} frames were decoded"
-        if self.fps_out is None or self.late_percent is None:
-            return f"{decoded} with a lag of {self.lag_frames} frames."
-        return (
-            f"{decoded} with a lag of {self.lag_frames} frames: {self.fps_out:.1f} per second, "
-            f"of which {self.late_percent:.1f} % were late."
-        )
-
-    def _left_out(self) -> list[str]:
-        if not (self.frames_left_out or self.neurons_left_out):
-            return []
-        return [
-            f"The activity of {self.frames_left_out:,} frames was left out as an artefact, and "
-            f"that of up to {self.neurons_left_out:,} neurons at once as stuck or implausible."
-        ]
-
-    def _leaks(self) -> list[str]:
-        return [
-            f"The twin was trained on the displayed clip {clip}: the score is not valid."
-            for clip in self.leaked_clips
-        ]
-
-    def _score(self) -> str:
-        if self.video_r is None:
-            return (
-                "Nothing was scored: no frame that was decoded after the warm-up has a displayed "
-                "frame to compare with."
-            )
-        masked = self.scored_pixels < self.screen_pixels
-        pixels = (
-            f"the {self.scored_pixels:,} of {self.screen_pixels:,} pixels of the screen mask"
-            if masked
-            else f"all {self.screen_pixels:,} pixels of the screen"
-        )
-        frame_r = "" if self.frame_r is None else f" and frame r {self.frame_r:.2f}"
-        return (
-            f"Decoded and displayed frames correlate with video r {self.video_r:.2f}{frame_r} "
-            f"(1 is perfect, 0 is chance), over {self.frames_scored:,} frames and {pixels}."
-        )
-
-    def _latency(self) -> list[str]:
-        stated = []
-        if "screen_to_output" in self.stages_ms:
-            whole = self.stages_ms["screen_to_output"]
-            stated.append(
-                f"The latency from screen to output, which includes the lag, has a median of "
-                f"{whole.p50:.0f} ms and a 99th percentile of {whole.p99:.0f} ms."
-            )
-        known = [name for name in _PARTS if name in self.stages_ms]
-        if known:
-            medians = ", ".join(f"{name} {_rounded(self.stages_ms[name].p50)}" for name in known)
-            stated.append(f"Median latency of each stage in ms: {medians}.")
-        missing = [name for name in _PARTS if name not in self.stages_ms]
-        if missing:
-            names = ", ".join(missing)
-            stated.append(f"The latency of {names} was not measured; a replay does not time it.")
-        return stated
-
-
-def _rounded(ms: float) -> str:
-    return f"{ms:.1f}" if ms < _ROUNDED_FROM_MS else f"{ms:,.0f}"
 
 
 def write_summary(summary: SessionSummary, path: Path) -> None:
@@ -224,39 +57,56 @@ def summarise(session: SessionLayout) -> SessionSummary:
         trained=trained_clips(config),
     )
     counted = LogReader(session.log).summary()
-    output, losses, running = OutputTiming(), OutputCount(), list[tuple[float, float | None]]()
+    timing, count, running = OutputTiming(), OutputCount(), list[tuple[float, float | None]]()
     for item in LogReader(session.log).messages(lambda stream: stream.endswith(_READ_KINDS)):
-        losses.count(item)
+        count.count(item)
         if isinstance(item.message.body, Reconstruction):
-            output.add(item.message.body, item.message.t_ns)
+            timing.add(item.message.body, item.message.t_ns)
         running += _running_scores(score, item, first_ns=counted.first_ns)
     return SessionSummary(
         session=session.folder.name,
         complete=counted.complete and not counted.has_gaps,
+        first_ns=counted.first_ns,
         seconds=(counted.last_ns - counted.first_ns) / _NS_PER_S,
         decoder=config.decode is not None,
         decoder_started=config.processes is None or Role.DECODER in config.processes,
-        frames_out=output.n_frames,
-        fps_out=output.fps(),
-        late_percent=output.late_percent(),
-        lost_scans=losses.lost_scans,
-        lost_messages=sum(losses.lost_by_stream.values()),
-        lost_by_stream=losses.lost_by_stream,
+        frames_out=count.n_frames,
+        **(_lateness(count) if timing.is_timed else _NO_LATENESS),
+        lost_scans=count.lost_scans,
+        lost_messages=sum(count.lost_by_stream.values()),
+        lost_by_stream=count.lost_by_stream,
+        missed=count.missed,
+        frames_not_decoded=count.frames_not_decoded,
         **_final_scores(next(iter(score.finish()), None)),
         scored_pixels=int(mask.sum()),
         screen_pixels=int(mask.size),
         leaked_clips=list(score.leaked_clips),
-        lag_frames=output.lag_frames,
-        frames_left_out=output.frames_left_out,
-        neurons_left_out=output.neurons_left_out,
-        stages_ms=output.stages_ms(),
+        lag_frames=timing.lag_frames,
+        frames_left_out=count.frames_left_out,
+        neurons_left_out=count.neurons_left_out,
+        stages_ms=timing.stages_ms(),
         video_r_over_time=running,
         messages=counted.counts,
-        events=losses.events,
+        events=count.events,
         environment=_environment(session.environment),
         repaired=session.repaired,
         **_decoded_scans(config, counted.counts),
     )
+
+
+_NO_LATENESS: Mapping[str, Any] = {"fps_out": None, "late_percent": None}
+
+
+def _lateness(count: OutputCount) -> dict[str, Any]:
+    """Rate and late frames, where time was measured."""
+    return {
+        "fps_out": count.fps,
+        "late_percent": count.counters()["late_percent"],
+        "late_frames": count.n_late,
+        "worst_late_frames": count.worst_late.late,
+        "worst_late_of": count.worst_late.frames,
+        "worst_late_end_ns": count.worst_late.end_ns,
+    }
 
 
 def _decoded_scans(config: RunConfig, counts: Mapping[str, int]) -> dict[str, int]:

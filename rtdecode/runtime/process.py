@@ -101,17 +101,24 @@ class Process:
 
     def publisher(self, endpoint: str, *, source: str | None = None) -> Publisher:
         """A sink that records and publishes as `source` (the process's name by default)."""
-        made = self._publisher(endpoint, source or self.name)
+        made = self._publisher(endpoint, source or self.name, record=self.config.network.recorder)
+        self._publishers.append(made)
+        self._to_recorder = self._to_recorder or made
+        return made
+
+    def unrecorded_publisher(self, endpoint: str, *, source: str) -> Publisher:
+        """A sink that publishes as `source` what the log has already, or does not need."""
+        made = self._publisher(endpoint, source, record="")
         self._publishers.append(made)
         return made
 
-    def _publisher(self, endpoint: str, source: str) -> Publisher:
+    def _publisher(self, endpoint: str, source: str, *, record: str) -> Publisher:
         return Publisher(
             self.messaging,
             source,
             clock=self.clock,
             publish=endpoint,
-            record=self.config.network.recorder,
+            record=record,
             queue=self.config.record.queue_messages,
         )
 
@@ -183,9 +190,9 @@ class Process:
         self.messaging.refused.report(self._offer, process=self.name, t_ns=now_ns)
 
     def _offer(self, event: EventMessage) -> bool:
-        if self._publishers:
-            return self._publishers[0].offer(event)
-        self._to_recorder = self._to_recorder or self._publisher("", self.name)
+        if self._to_recorder is None:
+            recorder = self.config.network.recorder
+            self._to_recorder = self._publisher("", self.name, record=recorder)
         return self._to_recorder.offer(event)
 
     def on_turn(self, counters: Callable[[], dict[str, float]]) -> Callable[[LoopReport], None]:

@@ -14,6 +14,7 @@ A message that cannot be read is dropped and counted in `Messaging.refused`; it 
 the readable messages that arrived with it are kept.
 """
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Self
 
@@ -29,6 +30,7 @@ CLOCK_NAME = "host"
 _LINGER_MS = 2000
 _RECORDER_WAIT_S = 5.0
 _CONTROL_QUEUE = 1000
+_MOST_FORWARDED = 1000
 
 
 class Messaging:
@@ -116,18 +118,13 @@ class Publisher:
         self._source, self._clock = source, clock
         self._recorder_endpoint, self._queue = record, queue
         self._next_seq: dict[str, int] = {}
-        self._start_data: bytes | None = None
+        self._for_new: deque[bytes] = deque(maxlen=_MOST_FORWARDED)
         self._public = messaging.bound(zmq.XPUB, publish, queue=queue) if publish else None
         if self._public is not None:
             self._public.set(zmq.XPUB_VERBOSE, 1)
         self._recorder_queue = (
             messaging.connected(zmq.PUSH, [record], queue=queue) if record else None
         )
-
-    @property
-    def sent(self) -> dict[str, int]:
-        """Number of messages sent, by kind."""
-        return dict(self._next_seq)
 
     def push(self, body: Body) -> None:
         """Record and publish `body`; RecorderFullError where the recorder queue is full."""
@@ -144,8 +141,13 @@ class Publisher:
 
     def start(self, start: Start) -> None:
         """Send START; RecorderAbsentError without a recorder, since nothing may begin then."""
-        self._start_data = self._send(start, recorder_wait_s=_RECORDER_WAIT_S)
+        self._for_new.append(self._send(start, recorder_wait_s=_RECORDER_WAIT_S))
         self.announce_start()
+
+    def forward(self, data: bytes) -> None:
+        """Publish a packed message, now and, among the last thousand, to each new subscriber."""
+        self._publish(data)
+        self._for_new.append(data)
 
     def end(self, *, session: str, reason: str) -> None:
         """Send END with the last number of each kind, so that a missing tail is detected."""
@@ -157,12 +159,12 @@ class Publisher:
         self._publish(pack(Stamped(self._source, 0, self._clock.now_ns(), CLOCK_NAME, body)))
 
     def announce_start(self) -> None:
-        """Publish START again if a subscriber has joined since the last call."""
+        """Publish START and all forwarded messages again if a subscriber has joined."""
         joined = False
         while self._public is not None and self._public.poll(0):
             joined |= self._public.recv_multipart()[0][:1] == b"\x01"
-        if joined and self._start_data is not None:
-            self._publish(self._start_data)
+        for data in self._for_new if joined else ():
+            self._publish(data)
 
     def _send(self, body: Body, *, recorder_wait_s: float) -> bytes:
         seq = self._next_seq.get(body.kind, 0)
@@ -215,10 +217,8 @@ class Subscriber:
 
     def take(self, wait_s: float) -> Sequence[Received]:
         put_back, self._unread = self._unread, []
-        wait_s = 0.0 if put_back else wait_s
-        return put_back + [
-            received for _, received in _drained(self._socket, self._messaging, self._clock, wait_s)
-        ]
+        drained = _drained(self._socket, self._messaging, self._clock, 0.0 if put_back else wait_s)
+        return put_back + [received for _, received in drained]
 
     def put_back(self, items: Sequence[Received]) -> None:
         """Return `items` at the next `take`, before newer messages."""

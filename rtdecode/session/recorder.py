@@ -10,7 +10,7 @@ process passes it bytes and messages.
     report = recorder.close()
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,15 +53,24 @@ class Recorder:
         The session folder, without a log.
     flush_s
         Seconds after which a message must have been passed to the operating system.
+    on_recorded
+        Receives the bytes and the message of everything that is written.
     """
 
-    def __init__(self, folder: Path, *, flush_s: float, clock: Clock) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        flush_s: float,
+        clock: Clock,
+        on_recorded: Callable[[bytes, Stamped], None] = lambda _data, _message: None,
+    ) -> None:
         self._log = LogWriter(SessionLayout(folder).log)
         self._clock = clock
         self._flush_ns = round(flush_s * _NS_PER_S)
         self._flush_due_ns = clock.now_ns() + self._flush_ns
         self._tracker = SequenceTracker(detected_by=_SOURCE, first_expected=0)
-        self._gaps = 0
+        self._gaps, self._on_recorded = 0, on_recorded
 
     def write(self, data: bytes, message: Stamped, t_received_ns: int) -> None:
         """Append `data`, the wire bytes of `message`; flush if that is due."""
@@ -120,3 +129,4 @@ class Recorder:
             t_sent_ns=message.t_ns,
             t_logged_ns=t_received_ns,
         )
+        self._on_recorded(data, message)

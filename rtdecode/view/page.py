@@ -18,20 +18,15 @@ from numpy.typing import NDArray
 
 from rtdecode.evaluate.alignment import TruthOnGrid
 from rtdecode.evaluate.latency import stage_latencies_ms
-from rtdecode.evaluate.output_count import OutputCount
 from rtdecode.schema.frame_grid import FrameGrid
 from rtdecode.schema.interfaces import Clock
 from rtdecode.schema.messages import (
-    Body,
     DisplayedFrame,
-    End,
-    Gap,
     Received,
     Reconstruction,
     Responses,
     Score,
     Stamped,
-    Start,
 )
 from rtdecode.view.packets import (
     ActivityStrip,
@@ -41,7 +36,7 @@ from rtdecode.view.packets import (
     grey_plane,
     picture_packet,
 )
-from rtdecode.view.status_text import Ages, run_status
+from rtdecode.view.run_state import RunState
 
 _NS_PER_S = 1e9
 _NS_PER_MS = 1e6
@@ -70,15 +65,13 @@ class Page:
         self._truth_on_grid = TruthOnGrid(FrameGrid(frame_rate_hz))
         self._displayed: dict[int, NDArray[np.uint8]] = {}
         self._strip = ActivityStrip()
-        self._output = OutputCount()
-        self._last_ns: dict[type[Body], int] = {}
+        self._state = RunState(clock=clock)
         self._newest: Reconstruction | None = None
         self._sent_ns: dict[int, tuple[int, int]] = {}
         self._latencies: dict[str, deque[float]] = {}
         self._arrivals_ns: deque[int] = deque(maxlen=60)
         self._scores: deque[tuple[float, Score]] = deque(maxlen=_KEPT_SCORES)
         self._clip, self._neurons = "", 0
-        self._ended: set[str] = set()
 
     def packets_of(self, items: Sequence[Received]) -> list[Packet]:
         """Packets that result from these messages, in their order."""
@@ -95,29 +88,22 @@ class Page:
             )
 
     def status(self) -> dict[str, Any]:
-        """Status line, counters, latencies and newest score, as plain values for JSON."""
-        counters = self._output.counters()
-        current = run_status(
-            self._ages(),
-            warm=self._newest is not None and self._newest.warm,
-            ended=bool(self._ended),
-            lost=int(counters["lost_messages"]),
-        )
+        """Status line, counts, events, latencies and newest score, as plain values for JSON."""
         lag_frames = self._newest.lag_frames if self._newest else 0
         return {
-            "level": current.level,
-            "title": current.title,
-            "sentence": current.sentence,
+            **self._state.as_json(),
             "clip": self._clip,
             "lag_frames": lag_frames,
             "lag_ms": lag_frames / self._frame_rate_hz * 1000,
             "neurons": self._neurons,
             "fps": self._fps(),
-            "counters": counters,
-            "lost_by_stream": self._output.lost_by_stream,
             "latency_ms": {stage: _quantiles(spans) for stage, spans in self._latencies.items()},
             "score": _score_json(self._scores[-1]) if self._scores else None,
         }
+
+    def acknowledge_alarm(self, number: int) -> None:
+        """Remove the alarm with this number from the banner of all browsers."""
+        self._state.acknowledge(number)
 
     def history(self) -> list[Mapping[str, float | None]]:
         """Scores so far, oldest first, for a browser that has just connected."""
@@ -125,8 +111,7 @@ class Page:
 
     def _packets_of_message(self, item: Received) -> list[Packet]:
         message, body = item.message, item.message.body
-        self._last_ns[type(body)] = item.t_received_ns
-        self._output.count(item)
+        self._state.add(item)
         match body:
             case DisplayedFrame():
                 return self._displayed_packets(message, body)
@@ -138,10 +123,6 @@ class Page:
                 return [activity_packet(body.frame, groups=groups, neurons=self._neurons)]
             case Score():
                 self._scores.append((item.t_received_ns / _NS_PER_S, body))
-            case End():
-                self._ended.add(message.source)
-            case Start():
-                self._ended.discard(message.source)
         return []
 
     def _displayed_packets(self, message: Stamped, body: DisplayedFrame) -> list[Packet]:
@@ -198,16 +179,6 @@ class Page:
         for stage, span_ns in spans_ns.items():
             kept = self._latencies.setdefault(stage, deque(maxlen=_KEPT_FRAMES))
             kept.append(span_ns / _NS_PER_MS)
-
-    def _ages(self) -> Ages:
-        now_ns = self._clock.now_ns()
-        age_s = {kind: (now_ns - at_ns) / _NS_PER_S for kind, at_ns in self._last_ns.items()}
-        return Ages(
-            decoded_s=age_s.get(Reconstruction),
-            displayed_s=age_s.get(DisplayedFrame),
-            responses_s=age_s.get(Responses),
-            loss_s=age_s.get(Gap),
-        )
 
     def _fps(self) -> float:
         """Reconstructions per second over the last two seconds; 0 where they have stopped."""

@@ -242,14 +242,17 @@ class PageServer:
             sending.cancel()
 
     async def _receive(self, socket: WebSocket, queue: BrowserQueue) -> None:
-        """Read the numbers of drawn frames until the browser disconnects."""
+        """Read numbers of drawn frames and acknowledged alarms until the browser disconnects."""
         with suppress(WebSocketDisconnect):
             while True:
-                text = await socket.receive_text()
-                if text.isdecimal():
-                    frame = int(text)
-                    queue.acknowledge(frame)
-                    self._page.acknowledge(frame)
+                what, _, number = (await socket.receive_text()).rpartition(" ")
+                if not (number.isascii() and number.isdecimal()):
+                    continue
+                if what == "alarm":
+                    self._page.acknowledge_alarm(int(number))
+                elif not what:
+                    queue.acknowledge(int(number))
+                    self._page.acknowledge(int(number))
 
 
 async def _send(socket: WebSocket, queue: BrowserQueue) -> None:

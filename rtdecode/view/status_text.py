@@ -5,6 +5,9 @@ from enum import StrEnum
 
 _STALE_S = 1.5
 _LOSS_DISPLAYED_S = 10.0
+_RECORDER_SILENT_S = 3.0
+WARNING_DISPLAYED_S = 10.0
+"""Time in s for which the newest warning stands in the status line."""
 
 
 class Level(StrEnum):
@@ -28,12 +31,20 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class Ages:
-    """Seconds since the last message of each kind; None where none has arrived."""
+    """Seconds since the last message of each kind (None where none has arrived), and problems."""
 
     decoded_s: float | None = None
     displayed_s: float | None = None
     responses_s: float | None = None
     loss_s: float | None = None
+    recorder_s: float | None = None
+    """Since the last heartbeat of the recorder."""
+    decoder: str = ""
+    """Why the decoder gives nothing now, where it is known."""
+    score: str = ""
+    """Why the live score gives nothing now, where it is known."""
+    warning: str = ""
+    """The newest warning of the last seconds."""
 
 
 def run_status(ages: Ages, *, warm: bool, ended: bool, lost: int) -> Status:
@@ -42,13 +53,13 @@ def run_status(ages: Ages, *, warm: bool, ended: bool, lost: int) -> Status:
     Parameters
     ----------
     ages
-        Seconds since the last messages.
+        Seconds since the last messages, and problems of processes.
     warm
         Whether the newest reconstruction comes from a full horizon.
     ended
         Whether a source has sent its end.
     lost
-        Number of messages lost since the start.
+        Number of messages that the log lacks.
     """
     if ended:
         text = "The session has ended; its last frames remain on the page."
@@ -68,19 +79,35 @@ def _stale(ages: Ages, decoded_s: float) -> Status | None:
 
 
 def _running(ages: Ages, *, warm: bool, lost: int) -> Status:
+    if warning := _warning(ages, lost=lost):
+        return warning
     if not warm:
         text = "The decoder's horizon is filling; frames are not scored yet."
         return Status(Level.WAITING, "Warming up", text)
-    if ages.loss_s is not None and ages.loss_s < _LOSS_DISPLAYED_S:
-        return Status(Level.WARNING, "Lost data", f"Messages lost since the start: {lost}.")
     if ages.displayed_s is None:
         text = "This run has no displayed frames, so nothing is scored."
         return Status(Level.GOOD, "Live", text)
     return Status(Level.GOOD, "Live", "")
 
 
+def _warning(ages: Ages, *, lost: int) -> Status | None:
+    if ages.recorder_s is not None and ages.recorder_s > _RECORDER_SILENT_S:
+        text = f"No heartbeat of the recorder for {ages.recorder_s:.0f} s: messages wait for it."
+        return Status(Level.WARNING, "Recorder silent", text)
+    if ages.loss_s is not None and ages.loss_s < _LOSS_DISPLAYED_S and lost:
+        text = f"Messages that the log lacks since the start: {lost}."
+        return Status(Level.WARNING, "Lost data", text)
+    if ages.score:
+        return Status(Level.WARNING, "No score", f"The score is outdated: {ages.score}.")
+    if ages.warning:
+        return Status(Level.WARNING, "Warning", f"{ages.warning}.")
+    return None
+
+
 def _before_first_frame(ages: Ages) -> Status:
-    if ages.responses_s is not None:
+    if ages.decoder:
+        text = f"No reconstruction yet: {ages.decoder}."
+    elif ages.responses_s is not None:
         text = "Activity arrives; no reconstruction yet."
     elif ages.displayed_s is not None:
         text = "Displayed frames arrive; no activity yet."
@@ -90,7 +117,9 @@ def _before_first_frame(ages: Ages) -> Status:
 
 
 def _stale_cause(ages: Ages, decoded_s: float) -> str:
-    stale = f"No reconstruction for {decoded_s:.0f} s: the pictures are outdated."
+    stale = f"No reconstruction for {decoded_s:.0f} s"
+    if ages.decoder:
+        return f"{stale}: {ages.decoder}. The pictures are outdated."
     if ages.responses_s is not None and ages.responses_s > _STALE_S:
-        return f"{stale} No activity arrives either: check the microscope."
-    return f"{stale} Activity still arrives: check the decoder."
+        return f"{stale}: the pictures are outdated. No activity arrives: check the microscope."
+    return f"{stale}: the pictures are outdated. Activity still arrives: check the decoder."

@@ -17,7 +17,7 @@ class RecordConfig(Section):
     queue_messages: Count = 2000
     """Capacity of each queue between two processes, in messages."""
     permitted_loss: Index = 0
-    """Number of lost messages above which a run ends with exit code 3."""
+    """Number of messages that the log lacks above which a run ends with exit code 3."""
     min_free_mb: NotNegative = 200.0
     """Free disk space in MB without which a run does not start."""
 
@@ -58,6 +58,8 @@ class NetworkConfig(Section):
     """Endpoint of the supervisor, for heartbeats and commands."""
     recorder: str = ""
     """Endpoint of the recorder, to which every process sends its messages."""
+    events: str = ""
+    """Endpoint at which the recorder publishes the events and gaps that it has recorded."""
     bridge: str = ""
     """Endpoint at which the acquisition bridge publishes scans and behaviour."""
     stimulus: str = ""

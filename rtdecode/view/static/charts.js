@@ -25,6 +25,8 @@ export function drawScores(canvas, scores) {
   const newest = scores.length ? scores[scores.length - 1].t_s : 0;
   const past = scores.length ? newest - scores[0].t_s : 0;
   const span = Math.min(LONGEST_SPAN_S, Math.max(SHORTEST_SPAN_S, past));
+  const steps = scores.slice(1).map((s, k) => s.t_s - scores[k].t_s).sort((a, b) => a - b);
+  const longest = 2.5 * (steps[Math.floor(steps.length / 2)] ?? Infinity);
   const values = scores.flatMap((s) => [s.video_r, s.frame_r]).filter((v) => v !== null);
   const low = Math.min(0, ...values) < -0.05 ? -1 : 0;
   const x = (t) => box.right - ((newest - t) / span) * (box.right - box.left);
@@ -52,8 +54,11 @@ export function drawScores(canvas, scores) {
     context.strokeStyle = colour(paint);
     context.lineWidth = thickness;
     context.lineJoin = "round";
-    let pen = false;
+    let [pen, before] = [false, null];
     for (const score of scores.filter((s) => newest - s.t_s <= span)) {
+      // no line across a time in which nothing was scored
+      if (before !== null && score.t_s - before > longest) pen = false;
+      before = score.t_s;
       if (score[name] === null) pen = false;
       else if (pen) context.lineTo(x(score.t_s), y(score[name]));
       else {

@@ -5,6 +5,7 @@ import {
   blank, errorColour, FULL_UNCERTAINTY, paint, readPacket, Strip, uncertaintyColour,
 } from "./pictures.js";
 import { drawScores, milliseconds, showStages } from "./charts.js";
+import { showAlarms, showEvents } from "./events.js";
 
 const element = (id) => document.getElementById(id);
 const setText = (id, text) => {
@@ -12,6 +13,7 @@ const setText = (id, text) => {
 };
 const RETRY_MS = 1000;
 const KEPT_SCORES = 600;
+const OLD_SCORE_S = 5;
 
 const strip = new Strip(element("strip"));
 const state = { socket: null, pending: null, drawn: null, scores: [], panel: "error" };
@@ -53,7 +55,7 @@ function drawPicture() {
   drawPanel(packet);
   element("displayed").dataset.frame = packet.frame;
   setText("frame", packet.frame.toString());
-  if (state.socket.readyState === WebSocket.OPEN) state.socket.send(packet.frame.toString());
+  send(packet.frame.toString());
 }
 
 // The third panel shows either the error or the uncertainty.
@@ -74,9 +76,16 @@ function receiveText(message) {
     return;
   }
   showStatus(message.level, message.title, message.sentence);
-  showScore(message.score);
+  showScore(message.score, message.score_age_s);
   showLatency(message);
   showCounters(message);
+  showLosses(message);
+  showEvents(element("events"), message.events);
+  showAlarms(element("alarms"), message.alarms, (number) => send(`alarm ${number}`));
+}
+
+function send(text) {
+  if (state.socket.readyState === WebSocket.OPEN) state.socket.send(text);
 }
 
 function showCounters({ counters, clip, fps, dropped, neurons, ...rest }) {
@@ -86,24 +95,41 @@ function showCounters({ counters, clip, fps, dropped, neurons, ...rest }) {
   setText("clip", unpaired ? "not known for this frame" : clip.split("/").pop());
   setText("fps", fps.toFixed(1));
   setText("frames", counters.frames.toLocaleString("en"));
-  setText("late", `${counters.late} (${counters.late_percent.toFixed(1)} %)`);
-  setText("lost", counters.lost_messages.toString());
   setText("dropped", dropped.toString());
   setText("neurons", neurons ? neurons.toLocaleString("en") : "–");
-  element("late").className = counters.late_percent > 2 ? "warning" : "";
-  element("lost").className = counters.lost_messages ? "warning" : "";
-  const lost = Object.entries(rest.lost_by_stream).map(([stream, n]) => `${n} of ${stream}`);
-  element("lost").title = lost.join(", ");
 }
 
-function showScore(score) {
+// Four layers, which are never summed: they count different things.
+function showLosses({ counters, losses, recorder_backlog_mb: backlogMb }) {
+  const share = (part, whole) => (whole ? `${part} (${((100 * part) / whole).toFixed(1)} %)` : "–");
+  const listed = (counts) => Object.entries(counts).map(([what, n]) => `${n} of ${what}`);
+  const count = (id, text, wrong) => {
+    setText(id, text);
+    element(id).className = wrong ? "warning" : "";
+  };
+  count("scans-lost", losses.scans_lost.toLocaleString("en"), losses.scans_lost);
+  count("lost", counters.lost_messages.toLocaleString("en"), counters.lost_messages);
+  element("lost").title = listed(losses.lost_by_stream).join(", ");
+  count("not-decoded", counters.frames_not_decoded.toLocaleString("en"), counters.frames_not_decoded);
+  const missed = listed(losses.missed).join(", ");
+  element("not-decoded").title = missed ? `messages missed: ${missed}` : "";
+  count("late", share(counters.late, counters.frames), counters.late_percent > 2);
+  const { late_10_s: late, frames_10_s: frames } = losses;
+  count("late-recent", share(late, frames), late > 0.02 * frames);
+  count("backlog", backlogMb === null ? "–" : `${backlogMb.toFixed(1)} MB`, backlogMb > 10);
+}
+
+function showScore(score, ageS) {
   if (!score) return;
+  const old = !score.final && ageS > OLD_SCORE_S;
+  element("video-r").closest("section").classList.toggle("old", old);
   const digits = (value) => (value === null ? "–" : value.toFixed(2));
   setText("video-r", digits(score.video_r));
   setText("frame-r", digits(score.frame_r));
   setText("ssim", digits(score.ssim));
   setText("shift", score.shift_ms === null ? "–" : `${Math.round(score.shift_ms)} ms`);
-  setText("window", score.final ? "whole run" : `last ${Math.round(score.window_s)} s`);
+  const window_s = old ? `${Math.round(ageS)} s old` : `last ${Math.round(score.window_s)} s`;
+  setText("window", score.final ? "whole run" : window_s);
   const last = state.scores[state.scores.length - 1];
   if (!last || last.t_s !== score.t_s) {
     state.scores.push(score);
@@ -167,7 +193,8 @@ function showLegend() {
 
 element("theme").onclick = () => setTheme(theme === "dark" ? "light" : "dark");
 element("panel-button").onclick = () => setPanel(state.panel === "error" ? "uncertainty" : "error");
-window.addEventListener("resize", () => drawScores(element("score-chart"), state.scores));
+new ResizeObserver(() => drawScores(element("score-chart"), state.scores))
+  .observe(element("score-chart"));
 window.setInterval(showAge, 100);
 setTheme(theme);
 setPanel("error");

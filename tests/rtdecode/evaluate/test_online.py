@@ -65,7 +65,8 @@ def received(bodies: Sequence[Body]) -> list[Received]:
     items = []
     for body in bodies:
         seq = numbers[body.kind] = numbers.get(body.kind, -1) + 1
-        items.append(Received(Stamped("test", seq, 0, "host", body), 0))
+        t_ns = body.t_ready_ns if isinstance(body, Reconstruction) else 0
+        items.append(Received(Stamped("test", seq, t_ns, "host", body), 0))
     return items
 
 
@@ -145,7 +146,7 @@ def test_counters_say_what_came_late_and_what_was_lost() -> None:
         [
             Gap("bridge/scan", 10, 3, "decoder"),
             Gap("bridge/scan", 10, 3, "recorder"),
-            Gap("stimulus/displayed_frame", 5, 2, "view"),
+            Gap("stimulus/displayed_frame", 5, 2, "recorder"),
         ]
     )
     online.step([*RUN, *gaps])

@@ -1,25 +1,77 @@
-"""Gaps are counted once, however many processes detected them."""
+"""Losses are counted in their layers; late frames overall and over ten seconds; events summed."""
 
+import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
 from rtdecode.evaluate.output_count import OutputCount
-from rtdecode.schema.messages import Body, Command, Gap, Received, Stamped
+from rtdecode.schema.messages import Body, Command, Event, Gap, Received, Reconstruction, Stamped
 
 
 def received(body: Body) -> Received:
     return Received(Stamped("decoder", 0, 0, "host", body), 0)
 
 
-@given(st.lists(st.integers(1, 100), min_size=1), st.integers(1, 3))
-def test_a_gap_that_many_detected_counts_once(gaps: list[int], detectors: int) -> None:
+@given(st.lists(st.integers(1, 100), min_size=1), st.integers(0, 3))
+def test_what_the_log_lacks_is_what_the_recorder_detected(gaps: list[int], others: int) -> None:
     count = OutputCount()
-    for watcher in range(detectors):
+    for watcher in ["recorder", *(f"watcher{n}" for n in range(others))]:
         for missing in gaps:
-            count.count(received(Gap("bridge/scan", 0, missing, f"watcher{watcher}")))
-    count.count(received(Gap("stimulus/displayed_frame", 0, 2, "view")))
+            count.count(received(Gap("bridge/scan", 0, missing, watcher)))
+    count.count(received(Gap("stimulus/displayed_frame", 0, 2, "recorder")))
     assert count.lost_by_stream == {"bridge/scan": sum(gaps), "stimulus/displayed_frame": 2}
     assert count.counters()["lost_messages"] == sum(gaps) + 2
+    assert count.missed == {f"bridge/scan by watcher{n}": sum(gaps) for n in range(others)}
+
+
+def frame(number: int, *, at_s: float, late: bool = False) -> Received:
+    picture, t_ns = np.zeros((1, 1), np.float32), round(at_s * 1e9)
+    body = Reconstruction(
+        picture, picture, number, 0, 0, 0, 0, 0, 0, lag_frames=8, steps=3, objective=0.0,
+        warm=True, late=late,
+    )  # fmt: skip
+    return Received(Stamped("emit", number, t_ns, "host", body), t_ns)
+
+
+@given(st.lists(st.integers(0, 300), min_size=1, unique=True).map(sorted))
+def test_frames_not_decoded_are_those_between_the_first_and_the_last(numbers: list[int]) -> None:
+    count = OutputCount()
+    for number in numbers:
+        count.count(frame(number, at_s=number / 30))
+    assert count.frames_not_decoded == numbers[-1] - numbers[0] + 1 - len(numbers)
+
+
+def test_a_decoder_that_begins_with_earlier_frames_again_adds_no_missing_ones() -> None:
+    count = OutputCount()
+    for number in (5, 6, 4, 5, 6, 7, 9):
+        count.count(frame(number, at_s=1.0))
+    assert count.frames_not_decoded == 1
+
+
+@given(st.lists(st.booleans(), min_size=1, max_size=200))
+def test_late_frames_are_counted_over_any_ten_seconds(late: list[bool]) -> None:
+    count, period_s = OutputCount(), 0.5
+    for number, is_late in enumerate(late):
+        count.count(frame(number, at_s=1 + number * period_s, late=is_late))
+    windows = [late[max(0, k - 19) : k + 1] for k in range(len(late))]
+    worst = count.worst_late
+    assert worst.late == max(map(sum, windows))
+    assert (worst.late, worst.frames) in {(sum(one), len(one)) for one in windows} | {(0, 0)}
+    last_ns = round((1 + (len(late) - 1) * period_s) * 1e9)
+    now = count.late_until(last_ns)
+    assert (now.late, now.frames) == (sum(windows[-1]), len(windows[-1]))
+    assert count.late_until(last_ns + 10_000_000_000).frames == 0
+
+
+def test_events_are_summed_with_their_times_and_their_highest_severity() -> None:
+    count = OutputCount()
+    for t_s, severity in ((3, "alarm"), (8, "warning")):
+        event = Event(severity, "bridge", "scans_lost", "scans were lost", {"scans": 5})
+        count.count(Received(Stamped("bridge", t_s, t_s * 10**9, "host", event), 0))
+    (found,) = count.events
+    assert (found.severity, found.times, count.lost_scans) == ("alarm", 2, 10)
+    expected = "Event in the bridge: scans were lost (scans: 10), from 2.0 to 7.0 s."
+    assert found.sentence(zero_ns=10**9) == expected
 
 
 def test_other_messages_are_passed_over() -> None:

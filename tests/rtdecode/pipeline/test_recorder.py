@@ -10,9 +10,19 @@ import pytest
 from rtdecode.pipeline.recorder import RecordStage, main
 from rtdecode.runtime.clock import HostClock
 from rtdecode.runtime.codec import pack
+from rtdecode.runtime.sockets import Messaging, Subscriber
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.errors import SessionExistsError
-from rtdecode.schema.messages import Behaviour, Gap, Received, Stamped, Start
+from rtdecode.schema.messages import (
+    Behaviour,
+    Body,
+    Event,
+    Gap,
+    Health,
+    Received,
+    Stamped,
+    Start,
+)
 from rtdecode.session.layout import SessionLayout
 from rtdecode.session.reader import LogReader
 from rtdecode.session.recorder import Recorder
@@ -70,6 +80,39 @@ def test_what_is_sent_until_the_stop_is_recorded(tmp_path: Path, conducted: Any)
         "stimulus/gap": 1,
         "stimulus/end": 1,
     }
+
+
+@pytest.mark.system
+def test_a_later_subscriber_gets_the_events_and_gaps_of_the_log_as_well(
+    tmp_path: Path, conducted: Any
+) -> None:
+    noted = Event("warning", "bridge", "odd", "something is odd", {"scans": 3})
+    with conducted(main, RunConfig(), tmp_path, records=False) as scene:
+        bridge = scene.publisher("bridge")
+        scene.go()
+        bridge.start(START)
+        bridge.push(noted)
+        for number in (0, 1):
+            bridge.push(behaviour(number))
+        bridge._next_seq["behaviour"] += 4
+        bridge.push(behaviour(6))
+        scene.until(lambda health: health.counters.get("messages") == 5)
+        with Messaging() as later:
+            inlet = Subscriber(
+                later,
+                clock=HostClock(),
+                endpoints=[f"ipc://{tmp_path}/events"],
+                kinds=[Event, Gap],
+                queue=100,
+            )
+            found: list[Body] = []
+            while not any(isinstance(body, Gap) for body in found):
+                found += [item.message.body for item in inlet.take(0.05)]
+        assert scene.end() == 0
+    kinds = [body.kind for body in found if not isinstance(body, Health)]
+    assert kinds == ["start", "event", "gap"]
+    (gap,) = (body for body in found if isinstance(body, Gap))
+    assert (gap.stream, gap.n_missing, gap.detected_by) == ("bridge/behaviour", 4, "recorder")
 
 
 @pytest.mark.system

@@ -58,8 +58,8 @@ def test_evaluate_without_a_decoder_is_refused_where_the_config_names_it() -> No
     [
         (Role.DECODER, RunConfig(), ("bridge",)),
         (Role.EVALUATE, RunConfig(), ("stimulus", "emit")),
-        (Role.VIEW, RunConfig(), ("stimulus", "decoder", "emit", "evaluate")),
-        (Role.VIEW, WITHOUT_DECODER, ("stimulus", "decoder")),
+        (Role.VIEW, RunConfig(), ("stimulus", "decoder", "emit", "evaluate", "events")),
+        (Role.VIEW, WITHOUT_DECODER, ("stimulus", "decoder", "events")),
         (Role.BRIDGE, RunConfig(), ("stimulus",)),
         (Role.RECORDER, RunConfig(), ()),
     ],

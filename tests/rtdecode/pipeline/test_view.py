@@ -50,6 +50,7 @@ def test_the_page_is_served_before_the_run_starts_and_until_it_ends(
     config = RunConfig(processes=(Role.RECORDER, Role.DECODER, Role.VIEW))
     with conducted(main, config, tmp_path) as scene:
         decoder, emit = scene.publisher("decoder"), scene.publisher("emit")
+        scene.publisher("events")
         address = scene.go().detail
         with urlopen(address) as page:
             assert b"<canvas" in page.read()
@@ -90,5 +91,6 @@ def test_after_a_restart_the_page_has_its_address_again_unless_that_is_taken() -
 def test_it_waits_only_for_those_who_take_part(tmp_path: Path, conducted: Any) -> None:
     config = RunConfig(processes=(Role.RECORDER, Role.BRIDGE, Role.VIEW))
     with conducted(main, config, tmp_path) as scene:
+        scene.publisher("events")
         assert scene.go().detail.startswith("http://127.0.0.1:")
         assert scene.end() == 0

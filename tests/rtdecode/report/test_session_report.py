@@ -14,7 +14,7 @@ from matplotlib.image import imread
 
 from rtdecode.evaluate.latency import StageLatency
 from rtdecode.report.session_report import _draw_latency, _draw_score, write_session_report
-from rtdecode.report.summary import SessionSummary
+from rtdecode.report.session_summary import SessionSummary
 from rtdecode.schema.errors import ShapeError
 
 STAGE = StageLatency(p50=18.25, p99=27.0, max=60.0, n=300)

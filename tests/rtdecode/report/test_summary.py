@@ -142,7 +142,7 @@ def test_scans_that_a_restarted_decoder_missed_are_stated(tmp_path: Path) -> Non
 
 
 def test_gaps_in_the_log_are_losses(tmp_path: Path) -> None:
-    gaps = [("decoder", Gap("bridge/scan", 4, 2, "decoder"))]
+    gaps = [("recorder", Gap("bridge/scan", 4, 2, "recorder"))]
     summary = summarise(recorded(tmp_path / "s", gaps))
     assert summary.lost_messages == 2
     assert summary.lost_by_stream == {"bridge/scan": 2}
@@ -155,7 +155,7 @@ def scans_lost(count: int) -> tuple[str, Event]:
 
 
 def test_scans_lost_by_the_microscope_are_counted_apart_from_lost_messages(tmp_path: Path) -> None:
-    gap = ("decoder", Gap("bridge/scan", 4, 2, "decoder"))
+    gap = ("recorder", Gap("bridge/scan", 4, 2, "recorder"))
     summary = summarise(recorded(tmp_path / "s", [scans_lost(45), gap, scans_lost(15)]))
     assert (summary.lost_scans, summary.lost_messages) == (60, 2)
     assert "The microscope lost 60 scans, by its own numbers." in summary.sentences()
@@ -166,14 +166,18 @@ def test_events_of_one_code_are_one_sentence_with_the_sum_of_their_counts(tmp_pa
     summary = summarise(recorded(tmp_path / "s", [scans_lost(45), other, scans_lost(15), other]))
     assert [event.times for event in summary.events] == [2, 2]
     assert summary.sentences()[-2:] == [
-        "Event in the bridge: the microscope lost scans (scans: 60).",
-        "Event in the decoder: the scans are black (2 times).",
+        "Event in the bridge: the microscope lost scans (scans: 60), at 33.3 s.",
+        "Event in the decoder: the scans are black (2 times), at 33.3 s.",
     ]
 
 
-def test_a_gap_that_two_processes_report_is_counted_once(tmp_path: Path) -> None:
+def test_what_a_process_missed_is_not_counted_as_lost_from_the_log(tmp_path: Path) -> None:
     gaps = [(who, Gap("bridge/scan", 4, 2, who)) for who in ("decoder", "recorder")]
-    assert summarise(recorded(tmp_path / "s", gaps)).lost_by_stream == {"bridge/scan": 2}
+    summary = summarise(recorded(tmp_path / "s", gaps))
+    assert summary.lost_by_stream == {"bridge/scan": 2}
+    assert summary.missed == {"bridge/scan by decoder": 2}
+    expected = "Messages were missed, which the log can have: 2 of bridge/scan by decoder."
+    assert expected in summary.sentences()
 
 
 def test_the_sentences_state_the_figures(tmp_path: Path) -> None:
@@ -251,6 +255,7 @@ KINDS = (
     "masked",
     "replay",
     "lost",
+    "missed",
     "scans lost",
     "no decoder",
     "no frame",
@@ -289,7 +294,8 @@ def session_of_kind(kind: str, folder: Path) -> SessionLayout:
         (folder / "s" / "report").mkdir(parents=True)
         return session_at(Path(copytree(GOLDEN, folder / "s", dirs_exist_ok=True)))
     extra = {
-        "lost": [("decoder", Gap("bridge/scan", 4, 2, "decoder"))],
+        "lost": [("recorder", Gap("bridge/scan", 4, 2, "recorder"))],
+        "missed": [("decoder", Gap("bridge/scan", 4, 2, "decoder"))],
         "scans lost": [scans_lost(60)],
     }
     return recorded(folder / "s", extra.get(kind, []), timed=kind != "replay")

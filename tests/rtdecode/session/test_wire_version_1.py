@@ -118,7 +118,8 @@ def test_its_report_shows_score_and_losses(session: SessionLayout) -> None:
     report_session(session, summary)
     assert (session.report / "index.html").is_file()
     assert summary.video_r is None or summary.frames_scored > 0
-    assert summary.lost_messages == 4
+    assert summary.lost_by_stream == {"stimulus/displayed_frame": 2}
+    assert summary.missed == {"bridge/scan by decoder": 2}
 
 
 def test_it_can_be_used_as_a_dataset() -> None:

@@ -89,9 +89,9 @@ def test_counters_and_status_follow_the_messages(page: Page, rig: Any) -> None:
     status = page.status()
     assert status["fps"] == pytest.approx(30, abs=0.1)
     assert (status["neurons"], status["counters"]["frames"]) == (120, 60)
-    page.packets_of([rig.received(Gap("bridge/scan", 4, 2, "decoder"))])
+    page.packets_of([rig.received(Gap("bridge/scan", 4, 2, "recorder"))])
     assert page.status()["title"] == "Lost data"
-    assert page.status()["lost_by_stream"] == {"bridge/scan": 2}
+    assert page.status()["losses"]["lost_by_stream"] == {"bridge/scan": 2}
     rig.clock.t_ns += 3_000_000_000
     assert page.status()["title"] == "Stale"
     assert page.status()["fps"] == 0

@@ -16,6 +16,7 @@ from websockets.typing import Origin
 
 from rtdecode.schema.config.session import ViewConfig
 from rtdecode.schema.errors import AddressInUseError
+from rtdecode.schema.messages import Event, Gap, Health
 from rtdecode.view.server import OwnAddress, PageServer
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -94,14 +95,14 @@ def run_of(rig: Any, frames: range) -> list[Any]:
 def test_files_are_served_and_nothing_else(server: tuple[PageServer, str]) -> None:
     _, address = server
     assert b"<title>rtdecode</title>" in get(address, "/")[1]
-    for name in ("page.js", "pictures.js", "charts.js", "page.css", "icon.svg"):
+    for name in ("page.js", "pictures.js", "charts.js", "events.js", "page.css", "icon.svg"):
         assert get(address, f"/{name}")[0] == 200
     assert get(address, "/..%2Fserver.py")[0] == 404
     assert get(address, "/secret")[0] == 404
 
 
 def test_the_page_loads_nothing_from_elsewhere(server: tuple[PageServer, str]) -> None:
-    for name in ("", "page.js", "pictures.js", "charts.js", "page.css"):
+    for name in ("", "page.js", "pictures.js", "charts.js", "events.js", "page.css"):
         assert b"https://" not in get(server[1], f"/{name}")[1]
 
 
@@ -260,6 +261,55 @@ def test_the_page_states_when_it_is_stale_and_when_it_is_live_again(
     page.push(run_of(rig, range(1020, 1040)))
     wait_for_text(tab, "title", "Live")
     assert "stale" not in (tab.get_attribute("body", "class") or "")
+
+
+def say(page: PageServer, rig: Any, severity: str, code: str, text: str) -> None:
+    page.push([rig.received(Event(severity, "recorder", code, text, {"messages": 2}))])
+
+
+@pytest.mark.system
+def test_an_alarm_stays_in_the_banner_until_it_is_acknowledged_or_over(
+    server: tuple[PageServer, str], rig: Any, tab: Page, browser: Browser
+) -> None:
+    page, address = server
+    other = browser.new_page()
+    for one in (tab, other):
+        one.goto(address)
+        wait_for_text(one, "title", "Waiting")
+    say(page, rig, "info", "opened", "the log <b>is</b> open")
+    say(page, rig, "alarm", "disk_low", "the disk is nearly full")
+    say(page, rig, "alarm", "recorder_stalled", "nothing is written")
+    wait_for_text(tab, "alarms", "the disk is nearly full (messages: 2)")
+    wait_for_text(tab, "alarms", "nothing is written")
+    wait_for_text(tab, "events", "the log <b>is</b> open")
+    assert "is open" not in tab.inner_text("#alarms")
+    tab.click("#alarms p:first-child button")
+    for one in (tab, other):
+        one.wait_for_function("() => document.querySelectorAll('#alarms p').length === 1")
+        assert "nothing is written" in one.inner_text("#alarms")
+    say(page, rig, "info", "recorder_resumed", "all is written again")
+    tab.wait_for_function("() => document.querySelectorAll('#alarms p').length === 0")
+    assert tab.locator("#events li").count() == 4
+    assert tab.locator("#events li[data-severity=alarm]").count() == 2
+    other.close()
+
+
+@pytest.mark.system
+def test_the_page_shows_losses_by_layer_and_warnings_in_amber(
+    server: tuple[PageServer, str], rig: Any, tab: Page
+) -> None:
+    page, address = server
+    tab.goto(address)
+    page.push([*run_of(rig, range(1000, 1010)), *run_of(rig, range(1013, 1020))])
+    page.push([rig.received(Gap("bridge/scan", 3, 5, "recorder"))])
+    page.push([rig.received(Health("running", "", {"recorder_backlog_mb": 12.34}))])
+    say(page, rig, "warning", "odd", "something is odd")
+    for element, text in (("lost", "5"), ("not-decoded", "3"), ("backlog", "12.3 MB")):
+        wait_for_text(tab, element, text)
+    assert tab.get_attribute("#lost", "class") == "warning"
+    assert tab.get_attribute("#scans-lost", "class") == ""
+    assert tab.locator("#events li[data-severity=warning]").count() == 1
+    assert tab.locator("#alarms p").count() == 0
 
 
 @pytest.mark.system

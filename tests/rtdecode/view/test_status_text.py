@@ -26,7 +26,16 @@ def test_a_run_without_problems_is_live() -> None:
             "No displayed frame for 9 s",
         ),
         (Ages(decoded_s=0, responses_s=0), "Live", "nothing is scored"),
+        (Ages(decoded_s=3, decoder="decoder is restarting"), "Stale", "for 3 s: decoder is rest"),
+        (Ages(responses_s=0, decoder="decoder is restarting"), "Waiting", "decoder is restarting"),
         (Ages(decoded_s=0, displayed_s=0, loss_s=3), "Lost data", "since the start: 5"),
+        (Ages(decoded_s=0, recorder_s=5), "Recorder silent", "No heartbeat of the recorder for 5"),
+        (Ages(decoded_s=0, score="evaluate is restarting"), "No score", "score is outdated"),
+        (
+            Ages(decoded_s=0, warning="bridge: scans are black"),
+            "Warning",
+            "bridge: scans are black",
+        ),
         (Ages(decoded_s=0, displayed_s=0, loss_s=60), "Live", ""),
     ],
 )

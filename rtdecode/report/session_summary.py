@@ -1,0 +1,211 @@
+"""The value that states what happened in a session, and its sentences.
+
+Terminal, report page and JSON print its fields and its `sentences`, and add none of their own. It
+must not read a log: `rtdecode.report.summary` computes it.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from rtdecode.evaluate.latency import StageLatency
+from rtdecode.evaluate.output_count import EventSum
+
+_NS_PER_S = 1e9
+_ROUNDED_FROM_MS = 9.95
+_PARTS = ("scan", "transport", "calcium", "decode", "pacing")
+"""Stages on the way of a scan, in their order."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionSummary:
+    """The figures of one session, and the sentences that state them."""
+
+    session: str
+    """Name of the session's folder."""
+    complete: bool
+    """False where messages at the end or in damaged parts of the log are missing."""
+    seconds: float
+    """Time from the first to the last message of the log."""
+    decoder: bool
+    """Whether the config has a decoder."""
+    decoder_started: bool
+    """Whether the processes of the run include the decoder."""
+    frames_out: int
+    """Emitted reconstructions."""
+    fps_out: float | None
+    """Emitted frames a second; None where no time was measured, as in a replay."""
+    late_percent: float | None
+    """Percentage of emitted frames that were ready after their due time; None as `fps_out`."""
+    lost_scans: int
+    """Scans that the microscope lost, by its own numbers; messages that were lost are apart."""
+    lost_messages: int
+    """Messages that were sent and that the log lacks."""
+    lost_by_stream: Mapping[str, int]
+    video_r: float | None
+    """Scores are over all scored frames and pixels; None where nothing could be scored."""
+    frame_r: float | None
+    ssim: float | None
+    shift_ms: float | None
+    frames_scored: int
+    """Frames after the warm-up that have both a displayed frame and a reconstruction."""
+    scored_pixels: int
+    """Pixels of the screen mask; all pixels of the screen where the config names none."""
+    screen_pixels: int
+    leaked_clips: Sequence[str]
+    """Displayed clips that the twin was trained on; a score with one in it is not valid."""
+    lag_frames: int | None
+    frames_left_out: int
+    """Emitted frames whose activity had almost no weight, as in a scan with an artefact."""
+    neurons_left_out: int
+    """Neurons that were stuck or implausible, at most at one time."""
+    stages_ms: Mapping[str, StageLatency]
+    """Median (p50), p99 and maximum latency in ms of each stage that was measured."""
+    video_r_over_time: Sequence[tuple[float, float | None]]
+    """Running score: seconds since the first message, video r of the last seconds."""
+    messages: Mapping[str, int]
+    """Number of messages of each stream in the log."""
+    events: Sequence[EventSum]
+    """What happened in the processes, in the order in which it first did."""
+    environment: Mapping[str, Any]
+    """Machine and versions of the session; empty where they were not recorded."""
+    repaired: bool = False
+    """True where the log was damaged and holds only the messages that could still be read."""
+    scans: int = 0
+    """Scans that were recorded."""
+    scans_not_decoded: int = 0
+    """Of them, those without fluorescence; not counted where several planes are scanned."""
+    first_ns: int = 0
+    """When the recorder received the first message, the zero of all times in sentences."""
+    missed: Mapping[str, int] = field(default_factory=dict)
+    """Messages that a process missed and the log can have: `STREAM by PROCESS` → number."""
+    frames_not_decoded: int = 0
+    """Frames between the first and the last emitted one for which nothing was emitted."""
+    late_frames: int = 0
+    worst_late_frames: int = 0
+    """Late frames of the 10 s in which most were late, of `worst_late_of` emitted ones."""
+    worst_late_of: int = 0
+    worst_late_end_ns: int = 0
+    """When the last of these 10 s was emitted."""
+
+    def as_json(self) -> dict[str, Any]:
+        """The figures as plain values, without the environment."""
+        figures = asdict(self)
+        del figures["environment"]
+        return figures
+
+    def text(self) -> str:
+        """The sentences, one a line."""
+        return "\n".join(self.sentences())
+
+    def sentences(self) -> list[str]:
+        """State the figures in words, a sentence or two for each subject."""
+        stated = [self._recording(), *self._scans(), *self._not_decoded(), self._decoding()]
+        if self.frames_out:
+            stated += [*self._left_out(), *self._leaks(), self._score(), *self._latency()]
+        return [*stated, *(event.sentence(zero_ns=self.first_ns) for event in self.events)]
+
+    def _recording(self) -> str:
+        log = "complete" if self.complete else "incomplete (see `rtdecode recover`)"
+        if self.complete and self.repaired:
+            log = "repaired and holds only the messages that could be read from the damaged one"
+        lost = ", ".join(f"{n} of {stream}" for stream, n in self.lost_by_stream.items())
+        none = "no message was lost before its end" if self.repaired else "no message was lost"
+        losses = f"lost messages: {lost}" if lost else none
+        return f"{self.seconds:.0f} s were recorded; the log is {log}; {losses}."
+
+    def _scans(self) -> list[str]:
+        if not self.lost_scans:
+            return []
+        return [f"The microscope lost {self.lost_scans:,} scans, by its own numbers."]
+
+    def _not_decoded(self) -> list[str]:
+        stated = []
+        if self.scans_not_decoded:
+            count = f"{self.scans_not_decoded:,} of {self.scans:,}"
+            stated.append(f"{count} scans were recorded but not decoded.")
+        if self.missed:
+            missed = ", ".join(f"{n:,} of {stream}" for stream, n in self.missed.items())
+            stated.append(f"Messages were missed, which the log can have: {missed}.")
+        if self.frames_not_decoded:
+            stated.append(
+                f"{self.frames_not_decoded:,} frames between the first and the last decoded one "
+                "were not decoded."
+            )
+        return stated
+
+    def _decoding(self) -> str:
+        if not self.decoder:
+            return "Nothing was decoded or scored: the config has no decoder (`decode: null`)."
+        if not self.frames_out and not self.decoder_started:
+            return "Nothing was decoded: the processes of the run do not include the decoder."
+        if not self.frames_out:
+            return "Nothing was decoded: the decoder gave no frame."
+        decoded = f"{self.frames_out:,} frames were decoded"
+        if self.fps_out is None or self.late_percent is None:
+            return f"{decoded} with a lag of {self.lag_frames} frames."
+        return (
+            f"{decoded} with a lag of {self.lag_frames} frames: {self.fps_out:.1f} per second, "
+            f"of which {self.late_percent:.1f} % were late{self._worst_late()}."
+        )
+
+    def _worst_late(self) -> str:
+        if not self.worst_late_frames:
+            return ""
+        end_s = (self.worst_late_end_ns - self.first_ns) / _NS_PER_S
+        share = f"{self.worst_late_frames:,} of {self.worst_late_of:,}"
+        return f" ({share} in the worst 10 s, until {end_s:.1f} s)"
+
+    def _left_out(self) -> list[str]:
+        if not (self.frames_left_out or self.neurons_left_out):
+            return []
+        return [
+            f"The activity of {self.frames_left_out:,} frames was left out as an artefact, and "
+            f"that of up to {self.neurons_left_out:,} neurons at once as stuck or implausible."
+        ]
+
+    def _leaks(self) -> list[str]:
+        return [
+            f"The twin was trained on the displayed clip {clip}: the score is not valid."
+            for clip in self.leaked_clips
+        ]
+
+    def _score(self) -> str:
+        if self.video_r is None:
+            return (
+                "Nothing was scored: no frame that was decoded after the warm-up has a displayed "
+                "frame to compare with."
+            )
+        masked = self.scored_pixels < self.screen_pixels
+        pixels = (
+            f"the {self.scored_pixels:,} of {self.screen_pixels:,} pixels of the screen mask"
+            if masked
+            else f"all {self.screen_pixels:,} pixels of the screen"
+        )
+        frame_r = "" if self.frame_r is None else f" and frame r {self.frame_r:.2f}"
+        return (
+            f"Decoded and displayed frames correlate with video r {self.video_r:.2f}{frame_r} "
+            f"(1 is perfect, 0 is chance), over {self.frames_scored:,} frames and {pixels}."
+        )
+
+    def _latency(self) -> list[str]:
+        stated = []
+        if "screen_to_output" in self.stages_ms:
+            whole = self.stages_ms["screen_to_output"]
+            stated.append(
+                f"The latency from screen to output, which includes the lag, has a median of "
+                f"{whole.p50:.0f} ms and a 99th percentile of {whole.p99:.0f} ms."
+            )
+        known = [name for name in _PARTS if name in self.stages_ms]
+        if known:
+            medians = ", ".join(f"{name} {_rounded(self.stages_ms[name].p50)}" for name in known)
+            stated.append(f"Median latency of each stage in ms: {medians}.")
+        missing = [name for name in _PARTS if name not in self.stages_ms]
+        if missing:
+            names = ", ".join(missing)
+            stated.append(f"The latency of {names} was not measured; a replay does not time it.")
+        return stated
+
+
+def _rounded(ms: float) -> str:
+    return f"{ms:.1f}" if ms < _ROUNDED_FROM_MS else f"{ms:,.0f}"
