@@ -67,6 +67,11 @@ class SequenceTracker:
         count = self._streams.get(stream)
         return count is not None and count.next_seq is not None and seq < count.next_seq
 
+    def expected(self, stream: str) -> int:
+        """The number that is expected next in `stream`; 0 where any may come."""
+        count = self._streams.get(stream)
+        return (self._first if count is None else count.next_seq) or 0
+
     def add(self, stream: str, seq: int) -> Gap | None:
         """Count message `seq` of `stream`; the gap before it, where there is one."""
         count = self._count_of(stream)

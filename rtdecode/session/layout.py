@@ -3,13 +3,13 @@
 import errno
 import fcntl
 import os
-import shutil
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from rtdecode.runtime.disk import free_mb, mount_point
 from rtdecode.schema.errors import (
     DiskFullError,
     MissingFileError,
@@ -17,8 +17,6 @@ from rtdecode.schema.errors import (
     SessionExistsError,
     UnreadableFileError,
 )
-
-_BYTES_PER_MB = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,9 +135,10 @@ def _prepared(folder: Path) -> SessionLayout:
 
 def require_space(folder: Path, *, needed_mb: float) -> None:
     """Raise DiskFullError unless the disk of `folder` has `needed_mb` megabytes free."""
-    free_mb = shutil.disk_usage(folder).free / _BYTES_PER_MB
-    if free_mb < needed_mb:
-        raise DiskFullError(folder=folder, free_mb=free_mb, needed_mb=needed_mb)
+    has_mb = free_mb(folder)
+    if has_mb < needed_mb:
+        mount = mount_point(folder)
+        raise DiskFullError(folder=folder, mount=mount, free_mb=has_mb, needed_mb=needed_mb)
 
 
 def require_place(folder: Path, *, needed_mb: float) -> None:

@@ -9,40 +9,51 @@ import errno
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from mcap.writer import CompressionType, Writer
 
 from rtdecode.schema.errors import LogRemovedError, LogWriteError, SessionExistsError
+from rtdecode.session.log_file import LogFile
 
 MESSAGE_ENCODING = "msgpack"
 PROFILE = "rtdecode"
 RECOVERY = "rtdecode.recovery"
 """Name of the metadata record that lists what a recovery could not read."""
 _CHUNK_BYTES = 64 * 1024
-_BUFFER_BYTES = 1024 * 1024
 _UINT32 = 0xFFFF_FFFF
 
 
 class LogWriter:
     """Appends messages to a new MCAP file.
 
+    Parameters
+    ----------
+    reserve_bytes
+        Disk space that is kept for the end of the log. With one, a full disk is no error: `full`
+        states it, and the log must be closed with what still belongs into it.
+
     Raises
     ------
     SessionExistsError
         If the file exists already: a recording is never overwritten.
     LogWriteError
-        From any method, if the disk is full or fails; nothing is dropped silently.
+        From any method, if the disk fails, or is full without a reserve; nothing is dropped
+        silently. The log then ends with a whole record, without index.
     LogRemovedError
         From `flush`, if the file was removed or renamed.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, reserve_bytes: int = 0) -> None:
         self._path = path
         try:
-            self._file = path.open("xb", buffering=_BUFFER_BYTES)
+            self._file = LogFile(path, reserve_bytes=reserve_bytes)
         except FileExistsError as error:
             raise SessionExistsError(folder=path.parent) from error
-        self._writer = Writer(self._file, chunk_size=_CHUNK_BYTES, compression=CompressionType.NONE)
+        except OSError as error:
+            raise LogWriteError(log=path, got=_reason(error)) from error
+        stream: Any = self._file
+        self._writer = Writer(stream, chunk_size=_CHUNK_BYTES, compression=CompressionType.NONE)
         self._channels: dict[str, int] = {}
         self._writer.start(profile=PROFILE)
         try:
@@ -50,6 +61,25 @@ class LogWriter:
             self._file.flush()
         except OSError as error:
             raise self._refused(error) from error
+
+    @property
+    def full(self) -> str:
+        """Why only the reserve is left, for example a full disk; empty while there is space."""
+        return "" if self._file.error is None else _reason(self._file.error)
+
+    @property
+    def closed(self) -> bool:
+        """Whether the log was closed, also because it cannot be written any more."""
+        return self._file.closed
+
+    @property
+    def n_streams(self) -> int:
+        """Number of streams in the log."""
+        return len(self._channels)
+
+    def has_stream(self, stream: str) -> bool:
+        """Whether the log has a message of `stream`."""
+        return stream in self._channels
 
     def add(self, data: bytes, *, stream: str, seq: int, t_sent_ns: int, t_logged_ns: int) -> None:
         """Append one message of `stream`."""
@@ -82,8 +112,8 @@ class LogWriter:
 
         A removed log is an error as well: the system would accept its messages and keep none.
         """
-        if not self._path.exists():
-            self._abandon()
+        if not self._file.is_at(self._path):
+            self._file.abandon()
             raise LogRemovedError(log=self._path)
         try:
             self._writer.flush()  # type: ignore[no-untyped-call]
@@ -96,20 +126,14 @@ class LogWriter:
             return
         try:
             self._writer.finish()  # type: ignore[no-untyped-call]
-            self._file.flush()
-            os.fsync(self._file.fileno())
+            self._file.close()
         except OSError as error:
             raise self._refused(error) from error
-        self._file.close()
 
     def _refused(self, error: OSError) -> LogWriteError:
-        self._abandon()
-        return LogWriteError(log=self._path, got=os.strerror(error.errno or errno.EIO))
+        self._file.abandon()
+        return LogWriteError(log=self._path, got=_reason(error))
 
-    def _abandon(self) -> None:
-        """Close the file without index; the content of its buffer cannot be written."""
-        try:
-            self._file.close()
-        except OSError:
-            # the buffer cannot be written, which the caller reports as LogWriteError
-            return
+
+def _reason(error: OSError) -> str:
+    return os.strerror(error.errno or errno.EIO)

@@ -87,6 +87,11 @@ class LogReader:
         if not path.is_file():
             raise MissingFileError(what="session log", path=path, remedy="give a session folder")
 
+    def has_index(self) -> bool:
+        """Whether the file ends with an intact index, as a recorder that was not killed writes."""
+        with self._path.open("rb") as file:
+            return RecordFile(file).complete
+
     def logged(self, wanted: Wanted = every_stream) -> Iterator[Logged]:
         """Messages of the `wanted` streams, as bytes."""
         self.complete, self.damage = False, ()

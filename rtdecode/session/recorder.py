@@ -1,7 +1,8 @@
 """Writes every message of every stream to the log of a session, and records missing messages.
 
-Duties: append messages with their bytes unchanged, write a `Gap` where numbers are missing, and
-flush in time. It must not unpack, filter or interpret messages, and has no socket: the recorder
+Duties: append messages with their bytes unchanged, write a `Gap` where numbers are missing and an
+`Event` where something concerns the log itself, flush in time, and close the log with its index,
+also on a full disk. It must not unpack or interpret messages, and has no socket: the recorder
 process passes it bytes and messages.
 
     recorder = Recorder(session.folder, flush_s=1.0, clock=HostClock())
@@ -10,13 +11,16 @@ process passes it bytes and messages.
     report = recorder.close()
 """
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from rtdecode.runtime.codec import pack
+from rtdecode.runtime.disk import free_mb, mount_point
+from rtdecode.schema.errors import LogFullError
 from rtdecode.schema.interfaces import Clock
-from rtdecode.schema.messages import End, Gap, Stamped
+from rtdecode.schema.messages import BODIES, End, Event, Gap, Stamped
 from rtdecode.schema.sequence_tracker import SequenceTracker
 from rtdecode.session.layout import SessionLayout
 from rtdecode.session.log import LogWriter
@@ -24,6 +28,22 @@ from rtdecode.session.log import LogWriter
 _NS_PER_S = 1_000_000_000
 _CLOCK_NAME = "host"
 _SOURCE = "recorder"
+_RESERVE_BYTES = 4 * 1024 * 1024
+MOST_STREAMS = 1000
+"""Streams of one log; a run has about fifty, and MCAP numbers its channels with 16 bits."""
+_LONGEST_SOURCE = 200
+"""Characters of the name of a source."""
+MOST_LOST = 1_000_000_000
+"""Longest gap in a stream that is believed: a year at 30 Hz. A larger number is not genuine."""
+DISK_FULL = "disk_full"
+_KINDS = frozenset(body.kind for body in BODIES)
+_IGNORED = {
+    "stream_refused": f"messages of more than {MOST_STREAMS} streams, or of a source with a name "
+    f"of more than {_LONGEST_SOURCE} characters, were not recorded",
+    "number_implausible": "messages whose number, or whose END, cannot be genuine were recorded, "
+    "and their numbers were ignored",
+}
+"""Text of the events that count what the recorder did not accept, by code."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,26 +85,54 @@ class Recorder:
         clock: Clock,
         on_recorded: Callable[[bytes, Stamped], None] = lambda _data, _message: None,
     ) -> None:
-        self._log = LogWriter(SessionLayout(folder).log)
+        self._path = SessionLayout(folder).log
+        self._log = LogWriter(self._path, reserve_bytes=_RESERVE_BYTES)
         self._clock = clock
         self._flush_ns = round(flush_s * _NS_PER_S)
         self._flush_due_ns = clock.now_ns() + self._flush_ns
         self._tracker = SequenceTracker(detected_by=_SOURCE, first_expected=0)
-        self._gaps, self._on_recorded = 0, on_recorded
+        self._on_recorded = on_recorded
+        self._sources: set[str] = set()
+        self._own: Counter[str] = Counter()
+        self._ignored: Counter[str] = Counter()
+        self._first_ns: int | None = None
+        self._last_ns = 0
 
     def write(self, data: bytes, message: Stamped, t_received_ns: int) -> None:
-        """Append `data`, the wire bytes of `message`; flush if that is due."""
+        """Append `data`, the wire bytes of `message`; flush if that is due.
+
+        Raises
+        ------
+        LogFullError
+            If the disk is full. The message is in the log, and `close` writes event and index.
+        LogWriteError, LogRemovedError
+            If the log cannot be written any more, or is not at its place.
+        """
+        if not self._has_room(message):
+            self._ignored["stream_refused"] += 1
+            return
         gap = self._tracked(message)
         if gap is not None:
-            self._write_gap(gap)
+            self._write_own(gap)
         self._append(data, message, t_received_ns)
+        self._last_ns = t_received_ns
+        if self._first_ns is None:
+            self._first_ns = t_received_ns
+        self._require_space()
         self.flush_if_due()
+
+    def event(self, event: Event) -> bool:
+        """Append an event of the recorder itself; True, as it always can."""
+        self._write_own(event)
+        return True
 
     def flush_if_due(self) -> None:
         """Flush if that is due; called in every turn of the loop, also when no message arrives."""
         now_ns = self._clock.now_ns()
         if now_ns >= self._flush_due_ns:
+            self._report_ignored()
             self._log.flush()
+            self._require_space()
             self._flush_due_ns = now_ns + self._flush_ns
 
     def report(self) -> RecorderReport:
@@ -96,11 +144,40 @@ class Recorder:
         )
 
     def close(self) -> RecorderReport:
-        """Record the missing tails, write the index, close the file."""
-        for gap in self._tracker.missing_tails():
-            self._write_gap(gap)
-        self._log.close()
+        """Record the missing tails, or that the disk is full, write the index, close the file."""
+        try:
+            if not self._log.closed:
+                self._write_last()
+        finally:
+            self._log.close()
         return self.report()
+
+    def _write_last(self) -> None:
+        self._report_ignored()
+        if self._log.full:
+            self._write_own(Event("alarm", _SOURCE, DISK_FULL, str(self._full_disk())))
+        for gap in self._tracker.missing_tails():
+            self._write_own(gap)
+
+    def _require_space(self) -> None:
+        if self._log.full:
+            raise self._full_disk()
+
+    def _full_disk(self) -> LogFullError:
+        first_ns = self._last_ns if self._first_ns is None else self._first_ns
+        return LogFullError(
+            log=self._path,
+            mount=mount_point(self._path),
+            free_mb=free_mb(self._path),
+            got=self._log.full,
+            until_s=(self._last_ns - first_ns) / _NS_PER_S,
+        )
+
+    def _has_room(self, message: Stamped) -> bool:
+        """Whether the log has the stream of `message`, or may have a further one."""
+        if self._log.has_stream(message.stream):
+            return True
+        return len(message.source) <= _LONGEST_SOURCE and self._log.n_streams < MOST_STREAMS
 
     def _tracked(self, message: Stamped) -> Gap | None:
         """Count `message`; the gap before it, where there is one.
@@ -108,16 +185,47 @@ class Recorder:
         Number 0 again means a restarted sender: the recorder gets each START once.
         """
         if isinstance(message.body, End):
-            for kind, last in message.body.last_seq.items():
-                self._tracker.expect_last(f"{message.source}/{kind}", last)
+            self._expect_last(message.source, message.body)
+        self._sources.add(message.source)
         if message.seq == 0 and self._tracker.is_repeated(message.stream, message.seq):
             self._tracker.restart(message.stream)
+        if not self._is_plausible(message.stream, message.seq):
+            self._ignored["number_implausible"] += 1
+            return None
         return self._tracker.add(message.stream, message.seq)
 
-    def _write_gap(self, gap: Gap) -> None:
+    def _expect_last(self, source: str, end: End) -> None:
+        """Note the last numbers that an END states, where they can be genuine.
+
+        A source sends START first, so that an END before anything else states nothing.
+        """
+        genuine = {
+            kind: last
+            for kind, last in end.last_seq.items()
+            if source in self._sources
+            and kind in _KINDS
+            and self._is_plausible(f"{source}/{kind}", last)
+        }
+        self._ignored["number_implausible"] += len(genuine) < len(end.last_seq)
+        for kind, last in genuine.items():
+            self._tracker.expect_last(f"{source}/{kind}", last)
+
+    def _is_plausible(self, stream: str, seq: int) -> bool:
+        return 0 <= seq <= self._tracker.expected(stream) + MOST_LOST
+
+    def _report_ignored(self) -> None:
+        """Write an event of what was counted since the last one, by code."""
+        counted, self._ignored = self._ignored, Counter()
+        for code, n in counted.items():
+            if n:
+                text = _IGNORED[code]
+                self._write_own(Event("warning", _SOURCE, code, text, {"messages": n}))
+
+    def _write_own(self, body: Gap | Event) -> None:
+        """Append a message of the recorder itself."""
         now_ns = self._clock.now_ns()
-        message = Stamped(_SOURCE, self._gaps, now_ns, _CLOCK_NAME, gap)
-        self._gaps += 1
+        message = Stamped(_SOURCE, self._own[body.kind], now_ns, _CLOCK_NAME, body)
+        self._own[body.kind] += 1
         self._tracker.add(message.stream, message.seq)
         self._append(pack(message), message, now_ns)
 

@@ -140,7 +140,7 @@ def test_a_twin_of_another_mouse_is_refused_with_both_numbers(user: Any) -> None
 
 def test_with_too_little_disk_space_nothing_is_started(user: Any) -> None:
     config = user.config(record={"min_free_mb": 1e9})
-    says = ("MB free, this session needs about 1000000000 MB", "free some space")
+    says = ("MB free, a run needs at least 1000000000 MB", "free some space")
     refused(user, "run", config, "--out", "s", says=says)
     assert not (user.folder / "s" / "log.mcap").exists()
 

@@ -36,6 +36,8 @@ from rtdecode.schema.errors.processes import (
 )
 from rtdecode.schema.errors.recording import (
     DiskFullError,
+    FileWriteError,
+    LogFullError,
     LogRemovedError,
     LogWriteError,
     NeuronsChangedError,
@@ -105,12 +107,14 @@ __all__ = [
     "EndpointMissingError",
     "ExtraMissingError",
     "FieldMismatchError",
+    "FileWriteError",
     "FolderNotEmptyError",
     "ForeignWeightsError",
     "FrameOrderError",
     "FrameRateError",
     "KeptFileError",
     "LeakedClipError",
+    "LogFullError",
     "LogRemovedError",
     "LogWriteError",
     "MessageError",

@@ -26,12 +26,13 @@ class NoReconstructionError(RtdecodeError):
 
 
 class DiskFullError(BadInputError):
-    """The disk has too little free space for a session of this length."""
+    """The disk has too little free space for a run to start."""
 
-    def __init__(self, *, folder: Path, free_mb: float, needed_mb: float) -> None:
+    def __init__(self, *, folder: Path, mount: Path, free_mb: float, needed_mb: float) -> None:
         super().__init__(
-            f"{folder} has {free_mb:.0f} MB free, this session needs about {needed_mb:.0f} MB: "
-            f"free some space, choose another --out, or set a shorter run (seconds)"
+            f"the disk of {folder}, mounted at {mount}, has {free_mb:.0f} MB free, a run needs at least {needed_mb:.0f} MB "
+            f"(record.min_free_mb, and the data of one minute): free some space, or choose another "
+            f"disk (record.folder, --out)"
         )
 
 
@@ -51,6 +52,27 @@ class LogWriteError(RtdecodeError):
         super().__init__(
             f"{log} cannot be written any more ({got}): what was flushed before is kept; "
             f"free disk space, then run `rtdecode recover {log.parent}`"
+        )
+
+
+class LogFullError(RtdecodeError):
+    """The disk of a running session is full; its log was closed and can be read."""
+
+    def __init__(self, *, log: Path, mount: Path, free_mb: float, got: str, until_s: float) -> None:
+        super().__init__(
+            f"the disk mounted at {mount} is full ({got}; {free_mb:.0f} MB free): {log} has every "
+            f"message of its first {until_s:.1f} s and nothing after them; free space at {mount}, or "
+            f"record on another disk (record.folder, --out)"
+        )
+
+
+class FileWriteError(RtdecodeError):
+    """A file cannot be written, for example because its disk is full or read-only."""
+
+    def __init__(self, *, path: Path, got: str, mount: Path, free_mb: float) -> None:
+        super().__init__(
+            f"{path} cannot be written ({got}; its disk, mounted at {mount}, has {free_mb:.0f} MB "
+            f"free): free some space there or make it writable, then run the command again"
         )
 
 

@@ -116,7 +116,7 @@ def test_a_process_that_cannot_start_is_reported_with_the_end_of_its_log(
 
 def test_without_room_on_the_disk_nothing_is_started(tmp_path: Path, movie_run: MakeRun) -> None:
     session = named_session(tmp_path / "s")
-    with pytest.raises(DiskFullError, match="this session needs about 1000000000 MB"):
+    with pytest.raises(DiskFullError, match="a run needs at least 1000000000 MB"):
         run_session(movie_run(record={"min_free_mb": 1e9}), session, stop=Event())
     assert not (session.folder / "logs").exists()
 

@@ -78,7 +78,7 @@ def test_another_process_is_named_and_its_death_frees_the_folder(tmp_path: Path)
 
 def test_a_full_disk_is_named_before_anything_starts(tmp_path: Path) -> None:
     require_space(tmp_path, needed_mb=0)
-    with pytest.raises(DiskFullError, match="this session needs about 1000000000000 MB"):
+    with pytest.raises(DiskFullError, match="a run needs at least 1000000000000 MB"):
         require_space(tmp_path, needed_mb=1e12)
 
 
