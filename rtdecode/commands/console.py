@@ -17,6 +17,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from rtdecode.runtime.disk import FAILED, write_error
 from rtdecode.schema.config.run import Role
 from rtdecode.schema.errors import RtdecodeError
 from rtdecode.schema.messages import Health
@@ -39,7 +40,7 @@ class LiveTable:
         self._console = console
         self._health: dict[str, Health] = {}
         self._live: Live | None = None
-        self._announced = ""
+        self._announced = self._warned = ""
 
     def update(self, name: str, health: Health) -> None:
         """Replace the line of process `name` by its newest heartbeat."""
@@ -50,6 +51,9 @@ class LiveTable:
         if name == "view" and health.detail and health.detail != self._announced:
             self._announced = health.detail
             self._console.print(f"[bold]Live page:[/] {health.detail}", highlight=False)
+        if name == Role.RECORDER and health.detail and health.detail != self._warned:
+            self._warned = health.detail
+            self._console.print("[bold yellow]warning:[/]", escape(health.detail), highlight=False)
         if self._live is not None:
             self._live.update(self._table())
 
@@ -81,15 +85,33 @@ def _counted(health: Health) -> str:
 
 @contextmanager
 def errors_reported() -> Iterator[None]:
-    """Print a named error on stderr and exit with its code; other exceptions keep their trace."""
+    """Print a named error on stderr and exit with its code; other exceptions keep their trace.
+
+    A disk that is full or fails is named too, whatever was being written.
+    """
     try:
         yield
     except RtdecodeError as error:
-        stderr = Console(stderr=True, soft_wrap=True, highlight=False)
-        stderr.print("[bold red]rtdecode:[/]", escape(str(error)))
-        sys.exit(error.exit_code)
+        sys.exit(_printed(error))
+    except OSError as error:
+        if error.errno not in FAILED:
+            raise
+        sys.exit(_printed(write_error(error)))
     except KeyboardInterrupt:
         sys.exit(_INTERRUPTED)
+
+
+def _printed(error: RtdecodeError) -> int:
+    """Exit code of `error`, after it was printed."""
+    stderr = Console(stderr=True, soft_wrap=True, highlight=False)
+    stderr.print("[bold red]rtdecode:[/]", escape(str(error)))
+    return error.exit_code
+
+
+def print_warning(text: str) -> None:
+    """Print `text` on stderr as a warning."""
+    stderr = Console(stderr=True, soft_wrap=True, highlight=False)
+    stderr.print("[bold yellow]warning:[/]", escape(text))
 
 
 _LOGGED_STEPS = 100

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from rtdecode.commands.console import LiveTable, errors_reported, print_plain
-from rtdecode.commands.sessions import remove_refused, summarise_and_report
+from rtdecode.commands.console import LiveTable, errors_reported, print_plain, print_warning
+from rtdecode.commands.sessions import remove_refused, summarise_and_report, summarise_failed
 from rtdecode.demo.config import demo_config
 from rtdecode.pipeline.run import run_session
 from rtdecode.pipeline.topology import included
@@ -27,6 +27,7 @@ from rtdecode.schema.errors import (
     RtdecodeError,
 )
 from rtdecode.schema.messages import Fluorescence, Reconstruction, Responses, Scan
+from rtdecode.session.disk_watch import short_of_space
 from rtdecode.session.layout import SessionLayout, named_session, new_session
 
 app = typer.Typer()
@@ -106,9 +107,9 @@ def record_session(config: RunConfig, *, out: Path | None, console: Console) -> 
     try:
         with stopped_by_signals() as stop, table.displayed():
             outcome = run_session(config, session, stop=stop, on_health=table.update)
-    except RtdecodeError as refusal:
-        if not existed:
-            remove_refused(session, refusal)
+    except RtdecodeError as failure:
+        if existed or not remove_refused(session, failure):
+            summarise_failed(session, console)
         raise
     if not outcome.began:
         print_plain(console, f"{outcome.reason}: nothing was recorded")
@@ -121,7 +122,10 @@ def _checked(config: RunConfig, *, folder: Path | None = None) -> RunConfig:
     # numba takes a second to import, which `--help` and other verbs do without
     from rtdecode.pipeline.preflight import checked
 
-    return checked(config, folder=folder)
+    found = checked(config, folder=folder)
+    if warning := short_of_space(found, folder or found.record.folder):
+        print_warning(warning)
+    return found
 
 
 def _require_movie(config: RunConfig) -> None:

@@ -80,17 +80,44 @@ def recover(session: Session) -> None:
             print_plain(console, sentence)
 
 
-def remove_refused(session: SessionLayout, refusal: RtdecodeError) -> None:
-    """Remove the new folder of a session that was refused for bad input.
+def remove_refused(session: SessionLayout, refusal: RtdecodeError) -> bool:
+    """Remove the new folder of a session that was refused for bad input; whether that was done.
 
     It stays where something was recorded or drawn, and where another process uses it.
     """
     is_refusal = refusal.exit_code == BadInputError.exit_code
     if not is_refusal or isinstance(refusal, SecondInstanceError):
-        return
-    recorded = session.log.is_file() and any(True for _ in LogReader(session.log).logged())
-    if not recorded and not any(session.report.iterdir()):
-        remove_unstarted(session)
+        return False
+    if _is_recorded(session) or any(session.report.iterdir()):
+        return False
+    remove_unstarted(session)
+    return True
+
+
+def _is_recorded(session: SessionLayout) -> bool:
+    """Whether the log has a message."""
+    return session.log.is_file() and any(True for _ in LogReader(session.log).logged())
+
+
+def summarise_failed(session: SessionLayout, console: Console) -> None:
+    """Print where a run that failed is, what was recorded of it, and how to repair its log.
+
+    An error of the summary is printed, and does not take the place of the failure.
+    """
+    print_plain(console, f"the run failed; its session folder is {session.folder}")
+    try:
+        if not _is_recorded(session):
+            print_plain(console, f"nothing was recorded; see {session.folder / 'logs'}")
+            return
+        if not LogReader(session.log).has_index():
+            print_plain(
+                console,
+                f"its log has no index, because the recorder did not end it: "
+                f"`rtdecode recover {session.folder}` repairs it",
+            )
+        summarise_and_report(session, console)
+    except RtdecodeError as error:
+        print_plain(console, f"no summary: {error}")
 
 
 def summarise_and_report(session: SessionLayout, console: Console) -> SessionSummary:
@@ -100,12 +127,14 @@ def summarise_and_report(session: SessionLayout, console: Console) -> SessionSum
     ------
     MissingFileError
         If its folder was removed.
+    FileWriteError
+        If the report cannot be written; the sentences are printed before.
     """
     session_at(session.folder)
-    session.report.mkdir(exist_ok=True)
     try:
         print_plain(console, "reading the log")
         summary = summarise(session)
+        print_plain(console, summary.text())
         report_session(session, summary)
     except KeyboardInterrupt:
         print_plain(
@@ -113,6 +142,5 @@ def summarise_and_report(session: SessionLayout, console: Console) -> SessionSum
             f"the recording is complete; `rtdecode score {session.folder}` computes its summary",
         )
         raise
-    print_plain(console, summary.text())
     print_plain(console, f"report: {session.report / 'index.html'}")
     return summary

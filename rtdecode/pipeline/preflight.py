@@ -29,8 +29,11 @@ from rtdecode.schema.errors import (
     SeveralMistakesError,
     TwinMissingError,
 )
+from rtdecode.session.disk_watch import expected_mb_s
 from rtdecode.session.layout import require_place
 
+_LEAST_ROOM_S = 60.0
+"""Length in s of a recording for which the disk must have room."""
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -62,9 +65,18 @@ def checked(config: RunConfig, *, folder: Path | None = None) -> RunConfig:
     for option, host, port in listened(config, rows):
         checks.tried(require_free, (host, port), option)
     place = config.record.folder if folder is None else folder
-    checks.tried(require_place, place, needed_mb=config.record.min_free_mb)
+    checks.tried(require_place, place, needed_mb=least_free_mb(config))
     checks.report()
     return with_processes(config)
+
+
+def least_free_mb(config: RunConfig) -> float:
+    """Free space in MB without which a run is refused: `record.min_free_mb` and a minute of data.
+
+    A planned run that is shorter needs only the space for its own length.
+    """
+    seconds = min(_LEAST_ROOM_S, config.seconds or _LEAST_ROOM_S)
+    return max(config.record.min_free_mb, expected_mb_s(config) * seconds)
 
 
 class _Checks:

@@ -7,10 +7,11 @@ what the log holds.
 import sys
 from collections.abc import Sequence
 
-from rtdecode.runtime.loop import NullSink, run_loop
+from rtdecode.runtime.loop import LoopReport, NullSink, run_loop
 from rtdecode.runtime.process import Process, run_process
 from rtdecode.runtime.sockets import Collector, Publisher
 from rtdecode.schema.messages import Body, Event, Gap, Received, Stamped, Start
+from rtdecode.session.disk_watch import SHORT, DiskWatch, short_of_space
 from rtdecode.session.recorder import Recorder
 
 
@@ -65,15 +66,25 @@ def main(process: Process) -> int:
         on_recorded=RecordedEvents(events).add,
     )
     try:
-        stage = RecordStage(recorder)
+        process.send_events_to(recorder.event)
+        stage, watch = RecordStage(recorder), DiskWatch(folder)
         process.wait_for_start()
+        if text := short_of_space(process.config, folder):
+            recorder.event(Event("warning", process.name, SHORT, text))
+
+        def on_turn(_report: LoopReport) -> None:
+            for event in watch.step(t_ns=process.clock.now_ns(), written_bytes=stage.n_bytes):
+                recorder.event(event)
+            process.set_detail(watch.text)
+            process.send_heartbeat({**stage.counters(), **watch.counters()})
+
         run_loop(
             collector,
             stage,
             NullSink(),
             stop=process.stop,
             clock=process.clock,
-            on_turn=process.on_turn(stage.counters),
+            on_turn=on_turn,
         )
     finally:
         recorder.close()

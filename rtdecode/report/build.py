@@ -10,6 +10,7 @@ from rtdecode.evaluate.alignment import Pair, Pairing
 from rtdecode.report.session_report import write_session_report
 from rtdecode.report.summary import SessionSummary
 from rtdecode.runtime.config_file import read_config
+from rtdecode.runtime.disk import write_errors_named
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.frame_grid import FrameGrid
 from rtdecode.schema.messages import DisplayedFrame, Reconstruction
@@ -39,8 +40,15 @@ class _EvenPairs:
 def report_session(session: SessionLayout, summary: SessionSummary) -> None:
     """Write `summary.txt`, `index.html` and a picture into the report folder of `session`.
 
-    A session without a decoder gets the picture of its ROIs and traces instead of frames.
+    A session without a decoder gets the picture of its ROIs and traces instead of frames. Raises
+    FileWriteError where the disk refuses a file.
     """
+    with write_errors_named(session.report):
+        session.report.mkdir(exist_ok=True)
+        _write(session, summary)
+
+
+def _write(session: SessionLayout, summary: SessionSummary) -> None:
     (session.report / "summary.txt").write_text(summary.text() + "\n", encoding="utf-8")
     config = read_config(session.config)
     if config.decode is None:

@@ -21,6 +21,7 @@ from rtdecode.evaluate.output_count import OutputCount
 from rtdecode.evaluate.screen_mask import scoring_mask
 from rtdecode.report.session_summary import SessionSummary
 from rtdecode.runtime.config_file import read_config
+from rtdecode.runtime.disk import write_errors_named
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.config.run import Role
 from rtdecode.schema.messages import Received, Reconstruction, Score
@@ -34,10 +35,11 @@ _READ_KINDS = ("displayed_frame", "reconstruction", "gap", "event")
 
 
 def write_summary(summary: SessionSummary, path: Path) -> None:
-    """Write figures and environment as JSON; the folder is made if it is not there."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Write figures and environment as JSON, and the folder where it is missing; FileWriteError."""
     content = {**summary.as_json(), "environment": summary.environment}
-    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    with write_errors_named(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
 def summarise(session: SessionLayout) -> SessionSummary:

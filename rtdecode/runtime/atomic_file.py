@@ -5,16 +5,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from rtdecode.runtime.disk import write_errors_named
+
 
 @contextmanager
 def written_atomically(path: Path) -> Iterator[Path]:
     """A temporary path to write to, which replaces `path` when the block ends without an error.
 
-    Until then `path` is unchanged. The folder of `path` is created if it does not exist.
+    Until then `path` is unchanged. The folder of `path` is created if it does not exist. Raises
+    FileWriteError where the disk is full or fails.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_suffix(".part")
-    yield unfinished
-    with unfinished.open("rb") as file:
-        os.fsync(file.fileno())
-    unfinished.replace(path)
+    with write_errors_named(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = path.with_suffix(".part")
+        yield unfinished
+        with unfinished.open("rb") as file:
+            os.fsync(file.fileno())
+        unfinished.replace(path)

@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
+from rtdecode.runtime.disk import write_errors_named
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.errors import ConfigError, MissingFileError
 
@@ -147,8 +148,9 @@ def _repeated_keys(node: yaml.Node, where: str = "") -> Iterator[str]:
 
 
 def write_config(config: RunConfig, path: Path) -> None:
-    """Write the resolved config so that `read_config` gives an equal one."""
-    path.write_text(config_yaml(config), encoding="utf-8")
+    """Write the resolved config so that `read_config` gives an equal one; FileWriteError."""
+    with write_errors_named(path):
+        path.write_text(config_yaml(config), encoding="utf-8")
 
 
 def config_yaml(config: RunConfig) -> str:

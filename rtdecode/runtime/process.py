@@ -12,7 +12,8 @@ that is ready misses nothing that is sent after the command `start`.
 import argparse
 import logging
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -84,7 +85,7 @@ class Process:
         self.messaging, self.stop = messaging, stop
         self.clock: Clock = clock
         self._publishers: list[Publisher] = []
-        self._to_recorder: Publisher | None = None
+        self._offer_event: Callable[[EventMessage], bool] | None = None
         self._control: ControlClient | None = None
         self._heartbeat_due_ns = 0
         self._detail = ""
@@ -103,7 +104,7 @@ class Process:
         """A sink that records and publishes as `source` (the process's name by default)."""
         made = self._publisher(endpoint, source or self.name, record=self.config.network.recorder)
         self._publishers.append(made)
-        self._to_recorder = self._to_recorder or made
+        self._offer_event = self._offer_event or made.offer
         return made
 
     def unrecorded_publisher(self, endpoint: str, *, source: str) -> Publisher:
@@ -189,11 +190,25 @@ class Process:
     def _report_refused(self, now_ns: int) -> None:
         self.messaging.refused.report(self._offer, process=self.name, t_ns=now_ns)
 
+    def send_events_to(self, offer: Callable[[EventMessage], bool]) -> None:
+        """Pass events of this process to `offer`, as the recorder does, which has no recorder."""
+        self._offer_event = offer
+
     def _offer(self, event: EventMessage) -> bool:
-        if self._to_recorder is None:
+        if self._offer_event is None:
             recorder = self.config.network.recorder
-            self._to_recorder = self._publisher("", self.name, record=recorder)
-        return self._to_recorder.offer(event)
+            self._offer_event = self._publisher("", self.name, record=recorder).offer
+        return self._offer_event(event)
+
+    @contextmanager
+    def failure_sent(self) -> Iterator[None]:
+        """Send the sentence of an error in the block to the supervisor: a log file may be full."""
+        try:
+            yield
+        except RtdecodeError as error:
+            if self._control is not None:
+                self._control.push(Health("failed", str(error), {}))
+            raise
 
     def on_turn(self, counters: Callable[[], dict[str, float]]) -> Callable[[LoopReport], None]:
         """Callback for `run_loop`, which sends a heartbeat with `counters` when one is due."""
@@ -262,16 +277,11 @@ def run_process(name: str, main: Callable[[Process], int], argv: Sequence[str]) 
             args.before_restart,
         )
         with Messaging() as messaging:
-            return main(
-                Process(
-                    name,
-                    config,
-                    run_info=run_info,
-                    messaging=messaging,
-                    stop=stop,
-                    clock=HostClock(),
-                )
+            process = Process(
+                name, config, run_info=run_info, messaging=messaging, stop=stop, clock=HostClock()
             )
+            with process.failure_sent():
+                return main(process)
     except _StoppedEarlyError:
         log.info("stopped before the start")
         return 0

@@ -54,6 +54,8 @@ class _Child:
     heartbeat_ns: int = 0
     """Time of the last heartbeat since the last start; 0 before the first."""
     health: Health | None = None
+    failure: str = ""
+    """The sentence of the error at which it ended, as it sent it."""
     first_heartbeat_after_ns: int = 0
     """Time from the first start to the first heartbeat."""
     restart_ns: int | None = None
@@ -195,6 +197,9 @@ class Supervisor:
                 self._answer(name, message.body)
             if child is None or not isinstance(message.body, Health):
                 continue
+            if message.body.state == "failed":
+                child.failure = message.body.detail
+                continue
             if not child.first_heartbeat_after_ns:
                 child.first_heartbeat_after_ns = self.clock.now_ns() - child.spawned_ns
             child.heartbeat_ns, child.health = self.clock.now_ns(), message.body
@@ -246,7 +251,11 @@ class Supervisor:
         child.heartbeat_ns, child.restart_ns, child.is_killed = 0, None, False
 
     def _failure(self, child: _Child, code: int) -> ProcessFailedError:
-        return ProcessFailedError(name=child.spec.name, code=code, tail=self._tail(child.spec.name))
+        self._take_messages(0.0)
+        tail = self._tail(child.spec.name)
+        # on a full disk the log file lacks the sentence of the error
+        tail += "" if child.failure in tail else f"\n{child.failure}"
+        return ProcessFailedError(name=child.spec.name, code=code, tail=tail)
 
     def _tail(self, name: str) -> str:
         path = self.logs / f"{name}.log"

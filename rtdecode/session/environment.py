@@ -12,6 +12,8 @@ from pathlib import Path
 
 import psutil
 
+from rtdecode.runtime.disk import write_errors_named
+
 RECORDED_PACKAGES = (
     "rtdecode",
     "torch",
@@ -44,8 +46,9 @@ class Environment:
     threads: dict[str, str]
 
     def save(self, path: Path) -> None:
-        """Write as JSON."""
-        path.write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
+        """Write as JSON; FileWriteError where the disk refuses it."""
+        with write_errors_named(path):
+            path.write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
 
 
 def environment_here() -> Environment:

@@ -186,6 +186,8 @@ def test_a_recorder_that_is_killed_ends_the_run_and_its_log_can_be_repaired(
     said = recording.communicate()[0]
     assert recording.returncode == 1, said
     assert "recorder ended with exit code -9" in said
+    assert "the run failed; its session folder is s" in said
+    assert "`rtdecode recover s` repairs it" in said
     assert user.left_running() == []
     log = user.folder / "s" / "log.mcap"
     assert not complete(log)

@@ -1,5 +1,6 @@
 """Errors of processes that cannot start, exchange messages or continue."""
 
+import signal
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -76,7 +77,15 @@ class ProcessFailedError(RtdecodeError):
 
     def __init__(self, *, name: str, code: int, tail: str) -> None:
         self.exit_code = code if code > 0 else 1
-        super().__init__(f"{name} ended with exit code {code}; the end of its log:\n{tail}")
+        by = f" ({_signal(-code)})" if code < 0 else ""
+        super().__init__(f"{name} ended with exit code {code}{by}; the end of its log:\n{tail}")
+
+
+def _signal(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
 
 
 class NotReadyError(RtdecodeError):

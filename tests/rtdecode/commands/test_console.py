@@ -1,6 +1,8 @@
 """The table shows the newest heartbeats; a named error becomes one sentence and its code."""
 
+import errno
 import io
+import os
 from pathlib import Path
 
 import pytest
@@ -32,6 +34,28 @@ def test_the_newest_heartbeat_of_each_process_is_displayed() -> None:
     assert "decoder" in last
     assert "running" in last
     assert "late 2" in last
+
+
+def test_a_warning_of_the_recorder_is_printed_once() -> None:
+    screen = console(terminal=False)
+    table = LiveTable(screen)
+    for detail in ("", "the disk has room for 9 more minutes [2 MB/s]", "", ""):
+        for _ in range(2):
+            table.update("recorder", Health("running", detail, {}))
+    assert printed(screen).count("warning: the disk has room for 9 more minutes [2 MB/s]") == 1
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO, errno.EROFS])
+def test_an_error_of_the_disk_is_one_sentence_and_code_1(
+    capsys: pytest.CaptureFixture[str], code: int
+) -> None:
+    with pytest.raises(SystemExit) as end, errors_reported():
+        raise OSError(code, os.strerror(code), "/some/file")
+    assert end.value.code == 1
+    said = capsys.readouterr().err
+    assert said.startswith(f"rtdecode: /some/file cannot be written ({os.strerror(code)};")
+    with pytest.raises(FileNotFoundError), errors_reported():
+        Path("/no/such/file").read_text()
 
 
 def test_the_address_of_the_page_is_printed_once() -> None:

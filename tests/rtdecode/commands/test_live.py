@@ -222,6 +222,60 @@ def test_a_recording_of_a_refused_run_is_kept(
     assert (tmp_path / "session" / "log.mcap").stat().st_size > 0
 
 
+def failing_run(*, closes: bool, messages: int) -> Callable[..., None]:
+    """A stand-in for a run whose recorder wrote `messages`, perhaps an index, and failed."""
+
+    def run_session(config: RunConfig, session: SessionLayout, **_: object) -> None:
+        write_config(config, session.config)
+        recorder = Recorder(session.folder, flush_s=1.0, clock=HostClock())
+        for n in range(messages):
+            message = Stamped("a", n, 0, "host", Command("b", "c", ""))
+            recorder.write(pack(message), message, n)
+        if closes:
+            recorder.close()
+        else:
+            recorder._log.flush()
+            recorder._log._file.abandon()
+        raise ProcessFailedError(name="recorder", code=-9, tail="the end")
+
+    return run_session
+
+
+@pytest.mark.parametrize("closes", [True, False])
+def test_a_run_that_fails_prints_folder_summary_and_how_to_repair_its_log(
+    tmp_path: Path, movie_config: Path, monkeypatch: pytest.MonkeyPatch, closes: bool
+) -> None:
+    monkeypatch.setattr(live, "run_session", failing_run(closes=closes, messages=3))
+    out = tmp_path / "session"
+    told = USER.invoke(app, ["run", str(movie_config), "--out", str(out)])
+    assert told.exit_code == 1
+    assert "recorder ended with exit code -9 (SIGKILL)" in told.stderr
+    assert f"the run failed; its session folder is {out}" in told.stdout
+    assert (f"`rtdecode recover {out}` repairs it" in told.stdout) is not closes
+    assert "0 s were recorded; the log is" in told.stdout
+    assert (out / "report" / "index.html").is_file()
+
+
+def test_a_run_that_fails_before_anything_was_recorded_names_its_logs(
+    tmp_path: Path, movie_config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "run_session", failing_run(closes=True, messages=0))
+    told = USER.invoke(app, ["run", str(movie_config), "--out", str(tmp_path / "session")])
+    assert told.exit_code == 1
+    assert f"nothing was recorded; see {tmp_path / 'session' / 'logs'}" in told.stdout
+
+
+def test_a_planned_run_that_does_not_fit_on_the_disk_is_a_warning(
+    tmp_path: Path, movie_config: Path
+) -> None:
+    long = tmp_path / "long.yaml"
+    write_config(read_config(movie_config).model_copy(update={"seconds": 1e12}), long)
+    told = USER.invoke(app, ["check", str(long)])
+    assert told.exit_code == 0, told.stderr
+    assert "warning: the disk mounted at" in told.stderr
+    assert "warning" not in told.stdout
+
+
 @pytest.fixture
 def signals_kept() -> Callable[[], bool]:
     before = signal.getsignal(signal.SIGINT)

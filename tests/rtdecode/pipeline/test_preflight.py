@@ -39,6 +39,7 @@ from rtdecode.schema.errors import (
     TwinMissingError,
     UnreadableFileError,
 )
+from rtdecode.session import layout
 
 MakeRun = Callable[..., RunConfig]
 MakeTwin = Callable[..., Path]
@@ -126,6 +127,20 @@ def test_the_screen_mask_is_compared_with_the_screen(
     np.save(tmp_path / "mask.npy", np.ones((3, 3), np.bool_))
     with pytest.raises(UnreadableFileError, match=r"of shape \(6, 8\), got bool of shape \(3, 3\)"):
         checked(small_run(twin_folder(), evaluate={"screen_mask": tmp_path / "mask.npy"}))
+
+
+def test_a_disk_without_room_for_a_minute_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = {"kind": "prairie_raw", "rows_px": 512, "cols_px": 512, "scan_rate_hz": 30}
+    record = {"folder": tmp_path, "min_free_mb": 0}
+    given = {"acquisition": {"source": source}, "decode": None, "record": record}
+    given |= {"processes": RECORDED}
+    # 16 MB/s, thus about 1000 MB for a minute
+    monkeypatch.setattr(layout, "free_mb", lambda _: 500.0)
+    with pytest.raises(DiskFullError, match=r"has 500 MB free, a run needs at least 9\d\d MB"):
+        checked(RunConfig.model_validate(given))
+    checked(RunConfig.model_validate(given | {"seconds": 20}))
 
 
 def test_everything_is_reported_at_once(tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ CHILD = dedent("""
     from pathlib import Path
     from rtdecode.runtime.loop import run_loop
     from rtdecode.runtime.process import run_process
+    from rtdecode.schema.errors import MessageError
 
     class Idle:
         def take(self, wait_s):
@@ -46,6 +47,8 @@ CHILD = dedent("""
             given.stop.wait()
             return 0
         given.wait_for_start()
+        if sys.argv[1] == "raises":
+            raise MessageError(reason="the sentence of the error")
         if sys.argv[1] in ("ends", "refuses"):
             return {"ends": 0, "refuses": 2}[sys.argv[1]]
         idle = Idle()
@@ -120,6 +123,13 @@ def test_a_folder_that_is_removed_during_a_run_is_named(nursery: Nursery) -> Non
     nursery.supervisor.start([nursery.spec("dies")], stop=Event())
     shutil.rmtree(nursery.supervisor.logs)
     with pytest.raises(ProcessFailedError, match="folder was removed or renamed during its run"):
+        nursery.supervisor.watch(Event(), until_ns=nursery.until(30))
+
+
+def test_the_sentence_of_an_error_is_named_also_without_its_log(nursery: Nursery) -> None:
+    nursery.supervisor.start([nursery.spec("raises")], stop=Event())
+    (nursery.supervisor.logs / "raises.log").unlink()
+    with pytest.raises(ProcessFailedError, match=r"log is gone.*\n.*the sentence of the error"):
         nursery.supervisor.watch(Event(), until_ns=nursery.until(30))
 
 
