@@ -10,6 +10,7 @@ from typing import Any
 
 from rtdecode.evaluate.latency import StageLatency
 from rtdecode.evaluate.output_count import EventSum
+from rtdecode.session.recorder import DISK_FULL
 
 _NS_PER_S = 1e9
 _ROUNDED_FROM_MS = 9.95
@@ -105,12 +106,20 @@ class SessionSummary:
             stated += [*self._left_out(), *self._leaks(), self._score(), *self._latency()]
         return [*stated, *(event.sentence(zero_ns=self.first_ns) for event in self.events)]
 
+    @property
+    def cut_by_full_disk(self) -> bool:
+        """Whether the recorder ended the log because the disk was full."""
+        return any(event.code == DISK_FULL for event in self.events)
+
     def _recording(self) -> str:
         log = "complete" if self.complete else "incomplete (see `rtdecode recover`)"
         if self.complete and self.repaired:
             log = "repaired and holds only the messages that could be read from the damaged one"
+        if self.cut_by_full_disk:
+            log = "readable and ends where the disk was full"
         lost = ", ".join(f"{n} of {stream}" for stream, n in self.lost_by_stream.items())
-        none = "no message was lost before its end" if self.repaired else "no message was lost"
+        ends_early = self.repaired or self.cut_by_full_disk
+        none = "no message was lost before its end" if ends_early else "no message was lost"
         losses = f"lost messages: {lost}" if lost else none
         return f"{self.seconds:.0f} s were recorded; the log is {log}; {losses}."
 

@@ -27,6 +27,7 @@ from rtdecode.schema.config.run import Role
 from rtdecode.schema.messages import Received, Reconstruction, Score
 from rtdecode.session.layout import SessionLayout
 from rtdecode.session.reader import LogReader
+from rtdecode.session.recorder import DISK_FULL
 
 __all__ = ["SessionSummary", "summarise", "write_summary"]
 
@@ -65,9 +66,10 @@ def summarise(session: SessionLayout) -> SessionSummary:
         if isinstance(item.message.body, Reconstruction):
             timing.add(item.message.body, item.message.t_ns)
         running += _running_scores(score, item, first_ns=counted.first_ns)
+    cut = any(event.code == DISK_FULL for event in count.events)
     return SessionSummary(
         session=session.folder.name,
-        complete=counted.complete and not counted.has_gaps,
+        complete=counted.complete and not counted.has_gaps and not cut,
         first_ns=counted.first_ns,
         seconds=(counted.last_ns - counted.first_ns) / _NS_PER_S,
         decoder=config.decode is not None,

@@ -184,11 +184,8 @@ class Process:
                 self._publishers[0].push(probe)
         if self._control is not None:
             self._control.push(health)
-        self._report_refused(now_ns)
-        self._receive_commands()
-
-    def _report_refused(self, now_ns: int) -> None:
         self.messaging.refused.report(self._offer, process=self.name, t_ns=now_ns)
+        self._receive_commands()
 
     def send_events_to(self, offer: Callable[[EventMessage], bool]) -> None:
         """Pass events of this process to `offer`, as the recorder does, which has no recorder."""

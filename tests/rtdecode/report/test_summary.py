@@ -130,6 +130,16 @@ def test_a_repaired_log_is_not_called_complete(tmp_path: Path) -> None:
     assert "complete" not in first
 
 
+def test_a_log_that_ends_on_a_full_disk_is_not_called_complete(tmp_path: Path) -> None:
+    full = Event("alarm", "recorder", "disk_full", "the disk is full")
+    summary = summarise(recorded(tmp_path / "s", extra=[("recorder", full)]))
+    assert not summary.complete
+    first = summary.sentences()[0]
+    assert (
+        "the log is readable and ends where the disk was full; no message was lost before" in first
+    )
+
+
 def test_scans_that_a_restarted_decoder_missed_are_stated(tmp_path: Path) -> None:
     pixels, counts = np.zeros((4, 4), np.uint16), np.ones(3, np.float32)
     scans = [("bridge", Scan(pixels, n, 0, n, n + 1)) for n in range(5)]
