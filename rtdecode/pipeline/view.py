@@ -2,7 +2,7 @@
 
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from urllib.parse import urlsplit
 
@@ -20,7 +20,10 @@ from rtdecode.schema.messages import (
     Reconstruction,
     Responses,
     Score,
+    Stamped,
+    Start,
 )
+from rtdecode.streams.gaps import GapWatch
 from rtdecode.view.server import PageServer
 
 log = logging.getLogger(__name__)
@@ -32,17 +35,38 @@ _SHOWN: tuple[type[Body], ...] = (
     Gap,
     Event,
 )
+_NUMBERED = DisplayedFrame | Reconstruction | Responses | Score
 
 
 class PageStage:
-    """Stage that passes messages to the page and gives nothing."""
+    """Stage that passes messages to the page and gives nothing.
+
+    Repeated frames, responses and scores are dropped, and missing ones become a `Gap`: what the
+    page counts and what it missed are together what was sent, also where the page began later.
+    """
 
     def __init__(self, page: PageServer) -> None:
         self._page = page
+        self._gaps = GapWatch(detected_by=Role.VIEW.value, first_expected=0)
+        self._n_gaps = 0
 
     def step(self, items: Sequence[Received]) -> Sequence[Body]:
-        self._page.push(items)
+        self._page.push([shown for item in items for shown in self._shown(item)])
         return ()
+
+    def _shown(self, item: Received) -> Iterator[Received]:
+        """`item` and the gap before it; gaps and events come twice, and the page tells them."""
+        body = item.message.body
+        if not isinstance(body, Start | _NUMBERED):
+            yield item
+            return
+        for passed in self._gaps.step([item]):
+            yield self._received(passed, item) if isinstance(passed, Gap) else passed
+
+    def _received(self, gap: Gap, item: Received) -> Received:
+        seq, self._n_gaps = self._n_gaps, self._n_gaps + 1
+        message = Stamped(Role.VIEW.value, seq, item.t_received_ns, item.message.clock, gap)
+        return Received(message, item.t_received_ns)
 
 
 def started_page(process: Process) -> tuple[PageServer, str]:

@@ -19,8 +19,8 @@ class GapWatch:
     Notes
     -----
     For each stream: seen + missing = last number − first number + 1. A START that is published
-    again for another subscriber is a repetition. A new START of the same source means that the
-    source was restarted, and its streams start anew.
+    again for another subscriber is a repetition, also that of an earlier start of the source. A
+    newer START of the same source means that it was restarted, and its streams start anew.
     """
 
     def __init__(self, *, detected_by: str, first_expected: int | None = None) -> None:
@@ -51,7 +51,7 @@ class GapWatch:
 
     def _is_new(self, message: Stamped) -> bool:
         known_ns = self._started_ns.get(message.source)
-        if known_ns == message.t_ns:
+        if known_ns is not None and message.t_ns <= known_ns:
             return False
         self._started_ns[message.source] = message.t_ns
         if known_ns is not None:

@@ -16,7 +16,15 @@ from rtdecode.pipeline.view import PageStage, main, started_page
 from rtdecode.runtime.clock import HostClock
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.config.run import Role
-from rtdecode.schema.messages import Body, DisplayedFrame, Received, Responses, Stamped, Start
+from rtdecode.schema.messages import (
+    Body,
+    DisplayedFrame,
+    Gap,
+    Received,
+    Responses,
+    Stamped,
+    Start,
+)
 
 GREY = np.full((36, 64), 128, np.uint8)
 START = Start("session", config_yaml="", git_revision="", twin_hash="")
@@ -41,6 +49,39 @@ def test_all_is_handed_to_the_page_and_nothing_is_given_on() -> None:
     items = [Received(Stamped("stimulus", n, 0, "host", shown), n) for n in range(3)]
     assert list(PageStage(page).step(items)) == []  # type: ignore[arg-type]
     assert page.shown == items
+
+
+def shown_of(*messages: Stamped) -> list[tuple[str, int]]:
+    """What the page gets: (stream, number) of a message, (gap, missing messages) of a gap."""
+    page = Page()
+    PageStage(page).step([Received(message, message.t_ns) for message in messages])  # type: ignore[arg-type]
+    found = (shown.message for shown in page.shown)
+    return [
+        ("gap", message.body.n_missing)
+        if isinstance(message.body, Gap)
+        else (message.body.kind, message.seq)
+        for message in found
+    ]
+
+
+def displayed(seq: int) -> Stamped:
+    return Stamped("stimulus", seq, 0, "host", DisplayedFrame("clip", seq, GREY, 0, 1))
+
+
+def test_the_page_gets_each_frame_once_and_what_is_missing() -> None:
+    shown = shown_of(displayed(0), displayed(1), displayed(1), displayed(4))
+    kind = DisplayedFrame.kind
+    assert shown == [(kind, 0), (kind, 1), ("gap", 2), (kind, 4)]
+
+
+def test_a_page_that_began_later_states_what_was_sent_before() -> None:
+    assert shown_of(displayed(7)) == [("gap", 7), (DisplayedFrame.kind, 7)]
+
+
+def test_starts_that_the_recorder_publishes_again_count_nothing_twice() -> None:
+    first, second = (Stamped("stimulus", 0, t_ns, "host", START) for t_ns in (1, 2))
+    shown = shown_of(second, displayed(5), first, second, displayed(6))
+    assert [n for name, n in shown if name == "gap"] == [5]
 
 
 @pytest.mark.system

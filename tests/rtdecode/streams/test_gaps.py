@@ -76,6 +76,15 @@ def test_a_source_that_was_started_again_counts_anew() -> None:
     assert not gaps
 
 
+def test_the_start_before_the_last_one_does_not_count_anew() -> None:
+    """The recorder publishes both again for a subscriber that joins."""
+    items = [start(6), behaviour(3), start(5), start(6), behaviour(4)]
+    watch = GapWatch(detected_by="t", first_expected=0)
+    seqs, gaps = passed_through(watch, items)
+    assert seqs == [0, 3, 4]
+    assert [gap.n_missing for gap in gaps] == [3]
+
+
 @pytest.mark.parametrize("state", ["starting"])
 def test_an_announcement_is_not_part_of_the_stream(state: str) -> None:
     announcement = Stamped("bridge", 0, 0, "host", Health(state, "", {}))
