@@ -81,7 +81,8 @@ class OutputCount:
         self.worst_late = LateFrames(0, 0, 0)
         """The window with the most late frames so far, the first one of several."""
         self._first_ns = self._last_ns = 0
-        self._newest_frame: int | None = None
+        self._newest: tuple[int, int] | None = None
+        """Highest frame number so far, and number of the newest message."""
         self._recent: deque[tuple[int, bool]] = deque()
         self._missing: defaultdict[tuple[str, str], int] = defaultdict(int)
         self._events: dict[tuple[str, str], EventSum] = {}
@@ -91,6 +92,7 @@ class OutputCount:
         body, t_ns = item.message.body, item.message.t_ns
         if isinstance(body, Reconstruction):
             self._count_frame(body, t_ns)
+            self._count_missing(body.frame, item.message.seq)
         elif isinstance(body, Gap):
             self._missing[body.stream, body.detected_by] += body.n_missing
         elif isinstance(body, Event):
@@ -150,13 +152,21 @@ class OutputCount:
         self.n_late += body.late
         self.frames_left_out += body.frame_left_out
         self.neurons_left_out = max(self.neurons_left_out, body.neurons_left_out)
-        before = body.frame - 1 if self._newest_frame is None else self._newest_frame
-        self.frames_not_decoded += max(0, body.frame - before - 1)
-        self._newest_frame = max(before, body.frame)
         self._recent.append((t_ns, body.late))
         self._drop_until(t_ns - _LATE_WINDOW_NS)
         if body.late:
             self.worst_late = max(self.worst_late, self.late_until(t_ns), key=lambda one: one.late)
+
+    def _count_missing(self, frame: int, seq: int) -> None:
+        """Count the frames before `frame` that were not decoded.
+
+        A frame whose message is missing was decoded; the numbers of messages, which begin with 0
+        again after a restart, tell the two apart.
+        """
+        before, seq_before = (frame - 1, seq - 1) if self._newest is None else self._newest
+        not_received = seq - (seq_before + 1 if seq > seq_before else 0)
+        self.frames_not_decoded += max(0, frame - before - 1 - not_received)
+        self._newest = max(before, frame), seq
 
     def _drop_until(self, t_ns: int) -> None:
         while self._recent and self._recent[0][0] <= t_ns:

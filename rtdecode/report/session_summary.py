@@ -41,7 +41,7 @@ class SessionSummary:
     lost_scans: int
     """Scans that the microscope lost, by its own numbers; messages that were lost are apart."""
     lost_messages: int
-    """Messages that were sent and that the log lacks."""
+    """Messages that were sent and that the log lacks: never received, or not readable."""
     lost_by_stream: Mapping[str, int]
     video_r: float | None
     """Scores are over all scored frames and pixels; None where nothing could be scored."""
@@ -65,7 +65,7 @@ class SessionSummary:
     video_r_over_time: Sequence[tuple[float, float | None]]
     """Running score: seconds since the first message, video r of the last seconds."""
     messages: Mapping[str, int]
-    """Number of messages of each stream in the log."""
+    """Number of messages of each stream that can be read from the log."""
     events: Sequence[EventSum]
     """What happened in the processes, in the order in which it first did."""
     environment: Mapping[str, Any]
@@ -75,9 +75,11 @@ class SessionSummary:
     scans: int = 0
     """Scans that were recorded."""
     scans_not_decoded: int = 0
-    """Of them, those without fluorescence; not counted where several planes are scanned."""
+    """Scans without fluorescence; not counted where several planes are scanned."""
     first_ns: int = 0
     """When the recorder received the first message, the zero of all times in sentences."""
+    damage: Sequence[str] = ()
+    """Parts of the log that cannot be read, in the words of `rtdecode recover`."""
     missed: Mapping[str, int] = field(default_factory=dict)
     """Messages that a process missed and the log can have: `STREAM by PROCESS` → number."""
     frames_not_decoded: int = 0
@@ -101,7 +103,9 @@ class SessionSummary:
 
     def sentences(self) -> list[str]:
         """State the figures in words, a sentence or two for each subject."""
-        stated = [self._recording(), *self._scans(), *self._not_decoded(), self._decoding()]
+        damage = [f"{part[0].upper()}{part[1:]}." for part in self.damage]
+        stated = [self._recording(), *damage, *self._scans(), *self._not_decoded()]
+        stated.append(self._decoding())
         if self.frames_out:
             stated += [*self._left_out(), *self._leaks(), self._score(), *self._latency()]
         return [*stated, *(event.sentence(zero_ns=self.first_ns) for event in self.events)]
@@ -120,8 +124,9 @@ class SessionSummary:
         lost = ", ".join(f"{n} of {stream}" for stream, n in self.lost_by_stream.items())
         ends_early = self.repaired or self.cut_by_full_disk
         none = "no message was lost before its end" if ends_early else "no message was lost"
+        messages = f"{sum(self.messages.values()):,} messages can be read"
         losses = f"lost messages: {lost}" if lost else none
-        return f"{self.seconds:.0f} s were recorded; the log is {log}; {losses}."
+        return f"{self.seconds:.0f} s were recorded; the log is {log}; {losses}; {messages}."
 
     def _scans(self) -> list[str]:
         if not self.lost_scans:

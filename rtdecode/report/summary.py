@@ -10,6 +10,7 @@ disagree.
 
 import json
 import math
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ from rtdecode.schema.config import RunConfig
 from rtdecode.schema.config.run import Role
 from rtdecode.schema.messages import Received, Reconstruction, Score
 from rtdecode.session.layout import SessionLayout
-from rtdecode.session.reader import LogReader
+from rtdecode.session.reader import LogReader, LogSummary
 from rtdecode.session.recorder import DISK_FULL
 
 __all__ = ["SessionSummary", "summarise", "write_summary"]
@@ -67,6 +68,7 @@ def summarise(session: SessionLayout) -> SessionSummary:
             timing.add(item.message.body, item.message.t_ns)
         running += _running_scores(score, item, first_ns=counted.first_ns)
     cut = any(event.code == DISK_FULL for event in count.events)
+    lost = _lost_by_stream(count, counted)
     return SessionSummary(
         session=session.folder.name,
         complete=counted.complete and not counted.has_gaps and not cut,
@@ -77,8 +79,9 @@ def summarise(session: SessionLayout) -> SessionSummary:
         frames_out=count.n_frames,
         **(_lateness(count) if timing.is_timed else _NO_LATENESS),
         lost_scans=count.lost_scans,
-        lost_messages=sum(count.lost_by_stream.values()),
-        lost_by_stream=count.lost_by_stream,
+        lost_messages=sum(lost.values()),
+        lost_by_stream=lost,
+        damage=[part.sentence(zero_ns=counted.first_ns) for part in counted.damage],
         missed=count.missed,
         frames_not_decoded=count.frames_not_decoded,
         **_final_scores(next(iter(score.finish()), None)),
@@ -94,7 +97,7 @@ def summarise(session: SessionLayout) -> SessionSummary:
         events=count.events,
         environment=_environment(session.environment),
         repaired=session.repaired,
-        **_decoded_scans(config, counted.counts),
+        **_decoded_scans(config, counted.counts, lost=lost),
     )
 
 
@@ -113,12 +116,26 @@ def _lateness(count: OutputCount) -> dict[str, Any]:
     }
 
 
-def _decoded_scans(config: RunConfig, counts: Mapping[str, int]) -> dict[str, int]:
-    """Scans, and those of them without fluorescence, from `counts` by stream."""
-    scans = sum(n for stream, n in counts.items() if stream.endswith("/scan"))
+def _lost_by_stream(count: OutputCount, log: LogSummary) -> dict[str, int]:
+    """Messages that the log lacks: never received, or in parts that cannot be read."""
+    lost = Counter(count.lost_by_stream)
+    for part in log.damage:
+        lost.update(part.counts)
+    return dict(lost)
+
+
+def _decoded_scans(
+    config: RunConfig, counts: Mapping[str, int], *, lost: Mapping[str, int]
+) -> dict[str, int]:
+    """Scans in the log, and those that were sent without fluorescence, also where some are lost."""
+    sent = Counter(counts)
+    sent.update(lost)
+    scans = [stream for stream in sent if stream.endswith("/scan")]
     compared = "decoder/start" in counts and config.calcium.planes == 1
-    missing = scans - counts.get("decoder/fluorescence", 0) if compared else 0
-    return {"scans": scans, "scans_not_decoded": max(0, missing)}
+    all_sent = sum(sent[stream] for stream in scans)
+    missing = all_sent - sent["decoder/fluorescence"] if compared else 0
+    recorded = sum(counts.get(stream, 0) for stream in scans)
+    return {"scans": recorded, "scans_not_decoded": max(0, missing)}
 
 
 def _running_scores(
