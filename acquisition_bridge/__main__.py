@@ -13,10 +13,12 @@ from contextlib import closing
 from pathlib import Path
 from typing import NoReturn
 
-from acquisition_bridge.bridge import run_bridge
+from acquisition_bridge.bridge import KeptSink, run_bridge
+from acquisition_bridge.sources.continued import NAMES, LastScan
 from acquisition_bridge.sources.opening import open_source
 from rtdecode.runtime.config_file import read_config
 from rtdecode.runtime.process import Process, run_process
+from rtdecode.runtime.progress import process_progress
 from rtdecode.schema.errors import EndpointMissingError, RtdecodeError
 from rtdecode.schema.messages import DisplayedFrame
 
@@ -67,7 +69,10 @@ def bridge(process: Process, movie: Path | None) -> int:
     network = config.network
     if not network.bridge:
         raise EndpointMissingError(name="network.bridge")
-    with closing(open_source(config, process.clock)) as source:
+    progress = process_progress(process, NAMES)
+    kept = progress.read() if process.run_info.restarts else None
+    last = None if kept is None else LastScan(**kept)
+    with closing(open_source(config, process.clock, last=last)) as source, progress:
         log.info("source: %s", source.spec)
         publisher = process.publisher(network.bridge)
         screen = None
@@ -80,13 +85,14 @@ def bridge(process: Process, movie: Path | None) -> int:
             publisher.announce_start()
         reason = run_bridge(
             source,
-            publisher,
+            KeptSink(publisher, progress),
             screen=screen,
             stop=process.stop,
             clock=process.clock,
             after_turn=lambda: process.send_heartbeat(source.health()),
         )
         publisher.end(session=process.run_info.session, reason=reason)
+        progress.remove()
         log.info("%s: %s", reason, source.health())
     return 0
 

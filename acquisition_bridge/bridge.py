@@ -19,13 +19,16 @@ scan 1
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import astuple
 from threading import Event
 from types import MappingProxyType
 
+from acquisition_bridge.sources.continued import last_scan
 from acquisition_bridge.sources.contract import ScanSource
 from rtdecode.runtime import refused
+from rtdecode.runtime.progress import Progress
 from rtdecode.schema.interfaces import Clock, Sink, Source
-from rtdecode.schema.messages import Body, DisplayedFrame, Received
+from rtdecode.schema.messages import Body, DisplayedFrame, Fluorescence, Received, Scan
 from rtdecode.schema.messages import Event as EventMessage
 
 log = logging.getLogger(__name__)
@@ -34,6 +37,11 @@ _REPORT_NS = 1_000_000_000
 
 REPORTED: Mapping[str, tuple[str, str, str]] = MappingProxyType(
     {
+        "down_s": (
+            "bridge_restarted",
+            "no scan was passed on while the bridge was started again",
+            "seconds",
+        ),
         "lost": ("scans_lost", "the microscope lost scans", "scans"),
         "restarts": ("numbers_restarted", "the rig's scan numbers began anew", "restarts"),
         "set_aside": (
@@ -95,8 +103,20 @@ class SourceReports:
             more = health.get(name, 0) - self._reported.get(name, 0)
             if more > 0:
                 self._reported[name], self._due_ns = health[name], t_ns + _REPORT_NS
-                log.warning("%s (%s: %d)", text, what, more)
+                log.warning("%s (%s: %g)", text, what, more)
                 yield EventMessage("warning", "bridge", code, text, {what: more})
+
+
+class KeptSink:
+    """Sink that keeps the last scan before it is pushed, so that no number is given out twice."""
+
+    def __init__(self, sink: Sink[Body], progress: Progress) -> None:
+        self._sink, self._progress = sink, progress
+
+    def push(self, item: Body) -> None:
+        if isinstance(item, Scan | Fluorescence):
+            self._progress.write(*astuple(last_scan(item)))
+        self._sink.push(item)
 
 
 def run_bridge(

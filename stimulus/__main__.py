@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager
 from itertools import islice
 
 from rtdecode.runtime.process import Process, run_process
+from rtdecode.runtime.progress import process_progress
 from rtdecode.schema.config.stimulus import Display, Presenter, StimulusConfig
 from rtdecode.schema.errors import UnknownCommandError
 from rtdecode.schema.interfaces import Clock, Sink
@@ -20,6 +21,7 @@ from stimulus.playlist import MovieFrame, movie_frames
 from stimulus.prefetch import FramePrefetcher
 from stimulus.presenter import psychopy_window
 from stimulus.priority import Priority, request_real_time
+from stimulus.resumption import NAMES, Resumption
 from stimulus.screen import HeadlessScreen, Screen
 from stimulus.xvfb import VirtualDisplay
 
@@ -32,13 +34,19 @@ def main(process: Process) -> int:
     """Show the movie until it ends or a stop is requested; exit code 0."""
     config = process.config.stimulus
     publisher = process.publisher(process.config.network.stimulus or _ANY_PORT)
-    movie = _limited(movie_frames(config, frame_rate_hz=process.config.frame_rate_hz), process)
+    progress = process_progress(process, NAMES)
+    resumption = Resumption(progress, progress.read() if process.run_info.restarts else None)
+    frame_rate_hz, first_clip = process.config.frame_rate_hz, resumption.first_clip
+    frames_in_order = movie_frames(config, frame_rate_hz=frame_rate_hz, first_clip=first_clip)
+    movie = _limited(frames_in_order, process)
     request_real_time(Priority.FRAME_LOOP)
     with (
         opened_screen(config, process.clock) as screen,
         FramePrefetcher(movie, ahead=_AHEAD_FRAMES) as frames,
+        progress,
     ):
-        player = _player(config, screen, process, publisher)
+        # a restarted stimulus shows its movie and is armed for nothing else
+        player = _player(config, screen, process, publisher, resumption)
         process.wait_for_start()
         # importing PsychoPy leaves some 300,000 objects; a full collection would delay a flip
         gc.freeze()
@@ -49,6 +57,7 @@ def main(process: Process) -> int:
         finally:
             publisher.end(session=process.run_info.session, reason=reason)
             log.info("%s: %s", reason, player.display_log.counters())
+    progress.remove()
     return 0
 
 
@@ -81,12 +90,27 @@ def opened_screen(config: StimulusConfig, clock: Clock) -> Iterator[Screen]:
         yield stack.enter_context(window)
 
 
-def _player(config: StimulusConfig, screen: Screen, process: Process, sink: Sink[Body]) -> Player:
+def _player(
+    config: StimulusConfig,
+    screen: Screen,
+    process: Process,
+    sink: Sink[Body],
+    resumption: Resumption,
+) -> Player:
     rate_hz = process.config.frame_rate_hz
     pacing = pacing_for(screen, clock=process.clock, frame_rate_hz=rate_hz)
     display_log = DisplayLog(light_delay_ms=config.light_delay_ms, refresh_hz=pacing.refresh_hz)
     log.info("flips %s, in %s", type(pacing).__name__, type(screen).__name__)
-    return Player(screen, pacing, display_log, sink, CommandState(process.stop))
+    commands = CommandState(process.stop)
+    commands.paused = resumption.starts_paused
+
+    def on_flip(number: int, frame: MovieFrame, t_flip_ns: int) -> None:
+        resumption.keep(number, frame, t_flip_ns, commands)
+        if (event := resumption.event(t_flip_ns)) is not None:
+            sink.push(event)
+
+    first = resumption.first_frame
+    return Player(screen, pacing, display_log, sink, commands, first, on_flip)
 
 
 def _between_frames(process: Process, player: Player) -> None:

@@ -82,6 +82,10 @@ class Player:
     display_log: DisplayLog
     sink: Sink[Body]
     commands: CommandState
+    first_frame: int = 0
+    """Number of the first frame, by which the sync patch alternates."""
+    on_flip: Callable[[int, MovieFrame, int], None] = lambda _number, _frame, _t_flip_ns: None
+    """Called with the number of a frame, the frame and HostNs of its flip, before it is pushed."""
 
     def play(self, frames: Iterator[MovieFrame], *, between_frames: Callable[[], None]) -> str:
         """Show `frames` until they end, a stop command arrives, or a quit key is pressed.
@@ -100,7 +104,9 @@ class Player:
         Why playback ended, as a phrase for the log.
         """
         current = next(frames, None)
-        for number in count():
+        if current is not None and self.commands.paused:
+            current = _grey(current, self.first_frame)
+        for number in count(self.first_frame):
             if current is None:
                 break
             self._show(current, number)
@@ -115,9 +121,10 @@ class Player:
     def _show(self, frame: MovieFrame, number: int) -> None:
         grey = patch_grey(number)
         t_flip_ns, refreshes = self.pacing.show(frame.luminance, patch=grey)
+        self.on_flip(number, frame, t_flip_ns)
         self.sink.push(self.display_log.flipped(frame, t_flip_ns=t_flip_ns, refreshes=refreshes))
         self.pacing.hold(frame.luminance, patch=grey)
 
 
 def _grey(before: MovieFrame, number: int) -> MovieFrame:
-    return MovieFrame(GREY_CLIP, number, np.full_like(before.luminance, _GREY))
+    return MovieFrame(GREY_CLIP, number, np.full_like(before.luminance, _GREY), before.place)

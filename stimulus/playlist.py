@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import TypeVar
 
 import numpy as np
@@ -28,6 +29,8 @@ class MovieFrame:
     """Number within the clip, from 0."""
     luminance: NDArray[np.uint8]
     """(row, col) grey levels."""
+    place: int = 0
+    """Position of the clip in the playlist, from 0."""
 
 
 def shuffled_rounds(items: Sequence[T], *, seed: int) -> Iterator[T]:
@@ -55,19 +58,24 @@ def _round(rng: Generator, count: int, before: int) -> list[int]:
 
 
 def movie(
-    clips: Iterable[T], frames_of: Callable[[T], tuple[str, Iterable[NDArray[np.uint8]]]]
+    clips: Iterable[T],
+    frames_of: Callable[[T], tuple[str, Iterable[NDArray[np.uint8]]]],
+    *,
+    first_clip: int = 0,
 ) -> Iterator[MovieFrame]:
     """Frames of one clip after the other; each clip is decoded lazily, while it is shown.
 
     Parameters
     ----------
+    first_clip
+        Place among `clips` of the first one that is shown.
     frames_of
         Maps a clip to its name and its (row, col) uint8 frames in order.
     """
-    for clip in clips:
+    for place, clip in enumerate(islice(clips, first_clip, None), first_clip):
         name, frames = frames_of(clip)
         for index, luminance in enumerate(frames):
-            yield MovieFrame(name, index, luminance)
+            yield MovieFrame(name, index, luminance, place)
 
 
 def holds(refresh_hz: float, frame_rate_hz: float) -> Iterator[int]:
@@ -102,8 +110,12 @@ def _hold_pattern(ratio: float) -> Iterator[int]:
         frame += 1
 
 
-def movie_frames(config: StimulusConfig, *, frame_rate_hz: float) -> Iterator[MovieFrame]:
+def movie_frames(
+    config: StimulusConfig, *, frame_rate_hz: float, first_clip: int = 0
+) -> Iterator[MovieFrame]:
     """All frames of a run in order; the same arguments give the same frames.
+
+    A restarted stimulus begins with the clip at the place `first_clip` of the same order.
 
     Raises
     ------
@@ -111,16 +123,19 @@ def movie_frames(config: StimulusConfig, *, frame_rate_hz: float) -> Iterator[Mo
         At once, for videos that are missing, empty or broken from the start.
     """
     if config.clips is None:
-        return _embedded(config, frame_rate_hz)
+        return _embedded(config, frame_rate_hz, first_clip)
     files = video_files(config.clips)
     screen = (config.rows_px, config.cols_px)
     return movie(
         shuffled_rounds(files, seed=config.seed),
         lambda file: (file.name, video_frames(file, screen=screen, rate_hz=frame_rate_hz)),
+        first_clip=first_clip,
     )
 
 
-def _embedded(config: StimulusConfig, frame_rate_hz: float) -> Iterator[MovieFrame]:
+def _embedded(
+    config: StimulusConfig, frame_rate_hz: float, first_clip: int
+) -> Iterator[MovieFrame]:
     clips = tuple(
         embedded_clips(
             Split.SHOW,
@@ -131,4 +146,4 @@ def _embedded(config: StimulusConfig, frame_rate_hz: float) -> Iterator[MovieFra
         )
     )
     ordered = shuffled_rounds(clips, seed=config.seed)
-    return movie(ordered, lambda clip: (clip.name, clip.frames))
+    return movie(ordered, lambda clip: (clip.name, clip.frames), first_clip=first_clip)

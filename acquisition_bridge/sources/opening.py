@@ -7,6 +7,7 @@ read with its channels, planes and times, whether its kind is given as raw_movie
 import logging
 from pathlib import Path
 
+from acquisition_bridge.sources.continued import ContinuedFile, ContinuedSource, LastScan
 from acquisition_bridge.sources.contract import ScanSource
 from acquisition_bridge.sources.lsl import LslInlet, LslRois, WithBehaviour
 from acquisition_bridge.sources.prairie import prairie_raw
@@ -30,15 +31,32 @@ _FINISHED_S = 0.001
 _RATE_TOLERANCE = 0.05
 
 
-def open_source(config: RunConfig, clock: Clock) -> ScanSource:
-    """Open the source of `config`; raises the errors of that source before anything is sent."""
+def open_source(config: RunConfig, clock: Clock, *, last: LastScan | None = None) -> ScanSource:
+    """Open the source of `config`; raises the errors of that source before anything is sent.
+
+    Parameters
+    ----------
+    last
+        The last scan that was passed on before a restart, which the source continues.
+    """
     # a damaged file is refused in one sentence, which names it; tifffile logs each tag
     logging.getLogger("tifffile").setLevel(logging.CRITICAL)
     behaviour = config.acquisition.behaviour
     if behaviour is None:
-        return _scans(config, clock)
+        return _continued(_scans(config, clock), config, last)
     inlet = LslInlet(behaviour.stream, wait_s=behaviour.wait_s)
-    return WithBehaviour(_scans(config, clock), inlet, behaviour, clock=clock)
+    scans = _continued(_scans(config, clock), config, last)
+    return WithBehaviour(scans, inlet, behaviour, clock=clock)
+
+
+def _continued(scans: ScanSource, config: RunConfig, last: LastScan | None) -> ScanSource:
+    if last is None:
+        return scans
+    if not isinstance(config.acquisition.source, configured.FileSource):
+        return ContinuedSource(scans, last)
+    if isinstance(scans, RawMovieSource | TiffTailSource):
+        scans.resume_after(last.own_number)
+    return ContinuedFile(scans, last)
 
 
 def _scans(config: RunConfig, clock: Clock) -> ScanSource:

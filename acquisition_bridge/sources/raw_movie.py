@@ -38,6 +38,7 @@ class RawMovieSource:
         self._rate_hz = config.scan_rate_hz * config.speed
         self._begin_ns = 0
         self._next = self._lost = 0
+        self._resumed_s = 0.0
         _, rows, cols = self._movie.shape
         self.spec = FrameSpec(
             rows,
@@ -52,7 +53,15 @@ class RawMovieSource:
         return self._next >= self._movie.shape[0]
 
     def begin(self, t_ns: int) -> None:
-        self._begin_ns = t_ns
+        self._begin_ns = t_ns - round(self._resumed_s * _NS_PER_S)
+
+    def resume_after(self, number: int) -> None:
+        """Begin with the scan after that with `number`, without waiting for those before it."""
+        while not self.ended and (place := self._movie.place(self._next)).number <= number:
+            self._next += 1
+            self._resumed_s = (place.number + 1) / self._rate_hz
+            if place.start_s is not None:
+                self._resumed_s = place.start_s / self._speed + 1 / self._rate_hz
 
     def show(self, frame: DisplayedFrame) -> None:
         """Ignored: the movie is a recording."""

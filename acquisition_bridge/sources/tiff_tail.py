@@ -23,6 +23,8 @@ from rtdecode.schema.messages import DisplayedFrame
 
 log = logging.getLogger(__name__)
 _POLL_NS = 2_000_000
+_PAGES_AT_ONCE = 64
+"""Pages that are read before the caller may send a heartbeat, where none has a scan to pass on."""
 _NS_PER_S = 1_000_000_000
 _DEFAULT_RATE_HZ = 30.0
 _CHECKED_FRAMES = 10
@@ -134,6 +136,7 @@ class TiffTailSource:
         self._fields: deque[DecodedScan] = deque()
         self._first: tuple[int, int] | None = None
         self._grown_ns: int | None = None
+        self._left_out = -1
         self.ended = False
 
     @property
@@ -150,6 +153,10 @@ class TiffTailSource:
 
     def begin(self, t_ns: int) -> None:
         """Ignored: the microscope runs independently."""
+
+    def resume_after(self, number: int) -> None:
+        """Leave out the scans up to that with the microscope's `number`, without waiting."""
+        self._left_out = number
 
     def show(self, frame: DisplayedFrame) -> None:
         """Ignored: the animal is in front of the screen."""
@@ -180,10 +187,13 @@ class TiffTailSource:
 
     def _found(self) -> DecodedScan | None:
         """The next scan in the file, with its time stamp divided by the speed."""
-        while not self._fields and (page := self._row.page()) is not None:
+        for _ in range(_PAGES_AT_ONCE):
+            if self._fields or (page := self._row.page()) is None:
+                break
             self._grown_ns = self._clock.now_ns()
             with naming(self._row.path):
-                self._fields.extend(self._pages.scans(page))
+                scans = self._pages.scans(page)
+            self._fields.extend(scan for scan in scans if scan.counter > self._left_out)
         if self._fields:
             scan = self._fields.popleft()
             return replace(scan, t_source_ns=round((scan.t_source_ns or 0) / self._speed))

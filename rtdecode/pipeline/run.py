@@ -152,7 +152,7 @@ def _specs(config: RunConfig, session: SessionLayout, run_file: Path) -> list[Pr
         ProcessSpec(
             row.role.value,
             [sys.executable, "-m", row.module, *arguments],
-            restarts=row.on_end is OnEnd.RESTARTED,
+            restarts=row.restarts(config),
             is_essential=row.is_essential,
             ends_run=row.on_end is OnEnd.ENDS_RUN,
         )

@@ -23,6 +23,7 @@ from enum import StrEnum
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.config.acquisition import SimulatedSource
 from rtdecode.schema.config.run import Role
+from rtdecode.schema.config.section import AfterFailure
 from rtdecode.schema.errors import NothingToScoreError
 
 
@@ -46,7 +47,9 @@ class OnEnd(StrEnum):
     """What the end of a process means for the run."""
 
     FAILS_RUN = "any end before the run's is a failure of the run"
-    ENDS_RUN = "a clean end ends the run; a failure fails it"
+    ENDS_RUN = (
+        "a clean end ends the run; started again after a failure, unless `after_failure: end_run`"
+    )
     RESTARTED = "started again"
 
 
@@ -75,6 +78,16 @@ class Row:
     is_essential: bool = True
     """Whether the run fails once the process has failed more than three times in ten minutes. Any
     other process is started again, with growing delays, for as long as the run lasts."""
+
+    def restarts(self, config: RunConfig) -> bool:
+        """Whether it is started again after a failure."""
+        ends_run = {
+            Role.STIMULUS: config.stimulus.after_failure,
+            Role.BRIDGE: config.acquisition.after_failure,
+        }
+        return self.on_end is not OnEnd.FAILS_RUN and (
+            ends_run.get(self.role) is not AfterFailure.END_RUN
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -127,9 +127,9 @@ class Publisher:
         )
 
     def push(self, body: Body) -> None:
-        """Record and publish `body`; RecorderFullError where the recorder queue is full."""
-        self._send(body, recorder_wait_s=0.0)
+        """Send `body`, to new subscribers after START; RecorderFullError if the queue is full."""
         self.announce_start()
+        self._send(body, recorder_wait_s=0.0)
 
     def offer(self, body: Body) -> bool:
         """Push `body` unless the recorder queue is full or absent now; whether it was sent."""

@@ -5,7 +5,15 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from rtdecode.schema.config.section import Count, Fraction, Index, Port, Positive, Section
+from rtdecode.schema.config.section import (
+    AfterFailure,
+    Count,
+    Fraction,
+    Index,
+    Port,
+    Positive,
+    Section,
+)
 
 CountType = Literal["uint16", "int16"]
 
@@ -238,3 +246,5 @@ class AcquisitionConfig(Section):
 
     source: Source = SimulatedSource()
     behaviour: LslBehaviour | None = None
+    after_failure: AfterFailure = AfterFailure.RESTART
+    """Whether the bridge is started again after a failure, or the failure ends the run."""

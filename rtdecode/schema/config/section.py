@@ -1,6 +1,7 @@
 """The base class of all sections of a config, and the ranges of their numbers."""
 
 from collections.abc import Mapping
+from enum import StrEnum
 from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -38,3 +39,10 @@ NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Percent = Annotated[float, Field(ge=0, le=100)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+class AfterFailure(StrEnum):
+    """What a failure of the bridge or of the stimulus means for the run."""
+
+    RESTART = "restart"
+    END_RUN = "end_run"

@@ -5,7 +5,14 @@ from pathlib import Path
 
 from pydantic import model_validator
 
-from rtdecode.schema.config.section import Count, Index, NotNegative, Positive, Section
+from rtdecode.schema.config.section import (
+    AfterFailure,
+    Count,
+    Index,
+    NotNegative,
+    Positive,
+    Section,
+)
 
 EMBEDDED_PX = (36, 64)
 """Rows and columns of the embedded clips."""
@@ -59,6 +66,10 @@ class StimulusConfig(Section):
     """Length in s of an embedded clip."""
     embedded_clips: Count = 12
     """Number of embedded clips; they are repeated in a new order."""
+
+    after_failure: AfterFailure = AfterFailure.RESTART
+    """Whether the stimulus is started again after a failure, or the failure ends the run. It
+    continues with the next clip."""
 
     @model_validator(mode="after")
     def _embedded_size(self) -> "StimulusConfig":

@@ -70,6 +70,27 @@ def test_a_process_waits_for_the_sources_that_its_run_starts(
     assert subscriptions(role, config).expected == expected
 
 
+@pytest.mark.parametrize(
+    ("sections", "expected"),
+    [
+        ({}, {role for role in Role if role is not Role.RECORDER}),
+        (
+            {"acquisition": {"after_failure": "end_run"}},
+            {Role.STIMULUS, Role.DECODER, Role.EVALUATE, Role.VIEW},
+        ),
+        (
+            {"stimulus": {"after_failure": "end_run"}},
+            {Role.BRIDGE, Role.DECODER, Role.EVALUATE, Role.VIEW},
+        ),
+    ],
+)
+def test_all_but_the_recorder_are_started_again_unless_the_config_says_otherwise(
+    sections: dict[str, object], expected: set[Role]
+) -> None:
+    config = RunConfig.model_validate(sections)
+    assert {row.role for row in TOPOLOGY if row.restarts(config)} == expected
+
+
 def test_a_source_on_another_machine_is_connected_to_and_not_waited_for() -> None:
     network: Any = {"bridge": "tcp://10.0.0.2:5701"}
     config = RunConfig(processes=(Role.RECORDER, Role.DECODER), network=network)

@@ -1,0 +1,214 @@
+"""Decoder, bridge and stimulus are killed in the middle of a run, and the session goes on."""
+
+import signal
+import subprocess
+import time
+from itertools import islice, pairwise
+from pathlib import Path
+from threading import Event as ThreadEvent
+from threading import Thread
+from typing import Any, TypeVar
+
+import numpy as np
+import psutil
+import pytest
+import zmq
+from small_rig import RATE_HZ, SmallRig
+
+from rtdecode.calcium.rois import Rois
+from rtdecode.runtime.clock import HostClock
+from rtdecode.runtime.codec import pack
+from rtdecode.schema.config.stimulus import StimulusConfig
+from rtdecode.schema.frame_grid import FrameGrid
+from rtdecode.schema.messages import (
+    Body,
+    DisplayedFrame,
+    Event,
+    Fluorescence,
+    Responses,
+    Scan,
+    Stamped,
+    Start,
+)
+from rtdecode.session.reader import LogReader
+from stimulus.playlist import movie_frames
+
+pytestmark = [pytest.mark.system, pytest.mark.timeout(240)]
+
+POLL_S = 0.1
+FRAME_RATE_HZ = 30.0
+T = TypeVar("T", bound=Body)
+
+
+class Session:
+    """The log of a run, while it is written and after it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.running: subprocess.Popen[str] | None = None
+
+    def bodies(self, kind: type[T], source: str) -> list[T]:
+        log, wanted = self.folder / "log.mcap", f"{source}/{kind.kind}"
+        if not log.is_file():
+            return []
+        found = LogReader(log).messages(lambda stream: stream == wanted)
+        return [one.message.body for one in found if isinstance(one.message.body, kind)]
+
+    def wait_for(self, kind: type[T], source: str, *, more_than: int) -> int:
+        """Wait for messages; the time limit of the test ends the wait. Their number."""
+        while (count := len(self.bodies(kind, source))) <= more_than:
+            if self.running is not None and self.running.poll() is not None:
+                pytest.fail(str(self.running.communicate()[0]))
+            time.sleep(POLL_S)
+        return count
+
+    def codes(self, source: str) -> list[str]:
+        return [event.code for event in self.bodies(Event, source)]
+
+
+def kill(user: Any, module: str) -> None:
+    """Kill the process of `user` that runs `module`, as the system does when memory is short."""
+    for process in psutil.process_iter():
+        try:
+            mine = process.environ().get("RTDECODE_TEST_FOLDER") == str(user.folder)
+            if mine and module in process.cmdline():
+                process.kill()
+                return
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            continue
+    pytest.fail(f"no process runs {module}")
+
+
+def ended(running: "subprocess.Popen[str]") -> str:
+    running.send_signal(signal.SIGINT)
+    said = str(running.communicate()[0])
+    assert running.returncode == 0, said
+    assert "no message was lost" in said
+    return said
+
+
+class Feed:
+    """A rig that sends scans to the address of a bridge until the block ends."""
+
+    def __init__(self, address: str) -> None:
+        self._address, self._stop = address, ThreadEvent()
+        self._thread = Thread(target=self._send)
+
+    def _send(self) -> None:
+        rig, number, clock = SmallRig(), 0, HostClock()
+        with zmq.Context() as context, context.socket(zmq.PUSH) as push:
+            push.set(zmq.LINGER, 0)
+            push.connect(self._address)
+            begun_ns = clock.now_ns()
+            while not self._stop.is_set():
+                _, scan = rig.bodies(number)
+                try:
+                    push.send(pack(Stamped("rig", number, 0, "rig", scan)), zmq.NOBLOCK)
+                except zmq.Again:
+                    pass
+                number += 1
+                clock.sleep_until(begun_ns + round(number * 1e9 / RATE_HZ))
+
+    def __enter__(self) -> None:
+        self._thread.start()
+
+    def __exit__(self, *_error: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+
+def test_a_restarted_decoder_keeps_the_neurons_that_it_had_detected(user: Any) -> None:
+    address = f"ipc://{user.folder}/rig"
+    config = user.config(
+        processes=["recorder", "bridge", "decoder"],
+        acquisition={"source": {"kind": "zmq_native", "address": address, "scan_rate_hz": RATE_HZ}},
+        calcium={
+            "detector": "local_correlation",
+            "detector_scans": 45,
+            "reference_scans": 4,
+            "calibration_s": 1.0,
+        },
+        decode=None,
+    )
+    session = Session(user.folder / "s")
+    with user.running("run", config, "--out", "s") as running, Feed(address):
+        session.running = running
+        before = session.wait_for(Responses, "decoder", more_than=60)
+        found = Rois.load(session.folder / "masks.npz")
+        kill(user, "rtdecode.pipeline.decoder")
+        session.wait_for(Responses, "decoder", more_than=before + 60)
+        said = ended(running)
+    after = Rois.load(session.folder / "masks.npz")
+    assert after.hash == found.hash
+    told = session.bodies(Fluorescence, "decoder")
+    assert {one.rois_hash for one in told} == {found.hash}
+    assert session.bodies(Responses, "decoder")[-1].valid.all()
+    assert session.codes("decoder") == ["calibrated", "rois_loaded"]
+    assert "scans were recorded but not decoded" in said
+
+
+def test_a_killed_bridge_continues_the_numbers_of_its_scans(user: Any) -> None:
+    """The rig goes on meanwhile, so that its own numbers show what was lost."""
+    address = f"ipc://{user.folder}/rig"
+    config = user.config(
+        processes=["recorder", "bridge"],
+        acquisition={"source": {"kind": "zmq_native", "address": address, "scan_rate_hz": RATE_HZ}},
+        decode=None,
+    )
+    session = Session(user.folder / "s")
+    with user.running("run", config, "--out", "s") as running, Feed(address):
+        session.running = running
+        before = session.wait_for(Scan, "bridge", more_than=15)
+        kill(user, "acquisition_bridge")
+        session.wait_for(Scan, "bridge", more_than=before + 15)
+        said = ended(running)
+    scans = session.bodies(Scan, "bridge")
+    assert all(later.number > earlier.number for earlier, later in pairwise(scans))
+    assert len({scan.number - scan.rig_number for scan in scans}) == 1
+    missing = scans[-1].number - scans[0].number + 1 - len(scans)
+    lost = [event for event in session.bodies(Event, "bridge") if event.code == "scans_lost"]
+    assert sum(event.counts["scans"] for event in lost) == missing
+    (down,) = [e for e in session.bodies(Event, "bridge") if e.code == "bridge_restarted"]
+    assert down.counts["seconds"] > 1
+    assert len(session.bodies(Start, "bridge")) == 2
+    assert "the process failed and was started again" in said
+    assert not (session.folder / "bridge.progress").exists()
+
+
+def test_a_killed_stimulus_continues_with_the_next_clip_and_the_simulated_rig_with_it(
+    user: Any,
+) -> None:
+    clips = {"embedded_clips": 5, "clip_s": 2.0, "seed": 3}
+    config = user.config(
+        processes=["recorder", "stimulus", "bridge"],
+        acquisition={"source": {"kind": "simulated", "neurons": 20}},
+        stimulus={"presenter": "headless", **clips},
+        decode=None,
+    )
+    session = Session(user.folder / "s")
+    with user.running("run", config, "--out", "s") as running:
+        session.running = running
+        before = session.wait_for(DisplayedFrame, "stimulus", more_than=20)
+        kill(user, "stimulus")
+        kill(user, "acquisition_bridge")
+        scans = len(session.bodies(Scan, "bridge"))
+        session.wait_for(DisplayedFrame, "stimulus", more_than=before + 80)
+        session.wait_for(Scan, "bridge", more_than=scans + 15)
+        ended(running)
+    shown = session.bodies(DisplayedFrame, "stimulus")
+    first = next(n for n, (a, b) in enumerate(pairwise(shown)) if b.index != a.index + 1) + 1
+    order = [
+        frame.clip
+        for frame in islice(
+            movie_frames(StimulusConfig(**clips), frame_rate_hz=FRAME_RATE_HZ), 0, 180, 60
+        )
+    ]
+    assert [shown[0].clip, shown[first].clip, shown[first].index] == [order[0], order[1], 0]
+    assert shown[first + 60].clip == order[2]
+    grid = FrameGrid(FRAME_RATE_HZ)
+    frames = np.array([grid.frame_at(one.t_flip_ns) for one in shown])
+    assert (np.diff(frames) > 0).all()
+    numbers = [scan.number for scan in session.bodies(Scan, "bridge")]
+    assert numbers == list(range(len(numbers)))
+    assert session.codes("stimulus") == ["stimulus_restarted"]
+    assert "bridge_restarted" in session.codes("bridge")
