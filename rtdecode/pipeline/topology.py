@@ -135,8 +135,13 @@ TOPOLOGY = (
     Row(
         Role.EVALUATE,
         "rtdecode.pipeline.evaluate",
-        publishes=(Source("evaluate", "scores, gaps"),),
-        subscribes=(("stimulus", Needs.NOTHING), ("emit", Needs.NOTHING)),
+        publishes=(Source("evaluate", "scores, twin checks, gaps"),),
+        subscribes=(
+            ("stimulus", Needs.NOTHING),
+            ("bridge", Needs.NOTHING),
+            ("decoder", Needs.NOTHING),
+            ("emit", Needs.NOTHING),
+        ),
         on_end=OnEnd.RESTARTED,
         needs=Needs.DECODER,
         is_essential=False,

@@ -25,6 +25,7 @@ from rtdecode.schema.arrays import (
     PairF32,
     PixelsCounts,
 )
+from rtdecode.schema.evaluation import ResponsePrediction
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -249,7 +250,7 @@ class ClockProbe:
 
 
 Measurement = Scan | Behaviour | Fluorescence | Responses
-Picture = Reconstruction | DisplayedFrame | Score
+Picture = Reconstruction | DisplayedFrame | Score | ResponsePrediction
 Notice = Gap | Health | Event | Command | Trigger | ClockProbe
 Body = Start | End | Measurement | Picture | Notice
 BODIES: tuple[type[Body], ...] = get_args(Body)

@@ -34,11 +34,10 @@ from rtdecode.train.starting_point import (
 )
 from rtdecode.train.training import Outcome, Progress, Training
 from rtdecode.twins.compact.network import DEFAULT_SIZES, Compact
-from rtdecode.twins.folder import load_twin, save_twin
+from rtdecode.twins.folder import TRAINING_REPORT, load_twin, save_twin
 from rtdecode.twins.twin import TwinSpec
 
 MODELS = ("compact",)
-REPORT = "training.json"
 _TRIALS = 60
 """Largest number of trials of a tier from which prior and noise model are estimated."""
 _TRIALS_DECODED, _FRAMES_DECODED = 20, 150
@@ -204,4 +203,4 @@ def _write_report(out: Path, outcome: Outcome, config: TrainingConfig) -> None:
             round(float(value), 4) if np.isfinite(value) else None for value in r
         ],
     }
-    (out / REPORT).write_text(json.dumps(plain, indent=1) + "\n")
+    (out / TRAINING_REPORT).write_text(json.dumps(plain, indent=1) + "\n")

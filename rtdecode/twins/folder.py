@@ -25,6 +25,8 @@ from rtdecode.twins.twin import TwinSpec
 
 WEIGHTS = "twin.safetensors"
 DESCRIPTION = "twin.json"
+TRAINING_REPORT = "training.json"
+"""Record of the training, with the single-trial correlation of each neuron; optional."""
 _REMEDY = "give a folder that `rtdecode fit twin` or `rtdecode import-twin` wrote"
 
 _NAMES_ON_DISK = {"temporal_stride": "pace"}

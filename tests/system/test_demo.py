@@ -14,6 +14,10 @@ from pathlib import Path
 import psutil
 import pytest
 
+from rtdecode.schema.evaluation import ResponsePrediction, Verdict
+from rtdecode.session.layout import session_at
+from rtdecode.session.reader import LogReader
+
 pytestmark = [pytest.mark.system, pytest.mark.timeout(240)]
 
 STAGES = {"scan", "transport", "calcium", "decode", "pacing", "screen_to_output"}
@@ -71,6 +75,13 @@ def test_it_serves_a_page_ends_by_itself_and_prints_a_summary(tmp_path: Path) ->
     assert set(figures["stages_ms"]) >= STAGES
     assert all(stage["p50"] <= stage["p99"] for stage in figures["stages_ms"].values())
     session = tmp_path / "s"
+    checked = [
+        item.message.body
+        for item in LogReader(session_at(session).log).messages()
+        if isinstance(item.message.body, ResponsePrediction)
+    ]
+    assert {one.verdict for one in checked[-3:]} == {Verdict.MATCH}
+    assert checked[-1].r > 0.7 * checked[-1].r_training
     for name in ("log.mcap", "config.yaml", "environment.json", "report/index.html"):
         assert (session / name).stat().st_size > 0
     assert list((session / "report").glob("*.png"))

@@ -89,6 +89,8 @@ def test_the_counters_are_those_of_gaps_and_score() -> None:
 def test_the_final_score_is_that_of_the_whole_run(tmp_path: Path, conducted: Any) -> None:
     with conducted(main, RunConfig(evaluate=EVALUATE), tmp_path) as scene:
         outlets = [scene.publisher("stimulus"), scene.publisher("emit")]
+        for source in ("bridge", "decoder"):
+            scene.publisher(source)
         scene.go()
         for outlet in outlets:
             outlet.start(Start("session", config_yaml="", git_revision="", twin_hash=""))
@@ -110,7 +112,7 @@ def test_the_final_score_is_that_of_the_whole_run(tmp_path: Path, conducted: Any
 @pytest.mark.system
 def test_a_run_that_showed_nothing_has_no_score(tmp_path: Path, conducted: Any) -> None:
     with conducted(main, RunConfig(evaluate=EVALUATE), tmp_path) as scene:
-        for source in ("stimulus", "emit"):
+        for source in ("stimulus", "bridge", "decoder", "emit"):
             scene.publisher(source)
         scene.go()
         assert scene.end() == 0

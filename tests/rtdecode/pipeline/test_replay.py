@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from rtdecode.pipeline.replay import replay_session
@@ -13,7 +14,14 @@ from rtdecode.runtime.codec import pack
 from rtdecode.runtime.config_file import read_config, write_config
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.errors import MissingFileError, SessionExistsError
-from rtdecode.schema.messages import Fluorescence, Health, Received, Reconstruction, Stamped
+from rtdecode.schema.messages import (
+    DisplayedFrame,
+    Fluorescence,
+    Health,
+    Received,
+    Reconstruction,
+    Stamped,
+)
 from rtdecode.session.layout import SessionLayout, named_session
 from rtdecode.session.reader import LogReader
 from rtdecode.session.recorder import Recorder
@@ -61,6 +69,25 @@ def test_two_replays_are_the_same_bit_for_bit_at_any_speed(session: SessionLayou
     one, other = replayed(session, "one"), replayed(session, "other", speed=200.0)
     assert logged(one) == logged(other)
     assert len(bodies(one, Reconstruction)) > SCANS
+
+
+def test_displayed_frames_never_reach_the_decoder(
+    tmp_path: Path, rig: Any, small_run: MakeRun, twin_folder: MakeTwin
+) -> None:
+    config, scans, messages = small_run(twin_folder()), rig.stream(SCANS), []
+    for n, item in enumerate(scans):
+        picture = np.full((6, 8), 5 * n, np.uint8)
+        shown = DisplayedFrame("clip", n, picture, item.t_received_ns, 1)
+        messages += [Received(Stamped("stimulus", n, 0, "host", shown), item.t_received_ns), item]
+    without = replayed(recorded(tmp_path / "without", config, scans), "one")
+    with_frames = replayed(recorded(tmp_path / "with", config, messages), "other")
+    assert len(bodies(with_frames, DisplayedFrame)) == len(scans)
+    output = [
+        [entry for entry in logged(session) if OF_THE_DECODER.match(entry[0])]
+        for session in (without, with_frames)
+    ]
+    assert output[0] == output[1]
+    assert len(bodies(without, Reconstruction)) > SCANS
 
 
 def test_every_scan_is_decoded_and_kept_with_what_else_came_from_the_rig(

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from rtdecode.pipeline import topology
-from rtdecode.pipeline.topology import TOPOLOGY, as_markdown, included, subscriptions
+from rtdecode.pipeline.topology import TOPOLOGY, Needs, as_markdown, included, subscriptions
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.config.run import Role
 from rtdecode.schema.config.session import NetworkConfig
@@ -57,7 +57,7 @@ def test_evaluate_without_a_decoder_is_refused_where_the_config_names_it() -> No
     ("role", "config", "expected"),
     [
         (Role.DECODER, RunConfig(), ("bridge",)),
-        (Role.EVALUATE, RunConfig(), ("stimulus", "emit")),
+        (Role.EVALUATE, RunConfig(), ("stimulus", "bridge", "decoder", "emit")),
         (Role.VIEW, RunConfig(), ("stimulus", "decoder", "emit", "evaluate", "events")),
         (Role.VIEW, WITHOUT_DECODER, ("stimulus", "decoder", "events")),
         (Role.BRIDGE, RunConfig(), ("stimulus",)),
@@ -89,6 +89,27 @@ def test_all_but_the_recorder_are_started_again_unless_the_config_says_otherwise
 ) -> None:
     config = RunConfig.model_validate(sections)
     assert {row.role for row in TOPOLOGY if row.restarts(config)} == expected
+
+
+def test_nothing_that_follows_from_displayed_frames_reaches_the_decoder() -> None:
+    """Except through the animal: the simulated microscope sees the screen as a mouse does."""
+    published = {source.name: row for row in TOPOLOGY for source in row.publishes}
+    (decoder,) = (row for row in TOPOLOGY if row.role is Role.DECODER)
+    assert [published[name].role for name, _ in decoder.subscribes] == [Role.BRIDGE]
+    assert published["bridge"].subscribes == (("stimulus", Needs.SIMULATED_RIG),)
+
+
+def test_no_source_file_of_the_decoder_knows_displayed_frames() -> None:
+    package = Path(topology.__file__).parents[1]
+    files = [
+        *(path for name in ("decode", "calcium", "streams") for path in (package / name).glob("*")),
+        *(package / "pipeline" / f"{name}.py" for name in ("decoder", "decoding_stage")),
+        *(package / "pipeline" / f"{name}.py" for name in ("calcium_stage", "calcium_files")),
+    ]
+    texts = [path.read_text(encoding="utf-8") for path in files if path.suffix == ".py"]
+    assert len(texts) > 40
+    for word in ("DisplayedFrame", "ResponsePrediction", "rtdecode.evaluate"):
+        assert [text[:80] for text in texts if word in text] == []
 
 
 def test_a_source_on_another_machine_is_connected_to_and_not_waited_for() -> None:

@@ -18,6 +18,7 @@ from rtdecode.report.summary import summarise
 from rtdecode.runtime.clock import HostClock
 from rtdecode.runtime.config_file import write_config
 from rtdecode.schema.config import RunConfig
+from rtdecode.schema.evaluation import ResponsePrediction
 from rtdecode.schema.frame_grid import FrameGrid
 from rtdecode.schema.messages import (
     BODIES,
@@ -60,7 +61,7 @@ def test_the_golden_log_is_of_version_1_and_small() -> None:
 
 
 def test_every_kind_is_read_under_its_name_of_today() -> None:
-    added_in_version_2 = {Event}
+    added_in_version_2 = {Event, ResponsePrediction}
     assert bodies().keys() == set(BODIES) - added_in_version_2
     streams = LogReader(GOLDEN / "log.mcap").summary().counts
     assert streams["stimulus/displayed_frame"] == 143
