@@ -234,9 +234,9 @@ def _lost(scan: Scan, signals: RoiSignals) -> Event:
         f"field of view lost at scan {scan.number}: correlation peak {shift.peak_sd:.1f} SD, best "
         f"shift {best}; move the objective back or start again with a new reference"
     )
-    return Event("alarm", "decoder", "field_lost", text, {"times": 1.0})
+    return Event("alarm", "decoder", "field_lost", text)
 
 
 def _found(scan: Scan) -> Event:
     text = f"field of view found again at scan {scan.number}"
-    return Event("info", "decoder", "field_found", text, {"times": 1.0})
+    return Event("info", "decoder", "field_found", text)

@@ -63,12 +63,14 @@ def replay(
         into = new_session(parent, started=started) if out is None else named_session(out)
         print_plain(console, f"replaying into {into.folder}")
         try:
-            replay_session(recorded, into, speed=speed)
+            compared = replay_session(recorded, into, speed=speed)
         except RtdecodeError as refusal:
             if not existed:
                 remove_refused(into, refusal)
             raise
         summarise_and_report(into, console)
+        for sentence in compared.sentences():
+            print_plain(console, sentence)
 
 
 @app.command(epilog="Example: rtdecode recover sessions/2026-11-24_10-15-00")

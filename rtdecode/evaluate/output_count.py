@@ -13,7 +13,7 @@ passes it the messages that it receives.
 ({'bridge/scan': 2}, 0)
 """
 
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -78,6 +78,8 @@ class OutputCount:
     def __init__(self) -> None:
         self.n_frames = self.n_late = self.frames_not_decoded = 0
         self.frames_left_out = self.neurons_left_out = 0
+        self.by_steps: Counter[int] = Counter()
+        """Emitted frames by the number of solver steps of their estimate."""
         self.worst_late = LateFrames(0, 0, 0)
         """The window with the most late frames so far, the first one of several."""
         self._first_ns = self._last_ns = 0
@@ -91,6 +93,7 @@ class OutputCount:
         """Count a reconstruction, a gap or an event; other messages are ignored."""
         body, t_ns = item.message.body, item.message.t_ns
         if isinstance(body, Reconstruction):
+            self.by_steps[body.steps] += 1
             self._count_frame(body, t_ns)
             self._count_missing(body.frame, item.message.seq)
         elif isinstance(body, Gap):

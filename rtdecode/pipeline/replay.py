@@ -1,6 +1,7 @@
 """Replay of a recorded session through the decoder: same log and twin, same reconstructions."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import chain
 
 from rtdecode.pipeline.calcium_files import mismatch_figure
@@ -10,9 +11,10 @@ from rtdecode.runtime.codec import pack
 from rtdecode.runtime.config_file import read_config, write_config
 from rtdecode.schema.frame_grid import FrameGrid
 from rtdecode.schema.interfaces import Clock
-from rtdecode.schema.messages import Body, Received, Reconstruction, Stamped
+from rtdecode.schema.messages import Body, Received, Reconstruction, Responses, Stamped
 from rtdecode.session.environment import environment_here
 from rtdecode.session.layout import SessionLayout, SessionLock
+from rtdecode.session.reader import LogReader
 from rtdecode.session.recorder import Recorder
 from rtdecode.session.replay import RecordedClock, Replay
 
@@ -32,7 +34,37 @@ class _Stamps:
         return Stamped(source, seq, self._clock.now_ns(), "host", body)
 
 
-def replay_session(recorded: SessionLayout, into: SessionLayout, *, speed: float | None) -> None:
+@dataclass(frozen=True, slots=True)
+class ReplayComparison:
+    """What makes a replay differ from the live run: solver steps of its frames, and its ROIs."""
+
+    frames: int
+    """Frames that were emitted both live and in the replay."""
+    fewer_live: int
+    """Of them, those whose estimate had fewer steps live, because its deadline had passed."""
+    rois_live: str
+    rois_replayed: str
+    """Content hashes of the ROIs; empty if unknown."""
+
+    def sentences(self) -> list[str]:
+        """State the differences; nothing where there is none."""
+        stated = []
+        if self.fewer_live:
+            stated.append(
+                f"{self.fewer_live:,} of {self.frames:,} frames had fewer solver steps live, as "
+                "their deadline had passed: they differ from the replay, and so can later ones."
+            )
+        if self.rois_live and self.rois_replayed and self.rois_live != self.rois_replayed:
+            stated.append(
+                f"The ROIs of the replay (content hash {self.rois_replayed}) are not those of the "
+                f"live decoder ({self.rois_live}): their neurons have other numbers."
+            )
+        return stated
+
+
+def replay_session(
+    recorded: SessionLayout, into: SessionLayout, *, speed: float | None
+) -> ReplayComparison:
     """Decode the scans and behaviour of `recorded` again and record the result in `into`.
 
     Parameters
@@ -59,6 +91,28 @@ def replay_session(recorded: SessionLayout, into: SessionLayout, *, speed: float
         finally:
             recorder.close()
             parts.calcium.save(into.folder)
+    return _compared(recorded, into)
+
+
+def _compared(live: SessionLayout, replayed: SessionLayout) -> ReplayComparison:
+    before, after = _steps(live), _steps(replayed)
+    both = before.keys() & after.keys()
+    fewer = sum(before[frame] < after[frame] for frame in both)
+    return ReplayComparison(len(both), fewer, _rois_hash(live), _rois_hash(replayed))
+
+
+def _steps(session: SessionLayout) -> dict[int, int]:
+    """Solver steps of each emitted frame."""
+    log = LogReader(session.log).messages(lambda stream: stream == "emit/reconstruction")
+    bodies = (item.message.body for item in log)
+    return {body.frame: body.steps for body in bodies if isinstance(body, Reconstruction)}
+
+
+def _rois_hash(session: SessionLayout) -> str:
+    """Content hash of the ROIs of the first responses; empty where there are none."""
+    log = LogReader(session.log).messages(lambda stream: stream == "decoder/responses")
+    body = next((item.message.body for item in log), None)
+    return body.rois_hash if isinstance(body, Responses) else ""
 
 
 def _of_a_rig(stream: str) -> bool:

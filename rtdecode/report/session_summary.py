@@ -73,9 +73,15 @@ class SessionSummary:
     repaired: bool = False
     """True where the log was damaged and holds only the messages that could still be read."""
     scans: int = 0
-    """Scans that were recorded."""
+    """Scans that were recorded, of all planes."""
+    scans_to_decode: int = 0
+    """Of them, those of the decoded planes."""
     scans_not_decoded: int = 0
-    """Scans without fluorescence; not counted where several planes are scanned."""
+    """Scans of the decoded planes without fluorescence."""
+    neurons: int | None = None
+    """Neurons whose activity was computed; None without any."""
+    frames_with_fewer_steps: int = 0
+    """Emitted frames whose estimate had fewer solver steps than `decode.steps`, by the deadline."""
     first_ns: int = 0
     """When the recorder received the first message, the zero of all times in sentences."""
     damage: Sequence[str] = ()
@@ -105,9 +111,15 @@ class SessionSummary:
         """State the figures in words, a sentence or two for each subject."""
         damage = [f"{part[0].upper()}{part[1:]}." for part in self.damage]
         stated = [self._recording(), *damage, *self._scans(), *self._not_decoded()]
-        stated.append(self._decoding())
+        stated += [*self._activity(), self._decoding()]
         if self.frames_out:
-            stated += [*self._left_out(), *self._leaks(), self._score(), *self._latency()]
+            stated += [
+                *self._fewer_steps(),
+                *self._left_out(),
+                *self._leaks(),
+                self._score(),
+                *self._latency(),
+            ]
         return [*stated, *(event.sentence(zero_ns=self.first_ns) for event in self.events)]
 
     @property
@@ -136,8 +148,9 @@ class SessionSummary:
     def _not_decoded(self) -> list[str]:
         stated = []
         if self.scans_not_decoded:
-            count = f"{self.scans_not_decoded:,} of {self.scans:,}"
-            stated.append(f"{count} scans were recorded but not decoded.")
+            count = f"{self.scans_not_decoded:,} of {self.scans_to_decode:,}"
+            planes = "" if self.scans_to_decode == self.scans else " of the decoded planes"
+            stated.append(f"{count} scans{planes} were recorded but not decoded.")
         if self.missed:
             missed = ", ".join(f"{n:,} of {stream}" for stream, n in self.missed.items())
             stated.append(f"Messages were missed, which the log can have: {missed}.")
@@ -147,6 +160,20 @@ class SessionSummary:
                 "were not decoded."
             )
         return stated
+
+    def _activity(self) -> list[str]:
+        recorded = [f"{self.scans:,} scans"] if self.scans else []
+        if self.neurons is not None:
+            recorded.append(f"the activity of {self.neurons:,} neurons")
+        return [] if self.decoder or not recorded else [f"Recorded: {' and '.join(recorded)}."]
+
+    def _fewer_steps(self) -> list[str]:
+        if not self.frames_with_fewer_steps:
+            return []
+        return [
+            f"The estimate of {self.frames_with_fewer_steps:,} frames had fewer solver steps than "
+            "configured, as its deadline had passed; a replay of them has all steps and differs."
+        ]
 
     def _decoding(self) -> str:
         if not self.decoder:

@@ -24,8 +24,9 @@ from rtdecode.report.session_summary import SessionSummary
 from rtdecode.runtime.config_file import read_config
 from rtdecode.runtime.disk import write_errors_named
 from rtdecode.schema.config import RunConfig
+from rtdecode.schema.config.calcium import CalciumConfig
 from rtdecode.schema.config.run import Role
-from rtdecode.schema.messages import Received, Reconstruction, Score
+from rtdecode.schema.messages import Received, Reconstruction, Responses, Scan, Score
 from rtdecode.session.layout import SessionLayout
 from rtdecode.session.reader import LogReader, LogSummary
 from rtdecode.session.recorder import DISK_FULL
@@ -62,8 +63,11 @@ def summarise(session: SessionLayout) -> SessionSummary:
     )
     counted = LogReader(session.log).summary()
     timing, count, running = OutputTiming(), OutputCount(), list[tuple[float, float | None]]()
-    for item in LogReader(session.log).messages(lambda stream: stream.endswith(_READ_KINDS)):
+    kinds, by_plane = _read_kinds(config), Counter[int]()
+    for item in LogReader(session.log).messages(lambda stream: stream.endswith(kinds)):
         count.count(item)
+        if isinstance(item.message.body, Scan):
+            by_plane[item.message.body.plane] += 1
         if isinstance(item.message.body, Reconstruction):
             timing.add(item.message.body, item.message.t_ns)
         running += _running_scores(score, item, first_ns=counted.first_ns)
@@ -97,8 +101,29 @@ def summarise(session: SessionLayout) -> SessionSummary:
         events=count.events,
         environment=_environment(session.environment),
         repaired=session.repaired,
-        **_decoded_scans(config, counted.counts, lost=lost),
+        frames_with_fewer_steps=_fewer_steps(config, count),
+        neurons=_neurons(session, counted.counts),
+        **_decoded_scans(config.calcium, counted.counts, lost=lost, by_plane=by_plane),
     )
+
+
+def _read_kinds(config: RunConfig) -> tuple[str, ...]:
+    """Kinds that are unpacked; scans only where their planes have to be counted."""
+    return (*_READ_KINDS, "/scan") if config.calcium.planes > 1 else _READ_KINDS
+
+
+def _fewer_steps(config: RunConfig, count: OutputCount) -> int:
+    most = 0 if config.decode is None else config.decode.steps
+    return sum(frames for steps, frames in count.by_steps.items() if steps < most)
+
+
+def _neurons(session: SessionLayout, counts: Mapping[str, int]) -> int | None:
+    """Number of neurons of the first responses in the log."""
+    stream = f"decoder/{Responses.kind}"
+    if stream not in counts:
+        return None
+    first = next(LogReader(session.log).messages(lambda found: found == stream)).message.body
+    return len(first.activity) if isinstance(first, Responses) else None
 
 
 _NO_LATENESS: Mapping[str, Any] = {"fps_out": None, "late_percent": None}
@@ -125,17 +150,31 @@ def _lost_by_stream(count: OutputCount, log: LogSummary) -> dict[str, int]:
 
 
 def _decoded_scans(
-    config: RunConfig, counts: Mapping[str, int], *, lost: Mapping[str, int]
+    calcium: CalciumConfig,
+    counts: Mapping[str, int],
+    *,
+    lost: Mapping[str, int],
+    by_plane: Mapping[int, int],
 ) -> dict[str, int]:
-    """Scans in the log, and those that were sent without fluorescence, also where some are lost."""
-    sent = Counter(counts)
-    sent.update(lost)
-    scans = [stream for stream in sent if stream.endswith("/scan")]
-    compared = "decoder/start" in counts and config.calcium.planes == 1
-    all_sent = sum(sent[stream] for stream in scans)
-    missing = all_sent - sent["decoder/fluorescence"] if compared else 0
+    """Scans in the log, and those that were sent without fluorescence, also where some are lost.
+
+    The planes of recorded scans are counted; of those that the log lacks, each plane counts for an
+    equal part.
+    """
+    scans = [stream for stream in {*counts, *lost} if stream.endswith("/scan")]
     recorded = sum(counts.get(stream, 0) for stream in scans)
-    return {"scans": recorded, "scans_not_decoded": max(0, missing)}
+    to_decode, part = recorded, 1.0
+    if calcium.planes > 1:
+        to_decode = sum(by_plane.get(plane, 0) for plane in calcium.decoded_planes)
+        part = len(calcium.decoded_planes) / calcium.planes
+    sent = to_decode + round(part * sum(lost.get(stream, 0) for stream in scans))
+    decoded = sum(found.get("decoder/fluorescence", 0) for found in (counts, lost))
+    missing = sent - decoded if "decoder/start" in counts else 0
+    return {
+        "scans": recorded,
+        "scans_to_decode": to_decode,
+        "scans_not_decoded": max(0, missing),
+    }
 
 
 def _running_scores(

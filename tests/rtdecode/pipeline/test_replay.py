@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,13 @@ from rtdecode.runtime.config_file import read_config, write_config
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.errors import MissingFileError, SessionExistsError
 from rtdecode.schema.messages import (
+    Body,
     DisplayedFrame,
     Fluorescence,
     Health,
     Received,
     Reconstruction,
+    Responses,
     Stamped,
 )
 from rtdecode.session.layout import SessionLayout, named_session
@@ -143,3 +146,42 @@ def test_a_session_without_its_config_is_named(session: SessionLayout) -> None:
     session.config.unlink()
     with pytest.raises(MissingFileError, match=r"config .*config\.yaml does not exist"):
         replayed(session, "again")
+
+
+def live(tmp_path: Path, session: SessionLayout, change: Callable[[Body], Body]) -> SessionLayout:
+    """The replay of `session` as if it were the live run, with its messages changed."""
+    done, made = replayed(session, "done"), named_session(tmp_path / "live")
+    write_config(read_config(done.config), made.config)
+    recorder = Recorder(made.folder, flush_s=1.0, clock=HostClock())
+    for item in LogReader(done.log).messages():
+        message = replace(item.message, body=change(item.message.body))
+        recorder.write(pack(message), message, item.t_received_ns)
+    recorder.close()
+    return made
+
+
+def test_frames_with_fewer_steps_live_are_stated(tmp_path: Path, session: SessionLayout) -> None:
+    def cut(body: Body) -> Body:
+        if isinstance(body, Reconstruction) and body.frame % 5 == 0:
+            return replace(body, steps=body.steps - 1)
+        return body
+
+    before = live(tmp_path, session, cut)
+    frames = {body.frame for body in bodies(before, Reconstruction)}
+    found = replay_session(before, named_session(tmp_path / "again"), speed=None)
+    fewer = sum(frame % 5 == 0 for frame in frames)
+    assert (found.frames, found.fewer_live) == (len(frames), fewer)
+    assert found.sentences()[0].startswith(f"{fewer} of {len(frames)} frames had fewer solver")
+
+
+def test_other_rois_live_are_stated_and_the_same_are_not(
+    tmp_path: Path, session: SessionLayout
+) -> None:
+    def renamed(body: Body) -> Body:
+        return replace(body, rois_hash="0123456789abcdef") if isinstance(body, Responses) else body
+
+    before = live(tmp_path, session, renamed)
+    (told,) = replay_session(before, named_session(tmp_path / "a"), speed=None).sentences()
+    assert "are not those of the live decoder (0123456789abcdef)" in told
+    again = replay_session(replayed(session, "b"), named_session(tmp_path / "c"), speed=None)
+    assert again.sentences() == []

@@ -18,8 +18,9 @@ from rtdecode.evaluate.output_count import EventSum
 from rtdecode.report.summary import SessionSummary, summarise, write_summary
 from rtdecode.runtime.clock import HostClock
 from rtdecode.runtime.codec import pack
-from rtdecode.runtime.config_file import write_config
+from rtdecode.runtime.config_file import read_config, write_config
 from rtdecode.schema.config import RunConfig
+from rtdecode.schema.config.decode import DecodeConfig
 from rtdecode.schema.config.run import Role
 from rtdecode.schema.config.session import EvaluateConfig
 from rtdecode.schema.frame_grid import FrameGrid
@@ -30,6 +31,7 @@ from rtdecode.schema.messages import (
     Fluorescence,
     Gap,
     Reconstruction,
+    Responses,
     Scan,
     Stamped,
     Start,
@@ -149,6 +151,66 @@ def test_scans_that_a_restarted_decoder_missed_are_stated(tmp_path: Path) -> Non
     summary = summarise(recorded(tmp_path / "s", [*scans, *started, *decoded]))
     assert (summary.scans, summary.scans_not_decoded) == (5, 2)
     assert summary.sentences()[1] == "2 of 5 scans were recorded but not decoded."
+
+
+def of_planes(session: SessionLayout, planes: int, decoded: Sequence[int]) -> SessionLayout:
+    """The session with the config of a run that scanned `planes` planes."""
+    config = read_config(session.config)
+    calcium = config.calcium.model_copy(update={"planes": planes, "decoded_planes": tuple(decoded)})
+    write_config(config.model_copy(update={"calcium": calcium}), session.config)
+    return session
+
+
+@pytest.mark.parametrize(
+    ("decoded", "missing", "to_decode"), [((0, 2), 3, 13), ((1,), 0, 7), ((0, 1, 2), 4, 20)]
+)
+def test_scans_of_several_planes_that_were_not_decoded_are_stated(
+    tmp_path: Path, decoded: Sequence[int], missing: int, to_decode: int
+) -> None:
+    """20 scans of 3 planes in turn, of which the decoder lacked those with the numbers 5 to 8."""
+    pixels, counts, still = (
+        np.zeros((4, 4), np.uint16),
+        np.ones(3, np.float32),
+        np.zeros(2, np.float32),
+    )
+    scans = [("bridge", Scan(pixels, n, n % 3, n, n + 1)) for n in range(20)]
+    lacking = {5, 6, 7, 8} if decoded != (1,) else set[int]()
+    found = [
+        ("decoder", Fluorescence(counts, counts, n, n, still, n % 3))
+        for n in range(20)
+        if n % 3 in decoded and n not in lacking
+    ]
+    started = [("decoder", Start("s", "", "", ""))]
+    session = of_planes(recorded(tmp_path / "s", [*scans, *started, *found]), 3, decoded)
+    summary = summarise(session)
+    assert (summary.scans, summary.scans_to_decode) == (20, to_decode)
+    assert summary.scans_not_decoded == missing
+    which = "" if to_decode == 20 else " of the decoded planes"
+    sentence = f"{missing} of {to_decode} scans{which} were recorded but not decoded."
+    assert (sentence in summary.sentences()) == (missing > 0)
+
+
+def test_frames_that_the_deadline_cut_short_are_counted(tmp_path: Path) -> None:
+    """The recorded frames have 3 steps each."""
+    session = recorded(tmp_path / "s")
+    config = read_config(session.config)
+    for steps, expected in ((3, 0), (4, 149)):
+        decode = DecodeConfig(steps=steps)
+        write_config(config.model_copy(update={"decode": decode}), session.config)
+        summary = summarise(session)
+        assert summary.frames_with_fewer_steps == expected
+        assert ("149 frames had fewer solver steps" in summary.text()) == (expected > 0)
+
+
+def test_without_a_decoder_scans_and_neurons_are_stated(tmp_path: Path) -> None:
+    activity = Responses(np.zeros(7, np.float32), np.ones(7, bool), 0, 0, 0, 0, 0, 0)
+    bodies = [("bridge", Scan(np.zeros((4, 4), np.uint16), n, 0, n, n + 1)) for n in range(4)]
+    session = recorded(tmp_path / "s", [*bodies, ("decoder", activity)])
+    config = read_config(session.config)
+    write_config(config.model_copy(update={"decode": None}), session.config)
+    summary = summarise(session)
+    assert summary.neurons == 7
+    assert "Recorded: 4 scans and the activity of 7 neurons." in summary.sentences()
 
 
 def test_gaps_in_the_log_are_losses(tmp_path: Path) -> None:
