@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rtdecode.calcium.array_files import arrays_of_npz
 from rtdecode.calcium.rois import Rois
+from rtdecode.schema.array_files import arrays_of_npz
 from rtdecode.schema.arrays import MAX_PIXELS, content_hash
 from rtdecode.schema.config.calcium import Rescale
 from rtdecode.schema.errors import CalibrationError, UnreadableFileError
@@ -24,6 +24,8 @@ _RANKS = {"reference_counts": 2, "scan_rate_hz": 0, "activity_quantiles": 2}
 _OF_THE_FIELD = ("reference_counts", "scan_rate_hz")
 """Arrays without an axis of neurons."""
 _ROIS_HASH = "rois_hash"
+_WHAT, _EXPECTED = "the calibration", "the calibration.npz of a session"
+_REMEDY = "give that of another session, or leave it out to calibrate at the start"
 _SMALLEST_SD = 1e-6
 _WIDEST_DRIFT = 2.0
 """Largest factor of the drift correction; larger changes indicate another field of view."""
@@ -103,15 +105,15 @@ class Calibration:
         found = arrays_of_npz(
             path,
             [field.name for field in fields(cls) if field.name != _ROIS_HASH],
-            what="the calibration",
-            expected="a calibration .npz",
-            remedy="leave it out to calibrate at the start",
+            what=_WHAT,
+            expected=_EXPECTED,
+            remedy=_REMEDY,
             optional=[_ROIS_HASH],
         )
         digits = found.pop(_ROIS_HASH, np.zeros(0)).astype(np.uint8)
         if mistake := _mistake(found):
             raise UnreadableFileError(
-                what="the calibration", path=path, expected="a calibration .npz", got=mistake
+                what=_WHAT, path=path, expected=_EXPECTED, got=mistake, remedy=_REMEDY
             )
         rate = float(found.pop("scan_rate_hz"))
         return cls(

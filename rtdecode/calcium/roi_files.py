@@ -11,15 +11,16 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from rtdecode.calcium.array_files import (
-    array_of_npy,
-    damage_named,
-    objects_of_npy,
-    require_regular,
-)
+from rtdecode.calcium.pickled_arrays import objects_of_npy
 from rtdecode.calcium.roi_matrices import caiman_rois, extract_rois
 from rtdecode.calcium.roi_nwb import nwb_rois
 from rtdecode.calcium.rois import PixelLists, PixelWeights, Rois
+from rtdecode.schema.array_files import (
+    ContentError,
+    array_of_npy,
+    damage_named,
+    require_regular,
+)
 from rtdecode.schema.config.calcium import MASKS_FILE
 from rtdecode.schema.errors import MissingFileError, RoisError, UnreadableFileError
 
@@ -65,7 +66,7 @@ def read_pixel_lists(
     ------
     MissingFileError, UnreadableFileError, RoisError, UnsafePickleError
     """
-    with damage_named(path, what=_WHAT, expected="a path that can be read"):
+    with damage_named(path, what=_WHAT, expected="a path that can be read", remedy=_REMEDY):
         if not path.exists():
             raise MissingFileError(what=_WHAT, path=path, remedy=_REMEDY)
         is_folder, has_rois = path.is_dir(), (path / MASKS_FILE).is_file()
@@ -82,7 +83,10 @@ def _of_hdf5(path: Path, table: str | None) -> PixelLists:
     expected = (
         "a .npz of ROIs, a suite2p folder, CaImAn .hdf5, EXTRACT .mat (saved with -v7.3) or NWB"
     )
-    with damage_named(path, what=_WHAT, expected=expected), h5py.File(path, "r") as file:
+    with (
+        damage_named(path, what=_WHAT, expected=expected, remedy=_REMEDY),
+        h5py.File(path, "r") as file,
+    ):
         if "estimates" in file:
             return caiman_rois(file, path)
         return extract_rois(file, path) or nwb_rois(file, path, table=table)
@@ -91,7 +95,7 @@ def _of_hdf5(path: Path, table: str | None) -> PixelLists:
 def _suite2p(folder: Path, shape: tuple[int, int] | None) -> PixelLists:
     path = folder / "stat.npy"
     stat = _objects(path, expected="an array of ROIs as suite2p writes it")
-    with damage_named(path, what=_SUITE2P, expected="the pixels of each ROI"):
+    with damage_named(path, what=_SUITE2P, expected="the pixels of each ROI", remedy=_REMEDY):
         cells = _iscell(folder / "iscell.npy", len(stat))
         neurons = [_pixels(roi) for roi, is_cell in zip(stat, cells, strict=True) if is_cell]
     return PixelLists(neurons, _suite2p_shape(folder) or _required(shape, folder), str(folder))
@@ -103,7 +107,7 @@ def _pixels(roi: dict[str, NDArray[Any]]) -> PixelWeights:
         row.dtype.kind + col.dtype.kind in ("ii", "uu", "iu", "ui") and weight.dtype.kind in "fiu"
     )
     if not kinds or not row.shape == col.shape == weight.shape or row.ndim != 1:
-        raise ValueError(f"ypix {row.shape}, xpix {col.shape} and lam {weight.shape} of one ROI")
+        raise ContentError(f"ypix {row.shape}, xpix {col.shape} and lam {weight.shape} of one ROI")
     positive = weight > 0
     return row[positive], col[positive], weight[positive]
 
@@ -114,7 +118,7 @@ def _suite2p_shape(folder: Path) -> tuple[int, int] | None:
         if not path.exists():
             continue
         settings = _objects(path, expected="a dictionary of settings")
-        with damage_named(path, what=_SUITE2P, expected="Ly and Lx in px"):
+        with damage_named(path, what=_SUITE2P, expected="Ly and Lx in px", remedy=_REMEDY):
             found = settings.item()
             if "Ly" in found and "Lx" in found:
                 return int(found["Ly"]), int(found["Lx"])

@@ -15,8 +15,8 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from rtdecode.calcium.array_files import MOST_BYTES, array_bytes
 from rtdecode.calcium.rois import PixelLists, PixelWeights
+from rtdecode.schema.array_files import MOST_BYTES, ContentError, array_bytes
 from rtdecode.schema.arrays import MAX_NEURONS
 from rtdecode.schema.errors import RoisError
 
@@ -75,7 +75,7 @@ def extract_rois(file: h5py.File, path: Path) -> PixelLists | None:
 
 
 def hdf5_array(group: h5py.Group, name: str) -> NDArray[Any]:
-    """The numbers of the dataset `name`; ValueError if it is missing, too large, or text."""
+    """The numbers of the dataset `name`; ContentError if it is missing, too large, or text."""
     item = _hdf5_dataset(group, name)
     _require_bounded(item, item.shape)
     return np.asarray(item[()])
@@ -84,11 +84,11 @@ def hdf5_array(group: h5py.Group, name: str) -> NDArray[Any]:
 def hdf5_stack(group: h5py.Group, name: str) -> h5py.Dataset:
     """The dataset `name` of images, (image, ...), which are to be read one by one.
 
-    ValueError if it is missing, has too many or too large images, or is text.
+    ContentError if it is missing, has too many or too large images, or is text.
     """
     item = _hdf5_dataset(group, name)
     if item.ndim == 0 or len(item) > MAX_NEURONS:
-        raise ValueError(f"'{item.name}' has shape {item.shape}, which is no stack of images")
+        raise ContentError(f"'{item.name}' has shape {item.shape}, which is no stack of images")
     _require_bounded(item, item.shape[1:])
     return item
 
@@ -96,9 +96,9 @@ def hdf5_stack(group: h5py.Group, name: str) -> h5py.Dataset:
 def _hdf5_dataset(group: h5py.Group, name: str) -> h5py.Dataset:
     item = group.get(name)
     if not isinstance(item, h5py.Dataset):
-        raise ValueError(f"no dataset '{name}' in '{group.name}'")
+        raise ContentError(f"no dataset '{name}' in '{group.name}'")
     if item.dtype.kind not in "iufbV" or item.shape is None:
-        raise ValueError(f"'{item.name}' has no numbers")
+        raise ContentError(f"'{item.name}' has no numbers")
     # A compressed chunk is expanded whole, whatever part of it is read.
     _require_bounded(item, item.chunks or ())
     return item
@@ -106,7 +106,7 @@ def _hdf5_dataset(group: h5py.Group, name: str) -> h5py.Dataset:
 
 def _require_bounded(item: h5py.Dataset, sides: Sequence[int]) -> None:
     if array_bytes(sides, item.dtype) > MOST_BYTES:
-        raise ValueError(f"'{item.name}' has {tuple(sides)} items to read at once, too many")
+        raise ContentError(f"'{item.name}' has {tuple(sides)} items to read at once, too many")
 
 
 def _has_weights(item: Any) -> bool:

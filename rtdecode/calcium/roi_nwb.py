@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from rtdecode.calcium.roi_matrices import hdf5_array, hdf5_stack
 from rtdecode.calcium.rois import PixelLists, PixelWeights
+from rtdecode.schema.array_files import ContentError
 from rtdecode.schema.errors import RoisError
 
 Bools = NDArray[np.bool_]
@@ -113,7 +114,7 @@ def _accepted(table: h5py.Group) -> Bools:
         return np.ones(count, bool)
     values = hdf5_array(table, name)
     if len(values) != count:
-        raise ValueError(f"column {name} of {table.name} has {len(values)} rows for {count} ROIs")
+        raise ContentError(f"column {name} of {table.name} has {len(values)} rows for {count} ROIs")
     return accepted_rows(values)
 
 

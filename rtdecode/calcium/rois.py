@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rtdecode.calcium.array_files import arrays_of_npz
+from rtdecode.schema.array_files import arrays_of_npz
 from rtdecode.schema.arrays import MAX_NEURONS, MAX_PIXELS, content_hash
 from rtdecode.schema.errors import RoisError, UnreadableFileError
 

@@ -8,6 +8,7 @@ trial or a part of it is requested.
 
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,12 +22,8 @@ from rtdecode.datasets.video_session import (
     session_array,
     unlike,
 )
-from rtdecode.schema.errors import (
-    FolderNotEmptyError,
-    MissingFileError,
-    NonFiniteError,
-    UnreadableFileError,
-)
+from rtdecode.schema.array_files import NUMBERS, TEXTS, arrays_of_npz
+from rtdecode.schema.errors import FolderNotEmptyError, NonFiniteError, UnreadableFileError
 
 PUBLISHED_RATE_HZ = 30.0
 """Frame rate of the Sensorium 2023 sessions; their folders do not state it."""
@@ -95,12 +92,14 @@ class SensoriumFolder:
     def traces(self, number: int) -> Traces:
         """Raw fluorescence of a trial; MissingFileError if the session has none."""
         path = self.folder / "data" / "traces" / f"{number}.npz"
-        if not path.is_file():
-            raise MissingFileError(
-                what="raw traces", path=path, remedy="use --input responses for this session"
-            )
-        with np.load(path, allow_pickle=False) as file:
-            traces = Traces(file["dff"].T, file["t_s"], file["phase_s"])
+        held = arrays_of_npz(
+            path,
+            ("dff", "t_s", "phase_s"),
+            what="raw traces",
+            expected="the arrays dff, t_s and phase_s",
+            remedy="use --input responses for this session",
+        )
+        traces = Traces(held["dff"].T, held["t_s"], held["phase_s"])
         if traces.dff.shape != (len(traces.t_s), self.neurons):
             raise UnreadableFileError(
                 what="raw traces",
@@ -121,7 +120,7 @@ class SensoriumFolder:
 
     def _read(self, kind: str, number: int, first: int, stop: int) -> F32:
         path = self._path(kind, number)
-        values = np.moveaxis(np.load(path, mmap_mode="r")[..., first:stop], -1, 0)
+        values = np.moveaxis(_header(path)[..., first:stop], -1, 0)
         values = np.ascontiguousarray(values, np.float32)
         if not np.isfinite(values).all():
             frame = first + int(
@@ -147,19 +146,19 @@ class SensoriumFolder:
 
 def _tiers(folder: Path) -> NDArray[np.str_]:
     path = folder / "meta" / "trials" / "tiers.npy"
-    tiers = _header(path)
+    tiers = session_array(path, remedy=_REMEDY, kinds=NUMBERS + TEXTS)
     if tiers.ndim != 1 or tiers.dtype.kind != "U" or not len(tiers):
         raise unlike(path, "one tier name for each trial", tiers)
     return np.array(tiers)
 
 
-def _header(path: Path) -> NDArray[np.generic]:
+def _header(path: Path) -> NDArray[Any]:
     return session_array(path, remedy=_REMEDY)
 
 
 def _valid_frames(path: Path) -> int:
     """Number of frames up to the last finite one; all frames of an integer video."""
-    video = np.load(path, mmap_mode="r")
+    video = _header(path)
     if video.dtype.kind != "f":
         return int(video.shape[-1])
     finite = np.flatnonzero(np.isfinite(video).all((0, 1)))

@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtdecode.datasets.video_session import VALIDATION, Segment, numbers_of, session_array, unlike
+from rtdecode.schema.array_files import NUMBERS, TEXTS, arrays_of_npz
 from rtdecode.schema.errors import (
     MissingFileError,
     NonFiniteError,
     NoSuchTierError,
-    UnreadableFileError,
 )
 
 F32 = NDArray[np.float32]
@@ -157,13 +157,15 @@ def _holds_images(file: Path) -> bool:
 
 
 def _from_file(path: Path) -> Reader:
-    if not path.is_file():
-        raise MissingFileError(what="session file", path=path, remedy=_REMEDY)
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: np.asarray(file[name]) for name in _ARRAYS if name in file}
-    except (ValueError, OSError, EOFError, BadZipFile) as error:
-        raise _not_arrays(path, str(error)) from error
+    arrays = arrays_of_npz(
+        path,
+        (),
+        what="session file",
+        expected="arrays in .npy form",
+        remedy=_REMEDY,
+        optional=_ARRAYS,
+        kinds=NUMBERS + TEXTS,
+    )
 
     def read(name: str) -> NDArray[np.generic]:
         if name not in arrays:
@@ -174,7 +176,8 @@ def _from_file(path: Path) -> Reader:
 
 
 def _from_folder(path: Path) -> Reader:
-    tiers = session_array(path / "meta" / "trials" / "tiers.npy", remedy=_REMEDY)
+    tiers_file = path / "meta" / "trials" / "tiers.npy"
+    tiers = session_array(tiers_file, remedy=_REMEDY, kinds=NUMBERS + TEXTS)
 
     def read(name: str) -> NDArray[np.generic]:
         if name == "tiers":
@@ -202,9 +205,3 @@ def _checked(
     if not finite.all():
         raise NonFiniteError(path=path, where=f"{name} of trial {int(np.flatnonzero(~finite)[0])}")
     return values
-
-
-def _not_arrays(path: Path, got: str) -> UnreadableFileError:
-    return UnreadableFileError(
-        what="session file", path=path, expected="arrays in .npy form", got=got
-    )

@@ -8,12 +8,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rtdecode.schema.errors import MissingFileError, NoSuchTierError, UnreadableFileError
+from rtdecode.schema.array_files import NUMBERS, mapped_array_of_npy
+from rtdecode.schema.errors import NoSuchTierError, UnreadableFileError
 
 F32 = NDArray[np.float32]
 
@@ -136,7 +137,7 @@ def numbers_of(tier: str, tiers: Mapping[int, str], *, folder: Path) -> tuple[in
     return found
 
 
-def session_array(path: Path, *, remedy: str) -> NDArray[np.generic]:
+def session_array(path: Path, *, remedy: str, kinds: str = NUMBERS) -> NDArray[Any]:
     """The array in the `.npy` file `path`, memory-mapped.
 
     Raises
@@ -144,16 +145,14 @@ def session_array(path: Path, *, remedy: str) -> NDArray[np.generic]:
     MissingFileError
         If the file does not exist; `remedy` states what the user should provide.
     UnreadableFileError
-        If the file does not hold an array of at least one dimension.
+        If the file does not hold an array of at least one dimension, with a dtype of `kinds`.
     """
-    if not path.is_file():
-        raise MissingFileError(what="session file", path=path, remedy=remedy)
-    try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
-        raise _no_array(path, str(error)) from error
-    if not isinstance(array, np.ndarray) or not array.ndim:
-        raise _no_array(path, "a scalar or an archive")
+    what, expected = "session file", "an array in .npy form"
+    array = mapped_array_of_npy(path, what=what, expected=expected, remedy=remedy, kinds=kinds)
+    if not array.ndim:
+        raise UnreadableFileError(
+            what=what, path=path, expected=expected, got="a single value", remedy=remedy
+        )
     return array
 
 
@@ -161,10 +160,4 @@ def unlike(path: Path, expected: str, got: NDArray[np.generic]) -> UnreadableFil
     """The error for an array `got` in `path` that differs from what the layout requires."""
     return UnreadableFileError(
         what="session file", path=path, expected=expected, got=f"{got.shape} {got.dtype}"
-    )
-
-
-def _no_array(path: Path, got: str) -> UnreadableFileError:
-    return UnreadableFileError(
-        what="session file", path=path, expected="an array in .npy form", got=got
     )

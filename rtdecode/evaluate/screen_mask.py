@@ -4,31 +4,17 @@ The mask belongs to the animal, never to the method: `rtdecode fit mask` makes i
 the session, and all methods are scored on the same pixels.
 """
 
-import tokenize
-import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rtdecode.schema.array_files import array_of_npy
 from rtdecode.schema.config import RunConfig
-from rtdecode.schema.errors import MissingFileError, UnreadableFileError
+from rtdecode.schema.errors import UnreadableFileError
 
-_DAMAGE = (
-    ArithmeticError,
-    EOFError,
-    LookupError,
-    MemoryError,
-    OSError,
-    RuntimeError,
-    SyntaxError,
-    TypeError,
-    ValueError,
-    tokenize.TokenError,
-    zipfile.BadZipFile,
-)
-"""Classes of errors that numpy raises on damaged files."""
+_REMEDY = "make one with `rtdecode fit mask`, or name none to score the whole screen"
 
 
 def scoring_mask(config: RunConfig) -> NDArray[np.bool_]:
@@ -56,7 +42,11 @@ def read_screen_mask(path: Path | None, *, shape: tuple[int, int]) -> NDArray[np
     mask = _screen_array(path, what="screen mask", shape=shape, dtype=np.dtype(np.bool_))
     if not mask.any():
         raise UnreadableFileError(
-            what="screen mask", path=path, expected="at least one pixel set", got="none"
+            what="screen mask",
+            path=path,
+            expected="at least one pixel set",
+            got="none",
+            remedy=_REMEDY,
         )
     return np.asarray(mask, np.bool_)
 
@@ -74,20 +64,9 @@ def read_transparency(path: Path, *, shape: tuple[int, int]) -> NDArray[np.float
 def _screen_array(
     path: Path, *, what: str, shape: tuple[int, int], dtype: np.dtype[Any]
 ) -> NDArray[Any]:
-    if not path.is_file():
-        remedy = "make one with `rtdecode fit mask`, or name none to score the whole screen"
-        raise MissingFileError(what=what, path=path, remedy=remedy)
     expected = f"a .npy array, {dtype} of shape {shape}"
-    try:
-        # numpy leaves a file open that it opened itself and found to be a damaged archive.
-        with path.open("rb") as file:
-            found = np.load(file, allow_pickle=False)
-    except _DAMAGE as error:
-        got = str(error) or type(error).__name__
-        raise UnreadableFileError(what=what, path=path, expected=expected, got=got) from error
-    if not isinstance(found, np.ndarray):
-        raise UnreadableFileError(what=what, path=path, expected=expected, got="a .npz archive")
+    found = array_of_npy(path, what=what, expected=expected, remedy=_REMEDY)
     if found.dtype != dtype or found.shape != shape:
         got = f"{found.dtype} of shape {found.shape}"
-        raise UnreadableFileError(what=what, path=path, expected=expected, got=got)
+        raise UnreadableFileError(what=what, path=path, expected=expected, got=got, remedy=_REMEDY)
     return found

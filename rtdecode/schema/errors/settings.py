@@ -52,9 +52,10 @@ def _kind_found(path: Path, expected: str) -> str:
 class UnreadableFileError(BadInputError):
     """A file does not have the expected content; `got` is what it has instead."""
 
-    def __init__(self, *, what: str, path: Path, expected: str, got: str) -> None:
+    def __init__(self, *, what: str, path: Path, expected: str, got: str, remedy: str = "") -> None:
         self.got = got
-        super().__init__(f"{what} {path} cannot be used: expected {expected}, got {got}")
+        advice = f": {remedy}" if remedy else ""
+        super().__init__(f"{what} {path} cannot be used: expected {expected}, got {got}{advice}")
 
 
 class ShapeError(BadInputError):

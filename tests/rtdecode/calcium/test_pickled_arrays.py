@@ -1,4 +1,4 @@
-"""Arrays of files are read within bounds; only names that reconstruct arrays are resolved."""
+"""Pickled arrays are read within bounds; only names that reconstruct arrays are resolved."""
 
 import datetime
 import os
@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from rtdecode.calcium.array_files import Unused, arrays_of_npz, objects_of_npy
+from rtdecode.calcium.pickled_arrays import Unused, objects_of_npy
 from rtdecode.schema.errors import UnreadableFileError, UnsafePickleError
 
 
@@ -115,22 +115,6 @@ def test_items_that_do_not_match_their_array_are_refused(tmp_path: Path) -> None
     path.write_bytes(path.read_bytes()[:128] + whole.replace(b"K\x02\x85", b"K\xc8\x85"))
     with pytest.raises(UnreadableFileError, match="2 items for an array"):
         read(path)
-
-
-def test_an_npz_claims_no_more_than_its_bytes(tmp_path: Path) -> None:
-    np.savez(tmp_path / "a.npz", a=np.zeros(4))
-    raw = (tmp_path / "a.npz").read_bytes()
-    (tmp_path / "b.npz").write_bytes(raw.replace(b"(4,), ", b"(4**9"))
-    (tmp_path / "c.npz").write_bytes(raw.replace(b"(4,), }  ", b"(99999,)}"))
-    for name in ("b.npz", "c.npz"):
-        with pytest.raises(UnreadableFileError, match=name):
-            arrays_of_npz(tmp_path / name, ["a"], what="it", expected="a", remedy="give one")
-
-
-def test_texts_and_objects_are_refused_as_numbers(tmp_path: Path) -> None:
-    np.savez(tmp_path / "a.npz", a=np.array(["text"]))
-    with pytest.raises(UnreadableFileError, match="not of numbers"):
-        arrays_of_npz(tmp_path / "a.npz", ["a"], what="it", expected="a", remedy="give one")
 
 
 def test_a_name_that_only_ends_like_numpys_is_refused(tmp_path: Path) -> None:
