@@ -113,7 +113,64 @@ def spikes_table() -> str:
     return table(["recording", "spikes", *head], rows)
 
 
+RATES = {"30_hz": "30 Hz", "8_hz": "8 Hz"}
+INDICATORS = {
+    "DS09": "GCaMP6f (Chen et al. 2013)",
+    "DS10": "GCaMP6f (Huang et al. 2021)",
+    "DS13": "GCaMP6s (Huang et al. 2021)",
+    "all": "all 29 recordings",
+}
+
+
+def held_out_table() -> str:
+    """Ratio to offline OASIS of each data set that had no part in choosing the constants."""
+    held_out = result("calcium_held_out")
+    rows = []
+    for key, name in INDICATORS.items():
+        row = [name]
+        for rate in RATES:
+            found = held_out[rate]
+            row += [f"{found['offline_r'][key]:.3f}"]
+            row += [f"{ratio:.3f}" for ratio in found["held_out"][key]]
+        rows.append(row)
+    columns = ["offline r", "lag 0", "lag 1", "lag 2"]
+    return table(
+        ["data set left out", *(f"{rate} {name}" for rate in RATES.values() for name in columns)],
+        rows,
+    )
+
+
+def held_out_summary() -> str:
+    """The worst data set at each lag, and what a lag of 0 costs."""
+    held_out = result("calcium_held_out")
+    rows = []
+    for rate, name in RATES.items():
+        found = held_out[rate]["held_out"]
+        worst = [
+            min((found[key][lag], key) for key in INDICATORS if key != "all") for lag in (0, 1)
+        ]
+        rows.append(
+            [
+                name,
+                *(f"{ratio:.3f}, {INDICATORS[key]}" for ratio, key in worst),
+                f"{100 * (1 - found['all'][0] / found['all'][1]):+.1f} %",
+                *(f"{held_out[rate][kind]['all'][1]:.3f}" for kind in ("default", "field")),
+            ]
+        )
+    head = [
+        "",
+        "worst at lag 0",
+        "worst at lag 1",
+        "lag 0 costs, all",
+        "lag 1, constants in use",
+        "lag 1, set as one field",
+    ]
+    return table(head, rows)
+
+
 TABLES = {
+    "held_out": held_out_table,
+    "held_out_summary": held_out_summary,
     "steps": step_table,
     "growth": growth_table,
     "stream": stream_table,

@@ -24,6 +24,8 @@ _RANKS = {"reference_counts": 2, "scan_rate_hz": 0, "activity_quantiles": 2}
 _OF_THE_FIELD = ("reference_counts", "scan_rate_hz")
 """Arrays without an axis of neurons."""
 _ROIS_HASH = "rois_hash"
+_SINCE_LATER = (_ROIS_HASH, "rise_tau_s")
+"""Entries that files of earlier versions lack."""
 _WHAT, _EXPECTED = "the calibration", "the calibration.npz of a session"
 _REMEDY = "give that of another session, or leave it out to calibrate at the start"
 _SMALLEST_SD = 1e-6
@@ -33,7 +35,7 @@ _WIDEST_DRIFT = 2.0
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Calibration:
-    """Reference image, and baseline, noise, decay and activity statistics of each neuron."""
+    """Reference image, and baseline, noise, kinetics and activity statistics of each neuron."""
 
     reference_counts: F32
     """(row, col) mean of aligned scans."""
@@ -54,6 +56,8 @@ class Calibration:
     """(neuron,) in dF/F per second."""
     rois_hash: str = ""
     """Content hash of the ROIs that it was measured with (`Rois.hash`); empty if unknown."""
+    rise_tau_s: F32 | None = None
+    """(neuron,) rise time constant in s that is deconvolved; None in files of earlier versions."""
 
     @property
     def hash(self) -> str:
@@ -104,11 +108,11 @@ class Calibration:
         """
         found = arrays_of_npz(
             path,
-            [field.name for field in fields(cls) if field.name != _ROIS_HASH],
+            [field.name for field in fields(cls) if field.name not in _SINCE_LATER],
             what=_WHAT,
             expected=_EXPECTED,
             remedy=_REMEDY,
-            optional=[_ROIS_HASH],
+            optional=_SINCE_LATER,
         )
         digits = found.pop(_ROIS_HASH, np.zeros(0)).astype(np.uint8)
         if mistake := _mistake(found):
@@ -124,7 +128,8 @@ class Calibration:
 
     def _arrays(self) -> dict[str, Any]:
         names = (field.name for field in fields(self) if field.name != _ROIS_HASH)
-        return {name: np.asarray(getattr(self, name)) for name in names}
+        found = {name: getattr(self, name) for name in names}
+        return {name: np.asarray(value) for name, value in found.items() if value is not None}
 
 
 def _mistake(found: dict[str, NDArray[Any]]) -> str:

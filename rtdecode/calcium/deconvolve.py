@@ -15,8 +15,6 @@ A transient that decays by the model is one jump, in the scan in which it began:
 [0.0, 0.0, 1.0, 0.0, 0.0]
 """
 
-import math
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -101,7 +99,7 @@ class PoolDeconvolver:
     penalty
         (neuron,) L1 penalty λ of the activity, in dF/F; larger is sparser.
     rise_scans
-        Rise time constant of the indicator in scans; 0 for a first-order model.
+        (neuron,) rise time constant of the indicator in scans; None, or 0, for a first-order model.
 
     Notes
     -----
@@ -130,12 +128,12 @@ class PoolDeconvolver:
         decay_scans: NDArray[np.float32],
         *,
         penalty: NDArray[np.float32],
-        rise_scans: float = 0.0,
+        rise_scans: NDArray[np.float32] | None = None,
     ) -> None:
         count = len(decay_scans)
         self._log_decay = (-1.0 / decay_scans).astype(np.float64)
         self._penalty = (penalty * (1 - np.exp(self._log_decay))).astype(np.float64)
-        self._rise = math.exp(-1 / rise_scans) if rise_scans > 0 else 0.0
+        self._rise = np.zeros(count) if rise_scans is None else _kept(rise_scans)
         self._dff = np.zeros(count)
         self._dff_at = np.full(count, _NEVER, np.int64)
         self._value = np.zeros((count, _POOLS))
@@ -178,12 +176,19 @@ class PoolDeconvolver:
         return activity
 
 
+def _kept(tau_scans: NDArray[np.float32]) -> NDArray[np.float64]:
+    """(neuron,) factor exp(-1 / tau) of one scan; 0 for a time constant of 0."""
+    positive = tau_scans > 0
+    kept = np.exp(-1.0 / np.where(positive, tau_scans, 1.0))
+    return np.where(positive, kept, 0.0).astype(np.float64)
+
+
 @compiled
 def _absorb(  # noqa: PLR0917 - compiled loops take no keywords
     dff: NDArray[np.float32],
     measured: NDArray[np.bool_],
     scan: int,
-    rise: float,
+    rise: NDArray[np.float64],
     dff_before: NDArray[np.float64],
     dff_at: NDArray[np.int64],
     log_decay: NDArray[np.float64],
@@ -203,7 +208,9 @@ def _absorb(  # noqa: PLR0917 - compiled loops take no keywords
                 value[i, k], weight[i, k] = value[i, k + 1], weight[i, k + 1]
                 start[i, k] = start[i, k + 1]
             top -= 1
-        risen = rise ** min(scan - dff_at[i], 64) if dff_at[i] >= 0 else 0.0
+        risen = rise[i] if dff_at[i] >= 0 else 0.0
+        if risen > 0 and scan - dff_at[i] > 1:
+            risen = rise[i] ** min(scan - dff_at[i], 64)
         # (y[t] - r y[t-1]) / (1 - r): the rise deconvolved
         slow = (dff[i] - risen * dff_before[i]) / (1 - risen)
         dff_before[i], dff_at[i] = dff[i], scan

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtdecode.calcium.activity import ActivityEstimator
-from rtdecode.calcium.calibrate import decay_tau_s, noise_sd
 from rtdecode.calcium.calibration import Calibration
+from rtdecode.calcium.kinetics import KineticsPrior, kinetics
 from rtdecode.calcium.resample import Resampler, ScanActivity
 from rtdecode.datasets.video_session import TRAIN, Traces, VideoSession
 from rtdecode.schema.config.calcium import CalciumConfig
@@ -78,18 +78,21 @@ class CausalInput:
 
     @cached_property
     def _calibration(self) -> Calibration:
-        """Decay and noise of each neuron; as traces are dF/F, the other fields are unused."""
+        """Kinetics and noise of each neuron; as traces are dF/F, the other fields are unused."""
         trials = self._data.trials(TRAIN)[:_CALIBRATION_TRIALS]
         dff = np.concatenate([self._data.traces(number).dff for number in trials])
         rate = 1 / self._period_s
+        prior = KineticsPrior(self._config.decay_tau_s, self._config.rise_tau_s)
+        found = kinetics(dff, scan_rate_hz=rate, prior=prior)
         nothing = np.zeros(self._data.neurons, np.float32)
         return Calibration(
             reference_counts=np.zeros((0, 0), np.float32),
             scan_rate_hz=rate,
             baseline_counts=nothing,
             neuropil_counts=nothing,
-            noise=noise_sd(dff),
-            decay_tau_s=decay_tau_s(dff, scan_rate_hz=rate, expected_s=self._config.decay_tau_s),
+            noise=found.noise,
+            decay_tau_s=found.decay_tau_s,
+            rise_tau_s=found.rise_tau_s,
             activity_quantiles=nothing[:, None],
             activity_mean=nothing,
             activity_sd=nothing,

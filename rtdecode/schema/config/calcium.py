@@ -104,11 +104,10 @@ class CalciumConfig(Section):
     calibration_s: Positive = 10.0
     """Length in s of the calibration at the start of a run; no response is valid during it."""
     decay_tau_s: Positive = 0.7
-    """Decay time constant of the indicator in s; the calibration adjusts it for each neuron with
-    clear transients."""
+    """Decay time constant of the indicator in s, to which the calibration shrinks its estimates."""
     rise_tau_s: NotNegative = 0.04
-    """Rise time constant of the indicator in s, which is deconvolved where the scan rate resolves
-    it; 0 assumes an instantaneous rise (first-order model)."""
+    """Rise time constant of the indicator in s, to which the calibration shrinks its estimate; 0
+    assumes an instantaneous rise (first-order model)."""
     activity: Activity = Activity.OASIS
     """Activity measure: deconvolved (oasis), thresholded increases (events), or dF/F (dff)."""
     deconvolution_lag_scans: Index = 1

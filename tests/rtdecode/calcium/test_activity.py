@@ -83,6 +83,17 @@ def test_a_jump_is_activity_per_second_in_its_own_scan() -> None:
         assert not table[:, [0, 2]].any()
 
 
+@pytest.mark.parametrize(("rate_hz", "rise_tau_s"), [(15.0, 0.0), (30.0, 0.04)])
+def test_a_calibration_without_a_rise_has_that_of_the_config_where_scans_resolve_it(
+    rate_hz: float, rise_tau_s: float
+) -> None:
+    old = replace(CALIBRATION, scan_rate_hz=rate_hz)
+    new = replace(old, rise_tau_s=np.float32(rise_tau_s) * PLAIN)
+    config = CalciumConfig(rise_tau_s=0.04)
+    one, other = (run(ActivityEstimator(config, calibration=c), transient()) for c in (old, new))
+    assert [done.activity.tolist() for done in one] == [done.activity.tolist() for done in other]
+
+
 def test_dff_as_it_is_has_no_lag_and_no_unit() -> None:
     trace = transient() - 0.1
     done = run(estimator(Activity.DFF), trace)

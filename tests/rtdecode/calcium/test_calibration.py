@@ -21,6 +21,7 @@ GIVEN = Calibration(
     activity_quantiles=np.ones((3, 5), np.float32),
     activity_mean=PLAIN,
     activity_sd=PLAIN,
+    rise_tau_s=PLAIN / 100,
 )
 
 
@@ -60,6 +61,15 @@ def test_a_calibration_of_an_earlier_version_has_unknown_rois(tmp_path: Path) ->
     made = Calibration.load(tmp_path / "old.npz")
     assert made.rois_hash == ""
     made.check(rois_from_lists((4, 5), [(np.array([n]), np.ones(1)) for n in range(3)]))
+
+
+def test_a_calibration_of_an_earlier_version_has_no_rise(tmp_path: Path) -> None:
+    replace(GIVEN, rise_tau_s=None).save(tmp_path / "old.npz")
+    with np.load(tmp_path / "old.npz") as found:
+        assert "rise_tau_s" not in found.files
+    made = Calibration.load(tmp_path / "old.npz")
+    assert made.rise_tau_s is None
+    assert made.hash != GIVEN.hash
 
 
 def test_files_without_a_calibration_are_refused(tmp_path: Path) -> None:

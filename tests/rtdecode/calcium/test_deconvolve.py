@@ -25,7 +25,9 @@ def online(
     dff: np.ndarray, lag: int, *, rise: float = 0.0, lost: tuple[int, ...] = ()
 ) -> np.ndarray:
     pools = PoolDeconvolver(
-        np.array([TAU_SCANS], np.float32), penalty=np.zeros(1, np.float32), rise_scans=rise
+        np.array([TAU_SCANS], np.float32),
+        penalty=np.zeros(1, np.float32),
+        rise_scans=np.array([rise], np.float32),
     )
     found = np.zeros(len(dff))
     for t, value in enumerate(dff):
@@ -71,6 +73,28 @@ def test_a_rise_is_deconvolved_to_the_scan_in_which_it_began() -> None:
     found = online(dff, 1, rise=rise)
     assert found.argmax() == 10
     assert np.delete(found, 10).max() < 1e-3
+
+
+def test_each_neuron_has_its_own_rise() -> None:
+    rises, trace = np.array([0.0, 1.5, 3.0], np.float32), recording(80)[1]
+    together = PoolDeconvolver(
+        np.full(3, TAU_SCANS, np.float32), penalty=np.zeros(3, np.float32), rise_scans=rises
+    )
+    found = []
+    for t, value in enumerate(trace):
+        together.absorb(np.full(3, value), np.ones(3, bool), scan=t)
+        found.append(together.read(t))
+    for one, rise in zip(np.array(found).T, rises, strict=True):
+        np.testing.assert_array_equal(one, online(trace, 0, rise=float(rise)).astype(np.float32))
+
+
+@settings(max_examples=20, deadline=None)
+@given(power=st.integers(-8, 8), rise=st.sampled_from([0.0, 1.5]), lag=st.integers(0, 2))
+def test_activity_is_proportional_to_the_trace(power: int, rise: float, lag: int) -> None:
+    scale, (_, dff) = np.float32(2.0**power), recording(100)
+    np.testing.assert_allclose(
+        online(scale * dff, lag, rise=rise), scale * online(dff, lag, rise=rise), rtol=1e-6
+    )
 
 
 def test_lost_scans_make_no_activity() -> None:

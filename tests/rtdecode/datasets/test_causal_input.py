@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rtdecode.calcium.calibrate import decay_tau_s, noise_sd
 from rtdecode.calcium.deconvolve import PoolDeconvolver
+from rtdecode.calcium.kinetics import KineticsPrior, kinetics
 from rtdecode.datasets.causal_input import CausalInput
 from rtdecode.datasets.sensorium import SensoriumFolder
 from rtdecode.schema.config.calcium import CalciumConfig
@@ -89,9 +89,14 @@ def test_it_is_what_the_live_deconvolution_gives_scan_by_scan(scanned: Sensorium
     """Neuron 0 is seen at the start of a scan, so that every second frame is a scan's value."""
     trial, config = scanned.trials("test")[0], CalciumConfig()
     calibration = np.concatenate([scanned.traces(k).dff for k in scanned.trials("train")[:12]])
-    tau = decay_tau_s(calibration, scan_rate_hz=RATE_HZ, expected_s=config.decay_tau_s)
-    penalty = config.sparsity * noise_sd(calibration)
-    live = PoolDeconvolver(tau * np.float32(RATE_HZ), penalty=penalty.astype(np.float32))
+    prior = KineticsPrior(config.decay_tau_s, config.rise_tau_s)
+    rate_hz = 1 / float(np.median(np.diff(scanned.traces(0).t_s)))
+    estimated = kinetics(calibration, scan_rate_hz=rate_hz, prior=prior)
+    live = PoolDeconvolver(
+        estimated.decay_tau_s * np.float32(rate_hz),
+        penalty=np.float32(config.sparsity) * estimated.noise,
+        rise_scans=estimated.rise_tau_s * np.float32(rate_hz),
+    )
     told = []
     for scan, dff in enumerate(scanned.traces(trial).dff):
         live.absorb(np.ascontiguousarray(dff), np.ones(len(dff), bool), scan=scan)
