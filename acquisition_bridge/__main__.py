@@ -17,7 +17,8 @@ from acquisition_bridge.bridge import KeptSink, run_bridge
 from acquisition_bridge.sources.continued import NAMES, LastScan
 from acquisition_bridge.sources.opening import open_source
 from rtdecode.runtime.config_file import read_config
-from rtdecode.runtime.process import Process, run_process
+from rtdecode.runtime.entry import run_process
+from rtdecode.runtime.process import Process
 from rtdecode.runtime.progress import process_progress
 from rtdecode.schema.errors import EndpointMissingError, RtdecodeError
 from rtdecode.schema.messages import DisplayedFrame

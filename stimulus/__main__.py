@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from itertools import islice
 
-from rtdecode.runtime.process import Process, run_process
+from rtdecode.runtime.entry import run_process
+from rtdecode.runtime.process import Process
 from rtdecode.runtime.progress import process_progress
 from rtdecode.schema.config.stimulus import Display, Presenter, StimulusConfig
 from rtdecode.schema.errors import UnknownCommandError

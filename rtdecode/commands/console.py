@@ -17,6 +17,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from rtdecode.runtime.backlog import BACKLOG_MB, NOT_RECORDED
 from rtdecode.runtime.disk import FAILED, write_error
 from rtdecode.schema.config.run import Role
 from rtdecode.schema.errors import RtdecodeError
@@ -24,6 +25,7 @@ from rtdecode.schema.messages import Health
 
 _PROCESSES = tuple(role.value for role in Role)
 _INTERRUPTED = 130
+_ZERO_LEFT_OUT = (BACKLOG_MB, NOT_RECORDED)
 _LEFT_OUT = ("_p99_ms", "_max_ms")
 """Counters that are in the report only; the table has the median latency of each stage."""
 
@@ -79,7 +81,11 @@ class LiveTable:
 
 
 def _counted(health: Health) -> str:
-    kept = {n: value for n, value in health.counters.items() if not n.endswith(_LEFT_OUT)}
+    kept = {
+        name: value
+        for name, value in health.counters.items()
+        if not name.endswith(_LEFT_OUT) and (value or name not in _ZERO_LEFT_OUT)
+    }
     return "  ".join(f"{name} {value:,.4g}" for name, value in kept.items())
 
 

@@ -11,7 +11,7 @@ from rich.console import Console
 from rtdecode.commands.console import LiveTable, errors_reported, print_plain, print_warning
 from rtdecode.commands.sessions import remove_refused, summarise_and_report, summarise_failed
 from rtdecode.demo.config import demo_config
-from rtdecode.pipeline.run import run_session
+from rtdecode.pipeline.run import RunOutcome, run_session
 from rtdecode.pipeline.topology import included
 from rtdecode.report.summary import SessionSummary, write_summary
 from rtdecode.runtime.config_file import config_yaml, read_config
@@ -24,6 +24,7 @@ from rtdecode.schema.errors import (
     DataLostError,
     MovieNotGivenError,
     NoReconstructionError,
+    NotRecordedError,
     RtdecodeError,
 )
 from rtdecode.schema.messages import Fluorescence, Reconstruction, Responses, Scan
@@ -59,6 +60,7 @@ def demo(
         config = demo_config(seconds=seconds, display=display, clips=clips)
         recorded = record_session(config, out=out, console=console)
         _finish(config, recorded.summary, json_file, stopped=recorded.stopped)
+        recorded.require_all()
 
 
 @app.command(epilog="Example: rtdecode run configs/real_scans.yaml --movie recording.raw")
@@ -78,6 +80,7 @@ def run(
             config = config.with_movie(movie)
         recorded = record_session(config, out=out, console=console)
         _finish(config, recorded.summary, json_file, stopped=recorded.stopped)
+        recorded.require_all()
 
 
 @app.command(epilog="Example: rtdecode check configs/demo.yaml")
@@ -93,6 +96,12 @@ class Recorded:
 
     summary: SessionSummary
     stopped: bool
+    outcome: RunOutcome
+
+    def require_all(self) -> None:
+        """Raise NotRecordedError where the last messages of a process are not in the log."""
+        if self.outcome.unrecorded:
+            raise NotRecordedError(names=self.outcome.unrecorded, folder=self.outcome.folder)
 
 
 def record_session(config: RunConfig, *, out: Path | None, console: Console) -> Recorded:
@@ -115,7 +124,8 @@ def record_session(config: RunConfig, *, out: Path | None, console: Console) -> 
         print_plain(console, f"{outcome.reason}: nothing was recorded")
         raise typer.Exit
     print_plain(console, f"ended: {outcome.reason}")
-    return Recorded(summarise_and_report(session, console), stopped=stop.is_set())
+    summary = summarise_and_report(session, console)
+    return Recorded(summary, stopped=stop.is_set(), outcome=outcome)
 
 
 def _checked(config: RunConfig, *, folder: Path | None = None) -> RunConfig:

@@ -141,7 +141,7 @@ def summarise_and_report(session: SessionLayout, console: Console) -> SessionSum
     except KeyboardInterrupt:
         print_plain(
             console,
-            f"the recording is complete; `rtdecode score {session.folder}` computes its summary",
+            f"the recording is kept; `rtdecode score {session.folder}` computes its summary",
         )
         raise
     print_plain(console, f"report: {session.report / 'index.html'}")

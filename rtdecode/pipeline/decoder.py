@@ -11,8 +11,9 @@ from pathlib import Path
 from rtdecode.pipeline.calcium_files import CalciumFiles, mismatch_figure
 from rtdecode.pipeline.decoding_stage import Assembly, assembled, response_latency_s
 from rtdecode.pipeline.topology import subscriptions
+from rtdecode.runtime.entry import run_process
 from rtdecode.runtime.loop import LoopReport, run_loop
-from rtdecode.runtime.process import Process, run_process
+from rtdecode.runtime.process import Process
 from rtdecode.runtime.sockets import Publisher
 from rtdecode.schema.config.run import Role
 from rtdecode.schema.errors import KeptFileError

@@ -15,8 +15,9 @@ from rtdecode.evaluate.screen_mask import scoring_mask
 from rtdecode.evaluate.twin_check import TwinCheck
 from rtdecode.offline.twin_check import ResponsePredictor, response_predictor, twin_check
 from rtdecode.pipeline.topology import subscriptions
+from rtdecode.runtime.entry import run_process
 from rtdecode.runtime.loop import run_loop
-from rtdecode.runtime.process import Process, run_process
+from rtdecode.runtime.process import Process
 from rtdecode.runtime.sockets import Publisher
 from rtdecode.schema.config.run import Role
 from rtdecode.schema.evaluation import ResponsePrediction

@@ -5,13 +5,15 @@ what the log holds.
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+from rtdecode.runtime.entry import run_process
 from rtdecode.runtime.loop import LoopReport, NullSink, run_loop
-from rtdecode.runtime.process import Process, run_process
-from rtdecode.runtime.sockets import Collector, Publisher
-from rtdecode.schema.messages import Body, Event, Gap, Received, Stamped, Start
+from rtdecode.runtime.process import Process
+from rtdecode.runtime.sockets import RECORDER_QUEUE, Collector, Publisher
+from rtdecode.schema.messages import Body, Event, Gap, Received, Recording, Stamped, Start
 from rtdecode.session.disk_watch import SHORT, DiskWatch, short_of_space
+from rtdecode.session.layout import SessionLayout
 from rtdecode.session.recorder import Recorder
 
 
@@ -28,10 +30,13 @@ class RecordedEvents:
 
 
 class RecordStage:
-    """Stage that writes messages into the log and gives nothing."""
+    """Stage that writes messages into the log and gives nothing.
 
-    def __init__(self, recorder: Recorder) -> None:
-        self._recorder = recorder
+    Each START is flushed, and then passed to `acknowledge`.
+    """
+
+    def __init__(self, recorder: Recorder, *, acknowledge: Callable[[Stamped], None]) -> None:
+        self._recorder, self._acknowledge = recorder, acknowledge
         self.n_messages = 0
         self.n_bytes = 0
 
@@ -39,6 +44,9 @@ class RecordStage:
         for data, received in items:
             self._recorder.write(data, received.message, received.t_received_ns)
             self.n_bytes += len(data)
+            if isinstance(received.message.body, Start):
+                self._recorder.flush()
+                self._acknowledge(received.message)
         self.n_messages += len(items)
         self._recorder.flush_if_due()
         return ()
@@ -49,15 +57,19 @@ class RecordStage:
 
 
 def main(process: Process) -> int:
-    """Record until the run stops and no further message arrives."""
+    """Record until the run stops and no further message arrives.
+
+    The supervisor starts the other processes once the recorder has acknowledged its START.
+    """
     record = process.config.record
     collector = Collector(
         process.messaging,
         clock=process.clock,
         endpoint=process.config.network.recorder,
-        queue=record.queue_messages,
+        queue=RECORDER_QUEUE,
     )
-    folder = record.folder / process.run_info.session
+    session = SessionLayout(record.folder / process.run_info.session)
+    folder = session.folder
     events = process.unrecorded_publisher(process.config.network.events, source="events")
     recorder = Recorder(
         folder,
@@ -65,9 +77,14 @@ def main(process: Process) -> int:
         clock=process.clock,
         on_recorded=RecordedEvents(events).add,
     )
+
+    def acknowledge(start: Stamped) -> None:
+        recording = Recording(start.source, process.run_info.session, str(session.log))
+        process.report(recording)
+
     try:
         process.send_events_to(recorder.event)
-        stage, watch = RecordStage(recorder), DiskWatch(folder)
+        stage, watch = RecordStage(recorder, acknowledge=acknowledge), DiskWatch(folder)
         process.wait_for_start()
         if text := short_of_space(process.config, folder):
             recorder.event(Event("warning", process.name, SHORT, text))

@@ -6,6 +6,7 @@ say how the run ended. It must not know what any process does.
 
 import os
 import re
+import secrets
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,13 +15,20 @@ from pathlib import Path
 from threading import Event
 
 from rtdecode.pipeline.topology import OnEnd, included, with_processes
+from rtdecode.runtime.backlog import share_mb
+from rtdecode.runtime.children import ProcessSpec
 from rtdecode.runtime.clock import HostClock
-from rtdecode.runtime.config_file import write_config
-from rtdecode.runtime.sockets import ControlServer, Messaging, Publisher
+from rtdecode.runtime.config_file import read_config, write_config
+from rtdecode.runtime.control import TOKEN_VARIABLE, ControlServer
+from rtdecode.runtime.recorder_watch import RECORDER, RecorderWatch
+from rtdecode.runtime.run_info import RunInfo, versions_here
+from rtdecode.runtime.sockets import Messaging, Publisher
 from rtdecode.runtime.stop import temporary_folder
-from rtdecode.runtime.supervisor import ProcessSpec, Supervisor
+from rtdecode.runtime.supervisor import Supervisor
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.config.session import NetworkConfig
+from rtdecode.schema.errors import DataLostError
+from rtdecode.schema.interfaces import Clock
 from rtdecode.schema.messages import Health
 from rtdecode.session.environment import environment_here, git_revision
 from rtdecode.session.layout import SessionLayout, SessionLock, require_space
@@ -49,6 +57,7 @@ def _is_private(address: str) -> bool:
     return not address or re.fullmatch(r"ipc:///tmp/rtdecode-[^/]+/\w+", address) is not None
 
 
+_SUPERVISOR = "supervisor"
 _ONE_THREAD = {
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
@@ -69,6 +78,8 @@ class RunOutcome:
     reason: str
     began: bool
     """False where it was stopped before all processes were ready, so that nothing is recorded."""
+    unrecorded: tuple[str, ...] = ()
+    """Processes whose last messages are not in the log."""
 
 
 @contextmanager
@@ -93,27 +104,48 @@ def prepared(
         write_config(resolved.model_copy(update={"network": network}), run_file)
         environment_here().save(session.environment)
         clock = HostClock()
-        server = ControlServer(messaging, clock=clock, endpoint=network.control)
-        publisher = Publisher(
-            messaging,
-            "supervisor",
-            clock=clock,
-            publish="",
-            record=network.recorder,
-            queue=config.record.queue_messages,
-        )
+        token = secrets.token_hex(16)
+        server = ControlServer(messaging, clock=clock, endpoint=network.control, token=token)
+        recording = _watch(session, run_file, messaging=messaging, clock=clock)
         supervisor = Supervisor(
             server,
             clock,
             session.folder / "logs",
             on_health=on_health,
-            env={**os.environ, **_ONE_THREAD},
-            offer_event=publisher.offer,
+            env={**os.environ, **_ONE_THREAD, TOKEN_VARIABLE: token},
+            offer_event=recording.offer,
+            recording=recording,
         )
         try:
             yield supervisor, run_file
         finally:
             supervisor.end()
+
+
+def _watch(
+    session: SessionLayout, run_file: Path, *, messaging: Messaging, clock: Clock
+) -> RecorderWatch:
+    """The supervisor's view of the recorder of `session`, with the config in `run_file`."""
+    config = read_config(run_file)
+    total_mb = config.record.backlog_mb
+    publisher = Publisher(
+        messaging,
+        _SUPERVISOR,
+        clock=clock,
+        publish="",
+        record=config.network.recorder,
+        queue=1,
+        backlog_mb=share_mb(_SUPERVISOR, total_mb=total_mb),
+    )
+    text = run_file.read_text(encoding="utf-8")
+    run_info = RunInfo(session.folder.name, git_revision(), text, versions_here())
+    return RecorderWatch(
+        publisher,
+        start=run_info.start(),
+        log_file=session.log,
+        backlog_mb=total_mb,
+        clock=clock,
+    )
 
 
 def run_session(
@@ -142,7 +174,10 @@ def run_session(
         if config.seconds is not None:
             ends_ns = supervisor.clock.now_ns() + round(config.seconds * 1e9)
         reason = supervisor.watch(stop, until_ns=ends_ns)
-    return RunOutcome(session.folder, reason, began=True)
+        codes = supervisor.end()
+    lost = DataLostError.exit_code
+    unrecorded = tuple(n for n, code in codes.items() if code == lost or (n == RECORDER and code))
+    return RunOutcome(session.folder, reason, began=True, unrecorded=unrecorded)
 
 
 def _specs(config: RunConfig, session: SessionLayout, run_file: Path) -> list[ProcessSpec]:

@@ -7,8 +7,9 @@ from contextlib import suppress
 from urllib.parse import urlsplit
 
 from rtdecode.pipeline.topology import subscriptions
+from rtdecode.runtime.entry import run_process
 from rtdecode.runtime.loop import NullSink, run_loop
-from rtdecode.runtime.process import Process, run_process
+from rtdecode.runtime.process import Process
 from rtdecode.schema.config.run import Role
 from rtdecode.schema.errors import AddressInUseError
 from rtdecode.schema.messages import (

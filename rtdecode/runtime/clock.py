@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 from statistics import median
 
-from rtdecode.runtime.sockets import ControlClient
+from rtdecode.runtime.control import ControlClient
 from rtdecode.schema.interfaces import Clock
 from rtdecode.schema.messages import ClockProbe, Received
 

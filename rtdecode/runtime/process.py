@@ -1,63 +1,36 @@
-"""Frame around the loop of every process: config, sockets, readiness, heartbeats, exit code.
+"""Frame around the loop of every process: sockets, readiness, heartbeats, hand-over at the end.
 
-Duties: read the config, build publishers and subscribers, report the state of the process to the
-supervisor, wait for the common start, and turn errors into one sentence and an exit code. It must
-not contain anything about what a process computes: that is in `rtdecode.pipeline` and in the rigs.
+Duties: build publishers and subscribers, report the state of the process to the supervisor, wait
+for the common start, and wait for the recorder at the end. `runtime.entry` reads the config and
+gives the exit code. It must not contain anything about what a process computes: that is in
+`rtdecode.pipeline` and in the rigs.
 
 A process is ready once it is built and has received a message from every source that it expects.
 Until the run starts, each publisher announces its source, and nothing else is sent, so a subscriber
 that is ready misses nothing that is sent after the command `start`.
 """
 
-import argparse
-import logging
-import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from importlib.metadata import version
-from pathlib import Path
 from threading import Event
 
-from rtdecode.runtime.clock import ClockMap, ClockSync, HostClock, MappedClock
-from rtdecode.runtime.config_file import read_config
+from rtdecode.runtime.backlog import share_mb
+from rtdecode.runtime.clock import ClockMap, ClockSync, MappedClock
+from rtdecode.runtime.control import ControlClient
 from rtdecode.runtime.loop import LoopReport
-from rtdecode.runtime.sockets import ControlClient, Messaging, Publisher, Subscriber
-from rtdecode.runtime.stop import stop_on_signals, stop_with_parent
+from rtdecode.runtime.outlets import backlog_counters, drain, handed_over
+from rtdecode.runtime.run_info import RunInfo
+from rtdecode.runtime.sockets import HAND_OVER_S, Messaging, Publisher, Subscriber
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.errors import RtdecodeError
 from rtdecode.schema.interfaces import Clock
-from rtdecode.schema.messages import Body, Command, Health, Received, Start
+from rtdecode.schema.messages import Body, Command, Health, Received
 from rtdecode.schema.messages import Event as EventMessage
 
-log = logging.getLogger(__name__)
 _HEARTBEAT_NS = 500_000_000
 _ANNOUNCE_S = 0.05
-_RECORDED = ("rtdecode", "numpy", "pyzmq", "msgpack")
-
-
-@dataclass(frozen=True, slots=True)
-class RunInfo:
-    """The run that a process belongs to, as its supervisor passes it on the command line."""
-
-    session: str
-    git_revision: str
-    config_yaml: str
-    versions: dict[str, str]
-    restarts: int = 0
-    """Number of times that the process was started again in this run."""
-    before_restart: str = ""
-    """Detail of the last heartbeat before a restart, for example the address of the page."""
-
-    def start(self, *, twin_hash: str = "") -> Start:
-        """START of a source in this session."""
-        return Start(
-            session=self.session,
-            config_yaml=self.config_yaml,
-            git_revision=self.git_revision,
-            twin_hash=twin_hash,
-            versions=self.versions,
-        )
+_ALONE_S = 2.0
+"""Time in s for which a process without a supervisor waits for a recorder that takes nothing."""
 
 
 class Process:
@@ -67,6 +40,8 @@ class Process:
     ----------
     stop
         Set by signals and by the command `stop`; the loop of the process ends when it is set.
+    alone
+        Set when the supervisor has ended, or when its recorder has.
     clock
         Clock of this host. With a supervisor on another host, `self.clock` maps it to that host.
     """
@@ -80,11 +55,15 @@ class Process:
         messaging: Messaging,
         stop: Event,
         clock: Clock,
+        alone: Event | None = None,
     ) -> None:
         self.name, self.config, self.run_info = name, config, run_info
-        self.messaging, self.stop = messaging, stop
+        self.messaging, self.stop, self._alone = messaging, stop, alone or Event()
         self.clock: Clock = clock
+        self._began = False
         self._publishers: list[Publisher] = []
+        self._for_events: list[Publisher] = []
+        """The publisher of events of a process that has no other one to the recorder."""
         self._offer_event: Callable[[EventMessage], bool] | None = None
         self._control: ControlClient | None = None
         self._heartbeat_due_ns = 0
@@ -93,7 +72,11 @@ class Process:
         self._sync: ClockSync | None = None
         if config.network.control:
             self._control = ControlClient(
-                messaging, name, clock=clock, endpoint=config.network.control
+                messaging,
+                name,
+                clock=clock,
+                endpoint=config.network.control,
+                token=run_info.token,
             )
             if _is_elsewhere(config.network.control):
                 clock_map = ClockMap()
@@ -121,6 +104,7 @@ class Process:
             publish=endpoint,
             record=record,
             queue=self.config.record.queue_messages,
+            backlog_mb=share_mb(source, total_mb=self.config.record.backlog_mb),
         )
 
     def subscriber(self, endpoints: Iterable[str], kinds: Sequence[type[Body]]) -> Subscriber:
@@ -144,7 +128,8 @@ class Process:
 
         With a supervisor the start is its command `start`, without one it is the moment at which
         the process is ready. A stop before the start ends the process from here with exit code 0:
-        nothing was sent, so no END is needed.
+        nothing was sent, so no END is needed. Without a supervisor, which has made sure that the
+        run is recorded, RecorderAbsentError is raised where no recorder is connected.
         """
         missing, taken = set(expected_sources), list[Received]()
         while not self.stop.is_set():
@@ -158,9 +143,13 @@ class Process:
             if self._has_started(ready=not missing):
                 break
         else:
-            raise _StoppedEarlyError
+            raise StoppedEarlyError
         if inlet is not None:
             inlet.put_back(taken)
+        if self._control is None:
+            for publisher in self._publishers:
+                publisher.require_recorder()
+        self._began = True
 
     def _has_started(self, *, ready: bool) -> bool:
         if self._control is None:
@@ -171,7 +160,8 @@ class Process:
         return any(command.name == "start" for command in self.commands())
 
     def send_heartbeat(self, counters: dict[str, float]) -> None:
-        """Send a heartbeat if one is due, and act on the command `stop`."""
+        """Send a heartbeat if one is due, and act on the command `stop`; called in each turn."""
+        drain(self._outlets())
         now_ns = self.clock.now_ns()
         if now_ns < self._heartbeat_due_ns:
             return
@@ -191,10 +181,31 @@ class Process:
         """Pass events of this process to `offer`, as the recorder does, which has no recorder."""
         self._offer_event = offer
 
+    def report(self, body: Body) -> None:
+        """Send `body` to the supervisor alone."""
+        if self._control is not None:
+            self._control.push(body)
+
+    def hand_over(self) -> bool:
+        """Wait while the recorder takes what is held at the end; False where it leaves messages.
+
+        It may take nothing for 60 s, or for 2 s where the supervisor or the recorder has ended.
+        """
+        return not self._began or handed_over(
+            self._outlets(),
+            clock=self.clock,
+            limit_s=lambda: _ALONE_S if self._alone.is_set() else HAND_OVER_S,
+            on_turn=lambda: self.report(self._health("stopping", {})),
+        )
+
+    def _outlets(self) -> list[Publisher]:
+        return self._publishers + self._for_events
+
     def _offer(self, event: EventMessage) -> bool:
         if self._offer_event is None:
             recorder = self.config.network.recorder
-            self._offer_event = self._publisher("", self.name, record=recorder).offer
+            self._for_events.append(self._publisher("", self.name, record=recorder))
+            self._offer_event = self._for_events[0].offer
         return self._offer_event(event)
 
     @contextmanager
@@ -203,8 +214,7 @@ class Process:
         try:
             yield
         except RtdecodeError as error:
-            if self._control is not None:
-                self._control.push(Health("failed", str(error), {}))
+            self.report(Health("failed", str(error), {}))
             raise
 
     def on_turn(self, counters: Callable[[], dict[str, float]]) -> Callable[[LoopReport], None]:
@@ -230,69 +240,15 @@ class Process:
                     self.stop.set()
 
     def _health(self, state: str, counters: dict[str, float]) -> Health:
+        counters = counters | backlog_counters(self._outlets())
         return Health(state=state, detail=self._detail, counters=counters)
 
 
-class _StoppedEarlyError(Exception):
+class StoppedEarlyError(Exception):
     """Ends a process that was stopped before its start, and closes what it has opened."""
-
-
-def _versions() -> dict[str, str]:
-    known = {name: version(name) for name in _RECORDED}
-    return {"python": sys.version.split()[0], **known}
 
 
 def _is_elsewhere(endpoint: str) -> bool:
     """True for a supervisor on another host, which has another clock."""
     near = ("ipc://", "inproc://", "tcp://127.", "tcp://localhost", "tcp://[::1]")
     return not endpoint.startswith(near)
-
-
-def run_process(name: str, main: Callable[[Process], int], argv: Sequence[str]) -> int:
-    """Read the config, build the process `name`, run `main` with it; the exit code.
-
-    An RtdecodeError is logged in one sentence and gives its own exit code. Any other exception is
-    a bug and is raised with its trace.
-    """
-    args = _arguments(name, argv)
-    logging.basicConfig(
-        level=logging.INFO,
-        stream=sys.stderr,
-        format=f"%(asctime)s {name} %(levelname)s %(message)s",
-    )
-    stop = stop_on_signals()
-    if args.supervised:
-        stop_with_parent(stop)
-    try:
-        config = read_config(args.config)
-        run_info = RunInfo(
-            args.session,
-            args.revision,
-            args.config.read_text(encoding="utf-8"),
-            _versions(),
-            args.restarts,
-            args.before_restart,
-        )
-        with Messaging() as messaging:
-            process = Process(
-                name, config, run_info=run_info, messaging=messaging, stop=stop, clock=HostClock()
-            )
-            with process.failure_sent():
-                return main(process)
-    except _StoppedEarlyError:
-        log.info("stopped before the start")
-        return 0
-    except RtdecodeError as error:
-        log.error("%s", error)
-        return error.exit_code
-
-
-def _arguments(name: str, argv: Sequence[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog=name)
-    parser.add_argument("config", type=Path, help="YAML config of the run")
-    parser.add_argument("--session", default="", help="name of the session")
-    parser.add_argument("--revision", default="", help="git revision that is recorded")
-    parser.add_argument("--supervised", action="store_true", help="end with the parent")
-    parser.add_argument("--restarts", type=int, default=0, help="number of starts before this one")
-    parser.add_argument("--before-restart", default="", help="last detail before a restart")
-    return parser.parse_args(argv)

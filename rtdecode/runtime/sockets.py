@@ -1,11 +1,10 @@
-"""ZeroMQ sockets of all processes: publish, subscribe, record, and exchange commands.
+"""ZeroMQ sockets of all processes: publish, subscribe and record.
 
-Duties: give each process its publishers and subscribers, the recorder its queue, and supervisor
-and processes their control channel. This is the only module that imports ZeroMQ. It must not
-contain anything about scans, frames or decoding; it passes message bodies and START on.
+Duties: give each process its publishers and subscribers, the recorder its queue, and
+`runtime.control` its sockets. It alone imports ZeroMQ, and knows nothing of scans or frames.
 
 A `Publisher` numbers and stamps each body and packs it once. It pushes the bytes to the recorder
-queue (PUSH/PULL: a full queue is a named error, and nothing is dropped silently) and publishes the
+queue (PUSH/PULL), holds in its `Backlog` what the recorder does not take at once, and publishes the
 same bytes (XPUB/SUB: a slow subscriber loses messages, which shows as a gap in `seq`). Each new
 subscriber gets the START that it missed. The first bytes of a message are its topic, so one
 ZeroMQ part is enough for filtering.
@@ -16,21 +15,29 @@ the readable messages that arrived with it are kept.
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from threading import RLock
 from typing import Self
 
 import zmq
 
+from rtdecode.runtime.backlog import Backlog
 from rtdecode.runtime.codec import MAX_MESSAGE_BYTES, pack, topics
 from rtdecode.runtime.refused import RefusedMessages
-from rtdecode.schema.errors import AddressInUseError, RecorderAbsentError, RecorderFullError
+from rtdecode.schema.errors import AddressInUseError, RecorderAbsentError
 from rtdecode.schema.interfaces import Clock
 from rtdecode.schema.messages import Body, End, Health, Received, Stamped, Start
 
 CLOCK_NAME = "host"
+RECORDER_QUEUE = 16
+"""Messages in each ZeroMQ queue to the recorder; more wait in the backlogs, which count bytes."""
+HAND_OVER_S = 60.0
+"""Time in s for which an ended process waits for a recorder that takes nothing."""
 _LINGER_MS = 2000
 _RECORDER_WAIT_S = 5.0
 _CONTROL_QUEUE = 1000
 _MOST_FORWARDED = 1000
+
+Socket = zmq.Socket[bytes]
 
 
 class Messaging:
@@ -38,11 +45,11 @@ class Messaging:
 
     def __init__(self) -> None:
         self._context = zmq.Context()
-        self._sockets: list[zmq.Socket[bytes]] = []
+        self._sockets: list[Socket] = []
         self.refused = RefusedMessages()
         """What the sockets received and could not read."""
 
-    def bound(self, kind: int, endpoint: str, *, queue: int) -> "zmq.Socket[bytes]":
+    def bound(self, kind: int, endpoint: str, *, queue: int) -> Socket:
         """A socket bound to `endpoint`; AddressInUseError where that is not possible."""
         socket = self._made(kind, queue=queue)
         try:
@@ -51,21 +58,33 @@ class Messaging:
             raise AddressInUseError(address=endpoint, option="network in the config") from error
         return socket
 
-    def connected(self, kind: int, endpoints: Iterable[str], *, queue: int) -> "zmq.Socket[bytes]":
+    def connected(self, kind: int, endpoints: Iterable[str], *, queue: int) -> Socket:
         """A socket connected to all `endpoints`, whether they are bound yet or not."""
         socket = self._made(kind, queue=queue)
         for endpoint in endpoints:
             socket.connect(endpoint)
         return socket
 
-    def _made(self, kind: int, *, queue: int) -> "zmq.Socket[bytes]":
-        socket: zmq.Socket[bytes] = self._context.socket(kind)
+    def router(self, endpoint: str) -> Socket:
+        """The supervisor's end of a control channel, bound to `endpoint`."""
+        return self.bound(zmq.ROUTER, endpoint, queue=_CONTROL_QUEUE)
+
+    def dealer(self, endpoint: str, *, identity: str) -> Socket:
+        """A process's end of a control channel, on which it is addressed by `identity`."""
+        socket = self._made(zmq.DEALER, queue=_CONTROL_QUEUE)
+        socket.set(zmq.IDENTITY, identity.encode())
+        socket.connect(endpoint)
+        return socket
+
+    def _made(self, kind: int, *, queue: int) -> Socket:
+        socket: Socket = self._context.socket(kind)
         self._sockets.append(socket)
         # a SUB socket drops subscriptions beyond its high-water mark; 0 is unlimited
         socket.set(zmq.SNDHWM, 0 if kind == zmq.SUB else queue)
         socket.set(zmq.RCVHWM, queue)
         # subscriptions that are still queued for a publisher that has ended are not waited for
-        socket.set(zmq.LINGER, 0 if kind == zmq.SUB else _LINGER_MS)
+        lingers_ms: dict[int, int] = {zmq.SUB: 0, zmq.PUSH: int(HAND_OVER_S * 1000)}
+        socket.set(zmq.LINGER, lingers_ms.get(kind, _LINGER_MS))
         socket.set(zmq.MAXMSGSIZE, MAX_MESSAGE_BYTES)
         if kind == zmq.PUSH:
             # without a connected recorder a send must fail instead of filling the queue
@@ -73,7 +92,7 @@ class Messaging:
         return socket
 
     def close(self) -> None:
-        """Close every socket and the context; waits for queued messages at most two seconds."""
+        """Close every socket and the context; waits up to `HAND_OVER_S` for the recorder."""
         self.refused.log_rest()
         for socket in self._sockets:
             socket.close()
@@ -97,7 +116,9 @@ class Publisher:
         Endpoints to bind for subscribers, and of the recorder queue; no subscribers or no recorder
         where one is empty.
     queue
-        Messages that may wait for the recorder, and for each subscriber.
+        Messages that may wait for each subscriber.
+    backlog_mb
+        Megabytes that are held for the recorder.
 
     Raises
     ------
@@ -114,35 +135,49 @@ class Publisher:
         publish: str,
         record: str,
         queue: int,
+        backlog_mb: float = 100.0,
     ) -> None:
         self._source, self._clock = source, clock
-        self._recorder_endpoint, self._queue = record, queue
+        # one thread may push while another one sends what is held
+        self._recorder_endpoint, self._lock = record, RLock()
         self._next_seq: dict[str, int] = {}
         self._for_new: deque[bytes] = deque(maxlen=_MOST_FORWARDED)
         self._public = messaging.bound(zmq.XPUB, publish, queue=queue) if publish else None
         if self._public is not None:
             self._public.set(zmq.XPUB_VERBOSE, 1)
         self._recorder_queue = (
-            messaging.connected(zmq.PUSH, [record], queue=queue) if record else None
+            messaging.connected(zmq.PUSH, [record], queue=RECORDER_QUEUE) if record else None
         )
+        self.backlog = Backlog(source, limit_mb=backlog_mb)
 
     def push(self, body: Body) -> None:
-        """Send `body`, to new subscribers after START; RecorderFullError if the queue is full."""
-        self.announce_start()
-        self._send(body, recorder_wait_s=0.0)
+        """Send `body`, to new subscribers after START; held while the recorder does not take it."""
+        with self._lock:
+            self.announce_start()
+            self._send(body)
+            self.drain()
 
     def offer(self, body: Body) -> bool:
-        """Push `body` unless the recorder queue is full or absent now; whether it was sent."""
-        queue = self._recorder_queue
-        has_room = queue is None or bool(queue.poll(0, zmq.POLLOUT))
-        if has_room:
-            self.push(body)
-        return has_room
+        """Push `body` if the recorder takes it now; whether it was sent."""
+        if self._recorder_queue is not None and not has_room(self._recorder_queue):
+            return False
+        self.push(body)
+        return True
 
-    def start(self, start: Start) -> None:
-        """Send START; RecorderAbsentError without a recorder, since nothing may begin then."""
-        self._for_new.append(self._send(start, recorder_wait_s=_RECORDER_WAIT_S))
-        self.announce_start()
+    def start(self, start: Start) -> bytes:
+        """Send START; its bytes on the wire."""
+        with self._lock:
+            data = self._send(start)
+            self._for_new.append(data)
+            self.drain()
+            self.announce_start()
+        return data
+
+    def require_recorder(self) -> None:
+        """Wait for a connected recorder; RecorderAbsentError where there is none within 5 s."""
+        queue, wait_s = self._recorder_queue, _RECORDER_WAIT_S
+        if queue is not None and not has_room(queue, wait_s):
+            raise RecorderAbsentError(endpoint=self._recorder_endpoint, waited_s=wait_s)
 
     def forward(self, data: bytes) -> None:
         """Publish a packed message, now and, among the last thousand, to each new subscriber."""
@@ -151,8 +186,22 @@ class Publisher:
 
     def end(self, *, session: str, reason: str) -> None:
         """Send END with the last number of each kind, so that a missing tail is detected."""
-        last = {kind: following - 1 for kind, following in self._next_seq.items()}
-        self.push(End(session=session, reason=reason, last_seq=last))
+        with self._lock:
+            for event in self.backlog.rest(t_ns=self._clock.now_ns()):
+                self._send(event)
+            last = {kind: following - 1 for kind, following in self._next_seq.items()}
+            self.push(End(session=session, reason=reason, last_seq=last))
+
+    def drain(self, wait_s: float = 0.0) -> None:
+        """Send what is held and the recorder takes now, after `wait_s` at most."""
+        with self._lock:
+            for event in self.backlog.losses(t_ns=self._clock.now_ns()):
+                self._send(event)
+            queue, backlog = self._recorder_queue, self.backlog
+            while queue is not None and backlog and has_room(queue, wait_s):
+                queue.send(backlog.first(), zmq.NOBLOCK)
+                backlog.remove_first()
+                wait_s = 0.0
 
     def announce(self, body: Health) -> None:
         """Publish `body` without number and record: shows before START that the source exists."""
@@ -166,11 +215,12 @@ class Publisher:
         for data in self._for_new if joined else ():
             self._publish(data)
 
-    def _send(self, body: Body, *, recorder_wait_s: float) -> bytes:
+    def _send(self, body: Body) -> bytes:
         seq = self._next_seq.get(body.kind, 0)
         data = pack(Stamped(self._source, seq, self._clock.now_ns(), CLOCK_NAME, body))
         self._next_seq[body.kind] = seq + 1
-        self._record(data, body.kind, wait_s=recorder_wait_s)
+        if self._recorder_queue is not None:
+            self.backlog.add(data, kind=body.kind)
         self._publish(data)
         return data
 
@@ -178,26 +228,9 @@ class Publisher:
         if self._public is not None:
             self._public.send(data)
 
-    def _record(self, data: bytes, kind: str, *, wait_s: float) -> None:
-        queue = self._recorder_queue
-        if queue is None:
-            return
-        if not queue.poll(int(wait_s * 1000), zmq.POLLOUT):
-            if kind == Start.kind:
-                raise RecorderAbsentError(endpoint=self._recorder_endpoint, waited_s=wait_s)
-            raise RecorderFullError(
-                endpoint=self._recorder_endpoint,
-                stream=f"{self._source}/{kind}",
-                queued=self._queue,
-            )
-        queue.send(data, zmq.NOBLOCK)
-
 
 class Subscriber:
-    """Source of all messages of some kinds from several publishers, in the order of each.
-
-    START, END and Health arrive as well.
-    """
+    """Source of messages of some kinds, and START, END and Health, in the order of each sender."""
 
     def __init__(
         self,
@@ -217,8 +250,8 @@ class Subscriber:
 
     def take(self, wait_s: float) -> Sequence[Received]:
         put_back, self._unread = self._unread, []
-        drained = _drained(self._socket, self._messaging, self._clock, 0.0 if put_back else wait_s)
-        return put_back + [received for _, received in drained]
+        taken = drained(self._socket, self._messaging, self._clock, 0.0 if put_back else wait_s)
+        return put_back + [received for _, received in taken]
 
     def put_back(self, items: Sequence[Received]) -> None:
         """Return `items` at the next `take`, before newer messages."""
@@ -234,67 +267,34 @@ class Collector:
 
     def take(self, wait_s: float) -> Sequence[tuple[bytes, Received]]:
         """(bytes on the wire, unpacked message), in order of arrival."""
-        return _drained(self._socket, self._messaging, self._clock, wait_s)
+        return drained(self._socket, self._messaging, self._clock, wait_s)
 
 
 _MOST_RECEIVED = 1000
 """Messages of one `take`: a reader of a flood of them still sends its heartbeats."""
 
 
-def _drained(
-    socket: "zmq.Socket[bytes]", messaging: Messaging, clock: Clock, wait_s: float
+def drained(
+    socket: Socket, messaging: Messaging, clock: Clock, wait_s: float
 ) -> list[tuple[bytes, Received]]:
-    where = socket.get_string(zmq.LAST_ENDPOINT)
-    return messaging.refused.batch(_received(socket, wait_s), where=where, clock=clock)
+    """(bytes, message) of what has arrived at `socket`; waits `wait_s` for the first one."""
+    parts = received_parts(socket, wait_s)
+    return messaging.refused.batch(parts, where=address_of(socket), clock=clock)
 
 
-def _received(socket: "zmq.Socket[bytes]", wait_s: float) -> Iterator[list[bytes]]:
+def address_of(socket: Socket) -> str:
+    """The endpoint that `socket` is bound or connected to."""
+    return socket.get_string(zmq.LAST_ENDPOINT)
+
+
+def has_room(socket: Socket, wait_s: float = 0.0) -> bool:
+    """Whether `socket` can send without blocking, after `wait_s` at most."""
+    return bool(socket.poll(int(wait_s * 1000), zmq.POLLOUT))
+
+
+def received_parts(socket: Socket, wait_s: float) -> Iterator[list[bytes]]:
     """The parts of each message that has arrived; waits for the first one."""
     for n in range(_MOST_RECEIVED):
         if not socket.poll(0 if n else max(0, int(wait_s * 1000))):
             return
         yield socket.recv_multipart()
-
-
-class ControlServer:
-    """The supervisor's end of the control channel: receives heartbeats, sends commands."""
-
-    def __init__(self, messaging: Messaging, *, clock: Clock, endpoint: str) -> None:
-        self._clock, self.refused = clock, messaging.refused
-        self._socket = messaging.bound(zmq.ROUTER, endpoint, queue=_CONTROL_QUEUE)
-        self._seq = 0
-
-    def receive(self, wait_s: float) -> list[tuple[str, Stamped]]:
-        """(name of the process, message) for all that has arrived."""
-        where = self._socket.get_string(zmq.LAST_ENDPOINT)
-        received = _received(self._socket, wait_s)
-        return self.refused.named_batch(received, where=where, clock=self._clock)
-
-    def send(self, name: str, body: Body) -> None:
-        """Send `body` to the process `name`; it is dropped if there is no such process."""
-        data = pack(Stamped("supervisor", self._seq, self._clock.now_ns(), CLOCK_NAME, body))
-        self._seq += 1
-        self._socket.send_multipart([name.encode(), data])
-
-
-class ControlClient:
-    """A process's end of the control channel: Source of commands, Sink for heartbeats."""
-
-    def __init__(self, messaging: Messaging, name: str, *, clock: Clock, endpoint: str) -> None:
-        self._clock, self._name, self._seq = clock, name, 0
-        self._messaging = messaging
-        self._socket = messaging.connected(zmq.DEALER, [], queue=_CONTROL_QUEUE)
-        self._socket.set(zmq.IDENTITY, name.encode())
-        self._socket.connect(endpoint)
-
-    def take(self, wait_s: float) -> Sequence[Received]:
-        return [
-            received for _, received in _drained(self._socket, self._messaging, self._clock, wait_s)
-        ]
-
-    def push(self, body: Body) -> None:
-        """Send `body` to the supervisor without waiting; it is dropped where the queue is full."""
-        data = pack(Stamped(self._name, self._seq, self._clock.now_ns(), CLOCK_NAME, body))
-        self._seq += 1
-        if self._socket.poll(0, zmq.POLLOUT):
-            self._socket.send(data)

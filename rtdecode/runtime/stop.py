@@ -100,15 +100,19 @@ def stopped_by_signals() -> Iterator[Event]:
             signal.signal(number, handler)
 
 
-def stop_with_parent(stop: Event) -> None:
+def stop_with_parent(stop: Event) -> Event:
     """Set `stop` when standard input ends, which it does when the parent process ends or is killed.
 
-    For processes that a supervisor has started with a pipe as standard input.
+    The event that is returned is set then too, and by nothing else. For processes that a supervisor
+    has started with a pipe as standard input.
     """
+    alone = Event()
 
     def _watch() -> None:
         while os.read(sys.stdin.fileno(), 1):
             pass
+        alone.set()
         stop.set()
 
     threading.Thread(target=_watch, name="parent-watch", daemon=True).start()
+    return alone

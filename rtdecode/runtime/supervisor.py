@@ -13,34 +13,21 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Event
 
+from rtdecode.runtime.backlog import BACKLOG_MB
+from rtdecode.runtime.children import ProcessSpec, close_stdin, end_of_log, exit_code, spawned
+from rtdecode.runtime.control import ControlServer
+from rtdecode.runtime.recorder_watch import RECORDER, RecorderWatch
 from rtdecode.runtime.restarts import Restarts
-from rtdecode.runtime.sockets import ControlServer
-from rtdecode.schema.errors import BadInputError, NotReadyError, ProcessFailedError
+from rtdecode.schema.errors import BadInputError, DataLostError, NotReadyError, ProcessFailedError
 from rtdecode.schema.interfaces import Clock
-from rtdecode.schema.messages import ClockProbe, Command, Health
+from rtdecode.schema.messages import Command, Health
 from rtdecode.schema.messages import Event as EventMessage
 
 log = logging.getLogger(__name__)
 _READY_S = 90.0
-_STOP_S = 10.0
 _HEARTBEAT_LIMIT_S = 15.0
 _START_FACTOR = 3
 """A restarted process may take this many times as long to its first heartbeat as at first."""
-_TAIL_LINES = 12
-
-
-@dataclass(frozen=True, slots=True)
-class ProcessSpec:
-    """One process: how it is started, and what its end means."""
-
-    name: str
-    argv: Sequence[str]
-    restarts: bool = False
-    """Whether it is started again after a failure."""
-    is_essential: bool = True
-    """Whether too many failures within a time end the run."""
-    ends_run: bool = False
-    """Whether its clean end ends the run, as the end of a movie does."""
 
 
 @dataclass(slots=True)
@@ -76,6 +63,8 @@ class Supervisor:
     """Time in s without a heartbeat after which a process is killed."""
     offer_event: Callable[[EventMessage], bool] = lambda _event: False
     """Sends an Event to the recorder: of a restart, or of messages that could not be read."""
+    recording: RecorderWatch | None = None
+    """Confirms that the run is recorded; None where no process is the recorder."""
     _children: dict[str, _Child] = field(default_factory=dict)
     _events: list[EventMessage] = field(default_factory=list)
 
@@ -84,8 +73,9 @@ class Supervisor:
     ) -> bool:
         """Start all processes, wait until each is ready, then send `start` to all.
 
+        The recorder gets it first, and the others once it has confirmed that it records this run.
         False where `stop` was set before; then, as after an error, no process is left running.
-        Raises ProcessFailedError, NotReadyError.
+        Raises ProcessFailedError, NotReadyError, RecordingUnconfirmedError.
         """
         self.logs.mkdir(parents=True, exist_ok=True)
         started = False
@@ -97,7 +87,7 @@ class Supervisor:
                     self.clock.now_ns(),
                     Restarts(is_essential=spec.is_essential),
                 )
-            started = self._all_ready(stop, ready_s)
+            started = self._all_ready(stop, ready_s) and self._is_recorded(stop, ready_s)
         finally:
             if not started:
                 self._cancel()
@@ -117,17 +107,22 @@ class Supervisor:
                 return "time is over"
             for child in self._children.values():
                 code = child.popen.poll()
-                if code == 0 and child.spec.ends_run:
+                if code in (0, DataLostError.exit_code) and child.spec.ends_run:
                     return f"{child.spec.name} is at its end"
                 self._check(child, code)
         return "stopped as asked"
 
     def _report(self) -> None:
         """Send the events that wait; those that cannot be sent now are kept."""
+        self._report_recording()
         now_ns = self.clock.now_ns()
         self.server.refused.report(self.offer_event, process="supervisor", t_ns=now_ns)
         while self._events and self.offer_event(self._events[0]):
             self._events.pop(0)
+
+    def _report_recording(self) -> None:
+        if self.recording is not None:
+            self.recording.report()
 
     def _check(self, child: _Child, code: int | None) -> None:
         """Start `child` again where it is due, and kill it where it sends no heartbeat."""
@@ -144,10 +139,17 @@ class Supervisor:
             child.is_killed = True
 
     def end(self) -> dict[str, int]:
-        """End all in the order of the data flow, the recorder last; returns their exit codes."""
-        recorder = [name for name in self._children if name == "recorder"]
-        order = [name for name in self._children if name != "recorder"] + recorder
-        codes = {name: self._ended(self._children[name]) for name in order}
+        """End all in the order of the data flow, the recorder last; returns their exit codes.
+
+        A code of -9 is that of a process that was killed because it did not end.
+        """
+        recorder = self._children.get(RECORDER)
+        others = [child for child in self._children.values() if child is not recorder]
+        codes = {child.spec.name: self._ended(child) for child in others}
+        if recorder is not None:
+            if self.recording is not None and not self._recorder_has_ended():
+                self.recording.finish(turn=lambda: self._take_messages(0.05))
+            codes[RECORDER] = self._ended(recorder)
         self._children.clear()
         return codes
 
@@ -156,7 +158,7 @@ class Supervisor:
         for child in self._children.values():
             child.popen.terminate()
         for child in self._children.values():
-            _exit_code(child)
+            self._exit_code(child)
         self._children.clear()
 
     def pids(self) -> dict[str, int]:
@@ -164,15 +166,7 @@ class Supervisor:
         return {name: child.popen.pid for name, child in self._children.items()}
 
     def _spawned(self, spec: ProcessSpec) -> "subprocess.Popen[bytes]":
-        with (self.logs / f"{spec.name}.log").open("ab") as stderr:
-            return subprocess.Popen(  # noqa: S603 - the argv is built by pipeline, not by a user
-                list(spec.argv),
-                stdin=subprocess.PIPE,
-                stdout=stderr,
-                stderr=stderr,
-                env=None if self.env is None else dict(self.env),
-                start_new_session=True,
-            )
+        return spawned(spec, log_file=self.logs / f"{spec.name}.log", env=self.env)
 
     def _all_ready(self, stop: Event, ready_s: float) -> bool:
         """Wait until all are ready; False where `stop` is set first."""
@@ -180,21 +174,33 @@ class Supervisor:
         while not all(child.ready for child in self._children.values()):
             if stop.is_set():
                 return False
-            self._take_messages(0.05)
+            self._starting_turn()
             for child in self._children.values():
-                code = child.popen.poll()
-                if code is not None:
-                    raise self._failure(child, code)
                 if not child.ready and self.clock.now_ns() > deadline_ns:
                     tail = self._tail(child.spec.name)
                     raise NotReadyError(name=child.spec.name, waited_s=ready_s, tail=tail)
         return True
 
+    def _is_recorded(self, stop: Event, ready_s: float) -> bool:
+        """Wait until the recorder confirms that it records this run; False where `stop` is set."""
+        if self.recording is None:
+            return True
+        self._command(RECORDER, "start")
+        return self.recording.confirm(self._starting_turn, stop=stop, wait_s=ready_s)
+
+    def _starting_turn(self) -> None:
+        """Take messages; raises ProcessFailedError where a process has ended."""
+        self._take_messages(0.05)
+        for child in self._children.values():
+            code = child.popen.poll()
+            if code is not None:
+                raise self._failure(child, code)
+
     def _take_messages(self, wait_s: float) -> None:
         for name, message in self.server.receive(wait_s):
             child = self._children.get(name)
-            if isinstance(message.body, ClockProbe):
-                self._answer(name, message.body)
+            if self.recording is not None:
+                self.recording.receive(name, message.body)
             if child is None or not isinstance(message.body, Health):
                 continue
             if message.body.state == "failed":
@@ -208,11 +214,10 @@ class Supervisor:
                 self._command(name, "start")
             self.on_health(name, message.body)
 
-    def _answer(self, name: str, probe: ClockProbe) -> None:
-        now_ns = self.clock.now_ns()
-        self.server.send(name, replace(probe, t_request_received_ns=now_ns, t_reply_ns=now_ns))
-
     def _is_stalled(self, child: _Child) -> bool:
+        recording = self.recording
+        if child.spec.name == RECORDER and recording is not None and recording.is_tolerated():
+            return False
         since_ns = self.clock.now_ns() - (child.heartbeat_ns or child.spawned_ns)
         return since_ns > self._limit_s(child) * 1e9
 
@@ -235,7 +240,7 @@ class Supervisor:
             code,
             (restart_ns - now_ns) / 1e9,
         )
-        _close_stdin(child.popen)
+        close_stdin(child.popen)
         child.restart_ns = restart_ns
         text = "the process failed and was started again; it processed nothing meanwhile"
         self._events.append(
@@ -258,33 +263,33 @@ class Supervisor:
         return ProcessFailedError(name=child.spec.name, code=code, tail=tail)
 
     def _tail(self, name: str) -> str:
-        path = self.logs / f"{name}.log"
-        try:
-            text = path.read_text(encoding="utf-8", errors="replace")
-        except FileNotFoundError:
-            return f"{path} is gone: the session folder was removed or renamed during its run"
-        return "\n".join(text.splitlines()[-_TAIL_LINES:])
+        return end_of_log(self.logs / f"{name}.log")
 
     def _command(self, name: str, command: str) -> None:
         self.server.send(name, Command(target=name, name=command, value=""))
 
     def _ended(self, child: _Child) -> int:
         child.popen.terminate()
-        return _exit_code(child)
+        return self._exit_code(child)
 
+    def _exit_code(self, child: _Child) -> int:
+        recording = self.recording
 
-def _exit_code(child: _Child) -> int:
-    popen = child.popen
-    try:
-        code = popen.wait(_STOP_S)
-    except subprocess.TimeoutExpired:
-        log.warning("%s did not end within %g s and is killed", child.spec.name, _STOP_S)
-        popen.kill()
-        code = popen.wait()
-    _close_stdin(popen)
-    return code
+        def held_mb() -> float:
+            if child.spec.name != RECORDER and self._recorder_has_ended():
+                close_stdin(child.popen)
+            self._take_messages(0.05)
+            self._report_recording()
+            return 0.0 if child.health is None else child.health.counters.get(BACKLOG_MB, 0.0)
 
+        return exit_code(
+            child.popen,
+            name=child.spec.name,
+            clock=self.clock,
+            held_mb=held_mb,
+            recorder_is_awaited=lambda: recording is not None and recording.is_waited_for(),
+        )
 
-def _close_stdin(popen: "subprocess.Popen[bytes]") -> None:
-    if popen.stdin is not None:
-        popen.stdin.close()
+    def _recorder_has_ended(self) -> bool:
+        recorder = self._children.get(RECORDER)
+        return recorder is not None and recorder.popen.poll() is not None

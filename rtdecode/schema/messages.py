@@ -1,12 +1,10 @@
 """Messages between processes: frozen dataclasses whose field names carry their units.
 
-Duties: define every kind of message, its fields, units and permitted arrays. The codec derives the
-wire format from these definitions, and `docs/wire.md` prints them. This module must not import
-sockets, clocks, the codec or any stage; every other package imports it.
+Duties: define every kind of message, its fields, units and permitted arrays, from which codec and
+`docs/wire.md` derive the wire format. It must not import sockets, clocks, the codec or any stage.
 
-Every `t_*_ns` is in nanoseconds of CLOCK_MONOTONIC on the decoder's host (HostNs). Processes on
-other hosts map their times before they send. A *scan* is one imaging frame, a *frame* is one frame
-of the movie. A field with a default is optional on the wire.
+Every `t_*_ns` is in nanoseconds of CLOCK_MONOTONIC on the decoder's host (HostNs). A *scan* is one
+imaging frame, a *frame* is one frame of the movie. A field with a default is optional on the wire.
 
 >>> gap = Gap(stream="bridge/scan", first_missing=17, n_missing=2, detected_by="recorder")
 >>> Stamped(source="recorder", seq=0, t_ns=5, clock="host", body=gap).stream
@@ -235,6 +233,16 @@ class Trigger:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Recording:
+    """Acknowledgement of the recorder that a START is in the file `log` of its host."""
+
+    kind: ClassVar[str] = "recording"
+    start_source: str
+    session: str
+    log: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class ClockProbe:
     """The four times of one clock exchange, from which `ClockMap` computes the clock offset."""
 
@@ -251,7 +259,7 @@ class ClockProbe:
 
 Measurement = Scan | Behaviour | Fluorescence | Responses
 Picture = Reconstruction | DisplayedFrame | Score | ResponsePrediction
-Notice = Gap | Health | Event | Command | Trigger | ClockProbe
+Notice = Gap | Health | Event | Command | Trigger | Recording | ClockProbe
 Body = Start | End | Measurement | Picture | Notice
 BODIES: tuple[type[Body], ...] = get_args(Body)
 

@@ -9,7 +9,7 @@ import pytest
 
 from acquisition_bridge.bridge import SourceReports, run_bridge
 from acquisition_bridge.sources.contract import FrameSpec
-from rtdecode.schema.errors import RecorderFullError
+from rtdecode.schema.errors import RecorderAbsentError
 from rtdecode.schema.messages import Body, DisplayedFrame, Received, Scan, Stamped
 
 PIXELS = np.zeros((2, 2), np.uint16)
@@ -112,9 +112,9 @@ class Full:
     """An sink whose recorder has no room."""
 
     def push(self, item: Body) -> None:
-        raise RecorderFullError(endpoint="ipc://x", stream="bridge/scan", queued=1)
+        raise RecorderAbsentError(endpoint="ipc://x", waited_s=1.0)
 
 
 def test_a_scan_that_cannot_be_recorded_ends_the_run(clock: Any) -> None:
-    with pytest.raises(RecorderFullError):
+    with pytest.raises(RecorderAbsentError):
         run_bridge(Scripted([1]), Full(), screen=None, stop=Event(), clock=clock)

@@ -15,7 +15,8 @@ import pytest
 import yaml
 
 from rtdecode.runtime.clock import HostClock
-from rtdecode.runtime.sockets import ControlServer, Messaging, Subscriber
+from rtdecode.runtime.control import ControlServer
+from rtdecode.runtime.sockets import Messaging, Subscriber
 from rtdecode.schema.messages import Command, DisplayedFrame, End, Health, Stamped, Start
 
 pytestmark = pytest.mark.system

@@ -82,6 +82,6 @@ def test_an_interrupt_of_the_report_names_the_command_that_writes_it(user: Any) 
         read_until(running, "reading the log")
         said = interrupted(running)
     assert running.returncode == 130, said
-    assert "the recording is complete; `rtdecode score s` computes its summary" in said
+    assert "the recording is kept; `rtdecode score s` computes its summary" in said
     assert user.told("score", "s").returncode == 0
     assert user.left_running() == []

@@ -15,7 +15,10 @@ class RecordConfig(Section):
     flush_s: Positive = 1.0
     """Interval in s at which the log is flushed to disk."""
     queue_messages: Count = 2000
-    """Capacity of each queue between two processes, in messages."""
+    """Messages that may wait for each subscriber, such as the decoder, before some are dropped."""
+    backlog_mb: Positive = 1024.0
+    """Memory in MB, of all processes together, for messages that the recorder has not taken yet, as
+    while a disk is slow. The bridge has half of it. Beyond it messages are not recorded."""
     permitted_loss: Index = 0
     """Number of messages that the log lacks above which a run ends with exit code 3."""
     min_free_mb: NotNegative = 200.0

@@ -24,14 +24,14 @@ class RecorderAbsentError(RtdecodeError):
         )
 
 
-class RecorderFullError(RtdecodeError):
-    """The recorder queue is full; continuing would lose messages silently."""
+class RecordingUnconfirmedError(RtdecodeError):
+    """The recorder did not confirm that it records this run; nothing was started."""
 
-    def __init__(self, *, endpoint: str, stream: str, queued: int) -> None:
+    def __init__(self, *, session: str, log: Path, waited_s: float, got: str) -> None:
         super().__init__(
-            f"the recorder at {endpoint} is too slow: {queued} messages are queued and {stream} "
-            f"cannot be handed over; all earlier messages are recorded; "
-            f"use a faster disk or raise record.queue_messages"
+            f"the recorder did not confirm within {waited_s:g} s that it records session {session} into "
+            f"{log} ({got}), so nothing was started: leave network.control and network.recorder empty, "
+            f"or see to it that no other program uses them, and read {log.parent / 'logs' / 'recorder.log'}"
         )
 
 
@@ -62,6 +62,19 @@ class SecondInstanceError(BadInputError):
         super().__init__(
             f"session folder {folder} is in use by process {pid}: "
             f"wait for its end, stop it, or choose another --out"
+        )
+
+
+class NotRecordedError(RtdecodeError):
+    """Messages at the end of a run are not in its log."""
+
+    exit_code = 3
+
+    def __init__(self, *, names: Sequence[str], folder: Path) -> None:
+        super().__init__(
+            f"the last messages of {', '.join(names)} are not recorded: the recorder did not take them "
+            f"before the run ended, or was killed; read the logs in {folder / 'logs'}, use a faster "
+            f"disk, and run `rtdecode recover {folder}` where the log is incomplete"
         )
 
 

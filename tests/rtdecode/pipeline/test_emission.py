@@ -9,7 +9,7 @@ from rtdecode.pipeline.decoder import Emission
 from rtdecode.runtime.clock import HostClock
 from rtdecode.runtime.sockets import Collector, Messaging, Publisher
 from rtdecode.schema.config.decode import EmitConfig
-from rtdecode.schema.errors import RecorderFullError
+from rtdecode.schema.errors import RecorderAbsentError
 from rtdecode.schema.frame_grid import FrameGrid
 from rtdecode.schema.messages import Body, Reconstruction, Start
 from rtdecode.streams.paced_output import PacedOutput
@@ -18,8 +18,8 @@ CLOCK = HostClock()
 START = Start("s", config_yaml="", git_revision="", twin_hash="")
 
 
-def reconstruction(frame: int, *, side: int = 2) -> Reconstruction:
-    grey = np.full((side, side), 128, np.float32)
+def reconstruction(frame: int) -> Reconstruction:
+    grey = np.full((2, 2), 128, np.float32)
     return Reconstruction(
         luminance=grey,
         uncertainty=grey,
@@ -41,18 +41,18 @@ def reconstruction(frame: int, *, side: int = 2) -> Reconstruction:
 def pushed_without_end(emitting: Emission) -> None:
     with emitting.started(START):
         while True:
-            emitting.push(reconstruction(0, side=300))
+            emitting.push(reconstruction(0))
 
 
-def emission(messaging: Messaging, folder: Path, *, queue: int = 100) -> tuple[Emission, Collector]:
-    tape = Collector(messaging, clock=CLOCK, endpoint=f"ipc://{folder}/r", queue=queue)
+def emission(messaging: Messaging, folder: Path) -> tuple[Emission, Collector]:
+    tape = Collector(messaging, clock=CLOCK, endpoint=f"ipc://{folder}/r", queue=100)
     publisher = Publisher(
         messaging,
         "emit",
         clock=CLOCK,
         publish=f"ipc://{folder}/e",
         record=f"ipc://{folder}/r",
-        queue=queue,
+        queue=100,
     )
     pace = PacedOutput(EmitConfig(budget_ms=0.0), grid=FrameGrid(30.0), latency_s=0.05, clock=CLOCK)
     return Emission(pace, publisher, clock=CLOCK), tape
@@ -73,8 +73,14 @@ def test_a_burst_is_spread_over_its_frames_and_none_is_left_behind(tmp_path: Pat
         assert emitting.counters() == {"out": 4, "late": 0}
 
 
-def test_an_error_of_the_thread_is_raised_where_the_process_can_end(tmp_path: Path) -> None:
+def test_an_error_of_the_thread_is_raised_where_the_process_can_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(_publisher: Publisher, _body: Body) -> None:
+        raise RecorderAbsentError(endpoint="ipc://r", waited_s=1.0)
+
     with Messaging() as messaging:
-        emitting, _ = emission(messaging, tmp_path, queue=1)
-        with pytest.raises(RecorderFullError):
+        emitting, _ = emission(messaging, tmp_path)
+        monkeypatch.setattr(Publisher, "push", failing)
+        with pytest.raises(RecorderAbsentError):
             pushed_without_end(emitting)

@@ -39,9 +39,26 @@ def sent(numbers: Sequence[int]) -> list[tuple[bytes, Received]]:
     return [(pack(message), Received(message, 5)) for message in messages]
 
 
+def not_expected(start: Stamped) -> None:
+    raise AssertionError(f"no START was sent, got {start}")
+
+
+def test_a_start_is_in_the_file_when_it_is_acknowledged(tmp_path: Path) -> None:
+    log = SessionLayout(tmp_path).log
+    recorder = Recorder(tmp_path, flush_s=1000.0, clock=HostClock())
+    found: list[int] = []
+    message = Stamped("supervisor", 0, 0, "host", START)
+    stage = RecordStage(
+        recorder, acknowledge=lambda start: found.append(log.read_bytes().count(pack(start)))
+    )
+    stage.step([(pack(message), Received(message, 5))])
+    assert found == [1]
+    recorder.close()
+
+
 def test_it_counts_what_it_writes(tmp_path: Path) -> None:
     recorder = Recorder(tmp_path, flush_s=1.0, clock=HostClock())
-    stage, items = RecordStage(recorder), sent(range(3))
+    stage, items = RecordStage(recorder, acknowledge=not_expected), sent(range(3))
     assert stage.step(items) == ()
     assert stage.counters() == {"messages": 3, "mb": sum(len(data) for data, _ in items) / 1e6}
     recorder.close()
@@ -49,7 +66,7 @@ def test_it_counts_what_it_writes(tmp_path: Path) -> None:
 
 def test_the_log_holds_the_bytes_that_came(tmp_path: Path) -> None:
     recorder, items = Recorder(tmp_path, flush_s=1.0, clock=HostClock()), sent(range(20))
-    RecordStage(recorder).step(items)
+    RecordStage(recorder, acknowledge=not_expected).step(items)
     recorder.close()
     logged = list(LogReader(SessionLayout(tmp_path).log).logged())
     assert [entry.data for entry in logged] == [data for data, _ in items]

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from rtdecode.runtime.process import Process, run_process
+from rtdecode.runtime.entry import run_process
+from rtdecode.runtime.process import Process
 from rtdecode.runtime.sockets import Publisher
 from rtdecode.schema.errors import MissingFileError
 from rtdecode.schema.messages import Gap
@@ -14,7 +15,7 @@ from rtdecode.schema.messages import Gap
 @pytest.fixture(autouse=True)
 def _own_handlers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("rtdecode.runtime.stop.signal.signal", lambda *_: None)
-    monkeypatch.setattr("rtdecode.runtime.process.logging.basicConfig", lambda **_: None)
+    monkeypatch.setattr("rtdecode.runtime.entry.logging.basicConfig", lambda **_: None)
 
 
 @pytest.fixture

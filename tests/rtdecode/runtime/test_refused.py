@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from rtdecode.runtime.clock import HostClock
 from rtdecode.runtime.codec import pack
+from rtdecode.runtime.control import ControlServer
 from rtdecode.runtime.refused import RefusedMessages
-from rtdecode.runtime.sockets import Collector, ControlServer, Messaging, Publisher, Subscriber
+from rtdecode.runtime.sockets import Collector, Messaging, Publisher, Subscriber
 from rtdecode.schema.errors import MessageError
 from rtdecode.schema.messages import Event, Gap, Health, Received, Stamped
 

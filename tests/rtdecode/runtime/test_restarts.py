@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rtdecode.runtime.children import ProcessSpec
 from rtdecode.runtime.refused import RefusedMessages
 from rtdecode.runtime.restarts import LONGEST_S, MOST_IN_WINDOW, WINDOW_S, Restarts
-from rtdecode.runtime.supervisor import ProcessSpec, Supervisor
+from rtdecode.runtime.supervisor import Supervisor
 from rtdecode.schema.errors import ProcessFailedError
 from rtdecode.schema.messages import Event as EventMessage
 from rtdecode.schema.messages import Health, Stamped

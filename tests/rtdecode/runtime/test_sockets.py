@@ -1,4 +1,4 @@
-"""Real sockets: nothing is lost silently, late joiners get START, full queues are named."""
+"""Real sockets: nothing is lost silently, late joiners get START, what waits is bounded."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,17 +6,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from rtdecode.runtime.backlog import FULL
 from rtdecode.runtime.clock import HostClock
-from rtdecode.runtime.sockets import (
-    Collector,
-    ControlClient,
-    ControlServer,
-    Messaging,
-    Publisher,
-    Subscriber,
+from rtdecode.runtime.control import ControlClient, ControlServer
+from rtdecode.runtime.sockets import Collector, Messaging, Publisher, Subscriber
+from rtdecode.schema.errors import AddressInUseError, RecorderAbsentError
+from rtdecode.schema.messages import (
+    Body,
+    ClockProbe,
+    DisplayedFrame,
+    End,
+    Event,
+    Gap,
+    Health,
+    Received,
+    Scan,
+    Start,
 )
-from rtdecode.schema.errors import AddressInUseError, RecorderAbsentError, RecorderFullError
-from rtdecode.schema.messages import Body, DisplayedFrame, Gap, Health, Received, Scan, Start
 
 CLOCK = HostClock()
 START = Start("s", config_yaml="", git_revision="", twin_hash="")
@@ -39,9 +45,17 @@ def gap(n: int) -> Gap:
 
 
 def published(
-    messaging: Messaging, address: str, *, record: str = "", queue: int = 100
+    messaging: Messaging, address: str, *, record: str = "", backlog_mb: float = 100.0
 ) -> Publisher:
-    return Publisher(messaging, "bridge", clock=CLOCK, publish=address, record=record, queue=queue)
+    return Publisher(
+        messaging,
+        "bridge",
+        clock=CLOCK,
+        publish=address,
+        record=record,
+        queue=100,
+        backlog_mb=backlog_mb,
+    )
 
 
 def subscribed(messaging: Messaging, address: str, *kinds: type[Body]) -> Subscriber:
@@ -56,9 +70,13 @@ def taken(inlet: Subscriber | Collector, count: int) -> list[Received]:
     return got
 
 
-def pushed_without_end(publisher: Publisher, body: Body) -> None:
-    for _ in range(100):
-        publisher.push(body)
+def drained(publisher: Publisher, collector: Collector) -> list[Received]:
+    """All that `publisher` holds, as it is recorded; its END is the last message."""
+    got: list[Received] = []
+    while not got or not isinstance(got[-1].message.body, End):
+        publisher.drain()
+        got += [item for _, item in collector.take(0.05)]
+    return got
 
 
 def joined(publisher: Publisher, inlet: Subscriber) -> None:
@@ -109,7 +127,7 @@ def test_the_recorder_gets_everything_that_anybody_sends(
     for n in range(50):
         publisher.push(gap(n))
     publisher.end(session="s", reason="test")
-    kinds = [got.message.body.kind for got in taken(collector, 52)]
+    kinds = [got.message.body.kind for got in drained(publisher, collector)]
     assert kinds == ["start", *["gap"] * 50, "end"]
 
 
@@ -119,19 +137,63 @@ def test_without_a_recorder_nothing_starts(
     monkeypatch.setattr("rtdecode.runtime.sockets._RECORDER_WAIT_S", 0.05)
     publisher = published(messaging, address, record=address + "r")
     with pytest.raises(RecorderAbsentError, match="nothing was started"):
-        publisher.start(START)
+        publisher.require_recorder()
 
 
-def test_a_recorder_that_does_not_read_ends_in_a_named_error(
+FRAME = DisplayedFrame("c", 0, np.zeros((1000, 1000), np.uint8), 0, 1)
+
+
+def test_what_a_stalled_recorder_does_not_take_is_held_in_order(
     messaging: Messaging, address: str
 ) -> None:
-    Collector(messaging, clock=CLOCK, endpoint=address + "r", queue=2)
-    publisher = published(messaging, address, record=address + "r", queue=2)
+    collector = Collector(messaging, clock=CLOCK, endpoint=address + "r", queue=2)
+    publisher = published(messaging, address, record=address + "r")
     publisher.start(START)
-    with pytest.raises(RecorderFullError, match="bridge/displayed_frame cannot be handed over"):
-        pushed_without_end(
-            publisher, DisplayedFrame("c", 0, np.zeros((1000, 1000), np.uint8), 0, 1)
-        )
+    for n in range(40):
+        publisher.push(FRAME)
+        publisher.push(gap(n))
+    assert publisher.backlog.mb > 1
+    publisher.end(session="s", reason="test")
+    got = drained(publisher, collector)
+    seqs = [one.message.seq for one in got if isinstance(one.message.body, DisplayedFrame)]
+    gaps = [one.message.body.first_missing for one in got if isinstance(one.message.body, Gap)]
+    assert [got[0].message.body.kind, seqs, gaps] == ["start", [*range(40)], [*range(40)]]
+    assert publisher.backlog.mb == 0
+
+
+def test_what_exceeds_the_backlog_is_counted_by_stream_and_the_rest_recorded(
+    messaging: Messaging, address: str
+) -> None:
+    collector = Collector(messaging, clock=CLOCK, endpoint=address + "r", queue=2)
+    publisher = published(messaging, address, record=address + "r", backlog_mb=3.5)
+    publisher.start(START)
+    for _ in range(60):
+        publisher.push(FRAME)
+    publisher.end(session="s", reason="test")
+    bodies = [one.message.body for one in drained(publisher, collector)]
+    frames = sum(isinstance(body, DisplayedFrame) for body in bodies)
+    alarms = [body for body in bodies if isinstance(body, Event)]
+    assert {(one.severity, one.code) for one in alarms} == {("alarm", FULL)}
+    lost = sum(one.counts["bridge/displayed_frame"] for one in alarms)
+    assert lost > 0
+    assert frames + lost == 60
+    assert publisher.backlog.n_refused == lost
+    end = bodies[-1]
+    assert isinstance(end, End)
+    assert end.last_seq["displayed_frame"] == 59
+    assert end.last_seq["event"] == len(alarms) - 1
+
+
+def test_what_is_sent_before_the_recorder_is_there_comes_first(
+    messaging: Messaging, address: str
+) -> None:
+    publisher = published(messaging, address, record=address + "r")
+    publisher.start(START)
+    publisher.push(gap(0))
+    collector = Collector(messaging, clock=CLOCK, endpoint=address + "r", queue=2)
+    publisher.end(session="s", reason="test")
+    got = drained(publisher, collector)
+    assert [one.message.body.kind for one in got] == ["start", "gap", "end"]
 
 
 def test_an_address_in_use_says_so(messaging: Messaging) -> None:
@@ -165,3 +227,40 @@ def test_the_control_line_carries_health_up_and_commands_down(
     [got] = client.take(WAIT_S)
     assert isinstance(got.message.body, Gap)
     server.send("nobody", gap(8))
+
+
+def test_a_process_of_another_run_is_refused_and_gets_no_commands(
+    messaging: Messaging, address: str
+) -> None:
+    server = ControlServer(messaging, clock=CLOCK, endpoint=address, token="secret")
+    strangers = [
+        ControlClient(messaging, "decoder", clock=CLOCK, endpoint=address, token=token)
+        for token in ("", "guess")
+    ]
+    for stranger in strangers:
+        stranger.push(Health("ready", "", {}))
+    until_ns = CLOCK.now_ns() + int(WAIT_S * 1e9)
+    while messaging.refused.n < 2 and CLOCK.now_ns() < until_ns:
+        assert server.receive(0.05) == []
+    assert messaging.refused.n == 2
+    ours = ControlClient(messaging, "decoder", clock=CLOCK, endpoint=address, token="secret")
+    ours.push(Health("running", "", {}))
+    [(name, message)] = server.receive(WAIT_S)
+    assert (name, message.body.state) == ("decoder", "running")
+    server.send("decoder", gap(7))
+    [got] = ours.take(WAIT_S)
+    assert isinstance(got.message.body, Gap)
+    assert [stranger.take(0.05) for stranger in strangers] == [[], []]
+
+
+def test_clock_probes_are_answered_to_a_rig_without_the_token(
+    messaging: Messaging, address: str
+) -> None:
+    server = ControlServer(messaging, clock=CLOCK, endpoint=address, token="secret")
+    rig = ControlClient(messaging, "bridge", clock=CLOCK, endpoint=address)
+    rig.push(ClockProbe(5, 0, 0, 0))
+    assert server.receive(WAIT_S) == []
+    [got] = rig.take(WAIT_S)
+    assert isinstance(got.message.body, ClockProbe)
+    assert got.message.body.t_request_ns == 5
+    assert got.message.body.t_reply_ns > 0

@@ -12,9 +12,11 @@ from threading import Event
 import psutil
 import pytest
 
+from rtdecode.runtime.children import ProcessSpec
 from rtdecode.runtime.clock import HostClock
-from rtdecode.runtime.sockets import ControlServer, Messaging
-from rtdecode.runtime.supervisor import ProcessSpec, Supervisor
+from rtdecode.runtime.control import ControlServer
+from rtdecode.runtime.sockets import Messaging
+from rtdecode.runtime.supervisor import Supervisor
 from rtdecode.schema.errors import NotReadyError, ProcessFailedError
 from rtdecode.schema.messages import Health
 
@@ -24,7 +26,7 @@ CHILD = dedent("""
     import sys
     from pathlib import Path
     from rtdecode.runtime.loop import run_loop
-    from rtdecode.runtime.process import run_process
+    from rtdecode.runtime.entry import run_process
     from rtdecode.schema.errors import MessageError
 
     class Idle:

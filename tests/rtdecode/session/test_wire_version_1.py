@@ -30,6 +30,7 @@ from rtdecode.schema.messages import (
     Fluorescence,
     Gap,
     Reconstruction,
+    Recording,
     Responses,
 )
 from rtdecode.session.layout import SessionLayout
@@ -61,7 +62,7 @@ def test_the_golden_log_is_of_version_1_and_small() -> None:
 
 
 def test_every_kind_is_read_under_its_name_of_today() -> None:
-    added_in_version_2 = {Event, ResponsePrediction}
+    added_in_version_2 = {Event, Recording, ResponsePrediction}
     assert bodies().keys() == set(BODIES) - added_in_version_2
     streams = LogReader(GOLDEN / "log.mcap").summary().counts
     assert streams["stimulus/displayed_frame"] == 143

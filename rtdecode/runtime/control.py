@@ -1,0 +1,98 @@
+"""Control channel between the supervisor and its processes: heartbeats up, commands down.
+
+Duties: address each process by its name, accept only processes that know the token of the run, and
+answer clock probes. The supervisor makes the token and passes it to its processes; it stands in the
+ZeroMQ identity, `NAME/TOKEN`, so that another program can neither pose as a process of the run nor
+take its place. Clock probes are answered without it, for a rig on another host.
+"""
+
+import hmac
+from collections.abc import Sequence
+from dataclasses import replace
+
+from rtdecode.runtime.codec import pack
+from rtdecode.runtime.sockets import (
+    CLOCK_NAME,
+    Messaging,
+    address_of,
+    drained,
+    has_room,
+    received_parts,
+)
+from rtdecode.schema.errors import MessageError
+from rtdecode.schema.interfaces import Clock
+from rtdecode.schema.messages import Body, ClockProbe, Received, Stamped
+
+TOKEN_VARIABLE = "RTDECODE_RUN_TOKEN"  # noqa: S105 - the name of the variable
+"""Environment variable in which the supervisor passes the token to its processes."""
+
+
+class ControlServer:
+    """The supervisor's end of the control channel: receives heartbeats, sends commands.
+
+    A message without `token` is refused and counted.
+    """
+
+    def __init__(
+        self, messaging: Messaging, *, clock: Clock, endpoint: str, token: str = ""
+    ) -> None:
+        self._clock, self._token, self.refused = clock, token, messaging.refused
+        self._socket = messaging.router(endpoint)
+        self._seq = 0
+
+    def receive(self, wait_s: float) -> list[tuple[str, Stamped]]:
+        """(name of the process, message) for all that has arrived from processes of this run."""
+        where = address_of(self._socket)
+        received = received_parts(self._socket, wait_s)
+        taken: list[tuple[str, Stamped]] = []
+        for identity, message in self.refused.named_batch(received, where=where, clock=self._clock):
+            name, _, token = identity.partition("/")
+            if isinstance(message.body, ClockProbe):
+                self._answer(identity, message.body)
+            elif hmac.compare_digest(token.encode(), self._token.encode()):
+                taken.append((name, message))
+            else:
+                error = MessageError(reason=f"'{name:.40}' is not a process of this run")
+                self.refused.add(error, where=where, t_ns=self._clock.now_ns())
+        return taken
+
+    def send(self, name: str, body: Body) -> None:
+        """Send `body` to the process `name`; it is dropped if there is no such process."""
+        self._send(identity_of(name, self._token), body)
+
+    def _answer(self, identity: str, probe: ClockProbe) -> None:
+        now_ns = self._clock.now_ns()
+        self._send(identity, replace(probe, t_request_received_ns=now_ns, t_reply_ns=now_ns))
+
+    def _send(self, identity: str, body: Body) -> None:
+        data = pack(Stamped("supervisor", self._seq, self._clock.now_ns(), CLOCK_NAME, body))
+        self._seq += 1
+        self._socket.send_multipart([identity.encode(), data])
+
+
+class ControlClient:
+    """A process's end of the control channel: Source of commands, Sink for heartbeats."""
+
+    def __init__(
+        self, messaging: Messaging, name: str, *, clock: Clock, endpoint: str, token: str = ""
+    ) -> None:
+        self._clock, self._name, self._seq = clock, name, 0
+        self._messaging = messaging
+        self._socket = messaging.dealer(endpoint, identity=identity_of(name, token))
+
+    def take(self, wait_s: float) -> Sequence[Received]:
+        return [
+            received for _, received in drained(self._socket, self._messaging, self._clock, wait_s)
+        ]
+
+    def push(self, body: Body) -> None:
+        """Send `body` to the supervisor without waiting; it is dropped where the queue is full."""
+        data = pack(Stamped(self._name, self._seq, self._clock.now_ns(), CLOCK_NAME, body))
+        self._seq += 1
+        if has_room(self._socket):
+            self._socket.send(data)
+
+
+def identity_of(name: str, token: str) -> str:
+    """The ZeroMQ identity of the process `name` in the run of `token`."""
+    return f"{name}/{token}" if token else name

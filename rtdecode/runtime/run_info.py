@@ -1,0 +1,41 @@
+"""The run that a process belongs to: what its supervisor tells it, and what its STARTs state."""
+
+import sys
+from dataclasses import dataclass
+from importlib.metadata import version
+
+from rtdecode.schema.messages import Start
+
+_RECORDED = ("rtdecode", "numpy", "pyzmq", "msgpack")
+
+
+@dataclass(frozen=True, slots=True)
+class RunInfo:
+    """One run, as its supervisor passes it to a process."""
+
+    session: str
+    git_revision: str
+    config_yaml: str
+    versions: dict[str, str]
+    restarts: int = 0
+    """Number of times that the process was started again in this run."""
+    before_restart: str = ""
+    """Detail of the last heartbeat before a restart, for example the address of the page."""
+    token: str = ""
+    """Proves to the supervisor that the process is one of its run."""
+
+    def start(self, *, twin_hash: str = "") -> Start:
+        """START of a source in this session."""
+        return Start(
+            session=self.session,
+            config_yaml=self.config_yaml,
+            git_revision=self.git_revision,
+            twin_hash=twin_hash,
+            versions=self.versions,
+        )
+
+
+def versions_here() -> dict[str, str]:
+    """Versions of Python and of the packages that a START names."""
+    known = {name: version(name) for name in _RECORDED}
+    return {"python": sys.version.split()[0], **known}
