@@ -1,4 +1,4 @@
-"""Scores updated per frame: over a sliding window, over each presentation, over the whole run.
+"""Scores updated per frame: over a sliding window, each presentation, the whole run; segments.
 
 The same metrics as in `rtdecode.evaluate.metrics`, from sums that each frame adds to.
 """
@@ -15,6 +15,8 @@ from rtdecode.evaluate.metrics import Mask, bounding_box, frame_ssim, pearson_r
 from rtdecode.evaluate.shift_moments import ShiftMoments, best_shift, r_at_shifts
 
 F64 = NDArray[np.float64]
+_BREAK_NS = 200_000_000
+_MISSING_ONE_FRAMES = 2.5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -160,3 +162,32 @@ class Presentations:
         if self._sums is None or self._sums.n_frames < self._shortest_frames:
             return self._video_r
         return [*self._video_r, self._sums.video_r]
+
+
+class DecodedSegments:
+    """Times over which frames were decoded without a break.
+
+    Parameters
+    ----------
+    frame_rate_hz
+        Rate of the frame grid; a break is longer than 0.2 s and than one missing frame.
+    """
+
+    def __init__(self, *, frame_rate_hz: float) -> None:
+        self._break_ns = max(_BREAK_NS, round(_MISSING_ONE_FRAMES / frame_rate_hz * 1e9))
+        self._spans_ns: list[tuple[int, int]] = []
+
+    def add(self, t_frame_mid_ns: int) -> None:
+        """Add a frame by its middle; one that a restarted decoder repeats changes nothing."""
+        first_ns, last_ns = self._spans_ns[-1] if self._spans_ns else (0, -1)
+        if not self._spans_ns or t_frame_mid_ns - last_ns > self._break_ns:
+            self._spans_ns.append((t_frame_mid_ns, t_frame_mid_ns))
+        elif t_frame_mid_ns > last_ns:
+            self._spans_ns[-1] = first_ns, t_frame_mid_ns
+
+    def spans_s(self, *, zero_ns: int) -> list[tuple[float, float]]:
+        """(first, last) middle of a frame of each segment, in s after `zero_ns`."""
+        return [
+            ((first_ns - zero_ns) / 1e9, (last_ns - zero_ns) / 1e9)
+            for first_ns, last_ns in self._spans_ns
+        ]

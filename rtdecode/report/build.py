@@ -71,8 +71,13 @@ def _report_reconstructions(
         summary=summary,
         displayed=_stacked((pair.displayed.luminance for pair in pairs), screen),
         decoded=_stacked((pair.reconstruction.luminance for pair in pairs), screen),
-        frame_rate_hz=config.frame_rate_hz / even.every,
+        t_s=np.array([_mid_s(pair, summary) for pair in pairs]),
     )
+
+
+def _mid_s(pair: Pair, summary: SessionSummary) -> float:
+    """Middle of the frame in s since the first message."""
+    return (pair.reconstruction.t_frame_mid_ns - summary.first_ns) / 1e9
 
 
 def _even_pairs(session: SessionLayout, frame_rate_hz: float) -> _EvenPairs:

@@ -10,6 +10,7 @@ from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
 from rtdecode.calcium.rois import Rois
+from rtdecode.report.figures import shade_breaks, with_breaks
 from rtdecode.schema.errors import ShapeError
 
 _TRACES = 8
@@ -18,6 +19,7 @@ _BLACK_RIM = (withStroke(linewidth=1.5, foreground="black"),)
 """Keeps white numbers legible on bright cells."""
 _BLUE, _TEAL = "#364fc7", "#0b7285"
 _DPI = 130
+_TIME = "time (s); shaded: no scan was decoded"
 
 
 def draw_calcium(
@@ -134,21 +136,32 @@ def _draw_traces(
     f_counts: NDArray[np.float32],
     drawn: NDArray[np.int64],
 ) -> None:
-    for place, neuron in enumerate(drawn):
-        trace = f_counts[:, neuron]
-        resting = np.percentile(trace, 10)
-        step = 1.2 * max(float(np.ptp(trace)), 1e-6)
-        axes.plot(times_s, (trace - resting) / step - place, linewidth=0.7, color=_BLUE)
+    t_s, traces, parts = with_breaks(times_s, f_counts[:, drawn])
+    for place in range(len(drawn)):
+        trace = f_counts[:, drawn[place]]
+        resting, extent = np.percentile(trace, 10), max(float(np.ptp(trace)), 1e-6)
+        shown = (traces[:, place] - resting) / (1.2 * extent) - place
+        axes.plot(t_s, shown, linewidth=0.7, color=_BLUE)
+        axes.annotate(
+            f"{extent:.3g}", (1.01, -place), xycoords=("axes fraction", "data"), va="center",
+            fontsize=8, color=_BLUE, annotation_clip=False,
+        )  # fmt: skip
     axes.set_yticks(-np.arange(len(drawn)), [str(place + 1) for place in range(len(drawn))])
+    axes.set_ylabel("neuron")
     axes.spines[["top", "right"]].set_visible(False)
-    axes.set_xlabel("time (s)")
-    axes.set_title("fluorescence of the most active neurons, each on its own scale")
+    shade_breaks(axes, parts, length_s=float(times_s[-1]))
+    axes.set_xlabel(_TIME)
+    axes.set_title(
+        "fluorescence (counts) of the most active neurons; right: range of each", fontsize=11
+    )
 
 
 def _draw_shifts(axes: Axes, times_s: NDArray[np.float64], shifts_px: NDArray[np.float32]) -> None:
+    t_s, shifts, parts = with_breaks(times_s, shifts_px)
     for column, (name, colour) in enumerate((("rows", _OUTLINE), ("columns", _TEAL))):
-        axes.plot(times_s, shifts_px[:, column], linewidth=0.7, color=colour, label=name)
+        axes.plot(t_s, shifts[:, column], linewidth=0.7, color=colour, label=name)
+    shade_breaks(axes, parts, length_s=float(times_s[-1]))
     axes.legend(loc="upper right", fontsize=7, frameon=False, ncols=2)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.set_xlabel("time (s)")
+    axes.set_xlabel(_TIME)
     axes.set_ylabel("shift (px)")

@@ -13,6 +13,7 @@ from rtdecode.calcium.register import mean_of_aligned
 from rtdecode.calcium.rois import Rois
 from rtdecode.report import html
 from rtdecode.report.calcium_figure import draw_calcium
+from rtdecode.report.session_report import events_table
 from rtdecode.report.summary import SessionSummary
 from rtdecode.schema.config.calcium import CALIBRATION_FILE, MASKS_FILE, CalciumConfig, plane_folder
 from rtdecode.schema.messages import Body, Fluorescence, Scan
@@ -152,11 +153,13 @@ def _page(summary: SessionSummary, pictures: Sequence[Path], planes: Sequence[_P
     rows = [
         ["scans read", str(sum(plane.traces.seen for plane in planes))],
         ["neurons", str(sum(plane.rois.count for plane in planes))],
-        ["lost messages", str(summary.lost_messages)],
+        ["messages that the log lacks", str(summary.lost_messages)],
+        ["scans not decoded", str(summary.scans_not_decoded)],
         ["movement, median px", f"{np.median(moved_px):.2f}"],
         ["movement, maximum px", f"{moved_px.max():.2f}"],
     ]
     alt = "Mean image, ROIs, traces and movement"
     parts = [html.picture(picture.read_bytes(), alt=alt) for picture in pictures]
+    parts.append(events_table(summary))
     parts.append(html.table("Figures", head=["", "value"], rows=rows))
     return html.page(f"Session {summary.session}", sentences=summary.sentences(), parts=parts)

@@ -14,6 +14,8 @@ from rtdecode.session.recorder import DISK_FULL
 
 _NS_PER_S = 1e9
 _ROUNDED_FROM_MS = 9.95
+SUPERVISOR = "supervisor"
+"""Source whose END is that of the run."""
 _PARTS = ("scan", "transport", "calcium", "decode", "pacing")
 """Stages on the way of a scan, in their order."""
 
@@ -63,7 +65,7 @@ class SessionSummary:
     stages_ms: Mapping[str, StageLatency]
     """Median (p50), p99 and maximum latency in ms of each stage that was measured."""
     video_r_over_time: Sequence[tuple[float, float | None]]
-    """Running score: seconds since the first message, video r of the last seconds."""
+    """Running score: time of the newest frame in s since the first message, and its video r."""
     messages: Mapping[str, int]
     """Number of messages of each stream that can be read from the log."""
     events: Sequence[EventSum]
@@ -84,6 +86,10 @@ class SessionSummary:
     """Emitted frames whose estimate had fewer solver steps than `decode.steps`, by the deadline."""
     first_ns: int = 0
     """When the recorder received the first message, the zero of all times in sentences."""
+    decoded_s: Sequence[tuple[float, float]] = ()
+    """Times in s since the first message between which frames were decoded without a break."""
+    without_end: Sequence[str] = ()
+    """Sources that started and whose END the log lacks, as after a kill."""
     damage: Sequence[str] = ()
     """Parts of the log that cannot be read, in the words of `rtdecode recover`."""
     missed: Mapping[str, int] = field(default_factory=dict)
@@ -110,7 +116,7 @@ class SessionSummary:
     def sentences(self) -> list[str]:
         """State the figures in words, a sentence or two for each subject."""
         damage = [f"{part[0].upper()}{part[1:]}." for part in self.damage]
-        stated = [self._recording(), *damage, *self._scans(), *self._not_decoded()]
+        stated = [self._recording(), *self._end(), *damage, *self._scans(), *self._not_decoded()]
         stated += [*self._activity(), self._decoding()]
         if self.frames_out:
             stated += [
@@ -139,6 +145,17 @@ class SessionSummary:
         messages = f"{sum(self.messages.values()):,} messages can be read"
         losses = f"lost messages: {lost}" if lost else none
         return f"{self.seconds:.0f} s were recorded; the log is {log}; {losses}; {messages}."
+
+    def _end(self) -> list[str]:
+        stated = []
+        if SUPERVISOR in self.without_end:
+            stated.append(
+                "The run's end was not recorded: its supervisor did not end it, as after a kill."
+            )
+        if others := [source for source in self.without_end if source != SUPERVISOR]:
+            names = ", ".join(others)
+            stated.append(f"The log holds no END of {names}: last messages can be missing.")
+        return stated
 
     def _scans(self) -> list[str]:
         if not self.lost_scans:

@@ -19,6 +19,7 @@ from rtdecode.evaluate.latency import OutputTiming
 from rtdecode.evaluate.leakage import trained_clips
 from rtdecode.evaluate.online import OnlineScore
 from rtdecode.evaluate.output_count import OutputCount
+from rtdecode.evaluate.running import DecodedSegments
 from rtdecode.evaluate.screen_mask import scoring_mask
 from rtdecode.report.session_summary import SessionSummary
 from rtdecode.runtime.config_file import read_config
@@ -26,7 +27,7 @@ from rtdecode.runtime.disk import write_errors_named
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.config.calcium import CalciumConfig
 from rtdecode.schema.config.run import Role
-from rtdecode.schema.messages import Received, Reconstruction, Responses, Scan, Score
+from rtdecode.schema.messages import End, Received, Reconstruction, Responses, Scan, Score, Start
 from rtdecode.session.layout import SessionLayout
 from rtdecode.session.reader import LogReader, LogSummary
 from rtdecode.session.recorder import DISK_FULL
@@ -34,7 +35,7 @@ from rtdecode.session.recorder import DISK_FULL
 __all__ = ["SessionSummary", "summarise", "write_summary"]
 
 _NS_PER_S = 1e9
-_READ_KINDS = ("displayed_frame", "reconstruction", "gap", "event")
+_READ_KINDS = ("displayed_frame", "reconstruction", "gap", "event", "/start", "/end")
 
 
 def write_summary(summary: SessionSummary, path: Path) -> None:
@@ -43,6 +44,31 @@ def write_summary(summary: SessionSummary, path: Path) -> None:
     with write_errors_named(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+class _Content:
+    """What the messages of a log add up to, apart from the score."""
+
+    def __init__(self, config: RunConfig) -> None:
+        self.timing, self.count = OutputTiming(), OutputCount()
+        self.segments = DecodedSegments(frame_rate_hz=config.frame_rate_hz)
+        self.without_end: dict[str, None] = {}
+        """Sources that started and have not ended, in the order of their starts."""
+        self.by_plane: Counter[int] = Counter()
+        self.running: list[tuple[float, float | None]] = []
+
+    def add(self, item: Received) -> None:
+        self.count.count(item)
+        match item.message.body:
+            case Scan() as scan:
+                self.by_plane[scan.plane] += 1
+            case Reconstruction() as frame:
+                self.timing.add(frame, item.message.t_ns)
+                self.segments.add(frame.t_frame_mid_ns)
+            case Start():
+                self.without_end[item.message.source] = None
+            case End():
+                self.without_end.pop(item.message.source, None)
 
 
 def summarise(session: SessionLayout) -> SessionSummary:
@@ -62,15 +88,11 @@ def summarise(session: SessionLayout) -> SessionSummary:
         trained=trained_clips(config),
     )
     counted = LogReader(session.log).summary()
-    timing, count, running = OutputTiming(), OutputCount(), list[tuple[float, float | None]]()
-    kinds, by_plane = _read_kinds(config), Counter[int]()
+    content, kinds = _Content(config), _read_kinds(config)
     for item in LogReader(session.log).messages(lambda stream: stream.endswith(kinds)):
-        count.count(item)
-        if isinstance(item.message.body, Scan):
-            by_plane[item.message.body.plane] += 1
-        if isinstance(item.message.body, Reconstruction):
-            timing.add(item.message.body, item.message.t_ns)
-        running += _running_scores(score, item, first_ns=counted.first_ns)
+        content.add(item)
+        content.running += _running_scores(score, item, first_ns=counted.first_ns)
+    count, timing = content.count, content.timing
     cut = any(event.code == DISK_FULL for event in count.events)
     lost = _lost_by_stream(count, counted)
     return SessionSummary(
@@ -85,6 +107,8 @@ def summarise(session: SessionLayout) -> SessionSummary:
         lost_scans=count.lost_scans,
         lost_messages=sum(lost.values()),
         lost_by_stream=lost,
+        decoded_s=content.segments.spans_s(zero_ns=counted.first_ns),
+        without_end=list(content.without_end),
         damage=[part.sentence(zero_ns=counted.first_ns) for part in counted.damage],
         missed=count.missed,
         frames_not_decoded=count.frames_not_decoded,
@@ -96,14 +120,14 @@ def summarise(session: SessionLayout) -> SessionSummary:
         frames_left_out=count.frames_left_out,
         neurons_left_out=count.neurons_left_out,
         stages_ms=timing.stages_ms(),
-        video_r_over_time=running,
+        video_r_over_time=content.running,
         messages=counted.counts,
         events=count.events,
         environment=_environment(session.environment),
         repaired=session.repaired,
         frames_with_fewer_steps=_fewer_steps(config, count),
         neurons=_neurons(session, counted.counts),
-        **_decoded_scans(config.calcium, counted.counts, lost=lost, by_plane=by_plane),
+        **_decoded_scans(config.calcium, counted.counts, lost=lost, by_plane=content.by_plane),
     )
 
 
@@ -180,7 +204,9 @@ def _decoded_scans(
 def _running_scores(
     score: OnlineScore, item: Received, *, first_ns: int
 ) -> list[tuple[float, float | None]]:
-    t_s = (item.t_received_ns - first_ns) / _NS_PER_S
+    body = item.message.body
+    t_ns = body.t_frame_mid_ns if isinstance(body, Reconstruction) else item.message.t_ns
+    t_s = (t_ns - first_ns) / _NS_PER_S
     return [(t_s, _finite(made.video_r)) for made in score.step([item])]
 
 

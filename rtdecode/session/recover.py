@@ -31,8 +31,11 @@ class RecoverReport:
 
     @property
     def without_end(self) -> list[str]:
-        """Sources of which the log holds messages, but not the END that each sends last."""
-        sources = {stream.partition("/")[0] for stream in self.counts}
+        """Sources of which the log holds messages, but not the END that each sends last.
+
+        The recorder writes its own messages into the log, and sends no END.
+        """
+        sources = {stream.partition("/")[0] for stream in self.counts} - {"recorder"}
         return sorted(source for source in sources if f"{source}/{End.kind}" not in self.counts)
 
     def sentences(self) -> list[str]:

@@ -1,12 +1,22 @@
 """Running sums give what the metrics give on whole arrays."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter
 
 from rtdecode.evaluate import metrics
 from rtdecode.evaluate.alignment import Pair
-from rtdecode.evaluate.running import FrameScorer, Mean, Presentations, SlidingWindow
+from rtdecode.evaluate.running import (
+    DecodedSegments,
+    FrameScorer,
+    Mean,
+    Presentations,
+    SlidingWindow,
+)
 from rtdecode.schema.messages import DisplayedFrame, Reconstruction
 
 MASK = np.hypot(*np.mgrid[-18:18, -32:32]) < 14
@@ -79,3 +89,19 @@ def test_a_mean_leaves_out_what_could_not_be_scored() -> None:
     for value in (1.0, np.nan, 3.0):
         mean.add(value)
     assert mean.value == 2
+
+
+@given(st.sets(st.integers(0, 200), min_size=1).map(sorted), st.sampled_from([4.0, 30.0]))
+def test_decoded_segments_hold_every_frame_and_no_break(frames: list[int], rate_hz: float) -> None:
+    segments, period_s = DecodedSegments(frame_rate_hz=rate_hz), 1 / rate_hz
+    mids_ns = [round(k * period_s * 1e9) + 5_000_000_000 for k in frames]
+    for t_ns in [*mids_ns, *mids_ns[-3:]]:  # a restarted decoder repeats the last ones
+        segments.add(t_ns)
+    spans = segments.spans_s(zero_ns=5_000_000_000)
+    longest = max(0.2, 2.5 * period_s)
+    edges = [a for a, b in pairwise(frames) if (b - a) * period_s > longest + 1e-6]
+    assert len(spans) == len(edges) + 1
+    inside = [k for k in frames if any(a - 1e-6 <= k * period_s <= b + 1e-6 for a, b in spans)]
+    assert inside == frames
+    for (_, before_s), (after_s, _) in pairwise(spans):
+        assert after_s - before_s > longest

@@ -60,7 +60,7 @@ def test_picture_and_page_are_written(tmp_path: Path) -> None:
         summary=SUMMARY,
         displayed=DISPLAYED,
         decoded=DECODED,
-        frame_rate_hz=30,
+        t_s=np.arange(40) / 30,
     )
     pixels = imread(io.BytesIO(picture.read_bytes()))
     assert pixels.shape[1] > 1500
@@ -79,7 +79,7 @@ def test_picture_and_page_are_written(tmp_path: Path) -> None:
 def test_a_session_without_frames_scores_or_latency_still_has_a_report(tmp_path: Path) -> None:
     nothing = np.full((5, 36, 64), np.nan)
     _, page = write_session_report(
-        tmp_path, summary=NOTHING, displayed=nothing, decoded=nothing, frame_rate_hz=30
+        tmp_path, summary=NOTHING, displayed=nothing, decoded=nothing, t_s=np.arange(5.0)
     )
     text = page.read_text(encoding="utf-8")
     assert "<td>video r</td>" not in text
@@ -104,5 +104,9 @@ def panel_text(draw: Callable[[Axes, SessionSummary], None], summary: SessionSum
 def test_videos_of_different_shapes_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ShapeError, match="decoded must have the shape of the displayed frames"):
         write_session_report(
-            tmp_path, summary=SUMMARY, displayed=DISPLAYED, decoded=DECODED[:30], frame_rate_hz=30
+            tmp_path,
+            summary=SUMMARY,
+            displayed=DISPLAYED,
+            decoded=DECODED[:30],
+            t_s=np.arange(40.0),
         )

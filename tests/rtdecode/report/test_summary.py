@@ -27,6 +27,7 @@ from rtdecode.schema.frame_grid import FrameGrid
 from rtdecode.schema.messages import (
     Body,
     DisplayedFrame,
+    End,
     Event,
     Fluorescence,
     Gap,
@@ -150,7 +151,7 @@ def test_scans_that_a_restarted_decoder_missed_are_stated(tmp_path: Path) -> Non
     decoded = [("decoder", Fluorescence(counts, counts, n, n, shift_px)) for n in (0, 1, 4)]
     summary = summarise(recorded(tmp_path / "s", [*scans, *started, *decoded]))
     assert (summary.scans, summary.scans_not_decoded) == (5, 2)
-    assert summary.sentences()[1] == "2 of 5 scans were recorded but not decoded."
+    assert "2 of 5 scans were recorded but not decoded." in summary.sentences()
 
 
 def of_planes(session: SessionLayout, planes: int, decoded: Sequence[int]) -> SessionLayout:
@@ -378,3 +379,19 @@ def empty(folder: Path, config: RunConfig) -> SessionLayout:
     write_config(config, session.config)
     Recorder(session.folder, flush_s=1.0, clock=HostClock()).close()
     return session
+
+
+def test_sources_whose_end_is_missing_are_stated(tmp_path: Path) -> None:
+    started = [(who, Start("s", "", "", "")) for who in ("supervisor", "decoder", "bridge")]
+    ended = [("bridge", End("s", "stopped", {}))]
+    summary = summarise(recorded(tmp_path / "s", [*started, *ended]))
+    assert summary.without_end == ["supervisor", "decoder"]
+    assert summary.sentences()[1:3] == [
+        "The run's end was not recorded: its supervisor did not end it, as after a kill.",
+        "The log holds no END of decoder: last messages can be missing.",
+    ]
+
+
+def test_a_source_that_starts_again_after_its_end_has_not_ended(tmp_path: Path) -> None:
+    start, end = ("decoder", Start("s", "", "", "")), ("decoder", End("s", "stopped", {}))
+    assert summarise(recorded(tmp_path / "s", [start, end, start])).without_end == ["decoder"]
