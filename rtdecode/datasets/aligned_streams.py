@@ -49,6 +49,11 @@ class AlignedStreams:
         """Number of neurons, the same in every frame."""
         return len(next(iter(self.responses.values())).activity)
 
+    @property
+    def rois_hash(self) -> str:
+        """Content hash of the ROIs, the same in every frame; empty in earlier logs."""
+        return next(iter(self.responses.values())).rois_hash
+
     def is_measured(self, frame: int) -> bool:
         """Whether any neuron was measured in `frame`."""
         found = self.responses.get(frame)

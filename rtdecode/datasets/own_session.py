@@ -54,7 +54,7 @@ class OwnSession:
         self.folder = session.folder
         streams = read_aligned_streams(session)
         self.rows_px, self.cols_px = streams.screen_px
-        self.neurons = streams.neurons
+        self.neurons, self.rois_hash = streams.neurons, streams.rois_hash
         self.frame_rate_hz = streams.grid.rate_hz
         self._trials = list(_trials(streams))
 

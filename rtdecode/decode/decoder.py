@@ -19,7 +19,7 @@ from rtdecode.decode.noise import Noise, even_noise
 from rtdecode.decode.observation_window import ObservationWindow
 from rtdecode.decode.prior import VideoPrior, spectral_shrinkage
 from rtdecode.decode.solver import ObservedFrames, Solver
-from rtdecode.schema.config.decode import DecodeConfig
+from rtdecode.schema.config.decode import DecodeConfig, RoisCheck
 from rtdecode.schema.frame_grid import FrameGrid
 from rtdecode.schema.interfaces import Clock
 from rtdecode.schema.messages import Reconstruction, Responses, WindowFrame
@@ -79,6 +79,7 @@ class Decoder:
             channels=len(spec.behaviour_channels),
             frames=config.window_frames,
             twin=spec.provenance.get("session", spec.architecture),
+            rois_hash=spec.rois_hash if config.rois_check is RoisCheck.CONTENT else "",
         )
         self._noise = (noise or even_noise(spec.neurons)).to(device)
         self._solver = Solver(
@@ -102,7 +103,7 @@ class Decoder:
 
         Raises
         ------
-        FrameOrderError, NeuronCountError, BehaviourChannelsError
+        FrameOrderError, NeuronCountError, TwinRoisError, BehaviourChannelsError
             If an item is not newer than the one before, or does not fit the twin.
         """
         deadline_ns = self._clock.now_ns() + round(self._config.deadline_ms * _NS_PER_MS)

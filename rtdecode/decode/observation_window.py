@@ -11,7 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtdecode.decode.stuck_neurons import StuckNeurons
-from rtdecode.schema.errors import BehaviourChannelsError, FrameOrderError, NeuronCountError
+from rtdecode.schema.errors import (
+    BehaviourChannelsError,
+    FrameOrderError,
+    NeuronCountError,
+    TwinRoisError,
+)
 from rtdecode.schema.messages import Responses, WindowFrame
 
 F32 = NDArray[np.float32]
@@ -39,10 +44,20 @@ class ObservationWindow:
 
     Stuck neurons have no measurement in any frame of the horizon. They are recognised from scans,
     not from frames, because frames between two slow scans repeat the newest value.
+
+    Parameters
+    ----------
+    twin
+        Name of the twin in messages.
+    rois_hash
+        Content hash of the ROIs that all responses must belong to; empty where it is not compared.
     """
 
-    def __init__(self, *, neurons: int, channels: int, frames: int, twin: str = "") -> None:
+    def __init__(
+        self, *, neurons: int, channels: int, frames: int, twin: str = "", rois_hash: str = ""
+    ) -> None:
         self._neurons, self._channels, self._frames, self._twin = neurons, channels, frames, twin
+        self._rois_hash = rois_hash
         self._recorded = np.zeros((2 * frames, neurons), np.float32)
         self._measured = np.zeros((2 * frames, neurons), np.float32)
         self._behaviour = np.zeros((2 * frames, channels), np.float32)
@@ -82,7 +97,7 @@ class ObservationWindow:
 
         Raises
         ------
-        FrameOrderError, NeuronCountError, BehaviourChannelsError
+        FrameOrderError, NeuronCountError, TwinRoisError, BehaviourChannelsError
             If an item does not follow, or has other neurons or channels than the twin.
         """
         moved = 0
@@ -135,5 +150,8 @@ class ObservationWindow:
             raise NeuronCountError(
                 streamed=len(item.responses.activity), trained=self._neurons, twin=self._twin
             )
+        streamed = item.responses.rois_hash
+        if self._rois_hash and streamed not in ("", self._rois_hash):
+            raise TwinRoisError(streamed=streamed, trained=self._rois_hash, twin=self._twin)
         if len(item.behaviour) != self._channels:
             raise BehaviourChannelsError(got=len(item.behaviour), expected=self._channels)

@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Iterator, Sequence
-from functools import cached_property
 from pathlib import Path
 
 from rtdecode.calcium import CalciumChain
@@ -97,6 +96,7 @@ class _OneChain:
 
     def __init__(self, chain: CalciumChain | RoiChain) -> None:
         self._chain = chain
+        self.rois_hash = ""
         self._hashed: Calibration | None = None
         self._calibration_hash = ""
 
@@ -142,18 +142,15 @@ class MaskedChain(_OneChain):
                 clock=clock,
             )
         )
+        self.rois_hash = rois.hash
 
     @property
     def neurons(self) -> int:
         return self._rois.count
 
-    @cached_property
-    def _rois_hash(self) -> str:
-        return self._rois.hash
-
     @property
     def kept(self) -> dict[str, str]:
-        return {MASKS_FILE: self._rois_hash, **super().kept}
+        return {MASKS_FILE: self.rois_hash, **super().kept}
 
     def save(self, folder: Path) -> None:
         path = folder / MASKS_FILE
@@ -206,6 +203,10 @@ class FirstScanChain:
         return self._chain is not None and self._chain.calibrated
 
     @property
+    def rois_hash(self) -> str:
+        return "" if self._chain is None else self._chain.rois_hash
+
+    @property
     def kept(self) -> dict[str, str]:
         return {} if self._chain is None else self._chain.kept
 
@@ -244,6 +245,10 @@ class DetectingChain:
     @property
     def calibrated(self) -> bool:
         return self._chain is not None and self._chain.calibrated
+
+    @property
+    def rois_hash(self) -> str:
+        return "" if self._chain is None else self._chain.rois_hash
 
     @property
     def kept(self) -> dict[str, str]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from rtdecode.calcium.register import line_offset_px, without_line_offset
 from rtdecode.decode.compute import prepare_process
 from rtdecode.decode.decoder import Decoder
-from rtdecode.decode.fitted_twin import FittedTwin, load_fitted_twin
+from rtdecode.decode.fitted_twin import FittedTwin, load_fitted_twin, require_rois
 from rtdecode.pipeline.calcium_stage import calcium_stage
 from rtdecode.pipeline.planes_stage import CalciumStage
 from rtdecode.pipeline.warm_up import warm_up_decoder
@@ -167,6 +167,8 @@ def assembled(
         If the twin was trained at another frame rate than the run has.
     NeuronCountError
         If the twin was trained on another number of neurons than the ROIs give.
+    TwinRoisError
+        If it was trained on other ROIs, compared by content.
     BadInputError
         If a file of the ROIs, the calibration or the twin cannot be used.
     """
@@ -181,6 +183,8 @@ def assembled(
     folder = _twin_folder(config.decode)
     prepare_process(threads=config.decode.threads)
     fitted = load_fitted_twin(folder, neurons=calcium.neurons)
+    by = config.decode.rois_check
+    require_rois(fitted.twin.spec, calcium.rois_hash, by=by, twin=str(folder))
     trained_hz = fitted.twin.spec.frame_rate_hz
     if trained_hz != config.frame_rate_hz:
         raise FrameRateError(run_hz=config.frame_rate_hz, twin_hz=trained_hz, twin=str(folder))

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from rtdecode.calcium.plane_join import PlaneJoin
 from rtdecode.schema.arrays import content_hash
-from rtdecode.schema.config.calcium import MASKS_FILE, plane_folder
+from rtdecode.schema.config.calcium import plane_folder
 from rtdecode.schema.messages import Event, Fluorescence, Received, Responses
 
 Out = Fluorescence | Responses | Event
@@ -27,6 +27,11 @@ class CalciumStage(Protocol):
         ...
 
     @property
+    def rois_hash(self) -> str:
+        """Content hash of the ROIs of all planes; empty while or where they are unknown."""
+        ...
+
+    @property
     def kept(self) -> Mapping[str, str]:
         """Content hash of each file that `save` writes, as far as its content is known."""
         ...
@@ -43,6 +48,11 @@ class CalciumStage(Protocol):
         ...
 
 
+def joined_hash(planes: Sequence[str]) -> str:
+    """Content hash of the ROIs of several planes from those of each; empty if one is unknown."""
+    return content_hash(*planes) if all(planes) else ""
+
+
 class PlanesChain:
     """A chain for each of several planes; their responses are joined.
 
@@ -52,7 +62,7 @@ class PlanesChain:
     def __init__(self, chains: Mapping[int, CalciumStage]) -> None:
         self._chains = chains
         self._join = PlaneJoin(len(chains))
-        self._joined_hash = ""
+        self._rois_hash = ""
 
     @property
     def neurons(self) -> int | None:
@@ -62,6 +72,12 @@ class PlanesChain:
     @property
     def calibrated(self) -> bool:
         return all(chain.calibrated for chain in self._chains.values())
+
+    @property
+    def rois_hash(self) -> str:
+        if not self._rois_hash:
+            self._rois_hash = joined_hash([chain.rois_hash for chain in self._chains.values()])
+        return self._rois_hash
 
     @property
     def kept(self) -> dict[str, str]:
@@ -79,7 +95,7 @@ class PlanesChain:
                         frames = self._join.completed_frames(
                             out, place=place, counts=self._counts()
                         )
-                        yield from (replace(one, rois_hash=self._rois_hash()) for one in frames)
+                        yield from (replace(one, rois_hash=self.rois_hash) for one in frames)
                     else:
                         yield out
 
@@ -91,10 +107,3 @@ class PlanesChain:
 
     def _counts(self) -> list[int | None]:
         return [chain.neurons for chain in self._chains.values()]
-
-    def _rois_hash(self) -> str:
-        """Content hash of the ROIs of all planes; no frame is complete before all are known."""
-        if not self._joined_hash:
-            parts = (chain.kept.get(MASKS_FILE, "") for chain in self._chains.values())
-            self._joined_hash = content_hash(*parts)
-        return self._joined_hash

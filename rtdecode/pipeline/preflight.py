@@ -15,10 +15,12 @@ from rtdecode.calcium.rois import Rois
 from rtdecode.evaluate.screen_mask import scoring_mask
 from rtdecode.pipeline.addresses import endpoints, listened, require_form, require_free
 from rtdecode.pipeline.named_paths import NamedPath, named_paths, planes
+from rtdecode.pipeline.planes_stage import joined_hash
 from rtdecode.pipeline.topology import included, with_processes
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.config import acquisition as sources
 from rtdecode.schema.config.calcium import CalciumConfig, Detector
+from rtdecode.schema.config.decode import DecodeConfig
 from rtdecode.schema.config.run import Role
 from rtdecode.schema.errors import (
     BadInputError,
@@ -115,32 +117,34 @@ class _Checks:
 
 def _check_decoder(checks: _Checks, config: RunConfig) -> None:
     """Content of ROIs, calibration and twin, and whether they have the same neurons."""
-    counts = [_neurons(checks, config, one) for one in planes(config.calcium)]
-    known = [count for count in counts if count is not None]
+    found = [_neurons(checks, config, one) for one in planes(config.calcium)]
+    counts = [count for count, _ in found if count is not None]
     if config.decode is not None:
-        neurons = sum(known) if len(known) == len(counts) else None
-        _check_twin(checks, config, config.decode.twin, neurons=neurons)
+        neurons = sum(counts) if len(counts) == len(found) else None
+        hashes = [rois_hash for _, rois_hash in found]
+        rois_hash = joined_hash(hashes) if config.calcium.several_planes else hashes[0]
+        _check_twin(checks, config, config.decode, neurons=neurons, rois_hash=rois_hash)
 
 
-def _neurons(checks: _Checks, config: RunConfig, calcium: CalciumConfig) -> int | None:
-    """Number of neurons of one plane; None while it is unknown."""
+def _neurons(checks: _Checks, config: RunConfig, calcium: CalciumConfig) -> tuple[int | None, str]:
+    """Number of neurons of one plane, and the content hash of its ROIs; None and "" if unknown."""
     target = _calibration(checks, calcium.rescale_to)
     calibration = _calibration(checks, calcium.calibration)
     if calcium.rois_from_source or isinstance(config.acquisition.source, sources.LslRoisSource):
-        return None if calibration is None else calibration.count
+        return None if calibration is None else calibration.count, ""
     if calcium.rois is None and calcium.detector is Detector.NONE:
         checks.found(RoisMissingError())
     if calcium.rois is None or calcium.rois in checks.missing:
-        return None
+        return None, ""
     shape, table = None if calibration is None else calibration.shape, calcium.rois_table
     rois = checks.tried(read_pixel_lists, calcium.rois, shape=shape, table=table)
     if rois is None:
-        return None
+        return None, ""
     if calibration is not None and isinstance(rois, Rois):
         checks.tried(calibration.check, rois)
     if target is not None and target.count != rois.count:
         checks.found(CalibrationError(expected=f"{rois.count} neurons", got=f"{target.count}"))
-    return rois.count
+    return rois.count, rois.hash if isinstance(rois, Rois) else ""
 
 
 def _calibration(checks: _Checks, path: Path | None) -> Calibration | None:
@@ -150,21 +154,28 @@ def _calibration(checks: _Checks, path: Path | None) -> Calibration | None:
 
 
 def _check_twin(
-    checks: _Checks, config: RunConfig, folder: Path | None, *, neurons: int | None
+    checks: _Checks,
+    config: RunConfig,
+    decode: DecodeConfig,
+    *,
+    neurons: int | None,
+    rois_hash: str,
 ) -> None:
+    folder = decode.twin
     if folder is None:
         checks.found(TwinMissingError())
         return
     if folder in checks.missing:
         return
     # torch takes seconds to import, and a run without decoder has no twin to check
-    from rtdecode.decode.fitted_twin import load_fitted_twin
+    from rtdecode.decode.fitted_twin import load_fitted_twin, require_rois
     from rtdecode.twins.folder import read_spec
 
     spec = checks.tried(read_spec, folder)
     if spec is None:
         return
     checks.tried(load_fitted_twin, folder, neurons=neurons)
+    checks.tried(require_rois, spec, rois_hash, by=decode.rois_check, twin=str(folder))
     twin, run_hz, twin_hz = str(folder), config.frame_rate_hz, spec.frame_rate_hz
     if twin_hz != run_hz:
         checks.found(FrameRateError(run_hz=run_hz, twin_hz=twin_hz, twin=twin))

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from rtdecode.datasets.own_session import OwnSession
 from rtdecode.datasets.video_session import TRAIN, VALIDATION, VideoSession
 from rtdecode.decode.fitted_twin import FittedTwin
 from rtdecode.decode.noise import save_noise
@@ -156,9 +157,16 @@ def _spec(
             "session": data.folder.resolve().name,
             "trained": f"Poisson loss, {config.steps} steps, seed {config.seed}",
             "core": "own" if core is None else core.resolve().name,
+            **_rois(data),
         },
         training_clips=found.clip_hashes,
     )
+
+
+def _rois(data: VideoSession) -> dict[str, str]:
+    """The hash of the ROIs where it is known, with which a run of the twin is compared."""
+    known = isinstance(data, OwnSession) and data.rois_hash
+    return {"rois_hash": known} if known else {}
 
 
 def _measure(twin: Compact, data: VideoSession, out: Path, begun: Callable[[str], None]) -> None:

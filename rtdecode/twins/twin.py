@@ -78,6 +78,11 @@ class TwinSpec:
     provenance: dict[str, str] = field(default_factory=dict)
     training_clips: tuple[str, ...] = ()
 
+    @property
+    def rois_hash(self) -> str:
+        """Content hash of the ROIs whose responses it was trained on; empty if unknown."""
+        return self.provenance.get("rois_hash", "")
+
     def as_json(self) -> dict[str, Any]:
         """Plain values for a JSON file."""
         return asdict(self)

@@ -1,6 +1,7 @@
 """Settings of the decoder (fixed-lag MAP estimation of the video) and of its paced output."""
 
 from collections.abc import Mapping
+from enum import StrEnum
 from pathlib import Path
 from typing import ClassVar
 
@@ -9,6 +10,13 @@ from pydantic import model_validator
 from rtdecode.schema.config.section import Count, Index, NotNegative, Positive, Section
 
 _SETTLING_FRAMES = 4
+
+
+class RoisCheck(StrEnum):
+    """How the ROIs of a run are compared with those that the twin was trained on."""
+
+    CONTENT = "content"
+    COUNT = "count"
 
 
 class DecodeConfig(Section):
@@ -21,6 +29,9 @@ class DecodeConfig(Section):
 
     twin: Path | None = None
     """Folder of the twin, with its prior and noise model."""
+    rois_check: RoisCheck = RoisCheck.CONTENT
+    """How the ROIs are compared with those of the twin: content requires the same ROIs, where those
+    of the twin are known; count requires as many, for cells that were matched in the same order."""
     window_frames: Count = 36
     """Number of frames in the twin's input window, history and estimated frames together."""
     estimated_frames: Count | None = None

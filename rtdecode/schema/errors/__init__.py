@@ -89,6 +89,7 @@ from rtdecode.schema.errors.twin import (
     NotFiniteWeightsError,
     ScreenSizeError,
     TwinMissingError,
+    TwinRoisError,
 )
 
 __all__ = [
@@ -161,6 +162,7 @@ __all__ = [
     "TooFewClipsError",
     "TooShortError",
     "TwinMissingError",
+    "TwinRoisError",
     "UnknownCommandError",
     "UnknownFormatError",
     "UnknownModelError",

@@ -48,6 +48,17 @@ class NeuronCountError(BadInputError):
         )
 
 
+class TwinRoisError(BadInputError):
+    """The ROIs of the run are others than those that the twin was trained with."""
+
+    def __init__(self, *, streamed: str, trained: str, twin: str) -> None:
+        super().__init__(
+            f"twin '{twin}' was trained on the ROIs with the content hash {trained}, but those of this "
+            f"run have {streamed}: set calcium.rois to masks.npz of the session that it was trained "
+            f"on, or, if these are the same cells in the same order, set decode.rois_check to count"
+        )
+
+
 class BehaviourChannelsError(BadInputError):
     """The number of behaviour channels differs from that of the training data."""
 

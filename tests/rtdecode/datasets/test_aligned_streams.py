@@ -121,6 +121,17 @@ def test_other_neurons_in_the_middle_are_refused(run: Run, blobs: Blobs) -> None
         read_aligned_streams(SessionLayout(run.end()))
 
 
+def test_as_many_neurons_of_other_rois_in_the_middle_are_refused(run: Run, blobs: Blobs) -> None:
+    run.rois_hash = "aaaaaaaaaaaaaaaa"
+    run.clip("a", blobs(0, 9))
+    run.rois_hash = "bbbbbbbbbbbbbbbb"
+    run.clip("b", blobs(0, 9))
+    with pytest.raises(
+        NeuronsChangedError, match=r"\(ROIs a{16}\), and 9 frames .* \(ROIs b{16}\)"
+    ):
+        read_aligned_streams(SessionLayout(run.end()))
+
+
 def test_another_grid_and_another_screen_are_refused(run: Run, blobs: Blobs) -> None:
     run.clip("a", blobs(0, 9))
     t_ns = FrameGrid(30.0).start_ns(run.frame) + 5_000

@@ -71,6 +71,13 @@ def test_a_clip_that_is_shown_again_stays_in_its_tier(recorded: Run) -> None:
     assert {tier for tier in TIERS if data.trials(tier)} == set(TIERS)
 
 
+def test_the_rois_of_the_session_are_known(run: Run, blobs: Blobs) -> None:
+    run.rois_hash = "0123456789abcdef"
+    for number in range(3):
+        run.clip(f"clip{number}", blobs(number))
+    assert OwnSession(run.end()).rois_hash == "0123456789abcdef"
+
+
 def test_a_copy_under_another_name_stays_in_its_tier_too(run: Run, blobs: Blobs) -> None:
     for number in range(10):
         run.clip(f"clip{number}", blobs(number % 5))

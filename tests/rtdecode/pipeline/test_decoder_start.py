@@ -1,16 +1,25 @@
 """A decoder is loaded once, warmed up without a trace, and refuses a twin that does not fit."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from rtdecode.calcium.rois import Rois
 from rtdecode.decode import fitted_twin
 from rtdecode.decode.fitted_twin import load_fitted_twin
 from rtdecode.pipeline.decoding_stage import assembled, response_latency_s
+from rtdecode.pipeline.preflight import checked
 from rtdecode.schema.config import RunConfig
-from rtdecode.schema.errors import NeuronCountError, SettingMissingError, TwinMissingError
+from rtdecode.schema.config.decode import RoisCheck
+from rtdecode.schema.errors import (
+    NeuronCountError,
+    SettingMissingError,
+    TwinMissingError,
+    TwinRoisError,
+)
 from rtdecode.schema.interfaces import Clock
 from rtdecode.schema.messages import Body, Received, Reconstruction, Responses, WindowFrame
 
@@ -19,6 +28,8 @@ MakeTwin = Callable[..., Path]
 
 
 class Rig:
+    rois: Rois
+
     def stream(self, count: int) -> list[Received]: ...
 
 
@@ -88,3 +99,37 @@ def test_a_source_without_a_scan_rate_must_be_given_one(small_run: MakeRun, tmp_
     config = small_run(None, acquisition={"source": source})
     with pytest.raises(SettingMissingError, match=r"set acquisition\.source\.scan_rate_hz"):
         response_latency_s(config)
+
+
+def of_rois(folder: Path, rois_hash: str) -> Path:
+    """The twin in `folder`, as if it had been trained on the ROIs with that hash."""
+    spec = json.loads((folder / "twin.json").read_text())
+    spec["provenance"] = spec.get("provenance", {}) | {"rois_hash": rois_hash}
+    (folder / "twin.json").write_text(json.dumps(spec))
+    return folder
+
+
+def test_a_twin_of_as_many_other_rois_is_refused_unless_they_were_matched(
+    rig: Rig, small_run: MakeRun, twin_folder: MakeTwin, clock: Clock
+) -> None:
+    folder = of_rois(twin_folder(), rig.rois.hash)
+    config = small_run(folder)
+    assembled(config, detected_by="decoder", clock=clock)
+    of_rois(folder, "0123456789abcdef")
+    with pytest.raises(TwinRoisError, match="content hash 0123456789abcdef"):
+        assembled(config, detected_by="decoder", clock=clock)
+    with pytest.raises(TwinRoisError, match="content hash 0123456789abcdef"):
+        checked(config)
+    assert config.decode is not None
+    matched = config.decode.model_copy(update={"rois_check": RoisCheck.COUNT})
+    assembled(config.model_copy(update={"decode": matched}), detected_by="decoder", clock=clock)
+
+
+def test_rois_that_are_detected_later_are_compared_with_those_of_the_twin(
+    rig: Rig, small_run: MakeRun, twin_folder: MakeTwin, clock: Clock
+) -> None:
+    calcium = {"rois": None, "detector": "local_correlation", "detector_scans": 60}
+    config = small_run(of_rois(twin_folder(), "0123456789abcdef"), calcium=calcium)
+    stage = assembled(config, detected_by="decoder", clock=clock).stage
+    with pytest.raises(TwinRoisError):
+        list(stage.step(rig.stream(70)))
