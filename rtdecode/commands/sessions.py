@@ -17,6 +17,7 @@ from rtdecode.session.layout import (
     new_session,
     remove_unstarted,
     session_at,
+    session_with_config,
 )
 from rtdecode.session.reader import LogReader
 from rtdecode.session.recover import recover as recovered
@@ -34,7 +35,7 @@ def score(session: Session, json_file: Json = None) -> None:
     """Recompute the summary of SESSION from its log and write its report."""
     console = Console()
     with errors_reported():
-        summary = summarise_and_report(session_at(session), console)
+        summary = summarise_and_report(session_with_config(session), console)
         if json_file is not None:
             write_summary(summary, json_file)
 
@@ -56,7 +57,7 @@ def replay(
         # torch takes seconds to import, and no other verb of this file needs it
         from rtdecode.pipeline.replay import replay_session
 
-        recorded = session_at(session)
+        recorded = session_with_config(session)
         started = datetime.now().astimezone()
         parent = recorded.folder.resolve().parent
         existed = out is not None and out.exists()

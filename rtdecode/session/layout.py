@@ -63,13 +63,43 @@ def session_at(folder: Path) -> SessionLayout:
     ------
     MissingFileError
         If there is no log.
+    UnreadableFileError
+        If a file is given that is not the log of a session.
     """
-    layout = SessionLayout(folder.parent if folder.suffix == ".mcap" else folder)
+    is_file = folder.is_file() or (folder.suffix == ".mcap" and not folder.is_dir())
+    layout = SessionLayout(folder.parent if is_file else folder)
+    if folder.is_file() and folder.name != layout.log.name:
+        raise UnreadableFileError(
+            what="session",
+            path=folder,
+            expected=f"a session folder or its {layout.log.name}",
+            got="a file of another name",
+            remedy=f"move it to a folder of its own as {layout.log.name}, with the config.yaml of "
+            f"its run",
+        )
     if not layout.log.is_file():
         raise MissingFileError(
             what="session log",
             path=layout.log,
             remedy="give a folder that `rtdecode run` or `rtdecode demo` has written",
+        )
+    return layout
+
+
+def session_with_config(folder: Path) -> SessionLayout:
+    """The recorded session at `folder`, as `session_at`, if it has the config of its run.
+
+    Raises
+    ------
+    MissingFileError
+        If there is no log or no config.
+    """
+    layout = session_at(folder)
+    if not layout.config.is_file():
+        raise MissingFileError(
+            what="config of the session",
+            path=layout.config,
+            remedy="a log without it cannot be scored or replayed; give the whole session folder",
         )
     return layout
 

@@ -20,6 +20,7 @@ from rtdecode.session.layout import (
     new_session,
     require_space,
     session_at,
+    session_with_config,
 )
 
 STARTED = datetime(2026, 5, 4, 13, 2, 1)
@@ -88,3 +89,23 @@ def test_a_session_is_found_by_its_folder_or_its_log(tmp_path: Path) -> None:
         session_at(layout.folder)
     layout.log.touch()
     assert session_at(layout.folder) == session_at(layout.log) == layout
+
+
+def test_a_file_that_is_no_log_of_a_session_is_refused(tmp_path: Path) -> None:
+    layout = named_session(tmp_path / "s")
+    layout.log.write_bytes(b"x")
+    other = layout.folder / "log.damaged.mcap"
+    other.write_bytes(b"x")
+    with pytest.raises(UnreadableFileError, match=r"a file of another name: move it to a folder"):
+        session_at(other)
+    with pytest.raises(MissingFileError, match=r"none/log\.mcap does not exist"):
+        session_at(tmp_path / "none" / "log.mcap")
+
+
+def test_a_log_without_the_config_of_its_run_is_named(tmp_path: Path) -> None:
+    layout = named_session(tmp_path / "s")
+    layout.log.write_bytes(b"x")
+    with pytest.raises(MissingFileError, match=r"config\.yaml does not exist: a log without it"):
+        session_with_config(layout.log)
+    layout.config.write_text("")
+    assert session_with_config(layout.folder) == layout
