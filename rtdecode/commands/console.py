@@ -55,7 +55,9 @@ class LiveTable:
             self._console.print(f"[bold]Live page:[/] {health.detail}", highlight=False)
         if name == Role.RECORDER and health.detail and health.detail != self._warned:
             self._warned = health.detail
-            self._console.print("[bold yellow]warning:[/]", escape(health.detail), highlight=False)
+            self._console.print(
+                "[bold yellow]warning:[/]", escape(health.detail), highlight=False, soft_wrap=True
+            )
         if self._live is not None:
             self._live.update(self._table())
 

@@ -15,6 +15,7 @@ from rtdecode.pipeline.run import RunOutcome, run_session
 from rtdecode.pipeline.topology import included
 from rtdecode.report.summary import SessionSummary, write_summary
 from rtdecode.runtime.config_file import config_yaml, read_config
+from rtdecode.runtime.disk import write_errors_named
 from rtdecode.runtime.stop import stopped_by_signals
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.config.acquisition import RawMovieSource
@@ -114,7 +115,11 @@ def record_session(config: RunConfig, *, out: Path | None, console: Console) -> 
     session, table = _session(config, out), LiveTable(console)
     print_plain(console, f"recording into {session.folder}")
     try:
-        with stopped_by_signals() as stop, table.displayed():
+        with (
+            write_errors_named(session.folder),
+            stopped_by_signals() as stop,
+            table.displayed(),
+        ):
             outcome = run_session(config, session, stop=stop, on_health=table.update)
     except RtdecodeError as failure:
         if existed or not remove_refused(session, failure):

@@ -27,6 +27,8 @@ _PERIOD_S, _WINDOW_S, _LEAST_S = 1.0, 60.0, 5.0
 """Intervals in s: between two measurements, of the mean rate, and before the first estimate."""
 _LOW_MIN, _LAST_MIN = 10.0, 0.1
 """Minutes of remaining recording below which an alarm is sent, then at each half, down to these."""
+_LEAST_MINUTES_S = 120.0
+"""Time in s from which it is stated in minutes."""
 LOW, SHORT = "disk_low", "disk_short"
 
 
@@ -59,8 +61,12 @@ def short_of_space(config: RunConfig, folder: Path) -> str:
     return (
         f"the disk mounted at {mount_point(folder)} has {has_mb:,.0f} MB free, and this run of "
         f"{config.seconds:,.0f} s needs about {needed_mb:,.0f} MB ({rate:.1f} MB/s): the disk will "
-        f"be full after about {has_mb / rate / 60:,.0f} min"
+        f"be full after about {_lasting(has_mb / rate)}"
     )
+
+
+def _lasting(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < _LEAST_MINUTES_S else f"{seconds / 60:,.1f} min"
 
 
 class DiskWatch:
@@ -124,9 +130,9 @@ class DiskWatch:
         return max(written - first_written, first_free - free) / span_s / _BYTES_PER_MB
 
     def _alarm(self, minutes: float, rate_mb_s: float, has_mb: float) -> Event:
+        left, mount = _lasting(60 * minutes), mount_point(self._folder)
         self.text = (
-            f"the disk mounted at {mount_point(self._folder)} has room for {minutes:.1f} more "
-            f"minutes at {rate_mb_s:.1f} MB/s ({has_mb:,.0f} MB free): free space there, or end "
-            f"the run before"
+            f"the disk mounted at {mount} has room for {left} more at {rate_mb_s:.1f} MB/s "
+            f"({has_mb:,.0f} MB free): free space there, or end the run before"
         )
         return Event("alarm", "recorder", LOW, self.text)

@@ -1,6 +1,8 @@
 """Output and exit codes of `demo`, `check` and `run`."""
 
+import errno
 import json
+import os
 import signal
 from collections.abc import Callable
 from dataclasses import replace
@@ -263,6 +265,20 @@ def test_a_run_that_fails_before_anything_was_recorded_names_its_logs(
     told = USER.invoke(app, ["run", str(movie_config), "--out", str(tmp_path / "session")])
     assert told.exit_code == 1
     assert f"nothing was recorded; see {tmp_path / 'session' / 'logs'}" in told.stdout
+
+
+def test_a_run_whose_files_the_disk_refuses_names_it_after_its_folder(
+    tmp_path: Path, movie_config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(live, "run_session", refused)
+    out = tmp_path / "session"
+    told = USER.invoke(app, ["run", str(movie_config), "--out", str(out)])
+    assert told.exit_code == 1
+    assert f"the run failed; its session folder is {out}" in told.stdout
+    assert f"{out} cannot be written (No space left on device" in told.stderr
 
 
 def test_a_planned_run_that_does_not_fit_on_the_disk_is_a_warning(

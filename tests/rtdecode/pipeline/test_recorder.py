@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from rtdecode.pipeline import recorder as recorder_process
 from rtdecode.pipeline.recorder import RecordStage, main
 from rtdecode.runtime.clock import HostClock
 from rtdecode.runtime.codec import pack
@@ -23,6 +24,7 @@ from rtdecode.schema.messages import (
     Stamped,
     Start,
 )
+from rtdecode.session.disk_watch import LOW, SHORT
 from rtdecode.session.layout import SessionLayout
 from rtdecode.session.reader import LogReader
 from rtdecode.session.recorder import Recorder
@@ -130,6 +132,39 @@ def test_a_later_subscriber_gets_the_events_and_gaps_of_the_log_as_well(
     assert kinds == ["start", "event", "gap"]
     (gap,) = (body for body in found if isinstance(body, Gap))
     assert (gap.stream, gap.n_missing, gap.detected_by) == ("bridge/behaviour", 4, "recorder")
+
+
+class _SoonFull:
+    """A disk that is soon full, once."""
+
+    text = "the disk has room for 9 min"
+
+    def __init__(self, folder: Path) -> None:
+        self._alarms = [Event("alarm", "recorder", LOW, f"{self.text} at {folder.name}")]
+
+    def step(self, *, t_ns: int, written_bytes: int) -> list[Event]:
+        alarms, self._alarms = self._alarms, []
+        return alarms if t_ns > written_bytes else []
+
+    def counters(self) -> dict[str, float]:
+        return {"disk_minutes_left": 9.0}
+
+
+@pytest.mark.system
+def test_the_alarm_of_the_disk_is_in_the_log_and_in_every_heartbeat(
+    tmp_path: Path, conducted: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recorder_process, "DiskWatch", _SoonFull)
+    config = RunConfig(seconds=1e12)
+    with conducted(main, config, tmp_path, records=False) as scene:
+        scene.go()
+        health = scene.until(lambda health: bool(health.counters.get("disk_minutes_left")))
+        assert health.detail == "the disk has room for 9 min"
+        assert scene.end() == 0
+    messages = LogReader(SessionLayout(tmp_path / "session").log).messages()
+    events = [item.message.body for item in messages]
+    codes = [(event.code, event.severity) for event in events if isinstance(event, Event)]
+    assert codes == [(SHORT, "warning"), (LOW, "alarm")]
 
 
 @pytest.mark.system

@@ -49,9 +49,10 @@ def test_the_alarm_comes_at_ten_minutes_and_at_each_half_of_them() -> None:
     left = [(700 - t_s) / 60 for t_s, _ in alarms]
     expected = [10, 5, 2.5, 1.25, 0.625, 0.3125, 0.15625]
     assert left == pytest.approx(expected, abs=0.05)
+    assert "has room for 18 s more at 2.0 MB/s" in alarms[-2][1].text
     first = alarms[0][1]
     assert (first.severity, first.process, first.code) == ("alarm", "recorder", "disk_low")
-    assert first.text.startswith("the disk mounted at / has room for 10.0 more minutes at 2.0 MB/s")
+    assert first.text.startswith("the disk mounted at / has room for 10.0 min more at 2.0 MB/s")
 
 
 def test_space_that_other_programs_use_counts_too() -> None:
