@@ -10,6 +10,7 @@ from rich.console import Console
 from rtdecode.commands.console import errors_reported, print_plain
 from rtdecode.report.build import report_session
 from rtdecode.report.summary import SessionSummary, summarise, write_summary
+from rtdecode.report.twin_check import TwinCheckSource, computed_twin_check
 from rtdecode.schema.errors import BadInputError, RtdecodeError, SecondInstanceError
 from rtdecode.session.layout import (
     SessionLayout,
@@ -35,7 +36,8 @@ def score(session: Session, json_file: Json = None) -> None:
     """Recompute the summary of SESSION from its log and write its report."""
     console = Console()
     with errors_reported():
-        summary = summarise_and_report(session_with_config(session), console)
+        found = session_with_config(session)
+        summary = summarise_and_report(found, console, twin_check=computed_twin_check(found))
         if json_file is not None:
             write_summary(summary, json_file)
 
@@ -69,7 +71,7 @@ def replay(
             if not existed:
                 remove_refused(into, refusal)
             raise
-        summarise_and_report(into, console)
+        summarise_and_report(into, console, twin_check=computed_twin_check(into))
         for sentence in compared.sentences():
             print_plain(console, sentence)
 
@@ -123,8 +125,15 @@ def summarise_failed(session: SessionLayout, console: Console) -> None:
         print_plain(console, f"no summary: {error}")
 
 
-def summarise_and_report(session: SessionLayout, console: Console) -> SessionSummary:
+def summarise_and_report(
+    session: SessionLayout, console: Console, *, twin_check: TwinCheckSource | None = None
+) -> SessionSummary:
     """Compute the summary of `session`, write its report and print its sentences.
+
+    Parameters
+    ----------
+    twin_check
+        As `summarise` takes it.
 
     Raises
     ------
@@ -136,7 +145,7 @@ def summarise_and_report(session: SessionLayout, console: Console) -> SessionSum
     session_at(session.folder)
     try:
         print_plain(console, "reading the log")
-        summary = summarise(session)
+        summary = summarise(session, twin_check=twin_check)
         print_plain(console, summary.text())
         report_session(session, summary)
     except KeyboardInterrupt:

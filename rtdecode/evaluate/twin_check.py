@@ -18,6 +18,7 @@ import math
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -25,7 +26,7 @@ from rtdecode.evaluate.aligned_responses import F32, AlignedResponses, AlignedSe
 from rtdecode.evaluate.response_sums import F64, NoiseVariance, ResponseSums
 from rtdecode.schema.errors import ShapeError
 from rtdecode.schema.evaluation import ResponsePrediction, Verdict
-from rtdecode.schema.messages import Event, Received
+from rtdecode.schema.messages import Behaviour, DisplayedFrame, Event, Received, Responses
 
 Predict = Callable[[F32, F32], F32]
 """(frame, row, col) grey levels and (frame, channel) behaviour → (frame, neuron) of a segment, at
@@ -95,6 +96,9 @@ class TwinCheck:
     ShapeError
         If responses have another number of neurons than the twin.
     """
+
+    kinds: ClassVar = (DisplayedFrame.kind, Responses.kind, Behaviour.kind)
+    """Messages that it needs; others are ignored."""
 
     def __init__(
         self,

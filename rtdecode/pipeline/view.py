@@ -12,6 +12,7 @@ from rtdecode.runtime.loop import NullSink, run_loop
 from rtdecode.runtime.process import Process
 from rtdecode.schema.config.run import Role
 from rtdecode.schema.errors import AddressInUseError
+from rtdecode.schema.evaluation import ResponsePrediction
 from rtdecode.schema.messages import (
     Body,
     DisplayedFrame,
@@ -33,6 +34,7 @@ _SHOWN: tuple[type[Body], ...] = (
     Reconstruction,
     Responses,
     Score,
+    ResponsePrediction,
     Gap,
     Event,
 )

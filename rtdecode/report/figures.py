@@ -136,6 +136,16 @@ def score_over_time(
     quiet(axes)
 
 
+def twin_check_over_time(
+    axes: Axes, *, t_s: Sequence[float], r: Sequence[float], reference_r: float
+) -> None:
+    """Draw the running single-trial r of the twin check, and half of its reference as a limit."""
+    axes.plot(t_s, r, color=ORANGE, linewidth=2.2, label="twin check (single-trial r)")
+    axes.axhline(reference_r, color=ORANGE, linewidth=1, linestyle=":", label="its reference")
+    axes.axhline(reference_r / 2, color=SOFT, linewidth=1, linestyle="--", label="alarm below")
+    axes.legend(loc="lower right", fontsize=9, framealpha=1, edgecolor="white", labelcolor=SOFT)
+
+
 def breaks_s(
     decoded_s: Sequence[tuple[float, float]], *, length_s: float
 ) -> list[tuple[float, float]]:

@@ -24,6 +24,7 @@ from rtdecode.report.figures import (
     latency_bars,
     new_figure,
     score_over_time,
+    twin_check_over_time,
 )
 from rtdecode.report.summary import SessionSummary
 from rtdecode.schema.errors import ShapeError
@@ -125,10 +126,22 @@ def _draw_score(axes: Axes, summary: SessionSummary) -> None:
             length_s=summary.seconds,
         )
         _mark_events(axes, summary)
+        _draw_twin_check(axes, summary)
     elif summary.video_r is None:
         empty(axes, "Nothing was scored.")
     else:
         empty(axes, "The session is too short for a running score.")
+
+
+def _draw_twin_check(axes: Axes, summary: SessionSummary) -> None:
+    if summary.twin_check is not None:
+        running = summary.twin_check.r_over_time
+        twin_check_over_time(
+            axes,
+            t_s=[t for t, _ in running],
+            r=[np.nan if r is None else r for _, r in running],
+            reference_r=summary.twin_check.reference_r,
+        )
 
 
 def _draw_latency(axes: Axes, summary: SessionSummary) -> None:
@@ -191,6 +204,9 @@ def _page(summary: SessionSummary, png: bytes) -> str:
         if stage in stages
     ]
     values = [(name, getattr(summary, field)) for field, name in _FIGURES.items()]
+    if summary.twin_check is not None:
+        values.append(("twin check, single-trial r", summary.twin_check.r))
+        values.append(("twin check, reference r", summary.twin_check.reference_r))
     figures = [[name, f"{value:.4g}"] for name, value in values if value is not None]
     parts = [
         html.picture(png, alt="Displayed and decoded frames, score over time, latency"),

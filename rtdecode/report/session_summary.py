@@ -10,6 +10,7 @@ from typing import Any
 
 from rtdecode.evaluate.latency import StageLatency
 from rtdecode.evaluate.output_count import EventSum
+from rtdecode.report.twin_check import TwinCheckFigures
 from rtdecode.session.recorder import DISK_FULL
 
 _NS_PER_S = 1e9
@@ -102,6 +103,8 @@ class SessionSummary:
     worst_late_of: int = 0
     worst_late_end_ns: int = 0
     """When the last of these 10 s was emitted."""
+    twin_check: TwinCheckFigures | None = None
+    """Prediction of the responses from displayed frames; None without a verdict on it."""
 
     def as_json(self) -> dict[str, Any]:
         """The figures as plain values, without the environment."""
@@ -124,6 +127,7 @@ class SessionSummary:
                 *self._left_out(),
                 *self._leaks(),
                 self._score(),
+                *self._twin_check(),
                 *self._latency(),
             ]
         return [*stated, *(event.sentence(zero_ns=self.first_ns) for event in self.events)]
@@ -245,6 +249,9 @@ class SessionSummary:
             f"Decoded and displayed frames correlate with video r {self.video_r:.2f}{frame_r} "
             f"(1 is perfect, 0 is chance), over {self.frames_scored:,} frames and {pixels}."
         )
+
+    def _twin_check(self) -> list[str]:
+        return [] if self.twin_check is None else [self.twin_check.sentence()]
 
     def _latency(self) -> list[str]:
         stated = []

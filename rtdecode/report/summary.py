@@ -22,11 +22,19 @@ from rtdecode.evaluate.output_count import OutputCount
 from rtdecode.evaluate.running import DecodedSegments
 from rtdecode.evaluate.screen_mask import scoring_mask
 from rtdecode.report.session_summary import SessionSummary
+from rtdecode.report.twin_check import (
+    RecordedTwinCheck,
+    TwinCheckFigures,
+    TwinCheckSource,
+    twin_check_figures,
+)
 from rtdecode.runtime.config_file import read_config
 from rtdecode.runtime.disk import write_errors_named
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.config.calcium import CalciumConfig
 from rtdecode.schema.config.run import Role
+from rtdecode.schema.evaluation import ResponsePrediction
+from rtdecode.schema.frame_grid import FrameGrid
 from rtdecode.schema.messages import End, Received, Reconstruction, Responses, Scan, Score, Start
 from rtdecode.session.layout import SessionLayout
 from rtdecode.session.reader import LogReader, LogSummary
@@ -49,7 +57,9 @@ def write_summary(summary: SessionSummary, path: Path) -> None:
 class _Content:
     """What the messages of a log add up to, apart from the score."""
 
-    def __init__(self, config: RunConfig) -> None:
+    def __init__(self, config: RunConfig, twin: TwinCheckSource) -> None:
+        self._twin = twin
+        self.checked: list[ResponsePrediction] = []
         self.timing, self.count = OutputTiming(), OutputCount()
         self.segments = DecodedSegments(frame_rate_hz=config.frame_rate_hz)
         self.without_end: dict[str, None] = {}
@@ -59,6 +69,8 @@ class _Content:
 
     def add(self, item: Received) -> None:
         self.count.count(item)
+        results = self._twin.step([item])
+        self.checked += (one for one in results if isinstance(one, ResponsePrediction))
         match item.message.body:
             case Scan() as scan:
                 self.by_plane[scan.plane] += 1
@@ -71,8 +83,12 @@ class _Content:
                 self.without_end.pop(item.message.source, None)
 
 
-def summarise(session: SessionLayout) -> SessionSummary:
-    """Compute the summary of `session` from its log; memory grows by one score a second alone.
+def summarise(
+    session: SessionLayout, *, twin_check: TwinCheckSource | None = None
+) -> SessionSummary:
+    """Compute the summary of `session` from its log; memory grows by two values a second alone.
+
+    The results of the twin check are those of `twin_check`, and by default those in the log.
 
     Raises
     ------
@@ -88,7 +104,8 @@ def summarise(session: SessionLayout) -> SessionSummary:
         trained=trained_clips(config),
     )
     counted = LogReader(session.log).summary()
-    content, kinds = _Content(config), _read_kinds(config)
+    twin = twin_check or RecordedTwinCheck()
+    content, kinds = _Content(config, twin), (*_read_kinds(config), *twin.kinds)
     for item in LogReader(session.log).messages(lambda stream: stream.endswith(kinds)):
         content.add(item)
         content.running += _running_scores(score, item, first_ns=counted.first_ns)
@@ -102,25 +119,19 @@ def summarise(session: SessionLayout) -> SessionSummary:
         seconds=(counted.last_ns - counted.first_ns) / _NS_PER_S,
         decoder=config.decode is not None,
         decoder_started=config.processes is None or Role.DECODER in config.processes,
-        frames_out=count.n_frames,
-        **(_lateness(count) if timing.is_timed else _NO_LATENESS),
+        **_output(count, timing),
         lost_scans=count.lost_scans,
         lost_messages=sum(lost.values()),
         lost_by_stream=lost,
         decoded_s=content.segments.spans_s(zero_ns=counted.first_ns),
         without_end=list(content.without_end),
         damage=[part.sentence(zero_ns=counted.first_ns) for part in counted.damage],
-        missed=count.missed,
-        frames_not_decoded=count.frames_not_decoded,
         **_final_scores(next(iter(score.finish()), None)),
         scored_pixels=int(mask.sum()),
         screen_pixels=int(mask.size),
         leaked_clips=list(score.leaked_clips),
-        lag_frames=timing.lag_frames,
-        frames_left_out=count.frames_left_out,
-        neurons_left_out=count.neurons_left_out,
-        stages_ms=timing.stages_ms(),
         video_r_over_time=content.running,
+        twin_check=_checked(content, config, first_ns=counted.first_ns),
         messages=counted.counts,
         events=count.events,
         environment=_environment(session.environment),
@@ -148,6 +159,25 @@ def _neurons(session: SessionLayout, counts: Mapping[str, int]) -> int | None:
         return None
     first = next(LogReader(session.log).messages(lambda found: found == stream)).message.body
     return len(first.activity) if isinstance(first, Responses) else None
+
+
+def _checked(content: _Content, config: RunConfig, *, first_ns: int) -> TwinCheckFigures | None:
+    grid = FrameGrid(config.frame_rate_hz)
+    return twin_check_figures(content.checked, grid, first_ns=first_ns)
+
+
+def _output(count: OutputCount, timing: OutputTiming) -> dict[str, Any]:
+    """Figures of the emitted frames."""
+    return {
+        "frames_out": count.n_frames,
+        **(_lateness(count) if timing.is_timed else _NO_LATENESS),
+        "missed": count.missed,
+        "frames_not_decoded": count.frames_not_decoded,
+        "lag_frames": timing.lag_frames,
+        "frames_left_out": count.frames_left_out,
+        "neurons_left_out": count.neurons_left_out,
+        "stages_ms": timing.stages_ms(),
+    }
 
 
 _NO_LATENESS: Mapping[str, Any] = {"fps_out": None, "late_percent": None}
@@ -179,7 +209,7 @@ def _decoded_scans(
     *,
     lost: Mapping[str, int],
     by_plane: Mapping[int, int],
-) -> dict[str, int]:
+) -> dict[str, Any]:
     """Scans in the log, and those that were sent without fluorescence, also where some are lost.
 
     The planes of recorded scans are counted; of those that the log lacks, each plane counts for an

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from rtdecode.evaluate.alignment import TruthOnGrid
 from rtdecode.evaluate.latency import stage_latencies_ms
+from rtdecode.schema.evaluation import ResponsePrediction
 from rtdecode.schema.frame_grid import FrameGrid
 from rtdecode.schema.interfaces import Clock
 from rtdecode.schema.messages import (
@@ -72,6 +73,7 @@ class Page:
         self._arrivals_ns: deque[int] = deque(maxlen=60)
         self._scores: deque[tuple[float, Score]] = deque(maxlen=_KEPT_SCORES)
         self._clip, self._neurons = "", 0
+        self._twin_check: ResponsePrediction | None = None
 
     def packets_of(self, items: Sequence[Received]) -> list[Packet]:
         """Packets that result from these messages, in their order."""
@@ -99,6 +101,7 @@ class Page:
             "fps": self._fps(),
             "latency_ms": {stage: _quantiles(spans) for stage, spans in self._latencies.items()},
             "score": _score_json(self._scores[-1]) if self._scores else None,
+            "twin_check": None if self._twin_check is None else _twin_check_json(self._twin_check),
         }
 
     def acknowledge_alarm(self, number: int) -> None:
@@ -123,6 +126,8 @@ class Page:
                 return [activity_packet(body.frame, groups=groups, neurons=self._neurons)]
             case Score():
                 self._scores.append((item.t_received_ns / _NS_PER_S, body))
+            case ResponsePrediction():
+                self._twin_check = body
         return []
 
     def _displayed_packets(self, message: Stamped, body: DisplayedFrame) -> list[Packet]:
@@ -192,6 +197,13 @@ class Page:
 def _quantiles(spans_ms: deque[float]) -> dict[str, float]:
     p50, p99 = np.percentile(spans_ms, [50, 99])
     return {"p50": float(p50), "p99": float(p99)}
+
+
+def _twin_check_json(check: ResponsePrediction) -> dict[str, float | str | None]:
+    """Figures of the twin check; null for NaN, which JSON cannot represent."""
+    named = {"r": check.r, "r_training": check.r_training, "r_expected": check.r_expected}
+    figures = {name: value if math.isfinite(value) else None for name, value in named.items()}
+    return {**figures, "verdict": check.verdict, "window_s": check.window_s}
 
 
 def _score_json(at: tuple[float, Score]) -> dict[str, float | None]:

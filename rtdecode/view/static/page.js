@@ -77,6 +77,7 @@ function receiveText(message) {
   }
   showStatus(message.level, message.title, message.sentence);
   showScore(message.score, message.score_age_s);
+  showTwinCheck(message.twin_check);
   showLatency(message);
   showCounters(message);
   showLosses(message);
@@ -136,6 +137,16 @@ function showScore(score, ageS) {
     state.scores.splice(0, state.scores.length - KEPT_SCORES);
     drawScores(element("score-chart"), state.scores);
   }
+}
+
+function showTwinCheck(check) {
+  if (!check) return;
+  const digits = (value) => (value === null ? "–" : value.toFixed(2));
+  setText("twin-r", digits(check.r));
+  setText("twin-against", check.r_training === null ? "expected" : "training");
+  setText("twin-reference", digits(check.r_training ?? check.r_expected));
+  setText("twin-verdict", check.verdict);
+  element("twin-verdict").className = check.verdict === "mismatch" ? "warning" : "";
 }
 
 function showLatency({ latency_ms: latencies, lag_frames: lagFrames, lag_ms: lagMs }) {

@@ -1,6 +1,7 @@
 """Pictures of one frame are sent together, and the status follows from the messages."""
 
 import json
+import math
 import struct
 from dataclasses import replace
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from rtdecode.schema.evaluation import ResponsePrediction
 from rtdecode.schema.messages import DisplayedFrame, End, Gap, Score
 from rtdecode.view.packets import Flag, Packet, Slot
 from rtdecode.view.page import Page
@@ -105,6 +107,17 @@ def test_scores_are_kept_for_browsers_that_connect_later(page: Page, rig: Any) -
     history = json.loads(json.dumps(page.history(), allow_nan=False))
     assert [score["video_r"] for score in history] == [0.5, None]
     assert page.status()["score"]["frame_r"] == 0.4
+
+
+def test_the_newest_twin_check_is_in_the_status(page: Page, rig: Any) -> None:
+    assert page.status()["twin_check"] is None
+    figures = {"n_neurons": 9, "n_frames": 600, "window_s": 20.0, "frame": 700, "every": 1}
+    for r, verdict in ((math.nan, "too few frames"), (0.31, "match")):
+        body = ResponsePrediction(r=r, r_training=0.33, r_expected=0.35, verdict=verdict, **figures)
+        page.packets_of([rig.received(body)])
+        found = page.status()["twin_check"]
+        assert found["r"] == (None if math.isnan(r) else r)
+        assert (found["r_training"], found["verdict"]) == (0.33, verdict)
 
 
 def test_activity_becomes_one_column_a_frame(page: Page, rig: Any) -> None:
