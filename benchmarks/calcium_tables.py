@@ -168,7 +168,22 @@ def held_out_summary() -> str:
     return table(head, rows)
 
 
+def simulated_table() -> str:
+    """Ratio to offline OASIS at a lag of one scan for simulated indicators."""
+    found = result("calcium_simulated")
+    noises = sorted({row["noise"] for row in found})
+    head = [f"{row['rate_hz']:g} Hz, noise {row['noise']:g}" for row in found[: len(noises)]]
+    slow = next(row for row in found if row["rate_hz"] != found[0]["rate_hz"])
+    head += [f"{slow['rate_hz']:g} Hz, noise {noise:g}" for noise in noises]
+    rows: dict[str, list[str]] = {}
+    for row in found:
+        name = f"{row['indicator']}: {row['rise_tau_s']:g} / {row['decay_tau_s']:g} s"
+        rows.setdefault(name, []).append(f"{row['field'][1]:.2f}")
+    return table(["rise / decay", *head], ([name, *row] for name, row in rows.items()))
+
+
 TABLES = {
+    "simulated": simulated_table,
     "held_out": held_out_table,
     "held_out_summary": held_out_summary,
     "steps": step_table,

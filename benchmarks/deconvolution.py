@@ -86,7 +86,7 @@ def traces(shared: Path, rate_hz: float) -> Traces:
         _, activity, *_ = deconvolve(trace, penalty=1)
         offline.append(agreement(activity[first:], counts[first:]))
         sets.append(name[:4])
-        dff.append(_dff(trace, rate_hz))
+        dff.append(chain_dff(trace, rate_hz))
         spikes.append(counts)
     scans = np.array([len(one) for one in dff])
     table = np.zeros((scans.max(), len(dff)), np.float32)
@@ -95,7 +95,7 @@ def traces(shared: Path, rate_hz: float) -> Traces:
     return Traces(rate_hz, np.array(sets), table, scans, spikes, np.array(offline))
 
 
-def _dff(trace: Floats, rate_hz: float) -> NDArray[np.float32]:
+def chain_dff(trace: Floats, rate_hz: float) -> NDArray[np.float32]:
     """(scan,) dF/F over the running baseline, which starts from that of the calibration."""
     nothing, seen = np.zeros(1, np.float32), np.ones(1, bool)
     f_raw = (RESTING_COUNTS * (1 + trace)).astype(np.float32)[:, None]
