@@ -151,6 +151,7 @@ _RECORDER = [
         name="hang_recorder",
         fault=Fault.HANG,
         done="hangs for good",
+        exit_code=3,
         short=False,
     ),
     replace(

@@ -14,7 +14,7 @@ from fault_run import FaultRun, Left, prepared
 DISK_MB, LEFT_MB = 700, 6
 FILLER = "filler"
 _AFTER_S = 3.0
-_FORWARDED_S = 20.0
+_FORWARDED_S = _HUNG_S = 20.0
 _BACK_S = 180.0
 """Time within which a process must run again; where it hangs at its start, this takes longest."""
 
@@ -80,22 +80,29 @@ def _hit(run: FaultRun) -> None:
     """Kill, stop or suspend the process of the cell; wait until it runs again, or the run ended."""
     line = f"{run.cell.process}: running"
     before, victim = run.count_of(line), _victim(run)
-    if victim is None:
+    if victim is None or not _is_restarted(run, victim):
         return
+    if not run.wait(lambda: run.count_of(line) > before, patience_s=_BACK_S) and run.alive:
+        run.notes.append(f"{run.cell.process} did not run again within {_BACK_S:.0f} s")
+
+
+def _is_restarted(run: FaultRun, victim: psutil.Process) -> bool:
+    """Make the fault; whether the process must be started again, or end the run."""
     if run.cell.fault is Fault.STOP:
         _stopped(run, run.cell.seconds)
-        if run.process() == victim:
-            return
-    elif run.cell.fault is Fault.HANG:
+        return run.process() != victim
+    if run.cell.fault is Fault.HANG:
         victim.suspend()
-    else:
-        victim.kill()
+        # messages are held for a recorder, and it is waited for until the end of the run
+        is_recorder = run.cell.process == "recorder"
+        time.sleep(_HUNG_S if is_recorder else 0)
+        return not is_recorder
+    victim.kill()
     if run.cell.fault is Fault.HANG_AT_START:
         run.wait(lambda: run.process() not in (None, victim), patience_s=_BACK_S)
         if (successor := _victim(run)) is not None:
             successor.suspend()
-    if not run.wait(lambda: run.count_of(line) > before, patience_s=_BACK_S) and run.alive:
-        run.notes.append(f"{run.cell.process} did not run again within {_BACK_S:.0f} s")
+    return True
 
 
 def _stopped(run: FaultRun, seconds: float) -> None:

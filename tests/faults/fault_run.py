@@ -46,7 +46,7 @@ class Left:
 
     session: Path
     exit_code: int | None
-    """None where it did not end within two minutes and was killed."""
+    """None where it did not end within four minutes and was killed."""
     said: str
     """All that the command printed."""
     summary: dict[str, Any] | None
@@ -216,7 +216,7 @@ class FaultRun:
         if self.alive:
             self.run.send_signal(signal.SIGINT)
         try:
-            code: int | None = self.run.wait(_PATIENCE_S)
+            code: int | None = self.run.wait(2 * _PATIENCE_S)
         except subprocess.TimeoutExpired:
             code = None
         self._reader.join(5.0)

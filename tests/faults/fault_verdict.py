@@ -203,6 +203,7 @@ class Verdict:
                 "messages": _sum(log.messages),
                 "gaps": {f"{process}: {stream}": n for (stream, process), n in log.gaps.items()},
                 "events": events,
+                "warnings": sorted(f"{process}: {code}" for process, code in log.warnings),
             },
             "reported": {
                 **(asdict(self.reported) if self.reported else {}),

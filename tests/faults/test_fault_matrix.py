@@ -11,7 +11,7 @@ from fault_cells import CELLS, Cell, Fault
 from fault_injection import faulty_run
 from fault_verdict import verdict
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = pytest.mark.timeout(600)
 
 
 def marked(cell: Cell) -> object:
