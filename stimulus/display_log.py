@@ -1,16 +1,17 @@
 """Displayed frames log: one DisplayedFrame for each flip to another picture, for the frame loop."""
 
-from rtdecode.schema.messages import DisplayedFrame
+from rtdecode.schema.messages import DisplayedFrame, Event
 from stimulus.playlist import MovieFrame
 
 _NS_PER_S = 1_000_000_000
+_STALL_NS = _NS_PER_S
 
 
 class DisplayLog:
     """Makes DisplayedFrame messages of flips, and counts the refreshes that were missed.
 
     A frame that stays on the screen for more refreshes than planned has delayed its successor;
-    the excess counts as missed refreshes.
+    the excess counts as missed refreshes. Where a second or more passed, that is an event.
 
     Parameters
     ----------
@@ -28,6 +29,7 @@ class DisplayLog:
         self.displayed = 0
         self.missed = 0
         self.longest_ns = 0
+        self._last_frame_ns = 0
 
     def flipped(self, frame: MovieFrame, *, t_flip_ns: int, refreshes: int) -> DisplayedFrame:
         """Record one flip; the message that describes it.
@@ -50,6 +52,14 @@ class DisplayLog:
             flips=elapsed,
         )
 
+    def stall(self) -> Event | None:
+        """The Event of the last flip, where the frame before it stayed for a second or more."""
+        if self._last_frame_ns < _STALL_NS:
+            return None
+        text = "the screen stood still, and no new frame was displayed"
+        seconds = round(self._last_frame_ns / _NS_PER_S, 2)
+        return Event("warning", "stimulus", "screen_stalled", text, {"seconds": seconds})
+
     def counters(self) -> dict[str, float]:
         """Counters for heartbeats and the last line of the process's log."""
         longest_ms = self.longest_ns / 1e6
@@ -63,6 +73,6 @@ class DisplayLog:
         """Refreshes between the previous flip and `t_flip_ns`; 0 for the first flip."""
         if self._last_flip_ns is None:
             return 0
-        elapsed_ns = t_flip_ns - self._last_flip_ns
+        self._last_frame_ns = elapsed_ns = t_flip_ns - self._last_flip_ns
         self.longest_ns = max(self.longest_ns, elapsed_ns)
         return round(elapsed_ns / self._refresh_ns)

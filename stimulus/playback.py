@@ -123,6 +123,8 @@ class Player:
         t_flip_ns, refreshes = self.pacing.show(frame.luminance, patch=grey)
         self.on_flip(number, frame, t_flip_ns)
         self.sink.push(self.display_log.flipped(frame, t_flip_ns=t_flip_ns, refreshes=refreshes))
+        if (stall := self.display_log.stall()) is not None:
+            self.sink.push(stall)
         self.pacing.hold(frame.luminance, patch=grey)
 
 

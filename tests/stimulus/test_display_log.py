@@ -39,6 +39,15 @@ def test_refreshes_beyond_the_planned_ones_are_counted_as_missed() -> None:
     }
 
 
+def test_a_frame_that_stays_for_a_second_is_an_event_once() -> None:
+    display_log = DisplayLog(light_delay_ms=0.0, refresh_hz=60.0)
+    stalls = []
+    for t_ms in (0.0, 33.3, 1032.0, 6032.0, 6065.3):
+        flipped(display_log, t_ms)
+        stalls.append(display_log.stall())
+    assert [one and one.counts for one in stalls] == [None, None, None, {"seconds": 5.0}, None]
+
+
 def test_alternating_planned_durations_count_no_missed_refresh() -> None:
     display_log = DisplayLog(light_delay_ms=0.0, refresh_hz=75.0)
     refreshes, t_ms = [2, 3] * 10, 0.0

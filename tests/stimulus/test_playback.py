@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from rtdecode.schema.frame_grid import FrameGrid
 from rtdecode.schema.interfaces import Clock
 from rtdecode.schema.messages import Body, Command, DisplayedFrame
+from rtdecode.schema.messages import Event as EventMessage
 from stimulus.display_log import DisplayLog
 from stimulus.pacing import pacing_for
 from stimulus.playback import GREY_CLIP, CommandState, Player
@@ -20,6 +21,8 @@ from stimulus.sync_patch import patch_grey
 
 
 class Shelf(Protocol):
+    bodies: list[Body]
+
     def push(self, item: Body) -> None: ...
     def shown(self) -> list[DisplayedFrame]: ...
 
@@ -115,3 +118,16 @@ def test_a_quit_key_at_the_screen_ends_playback(
 def test_an_empty_movie_ends_at_once(player: Player, shelf: Shelf) -> None:
     assert player.play(iter(()), between_frames=nothing) == "the movie is over"
     assert shelf.shown() == []
+
+
+def test_a_screen_that_stands_still_is_published_as_an_event(
+    player: Player, shelf: Shelf, frames: Iterator[MovieFrame], clock: Clock
+) -> None:
+    def stand_still() -> None:
+        if player.display_log.displayed == 3:
+            clock.sleep_until(clock.now_ns() + 5_000_000_000)
+
+    player.play(frames, between_frames=stand_still)
+    (event,) = (body for body in shelf.bodies if isinstance(body, EventMessage))
+    assert (event.process, event.code) == ("stimulus", "screen_stalled")
+    assert event.counts["seconds"] == pytest.approx(5, abs=0.1)
