@@ -108,13 +108,16 @@ def _process_cells(process: str) -> list[Cell]:
         for seconds in STOP_S
     ]
     # a process that sends no heartbeat for 15 s is killed and started again, and no other
-    waited = {"events": {}, "permitted": frozenset(), "records_all": True, "decodes_all": True}
+    stalls = {("stimulus", "screen_stalled"): None} if process == "stimulus" else {}
+    waited = {"events": stalls, "permitted": frozenset(), "records_all": True, "decodes_all": True}
     hung = replace(later, name=f"hang_{process}", fault=Fault.HANG, done="hangs for good")
     return [restarted, replace(stopped[0], **waited), stopped[1], hung]
 
 
 _STALLED = ("recorder", "recorder_stalled")
 _RESUMED = ("recorder", "recorder_resumed")
+OF_A_BUSY_MACHINE = frozenset({_STALLED, _RESUMED, ("stimulus", "screen_stalled")})
+"""Events that a busy machine may cause in any cell."""
 _RECORDER_ENDS = Cell(
     "kill_recorder",
     Fault.KILL,
@@ -130,7 +133,6 @@ _RECORDER_STALLS = Cell(
     Fault.SLOW_DISK,
     "recorder",
     "stopped for 2 s of every 3 s, five times, as by a slow disk",
-    permitted=frozenset({_STALLED, _RESUMED}),
     decodes_all=True,
 )
 _RECORDER = [
