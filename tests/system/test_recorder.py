@@ -14,6 +14,7 @@ import numpy as np
 import psutil
 import pytest
 import zmq
+from recorder_kills import outcomes
 
 from rtdecode.runtime.codec import pack
 from rtdecode.schema.messages import Event, Health, Recording, Scan, Stamped
@@ -202,3 +203,7 @@ def test_a_stranger_named_recorder_does_not_replace_the_recorder(user: Any) -> N
     assert "messages that could not be read were dropped" in said
     counts = LogReader(user.folder / "s" / "log.mcap").summary().counts
     assert counts["supervisor/start"] == counts["supervisor/end"] == 1
+
+
+def test_a_killed_recorder_costs_each_stream_at_most_a_second() -> None:
+    assert [one for one in outcomes(kills=2, seed=3) if one.mistakes] == []
