@@ -101,8 +101,8 @@ class Recorded:
 
     def require_all(self) -> None:
         """Raise NotRecordedError where the last messages of a process are not in the log."""
-        if self.outcome.unrecorded:
-            raise NotRecordedError(names=self.outcome.unrecorded, folder=self.outcome.folder)
+        if names := self.outcome.unrecorded(self.summary.without_end):
+            raise NotRecordedError(names=names, folder=self.outcome.folder)
 
 
 def record_session(config: RunConfig, *, out: Path | None, console: Console) -> Recorded:

@@ -8,9 +8,9 @@ import os
 import re
 import secrets
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
 
@@ -78,8 +78,23 @@ class RunOutcome:
     reason: str
     began: bool
     """False where it was stopped before all processes were ready, so that nothing is recorded."""
-    unrecorded: tuple[str, ...] = ()
-    """Processes whose last messages are not in the log."""
+    codes: Mapping[str, int] = field(default_factory=dict, compare=False)
+    """Exit codes of the processes that ran until its end."""
+
+    def unrecorded(self, without_end: Sequence[str]) -> list[str]:
+        """Processes whose last messages are not in a log that lacks the END of `without_end`.
+
+        The recorder did not end by itself, or did not take what they held, or they ended without
+        an error, but the log lacks their END.
+        """
+        lost = DataLostError.exit_code
+        return [
+            name
+            for name, code in self.codes.items()
+            if code == lost
+            or (name == RECORDER and code != 0)
+            or (name in without_end and code == 0)
+        ]
 
 
 @contextmanager
@@ -175,9 +190,7 @@ def run_session(
             ends_ns = supervisor.clock.now_ns() + round(config.seconds * 1e9)
         reason = supervisor.watch(stop, until_ns=ends_ns)
         codes = supervisor.end()
-    lost = DataLostError.exit_code
-    unrecorded = tuple(n for n, code in codes.items() if code == lost or (n == RECORDER and code))
-    return RunOutcome(session.folder, reason, began=True, unrecorded=unrecorded)
+    return RunOutcome(session.folder, reason, began=True, codes=codes)
 
 
 def _specs(config: RunConfig, session: SessionLayout, run_file: Path) -> list[ProcessSpec]:

@@ -144,7 +144,7 @@ class SessionSummary:
         if self.cut_by_full_disk:
             log = "readable and ends where the disk was full"
         lost = ", ".join(f"{n} of {stream}" for stream, n in self.lost_by_stream.items())
-        ends_early = self.repaired or self.cut_by_full_disk
+        ends_early = self.repaired or self.cut_by_full_disk or self.without_end
         none = "no message was lost before its end" if ends_early else "no message was lost"
         messages = f"{sum(self.messages.values()):,} messages can be read"
         losses = f"lost messages: {lost}" if lost else none

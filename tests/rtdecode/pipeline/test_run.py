@@ -75,6 +75,25 @@ def test_a_movie_is_recorded_to_its_last_scan_and_ends_the_run(
     assert session.environment.is_file()
 
 
+@pytest.mark.parametrize(
+    ("codes", "without_end", "names"),
+    [
+        ({"bridge": 0, "recorder": 0}, [], []),
+        ({"bridge": 3, "recorder": 0}, ["bridge"], ["bridge"]),
+        ({"bridge": 0, "recorder": -9}, [], ["recorder"]),
+        # it ended well, and yet its END is not there
+        ({"bridge": 0, "recorder": 0}, ["bridge"], ["bridge"]),
+        # it was killed, which is stated elsewhere, and sent no END
+        ({"decoder": -9, "recorder": 0}, ["decoder", "emit"], []),
+    ],
+)
+def test_processes_whose_last_messages_are_not_recorded(
+    codes: dict[str, int], without_end: list[str], names: list[str]
+) -> None:
+    outcome = RunOutcome(Path("s"), "stopped as asked", began=True, codes=codes)
+    assert outcome.unrecorded(without_end) == names
+
+
 def test_the_config_of_a_session_can_be_run_again(tmp_path: Path, movie_run: MakeRun) -> None:
     for name in ("first", "again"):
         session = named_session(tmp_path / name)

@@ -73,6 +73,21 @@ def reconstruction(frame: int, luminance: np.ndarray, *, late: bool) -> Reconstr
     )
 
 
+def test_a_source_without_end_is_named_and_nothing_is_called_complete_to_its_end(
+    tmp_path: Path,
+) -> None:
+    start = Start("s", config_yaml="", git_revision="", twin_hash="")
+    end = End("s", reason="stopped")
+    sent = [("bridge", start), ("stimulus", start), ("stimulus", end)]
+    summary = summarise(recorded(tmp_path / "s", sent))
+    assert summary.without_end == ["bridge"]
+    assert "The log holds no END of bridge: last messages can be missing." in summary.text()
+    assert "no message was lost before its end" in summary.text()
+    whole = summarise(recorded(tmp_path / "t", [*sent, ("bridge", end)]))
+    assert whole.without_end == []
+    assert "no message was lost;" in whole.text()
+
+
 def recorded(
     folder: Path,
     extra: Sequence[tuple[str, Body]] = (),
