@@ -34,6 +34,8 @@ from rtdecode.schema.messages import BODIES, Stamped
 WIRE_VERSION = 2
 READ_VERSIONS = (1, WIRE_VERSION)
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
+MAX_ENTRIES = 10_000
+"""Entries of a map in a message, and items of a list; rtdecode sends a hundred at most."""
 _LARGEST_INT = 2**63 - 1
 _ENVELOPE = {"v": int, "kind": str, "source": str, "seq": int, "t_ns": int, "clock": str}
 _BY_KIND: Mapping[str, type[Any]] = types.MappingProxyType({body.kind: body for body in BODIES})
@@ -161,7 +163,13 @@ def _raw_map(data: bytes | memoryview) -> dict[str, Any]:
             reason=f"{len(data)} bytes are more than the permitted {MAX_MESSAGE_BYTES}"
         )
     try:
-        wire = msgpack.unpackb(data, raw=False, strict_map_key=True)
+        wire = msgpack.unpackb(
+            data,
+            raw=False,
+            strict_map_key=True,
+            max_map_len=MAX_ENTRIES,
+            max_array_len=MAX_ENTRIES,
+        )
     except (ValueError, msgpack.UnpackException, RecursionError) as error:
         raise MessageError(reason=f"not one MessagePack map ({error})") from error
     if not isinstance(wire, dict):

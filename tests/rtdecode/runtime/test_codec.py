@@ -16,6 +16,7 @@ from rtdecode.schema.messages import (
     BODIES,
     Body,
     DisplayedFrame,
+    End,
     Fluorescence,
     Gap,
     Health,
@@ -224,3 +225,18 @@ def test_a_health_counter_may_be_a_whole_number() -> None:
     body = unpack(pack(Stamped("v", 0, 0, "host", Health("running", "", {"n": 3})))).body
     assert isinstance(body, Health)
     assert body.counters == {"n": 3.0}
+
+
+def test_a_map_of_millions_of_entries_is_refused_before_it_is_made() -> None:
+    # of a message within the permitted size; as a dictionary it would take a gigabyte
+    wire = msgpack.unpackb(pack(Stamped("v", 0, 0, "host", Health("running", "", {}))))
+    body = b"".join(msgpack.packb(key) + b"\x01" for key in range(100_000))
+    packer = msgpack.Packer()
+    entries = packer.pack_map_header(5_000_000) + body
+    head = packer.pack_map_header(len(wire))
+    rest = b"".join(packer.pack(k) + packer.pack(v) for k, v in wire.items() if k != "counters")
+    with pytest.raises(MessageError, match=r"5000000 exceeds max_map_len\(10000\)"):
+        unpack(head + rest + packer.pack("counters") + entries)
+    many = {f"kind{n}": n for n in range(10_001)}
+    with pytest.raises(MessageError, match="max_map_len"):
+        unpack(pack(Stamped("v", 0, 0, "host", End("s", "", many))))

@@ -88,9 +88,9 @@ def test_a_name_of_megabytes_is_refused(tmp_path: Path, clock: Clock) -> None:
         {"behaviour": 2**63 - 1},
         {"behaviour": -5},
         {"no kind": 7},
-        {f"kind{n}": n for n in range(10**5)},
+        {f"kind{n}": n for n in range(9_000)},
     ],
-    ids=["huge", "negative", "unknown kind", "100,000 kinds"],
+    ids=["huge", "negative", "unknown kind", "9,000 kinds"],
 )
 def test_a_forged_end_is_recorded_and_states_no_loss(
     tmp_path: Path, clock: Clock, behaviour: Message, end: Message, last_seq: dict[str, int]
