@@ -109,6 +109,9 @@ def summarise_failed(session: SessionLayout, console: Console) -> None:
 
     An error of the summary is printed, and does not take the place of the failure.
     """
+    if not session.folder.is_dir():
+        print_plain(console, f"the run failed; {session.folder} was removed or renamed during it")
+        return
     print_plain(console, f"the run failed; its session folder is {session.folder}")
     try:
         if not _is_recorded(session):

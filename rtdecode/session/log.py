@@ -8,6 +8,7 @@ the next flush.
 import errno
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -113,7 +114,9 @@ class LogWriter:
         A removed log is an error as well: the system would accept its messages and keep none.
         """
         if not self._file.is_at(self._path):
-            self._file.abandon()
+            with suppress(LogWriteError):
+                # a renamed log is somewhere, and gets its index
+                self.close()
             raise LogRemovedError(log=self._path)
         try:
             self._writer.flush()  # type: ignore[no-untyped-call]

@@ -82,7 +82,8 @@ class LogRemovedError(RtdecodeError):
     def __init__(self, *, log: Path) -> None:
         super().__init__(
             f"{log} was removed or renamed while it was recorded, so that nothing more can be "
-            f"recorded: leave a session folder where it is until its run has ended"
+            f"recorded; a renamed log has everything until then: leave a session folder where it "
+            f"is until its run has ended"
         )
 
 

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import shutil
 import signal
 from collections.abc import Callable
 from dataclasses import replace
@@ -279,6 +280,20 @@ def test_a_run_whose_files_the_disk_refuses_names_it_after_its_folder(
     assert told.exit_code == 1
     assert f"the run failed; its session folder is {out}" in told.stdout
     assert f"{out} cannot be written (No space left on device" in told.stderr
+
+
+def test_a_run_whose_folder_was_removed_says_so(
+    tmp_path: Path, movie_config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def removed(_: RunConfig, session: SessionLayout, **__: object) -> None:
+        shutil.rmtree(session.folder)
+        raise ProcessFailedError(name="recorder", code=1, tail="")
+
+    monkeypatch.setattr(live, "run_session", removed)
+    out = tmp_path / "session"
+    told = USER.invoke(app, ["run", str(movie_config), "--out", str(out)])
+    assert f"the run failed; {out} was removed or renamed during it" in told.stdout
+    assert not out.exists()
 
 
 def test_a_planned_run_that_does_not_fit_on_the_disk_is_a_warning(

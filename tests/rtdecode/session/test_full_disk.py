@@ -159,6 +159,8 @@ def test_a_log_that_is_replaced_by_another_file_is_noticed(
     (tmp_path / "log.mcap").rename(tmp_path / "moved.mcap")
     (tmp_path / "log.mcap").write_bytes(b"another")
     clock.sleep_until(clock.now_ns() + 2_000_000_000)
-    with pytest.raises(LogRemovedError):
+    with pytest.raises(LogRemovedError, match="a renamed log has everything until then"):
         recorder.flush_if_due()
+    recorder.close()
     assert (tmp_path / "log.mcap").read_bytes() == b"another"
+    assert plain(tmp_path / "moved.mcap") == [("bridge/scan", 0)]
