@@ -151,6 +151,8 @@ class SessionSummary:
         return f"{self.seconds:.0f} s were recorded; the log is {log}; {losses}; {messages}."
 
     def _end(self) -> list[str]:
+        if self.cut_by_full_disk:
+            return ["The run's end was not recorded, because the disk was full."]
         stated = []
         if SUPERVISOR in self.without_end:
             stated.append(
