@@ -9,9 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from acquisition_bridge.sources.continued import last_scan
+from acquisition_bridge.sources.opening import open_source
 from acquisition_bridge.sources.raw_tail import RawDecoder, ThorExperiment, raw_tail
+from rtdecode.schema.config import RunConfig
 from rtdecode.schema.config.acquisition import RawTailSource
 from rtdecode.schema.errors import SettingMissingError
+from rtdecode.schema.messages import Scan
 
 LAYOUT = ThorExperiment(3, 4, 20.0, planes=2, flyback_scans=1, channels=2)
 FRAMES = np.random.default_rng(0).integers(0, 65536, (7, 2, 3, 4)).astype("<u2")
@@ -43,6 +47,30 @@ def test_size_and_rate_come_from_thorimages_header(tmp_path: Path, clock: Any) -
         scans += source.measured_until(clock.now_ns() + 50_000_000)
     np.testing.assert_array_equal([scan.pixels_counts for scan in scans], FRAMES[:, 0])
     source.close()
+
+
+def test_a_restarted_bridge_leaves_out_the_scans_that_were_passed_on(
+    tmp_path: Path, clock: Any
+) -> None:
+    """Scans that the file got while the bridge was down follow, and none is lost."""
+    path = tmp_path / "scans.raw"
+    path.write_bytes(FRAMES[:5, 0].tobytes())
+    options = {"path": path, "rows_px": 3, "cols_px": 4, "scan_rate_hz": 20.0, "idle_s": 0.2}
+    config = RunConfig.model_validate(
+        {"acquisition": {"source": {"kind": "raw_tail", **options}}, "decode": None}
+    )
+    first = open_source(config, clock)
+    before = [b for b in first.measured_until(clock.now_ns() + 10**9) if isinstance(b, Scan)]
+    first.close()
+    path.write_bytes(FRAMES[:, 0].tobytes())
+    again, after = open_source(config, clock, last=last_scan(before[-1])), list[Scan]()
+    while not again.ended:
+        found = again.measured_until(clock.now_ns() + 50_000_000)
+        after += [body for body in found if isinstance(body, Scan)]
+    assert [scan.number for scan in [*before, *after]] == list(range(len(FRAMES)))
+    np.testing.assert_array_equal([s.pixels_counts for s in [*before, *after]], FRAMES[:, 0])
+    assert again.health()["lost"] == 0
+    again.close()
 
 
 @pytest.mark.parametrize(

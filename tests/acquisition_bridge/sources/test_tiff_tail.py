@@ -10,7 +10,10 @@ import numpy as np
 import pytest
 import tifffile
 
+from acquisition_bridge.sources.continued import last_scan
+from acquisition_bridge.sources.opening import open_source
 from acquisition_bridge.sources.tiff_tail import TiffTailSource
+from rtdecode.schema.config import RunConfig
 from rtdecode.schema.config.acquisition import TiffTailSource as TiffTailConfig
 from rtdecode.schema.errors import SettingMissingError, StreamError
 from rtdecode.schema.messages import Scan
@@ -69,6 +72,27 @@ def test_one_channel_with_planes_and_without_flyback(
     assert [scan.plane for scan in scans] == [0, 1] * 4
     assert [scan.number for scan in scans] == list(range(8))
     assert (source.spec.planes, source.spec.channels, source.health()["lost"]) == (2, 2, 0)
+
+
+def test_a_restarted_bridge_leaves_out_the_scans_that_were_passed_on(
+    tmp_path: Path, clock: Any
+) -> None:
+    written(tmp_path / "scan_00001.tif", 0, 24)
+    whole, _ = streamed(clock, tmp_path / "scan_00001.tif")
+    source = {"kind": "tiff_tail", "path": tmp_path / "scan_00001.tif", "idle_s": 0.3}
+    config = RunConfig.model_validate({"acquisition": {"source": source}, "decode": None})
+    again = open_source(config, clock, last=last_scan(whole[4]))
+    again.begin(clock.now_ns())
+    scans: list[Scan] = []
+    with closing(again):
+        while not again.ended:
+            found = again.measured_until(clock.now_ns() + 50_000_000)
+            scans += [body for body in found if isinstance(body, Scan)]
+    assert [scan.number for scan in scans] == [scan.number for scan in whole[5:]]
+    assert [scan.plane for scan in scans] == [scan.plane for scan in whole[5:]]
+    for one, other in zip(scans, whole[5:], strict=True):
+        np.testing.assert_array_equal(one.pixels_counts, other.pixels_counts)
+    assert again.health()["lost"] == 0
 
 
 def test_files_in_a_row_are_one_acquisition(tmp_path: Path, clock: Any) -> None:
