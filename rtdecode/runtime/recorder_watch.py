@@ -5,7 +5,7 @@ a recorder that stalls and its recovery as events, and say for how long a stall 
 starts and ends no process; the supervisor does.
 
 A recorder stalls where it sends no heartbeat for 3 s, as while its disk blocks, or where the
-processes hold more than 5 % of `record.backlog_mb` for it. It is not killed while they have
+processes hold more than 5 % of `record.backlog_mb` for it for 3 s. It is not killed while they have
 room for its messages, and not within 300 s after the first message that found no room.
 """
 
@@ -55,6 +55,8 @@ class RecorderWatch:
         self._held_mb: dict[str, float] = {}
         self._lost: dict[str, float] = {}
         self._stalled_ns: int | None = None
+        self._kept_up_ns = self._began_ns
+        """When the processes last held little enough."""
         self._most_mb = 0.0
         self._losing_ns: int | None = None
 
@@ -98,7 +100,7 @@ class RecorderWatch:
             self._answer = "it acknowledged a START that is not in the log"
         else:
             self.is_confirmed = True
-            self._began_ns = self._heartbeat_ns = self._clock.now_ns()
+            self._began_ns = self._heartbeat_ns = self._kept_up_ns = self._clock.now_ns()
 
     def offer(self, event: Event) -> bool:
         """Send `event` to the recorder, or hold it; False before the recording is confirmed."""
@@ -128,7 +130,7 @@ class RecorderWatch:
 
     def is_waited_for(self) -> bool:
         """Whether processes that end should wait for it: it is silent, but not for too long."""
-        return _SILENT_S < self._silent_s() < HAND_OVER_S
+        return self.is_confirmed and _SILENT_S < self._silent_s() < HAND_OVER_S
 
     def is_tolerated(self) -> bool:
         """Whether it may stay without a heartbeat, because messages are held and not lost."""
@@ -144,8 +146,11 @@ class RecorderWatch:
         self._most_mb = max(self._most_mb, held_mb)
         if self._stalled_ns is None:
             self._most_mb, self._losing_ns = held_mb, None
-            if self.is_silent() or held_mb > _STALL_SHARE * self._backlog_mb:
-                self._stall()
+            if held_mb <= _STALL_SHARE * self._backlog_mb:
+                self._kept_up_ns = now_ns
+            since_ns = min(self._heartbeat_ns, self._kept_up_ns)
+            if now_ns - since_ns > _SILENT_S * _NS_PER_S:
+                self._stall(since_ns)
         elif not self.is_silent() and held_mb <= _RESUME_SHARE * self._backlog_mb:
             self._resume((now_ns - self._stalled_ns) / _NS_PER_S)
 
@@ -162,9 +167,9 @@ class RecorderWatch:
     def _silent_s(self) -> float:
         return (self._clock.now_ns() - self._heartbeat_ns) / _NS_PER_S
 
-    def _stall(self) -> None:
-        self._stalled_ns = self._heartbeat_ns
-        since_s = (self._heartbeat_ns - self._began_ns) / _NS_PER_S
+    def _stall(self, since_ns: int) -> None:
+        self._stalled_ns = since_ns
+        since_s = (since_ns - self._began_ns) / _NS_PER_S
         text = (
             f"from {since_s:.1f} s after the start, the recorder did not take messages as fast as "
             f"they came, and they were held"

@@ -287,7 +287,11 @@ class Supervisor:
             name=child.spec.name,
             clock=self.clock,
             held_mb=held_mb,
-            recorder_is_awaited=lambda: recording is not None and recording.is_waited_for(),
+            recorder_is_awaited=lambda: (
+                recording is not None
+                and recording.is_waited_for()
+                and (child.spec.name == RECORDER or not self._recorder_has_ended())
+            ),
         )
 
     def _recorder_has_ended(self) -> bool:

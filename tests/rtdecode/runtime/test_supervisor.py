@@ -15,10 +15,11 @@ import pytest
 from rtdecode.runtime.children import ProcessSpec
 from rtdecode.runtime.clock import HostClock
 from rtdecode.runtime.control import ControlServer
-from rtdecode.runtime.sockets import Messaging
+from rtdecode.runtime.recorder_watch import RecorderWatch
+from rtdecode.runtime.sockets import Messaging, Publisher
 from rtdecode.runtime.supervisor import Supervisor
-from rtdecode.schema.errors import NotReadyError, ProcessFailedError
-from rtdecode.schema.messages import Health
+from rtdecode.schema.errors import NotReadyError, ProcessFailedError, RecordingUnconfirmedError
+from rtdecode.schema.messages import Health, Start
 
 pytestmark = pytest.mark.system
 
@@ -167,6 +168,37 @@ def test_one_that_never_gets_ready_is_named_and_nothing_stays(nursery: Nursery) 
         nursery.supervisor.start(
             [nursery.spec("one"), nursery.spec("never")], stop=Event(), ready_s=1.0
         )
+    assert not nursery.supervisor.pids()
+
+
+def test_without_the_acknowledgement_of_the_recorder_no_other_process_starts(
+    nursery: Nursery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    confirm = RecorderWatch.confirm
+    # processes may take long to be ready; the acknowledgement never comes
+    monkeypatch.setattr(
+        RecorderWatch,
+        "confirm",
+        lambda watch, turn, *, stop, wait_s: confirm(watch, turn, stop=stop, wait_s=wait_s / 90),
+    )
+    record = f"ipc://{tmp_path}/recorder"
+    start = Start("session", config_yaml="", git_revision="", twin_hash="")
+    with Messaging() as messaging:
+        publisher = Publisher(
+            messaging, "supervisor", clock=nursery.clock, publish="", record=record, queue=1
+        )
+        nursery.supervisor.recording = RecorderWatch(
+            publisher,
+            start=start,
+            log_file=tmp_path / "log.mcap",
+            backlog_mb=1.0,
+            clock=nursery.clock,
+        )
+        specs = [nursery.spec("recorder"), nursery.spec("one")]
+        with pytest.raises(RecordingUnconfirmedError, match="it sent no acknowledgement"):
+            nursery.supervisor.start(specs, stop=Event())
+    states = {health.state for name, health in nursery.health if name == "one"}
+    assert states <= {"starting", "ready"}
     assert not nursery.supervisor.pids()
 
 
