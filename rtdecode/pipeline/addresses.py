@@ -42,7 +42,7 @@ def listened(config: RunConfig, rows: Sequence[Row]) -> Iterator[tuple[str, str,
     """Option, host and port of each TCP address at which a process of this run listens."""
     roles = {row.role for row in rows}
     own = {source.name for row in rows for source in row.publishes if source.needs.met(config)}
-    options = {f"network.{name}" for name in own | {"control", "recorder"}}
+    options = {f"network.{name}" for name in own | {"control", "recorder", "supervisor"}}
     if Role.BRIDGE in roles:
         options.add("acquisition.source.address")
     for option, address in endpoints(config):

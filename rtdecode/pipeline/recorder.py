@@ -6,15 +6,20 @@ what the log holds.
 
 import sys
 from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
 
 from rtdecode.runtime.entry import run_process
 from rtdecode.runtime.loop import LoopReport, NullSink, run_loop
 from rtdecode.runtime.process import Process
 from rtdecode.runtime.sockets import RECORDER_QUEUE, Collector, Publisher
-from rtdecode.schema.messages import Body, Event, Gap, Received, Recording, Stamped, Start
+from rtdecode.schema.interfaces import Source
+from rtdecode.schema.messages import Body, End, Event, Gap, Received, Recording, Stamped, Start
 from rtdecode.session.disk_watch import SHORT, DiskWatch, short_of_space
 from rtdecode.session.layout import SessionLayout
 from rtdecode.session.recorder import Recorder
+
+_END_WAIT_S = 4.0
+"""Time in s after the last message; a process may hold messages for 2 s without a supervisor."""
 
 
 class RecordedEvents:
@@ -29,6 +34,38 @@ class RecordedEvents:
             self._publisher.forward(data)
 
 
+class UntilEnds:
+    """Source of the messages of `collector`; a recorder that is left alone waits for each END.
+
+    The supervisor ends the recorder last. Where it was killed, all processes stop at once, and
+    their last messages come after a pause.
+
+    Parameters
+    ----------
+    collector
+        The recorder queue.
+    is_alone
+        Whether the supervisor has ended.
+    without_end
+        Sources that have started and not ended.
+    """
+
+    def __init__(
+        self,
+        collector: Source[tuple[bytes, Received]],
+        *,
+        is_alone: Callable[[], bool],
+        without_end: Callable[[], AbstractSet[str]],
+    ) -> None:
+        self._collector, self._is_alone, self._without_end = collector, is_alone, without_end
+
+    def take(self, wait_s: float) -> Sequence[tuple[bytes, Received]]:
+        items = self._collector.take(wait_s)
+        if not items and self._is_alone() and self._without_end() - {"supervisor"}:
+            return self._collector.take(_END_WAIT_S)
+        return items
+
+
 class RecordStage:
     """Stage that writes messages into the log and gives nothing.
 
@@ -39,12 +76,17 @@ class RecordStage:
         self._recorder, self._acknowledge = recorder, acknowledge
         self.n_messages = 0
         self.n_bytes = 0
+        self.without_end: set[str] = set()
+        """Sources that have sent START and not END."""
 
     def step(self, items: Sequence[tuple[bytes, Received]]) -> Sequence[Body]:
         for data, received in items:
             self._recorder.write(data, received.message, received.t_received_ns)
             self.n_bytes += len(data)
+            if isinstance(received.message.body, End):
+                self.without_end.discard(received.message.source)
             if isinstance(received.message.body, Start):
+                self.without_end.add(received.message.source)
                 self._recorder.flush()
                 self._acknowledge(received.message)
         self.n_messages += len(items)
@@ -96,7 +138,11 @@ def main(process: Process) -> int:
             process.send_heartbeat({**stage.counters(), **watch.counters()})
 
         run_loop(
-            collector,
+            UntilEnds(
+                collector,
+                is_alone=lambda: process.is_alone,
+                without_end=lambda: stage.without_end,
+            ),
             stage,
             NullSink(),
             stop=process.stop,

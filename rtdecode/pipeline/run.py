@@ -147,9 +147,9 @@ def _watch(
         messaging,
         _SUPERVISOR,
         clock=clock,
-        publish="",
+        publish=config.network.supervisor,
         record=config.network.recorder,
-        queue=1,
+        queue=config.record.queue_messages,
         backlog_mb=share_mb(_SUPERVISOR, total_mb=total_mb),
     )
     text = run_file.read_text(encoding="utf-8")

@@ -10,7 +10,7 @@ open a socket: `run` starts what the table lists, and each process asks it for i
     >>> [row.role.value for row in included(RunConfig(decode=None))]
     ['recorder', 'stimulus', 'bridge', 'decoder', 'view']
     >>> subscriptions(Role.VIEW, RunConfig(decode=None)).expected
-    ('stimulus', 'decoder', 'events')
+    ('stimulus', 'decoder', 'bridge', 'events')
 
 A source is one publisher. Its name is also that of its endpoint, `network.NAME` in the config, and
 of its streams in the log, `NAME/KIND`.
@@ -100,6 +100,9 @@ class Subscriptions:
     """Sources that the same run starts, and that must be received before the process is ready."""
 
 
+SUPERVISOR = Source("supervisor", "events of restarts and of a recorder that stalls")
+"""The source of `rtdecode run` itself, which is no process of the table."""
+
 TOPOLOGY = (
     Row(
         Role.RECORDER,
@@ -155,7 +158,9 @@ TOPOLOGY = (
             ("decoder", Needs.NOTHING),
             ("emit", Needs.DECODER),
             ("evaluate", Needs.DECODER),
+            ("bridge", Needs.NOTHING),
             ("events", Needs.NOTHING),
+            (SUPERVISOR.name, Needs.NOTHING),
         ),
         on_end=OnEnd.RESTARTED,
         is_essential=False,
@@ -206,7 +211,8 @@ def as_markdown() -> str:
         f"| {'yes' if row.is_essential else 'no'} |"
         for row in TOPOLOGY
     )
-    return "\n".join([head, "|---|---|---|---|---|---|---|", *rows])
+    supervisor = f"| | `rtdecode run` | `{SUPERVISOR.name}`: {SUPERVISOR.kinds} | | | | |"
+    return "\n".join([head, "|---|---|---|---|---|---|---|", *rows, supervisor])
 
 
 def _published(row: Row) -> str:

@@ -156,7 +156,7 @@ class SessionSummary:
         stated = []
         if SUPERVISOR in self.without_end:
             stated.append(
-                "The run's end was not recorded: its supervisor did not end it, as after a kill."
+                "The run's end was not recorded, as after a kill of the command or of the recorder."
             )
         if others := [source for source in self.without_end if source != SUPERVISOR]:
             names = ", ".join(others)

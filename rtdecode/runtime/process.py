@@ -181,6 +181,11 @@ class Process:
         """Pass events of this process to `offer`, as the recorder does, which has no recorder."""
         self._offer_event = offer
 
+    @property
+    def is_alone(self) -> bool:
+        """Whether the supervisor has ended before this process, as after a kill."""
+        return self._alone.is_set()
+
     def report(self, body: Body) -> None:
         """Send `body` to the supervisor alone."""
         if self._control is not None:
@@ -194,7 +199,7 @@ class Process:
         return not self._began or handed_over(
             self._outlets(),
             clock=self.clock,
-            limit_s=lambda: _ALONE_S if self._alone.is_set() else HAND_OVER_S,
+            limit_s=lambda: _ALONE_S if self.is_alone else HAND_OVER_S,
             on_turn=lambda: self.report(self._health("stopping", {})),
         )
 

@@ -37,7 +37,16 @@ WARM_FRAMES = 45
 """Reconstructions on the page before the fault."""
 _PATIENCE_S, _SETTLED_S = 120.0, 1.5
 _TAIL = 8
-_ENDPOINTS = ("recorder", "events", "bridge", "stimulus", "decoder", "emit", "evaluate")
+_ENDPOINTS = (
+    "recorder",
+    "supervisor",
+    "events",
+    "bridge",
+    "stimulus",
+    "decoder",
+    "emit",
+    "evaluate",
+)
 
 
 @dataclass(slots=True)

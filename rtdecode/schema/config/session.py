@@ -61,6 +61,8 @@ class NetworkConfig(Section):
     """Endpoint of the supervisor, for heartbeats and commands."""
     recorder: str = ""
     """Endpoint of the recorder, to which every process sends its messages."""
+    supervisor: str = ""
+    """Endpoint at which the supervisor publishes its events, also while the recorder stalls."""
     events: str = ""
     """Endpoint at which the recorder publishes the events and gaps that it has recorded."""
     bridge: str = ""

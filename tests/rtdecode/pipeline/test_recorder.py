@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from rtdecode.pipeline import recorder as recorder_process
-from rtdecode.pipeline.recorder import RecordStage, main
+from rtdecode.pipeline.recorder import RecordStage, UntilEnds, main
 from rtdecode.runtime.clock import HostClock
 from rtdecode.runtime.codec import pack
 from rtdecode.runtime.sockets import Messaging, Subscriber
@@ -99,6 +99,36 @@ def test_what_is_sent_until_the_stop_is_recorded(tmp_path: Path, conducted: Any)
         "stimulus/gap": 1,
         "stimulus/end": 1,
     }
+
+
+class Queue:
+    """Gives one batch after another; `waited_s` are the times that it was asked to wait."""
+
+    def __init__(self, *batches: list[Any]) -> None:
+        self._batches = list(batches)
+        self.waited_s: list[float] = []
+
+    def take(self, wait_s: float) -> list[Any]:
+        self.waited_s.append(wait_s)
+        return self._batches.pop(0) if self._batches else []
+
+
+@pytest.mark.parametrize(
+    ("alone", "without_end", "waits"),
+    [
+        (True, {"decoder", "supervisor"}, True),
+        (True, {"supervisor"}, False),
+        (False, {"decoder"}, False),
+    ],
+)
+def test_only_a_recorder_without_supervisor_waits_for_the_last_messages(
+    alone: bool, without_end: set[str], waits: bool
+) -> None:
+    queue = Queue(["first"], [], ["last"])
+    source = UntilEnds(queue, is_alone=lambda: alone, without_end=lambda: without_end)
+    assert source.take(0.1) == ["first"]
+    assert source.take(0.1) == (["last"] if waits else [])
+    assert (max(queue.waited_s) > 2) is waits
 
 
 @pytest.mark.system

@@ -11,7 +11,14 @@ from typing import Any
 import pytest
 
 from rtdecode.pipeline import topology
-from rtdecode.pipeline.topology import TOPOLOGY, Needs, as_markdown, included, subscriptions
+from rtdecode.pipeline.topology import (
+    SUPERVISOR,
+    TOPOLOGY,
+    Needs,
+    as_markdown,
+    included,
+    subscriptions,
+)
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.config.run import Role
 from rtdecode.schema.config.session import NetworkConfig
@@ -34,8 +41,9 @@ def test_every_role_has_one_row_and_a_module() -> None:
 def test_every_source_has_one_publisher_and_an_endpoint_of_its_name() -> None:
     names = [source.name for row in TOPOLOGY for source in row.publishes]
     assert len(set(names)) == len(names)
-    assert set(names) | {"control", "recorder"} == set(NetworkConfig.model_fields)
-    assert {name for row in TOPOLOGY for name, _ in row.subscribes} <= set(names)
+    sources = {*names, SUPERVISOR.name}
+    assert sources | {"control", "recorder"} == set(NetworkConfig.model_fields)
+    assert {name for row in TOPOLOGY for name, _ in row.subscribes} <= sources
 
 
 def test_by_default_all_processes_run() -> None:
@@ -58,8 +66,8 @@ def test_evaluate_without_a_decoder_is_refused_where_the_config_names_it() -> No
     [
         (Role.DECODER, RunConfig(), ("bridge",)),
         (Role.EVALUATE, RunConfig(), ("stimulus", "bridge", "decoder", "emit")),
-        (Role.VIEW, RunConfig(), ("stimulus", "decoder", "emit", "evaluate", "events")),
-        (Role.VIEW, WITHOUT_DECODER, ("stimulus", "decoder", "events")),
+        (Role.VIEW, RunConfig(), ("stimulus", "decoder", "emit", "evaluate", "bridge", "events")),
+        (Role.VIEW, WITHOUT_DECODER, ("stimulus", "decoder", "bridge", "events")),
         (Role.BRIDGE, RunConfig(), ("stimulus",)),
         (Role.RECORDER, RunConfig(), ()),
     ],

@@ -132,6 +132,7 @@ def test_after_a_restart_the_page_has_its_address_again_unless_that_is_taken() -
 def test_it_waits_only_for_those_who_take_part(tmp_path: Path, conducted: Any) -> None:
     config = RunConfig(processes=(Role.RECORDER, Role.BRIDGE, Role.VIEW))
     with conducted(main, config, tmp_path) as scene:
-        scene.publisher("events")
+        for source in ("bridge", "events"):
+            scene.publisher(source)
         assert scene.go().detail.startswith("http://127.0.0.1:")
         assert scene.end() == 0

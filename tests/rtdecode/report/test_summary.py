@@ -402,7 +402,7 @@ def test_sources_whose_end_is_missing_are_stated(tmp_path: Path) -> None:
     summary = summarise(recorded(tmp_path / "s", [*started, *ended]))
     assert summary.without_end == ["supervisor", "decoder"]
     assert summary.sentences()[1:3] == [
-        "The run's end was not recorded: its supervisor did not end it, as after a kill.",
+        "The run's end was not recorded, as after a kill of the command or of the recorder.",
         "The log holds no END of decoder: last messages can be missing.",
     ]
 

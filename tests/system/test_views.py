@@ -1,0 +1,114 @@
+"""What happens in a run is on its page at once, and in the summary also of a killed run."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from websockets.sync.client import ClientConnection, connect
+
+from rtdecode.session.reader import LogReader
+
+pytestmark = [pytest.mark.system, pytest.mark.timeout(240)]
+
+NOBODY_SENDS = {"kind": "zmq_native", "address": "tcp://127.0.0.1:*"}
+Running = subprocess.Popen[str]
+Status = dict[str, Any]
+
+
+@contextmanager
+def run(user: Any, *command: object) -> Iterator[tuple[Running, str]]:
+    """`rtdecode COMMAND` into the session `s` once all processes run, and its page's address."""
+    with user.running(*command, "--out", "s") as running:
+        seen = []
+        for line in running.stdout:
+            seen.append(line)
+            if "bridge: running" in line or "stimulus: running" in line:
+                break
+        text = "".join(seen)
+        address = re.search(r"http://(\S+)", text)
+        assert address, text
+        yield running, f"ws://{address.group(1)}live"
+
+
+def quiet_run(user: Any) -> list[object]:
+    config = user.config(
+        processes=["recorder", "bridge", "view"], acquisition={"source": NOBODY_SENDS}
+    )
+    return ["run", config]
+
+
+def named(running: Running, module: str) -> psutil.Process:
+    children = psutil.Process(running.pid).children(recursive=True)
+    return next(one for one in children if module in one.cmdline())
+
+
+def status_where(page: ClientConnection, holds: Callable[[Status], bool]) -> Status:
+    while True:
+        text = page.recv(timeout=60)
+        status = json.loads(text) if isinstance(text, str) else {}
+        if "alarms" in status and holds(status):
+            return status
+
+
+def codes(entries: list[dict[str, Any]]) -> set[str]:
+    return {entry["code"] for entry in entries}
+
+
+def test_the_page_shows_a_stalled_recorder_while_it_is_stalled_and_a_restarted_process(
+    user: Any,
+) -> None:
+    with run(user, *quiet_run(user)) as (running, address), connect(address) as page:
+        recorder = named(running, "rtdecode.pipeline.recorder")
+        recorder.send_signal(signal.SIGSTOP)
+        found = status_where(page, lambda status: bool(status["alarms"]))
+        assert codes(found["alarms"]) == {"recorder_stalled"}
+        recorder.send_signal(signal.SIGCONT)
+        found = status_where(page, lambda status: not status["alarms"])
+        assert codes(found["events"]) >= {"recorder_stalled", "recorder_resumed"}
+        named(running, "acquisition_bridge").kill()
+        found = status_where(page, lambda status: "process_restarted" in codes(status["events"]))
+        (event,) = (one for one in found["events"] if one["code"] == "process_restarted")
+        assert (event["process"], event["severity"], event["times"]) == ("bridge", "warning", 1)
+        running.send_signal(signal.SIGINT)
+        said = running.communicate()[0]
+    for part in ("Event in the recorder", "Event in the bridge: the process failed"):
+        assert part in said
+    assert user.left_running() == []
+
+
+def test_a_killed_run_ends_by_itself_and_has_its_summary_and_score(user: Any) -> None:
+    with run(user, "demo", "--headless", "--seconds", 100) as (running, address):
+        with connect(address) as page:
+            status_where(page, lambda status: status["score"] is not None)
+        children = psutil.Process(running.pid).children(recursive=True)
+        os.kill(running.pid, signal.SIGKILL)
+        running.wait()
+        _, alive = psutil.wait_procs(children, timeout=60)
+        assert not alive
+    assert user.left_running() == []
+    log = LogReader(Path(user.folder / "s" / "log.mcap"))
+    counts = log.summary().counts
+    assert log.complete
+    sources = {stream.partition("/")[0] for stream in counts if stream.endswith("/start")}
+    ended = {stream.partition("/")[0] for stream in counts if stream.endswith("/end")}
+    assert sources - ended == {"supervisor"}
+    told = user.told("score", "s", "--json", "s.json")
+    assert told.returncode == 0, told.stderr
+    assert "The run's end was not recorded" in told.stdout
+    assert "correlate with video r" in told.stdout
+    figures = json.loads((user.folder / "s.json").read_text())
+    assert figures["without_end"] == ["supervisor"]
+    assert figures["frames_scored"] > 0
+    assert figures["lost_messages"] == 0
+    recovered = user.told("recover", "s")
+    assert recovered.returncode == 0
+    assert "the log holds no END of supervisor" in recovered.stdout
+    assert "the log holds no END of decoder" not in recovered.stdout
