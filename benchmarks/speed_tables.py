@@ -118,6 +118,19 @@ def rig_table() -> str:
     return table(["", "value"], [*rows, ["r of activity and true rate, median of neurons", r]])
 
 
+def twin_check_table() -> str:
+    """Single-trial r of the twin check on one session, unchanged and with faults."""
+    rows = []
+    for name, one in result("twin_check").items():
+        r, expected = (
+            "–" if each is None else f"{each[0]:.2f} to {each[1]:.2f}"
+            for each in (one["r"], one["r_expected"])
+        )
+        alarm = "none" if one["alarm_after_s"] is None else f"after {one['alarm_after_s']} s"
+        rows.append([name, r, expected, f"{one['r_training']:.2f}", alarm])
+    return table(["", "r", "expected by the noise model", "at training", "alarm"], rows)
+
+
 TABLES = {
     "decoder": decoder_table,
     "pair": pair_table,
@@ -125,5 +138,6 @@ TABLES = {
     "live": live_table,
     "stages": stages_table,
     "memory": memory_table,
+    "twin_check": twin_check_table,
     "rig": rig_table,
 }

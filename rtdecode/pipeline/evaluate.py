@@ -70,7 +70,8 @@ class EvaluationSink:
 
     def push(self, item: Body) -> None:
         if isinstance(item, Event):
-            log.warning("%s: %s", item.severity, item.text)
+            level = logging.INFO if item.severity == "info" else logging.WARNING
+            log.log(level, "%s", item.text)
         self._publisher.push(item)
 
 

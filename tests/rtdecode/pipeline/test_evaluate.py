@@ -11,15 +11,20 @@ import pytest
 from rtdecode.evaluate.online import OnlineScore
 from rtdecode.pipeline.evaluate import ScoringStage, main
 from rtdecode.schema.config import RunConfig
+from rtdecode.schema.config.decode import DecodeConfig
 from rtdecode.schema.config.session import EvaluateConfig
+from rtdecode.schema.evaluation import ResponsePrediction, Verdict
 from rtdecode.schema.frame_grid import FrameGrid
 from rtdecode.schema.messages import (
+    Behaviour,
     Body,
     DisplayedFrame,
     End,
+    Event,
     Gap,
     Received,
     Reconstruction,
+    Responses,
     Score,
     Stamped,
     Start,
@@ -107,6 +112,52 @@ def test_the_final_score_is_that_of_the_whole_run(tmp_path: Path, conducted: Any
     # the warm-up of half a second is 15 frames
     assert scores[-1].n_frames == health.counters["scored_frames"] <= FRAMES - 15
     assert scores[-1].video_r == pytest.approx(1, abs=1e-3)
+
+
+def twin_of_the_screen(folder: Path) -> Path:
+    """The folder of a linear twin of three neurons, without a record of its training."""
+    # torch takes seconds to import, and the other tests of this file do without
+    from rtdecode.decode.noise import even_noise, save_noise
+    from rtdecode.twins.folder import save_twin
+    from rtdecode.twins.linear import Linear
+    from rtdecode.twins.twin import TwinSpec
+
+    twin = Linear(TwinSpec("linear", 3, history_frames=1, sizes={"taps": 1}))
+    twin.spatial.data[:, 0, 0] = 1.0
+    twin.temporal.data += 1.0
+    save_twin(twin, folder)
+    save_noise(even_noise(3), folder)
+    return folder
+
+
+@pytest.mark.system
+def test_the_twin_is_checked_with_the_responses_of_the_decoder(
+    tmp_path: Path, conducted: Any
+) -> None:
+    decode = DecodeConfig(twin=twin_of_the_screen(tmp_path / "twin"))
+    with conducted(main, RunConfig(evaluate=EVALUATE, decode=decode), tmp_path) as scene:
+        names = ("stimulus", "bridge", "decoder", "emit")
+        outlets = {source: scene.publisher(source) for source in names}
+        scene.go()
+        for outlet in outlets.values():
+            outlet.start(Start("session", config_yaml="", git_revision="", twin_hash=""))
+        for n, (shown, back) in enumerate(shown_and_decoded()):
+            t_ns = GRID.start_ns(FIRST + n)
+            activity, valid = np.full(3, n, np.float32), np.ones(3, np.bool_)
+            outlets["stimulus"].push(shown)
+            outlets["bridge"].push(Behaviour(t_ns, 0.0, 30.0, np.zeros(2, np.float32)))
+            outlets["decoder"].push(Responses(activity, valid, FIRST + n, *[t_ns] * 5))
+            outlets["emit"].push(back)
+        scene.until(lambda health: health.counters.get("frames") == FRAMES)
+        assert scene.end() == 0
+    told = scene.bodies("evaluate")
+    checks = [body for body in told if isinstance(body, ResponsePrediction)]
+    # the frames of two seconds have a second of frames after them
+    assert [one.n_frames for one in checks] == [30 - 1, 60 - 1]
+    assert [one.frame for one in checks] == [FIRST + 29, FIRST + 59]
+    assert {one.verdict for one in checks} == {Verdict.TOO_FEW_FRAMES}
+    events = [(body.severity, body.code) for body in told if isinstance(body, Event)]
+    assert events == [("info", "twin_check_without_training_r")]
 
 
 @pytest.mark.system
