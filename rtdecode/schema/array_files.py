@@ -5,6 +5,7 @@ of its file before memory is allocated, pickles are refused, and every failure i
 that names the file, what was expected of it and what to do, in words of this project.
 """
 
+import errno
 import lzma
 import math
 import os
@@ -33,6 +34,11 @@ NUMBERS, TEXTS = "iufb", "U"
 _DEFLATE_RATIO = 1100
 """More than the largest ratio of compression of deflate, 1032."""
 _ZIP_START = b"PK"
+_UNREADABLE = frozenset(
+    {errno.EACCES, errno.EPERM, errno.EIO, errno.ENOENT, errno.ENOTDIR, errno.ELOOP}
+    | {errno.ENAMETOOLONG, errno.ESTALE, errno.ENXIO, errno.EMFILE}
+)
+"""Error numbers of a file that cannot be read; others are caused by what is in it."""
 _ARCHIVE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError)
 _DAMAGE = (
     ArithmeticError,
@@ -81,7 +87,7 @@ def _found(error: Exception) -> str:
         return "more than fits into memory"
     if isinstance(error, EOFError):
         return "a file that ends early"
-    if isinstance(error, OSError) and error.errno:
+    if isinstance(error, OSError) and error.errno in _UNREADABLE:
         return os.strerror(error.errno)
     return "damaged or foreign content"
 

@@ -1,5 +1,6 @@
 """Arrays of files are read within bounds, and a damaged file is named in words of this project."""
 
+import contextlib
 import re
 import resource
 import zipfile
@@ -79,6 +80,23 @@ def test_a_damaged_file_is_refused_in_our_words_or_read_with_its_shape_or_less(
     assert str(path) in said
     assert said.endswith("give another one")
     assert not LIBRARY_TEXT.search(said.replace(str(path), "")), said
+
+
+@pytest.mark.parametrize("at", range(-22, 0))
+def test_a_damaged_end_of_an_archive_is_named_in_our_words(tmp_path: Path, at: int) -> None:
+    path = written(tmp_path / "a.npz", "npz")
+    whole = path.read_bytes()
+    for mask in (0x01, 0x40, 0x80, 0xFF):
+        content = bytearray(whole)
+        content[at] ^= mask
+        path.write_bytes(content)
+        with contextlib.suppress(BadInputError):
+            np.testing.assert_array_equal(npz(path), HELD)
+            continue
+        with pytest.raises(UnreadableFileError) as error:
+            npz(path)
+        said = str(error.value).replace(str(path), "")
+        assert not LIBRARY_TEXT.search(said), said
 
 
 def test_what_is_missing_or_of_another_kind_is_named(tmp_path: Path) -> None:
