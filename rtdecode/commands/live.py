@@ -59,7 +59,7 @@ def demo(
     with errors_reported():
         display = Display.VIRTUAL if headless else Display.AUTO
         config = demo_config(seconds=seconds, display=display, clips=clips)
-        recorded = record_session(config, out=out, console=console)
+        recorded = record_session(config, out=out, console=console, json_file=json_file)
         _finish(config, recorded.summary, json_file, stopped=recorded.stopped)
         recorded.require_all()
 
@@ -79,7 +79,7 @@ def run(
         config = read_config(config_file)
         if movie is not None:
             config = config.with_movie(movie)
-        recorded = record_session(config, out=out, console=console)
+        recorded = record_session(config, out=out, console=console, json_file=json_file)
         _finish(config, recorded.summary, json_file, stopped=recorded.stopped)
         recorded.require_all()
 
@@ -105,10 +105,13 @@ class Recorded:
             raise NotRecordedError(names=names, folder=self.outcome.folder)
 
 
-def record_session(config: RunConfig, *, out: Path | None, console: Console) -> Recorded:
+def record_session(
+    config: RunConfig, *, out: Path | None, console: Console, json_file: Path | None = None
+) -> Recorded:
     """Run a session with a live table; print its summary and write its report.
 
-    A session that is stopped before it started has no summary, and ends the command.
+    A session that is stopped before it started has no summary, and ends the command. What was
+    recorded of a run that fails is summarised too, also in `json_file`.
     """
     _require_movie(config)
     config, existed = _checked(config, folder=out), out is not None and out.exists()
@@ -123,7 +126,7 @@ def record_session(config: RunConfig, *, out: Path | None, console: Console) -> 
             outcome = run_session(config, session, stop=stop, on_health=table.update)
     except RtdecodeError as failure:
         if existed or not remove_refused(session, failure):
-            summarise_failed(session, console)
+            summarise_failed(session, console, json_file=json_file)
         raise
     if not outcome.began:
         print_plain(console, f"{outcome.reason}: nothing was recorded")

@@ -104,9 +104,12 @@ def _is_recorded(session: SessionLayout) -> bool:
     return session.log.is_file() and any(True for _ in LogReader(session.log).logged())
 
 
-def summarise_failed(session: SessionLayout, console: Console) -> None:
+def summarise_failed(
+    session: SessionLayout, console: Console, *, json_file: Path | None = None
+) -> None:
     """Print where a run that failed is, what was recorded of it, and how to repair its log.
 
+    The summary is also written to `json_file`.
     An error of the summary is printed, and does not take the place of the failure.
     """
     if not session.folder.is_dir():
@@ -123,7 +126,9 @@ def summarise_failed(session: SessionLayout, console: Console) -> None:
                 f"its log has no index, because the recorder did not end it: "
                 f"`rtdecode recover {session.folder}` repairs it",
             )
-        summarise_and_report(session, console)
+        summary = summarise_and_report(session, console)
+        if json_file is not None:
+            write_summary(summary, json_file)
     except RtdecodeError as error:
         print_plain(console, f"no summary: {error}")
 

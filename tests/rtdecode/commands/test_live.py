@@ -249,9 +249,10 @@ def test_a_run_that_fails_prints_folder_summary_and_how_to_repair_its_log(
     tmp_path: Path, movie_config: Path, monkeypatch: pytest.MonkeyPatch, closes: bool
 ) -> None:
     monkeypatch.setattr(live, "run_session", failing_run(closes=closes, messages=3))
-    out = tmp_path / "session"
-    told = USER.invoke(app, ["run", str(movie_config), "--out", str(out)])
+    out, figures = tmp_path / "session", tmp_path / "figures.json"
+    told = USER.invoke(app, ["run", str(movie_config), "--out", str(out), "--json", str(figures)])
     assert told.exit_code == 1
+    assert json.loads(figures.read_text())["messages"]["a/command"] == 3
     assert "recorder ended with exit code -9 (SIGKILL)" in told.stderr
     assert f"the run failed; its session folder is {out}" in told.stdout
     assert (f"`rtdecode recover {out}` repairs it" in told.stdout) is not closes
