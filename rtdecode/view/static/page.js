@@ -55,6 +55,7 @@ function drawPicture() {
   drawPanel(packet);
   element("displayed").dataset.frame = packet.frame;
   setText("frame", packet.frame.toString());
+  showAge();
   send(packet.frame.toString());
 }
 
@@ -113,7 +114,7 @@ function showLosses({ counters, losses, recorder_backlog_mb: backlogMb }) {
   element("lost").title = listed(losses.lost_by_stream).join(", ");
   count("not-decoded", counters.frames_not_decoded.toLocaleString("en"), counters.frames_not_decoded);
   const missed = listed(losses.missed).join(", ");
-  element("not-decoded").title = missed ? `messages missed: ${missed}` : "";
+  setText("missed", missed ? `Missed, but not lost from the log: ${missed}.` : "");
   count("late", share(counters.late, counters.frames), counters.late_percent > 2);
   const { late_10_s: late, frames_10_s: frames } = losses;
   count("late-recent", share(late, frames), late > 0.02 * frames);
@@ -149,13 +150,12 @@ function showTwinCheck(check) {
   element("twin-verdict").className = check.verdict === "mismatch" ? "warning" : "";
 }
 
-function showLatency({ latency_ms: latencies, lag_frames: lagFrames, lag_ms: lagMs }) {
+function showLatency({ latency_ms: latencies, lag_ms: lagMs }) {
   const total = latencies.screen_to_page ?? latencies.total;
   showStages(element("stages"), latencies);
   if (total) {
     setText("total", milliseconds(total.p50));
-    const note = `99th percentile: ${milliseconds(total.p99)} ms. The chosen lag of `
-      + `${lagFrames} frames makes up ${Math.round(lagMs)} ms.`;
+    const note = `99th percentile: ${milliseconds(total.p99)} ms; the lag is ${Math.round(lagMs)} ms.`;
     setText("lag-note", note);
   }
 }

@@ -309,6 +309,8 @@ def test_the_page_shows_losses_by_layer_and_warnings_in_amber(
     assert tab.get_attribute("#lost", "class") == "warning"
     assert tab.get_attribute("#scans-lost", "class") == ""
     assert tab.locator("#events li[data-severity=warning]").count() == 1
+    page.push([rig.received(Gap("emit/reconstruction", 3, 7, "evaluate"))])
+    wait_for_text(tab, "missed", "7 of emit/reconstruction by evaluate")
     assert tab.locator("#alarms p").count() == 0
 
 
