@@ -124,6 +124,8 @@ class Verdict:
                 yield f"{name} counts {_sum(found)} messages, the log has {_sum(counted)}"
         if self.left.summary is not None and self.left.summary["messages"] != counted:
             yield f"run counts {_sum(self.left.summary['messages'])} messages"
+        if f" {_sum(counted):,} messages " not in self.report:
+            yield f"the report does not state the {_sum(counted):,} messages of the log"
         for layer, value in asdict(self.counted).items():
             words = _IN_REPORT[layer]
             figure = re.search(rf"{words}</t[dh]>\s*<td[^>]*>([\d.e+]+)<", self.report)
