@@ -124,17 +124,22 @@ class Verdict:
                 yield f"{name} counts {_sum(found)} messages, the log has {_sum(counted)}"
         if self.left.summary is not None and self.left.summary["messages"] != counted:
             yield f"run counts {_sum(self.left.summary['messages'])} messages"
-        if f" {_sum(counted):,} messages " not in self.report:
-            yield f"the report does not state the {_sum(counted):,} messages of the log"
+        yield from self._report()
+        if (missed := self.scored.get("missed", {})) != self._missed():
+            yield f"messages that processes missed: {missed} reported, {self._missed()} in the log"
+        yield from self._page()
+
+    def _report(self) -> Iterator[str]:
+        """What the page of the report states."""
+        messages = f"{sum(self.log.messages.values()):,} messages"
+        if f" {messages} " not in self.report:
+            yield f"the report does not state the {messages} of the log"
         for layer, value in asdict(self.counted).items():
             words = _IN_REPORT[layer]
             figure = re.search(rf"{words}</t[dh]>\s*<td[^>]*>([\d.e+]+)<", self.report)
             if figure is None or round(float(figure.group(1))) != value:
                 got = figure.group(1) if figure else "nothing"
                 yield f"the report states {got} {words}, the log has {value}"
-        if (missed := self.scored.get("missed", {})) != self._missed():
-            yield f"messages that processes missed: {missed} reported, {self._missed()} in the log"
-        yield from self._page()
 
     def _missed(self) -> dict[str, int]:
         """Messages that a process other than the recorder stated as missing."""
