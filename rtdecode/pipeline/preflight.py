@@ -36,6 +36,8 @@ from rtdecode.session.layout import require_place
 
 _LEAST_ROOM_S = 60.0
 """Length in s of a recording for which the disk must have room."""
+_SMALL_SIDE_PX = 64
+"""Side of a small scan in px."""
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -75,10 +77,11 @@ def checked(config: RunConfig, *, folder: Path | None = None) -> RunConfig:
 def least_free_mb(config: RunConfig) -> float:
     """Free space in MB without which a run is refused: `record.min_free_mb` and a minute of data.
 
-    A planned run that is shorter needs only the space for its own length.
+    A planned run that is shorter needs only the space for its own length. Scans of unknown size are
+    taken as small ones, because a refusal must not rest on an assumption.
     """
     seconds = min(_LEAST_ROOM_S, config.seconds or _LEAST_ROOM_S)
-    return max(config.record.min_free_mb, expected_mb_s(config) * seconds)
+    return max(config.record.min_free_mb, expected_mb_s(config, side_px=_SMALL_SIDE_PX) * seconds)
 
 
 class _Checks:

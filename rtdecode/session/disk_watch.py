@@ -32,15 +32,15 @@ _LEAST_MINUTES_S = 120.0
 LOW, SHORT = "disk_low", "disk_short"
 
 
-def expected_mb_s(config: RunConfig) -> float:
+def expected_mb_s(config: RunConfig, *, side_px: int = _SIDE_PX) -> float:
     """Data rate of the log of a run in MB/s, from the rates and sizes in its config.
 
-    Scans are taken as 512 x 512 and neurons as 1000 where the config does not state them.
+    Scans are taken as `side_px` squared and neurons as 1000 where the config does not state them.
     """
     source = config.acquisition.source
     scan_hz = getattr(source, "scan_rate_hz", None) or config.frame_rate_hz
     scan_hz *= getattr(source, "speed", 1.0)
-    rows, cols = (getattr(source, side, None) or _SIDE_PX for side in ("rows_px", "cols_px"))
+    rows, cols = (getattr(source, side, None) or side_px for side in ("rows_px", "cols_px"))
     scan_bytes = 0 if isinstance(source, LslRoisSource) else 2 * rows * cols
     neurons = getattr(source, "neurons", _NEURONS)
     screen_px = config.stimulus.rows_px * config.stimulus.cols_px

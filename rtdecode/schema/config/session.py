@@ -22,7 +22,8 @@ class RecordConfig(Section):
     permitted_loss: Index = 0
     """Number of messages that the log lacks above which a run ends with exit code 3."""
     min_free_mb: NotNegative = 200.0
-    """Free disk space in MB without which a run does not start."""
+    """Free disk space in MB without which a run does not start; at least that of a minute of data
+    is needed, also with 0."""
 
 
 class EvaluateConfig(Section):

@@ -141,6 +141,10 @@ def test_a_disk_without_room_for_a_minute_is_refused(
     with pytest.raises(DiskFullError, match=r"has 500 MB free, a run needs at least 9\d\d MB"):
         checked(RunConfig.model_validate(given))
     checked(RunConfig.model_validate(given | {"seconds": 20}))
+    # nothing is assumed about the size of a file's scans
+    (tmp_path / "movie.tif").touch()
+    unknown = {"kind": "raw_movie", "path": tmp_path / "movie.tif"}
+    checked(RunConfig.model_validate(given | {"acquisition": {"source": unknown}}))
 
 
 def test_everything_is_reported_at_once(tmp_path: Path) -> None:
