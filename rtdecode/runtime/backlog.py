@@ -11,12 +11,14 @@ it lacks; they are few and small.
 (True, False, True)
 >>> [event.counts for event in backlog.losses(t_ns=0)]
 [{'bridge/scan': 1}]
->>> backlog.first(), len(backlog)
-(b'1', 2)
+>>> backlog.send(print, while_true=iter([True, False]))
+b'1'
+>>> len(backlog)
+1
 """
 
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from rtdecode.schema.messages import End, Event, Start
 
@@ -80,13 +82,13 @@ class Backlog:
         self._bytes += len(data)
         return True
 
-    def first(self) -> bytes:
-        """The oldest message."""
-        return self._held[0][1]
-
-    def remove_first(self) -> None:
-        """Remove the oldest message, which the recorder has taken."""
-        self._bytes -= len(self._held.popleft()[1])
+    def send(self, send: Callable[[bytes], object], *, while_true: Iterator[bool]) -> None:
+        """Pass the oldest messages to `send`, one for each True of `while_true`."""
+        while len(self._held) > 0 and next(while_true, False):
+            _, data = self._held[0]
+            send(data)
+            self._held.popleft()
+            self._bytes -= len(data)
 
     def left(self) -> dict[str, int]:
         """Number of messages that are held, by stream."""

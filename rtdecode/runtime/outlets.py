@@ -26,7 +26,7 @@ def backlog_counters(publishers: Sequence[Publisher]) -> dict[str, float]:
     """Counters of the heartbeat: MB that are held, and messages that found no room."""
     held_mb = sum(publisher.backlog.mb for publisher in publishers)
     return {
-        BACKLOG_MB: round(held_mb, 3),
+        BACKLOG_MB: held_mb,
         NOT_RECORDED: sum(publisher.backlog.n_refused for publisher in publishers),
     }
 

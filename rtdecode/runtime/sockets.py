@@ -9,8 +9,7 @@ same bytes (XPUB/SUB: a slow subscriber loses messages, which shows as a gap in 
 subscriber gets the START that it missed. The first bytes of a message are its topic, so one
 ZeroMQ part is enough for filtering.
 
-A message that cannot be read is dropped and counted in `Messaging.refused`; it ends nothing, and
-the readable messages that arrived with it are kept.
+A message that cannot be read is dropped and counted in `Messaging.refused`; all others are kept.
 """
 
 from collections import deque
@@ -159,10 +158,11 @@ class Publisher:
 
     def offer(self, body: Body) -> bool:
         """Push `body` if the recorder takes it now; whether it was sent."""
-        if self._recorder_queue is not None and not has_room(self._recorder_queue):
-            return False
-        self.push(body)
-        return True
+        with self._lock:
+            if self._recorder_queue is not None and not has_room(self._recorder_queue):
+                return False
+            self.push(body)
+            return True
 
     def start(self, start: Start) -> bytes:
         """Send START; its bytes on the wire."""
@@ -175,9 +175,9 @@ class Publisher:
 
     def require_recorder(self) -> None:
         """Wait for a connected recorder; RecorderAbsentError where there is none within 5 s."""
-        queue, wait_s = self._recorder_queue, _RECORDER_WAIT_S
-        if queue is not None and not has_room(queue, wait_s):
-            raise RecorderAbsentError(endpoint=self._recorder_endpoint, waited_s=wait_s)
+        queue, endpoint = self._recorder_queue, self._recorder_endpoint
+        if queue is not None and not has_room(queue, _RECORDER_WAIT_S):
+            raise RecorderAbsentError(endpoint=endpoint, waited_s=_RECORDER_WAIT_S)
 
     def forward(self, data: bytes) -> None:
         """Publish a packed message, now and, among the last thousand, to each new subscriber."""
@@ -193,15 +193,14 @@ class Publisher:
             self.push(End(session=session, reason=reason, last_seq=last))
 
     def drain(self, wait_s: float = 0.0) -> None:
-        """Send what is held and the recorder takes now, after `wait_s` at most."""
+        """Send some of what is held and the recorder takes now, after `wait_s` at most."""
         with self._lock:
             for event in self.backlog.losses(t_ns=self._clock.now_ns()):
                 self._send(event)
-            queue, backlog = self._recorder_queue, self.backlog
-            while queue is not None and backlog and has_room(queue, wait_s):
-                queue.send(backlog.first(), zmq.NOBLOCK)
-                backlog.remove_first()
-                wait_s = 0.0
+            if (queue := self._recorder_queue) is not None:
+                # no more at once: the loop that displays frames must not wait for a long backlog
+                room = (has_room(queue, wait_s) for _ in range(RECORDER_QUEUE))
+                self.backlog.send(queue.send, while_true=room)
 
     def announce(self, body: Health) -> None:
         """Publish `body` without number and record: shows before START that the source exists."""

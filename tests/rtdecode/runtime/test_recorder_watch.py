@@ -47,7 +47,7 @@ class FakePublisher:
         self.clock.t_ns += SECOND_NS
         if self.takes and self.backlog:
             self.takes -= 1
-            self.backlog.remove_first()
+            self.backlog.send(lambda _data: None, while_true=iter([True]))
 
     @property
     def events(self) -> list[EventMessage]:
