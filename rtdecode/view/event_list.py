@@ -26,7 +26,9 @@ from rtdecode.schema.messages import Event
 _NS_PER_S = 1e9
 _LISTED = 40
 ALARM, WARNING = "alarm", "warning"
-ENDS: Mapping[str, str] = MappingProxyType({"recorder_resumed": "recorder_stalled"})
+ENDS: Mapping[str, str] = MappingProxyType(
+    {"recorder_resumed": "recorder_stalled", "field_found": "field_lost"}
+)
 """Code of an event → code of the alarms of the same process that it ends."""
 
 

@@ -141,6 +141,7 @@ class RunState:
             recorder_s=self._heartbeat_age_s(_RECORDER, now_ns),
             decoder=self._problem(_DECODER, Reconstruction, now_ns),
             score=self._problem(_EVALUATE, Score, now_ns),
+            alarms=len(self._events.alarms()),
             warning="" if warning is None else f"{warning.process}: {warning.text}",
         )
 

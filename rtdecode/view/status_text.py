@@ -43,6 +43,8 @@ class Ages:
     """Why the decoder gives nothing now, where it is known."""
     score: str = ""
     """Why the live score gives nothing now, where it is known."""
+    alarms: int = 0
+    """Alarms that are neither over nor acknowledged."""
     warning: str = ""
     """The newest warning of the last seconds."""
 
@@ -91,6 +93,9 @@ def _running(ages: Ages, *, warm: bool, lost: int) -> Status:
 
 
 def _warning(ages: Ages, *, lost: int) -> Status | None:
+    if ages.alarms:
+        text = f"Alarms that are neither over nor acknowledged: {ages.alarms}."
+        return Status(Level.BAD, "Alarm", text)
     if ages.recorder_s is not None and ages.recorder_s > _RECORDER_SILENT_S:
         text = f"No heartbeat of the recorder for {ages.recorder_s:.0f} s: messages wait for it."
         return Status(Level.WARNING, "Recorder silent", text)

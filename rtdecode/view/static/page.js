@@ -164,7 +164,7 @@ function showStatus(level, title, sentence) {
   element("status").dataset.level = level;
   setText("title", title);
   setText("sentence", sentence);
-  document.body.classList.toggle("stale", level === "bad");
+  document.body.classList.toggle("stale", title === "Stale" || title === "Disconnected");
 }
 
 function showAge() {

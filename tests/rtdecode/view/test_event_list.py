@@ -25,6 +25,13 @@ def test_severity_decides_what_is_in_the_banner() -> None:
     assert texts(events.alarms()) == ["alarm"]
 
 
+def test_a_field_of_view_that_is_found_again_ends_its_alarm() -> None:
+    events = EventList()
+    events.add(event("alarm", "field_lost", process="decoder"), t_ns=0)
+    events.add(event("info", "field_found", process="decoder"), t_ns=1)
+    assert events.alarms() == []
+
+
 def test_an_alarm_that_is_over_leaves_the_banner_and_stays_in_the_list() -> None:
     events = EventList()
     events.add(event("alarm", "recorder_stalled"), t_ns=0)

@@ -282,6 +282,9 @@ def test_an_alarm_stays_in_the_banner_until_it_is_acknowledged_or_over(
     wait_for_text(tab, "alarms", "the disk is nearly full (messages: 2)")
     wait_for_text(tab, "alarms", "nothing is written")
     wait_for_text(tab, "events", "the log <b>is</b> open")
+    page.push(run_of(rig, range(1000, 1020)))
+    wait_for_text(tab, "title", "Alarm")
+    assert "stale" not in (tab.get_attribute("body", "class") or "")
     assert "is open" not in tab.inner_text("#alarms")
     tab.click("#alarms p:first-child button")
     for one in (tab, other):
@@ -289,6 +292,7 @@ def test_an_alarm_stays_in_the_banner_until_it_is_acknowledged_or_over(
         assert "nothing is written" in one.inner_text("#alarms")
     say(page, rig, "info", "recorder_resumed", "all is written again")
     tab.wait_for_function("() => document.querySelectorAll('#alarms p').length === 0")
+    wait_for_text(tab, "title", "Live")
     assert tab.locator("#events li").count() == 4
     assert tab.locator("#events li[data-severity=alarm]").count() == 2
     other.close()

@@ -29,6 +29,7 @@ def test_a_run_without_problems_is_live() -> None:
         (Ages(decoded_s=3, decoder="decoder is restarting"), "Stale", "for 3 s: decoder is rest"),
         (Ages(responses_s=0, decoder="decoder is restarting"), "Waiting", "decoder is restarting"),
         (Ages(decoded_s=0, displayed_s=0, loss_s=3), "Lost data", "since the start: 5"),
+        (Ages(decoded_s=0, alarms=2, recorder_s=5), "Alarm", "neither over nor acknowledged: 2"),
         (Ages(decoded_s=0, recorder_s=5), "Recorder silent", "No heartbeat of the recorder for 5"),
         (Ages(decoded_s=0, score="evaluate is restarting"), "No score", "score is outdated"),
         (
