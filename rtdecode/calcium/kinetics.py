@@ -28,8 +28,10 @@ F64 = NDArray[np.float64]
 
 _FEWEST_SCANS = 10
 """With fewer scans the prior is used unchanged."""
-_DECAY_OVER_S = 0.3
+_DECAY_OVER_S = 0.2
 """Interval over which the fall of fluorescence is measured, in s."""
+_DECAY_QUANTILE = 0.35
+"""Of all ratios: the median of those without a spike, where 30 % of intervals have one."""
 _SMOOTHED_S = 0.1
 _CLEAR_SD = 4.0
 """Fluorescence above so many standard deviations of its noise enters the estimate of the decay."""
@@ -38,6 +40,8 @@ _WIDEST = 5.0
 _COVARIANCE_S = 0.35
 """Autocovariance is compared up to this lag; at later lags sampling error exceeds the decay."""
 _FEWEST_LAGS = 3
+_RESOLVED_SCANS = 0.5
+"""A rise that lasts less is not deconvolved: this would only amplify noise."""
 _RISES_S = np.array([0.002, 0.005, 0.01, 0.015, 0.02, 0.03, 0.04, 0.05, 0.06, 0.08, 0.1, 0.13, 0.2])
 _DECAYS_S = np.geomspace(0.1, 3.0, 18)
 _LEAST_KEPT = 1e-3
@@ -50,8 +54,8 @@ _BLOCK = 256
 class KineticsPrior:
     """The indicator's time constants, and how strongly estimates are shrunk to them.
 
-    Weight and noise gain were chosen on recordings with known spikes (docs/decisions/0027;
-    `benchmarks/deconvolution.py` leaves one data set out in turn).
+    Weight and noise gain are within 0.02 of the best on recordings with known spikes, of which
+    `benchmarks/deconvolution.py` leaves one data set out in turn (docs/decisions/0027).
     """
 
     decay_tau_s: float
@@ -121,8 +125,9 @@ def _decay_tau_s(dff: F32, noise: F32, *, scan_rate_hz: float, prior: KineticsPr
     """(neuron,) decay time constant in s.
 
     Between spikes fluorescence falls by exp(-Δ / tau) in Δ. Spikes can only make the ratio
-    y[t + Δ] / y[t] larger, and are rare, so its median is taken, weighted by y[t]: least absolute
-    deviations. The autocovariance would be biased by bursts and by the mean of a short recording.
+    y[t + Δ] / y[t] larger, so the median of the ratios without them is a lower quantile of all.
+    Ratios are weighted by y[t]: quantile regression (Koenker & Bassett 1978, Econometrica). The
+    autocovariance would be biased by bursts and by the mean of a short recording.
     """
     found, clear_s = np.zeros(dff.shape[1]), np.zeros(dff.shape[1])
     for first in range(0, dff.shape[1], _BLOCK):
@@ -148,11 +153,11 @@ def _log_decay(dff: F32, noise: F32, scan_rate_hz: float) -> tuple[F64, F64]:
     ratio = np.where(clear, after / np.where(clear, before, 1), np.inf)
     order = np.argsort(ratio, axis=0, kind="stable")
     weight = np.cumsum(np.take_along_axis(np.where(clear, before, 0), order, axis=0), axis=0)
-    middle = (weight >= weight[-1] / 2).argmax(0)
-    median = np.take_along_axis(ratio, np.take_along_axis(order, middle[None], 0), 0)[0]
+    place = (weight >= weight[-1] * _DECAY_QUANTILE).argmax(0)
+    typical = np.take_along_axis(ratio, np.take_along_axis(order, place[None], 0), 0)[0]
     known = clear.any(0)
     # exp(-Δ / tau) within bounds that keep tau positive and finite
-    kept = np.clip(np.where(known, median, 0.5), 0.02, 0.99)
+    kept = np.clip(np.where(known, typical, 0.5), 0.02, 0.99)
     log_tau = np.log(-ahead / scan_rate_hz / np.log(kept))
     return np.where(known, log_tau, 0.0), clear.sum(0) / scan_rate_hz
 
@@ -171,6 +176,8 @@ def _rise_tau_s(dff: F32, noise: F32, *, scan_rate_hz: float, prior: KineticsPri
     misfit = _misfit(covariance, noise, lags / scan_rate_hz, scans=len(dff), prior=prior)
     shift = np.log(_RISES_S / prior.rise_tau_s) / prior.rise_log_sd
     rise = _RISES_S[np.argmin(misfit.sum(0) + shift**2 / 2)]
+    if rise * scan_rate_hz < _RESOLVED_SCANS:
+        return nothing
     signal = np.sqrt(np.maximum(covariance[0], 0)) / noise
     return _limited(nothing + rise, 1 + prior.noise_gain * signal, scan_rate_hz=scan_rate_hz)
 
