@@ -6,7 +6,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -178,7 +178,9 @@ class Stranger(threading.Thread):
             log = str(self._session / "log.mcap")
             while not self._stop_event.wait(0.02):
                 for body in (Health("ready", ""), Recording("supervisor", "s", log)):
-                    dealer.send(pack(Stamped("recorder", 0, 0, "host", body)))
+                    # its queue may be full while no supervisor is there
+                    with suppress(zmq.Again):
+                        dealer.send(pack(Stamped("recorder", 0, 0, "host", body)), zmq.NOBLOCK)
                 while dealer.poll(0):
                     self.received.append(dealer.recv())
 
