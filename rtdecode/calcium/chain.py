@@ -132,6 +132,10 @@ class CalciumChain:
         """Whether recent scans could not be registered onto the reference."""
         return self._reader is not None and self._reader.guard.lost
 
+    def accept_field(self) -> None:
+        """Do not check the field of view, which an earlier chain of this session has checked."""
+        self._check = None
+
     def step(self, items: Sequence[Received]) -> Iterator[Out]:
         for item in items:
             body = item.message.body

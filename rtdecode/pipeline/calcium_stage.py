@@ -53,12 +53,15 @@ def calcium_stage(config: RunConfig, *, clock: Clock, kept: Path | None = None) 
     if calcium.rois_from_source or isinstance(config.acquisition.source, LslRoisSource):
         return RoisChain(_with_kept(config, calcium, kept), clock=clock)
     if not calcium.several_planes:
-        return _of_one_plane(_with_kept(config, calcium, kept), clock=clock)
-    planes = {
-        plane: _with_kept(config, calcium.of_plane(plane), kept and kept / plane_folder(plane))
-        for plane in calcium.decoded_planes
-    }
-    return PlanesChain({plane: _of_one_plane(one, clock=clock) for plane, one in planes.items()})
+        return _of_one_plane(config, calcium, kept, clock=clock)
+    return PlanesChain(
+        {
+            plane: _of_one_plane(
+                config, calcium.of_plane(plane), kept and kept / plane_folder(plane), clock=clock
+            )
+            for plane in calcium.decoded_planes
+        }
+    )
 
 
 def _with_kept(config: RunConfig, calcium: CalciumConfig, folder: Path | None) -> RunConfig:
@@ -71,9 +74,16 @@ def _with_kept(config: RunConfig, calcium: CalciumConfig, folder: Path | None) -
     return config.model_copy(update={"calcium": calcium.model_copy(update=found)})
 
 
-def _of_one_plane(config: RunConfig, *, clock: Clock) -> CalciumStage:
+def _of_one_plane(
+    config: RunConfig, calcium: CalciumConfig, kept: Path | None, *, clock: Clock
+) -> CalciumStage:
+    config = _with_kept(config, calcium, kept)
     if config.calcium.rois is not None:
-        return _with_rois_of(config.calcium.rois, config, clock=clock)
+        made = _with_rois_of(config.calcium.rois, config, clock=clock)
+        # the decoder before the restart has checked the field: one that is lost now can return
+        if kept and isinstance(made, MaskedChain) and (kept / CALIBRATION_FILE).is_file():
+            made.accept_field()
+        return made
     if config.calcium.detector is Detector.NONE:
         raise RoisMissingError
     return DetectingChain(config, clock=clock)
@@ -130,19 +140,18 @@ class MaskedChain(_OneChain):
         calibration = _calibration(config.calcium.calibration)
         target = _calibration(config.calcium.rescale_to)
         self._rois = rois
-        super().__init__(
-            CalciumChain(
-                config.calcium,
-                rois=rois,
-                grid=FrameGrid(config.frame_rate_hz),
-                scan_rate_hz=config.acquisition.source.scan_rate_hz,
-                reference=None,
-                calibration=calibration,
-                target=target,
-                clock=clock,
-            )
+        chain = CalciumChain(
+            config.calcium,
+            rois=rois,
+            grid=FrameGrid(config.frame_rate_hz),
+            scan_rate_hz=config.acquisition.source.scan_rate_hz,
+            reference=None,
+            calibration=calibration,
+            target=target,
+            clock=clock,
         )
-        self.rois_hash = rois.hash
+        super().__init__(chain)
+        self.rois_hash, self.accept_field = rois.hash, chain.accept_field
 
     @property
     def neurons(self) -> int:

@@ -1,6 +1,7 @@
 """ROIs and calibration are saved as soon as they are known, and a mismatch as a figure."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from rtdecode.pipeline.calcium_stage import calcium_stage
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.errors import FieldMismatchError, KeptFileError
 from rtdecode.schema.interfaces import Clock
-from rtdecode.schema.messages import Received, Responses
+from rtdecode.schema.messages import Event, Received, Responses, Scan
 
 MakeRun = Callable[..., RunConfig]
 
@@ -143,6 +144,37 @@ def test_a_kept_file_that_is_gone_is_refused_after_a_restart(
     files = CalciumFiles(calcium_stage(detecting(), clock=clock), session)
     with pytest.raises(KeptFileError, match="is not there"):
         files.check(before.identity)
+
+
+def test_a_field_that_is_lost_during_a_restart_is_reported_and_can_return(
+    rig: Rig, tmp_path: Path, clock: Clock
+) -> None:
+    """The same scans at the start of a session would end it."""
+    session, stream = tmp_path / "session", rig.stream(200)
+    saved(detecting(), stream[:280], session, clock)
+    stage = calcium_stage(detecting(), clock=clock, kept=session)
+    outs = [out for item in elsewhere(stream[280:360]) for out in stage.step([item])]
+    outs += [out for item in stream[360:] for out in stage.step([item])]
+    assert [out.code for out in outs if isinstance(out, Event)] == ["field_lost", "field_found"]
+    with pytest.raises(FieldMismatchError):
+        saved(
+            detecting(rois=session / "masks.npz", calibration=session / "calibration.npz"),
+            elsewhere(stream[:80]),
+            tmp_path / "other",
+            clock,
+        )
+
+
+def elsewhere(stream: list[Received]) -> list[Received]:
+    """The same times with scans of another field of view."""
+    made, rng = [], np.random.default_rng(4)
+    for item in stream:
+        body = item.message.body
+        if isinstance(body, Scan):
+            pixels = rng.poisson(80, body.pixels_counts.shape).astype(np.uint16)
+            message = replace(item.message, body=replace(body, pixels_counts=pixels))
+            made.append(replace(item, message=message))
+    return made
 
 
 def test_each_plane_keeps_its_own_files(
