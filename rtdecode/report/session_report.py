@@ -98,15 +98,17 @@ def _figure(summary: SessionSummary, displayed: Video, decoded: Video, *, t_s: T
         3, 1, height_ratios=[text_inches, *_PANEL_INCHES], squeeze=False
     ).ravel()
     title = f"Session {summary.session}"
-    text.text(0.012, 0.97, title, fontsize=19, fontweight="bold", color=INK, va="top")
+    # names and events may hold a dollar sign, which begins a formula otherwise
+    plain = {"va": "top", "parse_math": False}
+    text.text(0.012, 0.97, title, fontsize=19, fontweight="bold", color=INK, **plain)
     text.text(
         0.012,
         1 - _TITLE_INCHES / text_inches,
         "\n".join(lines),
         fontsize=11.5,
         color=SOFT,
-        va="top",
         linespacing=1.45,
+        **plain,
     )
     _draw_strip(strip, summary, displayed, decoded, t_s=t_s)
     left, right = below.subplots(1, 2, width_ratios=[1.25, 1])
@@ -160,6 +162,7 @@ def _mark_events(axes: Axes, summary: SessionSummary) -> None:
             axes.text(
                 t_s, 0.02, f" {event.code}", rotation=90, transform=axes.get_xaxis_transform(),
                 ha="right", va="bottom", fontsize=7, color=EVENT_COLOURS[event.severity],
+                parse_math=False,
             )  # fmt: skip
 
 

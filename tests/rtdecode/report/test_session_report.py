@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import imread
 
 from rtdecode.evaluate.latency import StageLatency
+from rtdecode.evaluate.output_count import EventSum
 from rtdecode.report.session_report import _draw_latency, _draw_score, write_session_report
 from rtdecode.report.session_summary import SessionSummary
 from rtdecode.schema.errors import ShapeError
@@ -110,3 +111,16 @@ def test_videos_of_different_shapes_are_refused(tmp_path: Path) -> None:
             decoded=DECODED[:30],
             t_s=np.arange(40.0),
         )
+
+
+def test_texts_with_dollar_signs_and_tags_are_drawn_and_written_as_they_are(tmp_path: Path) -> None:
+    text = "a <b>text</b> with $\\frac{ $ in it"
+    event = EventSum("alarm", "bridge", "code^$_$", text, 1, {"n$": 1.0}, 0, 0)
+    told = replace(SUMMARY, session="a$b_^c$", events=[event])
+    video = np.zeros((2, 4, 6))
+    _, page = write_session_report(
+        tmp_path, summary=told, displayed=video, decoded=video, t_s=np.arange(2.0)
+    )
+    content = page.read_text(encoding="utf-8")
+    assert html.escape(text) in content
+    assert "<b>" not in content
