@@ -13,6 +13,7 @@ passes it the messages that it receives.
 ({'bridge/scan': 2}, 0)
 """
 
+import math
 from collections import Counter, defaultdict, deque
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -40,7 +41,7 @@ class EventSum:
     times: int
     """Number of events."""
     counts: Mapping[str, float]
-    """Sums of the events' counts."""
+    """Sums of the events' counts; NaN and infinity, which no sum can hold, are left out."""
     first_ns: int
     """When the first one was sent."""
     last_ns: int
@@ -179,7 +180,8 @@ class OutputCount:
 def event_sum(known: EventSum | None, event: Event, *, t_ns: int) -> EventSum:
     """`known` with `event`, sent at `t_ns`, added."""
     before = {} if known is None else known.counts
-    names = dict.fromkeys([*before, *event.counts])
+    new = {name: count for name, count in event.counts.items() if math.isfinite(count)}
+    names = dict.fromkeys([*before, *new])
     severities = [event.severity] if known is None else [known.severity, event.severity]
     return EventSum(
         severity=max(severities, key=severity_rank),
@@ -187,7 +189,7 @@ def event_sum(known: EventSum | None, event: Event, *, t_ns: int) -> EventSum:
         code=event.code,
         text=event.text,
         times=1 if known is None else known.times + 1,
-        counts={name: before.get(name, 0) + event.counts.get(name, 0) for name in names},
+        counts={name: before.get(name, 0) + new.get(name, 0) for name in names},
         first_ns=t_ns if known is None else known.first_ns,
         last_ns=t_ns,
     )

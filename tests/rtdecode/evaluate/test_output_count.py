@@ -1,5 +1,7 @@
 """Losses are counted in their layers; late frames overall and over ten seconds; events summed."""
 
+import math
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -79,6 +81,15 @@ def test_events_are_summed_with_their_times_and_their_highest_severity() -> None
     assert (found.severity, found.times, count.lost_scans) == ("alarm", 2, 10)
     expected = "Event in the bridge: scans were lost (scans: 10), from 2.0 to 7.0 s."
     assert found.sentence(zero_ns=10**9) == expected
+
+
+def test_counts_that_are_no_numbers_leave_the_sums_as_they_were() -> None:
+    count = OutputCount()
+    for scans in (2.0, math.nan, math.inf, 3.0):
+        lost = Event("warning", "bridge", "scans_lost", "scans were lost", {"scans": scans})
+        count.count(received(lost))
+    assert count.lost_scans == 5
+    assert [(one.times, dict(one.counts)) for one in count.events] == [(4, {"scans": 5.0})]
 
 
 def test_other_messages_are_passed_over() -> None:
