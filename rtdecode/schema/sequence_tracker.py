@@ -83,6 +83,10 @@ class SequenceTracker:
         count.next_seq = seq + 1
         return gap
 
+    def count_unnumbered(self, stream: str) -> None:
+        """Count a message of `stream` whose number is of an earlier start of its sender."""
+        self._count_of(stream).messages += 1
+
     def restart(self, stream: str) -> None:
         """Start `stream` anew: its sender was restarted, and how much it lost is unknown."""
         count = self._count_of(stream)

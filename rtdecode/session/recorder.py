@@ -20,7 +20,7 @@ from rtdecode.runtime.codec import pack
 from rtdecode.runtime.disk import free_mb, mount_point
 from rtdecode.schema.errors import LogFullError
 from rtdecode.schema.interfaces import Clock
-from rtdecode.schema.messages import BODIES, End, Event, Gap, Stamped
+from rtdecode.schema.messages import BODIES, End, Event, Gap, Stamped, Start
 from rtdecode.schema.sequence_tracker import SequenceTracker
 from rtdecode.session.layout import SessionLayout
 from rtdecode.session.log import LogWriter
@@ -93,6 +93,10 @@ class Recorder:
         self._flush_due_ns = clock.now_ns() + self._flush_ns
         self._tracker = SequenceTracker(detected_by=_SOURCE, first_expected=0)
         self._on_recorded = on_recorded
+        self._started_ns: dict[str, int] = {}
+        """When each source that has sent START last did so."""
+        self._restarted: set[str] = set()
+        """Sources that have sent START more than once."""
         self._sources: set[str] = set()
         self._own: Counter[str] = Counter()
         self._ignored: Counter[str] = Counter()
@@ -186,8 +190,12 @@ class Recorder:
     def _tracked(self, message: Stamped) -> Gap | None:
         """Count `message`; the gap before it, where there is one.
 
-        Number 0 again means a restarted sender: the recorder gets each START once.
+        Number 0 again means a restarted sender: the recorder gets each START once. The number of a
+        message that its sender sent before it was started again, and that comes late, is ignored.
         """
+        if self._is_of_earlier_start(message):
+            self._tracker.count_unnumbered(message.stream)
+            return None
         if isinstance(message.body, End):
             self._expect_last(message.source, message.body)
         self._sources.add(message.source)
@@ -197,6 +205,20 @@ class Recorder:
             self._ignored["number_implausible"] += 1
             return None
         return self._tracker.add(message.stream, message.seq)
+
+    def _is_of_earlier_start(self, message: Stamped) -> bool:
+        """Whether a restarted source sent `message` before its newest START.
+
+        A killed process leaves messages in the queue of a recorder that has stalled, which takes
+        those of all connections in turn.
+        """
+        source, started_ns = message.source, self._started_ns.get(message.source)
+        if isinstance(message.body, Start) and (started_ns is None or message.t_ns > started_ns):
+            self._started_ns[source] = message.t_ns
+            if started_ns is not None:
+                self._restarted.add(source)
+            return False
+        return source in self._restarted and started_ns is not None and message.t_ns < started_ns
 
     def _expect_last(self, source: str, end: End) -> None:
         """Note the last numbers that an END states, where they can be genuine.

@@ -26,6 +26,8 @@ class GapWatch:
     def __init__(self, *, detected_by: str, first_expected: int | None = None) -> None:
         self._tracker = SequenceTracker(detected_by=detected_by, first_expected=first_expected)
         self._started_ns: dict[str, int] = {}
+        self._restarted_ns: dict[str, int] = {}
+        """As `_started_ns`, of sources that were started again."""
 
     @property
     def n_missing(self) -> int:
@@ -42,6 +44,9 @@ class GapWatch:
             return
         if isinstance(message.body, Health) and message.body.state == "starting":
             return  # an announcement before START has no number of its own
+        if self._is_of_earlier_start(message):
+            yield item
+            return
         if self._tracker.is_repeated(message.stream, message.seq):
             return
         gap = self._tracker.add(message.stream, message.seq)
@@ -49,11 +54,20 @@ class GapWatch:
             yield gap
         yield item
 
+    def _is_of_earlier_start(self, message: Stamped) -> bool:
+        """Whether a restarted source sent `message` before its newest START, as the page gets it.
+
+        The page gets START from the recorder as well, and so before messages that wait for it.
+        """
+        restarted_ns = self._restarted_ns.get(message.source)
+        return restarted_ns is not None and message.t_ns < restarted_ns
+
     def _is_new(self, message: Stamped) -> bool:
         known_ns = self._started_ns.get(message.source)
         if known_ns is not None and message.t_ns <= known_ns:
             return False
         self._started_ns[message.source] = message.t_ns
         if known_ns is not None:
+            self._restarted_ns[message.source] = message.t_ns
             self._tracker.restart_source(message.source)
         return True

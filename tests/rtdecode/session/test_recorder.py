@@ -1,4 +1,5 @@
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -6,7 +7,7 @@ import pytest
 from rtdecode.runtime.codec import pack
 from rtdecode.schema.errors import SessionExistsError
 from rtdecode.schema.interfaces import Clock
-from rtdecode.schema.messages import Gap, Stamped
+from rtdecode.schema.messages import Gap, Stamped, Start
 from rtdecode.session.reader import LogReader
 from rtdecode.session.recorder import Recorder
 
@@ -109,3 +110,17 @@ def test_a_sender_that_starts_again_at_0_loses_nothing(
     write(recorder, behaviour(0), behaviour(1))
     report = recorder.close()
     assert (report.lost, report.counts["bridge/behaviour"]) == (0, 5)
+
+
+def test_what_a_killed_sender_left_is_no_loss_where_it_comes_after_the_new_start(
+    recorder: Recorder, behaviour: Message
+) -> None:
+    """A recorder that has stalled takes the messages of all connections in turn."""
+    body = Start("s", config_yaml="", git_revision="", twin_hash="")
+    starts = [Stamped("bridge", 0, t_ns, "host", body) for t_ns in (-1, 1_000_000_000)]
+    new = [replace(behaviour(seq), t_ns=1_000_000_001 + seq) for seq in (0, 1, 3)]
+    write(recorder, starts[0], *(behaviour(seq) for seq in range(50)))
+    write(recorder, starts[1], behaviour(50), new[0], behaviour(51), new[1], behaviour(52), new[2])
+    report = recorder.close()
+    assert report.counts["bridge/behaviour"] == 56
+    assert report.lost_by_stream == {"bridge/behaviour": 1}

@@ -1,6 +1,7 @@
 """Missing numbers become Gaps, repetitions are dropped, and the counts add up."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -89,3 +90,19 @@ def test_the_start_before_the_last_one_does_not_count_anew() -> None:
 def test_an_announcement_is_not_part_of_the_stream(state: str) -> None:
     announcement = Stamped("bridge", 0, 0, "host", Health(state, "", {}))
     assert not list(GapWatch(detected_by="t").step([Received(announcement, 0)]))
+
+
+def test_messages_of_an_earlier_start_that_come_late_are_passed_and_change_no_number() -> None:
+    """As the page gets them, where START comes from the recorder as well."""
+    before = [start(1), *(behaviour(seq) for seq in range(2, 6))]
+    late, new = [behaviour(6), behaviour(7)], [start(8), *(anew(seq) for seq in range(3))]
+    mixed = [new[0], late[0], new[1], late[1], new[2], new[3]]
+    seqs, gaps = passed_through(GapWatch(detected_by="t"), before + mixed)
+    assert seqs == [0, 2, 3, 4, 5, 0, 6, 0, 7, 1, 2]
+    assert gaps == []
+
+
+def anew(seq: int) -> Received:
+    """Message `seq` after the start at 8 ns."""
+    message = behaviour(seq).message
+    return Received(replace(message, t_ns=9 + seq), 9 + seq)
