@@ -4,7 +4,8 @@ Duties: keep the packed messages of one sender in their order, refuse those beyo
 count what was refused by stream. It has no socket: a `Publisher` fills and empties it.
 
 START, END and events are accepted beyond the limit, because a log without them could not state what
-it lacks; they are few and small.
+it lacks; they are few and small. So is a message where nothing is held: a scan may be larger than a
+small limit, and is recorded where the recorder takes it.
 
 >>> backlog = Backlog("bridge", limit_mb=1e-6)
 >>> backlog.add(b"1", kind="scan"), backlog.add(b"2", kind="scan"), backlog.add(b"3", kind="end")
@@ -74,7 +75,8 @@ class Backlog:
 
     def add(self, data: bytes, *, kind: str) -> bool:
         """Hold `data`; False, and counted, where that would exceed the limit."""
-        if self._bytes + len(data) > self._limit_bytes and kind not in _ALWAYS_HELD:
+        is_beyond = self._held and self._bytes + len(data) > self._limit_bytes
+        if is_beyond and kind not in _ALWAYS_HELD:
             self._unreported[kind] += 1
             self.n_refused += 1
             return False

@@ -236,3 +236,12 @@ def test_a_process_gives_up_on_a_recorder_that_takes_nothing_and_says_what_is_lo
     assert not handed_over([publisher], clock=clock, limit_s=lambda: 5.0, on_turn=lambda: None)
     assert "which are lost: {'bridge/scan': 5}" in caplog.text
     assert clock.t_ns < 20 * SECOND_NS
+
+
+def test_a_message_larger_than_the_backlog_is_held_where_nothing_else_is() -> None:
+    backlog = Backlog("bridge", limit_mb=1e-6)
+    assert [backlog.add(b"scan", kind="scan") for _ in range(2)] == [True, False]
+    taken = list[bytes]()
+    backlog.send(taken.append, while_true=iter([True]))
+    assert backlog.add(b"next", kind="scan")
+    assert (taken, backlog.n_refused) == ([b"scan"], 1)
