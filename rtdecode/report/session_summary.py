@@ -11,6 +11,7 @@ from typing import Any
 from rtdecode.evaluate.latency import StageLatency
 from rtdecode.evaluate.output_count import EventSum
 from rtdecode.report.twin_check import TwinCheckFigures
+from rtdecode.runtime.restarts import HELD_LOST
 from rtdecode.session.recorder import DISK_FULL
 
 _NS_PER_S = 1e9
@@ -146,6 +147,8 @@ class SessionSummary:
         lost = ", ".join(f"{n} of {stream}" for stream, n in self.lost_by_stream.items())
         ends_early = self.repaired or self.cut_by_full_disk or self.without_end
         none = "no message was lost before its end" if ends_early else "no message was lost"
+        if any(event.code == HELD_LOST for event in self.events):
+            none = "those that a failed process held may be lost"
         messages = f"{sum(self.messages.values()):,} messages can be read"
         losses = f"lost messages: {lost}" if lost else none
         return f"{self.seconds:.0f} s were recorded; the log is {log}; {losses}; {messages}."

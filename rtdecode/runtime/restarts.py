@@ -12,7 +12,11 @@ again for as long as the run lasts.
 [False, False, False, True]
 """
 
+import math
 from collections import deque
+from collections.abc import Iterator
+
+from rtdecode.schema.messages import Event
 
 _NS_PER_S = 1_000_000_000
 WINDOW_S = 600
@@ -20,6 +24,8 @@ WINDOW_S = 600
 MOST_IN_WINDOW = 3
 """Restarts of an essential process within the window."""
 LONGEST_S = 30
+HELD_LOST = "held_messages_lost"
+"""Code of the events of a process that failed while it held messages for the recorder."""
 
 
 class Restarts:
@@ -39,3 +45,19 @@ class Restarts:
             return None
         # the exponent is bounded, as the power would grow without end
         return t_ns + min(1 << min(n_before, 10), LONGEST_S) * _NS_PER_S
+
+
+def restart_events(name: str, *, held_mb: float) -> Iterator[Event]:
+    """Events of a failure of the process `name` after which it is started again.
+
+    An alarm comes first where it held `held_mb` for the recorder at its last heartbeat: what a
+    killed process holds is not in the log, and its successor numbers its messages from 0.
+    """
+    if held_mb:
+        text = (
+            "the process failed while it held messages for the recorder; those that the recorder "
+            "had not taken are not in the log"
+        )
+        yield Event("alarm", name, HELD_LOST, text, {"held_kb": math.ceil(1000 * held_mb)})
+    text = "the process failed and was started again; it processed nothing meanwhile"
+    yield Event("warning", name, "process_restarted", text, {"restarts": 1})

@@ -17,7 +17,7 @@ from rtdecode.runtime.backlog import BACKLOG_MB
 from rtdecode.runtime.children import ProcessSpec, close_stdin, end_of_log, exit_code, spawned
 from rtdecode.runtime.control import ControlServer
 from rtdecode.runtime.recorder_watch import RECORDER, RecorderWatch
-from rtdecode.runtime.restarts import Restarts
+from rtdecode.runtime.restarts import Restarts, restart_events
 from rtdecode.schema.errors import BadInputError, DataLostError, NotReadyError, ProcessFailedError
 from rtdecode.schema.interfaces import Clock
 from rtdecode.schema.messages import Command, Health
@@ -48,6 +48,12 @@ class _Child:
     restart_ns: int | None = None
     """Time of its next start, where it has ended and waits for that."""
     is_killed: bool = False
+
+    @property
+    def held_mb(self) -> float:
+        """Megabytes that it held for the recorder at its last heartbeat since its last start."""
+        health = self.health if self.heartbeat_ns else None
+        return 0.0 if health is None else health.counters.get(BACKLOG_MB, 0.0)
 
 
 @dataclass(slots=True)
@@ -234,18 +240,11 @@ class Supervisor:
         restart_ns = child.restarts.next_ns(t_ns=now_ns)
         if refused or not spec.restarts or restart_ns is None:
             raise self._failure(child, code)
-        log.warning(
-            "%s ended with exit code %d and is started again in %g s",
-            spec.name,
-            code,
-            (restart_ns - now_ns) / 1e9,
-        )
+        again = "%s ended with exit code %d and is started again in %g s"
+        log.warning(again, spec.name, code, (restart_ns - now_ns) / 1e9)
         close_stdin(child.popen)
         child.restart_ns = restart_ns
-        text = "the process failed and was started again; it processed nothing meanwhile"
-        self._events.append(
-            EventMessage("warning", spec.name, "process_restarted", text, {"restarts": 1})
-        )
+        self._events += restart_events(spec.name, held_mb=child.held_mb)
 
     def _restart(self, child: _Child) -> None:
         detail = "" if child.health is None else child.health.detail
@@ -280,7 +279,7 @@ class Supervisor:
                 close_stdin(child.popen)
             self._take_messages(0.05)
             self._report_recording()
-            return 0.0 if child.health is None else child.health.counters.get(BACKLOG_MB, 0.0)
+            return child.held_mb
 
         return exit_code(
             child.popen,

@@ -91,7 +91,9 @@ def _process_cells(process: str) -> list[Cell]:
         process,
         "killed (SIGKILL)",
         events=_once(process),
-        permitted=frozenset({("bridge", "scans_lost")} if holds_scans else ()),
+        permitted=frozenset(
+            {(process, "held_messages_lost"), *([("bridge", "scans_lost")] if holds_scans else [])}
+        ),
         records_all=not holds_scans,
         decodes_all=process in _FED_BY_DECODER_ALONE,
         short=process == "decoder",

@@ -19,6 +19,7 @@ from rtdecode.report.summary import SessionSummary, summarise, write_summary
 from rtdecode.runtime.clock import HostClock
 from rtdecode.runtime.codec import pack
 from rtdecode.runtime.config_file import read_config, write_config
+from rtdecode.runtime.restarts import restart_events
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.config.decode import DecodeConfig
 from rtdecode.schema.config.run import Role
@@ -266,6 +267,15 @@ def test_what_a_process_missed_is_not_counted_as_lost_from_the_log(tmp_path: Pat
     assert summary.missed == {"bridge/scan by decoder": 2}
     expected = "Messages were missed, which the log can have: 2 of bridge/scan by decoder."
     assert expected in summary.sentences()
+
+
+def test_a_log_is_not_called_free_of_losses_where_a_failed_process_held_messages(
+    tmp_path: Path,
+) -> None:
+    events = [("supervisor", event) for event in restart_events("bridge", held_mb=0.25)]
+    text = summarise(recorded(tmp_path / "s", events)).text()
+    assert "no message was lost" not in text
+    assert "those that the recorder had not taken are not in the log (held_kb: 250)" in text
 
 
 def test_the_sentences_state_the_figures(tmp_path: Path) -> None:

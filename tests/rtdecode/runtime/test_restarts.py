@@ -9,9 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rtdecode.runtime.backlog import BACKLOG_MB
 from rtdecode.runtime.children import ProcessSpec
 from rtdecode.runtime.refused import RefusedMessages
-from rtdecode.runtime.restarts import LONGEST_S, MOST_IN_WINDOW, WINDOW_S, Restarts
+from rtdecode.runtime.restarts import (
+    HELD_LOST,
+    LONGEST_S,
+    MOST_IN_WINDOW,
+    WINDOW_S,
+    Restarts,
+)
 from rtdecode.runtime.supervisor import Supervisor
 from rtdecode.schema.errors import ProcessFailedError
 from rtdecode.schema.messages import Event as EventMessage
@@ -84,7 +91,7 @@ class FakeChannel:
         self.clock, self.refused = clock, RefusedMessages()
         self.children: list[FakeChild] = []
         self.starts_s: list[float] = []
-        self.argv, self.detail = list[str](), ""
+        self.argv, self.detail, self.counters = list[str](), "", dict[str, float]()
         self.healthy: Callable[[int], bool] = lambda _start: True
         self.each_turn: Callable[[], None] = lambda: None
 
@@ -100,7 +107,8 @@ class FakeChannel:
         last = self.children[-1]
         if last.code is not None or not self.healthy(len(self.children)):
             return []
-        return [("child", Stamped("child", 0, 0, "host", Health("running", self.detail)))]
+        body = Health("running", self.detail, self.counters)
+        return [("child", Stamped("child", 0, 0, "host", body))]
 
     def send(self, name: str, body: object) -> None:
         """Commands are not looked at."""
@@ -171,3 +179,19 @@ def test_a_restarted_process_gets_the_detail_of_its_last_heartbeat(
     channel.children[-1].kill()
     supervisor.watch(Event(), until_ns=supervisor.clock.now_ns() + 3 * SECOND_NS)
     assert channel.argv == ["--restarts", "1", "--before-restart", "http://127.0.0.1:5000/"]
+
+
+def test_messages_that_a_failed_process_held_are_reported_as_lost(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    supervisor, channel, events = supervised(monkeypatch, tmp_path, is_essential=False)
+    channel.counters = {BACKLOG_MB: 1.5}
+    supervisor.watch(Event(), until_ns=supervisor.clock.now_ns() + SECOND_NS)
+    # the later failures come before any heartbeat, and nothing was held
+    channel.healthy = lambda start: start == 1
+    channel.each_turn = lambda: channel.children[-1].kill()
+    supervisor.watch(Event(), until_ns=supervisor.clock.now_ns() + 4 * SECOND_NS)
+    lost = [event.counts for event in events if event.code == HELD_LOST]
+    restarts = [event for event in events if event.code == "process_restarted"]
+    assert lost == [{"held_kb": 1500}]
+    assert len(restarts) > 1
