@@ -69,8 +69,11 @@ class Senders(threading.Thread):
         """When each message was sent, by stream; its index is its number."""
 
     def run(self) -> None:
-        with zmq.Context() as context:
-            rig, probe = (self._pushing(context, name) for name in ("rig", "recorder"))
+        with (
+            zmq.Context() as context,
+            self._pushing(context, "rig") as rig,
+            self._pushing(context, "recorder") as probe,
+        ):
             image = np.random.default_rng(0).integers(50, 400, (SIDE_PX, SIDE_PX), np.uint16)
             began_s, tick = time.monotonic(), 0
             while not self._ended.is_set():
