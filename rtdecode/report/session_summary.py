@@ -140,7 +140,7 @@ class SessionSummary:
 
     def _recording(self) -> str:
         log = "complete" if self.complete else "incomplete (see `rtdecode recover`)"
-        if self.complete and self.repaired:
+        if self.repaired:
             log = "repaired and holds only the messages that could be read from the damaged one"
         if self.cut_by_full_disk:
             log = "readable and ends where the disk was full"

@@ -149,6 +149,19 @@ def test_a_repaired_log_is_not_called_complete(tmp_path: Path) -> None:
     assert "complete" not in first
 
 
+def test_a_repaired_log_with_a_torn_end_does_not_ask_for_a_second_repair(tmp_path: Path) -> None:
+    session = recorded(tmp_path / "s")
+    data = session.log.read_bytes()
+    session.log.write_bytes(data[: len(data) // 2])
+    assert "see `rtdecode recover`" in summarise(session).text()
+    recover(session.folder)
+    summary = summarise(session)
+    assert not summary.complete
+    assert "the log is repaired and holds only the messages" in summary.sentences()[0]
+    assert "see `rtdecode recover`" not in summary.text()
+    assert "The log ends early" in summary.text()
+
+
 def test_a_log_that_ends_on_a_full_disk_is_not_called_complete(tmp_path: Path) -> None:
     full = Event("alarm", "recorder", "disk_full", "the disk is full")
     summary = summarise(recorded(tmp_path / "s", extra=[("recorder", full)]))
