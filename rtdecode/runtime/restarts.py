@@ -59,5 +59,8 @@ def restart_events(name: str, *, held_mb: float) -> Iterator[Event]:
             "had not taken are not in the log"
         )
         yield Event("alarm", name, HELD_LOST, text, {"held_kb": math.ceil(1000 * held_mb)})
-    text = "the process failed and was started again; it processed nothing meanwhile"
+    text = (
+        "the process failed and was started again; it processed nothing meanwhile, and its last "
+        "messages may not be in the log"
+    )
     yield Event("warning", name, "process_restarted", text, {"restarts": 1})
