@@ -224,12 +224,14 @@ class SessionSummary:
         return f" ({share} in the worst 10 s, until {end_s:.1f} s)"
 
     def _left_out(self) -> list[str]:
-        if not (self.frames_left_out or self.neurons_left_out):
-            return []
-        return [
-            f"The activity of {self.frames_left_out:,} frames was left out as an artefact, and "
-            f"that of up to {self.neurons_left_out:,} neurons at once as stuck or implausible."
-        ]
+        stated = []
+        if self.frames_left_out:
+            frames = f"{self.frames_left_out:,} frames"
+            stated.append(f"The activity of {frames} was left out as an artefact.")
+        if self.neurons_left_out:
+            neurons = f"up to {self.neurons_left_out:,} neurons at once"
+            stated.append(f"The activity of {neurons} was left out as stuck or implausible.")
+        return stated
 
     def _leaks(self) -> list[str]:
         return [

@@ -27,7 +27,11 @@ _NS_PER_S = 1e9
 _LISTED = 40
 ALARM, WARNING = "alarm", "warning"
 ENDS: Mapping[str, str] = MappingProxyType(
-    {"recorder_resumed": "recorder_stalled", "field_found": "field_lost"}
+    {
+        "recorder_resumed": "recorder_stalled",
+        "field_found": "field_lost",
+        "twin_match": "twin_mismatch",
+    }
 )
 """Code of an event → code of the alarms of the same process that it ends."""
 

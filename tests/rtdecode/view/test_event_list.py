@@ -1,5 +1,6 @@
 """The list has every event, the banner the alarms that are neither over nor acknowledged."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -25,10 +26,13 @@ def test_severity_decides_what_is_in_the_banner() -> None:
     assert texts(events.alarms()) == ["alarm"]
 
 
-def test_a_field_of_view_that_is_found_again_ends_its_alarm() -> None:
+@pytest.mark.parametrize(
+    ("alarm", "end"), [("field_lost", "field_found"), ("twin_mismatch", "twin_match")]
+)
+def test_an_alarm_ends_with_the_event_that_it_is_over(alarm: str, end: str) -> None:
     events = EventList()
-    events.add(event("alarm", "field_lost", process="decoder"), t_ns=0)
-    events.add(event("info", "field_found", process="decoder"), t_ns=1)
+    events.add(event("alarm", alarm, process="decoder"), t_ns=0)
+    events.add(event("info", end, process="decoder"), t_ns=1)
     assert events.alarms() == []
 
 
