@@ -149,6 +149,7 @@ class Supervisor:
 
         A code of -9 is that of a process that was killed because it did not end.
         """
+        self._report()
         recorder = self._children.get(RECORDER)
         others = [child for child in self._children.values() if child is not recorder]
         codes = {child.spec.name: self._ended(child) for child in others}

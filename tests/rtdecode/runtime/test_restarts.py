@@ -195,3 +195,19 @@ def test_messages_that_a_failed_process_held_are_reported_as_lost(
     restarts = [event for event in events if event.code == "process_restarted"]
     assert lost == [{"held_kb": 1500}]
     assert len(restarts) > 1
+
+
+def test_a_failure_just_before_the_end_is_reported(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    supervisor, channel, events = supervised(monkeypatch, tmp_path, is_essential=False)
+    stop = Event()
+
+    def fail_and_stop() -> None:
+        channel.children[-1].kill()
+        stop.set()
+
+    channel.each_turn = fail_and_stop
+    supervisor.watch(stop)
+    supervisor.end()
+    assert [event.code for event in events] == ["process_restarted"]
