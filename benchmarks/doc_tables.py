@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import calcium_tables
+import fault_tables
 import quality_tables
 import speed_tables
 from results_as_tables import ROOT, filled
@@ -23,6 +24,7 @@ TABLES: dict[Path, dict[str, Callable[[], str]]] = {
     },
     ROOT / "docs" / "calcium.md": calcium_tables.TABLES,
     ROOT / "docs" / "benchmarks.md": speed_tables.TABLES,
+    ROOT / "docs" / "faults.md": fault_tables.TABLES,
 }
 
 if __name__ == "__main__":
