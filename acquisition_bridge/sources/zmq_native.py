@@ -83,7 +83,8 @@ class NativeMessages:
             counted[name] += getattr(self._rois, name)
         for time in (self._behaviour_time, self._rois_time):
             counted["stamps_rejected"] += time.rejected
-            counted["clock_restarts"] += time.restarts
+            # scans, ROI values and behaviour come from one clock, whose restart each map finds
+            counted["clock_restarts"] = max(counted["clock_restarts"], time.restarts)
         counted["behaviour_unusable"] = self._behaviour_unusable
         return {**counted, "ignored": self.ignored}
 

@@ -53,6 +53,20 @@ def test_a_foreign_clock_is_mapped_to_the_arrival() -> None:
     assert rois.t_scan_ns == 10**10
 
 
+def test_one_restart_of_the_clock_is_counted_once_for_scans_and_behaviour() -> None:
+    messages, tick_ns = NativeMessages(scan_rate_hz=10.0), 10**8
+    for k in range(60):
+        # the clock begins anew at 0 with the scan number 30
+        stamp_ns = tick_ns * (k % 30) + (10**12 if k < 30 else 0)
+        arrived_ns = 10**10 + k * tick_ns
+        for body in (
+            Scan(PIXELS, k, 0, stamp_ns, stamp_ns + tick_ns),
+            Behaviour(stamp_ns + tick_ns, 3.0, 30.0, PAIR),
+        ):
+            messages.measured(received(body, clock="rig", arrived_ns=arrived_ns))
+    assert messages.health()["clock_restarts"] == 1
+
+
 def test_behaviour_and_roi_values_of_this_host_go_on_as_they_are() -> None:
     messages = NativeMessages(scan_rate_hz=30.0)
     for body in (Behaviour(700, 3.0, 30.0, PAIR), Fluorescence(PAIR, PAIR, 0, 900, PAIR)):
