@@ -19,7 +19,7 @@ from acquisition_bridge.sources.opening import open_source
 from rtdecode.runtime.config_file import read_config
 from rtdecode.runtime.entry import run_process
 from rtdecode.runtime.process import Process
-from rtdecode.runtime.progress import process_progress
+from rtdecode.runtime.progress import kept_progress
 from rtdecode.schema.errors import EndpointMissingError, RtdecodeError
 from rtdecode.schema.messages import DisplayedFrame
 
@@ -70,7 +70,9 @@ def bridge(process: Process, movie: Path | None) -> int:
     network = config.network
     if not network.bridge:
         raise EndpointMissingError(name="network.bridge")
-    progress = process_progress(process, NAMES)
+    progress = kept_progress(
+        process.config, process.run_info, file=f"{process.name}.progress", names=NAMES
+    )
     kept = progress.read() if process.run_info.restarts else None
     last = None if kept is None else LastScan(**kept)
     with closing(open_source(config, process.clock, last=last)) as source, progress:

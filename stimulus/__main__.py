@@ -10,7 +10,7 @@ from itertools import islice
 
 from rtdecode.runtime.entry import run_process
 from rtdecode.runtime.process import Process
-from rtdecode.runtime.progress import process_progress
+from rtdecode.runtime.progress import kept_progress
 from rtdecode.schema.config.stimulus import Display, Presenter, StimulusConfig
 from rtdecode.schema.errors import UnknownCommandError
 from rtdecode.schema.interfaces import Clock, Sink
@@ -35,7 +35,9 @@ def main(process: Process) -> int:
     """Show the movie until it ends or a stop is requested; exit code 0."""
     config = process.config.stimulus
     publisher = process.publisher(process.config.network.stimulus or _ANY_PORT)
-    progress = process_progress(process, NAMES)
+    progress = kept_progress(
+        process.config, process.run_info, file=f"{process.name}.progress", names=NAMES
+    )
     resumption = Resumption(progress, progress.read() if process.run_info.restarts else None)
     frame_rate_hz, first_clip = process.config.frame_rate_hz, resumption.first_clip
     frames_in_order = movie_frames(config, frame_rate_hz=frame_rate_hz, first_clip=first_clip)

@@ -10,6 +10,7 @@ from collections.abc import Set as AbstractSet
 
 from rtdecode.runtime.entry import run_process
 from rtdecode.runtime.loop import LoopReport, NullSink, run_loop
+from rtdecode.runtime.numbering import numbers_without_end
 from rtdecode.runtime.process import Process
 from rtdecode.runtime.sockets import RECORDER_QUEUE, Collector, Publisher
 from rtdecode.schema.interfaces import Source
@@ -149,6 +150,8 @@ def main(process: Process) -> int:
             clock=process.clock,
             on_turn=on_turn,
         )
+        for source, last_seq in numbers_without_end(folder).items():
+            recorder.expect_last(source, last_seq)
     finally:
         recorder.close()
     return 0

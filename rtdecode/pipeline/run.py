@@ -20,6 +20,7 @@ from rtdecode.runtime.children import ProcessSpec
 from rtdecode.runtime.clock import HostClock
 from rtdecode.runtime.config_file import read_config, write_config
 from rtdecode.runtime.control import TOKEN_VARIABLE, ControlServer
+from rtdecode.runtime.numbering import kept_numbering
 from rtdecode.runtime.recorder_watch import RECORDER, RecorderWatch
 from rtdecode.runtime.run_info import RunInfo, versions_here
 from rtdecode.runtime.sockets import Messaging, Publisher
@@ -143,6 +144,8 @@ def _watch(
     """The supervisor's view of the recorder of `session`, with the config in `run_file`."""
     config = read_config(run_file)
     total_mb = config.record.backlog_mb
+    text = run_file.read_text(encoding="utf-8")
+    run_info = RunInfo(session.folder.name, git_revision(), text, versions_here())
     publisher = Publisher(
         messaging,
         _SUPERVISOR,
@@ -151,9 +154,8 @@ def _watch(
         record=config.network.recorder,
         queue=config.record.queue_messages,
         backlog_mb=share_mb(_SUPERVISOR, total_mb=total_mb),
+        numbering=kept_numbering(config, run_info, source=_SUPERVISOR),
     )
-    text = run_file.read_text(encoding="utf-8")
-    run_info = RunInfo(session.folder.name, git_revision(), text, versions_here())
     return RecorderWatch(
         publisher,
         start=run_info.start(),

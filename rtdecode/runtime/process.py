@@ -18,6 +18,7 @@ from rtdecode.runtime.backlog import share_mb
 from rtdecode.runtime.clock import ClockMap, ClockSync, MappedClock
 from rtdecode.runtime.control import ControlClient
 from rtdecode.runtime.loop import LoopReport
+from rtdecode.runtime.numbering import kept_numbering
 from rtdecode.runtime.outlets import backlog_counters, drain, handed_over
 from rtdecode.runtime.run_info import RunInfo
 from rtdecode.runtime.sockets import HAND_OVER_S, Messaging, Publisher, Subscriber
@@ -105,6 +106,7 @@ class Process:
             record=record,
             queue=self.config.record.queue_messages,
             backlog_mb=share_mb(source, total_mb=self.config.record.backlog_mb),
+            numbering=kept_numbering(self.config, self.run_info, source=source) if record else None,
         )
 
     def subscriber(self, endpoints: Iterable[str], kinds: Sequence[type[Body]]) -> Subscriber:

@@ -17,7 +17,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
-from rtdecode.runtime.process import Process
+from rtdecode.runtime.run_info import RunInfo
+from rtdecode.schema.config import RunConfig
 
 _MARK = b"rtd1"
 
@@ -70,8 +71,10 @@ class Progress:
             self._file = None
 
 
-def process_progress(process: Process, names: Sequence[str]) -> Progress:
-    """The numbers of `process` in its session folder; it keeps none where it has no such folder."""
-    folder = process.config.record.folder / process.run_info.session
-    is_supervised = bool(process.run_info.session) and folder.is_dir()
-    return Progress(folder / f"{process.name}.progress" if is_supervised else None, names)
+def kept_progress(
+    config: RunConfig, run_info: RunInfo, *, file: str, names: Sequence[str]
+) -> Progress:
+    """The numbers in `file` of the session folder; none are kept where there is no such folder."""
+    folder = config.record.folder / run_info.session
+    has_folder = bool(run_info.session) and folder.is_dir()
+    return Progress(folder / file if has_folder else None, names)

@@ -14,6 +14,7 @@ A message that cannot be read is dropped and counted in `Messaging.refused`; all
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from threading import RLock
 from typing import Self
 
@@ -21,6 +22,7 @@ import zmq
 
 from rtdecode.runtime.backlog import Backlog
 from rtdecode.runtime.codec import MAX_MESSAGE_BYTES, pack, topics
+from rtdecode.runtime.numbering import Numbering
 from rtdecode.runtime.refused import RefusedMessages
 from rtdecode.schema.errors import AddressInUseError, RecorderAbsentError
 from rtdecode.schema.interfaces import Clock
@@ -112,12 +114,11 @@ class Publisher:
     source
         Name of the sending process, the first part of its streams' names.
     publish, record
-        Endpoints to bind for subscribers, and of the recorder queue; no subscribers or no recorder
-        where one is empty.
-    queue
-        Messages that may wait for each subscriber.
-    backlog_mb
-        Megabytes that are held for the recorder.
+        Endpoints to bind for subscribers, and of the recorder queue; none where one is empty.
+    queue, backlog_mb
+        Messages that may wait for each subscriber, and megabytes that are held for the recorder.
+    numbering
+        Numbers of the messages; by default they are not kept across a restart.
 
     Raises
     ------
@@ -135,11 +136,12 @@ class Publisher:
         record: str,
         queue: int,
         backlog_mb: float = 100.0,
+        numbering: Numbering | None = None,
     ) -> None:
         self._source, self._clock = source, clock
         # one thread may push while another one sends what is held
         self._recorder_endpoint, self._lock = record, RLock()
-        self._next_seq: dict[str, int] = {}
+        self._numbering = Numbering() if numbering is None else numbering
         self._for_new: deque[bytes] = deque(maxlen=_MOST_FORWARDED)
         self._public = messaging.bound(zmq.XPUB, publish, queue=queue) if publish else None
         if self._public is not None:
@@ -167,7 +169,7 @@ class Publisher:
     def start(self, start: Start) -> bytes:
         """Send START; its bytes on the wire."""
         with self._lock:
-            data = self._send(start)
+            data = self._send(replace(start, last_seq_before=self._numbering.before))
             self._for_new.append(data)
             self.drain()
             self.announce_start()
@@ -189,8 +191,8 @@ class Publisher:
         with self._lock:
             for event in self.backlog.rest(t_ns=self._clock.now_ns()):
                 self._send(event)
-            last = {kind: following - 1 for kind, following in self._next_seq.items()}
-            self.push(End(session=session, reason=reason, last_seq=last))
+            self.push(End(session=session, reason=reason, last_seq=self._numbering.last))
+            self._numbering.remove()
 
     def drain(self, wait_s: float = 0.0) -> None:
         """Send some of what is held and the recorder takes now, after `wait_s` at most."""
@@ -215,9 +217,8 @@ class Publisher:
             self._publish(data)
 
     def _send(self, body: Body) -> bytes:
-        seq = self._next_seq.get(body.kind, 0)
+        seq = self._numbering.next(body.kind)
         data = pack(Stamped(self._source, seq, self._clock.now_ns(), CLOCK_NAME, body))
-        self._next_seq[body.kind] = seq + 1
         if self._recorder_queue is not None:
             self.backlog.add(data, kind=body.kind)
         self._publish(data)

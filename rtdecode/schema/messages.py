@@ -6,8 +6,7 @@ Duties: define every kind of message, its fields, units and permitted arrays, fr
 Every `t_*_ns` is in nanoseconds of CLOCK_MONOTONIC on the decoder's host (HostNs). A *scan* is one
 imaging frame, a *frame* is one frame of the movie. A field with a default is optional on the wire.
 
->>> gap = Gap(stream="bridge/scan", first_missing=17, n_missing=2, detected_by="recorder")
->>> Stamped(source="recorder", seq=0, t_ns=5, clock="host", body=gap).stream
+>>> Stamped("recorder", 0, 5, "host", Gap("bridge/scan", 17, 2, "recorder")).stream
 'recorder/gap'
 """
 
@@ -36,6 +35,8 @@ class Start:
     git_revision: str
     twin_hash: str
     versions: dict[str, str] = field(default_factory=dict)
+    last_seq_before: dict[str, int] = field(default_factory=dict)
+    """Last number of each kind before a restart, so that messages of before are found missing."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -273,7 +274,6 @@ class Stamped:
     seq: int
     """Consecutive number in its stream, from 0."""
     t_ns: int
-    """When it was sent."""
     clock: str
     """Name of the clock of `t_ns`; "host" is the decoder host's CLOCK_MONOTONIC."""
     body: Body

@@ -24,6 +24,7 @@ from rtdecode.schema.messages import BODIES, End, Event, Gap, Stamped, Start
 from rtdecode.schema.sequence_tracker import SequenceTracker
 from rtdecode.session.layout import SessionLayout
 from rtdecode.session.log import LogWriter
+from rtdecode.session.unsent_tails import UnsentTails
 
 _NS_PER_S = 1_000_000_000
 _CLOCK_NAME = "host"
@@ -92,6 +93,7 @@ class Recorder:
         self._flush_ns = round(flush_s * _NS_PER_S / 2)
         self._flush_due_ns = clock.now_ns() + self._flush_ns
         self._tracker = SequenceTracker(detected_by=_SOURCE, first_expected=0)
+        self._unsent = UnsentTails(detected_by=_SOURCE)
         self._on_recorded = on_recorded
         self._started_ns: dict[str, int] = {}
         """When each source that has sent START last did so."""
@@ -99,6 +101,7 @@ class Recorder:
         """Sources that have sent START more than once."""
         self._sources: set[str] = set()
         self._own: Counter[str] = Counter()
+        self._lost: Counter[str] = Counter()
         self._ignored: Counter[str] = Counter()
         self._first_ns: int | None = None
         self._last_ns = 0
@@ -139,16 +142,23 @@ class Recorder:
     def flush(self) -> None:
         """Pass all messages to the operating system."""
         self._report_ignored()
+        for gap in self._unsent.settled():
+            self._write_own(gap)
         self._log.flush()
         self._require_space()
         self._flush_due_ns = self._clock.now_ns() + self._flush_ns
+
+    def expect_last(self, source: str, last_seq: Mapping[str, int]) -> None:
+        """Note the last number of each kind that `source` gave, where they can be genuine."""
+        for stream, last in self._genuine(source, last_seq).items():
+            self._tracker.expect_last(stream, last)
 
     def report(self) -> RecorderReport:
         """Counts so far."""
         streams = self._tracker.streams
         return RecorderReport(
             counts={name: count.messages for name, count in streams.items() if count.messages},
-            lost_by_stream={name: count.lost for name, count in streams.items() if count.lost},
+            lost_by_stream=dict(self._lost),
         )
 
     def close(self) -> RecorderReport:
@@ -164,7 +174,7 @@ class Recorder:
         self._report_ignored()
         if self._log.full:
             self._write_own(Event("alarm", _SOURCE, DISK_FULL, str(self._full_disk())))
-        for gap in self._tracker.missing_tails():
+        for gap in (*self._tracker.missing_tails(), *self._unsent.rest()):
             self._write_own(gap)
 
     def _require_space(self) -> None:
@@ -190,14 +200,14 @@ class Recorder:
     def _tracked(self, message: Stamped) -> Gap | None:
         """Count `message`; the gap before it, where there is one.
 
-        Number 0 again means a restarted sender: the recorder gets each START once. The number of a
-        message that its sender sent before it was started again, and that comes late, is ignored.
+        Number 0 again means a restarted sender: the recorder gets each START once. A message that
+        its sender sent before it was started again, and that comes late, shortens the unsent tail.
         """
         if self._is_of_earlier_start(message):
             self._tracker.count_unnumbered(message.stream)
-            return None
+            return self._unsent.arrived(message.stream, message.seq, t_ns=message.t_ns)
         if isinstance(message.body, End):
-            self._expect_last(message.source, message.body)
+            self.expect_last(message.source, message.body.last_seq)
         self._sources.add(message.source)
         if message.seq == 0 and self._tracker.is_repeated(message.stream, message.seq):
             self._tracker.restart(message.stream)
@@ -215,26 +225,35 @@ class Recorder:
         source, started_ns = message.source, self._started_ns.get(message.source)
         if isinstance(message.body, Start) and (started_ns is None or message.t_ns > started_ns):
             self._started_ns[source] = message.t_ns
-            if started_ns is not None:
-                self._restarted.add(source)
+            if started_ns is not None and message.seq == 0:
+                self._restart(source, message.body.last_seq_before, start_ns=message.t_ns)
             return False
         return source in self._restarted and started_ns is not None and message.t_ns < started_ns
 
-    def _expect_last(self, source: str, end: End) -> None:
-        """Note the last numbers that an END states, where they can be genuine.
+    def _restart(self, source: str, last_seq_before: Mapping[str, int], *, start_ns: int) -> None:
+        """Expect the numbers of `source` from 0, and late those up to `last_seq_before`."""
+        self._restarted.add(source)
+        for gap in self._tracker.missing_tails():
+            self._write_own(gap)
+        for stream, last in self._genuine(source, last_seq_before).items():
+            first = self._tracker.expected(stream)
+            self._unsent.expect(stream, first, last=last, before_ns=start_ns)
+        self._tracker.restart_source(source)
 
-        A source sends START first, so that an END before anything else states nothing.
+    def _genuine(self, source: str, last_seq: Mapping[str, int]) -> dict[str, int]:
+        """Those of the stated last numbers that can be genuine, by stream.
+
+        A source sends START first, so that numbers of a source without a message state nothing.
         """
         genuine = {
-            kind: last
-            for kind, last in end.last_seq.items()
+            f"{source}/{kind}": last
+            for kind, last in last_seq.items()
             if source in self._sources
             and kind in _KINDS
             and self._is_plausible(f"{source}/{kind}", last)
         }
-        self._ignored["number_implausible"] += len(genuine) < len(end.last_seq)
-        for kind, last in genuine.items():
-            self._tracker.expect_last(f"{source}/{kind}", last)
+        self._ignored["number_implausible"] += len(genuine) < len(last_seq)
+        return genuine
 
     def _is_plausible(self, stream: str, seq: int) -> bool:
         return 0 <= seq <= self._tracker.expected(stream) + MOST_LOST
@@ -252,6 +271,8 @@ class Recorder:
         now_ns = self._clock.now_ns()
         message = Stamped(_SOURCE, self._own[body.kind], now_ns, _CLOCK_NAME, body)
         self._own[body.kind] += 1
+        if isinstance(body, Gap):
+            self._lost[body.stream] += body.n_missing
         self._tracker.add(message.stream, message.seq)
         self._append(pack(message), message, now_ns)
 

@@ -6,7 +6,16 @@ import numpy as np
 from plain_log import read_plain
 
 from rtdecode.runtime.codec import pack
-from rtdecode.schema.messages import Body, End, Event, Fluorescence, Gap, Reconstruction, Scan
+from rtdecode.schema.messages import (
+    Body,
+    End,
+    Event,
+    Fluorescence,
+    Gap,
+    Reconstruction,
+    Scan,
+    Start,
+)
 from rtdecode.schema.messages import Stamped as Message
 from rtdecode.session.log import LogWriter
 
@@ -85,3 +94,13 @@ def test_a_log_that_is_cut_off_gives_what_lies_before_the_cut(tmp_path: Path) ->
     log = log_of(tmp_path, *messages)
     log.write_bytes(log.read_bytes()[: log.stat().st_size // 2])
     assert 0 < len(read_plain(log).scans) < 2000
+
+
+def test_what_a_killed_bridge_had_not_sent_is_missing_and_no_loss_of_the_microscope(
+    tmp_path: Path,
+) -> None:
+    # scans 2 and 3 were not sent, 4 to 8 came while there was no bridge
+    start, again = (Start("s", "", "", "", last_seq_before=last) for last in ({}, {"scan": 3}))
+    sent = [(0, start), *((n, scan(n)) for n in (0, 1)), (0, again), (0, scan(9)), (1, scan(10))]
+    found = read_plain(log_of(tmp_path, *(("bridge", seq, body) for seq, body in sent)))
+    assert (found.missing, found.lost_scans) == ({"bridge/scan": 2}, 5)

@@ -14,6 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from rtdecode.schema.errors import DataLostError
 from rtdecode.schema.evaluation import ResponsePrediction, Verdict
 from rtdecode.session.layout import session_at
 from rtdecode.session.reader import LogReader
@@ -99,14 +100,18 @@ def test_ctrl_c_ends_it_cleanly_and_leaves_nothing_running(tmp_path: Path) -> No
     assert all_gone(children)
 
 
-def test_a_decoder_that_is_killed_comes_back_and_nothing_recorded_is_lost(tmp_path: Path) -> None:
+def test_a_decoder_that_is_killed_comes_back_and_what_it_had_not_sent_is_stated(
+    tmp_path: Path,
+) -> None:
     summary = tmp_path / "d.json"
     with demo(tmp_path, ["--seconds", "25", "--json", str(summary)]) as running:
         line_with(running, r"decoder: running")
         named(family(running), "rtdecode.pipeline.decoder").kill()
         told = running.communicate()[0]
-    assert running.returncode == 0, told
     figures = json.loads(summary.read_text())
+    lost = figures["lost_by_stream"]
+    assert {stream.partition("/")[0] for stream in lost} <= {"decoder", "emit"}
+    assert running.returncode == (DataLostError.exit_code if lost else 0), told
     assert figures["messages"]["decoder/start"] == 2
     assert figures["messages"]["emit/reconstruction"] > 100
 

@@ -1,5 +1,6 @@
 """Decoder, bridge and stimulus are killed in the middle of a run, and the session goes on."""
 
+import re
 import signal
 import subprocess
 import time
@@ -13,12 +14,14 @@ import numpy as np
 import psutil
 import pytest
 import zmq
+from plain_log import read_plain
 from small_rig import RATE_HZ, SmallRig
 
 from rtdecode.calcium.rois import Rois
 from rtdecode.runtime.clock import HostClock
 from rtdecode.runtime.codec import pack
 from rtdecode.schema.config.stimulus import StimulusConfig
+from rtdecode.schema.errors import DataLostError
 from rtdecode.schema.frame_grid import FrameGrid
 from rtdecode.schema.messages import (
     Body,
@@ -79,11 +82,17 @@ def kill(user: Any, module: str) -> None:
     pytest.fail(f"no process runs {module}")
 
 
-def ended(running: "subprocess.Popen[str]") -> str:
-    running.send_signal(signal.SIGINT)
-    said = str(running.communicate()[0])
-    assert running.returncode == 0, said
-    assert "no message was lost" in said
+def ended(session: Session, *killed: str) -> str:
+    """End the run; what it said. Only messages that the `killed` had not sent may be missing."""
+    assert session.running is not None
+    session.running.send_signal(signal.SIGINT)
+    said = str(session.running.communicate()[0])
+    missing = read_plain(session.folder / "log.mcap").missing
+    assert {stream.partition("/")[0] for stream in missing} <= set(killed), missing
+    assert session.running.returncode == (DataLostError.exit_code if missing else 0), said
+    lost = re.search(r"lost messages: ([^;]*);", said)
+    stated = set(lost[1].split(", ")) if lost else set()
+    assert stated == {f"{n} of {stream}" for stream, n in missing.items()}, said
     return said
 
 
@@ -137,7 +146,7 @@ def test_a_restarted_decoder_keeps_the_neurons_that_it_had_detected(user: Any) -
         found = Rois.load(session.folder / "masks.npz")
         kill(user, "rtdecode.pipeline.decoder")
         session.wait_for(Responses, "decoder", more_than=before + 60)
-        said = ended(running)
+        said = ended(session, "decoder")
     after = Rois.load(session.folder / "masks.npz")
     assert after.hash == found.hash
     told = session.bodies(Fluorescence, "decoder")
@@ -161,18 +170,51 @@ def test_a_killed_bridge_continues_the_numbers_of_its_scans(user: Any) -> None:
         before = session.wait_for(Scan, "bridge", more_than=15)
         kill(user, "acquisition_bridge")
         session.wait_for(Scan, "bridge", more_than=before + 15)
-        said = ended(running)
+        said = ended(session, "bridge")
     scans = session.bodies(Scan, "bridge")
     assert all(later.number > earlier.number for earlier, later in pairwise(scans))
     assert len({scan.number - scan.rig_number for scan in scans}) == 1
     missing = scans[-1].number - scans[0].number + 1 - len(scans)
     lost = [event for event in session.bodies(Event, "bridge") if event.code == "scans_lost"]
-    assert sum(event.counts["scans"] for event in lost) == missing
+    unsent = read_plain(session.folder / "log.mcap").missing.get("bridge/scan", 0)
+    assert sum(event.counts["scans"] for event in lost) == missing - unsent
     (down,) = [e for e in session.bodies(Event, "bridge") if e.code == "bridge_restarted"]
     assert down.counts["seconds"] > 1
     assert len(session.bodies(Start, "bridge")) == 2
     assert "the process failed and was started again" in said
     assert not (session.folder / "bridge.progress").exists()
+
+
+def test_scans_that_a_killed_bridge_held_for_a_stalled_recorder_are_missing_messages(
+    user: Any,
+) -> None:
+    address = f"ipc://{user.folder}/rig"
+    config = user.config(
+        processes=["recorder", "bridge"],
+        acquisition={"source": {"kind": "zmq_native", "address": address, "scan_rate_hz": RATE_HZ}},
+        decode=None,
+    )
+    session = Session(user.folder / "s")
+    with user.running("run", config, "--out", "s") as running, Feed(address):
+        session.running = running
+        before = session.wait_for(Scan, "bridge", more_than=15)
+        children = psutil.Process(running.pid).children(recursive=True)
+        recorder = next(one for one in children if "rtdecode.pipeline.recorder" in one.cmdline())
+        recorder.suspend()
+        time.sleep(10.0)
+        kill(user, "acquisition_bridge")
+        time.sleep(2.0)
+        recorder.resume()
+        session.wait_for(Start, "bridge", more_than=1)
+        session.wait_for(Scan, "bridge", more_than=before + 60)
+        ended(session, "bridge")
+    plain = read_plain(session.folder / "log.mcap")
+    assert plain.missing.get("bridge/scan", 0) > 0
+    numbers = [scan.number for scan in session.bodies(Scan, "bridge")]
+    n_sent = max(numbers) - min(numbers) + 1 - plain.lost_scans
+    assert n_sent == len(numbers) + plain.missing["bridge/scan"]
+    lost = [event for event in session.bodies(Event, "bridge") if event.code == "scans_lost"]
+    assert sum(event.counts["scans"] for event in lost) == plain.lost_scans
 
 
 def test_a_killed_stimulus_continues_with_the_next_clip_and_the_simulated_rig_with_it(
@@ -194,7 +236,7 @@ def test_a_killed_stimulus_continues_with_the_next_clip_and_the_simulated_rig_wi
         scans = len(session.bodies(Scan, "bridge"))
         session.wait_for(DisplayedFrame, "stimulus", more_than=before + 80)
         session.wait_for(Scan, "bridge", more_than=scans + 15)
-        ended(running)
+        ended(session, "bridge", "stimulus")
     shown = session.bodies(DisplayedFrame, "stimulus")
     first = next(n for n, (a, b) in enumerate(pairwise(shown)) if b.index != a.index + 1) + 1
     order = [
@@ -209,6 +251,8 @@ def test_a_killed_stimulus_continues_with_the_next_clip_and_the_simulated_rig_wi
     frames = np.array([grid.frame_at(one.t_flip_ns) for one in shown])
     assert (np.diff(frames) > 0).all()
     numbers = [scan.number for scan in session.bodies(Scan, "bridge")]
-    assert numbers == list(range(len(numbers)))
+    unsent = read_plain(session.folder / "log.mcap").missing.get("bridge/scan", 0)
+    assert sorted(set(numbers)) == numbers
+    assert numbers[-1] + 1 == len(numbers) + unsent
     assert session.codes("stimulus") == ["stimulus_restarted"]
     assert "bridge_restarted" in session.codes("bridge")

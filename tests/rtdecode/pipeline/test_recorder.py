@@ -143,7 +143,7 @@ def test_a_later_subscriber_gets_the_events_and_gaps_of_the_log_as_well(
         bridge.push(noted)
         for number in (0, 1):
             bridge.push(behaviour(number))
-        bridge._next_seq["behaviour"] += 4
+        bridge._numbering._last["behaviour"] += 4
         bridge.push(behaviour(6))
         scene.until(lambda health: health.counters.get("messages") == 5)
         with Messaging() as later:

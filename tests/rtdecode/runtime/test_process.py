@@ -84,4 +84,4 @@ def test_a_stop_before_go_ends_it_with_code_0_and_nothing_was_sent(config: Path)
         return 7
 
     assert run_process("child", main, [str(config)]) == 0
-    assert opened[0]._next_seq == {}
+    assert opened[0]._numbering.last == {}

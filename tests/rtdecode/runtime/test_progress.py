@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from rtdecode.runtime.progress import Progress, process_progress
+from rtdecode.runtime.progress import Progress, kept_progress
 from rtdecode.schema.config import RunConfig
 
 NAMES = ("number", "t_end_ns")
@@ -48,10 +48,8 @@ def test_a_file_of_another_form_counts_as_none(tmp_path: Path, content: bytes) -
 @pytest.mark.parametrize("session", ["", "elsewhere"])
 def test_a_process_without_a_session_folder_keeps_nothing(tmp_path: Path, session: str) -> None:
     config = RunConfig.model_validate({"record": {"folder": tmp_path}})
-    process: Any = SimpleNamespace(
-        name="bridge", config=config, run_info=SimpleNamespace(session=session)
-    )
-    with process_progress(process, NAMES) as progress:
+    run_info: Any = SimpleNamespace(session=session)
+    with kept_progress(config, run_info, file="bridge.progress", names=NAMES) as progress:
         progress.write(1, 2)
         assert progress.read() is None
     progress.remove()
@@ -61,9 +59,7 @@ def test_a_process_without_a_session_folder_keeps_nothing(tmp_path: Path, sessio
 def test_a_process_keeps_its_numbers_in_its_session_folder(tmp_path: Path) -> None:
     (tmp_path / "session").mkdir()
     config = RunConfig.model_validate({"record": {"folder": tmp_path}})
-    process: Any = SimpleNamespace(
-        name="bridge", config=config, run_info=SimpleNamespace(session="session")
-    )
-    with process_progress(process, NAMES) as progress:
+    run_info: Any = SimpleNamespace(session="session")
+    with kept_progress(config, run_info, file="bridge.progress", names=NAMES) as progress:
         progress.write(1, 2)
     assert (tmp_path / "session" / "bridge.progress").is_file()
