@@ -10,15 +10,18 @@ from collections.abc import Set as AbstractSet
 
 from rtdecode.runtime.entry import run_process
 from rtdecode.runtime.loop import LoopReport, NullSink, run_loop
-from rtdecode.runtime.numbering import numbers_without_end
+from rtdecode.runtime.numbering import numbers_given
 from rtdecode.runtime.process import Process
-from rtdecode.runtime.sockets import RECORDER_QUEUE, Collector, Publisher
+from rtdecode.runtime.sockets import Collector, Publisher
 from rtdecode.schema.interfaces import Source
 from rtdecode.schema.messages import Body, End, Event, Gap, Received, Recording, Stamped, Start
 from rtdecode.session.disk_watch import SHORT, DiskWatch, short_of_space
 from rtdecode.session.layout import SessionLayout
 from rtdecode.session.recorder import Recorder
 
+_WAITING = 1000
+"""Messages of each sender that may wait in this process before they wait in the sender. Where a
+sender ends while so many wait, libzmq drops what the system still holds of it."""
 _END_WAIT_S = 4.0
 """Time in s after the last message; a process may hold messages for 2 s without a supervisor."""
 
@@ -109,7 +112,7 @@ def main(process: Process) -> int:
         process.messaging,
         clock=process.clock,
         endpoint=process.config.network.recorder,
-        queue=RECORDER_QUEUE,
+        queue=_WAITING,
     )
     session = SessionLayout(record.folder / process.run_info.session)
     folder = session.folder
@@ -150,7 +153,7 @@ def main(process: Process) -> int:
             clock=process.clock,
             on_turn=on_turn,
         )
-        for source, last_seq in numbers_without_end(folder).items():
+        for source, last_seq in numbers_given(folder).items():
             recorder.expect_last(source, last_seq)
     finally:
         recorder.close()

@@ -54,7 +54,7 @@ class Numbering:
         return _given(self._last)
 
     def remove(self) -> None:
-        """Remove the file, once END states the numbers."""
+        """Remove the file, once the recorder has read the numbers."""
         self._progress.remove()
 
 
@@ -63,8 +63,11 @@ def kept_numbering(config: RunConfig, run_info: RunInfo, *, source: str) -> Numb
     return Numbering(kept_progress(config, run_info, file=f"{source}{_SUFFIX}", names=_KINDS))
 
 
-def numbers_without_end(folder: Path) -> dict[str, dict[str, int]]:
-    """Last numbers of the sources in the session `folder` that were killed; removes their files."""
+def numbers_given(folder: Path) -> dict[str, dict[str, int]]:
+    """Last numbers that each source in the session `folder` gave; removes their files.
+
+    They are kept after END too, as END may be among the messages that did not come.
+    """
     found = {}
     for path in sorted(folder.glob(f"*{_SUFFIX}")):
         numbering = Numbering(Progress(path, _KINDS))

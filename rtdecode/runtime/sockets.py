@@ -30,7 +30,7 @@ from rtdecode.schema.messages import Body, End, Health, Received, Stamped, Start
 
 CLOCK_NAME = "host"
 RECORDER_QUEUE = 16
-"""Messages in each ZeroMQ queue to the recorder; more wait in the backlogs, which count bytes."""
+"""Messages in the ZeroMQ queue of each sender; more wait in its backlog, which counts bytes."""
 HAND_OVER_S = 60.0
 """Time in s for which an ended process waits for a recorder that takes nothing."""
 _LINGER_MS = 2000
@@ -192,7 +192,6 @@ class Publisher:
             for event in self.backlog.rest(t_ns=self._clock.now_ns()):
                 self._send(event)
             self.push(End(session=session, reason=reason, last_seq=self._numbering.last))
-            self._numbering.remove()
 
     def drain(self, wait_s: float = 0.0) -> None:
         """Send some of what is held and the recorder takes now, after `wait_s` at most."""

@@ -8,7 +8,7 @@ import pytest
 
 from rtdecode.runtime.clock import HostClock
 from rtdecode.runtime.config_file import read_config
-from rtdecode.runtime.numbering import Numbering, kept_numbering, numbers_without_end
+from rtdecode.runtime.numbering import Numbering, kept_numbering, numbers_given
 from rtdecode.runtime.run_info import RunInfo
 from rtdecode.runtime.sockets import RECORDER_QUEUE, Collector, Messaging, Publisher
 from rtdecode.schema.messages import End, Gap, Scan, Start
@@ -75,7 +75,7 @@ def test_a_restarted_sender_knows_the_last_numbers_and_begins_with_0(folder: Pat
     assert numbering_in(folder).before == {"start": 0}
 
 
-def test_a_clean_end_leaves_no_file(folder: Path) -> None:
+def test_the_numbers_are_kept_after_end_until_the_recorder_reads_them(folder: Path) -> None:
     with Messaging() as messaging:
         publisher = Publisher(
             messaging,
@@ -89,13 +89,14 @@ def test_a_clean_end_leaves_no_file(folder: Path) -> None:
         publisher.start(Start("session", config_yaml="", git_revision="", twin_hash=""))
         assert [path.name for path in (folder / "session").iterdir()] == ["bridge.sent"]
         publisher.end(session="session", reason="stopped")
+    assert numbers_given(folder / "session") == {"bridge": {"start": 0, "end": 0}}
     assert list((folder / "session").iterdir()) == []
 
 
 def test_the_numbers_of_killed_senders_are_found_once(folder: Path) -> None:
     numbering_in(folder).next("start")
-    assert numbers_without_end(folder / "session") == {"bridge": {"start": 0}}
-    assert numbers_without_end(folder / "session") == {}
+    assert numbers_given(folder / "session") == {"bridge": {"start": 0}}
+    assert numbers_given(folder / "session") == {}
 
 
 @pytest.mark.system
@@ -119,7 +120,7 @@ def test_what_a_killed_sender_had_not_sent_is_a_gap_once_it_is_started_again(fol
                 for data, received in collector.take(0.1):
                     recorder.write(data, received.message, received.t_received_ns)
                     has_ended |= isinstance(received.message.body, End)
-    for source, last_seq in numbers_without_end(session).items():
+    for source, last_seq in numbers_given(session).items():
         recorder.expect_last(source, last_seq)
     report = recorder.close()
     bodies = [item.message.body for item in LogReader(session / "log.mcap").messages()]
