@@ -53,10 +53,6 @@ class Numbering:
         """Last number of each kind of which there was a message."""
         return _given(self._last)
 
-    def remove(self) -> None:
-        """Remove the file, once the recorder has read the numbers."""
-        self._progress.remove()
-
 
 def kept_numbering(config: RunConfig, run_info: RunInfo, *, source: str) -> Numbering:
     """The numbering of `source`, kept in the folder of its session where there is one."""
@@ -70,9 +66,9 @@ def numbers_given(folder: Path) -> dict[str, dict[str, int]]:
     """
     found = {}
     for path in sorted(folder.glob(f"*{_SUFFIX}")):
-        numbering = Numbering(Progress(path, _KINDS))
-        found[path.name.removesuffix(_SUFFIX)] = numbering.before
-        numbering.remove()
+        progress = Progress(path, _KINDS)
+        found[path.name.removesuffix(_SUFFIX)] = _given(progress.read() or {})
+        progress.remove()
     return found
 
 
