@@ -58,7 +58,7 @@ class PageStage:
         return ()
 
     def _shown(self, item: Received) -> Iterator[Received]:
-        """`item` and the gap before it; gaps and events come twice, and the page tells them."""
+        """`item` and the gap before it; repeated gaps and events are dropped by the page."""
         body = item.message.body
         if not isinstance(body, Start | _NUMBERED):
             yield item

@@ -1,8 +1,8 @@
 """Child processes of a supervisor: how one is started, the end of its log, and its end.
 
-A process that was told to end has 10 s. While it holds messages for the recorder it has longer: its
-time begins anew whenever the recorder takes some of them, and it does not run while the recorder
-sends no heartbeat, as on a slow disk, for at most 60 s.
+A process has 10 s to end after its SIGTERM. While it holds messages for the recorder it has longer:
+the limit is counted anew whenever the recorder takes some of them, and is not counted while the
+recorder sends no heartbeat, as on a slow disk, for at most 60 s.
 """
 
 import logging

@@ -29,7 +29,7 @@ class Progress:
     Parameters
     ----------
     path
-        The file; None for a process that nobody starts again, which keeps nothing.
+        The file; None for a process that is never started again, which keeps nothing.
     names
         Names of the numbers, in the order in which `write` takes them.
     """

@@ -1,4 +1,4 @@
-"""What the supervisor knows of the recorder: that it records this run, and whether it keeps up.
+"""The supervisor's watch of the recorder: that it records this run, and whether it keeps up.
 
 Duties: send the supervisor's START, check the acknowledgement of it before anything begins, report
 a recorder that stalls and its recovery as events, and say for how long a stall is tolerated. It

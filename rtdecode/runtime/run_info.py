@@ -1,4 +1,4 @@
-"""The run that a process belongs to: what its supervisor tells it, and what its STARTs state."""
+"""The run that a process belongs to: arguments from its supervisor, and the START made of them."""
 
 import sys
 from dataclasses import dataclass

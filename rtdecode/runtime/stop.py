@@ -61,7 +61,7 @@ class SignalEvent(Event):
     def wait(self, timeout: float | None = None) -> bool:
         left_s = math.inf if timeout is None else timeout
         while not self.is_set() and left_s > 0:
-            # a signal wakes nobody, so it is noticed after each of these steps
+            # a signal does not end the wait, so it is checked after each of these steps
             super().wait(min(left_s, _NOTICED_S))
             left_s -= _NOTICED_S
         return self.is_set()

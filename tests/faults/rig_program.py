@@ -2,8 +2,9 @@
 
     python rig_program.py ADDRESS SCANS.npy RATE_HZ FAULT
 
-It knows of rtdecode the page docs/wire.md alone. `inject` on standard input makes the fault with
-the next scan; the end of standard input ends the program, which then prints what it sent as JSON.
+It is written from docs/wire.md and imports nothing of rtdecode. `inject` on standard input makes
+the fault with the next scan; the end of standard input ends the program, which then prints what it
+sent as JSON.
 """
 
 import json
