@@ -96,6 +96,12 @@ def ended(session: Session, *killed: str) -> str:
     return said
 
 
+def fed_config(user: Any, address: str, **sections: Any) -> Any:
+    """The config of a run without decoding, whose scans come from a rig at `address`."""
+    source = {"kind": "zmq_native", "address": address, "scan_rate_hz": RATE_HZ}
+    return user.config(acquisition={"source": source}, decode=None, **sections)
+
+
 class Feed:
     """A rig that sends scans to the address of a bridge until the block ends."""
 
@@ -128,16 +134,16 @@ class Feed:
 
 def test_a_restarted_decoder_keeps_the_neurons_that_it_had_detected(user: Any) -> None:
     address = f"ipc://{user.folder}/rig"
-    config = user.config(
+    config = fed_config(
+        user,
+        address,
         processes=["recorder", "bridge", "decoder"],
-        acquisition={"source": {"kind": "zmq_native", "address": address, "scan_rate_hz": RATE_HZ}},
         calcium={
             "detector": "local_correlation",
             "detector_scans": 45,
             "reference_scans": 4,
             "calibration_s": 1.0,
         },
-        decode=None,
     )
     session = Session(user.folder / "s")
     with user.running("run", config, "--out", "s") as running, Feed(address):
@@ -159,11 +165,7 @@ def test_a_restarted_decoder_keeps_the_neurons_that_it_had_detected(user: Any) -
 def test_a_killed_bridge_continues_the_numbers_of_its_scans(user: Any) -> None:
     """The rig goes on meanwhile, so that its own numbers show what was lost."""
     address = f"ipc://{user.folder}/rig"
-    config = user.config(
-        processes=["recorder", "bridge"],
-        acquisition={"source": {"kind": "zmq_native", "address": address, "scan_rate_hz": RATE_HZ}},
-        decode=None,
-    )
+    config = fed_config(user, address, processes=["recorder", "bridge"])
     session = Session(user.folder / "s")
     with user.running("run", config, "--out", "s") as running, Feed(address):
         session.running = running
@@ -189,11 +191,7 @@ def test_scans_that_a_killed_bridge_held_for_a_stalled_recorder_are_missing_mess
     user: Any,
 ) -> None:
     address = f"ipc://{user.folder}/rig"
-    config = user.config(
-        processes=["recorder", "bridge"],
-        acquisition={"source": {"kind": "zmq_native", "address": address, "scan_rate_hz": RATE_HZ}},
-        decode=None,
-    )
+    config = fed_config(user, address, processes=["recorder", "bridge"])
     session = Session(user.folder / "s")
     with user.running("run", config, "--out", "s") as running, Feed(address):
         session.running = running
