@@ -111,15 +111,17 @@ def errors_reported() -> Iterator[None]:
 
 def _printed(error: RtdecodeError) -> int:
     """Exit code of `error`, after it was printed."""
-    stderr = Console(stderr=True, soft_wrap=True, highlight=False)
-    stderr.print("[bold red]rtdecode:[/]", escape(str(error)))
+    _stderr().print("[bold red]rtdecode:[/]", escape(str(error)))
     return error.exit_code
 
 
 def print_warning(text: str) -> None:
     """Print `text` on stderr as a warning."""
-    stderr = Console(stderr=True, soft_wrap=True, highlight=False)
-    stderr.print("[bold yellow]warning:[/]", escape(text))
+    _stderr().print("[bold yellow]warning:[/]", escape(text))
+
+
+def _stderr() -> Console:
+    return Console(stderr=True, soft_wrap=True, highlight=False)
 
 
 _LOGGED_STEPS = 100
