@@ -5,6 +5,7 @@ from pathlib import Path
 
 from pydantic import model_validator
 
+from rtdecode.schema.config.monitor import MonitorConfig
 from rtdecode.schema.config.section import (
     AfterFailure,
     Count,
@@ -66,6 +67,8 @@ class StimulusConfig(Section):
     """Length in s of an embedded clip."""
     embedded_clips: Count = 12
     """Number of embedded clips; they are repeated in a new order."""
+
+    monitor: MonitorConfig | None = None
 
     after_failure: AfterFailure = AfterFailure.RESTART
     """Whether the stimulus is started again after a failure, or the failure ends the run. It
