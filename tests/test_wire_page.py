@@ -11,7 +11,7 @@ import msgpack
 import pytest
 
 from rtdecode.runtime.codec import MAX_MESSAGE_BYTES, WIRE_VERSION, pack, topic, unpack
-from rtdecode.schema import evaluation, messages
+from rtdecode.schema import control, evaluation, messages
 from rtdecode.schema.arrays import ArraySpec
 from rtdecode.schema.messages import BODIES, Command, Stamped
 
@@ -24,7 +24,9 @@ EXAMPLE = Stamped("supervisor", 3, 1_000, "host", COMMAND)
 
 def meanings() -> dict[tuple[str, str], str]:
     """What the sources say under each field, by class and field."""
-    trees = [ast.parse(Path(str(m.__file__)).read_text("utf-8")) for m in (messages, evaluation)]
+    trees = [
+        ast.parse(Path(str(m.__file__)).read_text("utf-8")) for m in (messages, control, evaluation)
+    ]
     classes = [node for tree in trees for node in tree.body if isinstance(node, ast.ClassDef)]
     return {(cls.name, name): said for cls in classes for name, said in _said(cls)}
 

@@ -25,6 +25,7 @@ class ArraySpec:
 MAX_PIXELS = 4096 * 4096
 MAX_NEURONS = 200_000
 MAX_SCREEN_PIXELS = 1024 * 1024
+MAX_CLIP_PIXELS = 32 * 1024 * 1024
 
 PixelsCounts = Annotated[NDArray[Any], ArraySpec(("uint16", "int16"), 2, MAX_PIXELS)]
 NeuronF32 = Annotated[NDArray[np.float32], ArraySpec(("float32",), 1, MAX_NEURONS)]
@@ -32,6 +33,7 @@ NeuronBool = Annotated[NDArray[np.bool_], ArraySpec(("bool",), 1, MAX_NEURONS)]
 PairF32 = Annotated[NDArray[np.float32], ArraySpec(("float32",), 1, 2)]
 FrameF32 = Annotated[NDArray[np.float32], ArraySpec(("float32",), 2, MAX_SCREEN_PIXELS)]
 FrameU8 = Annotated[NDArray[np.uint8], ArraySpec(("uint8",), 2, MAX_SCREEN_PIXELS)]
+FramesU8 = Annotated[NDArray[np.uint8], ArraySpec(("uint8",), 3, MAX_CLIP_PIXELS)]
 BehaviourF32 = Annotated[NDArray[np.float32], ArraySpec(("float32",), 1, 16)]
 
 _HASH_DIGITS = 16

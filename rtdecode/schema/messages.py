@@ -5,9 +5,6 @@ Duties: define every kind of message, its fields, units and permitted arrays, fr
 
 Every `t_*_ns` is in nanoseconds of CLOCK_MONOTONIC on the decoder's host (HostNs). A *scan* is one
 imaging frame, a *frame* is one frame of the movie. A field with a default is optional on the wire.
-
->>> Stamped("recorder", 0, 5, "host", Gap("bridge/scan", 17, 2, "recorder")).stream
-'recorder/gap'
 """
 
 from dataclasses import dataclass, field
@@ -22,6 +19,7 @@ from rtdecode.schema.arrays import (
     PairF32,
     PixelsCounts,
 )
+from rtdecode.schema.control import Acknowledgement, Action, Delivery, Observed, Trial
 from rtdecode.schema.evaluation import ResponsePrediction
 
 
@@ -225,7 +223,7 @@ class Command:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Trigger:
-    """Decision that is sent back to the stimulus or the rig."""
+    """Decision of an earlier release; `action` has its place."""
 
     kind: ClassVar[str] = "trigger"
     name: str
@@ -261,7 +259,8 @@ class ClockProbe:
 Measurement = Scan | Behaviour | Fluorescence | Responses
 Picture = Reconstruction | DisplayedFrame | Score | ResponsePrediction
 Notice = Gap | Health | Event | Command | Trigger | Recording | ClockProbe
-Body = Start | End | Measurement | Picture | Notice
+Loop = Action | Observed | Acknowledgement | Delivery | Trial
+Body = Start | End | Measurement | Picture | Notice | Loop
 BODIES: tuple[type[Body], ...] = get_args(Body)
 
 
