@@ -58,10 +58,23 @@ class Emission:
     """Publishes reconstructions at their due times, in a thread of its own.
 
     An error in that thread is raised by the next `push`, or at the end of the block of `started`.
+
+    Parameters
+    ----------
+    ready
+        Publisher of each reconstruction before its pacing, for a controller; None without one.
     """
 
-    def __init__(self, pace: PacedOutput, publisher: Publisher, *, clock: Clock) -> None:
+    def __init__(
+        self,
+        pace: PacedOutput,
+        publisher: Publisher,
+        *,
+        clock: Clock,
+        ready: Publisher | None = None,
+    ) -> None:
         self._pace, self._publisher, self._clock = pace, publisher, clock
+        self._ready = ready
         self._queue = PacedQueue(pace)
         self._stop = threading.Event()
         self._error: Exception | None = None
@@ -70,6 +83,8 @@ class Emission:
     def push(self, item: Reconstruction) -> None:
         """Pass on one reconstruction without waiting."""
         self._raise_error()
+        if self._ready is not None:
+            self._ready.push(item)
         self._queue.push(item)
 
     def counters(self) -> dict[str, float]:
@@ -196,8 +211,12 @@ def _emission(process: Process) -> Emission:
     latency_s = response_latency_s(process.config)
     grid = FrameGrid(process.config.frame_rate_hz)
     pace = PacedOutput(process.config.emit, grid=grid, latency_s=latency_s, clock=process.clock)
-    publisher = process.publisher(process.config.network.emit, source="emit")
-    return Emission(pace, publisher, clock=process.clock)
+    network = process.config.network
+    publisher = process.publisher(network.emit, source="emit")
+    ready = None
+    if process.config.control is not None:
+        ready = process.unrecorded_publisher(network.ready, source="ready")
+    return Emission(pace, publisher, clock=process.clock, ready=ready)
 
 
 def _counters(parts: Assembly, emission: Emission | None) -> dict[str, float]:

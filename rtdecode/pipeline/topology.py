@@ -32,15 +32,20 @@ class Needs(StrEnum):
 
     NOTHING = "always"
     DECODER = "unless `decode: null`"
+    CONTROL = "with `control`"
+    CONTROLLED_DECODER = "with `control`, unless `decode: null`"
     SIMULATED_RIG = "with the simulated microscope"
 
     def met(self, config: RunConfig) -> bool:
         """Whether `config` has it."""
-        if self is Needs.DECODER:
-            return config.decode is not None
-        if self is Needs.SIMULATED_RIG:
-            return isinstance(config.acquisition.source, SimulatedSource)
-        return True
+        has_decoder, has_control = config.decode is not None, config.control is not None
+        return {
+            Needs.NOTHING: True,
+            Needs.DECODER: has_decoder,
+            Needs.CONTROL: has_control,
+            Needs.CONTROLLED_DECODER: has_decoder and has_control,
+            Needs.SIMULATED_RIG: isinstance(config.acquisition.source, SimulatedSource),
+        }[self]
 
 
 class OnEnd(StrEnum):
@@ -131,6 +136,7 @@ TOPOLOGY = (
         publishes=(
             Source("decoder", "fluorescence, responses, gaps"),
             Source("emit", "reconstructions", Needs.DECODER),
+            Source("ready", "reconstructions before pacing, unrecorded", Needs.CONTROLLED_DECODER),
         ),
         subscribes=(("bridge", Needs.NOTHING),),
         on_end=OnEnd.RESTARTED,

@@ -9,6 +9,7 @@ from pydantic import field_validator, model_validator
 
 from rtdecode.schema.config.acquisition import AcquisitionConfig, RawMovieSource
 from rtdecode.schema.config.calcium import CalciumConfig
+from rtdecode.schema.config.control import ControlConfig
 from rtdecode.schema.config.decode import DecodeConfig, EmitConfig
 from rtdecode.schema.config.section import Positive, Section
 from rtdecode.schema.config.session import EvaluateConfig, NetworkConfig, RecordConfig, ViewConfig
@@ -46,6 +47,7 @@ class RunConfig(Section):
     calcium: CalciumConfig = CalciumConfig()
     decode: DecodeConfig | None = DecodeConfig()
     emit: EmitConfig = EmitConfig()
+    control: ControlConfig | None = None
     record: RecordConfig = RecordConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
     view: ViewConfig = ViewConfig()

@@ -74,5 +74,8 @@ class NetworkConfig(Section):
     """Endpoint at which the decoder publishes fluorescence and responses."""
     emit: str = ""
     """Endpoint at which the decoder publishes paced reconstructions."""
+    ready: str = ""
+    """Endpoint at which the decoder publishes reconstructions before they are paced, for the
+    controller; they are not recorded twice."""
     evaluate: str = ""
     """Endpoint at which the live score is published."""

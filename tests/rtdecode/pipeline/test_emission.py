@@ -7,11 +7,11 @@ import pytest
 
 from rtdecode.pipeline.decoder import Emission
 from rtdecode.runtime.clock import HostClock
-from rtdecode.runtime.sockets import Collector, Messaging, Publisher
+from rtdecode.runtime.sockets import Collector, Messaging, Publisher, Subscriber
 from rtdecode.schema.config.decode import EmitConfig
 from rtdecode.schema.errors import RecorderAbsentError
 from rtdecode.schema.frame_grid import FrameGrid
-from rtdecode.schema.messages import Body, Reconstruction, Start
+from rtdecode.schema.messages import Body, Health, Reconstruction, Start
 from rtdecode.streams.paced_output import PacedOutput
 
 CLOCK = HostClock()
@@ -71,6 +71,30 @@ def test_a_burst_is_spread_over_its_frames_and_none_is_left_behind(tmp_path: Pat
         frames = [body.frame - first for body in taken if isinstance(body, Reconstruction)]
         assert frames == [0, 1, 2, 3]
         assert emitting.counters() == {"out": 4, "late": 0}
+
+
+def test_a_controller_gets_each_frame_before_it_is_due(tmp_path: Path) -> None:
+    with Messaging() as messaging:
+        paced, _ = emission(messaging, tmp_path)
+        due_ns = CLOCK.now_ns() + 10**12
+        frame = reconstruction(FrameGrid(30.0).frame_at(due_ns))
+        network = {"publish": f"ipc://{tmp_path}/y", "record": "", "queue": 100}
+        ready = Publisher(messaging, "ready", clock=CLOCK, **network)  # type: ignore[arg-type]
+        controller = Subscriber(
+            messaging,
+            clock=CLOCK,
+            endpoints=[f"ipc://{tmp_path}/y"],
+            kinds=[Reconstruction],
+            queue=100,
+        )
+        while not controller.take(0.01):
+            ready.announce(Health("starting", "", {}))
+        emitting = Emission(paced._pace, paced._publisher, clock=CLOCK, ready=ready)
+        emitting.push(frame)
+        bodies = [item.message.body for item in controller.take(10.0)]
+        (passed,) = (body for body in bodies if isinstance(body, Reconstruction))
+        assert (passed.frame, passed.late) == (frame.frame, False)
+        assert emitting.counters() == {"out": 0, "late": 0}
 
 
 def test_an_error_of_the_thread_is_raised_where_the_process_can_end(
