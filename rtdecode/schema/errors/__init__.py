@@ -23,6 +23,11 @@ from rtdecode.schema.errors.microscope import (
     StreamError,
     UnsafePickleError,
 )
+from rtdecode.schema.errors.outputs import (
+    OutputFailedError,
+    SerialPortAbsentError,
+    SerialPortUnusableError,
+)
 from rtdecode.schema.errors.processes import (
     AddressInUseError,
     AddressUnusableError,
@@ -136,6 +141,7 @@ __all__ = [
     "NotRecordedError",
     "NothingToScoreError",
     "OtherSettingsError",
+    "OutputFailedError",
     "PresenterMissingError",
     "ProcessFailedError",
     "RecorderAbsentError",
@@ -152,6 +158,8 @@ __all__ = [
     "ScanValueError",
     "ScreenSizeError",
     "SecondInstanceError",
+    "SerialPortAbsentError",
+    "SerialPortUnusableError",
     "SessionExistsError",
     "SettingMissingError",
     "SeveralMistakesError",

@@ -1,0 +1,36 @@
+"""Errors of the outputs through which triggers leave the controller."""
+
+from collections.abc import Sequence
+
+from rtdecode.schema.errors.families import BadInputError, RtdecodeError
+
+
+class SerialPortAbsentError(BadInputError):
+    """The serial port of an output does not exist."""
+
+    def __init__(self, *, output: str, port: str, present: Sequence[str]) -> None:
+        found = f"the ports present are {', '.join(present)}" if present else "no port is present"
+        super().__init__(
+            f"the serial port {port} of output '{output}' does not exist, {found}: "
+            f"connect the device, or change control.outputs"
+        )
+
+
+class SerialPortUnusableError(BadInputError):
+    """The serial port of an output exists and cannot be opened."""
+
+    def __init__(self, *, output: str, port: str, got: str) -> None:
+        super().__init__(
+            f"the serial port {port} of output '{output}' cannot be opened ({got}): close the "
+            f"program that uses it, give this user access to it (on Linux the group dialout), or "
+            f"change control.outputs"
+        )
+
+
+class OutputFailedError(RtdecodeError):
+    """An output did not take a trigger; the controller is disarmed, and the recording goes on."""
+
+    def __init__(self, *, output: str, got: str) -> None:
+        super().__init__(
+            f"output '{output}' did not take a trigger ({got}): check its device, then arm again"
+        )
