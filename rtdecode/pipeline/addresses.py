@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from rtdecode.pipeline.topology import Row
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.config import acquisition as sources
+from rtdecode.schema.config.outputs import ZmqOutput
 from rtdecode.schema.config.run import Role
 from rtdecode.schema.errors import AddressInUseError, AddressUnusableError
 
@@ -25,6 +26,13 @@ def endpoints(config: RunConfig) -> Iterator[tuple[str, str]]:
             yield f"network.{name}", address
     if isinstance(config.acquisition.source, sources.ZmqNativeSource):
         yield "acquisition.source.address", config.acquisition.source.address
+    yield from _output_endpoints(config)
+
+
+def _output_endpoints(config: RunConfig) -> Iterator[tuple[str, str]]:
+    for output in config.control.outputs if config.control else ():
+        if isinstance(output, ZmqOutput):
+            yield f"control.outputs.{output.name}.endpoint", output.endpoint
 
 
 def require_form(address: str, option: str) -> None:
@@ -45,6 +53,7 @@ def listened(config: RunConfig, rows: Sequence[Row]) -> Iterator[tuple[str, str,
     options = {f"network.{name}" for name in own | {"control", "recorder", "supervisor"}}
     if Role.BRIDGE in roles:
         options.add("acquisition.source.address")
+    options |= {option for option, _ in _output_endpoints(config)}
     for option, address in endpoints(config):
         found = _TCP.fullmatch(address)
         if found and option in options and found["port"] != "*":

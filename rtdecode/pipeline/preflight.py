@@ -17,6 +17,7 @@ from rtdecode.pipeline.addresses import endpoints, listened, require_form, requi
 from rtdecode.pipeline.named_paths import NamedPath, named_paths, planes
 from rtdecode.pipeline.planes_stage import joined_hash
 from rtdecode.pipeline.topology import included, with_processes
+from rtdecode.runtime.output_devices import require_present
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.config import acquisition as sources
 from rtdecode.schema.config.calcium import CalciumConfig, Detector
@@ -64,6 +65,8 @@ def checked(config: RunConfig, *, folder: Path | None = None) -> RunConfig:
         _check_decoder(checks, config)
     if Role.EVALUATE in roles and config.evaluate.screen_mask not in checks.missing:
         checks.tried(scoring_mask, config)
+    for output in config.control.outputs if config.control else ():
+        checks.tried(require_present, output)
     for option, address in endpoints(config):
         checks.tried(require_form, address, option)
     for option, host, port in listened(config, rows):

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Self
 
 from pydantic import field_validator, model_validator
 
+from rtdecode.schema.config.outputs import Outputs
 from rtdecode.schema.config.section import Positive, Section
 
 
@@ -74,6 +75,8 @@ class ControlConfig(Section):
     step_budget_ms: Positive = 50.0
     """Time in ms that the policy may take for one observation; a longer one disarms the controller,
     and the policy is not called again."""
+    outputs: Outputs = ()
+    """Outputs that the policy can fire."""
 
     @field_validator("policy", mode="before")
     @classmethod

@@ -1,0 +1,36 @@
+"""Mistakes in the outputs of the closed loop are found before a start."""
+
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rtdecode.pipeline.preflight import checked
+from rtdecode.schema.config import RunConfig
+from rtdecode.schema.errors import BadInputError
+
+
+def run_with(folder: Path, *outputs: dict[str, Any]) -> RunConfig:
+    control = {"policy": "threshold", "outputs": outputs}
+    record = {"folder": folder, "min_free_mb": 0}
+    return RunConfig.model_validate({"control": control, "decode": None, "record": record})
+
+
+def refused(config: RunConfig) -> str:
+    with pytest.raises(BadInputError) as found:
+        checked(config)
+    return str(found.value)
+
+
+def test_an_absent_serial_port_is_a_mistake(tmp_path: Path) -> None:
+    output = {"kind": "serial", "name": "laser", "port": str(tmp_path / "ttyUSB7")}
+    assert "ttyUSB7 of output 'laser' does not exist" in refused(run_with(tmp_path, output))
+
+
+def test_the_endpoint_of_an_output_is_checked(tmp_path: Path) -> None:
+    output = {"kind": "zmq", "name": "reward", "endpoint": "localhost:5720"}
+    assert "control.outputs.reward.endpoint localhost:5720" in refused(run_with(tmp_path, output))
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        output["endpoint"] = f"tcp://127.0.0.1:{other.getsockname()[1]}"
+        assert "is already in use" in refused(run_with(tmp_path, output))
