@@ -4,6 +4,17 @@ A sentence states what was got, what was expected, and what to do. It advises on
 settings that exist (`tests/rtdecode/schema/test_errors.py`).
 """
 
+from rtdecode.schema.errors.control import (
+    NoControllerError,
+    PolicyError,
+    PolicyFailedError,
+    PolicyFileError,
+    PolicyInterfaceError,
+    PolicyOptionsError,
+    PolicyReturnError,
+    PolicyTooSlowError,
+    UnknownPolicyError,
+)
 from rtdecode.schema.errors.families import BadInputError, DataLostError, RtdecodeError
 from rtdecode.schema.errors.microscope import (
     CalibrationError,
@@ -132,6 +143,7 @@ __all__ = [
     "NeuronCountError",
     "NeuronsChangedError",
     "NoCellsFoundError",
+    "NoControllerError",
     "NoDisplayError",
     "NoReconstructionError",
     "NoSuchTierError",
@@ -142,6 +154,13 @@ __all__ = [
     "NothingToScoreError",
     "OtherSettingsError",
     "OutputFailedError",
+    "PolicyError",
+    "PolicyFailedError",
+    "PolicyFileError",
+    "PolicyInterfaceError",
+    "PolicyOptionsError",
+    "PolicyReturnError",
+    "PolicyTooSlowError",
     "PresenterMissingError",
     "ProcessFailedError",
     "RecorderAbsentError",
@@ -174,6 +193,7 @@ __all__ = [
     "UnknownCommandError",
     "UnknownFormatError",
     "UnknownModelError",
+    "UnknownPolicyError",
     "UnreadableFileError",
     "UnsafePickleError",
     "UnsuitedMethodError",

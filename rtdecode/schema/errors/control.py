@@ -1,0 +1,87 @@
+"""Errors of the closed loop: policies that cannot be used, and those that fail while they run."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rtdecode.schema.errors.families import BadInputError, RtdecodeError
+
+
+class UnknownPolicyError(BadInputError):
+    """The config names a policy that rtdecode does not have."""
+
+    def __init__(self, *, name: str, known: Sequence[str]) -> None:
+        super().__init__(
+            f"control.policy: there is no policy '{name:.40}': give one of {', '.join(known)}, or a class "
+            f"of your own as policy: {{file: my_policy.py, class: MyPolicy}}"
+        )
+
+
+class PolicyFileError(BadInputError):
+    """The Python file of a policy is missing, fails while it is read, or lacks the class."""
+
+    def __init__(self, *, path: Path, got: str, remedy: str) -> None:
+        super().__init__(f"control.policy.file {path}: {got}: {remedy}")
+
+
+class PolicyOptionsError(BadInputError):
+    """A policy cannot be made with the options of the config."""
+
+    def __init__(self, *, policy: str, got: str, taken: str) -> None:
+        super().__init__(
+            f"control.policy: {policy} cannot be made with the given options ({got}): it takes "
+            f"{taken or 'no options'}; change control.policy.options"
+        )
+
+
+class PolicyInterfaceError(BadInputError):
+    """A class that has no method `decide`."""
+
+    def __init__(self, *, policy: str, got: str) -> None:
+        super().__init__(
+            f"control.policy: {policy} {got}: a policy needs `def decide(self, observation)`, which "
+            f"returns a list of requests; see docs/control.md"
+        )
+
+
+class PolicyError(RtdecodeError):
+    """A policy that failed while it ran; it is not called again in this run."""
+
+
+class PolicyFailedError(PolicyError):
+    """A policy raised an exception."""
+
+    def __init__(self, *, policy: str, error: str, where: str) -> None:
+        super().__init__(
+            f"the policy {policy} raised {error} ({where}); it is not called again: correct it, and start "
+            f"a new run"
+        )
+
+
+class PolicyReturnError(PolicyError):
+    """A policy returned something else than a list of requests."""
+
+    def __init__(self, *, policy: str, got: str) -> None:
+        super().__init__(
+            f"the policy {policy} returned {got}: decide must return a list of requests, such as "
+            f"[Request.show_clip(clip)], and an empty one for nothing; it is not called again"
+        )
+
+
+class PolicyTooSlowError(PolicyError):
+    """A policy took longer for one observation than its time budget."""
+
+    def __init__(self, *, policy: str, budget_ms: float) -> None:
+        super().__init__(
+            f"the policy {policy} took more than {budget_ms:g} ms for one observation; it is not called "
+            f"again: make its step shorter, or raise control.step_budget_ms"
+        )
+
+
+class NoControllerError(BadInputError):
+    """A session that is not running, or has no controller, cannot be armed."""
+
+    def __init__(self, *, folder: Path, got: str) -> None:
+        super().__init__(
+            f"{folder} cannot be armed or disarmed ({got}): give the folder of a session that "
+            f"`rtdecode run` records now, with a section control in its config"
+        )
