@@ -12,7 +12,7 @@ from hashlib import sha256
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import MappingProxyType, ModuleType
-from typing import Any
+from typing import Any, cast
 
 from rtdecode.control.policy import Policy, PolicySetting
 from rtdecode.schema.config.control import PolicyConfig
@@ -54,7 +54,7 @@ def policy_class(config: PolicyConfig) -> Callable[..., Policy]:
             raise UnknownPolicyError(name=config.name, known=sorted(POLICIES))
         return POLICIES[config.name]
     found: Any = getattr(_module(config.file), config.class_name, None)
-    if not inspect.isclass(found):
+    if not isinstance(found, type):
         got = "has no class" if found is None else "has another object named"
         raise PolicyFileError(
             path=config.file,
@@ -63,8 +63,7 @@ def policy_class(config: PolicyConfig) -> Callable[..., Policy]:
         )
     if not callable(getattr(found, "decide", None)):
         raise PolicyInterfaceError(policy=config.class_name, got="has no method decide")
-    made: Callable[..., Policy] = found
-    return made
+    return cast(Callable[..., Policy], found)
 
 
 def made_policy(config: PolicyConfig, setting: PolicySetting) -> Policy:
