@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from itertools import islice
 
 from rtdecode.runtime.entry import run_process
@@ -24,6 +25,7 @@ from stimulus.presenter import psychopy_window
 from stimulus.priority import Priority, request_real_time
 from stimulus.resumption import NAMES, Resumption
 from stimulus.screen import HeadlessScreen, Screen
+from stimulus.sync_patch import patch_grey
 from stimulus.xvfb import VirtualDisplay
 
 log = logging.getLogger(__name__)
@@ -58,6 +60,8 @@ def main(process: Process) -> int:
         try:
             reason = player.play(frames, between_frames=lambda: _between_frames(process, player))
         finally:
+            for event in player.display_log.unreported():
+                publisher.push(event)
             publisher.end(session=process.run_info.session, reason=reason)
             log.info("%s: %s", reason, player.display_log.counters())
     progress.remove()
@@ -112,8 +116,16 @@ def _player(
         if (event := resumption.event(t_flip_ns)) is not None:
             sink.push(event)
 
-    first = resumption.first_frame
-    return Player(screen, pacing, display_log, sink, commands, first, on_flip)
+    return Player(
+        screen,
+        pacing,
+        display_log,
+        sink,
+        commands,
+        first_frame=resumption.first_frame,
+        on_flip=on_flip,
+        patch_grey=partial(patch_grey, code=config.patch.code),
+    )
 
 
 def _between_frames(process: Process, player: Player) -> None:

@@ -1,5 +1,7 @@
 """Displayed frames log: one DisplayedFrame for each flip to another picture, for the frame loop."""
 
+from collections.abc import Iterator
+
 from rtdecode.schema.messages import DisplayedFrame, Event
 from stimulus.playlist import MovieFrame
 
@@ -11,7 +13,8 @@ class DisplayLog:
     """Makes DisplayedFrame messages of flips, and counts the refreshes that were missed.
 
     A frame that stays on the screen for more refreshes than planned has delayed its successor;
-    the excess counts as missed refreshes. Where a second or more passed, that is an event.
+    the excess counts as missed refreshes, which are an event (`flip_missed`), at most one a second
+    with their sum. Where a second or more passed, that is an event too (`screen_stalled`).
 
     Parameters
     ----------
@@ -30,12 +33,17 @@ class DisplayLog:
         self.missed = 0
         self.longest_ns = 0
         self._last_frame_ns = 0
+        self._reported, self._report_ns = 0, -_NS_PER_S
 
-    def flipped(self, frame: MovieFrame, *, t_flip_ns: int, refreshes: int) -> DisplayedFrame:
+    def flipped(
+        self, frame: MovieFrame, *, number: int, t_flip_ns: int, refreshes: int
+    ) -> DisplayedFrame:
         """Record one flip; the message that describes it.
 
         Parameters
         ----------
+        number
+            Number of the frame since the session began.
         t_flip_ns
             HostNs at which the flip returned.
         refreshes
@@ -50,9 +58,26 @@ class DisplayLog:
             luminance=frame.luminance,
             t_flip_ns=t_flip_ns + self._light_delay_ns,
             flips=elapsed,
+            number=number,
         )
 
-    def stall(self) -> Event | None:
+    def events(self) -> Iterator[Event]:
+        """Events of the last flip: missed refreshes, and a screen that stood still."""
+        if (stall := self._stall()) is not None:
+            yield stall
+        now_ns = self._last_flip_ns or 0
+        if now_ns - self._report_ns >= _NS_PER_S:
+            yield from self.unreported(now_ns)
+
+    def unreported(self, now_ns: int = 0) -> Iterator[Event]:
+        """The Event of missed refreshes that no event has stated yet; none if there are none."""
+        if (refreshes := self.missed - self._reported) == 0:
+            return
+        self._reported, self._report_ns = self.missed, now_ns
+        text = "frames stayed longer than planned, because the next one came too late for its flip"
+        yield Event("warning", "stimulus", "flip_missed", text, {"refreshes": refreshes})
+
+    def _stall(self) -> Event | None:
         """The Event of the last flip, where the frame before it stayed for a second or more."""
         if self._last_frame_ns < _STALL_NS:
             return None

@@ -83,9 +83,11 @@ class Player:
     sink: Sink[Body]
     commands: CommandState
     first_frame: int = 0
-    """Number of the first frame, by which the sync patch alternates."""
+    """Number of the first frame, which the patch encodes."""
     on_flip: Callable[[int, MovieFrame, int], None] = lambda _number, _frame, _t_flip_ns: None
     """Called with the number of a frame, the frame and HostNs of its flip, before it is pushed."""
+    patch_grey: Callable[[int], int] = patch_grey
+    """Grey level of the patch for the photodiode with the frame of a number."""
 
     def play(self, frames: Iterator[MovieFrame], *, between_frames: Callable[[], None]) -> str:
         """Show `frames` until they end, a stop command arrives, or a quit key is pressed.
@@ -119,12 +121,13 @@ class Player:
         return "the movie is over"
 
     def _show(self, frame: MovieFrame, number: int) -> None:
-        grey = patch_grey(number)
+        grey = self.patch_grey(number)
         t_flip_ns, refreshes = self.pacing.show(frame.luminance, patch=grey)
         self.on_flip(number, frame, t_flip_ns)
-        self.sink.push(self.display_log.flipped(frame, t_flip_ns=t_flip_ns, refreshes=refreshes))
-        if (stall := self.display_log.stall()) is not None:
-            self.sink.push(stall)
+        log = self.display_log
+        self.sink.push(log.flipped(frame, number=number, t_flip_ns=t_flip_ns, refreshes=refreshes))
+        for event in log.events():
+            self.sink.push(event)
         self.pacing.hold(frame.luminance, patch=grey)
 
 

@@ -1,9 +1,9 @@
 """The PsychoPy window in which playback draws; the only module that imports PsychoPy.
 
 Duties: open a window on the requested display, measure its refresh rate, draw one picture and the
-sync patch, and flip. The module does not depend on clips, on the timing of flips, or on messages.
-PsychoPy is licensed under the GPL and is therefore imported inside functions of this process
-alone.
+patch for the photodiode, and flip. The module does not depend on clips, on the timing of flips, or
+on messages. PsychoPy is licensed under the GPL and is therefore imported inside functions of this
+process alone.
 
     with psychopy_window(config, display=":0", virtual=False, clock=clock) as screen:
         screen.draw(luminance, patch=255)
@@ -21,11 +21,16 @@ from numpy.typing import NDArray
 
 from rtdecode.schema.config.stimulus import StimulusConfig
 from rtdecode.schema.errors import NoDisplayError, PresenterMissingError
+from rtdecode.schema.gamma import inverse_gamma
 from rtdecode.schema.interfaces import Clock
 from stimulus.pacing import refresh_rate
 from stimulus.sync_patch import SyncPatch
+from stimulus.warp import mesh
+from stimulus.window_drawing import WindowDrawing
 
 _MEASURED_FLIPS = 60
+_GREY = 128
+"""Grey level of the movie around its picture."""
 _QUIT_KEYS = ("escape", "q")
 
 
@@ -51,10 +56,12 @@ def psychopy_window(
         If the window cannot be opened.
     RefreshRateError
         If the monitor does not refresh at the configured rate.
+    MissingFileError, UnreadableFileError
+        If the table of `stimulus.monitor.gamma` cannot be used.
     """
     with _private_home(display):
         visual, _connection = _imported_visual(display, config.screen)
-        screen = PsychoPyScreen(_opened(visual, config), visual, config, clock=clock)
+        screen = PsychoPyScreen(_opened(visual, config), config, clock=clock)
         try:
             if not virtual:
                 screen.measure(config.refresh_hz)
@@ -115,7 +122,8 @@ def _opened(visual: Any, config: StimulusConfig) -> Any:
         screen=config.screen,
         fullscr=config.fullscreen,
         units="pix",
-        color=0,
+        # PsychoPy counts grey from -1 to 1
+        color=float(_inverse_gamma(config)[_GREY]) / 127.5 - 1,
         allowGUI=False,
         checkTiming=False,
         waitBlanking=True,
@@ -126,26 +134,23 @@ def _opened(visual: Any, config: StimulusConfig) -> Any:
 class PsychoPyScreen:
     """A PsychoPy window; each movie pixel is a square block, as large as fits, not smoothed."""
 
-    def __init__(self, window: Any, visual: Any, config: StimulusConfig, *, clock: Clock) -> None:
+    def __init__(self, window: Any, config: StimulusConfig, *, clock: Clock) -> None:
         from pyglet import gl
 
         self._window, self._clock, self._finish = window, clock, gl.glFinish
         self._refresh_hz: float | None = None
         self.size_px = (int(window.size[0]), int(window.size[1]))
+        shape = (config.rows_px, config.cols_px)
         block = min(self.size_px[0] / config.cols_px, self.size_px[1] / config.rows_px)
         picture_px = (block * config.cols_px, block * config.rows_px)
-        self._picture = visual.ImageStim(
-            window, size=picture_px, units="pix", interpolate=False, autoLog=False
-        )
-        self.patch = SyncPatch(config.sync_patch_px, self.size_px)
-        self._square = visual.Rect(
-            window,
-            width=self.patch.size_px,
-            height=self.patch.size_px,
-            pos=self.patch.center_px,
-            units="pix",
-            lineColor=None,
-            autoLog=False,
+        lookup = _inverse_gamma(config)
+        self._drawing = WindowDrawing(
+            gl,
+            shape=shape,
+            lookup=lookup,
+            mesh=mesh(config.monitor, window_px=self.size_px, picture_px=picture_px),
+            patch=SyncPatch(config.patch, self.size_px),
+            background=int(lookup[_GREY]),
         )
 
     @property
@@ -164,14 +169,8 @@ class PsychoPyScreen:
         self._refresh_hz = refresh_rate(flips, configured_hz=configured_hz)
 
     def draw(self, luminance: NDArray[np.uint8], *, patch: int) -> None:
-        # PsychoPy counts rows from below and grey from -1 to 1; x / 127.5 - 1 restores x exactly
-        picture = luminance[::-1].astype(np.float32) / 127.5 - 1
-        self._picture.setImage(picture, log=False)
-        self._picture.draw()
-        if self.patch.size_px:
-            self._square.fillColor = patch / 127.5 - 1
-            self._square.draw()
-        # software rendering takes 4 to 10 ms, which would otherwise delay the flip
+        self._drawing.draw(luminance, patch=patch)
+        # software rendering takes milliseconds, which would otherwise delay the flip
         self._finish()
 
     def flip(self) -> int:
@@ -185,3 +184,7 @@ class PsychoPyScreen:
 
     def close(self) -> None:
         self._window.close()
+
+
+def _inverse_gamma(config: StimulusConfig) -> NDArray[np.uint8]:
+    return inverse_gamma(None if config.monitor is None else config.monitor.gamma)

@@ -23,7 +23,8 @@ class Screen(Protocol):
     def draw(self, luminance: NDArray[np.uint8], *, patch: int) -> None:
         """Draw a (row, col) uint8 picture and the sync patch at grey level `patch`.
 
-        Drawing is complete when the method returns.
+        Drawing is complete when the method returns. The array must not change afterwards: the same
+        array is not copied again.
         """
         ...
 

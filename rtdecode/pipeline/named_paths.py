@@ -49,6 +49,9 @@ def named_paths(config: RunConfig, roles: set[Role]) -> Iterator[NamedPath]:
     if Role.STIMULUS in roles and config.stimulus.clips is not None:
         remedy = "give a video or a folder of videos, or leave it out for the embedded clips"
         yield NamedPath("stimulus.clips", config.stimulus.clips, remedy, _ANY)
+    if Role.STIMULUS in roles and (table := gamma_table_of(config)) is not None:
+        remedy = "give luminances measured with a photometer, or the exponent of the monitor"
+        yield NamedPath("stimulus.monitor.gamma", table, remedy)
     if Role.DECODER in roles:
         for one in planes(config.calcium):
             yield from _calcium_paths(one)
@@ -58,6 +61,12 @@ def named_paths(config: RunConfig, roles: set[Role]) -> Iterator[NamedPath]:
     if Role.EVALUATE in roles and config.evaluate.screen_mask is not None:
         remedy = "make one with `rtdecode fit mask`, or leave it out to score the whole screen"
         yield NamedPath("evaluate.screen_mask", config.evaluate.screen_mask, remedy)
+
+
+def gamma_table_of(config: RunConfig) -> Path | None:
+    """The file of the monitor's luminances, if the config names one."""
+    gamma = None if config.stimulus.monitor is None else config.stimulus.monitor.gamma
+    return gamma if isinstance(gamma, Path) else None
 
 
 def _source_paths(source: sources.Source) -> Iterator[NamedPath]:

@@ -14,7 +14,7 @@ from rtdecode.calcium.roi_files import read_pixel_lists
 from rtdecode.calcium.rois import Rois
 from rtdecode.evaluate.screen_mask import scoring_mask
 from rtdecode.pipeline.addresses import endpoints, listened, require_form, require_free
-from rtdecode.pipeline.named_paths import NamedPath, named_paths, planes
+from rtdecode.pipeline.named_paths import NamedPath, gamma_table_of, named_paths, planes
 from rtdecode.pipeline.planes_stage import joined_hash
 from rtdecode.pipeline.topology import included, with_processes
 from rtdecode.runtime.output_devices import require_present
@@ -32,6 +32,7 @@ from rtdecode.schema.errors import (
     SeveralMistakesError,
     TwinMissingError,
 )
+from rtdecode.schema.gamma import gamma_table
 from rtdecode.session.disk_watch import expected_mb_s
 from rtdecode.session.layout import require_place
 
@@ -61,6 +62,9 @@ def checked(config: RunConfig, *, folder: Path | None = None) -> RunConfig:
     roles = {row.role for row in rows} or set(config.processes or ())
     for named in named_paths(config, roles):
         checks.path(named)
+    table = gamma_table_of(config)
+    if Role.STIMULUS in roles and table is not None and table not in checks.missing:
+        checks.tried(gamma_table, table)
     if Role.DECODER in roles:
         _check_decoder(checks, config)
     if Role.EVALUATE in roles and config.evaluate.screen_mask not in checks.missing:

@@ -117,11 +117,10 @@ class Responses:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Reconstruction:
-    """One reconstructed movie frame, `lag_frames` behind the newest responses."""
+    """One reconstructed movie frame, `lag_frames` behind the newest responses, in grey levels."""
 
     kind: ClassVar[str] = "reconstruction"
     luminance: FrameF32
-    """(row, col) grey levels 0..255."""
     uncertainty: FrameF32
     """(row, col) posterior standard deviation in grey levels; zeros where none is computed."""
     frame: int
@@ -156,6 +155,8 @@ class DisplayedFrame:
     """When its light left the screen: flip time plus the monitor's measured delay."""
     flips: int
     """Number of refreshes for which the previous frame stayed on the screen."""
+    number: int = -1
+    """Number of the frame in the session, which the patch encodes; -1 if it is not stated."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -110,7 +110,7 @@ def _process_cells(process: str) -> list[Cell]:
         for seconds in STOP_S
     ]
     # a process that sends no heartbeat for 15 s is killed and started again, and no other
-    stalls = {("stimulus", "screen_stalled"): None} if process == "stimulus" else {}
+    stalls = {_STALLED_SCREEN: None, _MISSED_FLIP: None} if process == "stimulus" else {}
     waited = {"events": stalls, "permitted": frozenset(), "records_all": True, "decodes_all": True}
     hung = replace(later, name=f"hang_{process}", fault=Fault.HANG, done="hangs for good")
     return [restarted, replace(stopped[0], **waited), stopped[1], hung]
@@ -118,7 +118,9 @@ def _process_cells(process: str) -> list[Cell]:
 
 _STALLED = ("recorder", "recorder_stalled")
 _RESUMED = ("recorder", "recorder_resumed")
-OF_A_BUSY_MACHINE = frozenset({_STALLED, _RESUMED, ("stimulus", "screen_stalled")})
+_STALLED_SCREEN = ("stimulus", "screen_stalled")
+_MISSED_FLIP = ("stimulus", "flip_missed")
+OF_A_BUSY_MACHINE = frozenset({_STALLED, _RESUMED, _STALLED_SCREEN, _MISSED_FLIP})
 """Events that a busy machine may cause in any cell."""
 _RECORDER_ENDS = Cell(
     "kill_recorder",

@@ -65,6 +65,7 @@ def test_all_frames_are_published_in_order_one_each_grid_frame(
     displayed = shelf.shown()
     np.testing.assert_array_equal([shown.luminance for shown in displayed], pictures)
     assert [shown.index for shown in displayed] == list(range(40))
+    assert [shown.number for shown in displayed] == list(range(40))
     grid = FrameGrid(30.0)
     numbers = [grid.frame_at(shown.t_flip_ns) for shown in displayed]
     assert numbers == list(range(numbers[0], numbers[0] + 40))
@@ -128,6 +129,8 @@ def test_a_screen_that_stands_still_is_published_as_an_event(
             clock.sleep_until(clock.now_ns() + 5_000_000_000)
 
     player.play(frames, between_frames=stand_still)
-    (event,) = (body for body in shelf.bodies if isinstance(body, EventMessage))
-    assert (event.process, event.code) == ("stimulus", "screen_stalled")
-    assert event.counts["seconds"] == pytest.approx(5, abs=0.1)
+    stalled, missed = (body for body in shelf.bodies if isinstance(body, EventMessage))
+    assert (stalled.process, stalled.code) == ("stimulus", "screen_stalled")
+    assert stalled.counts["seconds"] == pytest.approx(5, abs=0.1)
+    assert (missed.process, missed.code) == ("stimulus", "flip_missed")
+    assert missed.counts["refreshes"] == pytest.approx(149, abs=1)

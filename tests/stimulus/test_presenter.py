@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from rtdecode.runtime.clock import HostClock
 from rtdecode.runtime.sockets import Messaging, Subscriber
+from rtdecode.schema.config.monitor import PatchCode, PatchConfig
 from rtdecode.schema.config.stimulus import StimulusConfig
 from rtdecode.schema.errors import NoDisplayError, PresenterMissingError
 from rtdecode.schema.messages import DisplayedFrame, End
@@ -21,7 +22,7 @@ from stimulus.sync_patch import SyncPatch, patch_grey
 from stimulus.xvfb import VirtualDisplay
 
 WINDOW = (640, 360)
-PATCH = SyncPatch(40, WINDOW)
+PATCH = SyncPatch(PatchConfig(), WINDOW)
 SECONDS = 3
 BLOCK = 10
 WHILE_NS = 8_000_000
@@ -118,14 +119,10 @@ def test_the_sync_patch_changes_with_the_picture(
     watch: Watch,
 ) -> None:
     seen, displayed = watch
-    first = SECONDS * 30 - len(
-        displayed
-    )  # the first frames may be published before this test subscribes
-    logged = {
-        shown.luminance[~UNDER_PATCH].tobytes(): n for n, shown in enumerate(displayed, first)
-    }
+    logged = {shown.luminance[~UNDER_PATCH].tobytes(): shown.number for shown in displayed}
     for picture, patch in seen:
-        assert patch == patch_grey(logged[picture[~UNDER_PATCH, 0].tobytes()])
+        number = logged[picture[~UNDER_PATCH, 0].tobytes()]
+        assert patch == patch_grey(number, PatchCode.CODED)
     assert {patch for _, patch in seen} == {0, 255}
 
 
@@ -147,6 +144,7 @@ def test_a_window_that_cannot_be_opened_is_named(display: str, screen: int, word
     # in a process of its own, because pyglet remembers the first display that it was given
     script = f"""
 from rtdecode.runtime.clock import HostClock
+from rtdecode.schema.config.monitor import PatchCode, PatchConfig
 from rtdecode.schema.config.stimulus import StimulusConfig
 from stimulus.presenter import psychopy_window
 from stimulus.xvfb import VirtualDisplay

@@ -1,11 +1,13 @@
 """Settings of the visual stimulus and of the screen that displays it."""
 
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 from pydantic import model_validator
 
-from rtdecode.schema.config.monitor import MonitorConfig
+from rtdecode.schema.config.monitor import MonitorConfig, PatchCode, PatchConfig
 from rtdecode.schema.config.section import (
     AfterFailure,
     Count,
@@ -17,6 +19,7 @@ from rtdecode.schema.config.section import (
 
 EMBEDDED_PX = (36, 64)
 """Rows and columns of the embedded clips."""
+_EARLIER_PATCH = "sync_patch_px"
 
 
 class Presenter(StrEnum):
@@ -59,8 +62,7 @@ class StimulusConfig(Section):
     """True covers the whole screen, irrespective of `window_px`."""
     screen: Index = 0
     """Screen of the display, counted from 0."""
-    sync_patch_px: Index = 40
-    """Side in px of the square in a corner for a photodiode; 0 displays none."""
+    patch: PatchConfig = PatchConfig()
     light_delay_ms: NotNegative = 0.0
     """Delay in ms from a flip to light on the monitor, as measured with a photodiode."""
     clip_s: Positive = 10.0
@@ -73,6 +75,21 @@ class StimulusConfig(Section):
     after_failure: AfterFailure = AfterFailure.RESTART
     """Whether the stimulus is started again after a failure, or the failure ends the run. It
     continues with the next clip."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _patch_of_earlier_configs(cls, given: Any) -> Any:
+        """Read `sync_patch_px` of earlier configs, whose patch alternated."""
+        if not isinstance(given, Mapping) or _EARLIER_PATCH not in given:
+            return given
+        if "patch" in given:
+            raise ValueError(
+                f"{_EARLIER_PATCH} is the earlier name of patch.size_px, and both are given: "
+                f"remove {_EARLIER_PATCH}"
+            )
+        kept = {key: value for key, value in given.items() if key != _EARLIER_PATCH}
+        patch = {"size_px": given[_EARLIER_PATCH], "code": PatchCode.ALTERNATE}
+        return {**kept, "patch": patch}
 
     @model_validator(mode="after")
     def _embedded_size(self) -> "StimulusConfig":

@@ -71,6 +71,7 @@ from rtdecode.schema.errors.screen import (
     ClipError,
     LeakedClipError,
     NoDisplayError,
+    PatchWordError,
     PresenterMissingError,
     RefreshRateError,
 )
@@ -154,6 +155,7 @@ __all__ = [
     "NothingToScoreError",
     "OtherSettingsError",
     "OutputFailedError",
+    "PatchWordError",
     "PolicyError",
     "PolicyFailedError",
     "PolicyFileError",

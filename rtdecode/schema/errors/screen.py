@@ -1,5 +1,6 @@
 """Errors of the stimulus screen and its clips."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from rtdecode.schema.errors.families import BadInputError
@@ -32,6 +33,17 @@ class RefreshRateError(BadInputError):
         super().__init__(
             f"the monitor refreshes {got_hz:.4g} times a second, expected {expected}: set the mode of "
             f"the monitor, set stimulus.refresh_hz to the measured rate, or lower frame_rate_hz"
+        )
+
+
+class PatchWordError(BadInputError):
+    """Values of the photodiode's patch that no successive frames of the coded sequence have."""
+
+    def __init__(self, *, got: Sequence[bool], needed: int) -> None:
+        word = "".join("1" if white else "0" for white in got)
+        super().__init__(
+            f"the values {word or 'none'} of the patch do not occur in its coded sequence: expected "
+            f"at least {needed} successive frames of stimulus.patch.code: coded"
         )
 
 

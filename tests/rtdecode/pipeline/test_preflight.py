@@ -254,6 +254,14 @@ def test_pipes_folders_and_devices_in_place_of_files_are_named_within_a_second(
         assert part.replace("PIPE", str(tmp_path / "pipe")) in text
 
 
+def test_a_gamma_table_that_cannot_be_used_is_found(tmp_path: Path) -> None:
+    (tmp_path / "gamma.csv").write_text("0 1\n255 2\n")
+    monitor = {"distance_cm": 15, "width_cm": 50, "gamma": tmp_path / "gamma.csv"}
+    config = {"processes": ["recorder", "stimulus"], "stimulus": {"monitor": monitor}}
+    with pytest.raises(UnreadableFileError, match=r"gamma\.csv.*2 levels from 0 to 255"):
+        checked(RunConfig.model_validate(config))
+
+
 def test_a_file_that_the_microscope_has_yet_to_write_may_be_missing(tmp_path: Path) -> None:
     source = {"kind": "tiff_tail", "path": tmp_path / "new.tif"}
     config = {"processes": RECORDED, "acquisition": {"source": source}}
@@ -284,7 +292,10 @@ def test_every_path_of_a_config_is_checked() -> None:
     config = RunConfig.model_validate(
         {
             "acquisition": {"source": {"kind": "raw_tail", "path": "a", "experiment": "b"}},
-            "stimulus": {"clips": "c"},
+            "stimulus": {
+                "clips": "c",
+                "monitor": {"distance_cm": 15, "width_cm": 50, "gamma": "i"},
+            },
             "calcium": {"rois": "d", "calibration": "e", "rescale_to": "f"},
             "decode": {"twin": "g"},
             "evaluate": {"screen_mask": "h"},
