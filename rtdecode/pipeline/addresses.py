@@ -54,6 +54,8 @@ def listened(config: RunConfig, rows: Sequence[Row]) -> Iterator[tuple[str, str,
     if Role.BRIDGE in roles:
         options.add("acquisition.source.address")
     options |= {option for option, _ in _output_endpoints(config)}
+    if Role.STIMULUS in roles:
+        options.add("network.commands")
     for option, address in endpoints(config):
         found = _TCP.fullmatch(address)
         if found and option in options and found["port"] != "*":

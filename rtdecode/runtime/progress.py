@@ -1,7 +1,8 @@
-"""Numbers that a process keeps while it runs, from which it continues when it is started again.
+"""What a process keeps while it runs, from which it continues when it is started again.
 
-Each step is written by one system call into the page cache, so that a kill leaves either the
-numbers of the step before or those of the step, and no step waits for the disk.
+`Progress` keeps a few numbers, `KeptMessages` the newest messages of a numbered sequence. Each step
+is written by one system call into the page cache, so that a kill leaves either what the step before
+wrote or what the step writes, and no step waits for the disk.
 
 >>> from tempfile import TemporaryDirectory
 >>> with TemporaryDirectory() as folder:
@@ -21,6 +22,10 @@ from rtdecode.runtime.run_info import RunInfo
 from rtdecode.schema.config import RunConfig
 
 _MARK = b"rtd1"
+SLOT_BYTES = 1024
+"""Bytes of one slot of a `KeptMessages`. A page of memory is a multiple of it, so that a slot has
+either its earlier or its later content after a kill."""
+_SLOT_HEAD = struct.Struct("<4sqH")
 
 
 class Progress:
@@ -71,10 +76,84 @@ class Progress:
             self._file = None
 
 
+class KeptMessages:
+    """A file of the newest messages of a sequence, at most one in each slot.
+
+    Message k is kept in slot k modulo the number of slots, where it replaces an older one.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     with KeptMessages(Path(folder) / "kept", slots=2) as kept:
+    ...         for number, data in enumerate([b"a", b"b", b"c"]):
+    ...             kept.write(number, data)
+    ...     KeptMessages(Path(folder) / "kept", slots=2).read()
+    {1: b'b', 2: b'c'}
+
+    Parameters
+    ----------
+    path
+        The file; None keeps nothing.
+    slots
+        Number of messages that are kept.
+    """
+
+    longest = SLOT_BYTES - _SLOT_HEAD.size
+    """Bytes that a message has at most."""
+
+    def __init__(self, path: Path | None, *, slots: int) -> None:
+        self._path, self.slots = path, slots
+        self._file: int | None = None
+
+    def read(self) -> dict[int, bytes]:
+        """The messages that are kept, by number, in order."""
+        if self._path is None or not self._path.is_file():
+            return {}
+        raw, kept = self._path.read_bytes(), dict[int, bytes]()
+        for start in range(0, len(raw) - _SLOT_HEAD.size + 1, SLOT_BYTES):
+            mark, number, length = _SLOT_HEAD.unpack_from(raw, start)
+            if mark == _MARK:
+                first = start + _SLOT_HEAD.size
+                kept[number] = raw[first : first + length]
+        return dict(sorted(kept.items()))
+
+    def write(self, number: int, data: bytes) -> None:
+        """Keep `data`, of at most `longest` bytes, as message `number`."""
+        if self._path is None:
+            return
+        if self._file is None:
+            self._file = os.open(self._path, os.O_WRONLY | os.O_CREAT, 0o644)
+        head = _SLOT_HEAD.pack(_MARK, number, len(data))
+        os.pwrite(self._file, head + data, number % self.slots * SLOT_BYTES)
+
+    def remove(self) -> None:
+        """Remove the file, at a clean end of the process."""
+        if self._path is not None:
+            self._path.unlink(missing_ok=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+
+def kept_messages(config: RunConfig, run_info: RunInfo, *, file: str, slots: int) -> KeptMessages:
+    """The messages in `file` of the session folder; none are kept where there is no such folder."""
+    folder = session_folder(config, run_info)
+    return KeptMessages(None if folder is None else folder / file, slots=slots)
+
+
+def session_folder(config: RunConfig, run_info: RunInfo) -> Path | None:
+    """The folder of the session; None where there is none."""
+    folder = config.record.folder / run_info.session
+    return folder if run_info.session and folder.is_dir() else None
+
+
 def kept_progress(
     config: RunConfig, run_info: RunInfo, *, file: str, names: Sequence[str]
 ) -> Progress:
     """The numbers in `file` of the session folder; none are kept where there is no such folder."""
-    folder = config.record.folder / run_info.session
-    has_folder = bool(run_info.session) and folder.is_dir()
-    return Progress(folder / file if has_folder else None, names)
+    folder = session_folder(config, run_info)
+    return Progress(None if folder is None else folder / file, names)

@@ -45,6 +45,8 @@ class Outcome(StrEnum):
     NOT_ARMED = "not_armed"
     RATE_LIMITED = "rate_limited"
     """More actions than `control.max_actions_per_s` permits."""
+    WITHDRAWN = "withdrawn"
+    """Sent before, and sent again only for its result: it must not be carried out any more."""
 
 
 class Result(StrEnum):
@@ -55,7 +57,7 @@ class Result(StrEnum):
     """Applied, at a later flip than the one it was meant for."""
     REFUSED = "refused"
     WITHDRAWN = "withdrawn"
-    """Never applied: its controller was restarted before the stimulus had it."""
+    """Never applied: its controller withdrew it, as after a restart, before it took effect."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,7 +71,7 @@ class Action:
     """show_clip | show_frames | set_parameter | pause | resume | start_block | trigger."""
     policy: str
     outcome: str
-    """sent | not_armed | rate_limited."""
+    """sent | not_armed | rate_limited | withdrawn."""
     cause: str
     """Stream of the observation that led to it, for example `emit/reconstruction`."""
     cause_frame: int

@@ -70,6 +70,8 @@ class NetworkConfig(Section):
     """Endpoint at which the acquisition bridge publishes scans and behaviour."""
     stimulus: str = ""
     """Endpoint at which the stimulus publishes displayed frames."""
+    commands: str = ""
+    """Endpoint at which the stimulus receives the commands of a controller."""
     decoder: str = ""
     """Endpoint at which the decoder publishes fluorescence and responses."""
     emit: str = ""

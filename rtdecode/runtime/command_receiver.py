@@ -1,0 +1,220 @@
+"""The stimulus's end of the command link: each command once and in order, and its one result.
+
+Duties: accept a command if its number is the next one, answer it again from memory where it comes
+again, and keep its result over a restart. `runtime.command_link` describes the link and has the
+controller's end. `CommandOrder` has no socket.
+
+>>> from rtdecode.runtime.progress import KeptMessages
+>>> order = CommandOrder(KeptMessages(None, slots=WINDOW))
+>>> pause = Action(0, "pause", "mine", "sent", "", -1, 0, 0, 0, 0)
+>>> [order.received(ReceivedCommand(seq, pause, 0)) is not None for seq in (1, 0, 0, 1)]
+[False, True, False, True]
+"""
+
+import hmac
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from rtdecode.runtime.codec import pack, unpack
+from rtdecode.runtime.progress import KeptMessages
+from rtdecode.runtime.sockets import CLOCK_NAME, Messaging, address_of, received_parts
+from rtdecode.schema.control import Acknowledgement, Action, Outcome, Result
+from rtdecode.schema.errors import MessageError
+from rtdecode.schema.interfaces import Clock
+from rtdecode.schema.messages import Health, Stamped
+
+WINDOW = 256
+"""Numbers from the oldest command without a result to the newest one, at most."""
+STIMULUS = "stimulus"
+"""Source of the results."""
+NEXT = "next_command"
+"""Counter in the `health` messages of the receiver: the number that it expects next."""
+_NAME_LENGTH = 64
+"""Characters of a name that are kept for a restart."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ReceivedCommand:
+    """A command, or the withdrawal of one, with its number on the link."""
+
+    seq: int
+    action: Action
+    t_received_ns: int
+
+    @property
+    def is_withdrawal(self) -> bool:
+        """Whether the command of this number must not be carried out, if it has not been."""
+        return self.action.outcome == Outcome.WITHDRAWN
+
+
+class CommandOrder:
+    """Order and results of the commands on the link, without a socket.
+
+    Parameters
+    ----------
+    kept
+        Results of this session, with `WINDOW` slots, from which a restart continues.
+    """
+
+    def __init__(self, kept: KeptMessages) -> None:
+        self._kept, self._results = kept, kept.read()
+        first = max(0, max(self._results, default=-1) + 1 - kept.slots)
+        self.next = first
+        """The number that is expected next."""
+        self._withdrawn: set[int] = set()
+        self._skip_answered()
+
+    def received(self, command: ReceivedCommand) -> ReceivedCommand | bytes | None:
+        """The command if it is to be carried out, the message that answers it again, or None."""
+        seq = command.seq
+        if (result := self._results.get(seq)) is not None:
+            return self._again(command, result)
+        if seq < self.next - self._kept.slots:
+            return _refusal(command, self.next)
+        if seq == self.next:
+            self.next += 1
+            self._skip_answered()
+        elif seq > self.next or not command.is_withdrawal or seq in self._withdrawn:
+            return None
+        if command.is_withdrawal:
+            self._withdrawn.add(seq)
+        return command
+
+    def answered(self, seq: int, result: Acknowledgement, *, t_ns: int) -> bytes:
+        """Keep `result` for the command `seq`; the message that carries it."""
+        data = packed(STIMULUS, seq, result, t_ns)
+        is_short = len(data) <= self._kept.longest
+        self._kept.write(seq, data if is_short else packed(STIMULUS, seq, _short(result), t_ns))
+        self._results[seq] = data
+        self._results.pop(seq - self._kept.slots, None)
+        self._withdrawn.discard(seq)
+        return data
+
+    def _skip_answered(self) -> None:
+        while self.next in self._results:
+            self.next += 1
+
+    def _again(self, command: ReceivedCommand, result: bytes) -> bytes:
+        answer = unpack(result).body
+        is_same = isinstance(answer, Acknowledgement) and answer.number == command.action.number
+        return result if is_same else _refusal(command, self.next)
+
+
+class CommandReceiver:
+    """The stimulus's end: each command of the session once, in order, and its answer.
+
+    Parameters
+    ----------
+    endpoint
+        `network.commands`, which is bound.
+    kept
+        Results of this session, with `WINDOW` slots.
+    token
+        Token of the run, which the identity of a sender must have; empty where there is none.
+
+    Raises
+    ------
+    AddressInUseError
+        If `endpoint` cannot be bound.
+    """
+
+    def __init__(
+        self,
+        messaging: Messaging,
+        *,
+        clock: Clock,
+        endpoint: str,
+        kept: KeptMessages,
+        token: str = "",
+    ) -> None:
+        self._refused, self._clock, self._token = messaging.refused, clock, token
+        self._socket = messaging.router(endpoint)
+        self._where, self._order = address_of(self._socket), CommandOrder(kept)
+        self._sender = ""
+
+    @property
+    def has_sender(self) -> bool:
+        """Whether a controller has sent anything, so that commands may come."""
+        return bool(self._sender)
+
+    def take(self, wait_s: float = 0.0) -> list[ReceivedCommand]:
+        """Commands and withdrawals to carry out, in order; waits `wait_s` for the first message.
+
+        Each of them must be answered once.
+        """
+        parts = received_parts(self._socket, wait_s)
+        batch = self._refused.named_batch(parts, where=self._where, clock=self._clock)
+        now_ns, new = self._clock.now_ns(), list[ReceivedCommand]()
+        is_known = [self._is_known(identity) for identity, _ in batch]
+        for (_, message), known in zip(batch, is_known, strict=True):
+            if known and isinstance(message.body, Action):
+                command = ReceivedCommand(message.seq, message.body, now_ns)
+                received = self._order.received(command)
+                if isinstance(received, bytes):
+                    self._send(received)
+                elif received is not None:
+                    new.append(received)
+        if any(is_known):
+            receipt = Health("running", "", {NEXT: float(self._order.next)})
+            self._send(packed(STIMULUS, self._order.next, receipt, now_ns))
+        return new
+
+    def answer(self, seq: int, result: Acknowledgement) -> None:
+        """Keep and send the one result of the command with the number `seq` on the link."""
+        self._send(self._order.answered(seq, result, t_ns=self._clock.now_ns()))
+
+    def _is_known(self, identity: str) -> bool:
+        name, _, token = identity.partition("/")
+        if hmac.compare_digest(token.encode(), self._token.encode()):
+            self._sender = identity
+            return True
+        error = MessageError(reason=f"'{name:.40}' is not a process of this run")
+        self._refused.add(error, where=self._where, t_ns=self._clock.now_ns())
+        return False
+
+    def _send(self, data: bytes) -> None:
+        # a sender that has gone sends its commands again, and is answered then
+        if self._sender:
+            self._socket.send_multipart([self._sender.encode(), data])
+
+
+def packed(source: str, seq: int, body: Action | Acknowledgement | Health, t_ns: int) -> bytes:
+    """The message of `body` with the number `seq` on the link."""
+    return pack(Stamped(source, seq, t_ns, CLOCK_NAME, body))
+
+
+def withdrawal_of(action: Action) -> Action:
+    """The withdrawal of `action`, short enough to be kept."""
+    return replace(
+        action,
+        outcome=Outcome.WITHDRAWN.value,
+        frames=np.zeros((0, 0, 0), np.uint8),
+        target=action.target[:_NAME_LENGTH],
+        policy=action.policy[:_NAME_LENGTH],
+        cause=action.cause[:_NAME_LENGTH],
+        reason="",
+    )
+
+
+def _short(result: Acknowledgement) -> Acknowledgement:
+    """`result`, short enough to be kept."""
+    name, target = result.name[:_NAME_LENGTH], result.target[:_NAME_LENGTH]
+    return replace(result, name=name, target=target, text=result.text[:_NAME_LENGTH])
+
+
+def _refusal(command: ReceivedCommand, expected: int) -> bytes:
+    """The answer to a command whose number on the link another command had."""
+    action = command.action
+    text = f"command {command.seq} of the link was another one: the next number is {expected}"
+    result = Acknowledgement(
+        number=action.number,
+        result=Result.REFUSED.value,
+        name=action.name,
+        target=action.target,
+        t_received_ns=command.t_received_ns,
+        t_flip_ns=0,
+        frame_number=-1,
+        text=text,
+    )
+    return packed(STIMULUS, command.seq, result, command.t_received_ns)
