@@ -131,6 +131,19 @@ def twin_check_table() -> str:
     return table(["", "r", "expected by the noise model", "at training", "alarm"], rows)
 
 
+def outputs_table() -> str:
+    """Delay of each kind of output, from the decision."""
+    names = {"zmq": "ZeroMQ message", "lsl": "LSL marker", "serial": "serial byte"}
+    rows = [
+        [names[kind], *(f"{delay[key]:.1f}" for delay in row.values() for key in _DELAYS)]
+        for kind, row in result("outputs").items()
+    ]
+    times = [f"{to}, {key}" for to in ("handed over", "received") for key in _DELAYS.values()]
+    return table(["ms from the decision", *times], rows)
+
+
+_DELAYS = {"p50": "median", "p99": "99 %", "max": "maximum"}
+
 TABLES = {
     "decoder": decoder_table,
     "pair": pair_table,
@@ -140,4 +153,5 @@ TABLES = {
     "memory": memory_table,
     "twin_check": twin_check_table,
     "rig": rig_table,
+    "outputs": outputs_table,
 }
