@@ -11,6 +11,7 @@ from rtdecode.runtime.entry import run_process
 from rtdecode.runtime.loop import NullSink, run_loop
 from rtdecode.runtime.process import Process
 from rtdecode.schema.config.run import Role
+from rtdecode.schema.control import Acknowledgement, Action, Delivery
 from rtdecode.schema.errors import AddressInUseError
 from rtdecode.schema.evaluation import ResponsePrediction
 from rtdecode.schema.messages import (
@@ -37,6 +38,9 @@ _SHOWN: tuple[type[Body], ...] = (
     ResponsePrediction,
     Gap,
     Event,
+    Action,
+    Acknowledgement,
+    Delivery,
 )
 _NUMBERED = DisplayedFrame | Reconstruction | Responses | Score
 

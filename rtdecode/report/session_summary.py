@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from rtdecode.evaluate.latency import StageLatency
+from rtdecode.evaluate.loop_latency import LoopFigures
 from rtdecode.evaluate.output_count import EventSum
 from rtdecode.report.twin_check import TwinCheckFigures
 from rtdecode.runtime.restarts import HELD_LOST
@@ -106,12 +107,14 @@ class SessionSummary:
     """When the last of these 10 s was emitted."""
     twin_check: TwinCheckFigures | None = None
     """Prediction of the responses from displayed frames; None without a verdict on it."""
+    loop: LoopFigures = field(default_factory=LoopFigures)
+    """What the policy of the closed loop did; in JSON its fields are beside the summary's."""
 
     def as_json(self) -> dict[str, Any]:
         """The figures as plain values, without the environment."""
         figures = asdict(self)
-        del figures["environment"]
-        return figures
+        del figures["environment"], figures["loop"]
+        return figures | asdict(self.loop)
 
     def text(self) -> str:
         """The sentences, one a line."""
@@ -131,6 +134,7 @@ class SessionSummary:
                 *self._twin_check(),
                 *self._latency(),
             ]
+        stated += self.loop.sentences()
         return [*stated, *(event.sentence(zero_ns=self.first_ns) for event in self.events)]
 
     @property

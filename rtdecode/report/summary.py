@@ -12,11 +12,14 @@ import json
 import math
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from rtdecode.control.loading import policy_name
 from rtdecode.evaluate.latency import OutputTiming
 from rtdecode.evaluate.leakage import trained_clips
+from rtdecode.evaluate.loop_latency import LoopFigures, LoopLatency
 from rtdecode.evaluate.online import OnlineScore
 from rtdecode.evaluate.output_count import OutputCount
 from rtdecode.evaluate.running import DecodedSegments
@@ -43,7 +46,8 @@ from rtdecode.session.recorder import DISK_FULL
 __all__ = ["SessionSummary", "summarise", "write_summary"]
 
 _NS_PER_S = 1e9
-_READ_KINDS = ("displayed_frame", "reconstruction", "gap", "event", "/start", "/end")
+_LOOP_KINDS = ("/action", "/acknowledgement", "/delivery")
+_READ_KINDS = ("displayed_frame", "reconstruction", "gap", "event", "/start", "/end", *_LOOP_KINDS)
 
 
 def write_summary(summary: SessionSummary, path: Path) -> None:
@@ -61,6 +65,7 @@ class _Content:
         self._twin = twin
         self.checked: list[ResponsePrediction] = []
         self.timing, self.count = OutputTiming(), OutputCount()
+        self.loop = LoopLatency()
         self.segments = DecodedSegments(frame_rate_hz=config.frame_rate_hz)
         self.without_end: dict[str, None] = {}
         """Sources that started and have not ended, in the order of their starts."""
@@ -69,6 +74,7 @@ class _Content:
 
     def add(self, item: Received) -> None:
         self.count.count(item)
+        self.loop.add(item.message.body)
         results = self._twin.step([item])
         self.checked += (one for one in results if isinstance(one, ResponsePrediction))
         match item.message.body:
@@ -132,6 +138,7 @@ def summarise(
         leaked_clips=list(score.leaked_clips),
         video_r_over_time=content.running,
         twin_check=_checked(content, config, first_ns=counted.first_ns),
+        loop=_loop(content, config),
         messages=counted.counts,
         events=count.events,
         environment=_environment(session.environment),
@@ -164,6 +171,14 @@ def _neurons(session: SessionLayout, counts: Mapping[str, int]) -> int | None:
 def _checked(content: _Content, config: RunConfig, *, first_ns: int) -> TwinCheckFigures | None:
     grid = FrameGrid(config.frame_rate_hz)
     return twin_check_figures(content.checked, grid, first_ns=first_ns)
+
+
+def _loop(content: _Content, config: RunConfig) -> LoopFigures:
+    """Figures of the closed loop, with the policy of the config where it asked for nothing."""
+    figures = content.loop.figures()
+    if config.control is None or figures.policy is not None:
+        return figures
+    return replace(figures, policy=policy_name(config.control.policy))
 
 
 def _output(count: OutputCount, timing: OutputTiming) -> dict[str, Any]:

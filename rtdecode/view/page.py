@@ -11,6 +11,7 @@ packets.
 import math
 from collections import deque
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 
 from rtdecode.evaluate.alignment import TruthOnGrid
 from rtdecode.evaluate.latency import stage_latencies_ms
+from rtdecode.evaluate.loop_latency import LoopLatency
 from rtdecode.schema.evaluation import ResponsePrediction
 from rtdecode.schema.frame_grid import FrameGrid
 from rtdecode.schema.interfaces import Clock
@@ -74,6 +76,7 @@ class Page:
         self._scores: deque[tuple[float, Score]] = deque(maxlen=_KEPT_SCORES)
         self._clip, self._neurons = "", 0
         self._twin_check: ResponsePrediction | None = None
+        self._loop = LoopLatency()
 
     def packets_of(self, items: Sequence[Received]) -> list[Packet]:
         """Packets that result from these messages, in their order."""
@@ -101,6 +104,7 @@ class Page:
             "fps": self._fps(),
             "latency_ms": {stage: _quantiles(spans) for stage, spans in self._latencies.items()},
             "score": _score_json(self._scores[-1]) if self._scores else None,
+            "loop": asdict(self._loop.figures()),
             "twin_check": None if self._twin_check is None else _twin_check_json(self._twin_check),
         }
 
@@ -115,6 +119,7 @@ class Page:
     def _packets_of_message(self, item: Received) -> list[Packet]:
         message, body = item.message, item.message.body
         self._state.add(item)
+        self._loop.add(body)
         match body:
             case DisplayedFrame():
                 return self._displayed_packets(message, body)

@@ -80,6 +80,7 @@ function receiveText(message) {
   showScore(message.score, message.score_age_s);
   showTwinCheck(message.twin_check);
   showLatency(message);
+  showLoop(message.loop);
   showCounters(message);
   showLosses(message);
   showEvents(element("events"), message.events);
@@ -158,6 +159,20 @@ function showLatency({ latency_ms: latencies, lag_ms: lagMs }) {
     const note = `99th percentile: ${milliseconds(total.p99)} ms; the lag is ${Math.round(lagMs)} ms.`;
     setText("lag-note", note);
   }
+}
+
+// Median and 99th percentile of the whole session; those of triggers where no flip reacted.
+function showLoop(loop) {
+  element("loop").hidden = loop.policy === null;
+  const both = (span) => (span ? `${milliseconds(span.p50)}, ${milliseconds(span.p99)}` : "–");
+  const flips = loop.content_age_ms !== null;
+  setText("loop-effect", flips || !loop.trigger_content_age_ms ? "to the flip" : "to the trigger");
+  setText("reaction", both(flips ? loop.reaction_ms : loop.trigger_reaction_ms));
+  setText("content-age", both(flips ? loop.content_age_ms : loop.trigger_content_age_ms));
+  const counts = Object.values(loop.actions).flatMap((outcomes) => Object.entries(outcomes));
+  const sum = (some) => some.reduce((total, [, n]) => total + n, 0);
+  const sent = sum(counts.filter(([outcome]) => outcome === "sent"));
+  setText("actions", `${sent.toLocaleString("en")} of ${sum(counts).toLocaleString("en")}`);
 }
 
 function showStatus(level, title, sentence) {

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from html import unescape
 from pathlib import Path
 from shutil import copytree
@@ -14,6 +14,7 @@ from rich.console import Console
 
 from rtdecode.commands.sessions import summarise_and_report
 from rtdecode.evaluate.latency import StageLatency
+from rtdecode.evaluate.loop_latency import LoopFigures
 from rtdecode.evaluate.output_count import EventSum
 from rtdecode.report.summary import SessionSummary, summarise, write_summary
 from rtdecode.runtime.clock import HostClock
@@ -390,7 +391,8 @@ def test_report_and_json_print_the_sentences_of_the_terminal(tmp_path: Path, kin
     figures = json.loads((tmp_path / "summary.json").read_text(), parse_constant=pytest.fail)
     stages = {name: StageLatency(**stage) for name, stage in figures.pop("stages_ms").items()}
     events = [EventSum(**event) for event in figures.pop("events")]
-    read_back = SessionSummary(stages_ms=stages, events=events, **figures)
+    loop = LoopFigures(**{one.name: figures.pop(one.name) for one in fields(LoopFigures)})
+    read_back = SessionSummary(stages_ms=stages, events=events, loop=loop, **figures)
     assert read_back.sentences() == summary.sentences()
 
 

@@ -17,6 +17,7 @@ from rtdecode.report.summary import SessionSummary, summarise, write_summary
 from rtdecode.runtime.codec import pack
 from rtdecode.runtime.config_file import write_config
 from rtdecode.schema.config import RunConfig
+from rtdecode.schema.control import Acknowledgement, Action, Delivery
 from rtdecode.schema.frame_grid import FrameGrid
 from rtdecode.schema.messages import (
     Body,
@@ -42,6 +43,7 @@ GRID, FIRST, FRAMES = FrameGrid(30.0), 1000, 300
 SCREEN = {"presenter": "headless", "rows_px": 6, "cols_px": 8, "clips": "clips"}
 PIXELS = np.random.default_rng(0).integers(0, 255, (FRAMES, 6, 8)).astype(np.uint8)
 KINDS = ("golden", "live", "faulty", "damaged", "truncated")
+CONTROL = {"policy": "threshold", "outputs": [{"kind": "lsl", "name": "laser"}]}
 
 
 class Run:
@@ -49,7 +51,8 @@ class Run:
 
     def __init__(self, folder: Path) -> None:
         self.session = named_session(folder)
-        write_config(RunConfig.model_validate({"stimulus": SCREEN}), self.session.config)
+        config = RunConfig.model_validate({"stimulus": SCREEN, "control": CONTROL})
+        write_config(config, self.session.config)
         self.clock = RecordedClock()
         self.recorder = Recorder(self.session.folder, flush_s=0.5, clock=self.clock)
         self.seq: Counter[str] = Counter()
@@ -94,10 +97,34 @@ def reconstruction(n: int, *, late: bool) -> Reconstruction:
     )
 
 
+def decided(n: int) -> list[tuple[str, Body]]:
+    """At each 20th frame a command and a trigger with their effects, of which some fail."""
+    if n % 20 != 10:
+        return []
+    t_ns = GRID.start_ns(FIRST + n)
+    times = (t_ns - 280_000_000, t_ns - 90_000_000, t_ns - 20_000_000, t_ns - 10_000_000)
+    cause = "emit/reconstruction", FIRST + n - 8
+    names = ("show_clip", "clip"), ("trigger", "laser")
+    command, trigger = (
+        Action(2 * n + k, name, "threshold", "sent", *cause, *times, target=target)
+        for k, (name, target) in enumerate(names)
+    )
+    result = ("applied", t_ns + n * 100_000) if n % 40 == 10 else ("refused", 0)
+    flip = Acknowledgement(command.number, result[0], "show_clip", "clip", t_ns, result[1], n)
+    error = "the port is gone" if n % 60 == 10 else ""
+    delivery = Delivery(trigger.number, "laser", t_ns, 0.3 + n / 1000, error)
+    return [
+        ("controller", command),
+        ("stimulus", flip),
+        ("controller", trigger),
+        ("controller", delivery),
+    ]
+
+
 def live(folder: Path, *, faulty: bool) -> SessionLayout:
     """Ten seconds; where `faulty`, with losses of known number in each layer."""
     run, counts = Run(folder), np.ones(3, np.float32)
-    run.start("bridge", "stimulus", "decoder", "emit")
+    run.start("bridge", "stimulus", "decoder", "emit", "controller")
     for n in range(FRAMES):
         frame = FIRST + n
         down, lost = faulty and 100 <= n < 140, faulty and n % 50 == 7
@@ -115,6 +142,8 @@ def live(folder: Path, *, faulty: bool) -> SessionLayout:
         if n >= 8 and not down:
             late = faulty and 50 <= n < 80
             run.send("emit", reconstruction(n, late=late), frame, arrives=not lost)
+        for source, body in decided(n):
+            run.send(source, body, frame)
         if n % 100 == 99 and faulty:
             lost_scans = Event("warning", "bridge", "scans_lost", "scans were lost", {"scans": 4})
             run.send("bridge", lost_scans, frame)
@@ -212,6 +241,26 @@ def test_the_page_counts_as_the_summary_does(session: SessionLayout) -> None:
     for event in status["events"]:
         listed[event["code"]] += event["times"]
     assert listed == {event.code: event.times for event in summary.events}
+
+
+def test_the_page_states_the_figures_of_the_closed_loop(session: SessionLayout) -> None:
+    summary, (status, _) = summarise(session), page_status(session)
+    written = json.loads(json.dumps(summary.as_json()))
+    shown = json.loads(json.dumps(status["loop"]))
+    assert shown == {name: written[name] for name in shown}
+
+
+def test_the_figures_of_the_closed_loop_are_those_of_its_messages(tmp_path: Path) -> None:
+    loop = summarise(session_of_kind("live", tmp_path)).loop
+    assert loop.actions == {"show_clip": {"sent": 15}, "trigger": {"sent": 15}}
+    assert loop.command_results == {"applied": 8, "refused": 7}
+    assert (loop.deliveries, loop.failed_deliveries) == ({"laser": 10}, {"laser": 5})
+    assert loop.reaction_ms is not None
+    assert loop.content_age_ms is not None
+    assert (loop.reaction_ms.n, loop.content_age_ms.n) == (8, 8)
+    # the last flip is 29 ms after its message, whose newest scan was 90 ms before
+    assert loop.reaction_ms.max == pytest.approx(90 + 29)
+    assert loop.content_age_ms.max == pytest.approx(280 + 29)
 
 
 def test_each_layer_has_the_number_that_was_injected(tmp_path: Path) -> None:

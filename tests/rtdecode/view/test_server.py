@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Iterator
+from dataclasses import replace
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from websockets.sync.client import connect
 from websockets.typing import Origin
 
 from rtdecode.schema.config.session import ViewConfig
+from rtdecode.schema.control import Acknowledgement, Action
 from rtdecode.schema.errors import AddressInUseError
 from rtdecode.schema.messages import Event, Gap, Health
 from rtdecode.view.server import OwnAddress, PageServer
@@ -348,3 +350,24 @@ def test_the_page_reconnects_to_a_restarted_server(rig: Any, tab: Page) -> None:
         wait_for_text(tab, "title", "Live")
     finally:
         second.stop()
+
+
+@pytest.mark.system
+def test_reaction_and_content_age_are_beside_the_other_latencies(
+    tab: Page, server: tuple[PageServer, str], rig: Any
+) -> None:
+    page, address = server
+    tab.goto(address)
+    page.push(run_of(rig, range(1000, 1010)))
+    wait_for_text(tab, "frames", "10")
+    assert not tab.locator("#loop").is_visible()
+    now_ns = rig.clock.now_ns()
+    times = (now_ns - 250_000_000, now_ns - 90_000_000, now_ns - 10_000_000, now_ns)
+    one = Action(0, "pause", "mine", "sent", "emit/reconstruction", 1000, *times)
+    flip = Acknowledgement(0, "applied", "pause", "", now_ns, now_ns + 20_000_000, 1010)
+    page.push([rig.received(one), rig.received(replace(one, number=1, outcome="rate_limited"))])
+    page.push([rig.received(flip)])
+    wait_for_text(tab, "reaction", "110, 110")
+    wait_for_text(tab, "content-age", "270, 270")
+    wait_for_text(tab, "actions", "1 of 2")
+    wait_for_text(tab, "loop-effect", "to the flip")
