@@ -193,7 +193,7 @@ class LoopLatency:
         if action.outcome != Outcome.SENT:
             return
         self._waiting[action.number] = action
-        _forget_oldest(self._waiting)
+        _drop_oldest(self._waiting)
         if (effect := self._early.pop(action.number, None)) is not None:
             self._match(effect)
 
@@ -209,11 +209,11 @@ class LoopLatency:
         action = self._waiting.pop(body.number, None)
         if action is None:
             self._early[body.number] = body
-            _forget_oldest(self._early)
+            _drop_oldest(self._early)
         elif (effect := Effect.of(body, action)) is not None:
             self._latencies.add(loop_latencies_ms(action, effect))
 
 
-def _forget_oldest(kept: dict[int, Any]) -> None:
+def _drop_oldest(kept: dict[int, Any]) -> None:
     if len(kept) > _MOST_UNMATCHED:
         del kept[next(iter(kept))]
