@@ -1,16 +1,16 @@
 """The playlist of a run: order of clips, their frames, and refreshes per frame, for playback."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import TypeVar
 
 import numpy as np
-from numpy.random import Generator
 from numpy.typing import NDArray
 
 from rtdecode.schema.config.stimulus import StimulusConfig
 from rtdecode.schema.errors import RefreshRateError
+from rtdecode.schema.planned_trials import shuffled_rounds
 from stimulus.clips import Split, embedded_clips
 from stimulus.videos import video_files, video_frames
 
@@ -18,6 +18,21 @@ _SAME_RATE = 0.01
 """Tolerance: a monitor of 59.94 Hz shows a movie of 30 Hz at 2 refreshes a frame, not 1.998."""
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DisplayedTrial:
+    """What a frame belongs to: one presentation of one stimulus or clip."""
+
+    number: int
+    """Of the trial in the protocol, from 0."""
+    block: str
+    stimulus: str
+    """Name of the stimulus or clip."""
+    parameters: Mapping[str, float] = field(default_factory=dict)
+    """Numbers of the stimulus by name with unit, as they are displayed."""
+    cause: int = -1
+    """Number of the action that asked for it; -1 for the order of the protocol."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,31 +45,16 @@ class MovieFrame:
     luminance: NDArray[np.uint8]
     """(row, col) grey levels."""
     place: int = 0
-    """Position of the clip in the playlist, from 0."""
+    """Position of the clip in the playlist, from 0; of a protocol, number of the trial."""
+    of_trial: DisplayedTrial | None = None
+    """The trial that it belongs to; None for a frame between trials."""
+    waits: bool = False
+    """True for a grey frame that is displayed again and again until the command `start_block`."""
 
-
-def shuffled_rounds(items: Sequence[T], *, seed: int) -> Iterator[T]:
-    """All `items` in random order, then all again in another order, without end.
-
-    No item follows itself, unless there is only one. The order follows from `seed` alone.
-
-    >>> from itertools import islice
-    >>> list(islice(shuffled_rounds("abc", seed=3), 6))
-    ['c', 'b', 'a', 'c', 'b', 'a']
-    """
-    rng, before = np.random.default_rng([abs(seed), int(seed < 0)]), -1
-    while items:
-        for place in _round(rng, len(items), before):
-            yield items[place]
-            before = place
-
-
-def _round(rng: Generator, count: int, before: int) -> list[int]:
-    order: list[int] = rng.permutation(count).tolist()
-    # no clip may follow itself across two rounds
-    if order[0] == before:
-        order.append(order.pop(0))
-    return order
+    @property
+    def trial(self) -> int:
+        """Number of the trial that it belongs to; -1 for a frame between trials."""
+        return -1 if self.of_trial is None else self.of_trial.number
 
 
 def movie(

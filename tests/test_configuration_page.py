@@ -17,6 +17,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from rtdecode.schema.config import RunConfig
+from rtdecode.schema.config.protocol import Protocol
 from rtdecode.schema.config.section import Section
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "configuration.md"
@@ -33,11 +34,22 @@ missing files, ROIs, calibration, twin and screen mask that do not fit each othe
 ports in use, and disk space. The `config.yaml` of a session is a config file, too:
 `rtdecode run SESSION/config.yaml` makes the same run again.
 """
+PROTOCOL = """# Protocol files
+
+[stimulus.md](stimulus.md#protocols) describes them; these are their keys, under `blocks`."""
 LINE = 100
 
 
 def meanings(model: type[BaseModel]) -> dict[str, str]:
-    """What the source says under each field."""
+    """What the source says under each field, also of a section that it extends."""
+    said = {}
+    for one in reversed(model.__mro__):
+        if issubclass(one, Section) and one is not Section:
+            said |= own_meanings(one)
+    return said
+
+
+def own_meanings(model: type[BaseModel]) -> dict[str, str]:
     tree = ast.parse(textwrap.dedent(inspect.getsource(model)))
     body = tree.body[0].body if isinstance(tree.body[0], ast.ClassDef) else []
     said = {}
@@ -66,6 +78,8 @@ def kind(hint: Any) -> str:  # noqa: PLR0911 - one line a type
         return " or ".join(kind(part) for part in get_args(hint))
     if origin is tuple:
         return "list of " + ", ".join(kind(part) for part in get_args(hint) if part is not ...)
+    if origin is dict:
+        return "map"
     if origin is Literal:
         return " or ".join(f"`{value}`" for value in get_args(hint))
     if hint is type(None):
@@ -140,7 +154,8 @@ def section(model: type[Section], path: str) -> Iterator[str]:
 
 
 def page() -> str:
-    return "\n\n".join([HEAD.strip(), *section(RunConfig, "")]) + "\n"
+    protocol = [part.replace("## The run", PROTOCOL, 1) for part in section(Protocol, "")]
+    return "\n\n".join([HEAD.strip(), *section(RunConfig, ""), *protocol]) + "\n"
 
 
 def test_the_page_is_made_from_the_models() -> None:

@@ -86,9 +86,21 @@ def run(
 
 @app.command(epilog="Example: rtdecode check configs/demo.yaml")
 def check(config_file: Config) -> None:
-    """Print CONFIG with all defaults, or list all mistakes that a run would meet; start nothing."""
+    """Print CONFIG with all defaults and the timetable of its protocol; start nothing.
+
+    A config with mistakes that a run would meet gets a list of them all instead.
+    """
     with errors_reported():
-        print_plain(Console(), config_yaml(_checked(read_config(config_file))))
+        config = _checked(read_config(config_file))
+        print_plain(Console(), config_yaml(config))
+        _print_timetable(config)
+
+
+def _print_timetable(config: RunConfig) -> None:
+    from rtdecode.pipeline.timetable import checked_protocol, timetable
+
+    if Role.STIMULUS in (config.processes or ()) and (found := checked_protocol(config)):
+        print_plain(Console(), timetable(config, *found))
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,12 +46,8 @@ def named_paths(config: RunConfig, roles: set[Role]) -> Iterator[NamedPath]:
     """All paths that the processes `roles` would open."""
     if Role.BRIDGE in roles:
         yield from _source_paths(config.acquisition.source)
-    if Role.STIMULUS in roles and config.stimulus.clips is not None:
-        remedy = "give a video or a folder of videos, or leave it out for the embedded clips"
-        yield NamedPath("stimulus.clips", config.stimulus.clips, remedy, _ANY)
-    if Role.STIMULUS in roles and (table := gamma_table_of(config)) is not None:
-        remedy = "give luminances measured with a photometer, or the exponent of the monitor"
-        yield NamedPath("stimulus.monitor.gamma", table, remedy)
+    if Role.STIMULUS in roles:
+        yield from _stimulus_paths(config)
     if Role.DECODER in roles:
         for one in planes(config.calcium):
             yield from _calcium_paths(one)
@@ -61,6 +57,18 @@ def named_paths(config: RunConfig, roles: set[Role]) -> Iterator[NamedPath]:
     if Role.EVALUATE in roles and config.evaluate.screen_mask is not None:
         remedy = "make one with `rtdecode fit mask`, or leave it out to score the whole screen"
         yield NamedPath("evaluate.screen_mask", config.evaluate.screen_mask, remedy)
+
+
+def _stimulus_paths(config: RunConfig) -> Iterator[NamedPath]:
+    if config.stimulus.clips is not None:
+        remedy = "give a video or a folder of videos, or leave it out for the embedded clips"
+        yield NamedPath("stimulus.clips", config.stimulus.clips, remedy, _ANY)
+    if (table := gamma_table_of(config)) is not None:
+        remedy = "give luminances measured with a photometer, or the exponent of the monitor"
+        yield NamedPath("stimulus.monitor.gamma", table, remedy)
+    if config.stimulus.protocol is not None:
+        remedy = "give a protocol in YAML or Python, or leave it out to display clips"
+        yield NamedPath("stimulus.protocol", config.stimulus.protocol, remedy)
 
 
 def gamma_table_of(config: RunConfig) -> Path | None:

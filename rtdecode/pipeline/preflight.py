@@ -16,6 +16,7 @@ from rtdecode.evaluate.screen_mask import scoring_mask
 from rtdecode.pipeline.addresses import endpoints, listened, require_form, require_free
 from rtdecode.pipeline.named_paths import NamedPath, gamma_table_of, named_paths, planes
 from rtdecode.pipeline.planes_stage import joined_hash
+from rtdecode.pipeline.timetable import checked_protocol
 from rtdecode.pipeline.topology import included, with_processes
 from rtdecode.runtime.output_devices import require_present
 from rtdecode.schema.config import RunConfig
@@ -62,9 +63,8 @@ def checked(config: RunConfig, *, folder: Path | None = None) -> RunConfig:
     roles = {row.role for row in rows} or set(config.processes or ())
     for named in named_paths(config, roles):
         checks.path(named)
-    table = gamma_table_of(config)
-    if Role.STIMULUS in roles and table is not None and table not in checks.missing:
-        checks.tried(gamma_table, table)
+    if Role.STIMULUS in roles:
+        _check_stimulus(checks, config)
     if Role.DECODER in roles:
         _check_decoder(checks, config)
     if Role.EVALUATE in roles and config.evaluate.screen_mask not in checks.missing:
@@ -123,6 +123,15 @@ class _Checks:
             raise SeveralMistakesError(mistakes=[str(mistake) for mistake in self._mistakes])
         for mistake in self._mistakes:
             raise mistake
+
+
+def _check_stimulus(checks: _Checks, config: RunConfig) -> None:
+    """Content of the table of the monitor's luminances, and of the protocol."""
+    table = gamma_table_of(config)
+    if table is not None and table not in checks.missing:
+        checks.tried(gamma_table, table)
+    if config.stimulus.protocol not in checks.missing:
+        checks.tried(checked_protocol, config)
 
 
 def _check_decoder(checks: _Checks, config: RunConfig) -> None:

@@ -8,18 +8,23 @@ import codecs
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from rtdecode.runtime.disk import write_errors_named
 from rtdecode.schema.config import RunConfig
+from rtdecode.schema.config.section import Section
 from rtdecode.schema.errors import ConfigError, MissingFileError
 
 log = logging.getLogger(__name__)
 
 _Location = tuple[str | int, ...]
+Lines = Mapping[_Location, int]
+"""Line of each key and list item of a file, from 1, by its names and numbers."""
+S = TypeVar("S", bound=Section)
 _MOST_BYTES = 1_000_000
 _MOST_CHARACTERS = 3000
 """Of one value; paths are shorter, and Python refuses to print numbers much longer."""
@@ -38,22 +43,38 @@ def read_config(path: Path) -> RunConfig:
     ConfigError
         If the file is not valid; it lists all mistakes, each with its line.
     """
+    content, lines = sections_of(path, what="config", remedy="see configs/ for examples")
+    if not lines:
+        log.warning("%s is empty: every setting of the run has its default", path)
+    return _anchored(validated(RunConfig, content, path, lines), path.resolve().parent)
+
+
+def sections_of(path: Path, *, what: str, remedy: str) -> tuple[dict[str, Any], Lines]:
+    """The map in the YAML file `path`, and the line of each key; both empty for an empty file.
+
+    Raises
+    ------
+    MissingFileError
+        If there is no such file; it names the file as `what`, and gives the `remedy`.
+    ConfigError
+        If the file is not valid YAML of bounded size, or no map.
+    """
     if not path.is_file():
-        raise MissingFileError(
-            what="config", path=path, remedy="see configs/ for examples to start from"
-        )
+        raise MissingFileError(what=what, path=path, remedy=remedy)
     node, content = _parsed(_text(path), path)
     if node is None:
-        log.warning("%s is empty: every setting of the run has its default", path)
-        content = {}
+        return {}, {}
     if not isinstance(content, dict):
         raise ConfigError(path=path, mistakes=["line 1: a map of sections is expected"])
+    return content, _line_numbers(node)
+
+
+def validated(model: type[S], content: Any, path: Path, lines: Lines) -> S:
+    """`content` of the file `path` as a `model`; ConfigError with the line of each mistake."""
     try:
-        config = RunConfig.model_validate(content)
+        return model.model_validate(content)
     except ValidationError as error:
-        lines = {} if node is None else _line_numbers(node)
         raise ConfigError(path=path, mistakes=_mistakes(error, lines)) from error
-    return _anchored(config, path.resolve().parent)
 
 
 def _text(path: Path) -> str:
@@ -159,28 +180,34 @@ def config_yaml(config: RunConfig) -> str:
     return text
 
 
-def _mistakes(error: ValidationError, lines: Mapping[_Location, int]) -> list[str]:
+_SENTENCES = ("missing", "value_error", "union_tag_invalid", "union_tag_not_found")
+"""Kinds of mistakes whose sentence states what was got."""
+
+
+def _mistakes(error: ValidationError, lines: Lines) -> list[str]:
     found = []
     for mistake in error.errors():
         where = _without_tags(mistake["loc"], lines)
-        line = next((lines[where[:n]] for n in range(len(where), -1, -1) if where[:n] in lines), 1)
+        known = [lines[where[:n]] for n in range(len(where), -1, -1) if where[:n] in lines]
+        line = f"line {known[0] if known else 1}: "
         name = ".".join(map(str, where)) or "the run"
-        got = (
-            ""
-            if mistake["type"] in ("missing", "value_error")
-            else f", got {mistake['input']!r:.60}"
-        )
-        found.append(f"line {line}: {name}: {_plain(mistake['type'], mistake['msg'])}{got}")
+        got = "" if mistake["type"] in _SENTENCES else f", got {mistake['input']!r:.60}"
+        found.append(f"{line}{name}: {_plain(mistake)}{got}")
     return found
 
 
-def _plain(kind: str, message: str) -> str:
-    if kind == "extra_forbidden":
+def _plain(mistake: ErrorDetails) -> str:
+    if mistake["type"] == "extra_forbidden":
         return "unknown key; see docs/configuration.md for the keys of this section"
-    return message.removeprefix("Value error, ")
+    if mistake["type"] == "union_tag_invalid":
+        tag, known = mistake["ctx"]["tag"], mistake["ctx"]["expected_tags"]
+        return f"unknown kind '{tag:.40}': give one of {known}"
+    if mistake["type"] == "union_tag_not_found":
+        return "it has no kind: give its kind, see docs/configuration.md"
+    return mistake["msg"].removeprefix("Value error, ")
 
 
-def _without_tags(loc: _Location, lines: Mapping[_Location, int]) -> _Location:
+def _without_tags(loc: _Location, lines: Lines) -> _Location:
     """The location without the names of union members, which pydantic adds."""
     kept: _Location = ()
     for place, part in enumerate(loc):

@@ -48,6 +48,9 @@ class StimulusConfig(Section):
     one."""
     clips: Path | None = None
     """A video or a folder of videos, displayed in full length; null displays the embedded clips."""
+    protocol: Path | None = None
+    """A stimulus protocol in YAML or Python (docs/stimulus.md), after which the run ends; null
+    displays the clips without end."""
     seed: int = 0
     """Seed of the embedded clips and of the order of all clips."""
     rows_px: Count = 36
@@ -93,9 +96,12 @@ class StimulusConfig(Section):
 
     @model_validator(mode="after")
     def _embedded_size(self) -> "StimulusConfig":
-        if self.clips is None and (self.rows_px, self.cols_px) != EMBEDDED_PX:
+        if self._shows_embedded() and (self.rows_px, self.cols_px) != EMBEDDED_PX:
             raise ValueError(
                 f"the embedded clips have 36 x 64 pixels, got {self.rows_px} x {self.cols_px}: "
                 f"leave rows_px and cols_px out, or set stimulus.clips to videos of your own"
             )
         return self
+
+    def _shows_embedded(self) -> bool:
+        return self.clips is None and self.protocol is None

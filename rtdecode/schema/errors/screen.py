@@ -65,3 +65,35 @@ class LeakedClipError(BadInputError):
             f"trial {trial} shows training clip {clip} ({100 * fraction:.0f} % of its frames match), so its "
             f"score would not be valid: score another --tier, or train without this clip"
         )
+
+
+class ProtocolCodeError(BadInputError):
+    """A protocol in Python raises an error."""
+
+    def __init__(self, *, path: Path, line: int, got: str) -> None:
+        where = f"{path}, line {line}" if line else f"{path}"
+        super().__init__(
+            f"{where}: {got}; correct the file, which must define the list `protocol` of blocks"
+        )
+
+
+class UnknownClipError(BadInputError):
+    """A command names a clip that the stimulus does not have."""
+
+    def __init__(self, *, got: str, known: Sequence[str]) -> None:
+        super().__init__(f"unknown clip '{got:.60}': expected one of {', '.join(known)}")
+
+
+class UnknownParameterError(BadInputError):
+    """A command names a parameter that no stimulus of the protocol has."""
+
+    def __init__(self, *, got: str, known: Sequence[str]) -> None:
+        names = f"expected one of {', '.join(known)}" if known else "there is no protocol"
+        super().__init__(f"unknown parameter '{got:.60}': {names}")
+
+
+class ParameterValueError(BadInputError):
+    """A command sets a parameter of the protocol to a value that cannot be displayed."""
+
+    def __init__(self, *, name: str, value: float, got: str) -> None:
+        super().__init__(f"{name} cannot be set to {value:g}: {got}")

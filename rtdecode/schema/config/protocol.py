@@ -1,0 +1,110 @@
+"""A stimulus protocol: blocks of trials, their stimuli, order and intervals, as frozen values.
+
+Duties: define what a protocol file may contain. `rtdecode.runtime.protocol_file` reads such a file,
+`rtdecode.schema.planned_trials` orders its trials, and `rtdecode.schema.protocol_limits` compares
+it with screen and frame rate.
+
+>>> block = Block(stimuli=(Blank(duration_s=1.0, vary={"grey": (0, 255)}),), repeats=10)
+>>> len(block.conditions())
+2
+"""
+
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import Annotated, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from rtdecode.schema.config.section import Count, Index, NotNegative, Section
+from rtdecode.schema.config.stimuli import (
+    Blank,
+    DriftingGrating,
+    GaussianNoise,
+    Movie,
+    SparseNoise,
+    StaticGrating,
+    Still,
+    Stimulus,
+)
+
+
+class Order(StrEnum):
+    """Order of the conditions of a block."""
+
+    SEQUENTIAL = "sequential"
+    """As listed, in each repeat."""
+    RANDOM = "random"
+    """Each repeat has every condition once, in an order of its own; no condition follows itself."""
+
+
+class Block(Section):
+    """Trials of some stimuli, each repeated."""
+
+    name: str = ""
+    """Name in the trial table; by default `block` and its number, from 0."""
+    stimuli: tuple[Annotated[Stimulus, Field(discriminator="kind")], ...]
+    """Stimuli of the block, each with its `kind`."""
+    repeats: Count = 1
+    """How often each condition is displayed."""
+    order: Order = Order.SEQUENTIAL
+    """sequential displays the conditions as listed; random displays each once in every repeat, in
+    another order each time, and none twice in a row."""
+    seed: Index | None = None
+    """Seed of order and noise; null derives it from the seed of the protocol."""
+    interval_s: NotNegative = 0.0
+    """Time in s of grey 128 after each trial."""
+    wait_for_trigger: bool = False
+    """Display grey 128 until the command `start_block` arrives."""
+
+    @field_validator("stimuli")
+    @classmethod
+    def _not_empty(cls, stimuli: Sequence[Stimulus]) -> Sequence[Stimulus]:
+        if not stimuli:
+            raise ValueError("the list of stimuli is empty: list at least one stimulus")
+        return stimuli
+
+    @model_validator(mode="after")
+    def _distinct(self) -> Self:
+        found = self.conditions()
+        twice = next((one for place, one in enumerate(found) if one in found[:place]), None)
+        if self.order is Order.RANDOM and twice is not None:
+            raise ValueError(
+                f"stimulus {twice.label()} is listed twice with the same values, so that it could "
+                f"follow itself in random order: list it once, and set repeats"
+            )
+        return self
+
+    def conditions(self) -> tuple[Stimulus, ...]:
+        """All conditions of the block, in the order of the file."""
+        return tuple(one for stimulus in self.stimuli for one in stimulus.conditions())
+
+
+class Protocol(Section):
+    """A sequence of blocks."""
+
+    seed: Index = 0
+    """Seed of all blocks that have none of their own."""
+    blocks: tuple[Block, ...]
+    """Blocks in the order in which they are displayed."""
+
+    @field_validator("blocks")
+    @classmethod
+    def _not_empty(cls, blocks: Sequence[Block]) -> Sequence[Block]:
+        if not blocks:
+            raise ValueError("the list of blocks is empty: list at least one block")
+        return blocks
+
+
+__all__ = [
+    "Blank",
+    "Block",
+    "DriftingGrating",
+    "GaussianNoise",
+    "Movie",
+    "Order",
+    "Protocol",
+    "SparseNoise",
+    "StaticGrating",
+    "Still",
+    "Stimulus",
+]
