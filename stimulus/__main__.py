@@ -12,17 +12,20 @@ from itertools import islice
 from rtdecode.runtime.entry import run_process
 from rtdecode.runtime.process import Process
 from rtdecode.runtime.progress import kept_progress
+from rtdecode.schema.config import RunConfig
 from rtdecode.schema.config.stimulus import Display, Presenter, StimulusConfig
 from rtdecode.schema.errors import UnknownCommandError
 from rtdecode.schema.interfaces import Clock, Sink
 from rtdecode.schema.messages import Body
 from stimulus.display_log import DisplayLog
 from stimulus.pacing import pacing_for
-from stimulus.playback import CommandState, Player
+from stimulus.playback import GREY_CLIP, CommandState, Player
 from stimulus.playlist import MovieFrame, movie_frames
 from stimulus.prefetch import FramePrefetcher
 from stimulus.presenter import psychopy_window
 from stimulus.priority import Priority, request_real_time
+from stimulus.protocol.protocol_movie import protocol_movie
+from stimulus.protocol.trial_log import TrialLog
 from stimulus.resumption import NAMES, Resumption
 from stimulus.screen import HeadlessScreen, Screen
 from stimulus.sync_patch import patch_grey
@@ -41,9 +44,7 @@ def main(process: Process) -> int:
         process.config, process.run_info, file=f"{process.name}.progress", names=NAMES
     )
     resumption = Resumption(progress, progress.read() if process.run_info.restarts else None)
-    frame_rate_hz, first_clip = process.config.frame_rate_hz, resumption.first_clip
-    frames_in_order = movie_frames(config, frame_rate_hz=frame_rate_hz, first_clip=first_clip)
-    movie = _limited(frames_in_order, process)
+    movie = _limited(_movie(process.config, resumption.first_clip), process)
     request_real_time(Priority.FRAME_LOOP)
     with (
         opened_screen(config, process.clock) as screen,
@@ -51,7 +52,12 @@ def main(process: Process) -> int:
         progress,
     ):
         # a restarted stimulus shows its movie and is armed for nothing else
-        player = _player(config, screen, process, publisher, resumption)
+        trials = TrialLog(
+            light_delay_ms=config.light_delay_ms,
+            frame_rate_hz=process.config.frame_rate_hz,
+            pause_clip=GREY_CLIP,
+        )
+        player = _player(config, screen, process, publisher, resumption, trials=trials)
         process.wait_for_start()
         # importing PsychoPy leaves some 300,000 objects; a full collection would delay a flip
         gc.freeze()
@@ -62,10 +68,21 @@ def main(process: Process) -> int:
         finally:
             for event in player.display_log.unreported():
                 publisher.push(event)
+            if (trial := trials.ended()) is not None:
+                publisher.push(trial)
             publisher.end(session=process.run_info.session, reason=reason)
             log.info("%s: %s", reason, player.display_log.counters())
     progress.remove()
     return 0
+
+
+def _movie(config: RunConfig, first: int) -> Iterator[MovieFrame]:
+    """Frames of the protocol, else of the clips, from the trial or clip `first` on."""
+    stimulus, frame_rate_hz = config.stimulus, config.frame_rate_hz
+    protocol = protocol_movie(stimulus, frame_rate_hz=frame_rate_hz)
+    if protocol is None:
+        return movie_frames(stimulus, frame_rate_hz=frame_rate_hz, first_clip=first)
+    return protocol.movie_frames(first=first)
 
 
 def _limited(frames: Iterator[MovieFrame], process: Process) -> Iterator[MovieFrame]:
@@ -103,6 +120,8 @@ def _player(
     process: Process,
     sink: Sink[Body],
     resumption: Resumption,
+    *,
+    trials: TrialLog,
 ) -> Player:
     rate_hz = process.config.frame_rate_hz
     pacing = pacing_for(screen, clock=process.clock, frame_rate_hz=rate_hz)
@@ -115,6 +134,8 @@ def _player(
         resumption.keep(number, frame, t_flip_ns, commands)
         if (event := resumption.event(t_flip_ns)) is not None:
             sink.push(event)
+        if (trial := trials.flipped(frame, t_flip_ns)) is not None:
+            sink.push(trial)
 
     return Player(
         screen,

@@ -4,7 +4,7 @@
 >>> stimuli = tuple(Blank(grey=grey, duration_s=1.0) for grey in (0, 255))
 >>> protocol = Protocol(blocks=(Block(stimuli=stimuli, repeats=2, order="random"),))
 >>> [trial.parameters["grey"] for trial in planned_trials(protocol)]
-[255.0, 0.0, 255.0, 0.0]
+[0.0, 255.0, 0.0, 255.0]
 """
 
 from collections.abc import Iterator, Mapping, Sequence

@@ -11,13 +11,12 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from rtdecode.schema.config.monitor import MonitorConfig
-from rtdecode.schema.config.protocol import (
+from rtdecode.schema.config.protocol import Block, Protocol
+from rtdecode.schema.config.stimuli import (
     Blank,
-    Block,
     DriftingGrating,
     GaussianNoise,
     Movie,
-    Protocol,
     SparseNoise,
     StaticGrating,
     Still,
