@@ -7,24 +7,24 @@ executed to find its class, as Python imports a module.
 import inspect
 import sys
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from hashlib import sha256
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
-from types import MappingProxyType, ModuleType
+from types import ModuleType
 from typing import Any, cast
 
+from rtdecode.control.policies import POLICIES
 from rtdecode.control.policy import Policy, PolicySetting
 from rtdecode.schema.config.control import PolicyConfig
 from rtdecode.schema.errors import (
+    BadInputError,
     PolicyFileError,
     PolicyInterfaceError,
     PolicyOptionsError,
     UnknownPolicyError,
 )
 
-POLICIES: Mapping[str, Callable[..., Policy]] = MappingProxyType({})
-"""The policies of rtdecode by the names that a config gives."""
 _MODULE = "rtdecode_user_policy"
 _HASH_DIGITS = 16
 
@@ -75,6 +75,8 @@ def made_policy(config: PolicyConfig, setting: PolicySetting) -> Policy:
         As `policy_class`.
     PolicyOptionsError
         If its constructor takes other options, or fails with these.
+    BadInputError
+        If a policy of rtdecode cannot use the value of an option, or a file that it names.
     """
     found, name = policy_class(config), policy_name(config)
     taken = _taken(found)
@@ -84,6 +86,8 @@ def made_policy(config: PolicyConfig, setting: PolicySetting) -> Policy:
         raise PolicyOptionsError(policy=name, got=str(error), taken=taken) from error
     try:
         return found(setting, **config.options)
+    except BadInputError:
+        raise
     except Exception as error:
         got = f"{type(error).__name__}: {error}"
         raise PolicyOptionsError(policy=name, got=f"{got:.300}", taken=taken) from error

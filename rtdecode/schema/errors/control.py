@@ -33,6 +33,16 @@ class PolicyOptionsError(BadInputError):
         )
 
 
+class PolicyOptionValueError(BadInputError):
+    """An option of a policy of rtdecode has a value that it cannot use."""
+
+    def __init__(self, *, policy: str, option: str, got: object, expected: str) -> None:
+        super().__init__(
+            f"control.policy.options: {option} of the policy {policy} is {got!r:.80}, but {expected} "
+            f"is expected; see docs/control.md"
+        )
+
+
 class PolicyInterfaceError(BadInputError):
     """A class that has no method `decide`."""
 

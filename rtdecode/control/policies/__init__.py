@@ -1,0 +1,19 @@
+"""The policies of rtdecode, by the names that `control.policy` takes."""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from rtdecode.control.policies.comparisons import OpenLoop, Sham
+from rtdecode.control.policies.hardest_next import HardestNext
+from rtdecode.control.policy import Policy
+
+POLICIES: Mapping[str, Callable[..., Policy]] = MappingProxyType(
+    {
+        "hardest_next": HardestNext,
+        "sham": Sham,
+        "open_loop": OpenLoop,
+    }
+)
+"""Class of each policy by its name; each takes a `PolicySetting` and its options as keywords."""
+
+__all__ = ["POLICIES"]
