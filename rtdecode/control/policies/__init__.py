@@ -5,10 +5,14 @@ from types import MappingProxyType
 
 from rtdecode.control.policies.comparisons import OpenLoop, Sham
 from rtdecode.control.policies.hardest_next import HardestNext
+from rtdecode.control.policies.template_match import TemplateMatch
+from rtdecode.control.policies.threshold import Threshold
 from rtdecode.control.policy import Policy
 
 POLICIES: Mapping[str, Callable[..., Policy]] = MappingProxyType(
     {
+        "threshold": Threshold,
+        "template_match": TemplateMatch,
         "hardest_next": HardestNext,
         "sham": Sham,
         "open_loop": OpenLoop,
