@@ -163,3 +163,24 @@ class Trial:
     n_frames: int
     cause: int = -1
     """Number of the action that asked for it; -1 for the order of the protocol."""
+
+
+class ClipRole(StrEnum):
+    """What a presentation of a clip is for where its reconstruction is shown back."""
+
+    ORIGINAL = "original"
+    SOURCE = "source"
+    """The presentation whose reconstruction is shown back."""
+    SHOWN_BACK = "shown_back"
+
+    def name_of(self, clip: str) -> str:
+        """Name under which `clip` is displayed and logged; that of the clip for an original."""
+        return clip if self is ClipRole.ORIGINAL else f"{self}/{clip}"
+
+
+def role_of(name: str) -> tuple[ClipRole, str]:
+    """Role and clip of a presentation that is logged under `name`."""
+    for role in (ClipRole.SOURCE, ClipRole.SHOWN_BACK):
+        if name.startswith(f"{role}/"):
+            return role, name.removeprefix(f"{role}/")
+    return ClipRole.ORIGINAL, name

@@ -5,6 +5,7 @@ from types import MappingProxyType
 
 from rtdecode.control.policies.comparisons import OpenLoop, Sham
 from rtdecode.control.policies.hardest_next import HardestNext
+from rtdecode.control.policies.show_back import ShowBack
 from rtdecode.control.policies.template_match import TemplateMatch
 from rtdecode.control.policies.threshold import Threshold
 from rtdecode.control.policy import Policy
@@ -13,6 +14,7 @@ POLICIES: Mapping[str, Callable[..., Policy]] = MappingProxyType(
     {
         "threshold": Threshold,
         "template_match": TemplateMatch,
+        "show_back": ShowBack,
         "hardest_next": HardestNext,
         "sham": Sham,
         "open_loop": OpenLoop,
