@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
+from rtdecode.control.policies.adaptive_parameter import AdaptiveParameter
 from rtdecode.control.policies.comparisons import OpenLoop, Sham
 from rtdecode.control.policies.hardest_next import HardestNext
 from rtdecode.control.policies.show_back import ShowBack
@@ -16,6 +17,7 @@ POLICIES: Mapping[str, Callable[..., Policy]] = MappingProxyType(
         "template_match": TemplateMatch,
         "show_back": ShowBack,
         "hardest_next": HardestNext,
+        "adaptive_parameter": AdaptiveParameter,
         "sham": Sham,
         "open_loop": OpenLoop,
     }

@@ -7,6 +7,7 @@ import pytest
 from simulated_loop import Record, simulate
 from toy_loop import ToyRig, displayed, observed, toy_clips, toy_setting
 
+from rtdecode.control.policies import POLICIES
 from rtdecode.control.policies.comparisons import OpenLoop, Sham
 from rtdecode.control.policies.options import OptionCheck
 from rtdecode.control.policies.presentations import Screen
@@ -91,6 +92,13 @@ def test_options_that_cannot_be_used_are_named(options: dict[str, object], said:
 def test_a_number_may_have_an_upper_limit_alone() -> None:
     with pytest.raises(PolicyOptionValueError, match="a number of at most 3"):
         OptionCheck("mine").number("x", 4, high=3)
+
+
+def test_each_policy_of_rtdecode_has_its_name() -> None:
+    assert sorted(POLICIES) == [
+        "adaptive_parameter", "hardest_next", "open_loop", "sham", "show_back", "template_match",
+        "threshold",
+    ]  # fmt: skip
 
 
 def test_the_screen_knows_what_it_displayed_and_that_a_gap_is_none() -> None:
