@@ -13,7 +13,7 @@ import numpy as np
 from rtdecode.schema.messages import Reconstruction
 
 _NS_PER_MS = 1e6
-_BY_DECODER = ("calcium", "decode", "pacing", "total", "screen_to_output")
+_BY_DECODER = ("calcium", "decode", "pacing", "total", "output_delay", "screen_to_output")
 """Latencies up to times that the decoder's process stamps."""
 _FINEST_MS = 1e-3
 _GROWTH = 1.02
@@ -91,21 +91,28 @@ def _middle_ms(number: int) -> float:
 
 
 class OutputTiming:
-    """Lag and latencies of the reconstructions in a log."""
+    """Lag and latencies of the reconstructions in a log.
 
-    def __init__(self) -> None:
+    `output_delay` is the time from the middle of the newest frame, the lag after the reconstructed
+    one, to the output; `screen_to_output` includes the lag.
+    """
+
+    def __init__(self, *, frame_rate_hz: float) -> None:
         self.lag_frames: int | None = None
+        self._frame_ms = 1000 / frame_rate_hz
         self._latencies = Latencies()
 
     def add(self, frame: Reconstruction, t_sent_ns: int) -> None:
         """Add a reconstruction that was sent at `t_sent_ns`."""
         self.lag_frames = frame.lag_frames
+        screen_to_output_ms = (t_sent_ns - frame.t_frame_mid_ns) / _NS_PER_MS
         self._latencies.add(
             {
                 **stage_latencies_ms(frame),
                 "pacing": (t_sent_ns - frame.t_ready_ns) / _NS_PER_MS,
                 "behind_newest_scan": (frame.t_scan_ns - frame.t_frame_mid_ns) / _NS_PER_MS,
-                "screen_to_output": (t_sent_ns - frame.t_frame_mid_ns) / _NS_PER_MS,
+                "output_delay": screen_to_output_ms - frame.lag_frames * self._frame_ms,
+                "screen_to_output": screen_to_output_ms,
             }
         )
 

@@ -89,7 +89,11 @@ class Emission:
 
     def counters(self) -> dict[str, float]:
         """Counters of the heartbeat."""
-        return {"out": self._pace.n_out, "late": self._pace.n_late}
+        return {
+            "out": self._pace.n_out,
+            "late": self._pace.n_late,
+            "output_delay_ms": self._pace.delay_ms,
+        }
 
     @contextmanager
     def started(self, start: Start) -> Iterator[None]:

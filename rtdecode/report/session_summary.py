@@ -272,6 +272,12 @@ class SessionSummary:
                 f"The latency from screen to output, which includes the lag, has a median of "
                 f"{whole.p50:.0f} ms and a 99th percentile of {whole.p99:.0f} ms."
             )
+        if "output_delay" in self.stages_ms:
+            delay = self.stages_ms["output_delay"]
+            stated.append(
+                f"Frames left the decoder a median of {delay.p50:.0f} ms after the newest frame on "
+                f"which they rest, by the measured time of computation."
+            )
         known = [name for name in _PARTS if name in self.stages_ms]
         if known:
             medians = ", ".join(f"{name} {_rounded(self.stages_ms[name].p50)}" for name in known)

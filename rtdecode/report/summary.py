@@ -64,8 +64,8 @@ class _Content:
     def __init__(self, config: RunConfig, twin: TwinCheckSource) -> None:
         self._twin = twin
         self.checked: list[ResponsePrediction] = []
-        self.timing, self.count = OutputTiming(), OutputCount()
-        self.loop = LoopLatency()
+        self.timing = OutputTiming(frame_rate_hz=config.frame_rate_hz)
+        self.count, self.loop = OutputCount(), LoopLatency()
         self.segments = DecodedSegments(frame_rate_hz=config.frame_rate_hz)
         self.without_end: dict[str, None] = {}
         """Sources that started and have not ended, in the order of their starts."""

@@ -76,4 +76,5 @@ class EmitConfig(Section):
     """Paced output: each reconstructed frame is sent at its due time, or late."""
 
     budget_ms: NotNegative = 100.0
-    """Time in ms for computation and transport, after which a frame counts as late."""
+    """Upper bound in ms of the time for computation and transport that the due time of a frame
+    includes. Less is used where the frames of the last minute were ready earlier."""

@@ -70,7 +70,9 @@ def test_a_burst_is_spread_over_its_frames_and_none_is_left_behind(tmp_path: Pat
             taken += [item.message.body for _, item in tape.take(1.0)]
         frames = [body.frame - first for body in taken if isinstance(body, Reconstruction)]
         assert frames == [0, 1, 2, 3]
-        assert emitting.counters() == {"out": 4, "late": 0}
+        counters = emitting.counters()
+        assert (counters["out"], counters["late"]) == (4, 0)
+        assert 0 < counters["output_delay_ms"] <= 50
 
 
 def test_a_controller_gets_each_frame_before_it_is_due(tmp_path: Path) -> None:
@@ -94,7 +96,7 @@ def test_a_controller_gets_each_frame_before_it_is_due(tmp_path: Path) -> None:
         bodies = [item.message.body for item in controller.take(10.0)]
         (passed,) = (body for body in bodies if isinstance(body, Reconstruction))
         assert (passed.frame, passed.late) == (frame.frame, False)
-        assert emitting.counters() == {"out": 0, "late": 0}
+        assert emitting.counters() == {"out": 0, "late": 0, "output_delay_ms": 50.0}
 
 
 def test_an_error_of_the_thread_is_raised_where_the_process_can_end(

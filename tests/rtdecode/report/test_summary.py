@@ -300,6 +300,7 @@ def test_the_sentences_state_the_figures(tmp_path: Path) -> None:
         "149 frames were decoded with a lag of 8 frames: 30.0 per second, of which 10.1 % were",
         "video r -1.00",
         "all 2,304 pixels of the screen",
+        "a median of 93 ms after the newest frame",
         "scan 30, transport 1.0, calcium 2.0, decode 20, pacing 7.0",
     ):
         assert part in text
