@@ -2,7 +2,7 @@
 
 import typer
 
-from rtdecode.commands import bench, fit, import_twin, live, reconstruct, sessions
+from rtdecode.commands import arming, bench, fit, import_twin, live, reconstruct, sessions
 
 app = typer.Typer(
     name="rtdecode",
@@ -11,6 +11,7 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
 )
 app.registered_commands += live.app.registered_commands
+app.registered_commands += arming.app.registered_commands
 app.registered_commands += sessions.app.registered_commands
 bench.app.registered_commands += reconstruct.bench_app.registered_commands
 app.add_typer(bench.app, name="bench")

@@ -1,5 +1,6 @@
 """`rtdecode demo`, `run` and `check`: live sessions and their configs."""
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from rtdecode.commands.arming import arming_keys
 from rtdecode.commands.console import LiveTable, errors_reported, print_plain, print_warning
 from rtdecode.commands.sessions import remove_refused, summarise_and_report, summarise_failed
 from rtdecode.demo.config import demo_config
@@ -19,6 +21,7 @@ from rtdecode.runtime.disk import write_errors_named
 from rtdecode.runtime.stop import stopped_by_signals
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.config.acquisition import RawMovieSource
+from rtdecode.schema.config.control import Arm
 from rtdecode.schema.config.run import Role
 from rtdecode.schema.config.stimulus import Display
 from rtdecode.schema.errors import (
@@ -127,6 +130,8 @@ def record_session(
     """
     _require_movie(config)
     config, existed = _checked(config, folder=out), out is not None and out.exists()
+    if config.control is not None and config.control.arm is Arm.AT_START:
+        print_warning("control.arm is at_start: the controller acts as soon as the run has started")
     session, table = _session(config, out), LiveTable(console)
     print_plain(console, f"recording into {session.folder}")
     try:
@@ -134,6 +139,7 @@ def record_session(
             write_errors_named(session.folder),
             stopped_by_signals() as stop,
             table.displayed(),
+            arming_keys(session, console) if config.control else nullcontext(),
         ):
             outcome = run_session(config, session, stop=stop, on_health=table.update)
     except RtdecodeError as failure:

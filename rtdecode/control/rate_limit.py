@@ -5,7 +5,11 @@
 [True, True, False, True]
 """
 
+from rtdecode.schema.messages import Event
+
 _NS_PER_S = 1e9
+WITHHELD = "actions_withheld"
+"""Code of the event that counts actions beyond the rate limit."""
 
 
 class TokenBucket:
@@ -30,3 +34,27 @@ class TokenBucket:
             return False
         self._tokens -= 1.0
         return True
+
+
+class WithheldCount:
+    """Counts what the rate limit withheld, and states it in one event a second."""
+
+    def __init__(self, rate_hz: float) -> None:
+        self._rate_hz, self._count = rate_hz, 0
+        self._due_ns = 0
+
+    def add(self) -> None:
+        """Count one withheld action."""
+        self._count += 1
+
+    def events(self, t_ns: int) -> tuple[Event, ...]:
+        """The event that is due at `t_ns`, if actions were withheld since the one before."""
+        if not self._count or t_ns < self._due_ns:
+            return ()
+        text = (
+            f"actions were withheld, because the policy asked for more than "
+            f"control.max_actions_per_s, which is {self._rate_hz:g}"
+        )
+        counts = {"withheld": float(self._count)}
+        self._count, self._due_ns = 0, t_ns + round(_NS_PER_S)
+        return (Event("warning", "controller", WITHHELD, text, counts),)

@@ -12,16 +12,19 @@ from typing import ParamSpec, TypeVar
 from rtdecode.calcium.calibration import Calibration
 from rtdecode.calcium.roi_files import read_pixel_lists
 from rtdecode.calcium.rois import Rois
+from rtdecode.control.loading import made_policy, policy_class
 from rtdecode.evaluate.screen_mask import scoring_mask
 from rtdecode.pipeline.addresses import endpoints, listened, require_form, require_free
 from rtdecode.pipeline.named_paths import NamedPath, gamma_table_of, named_paths, planes
 from rtdecode.pipeline.planes_stage import joined_hash
+from rtdecode.pipeline.policy_setting import policy_setting
 from rtdecode.pipeline.timetable import checked_protocol
 from rtdecode.pipeline.topology import included, with_processes
 from rtdecode.runtime.output_devices import require_present
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.config import acquisition as sources
 from rtdecode.schema.config.calcium import CalciumConfig, Detector
+from rtdecode.schema.config.control import ControlConfig
 from rtdecode.schema.config.decode import DecodeConfig
 from rtdecode.schema.config.run import Role
 from rtdecode.schema.errors import (
@@ -69,8 +72,8 @@ def checked(config: RunConfig, *, folder: Path | None = None) -> RunConfig:
         _check_decoder(checks, config)
     if Role.EVALUATE in roles and config.evaluate.screen_mask not in checks.missing:
         checks.tried(scoring_mask, config)
-    for output in config.control.outputs if config.control else ():
-        checks.tried(require_present, output)
+    if Role.CONTROLLER in roles and config.control is not None:
+        _check_control(checks, config, config.control)
     for option, address in endpoints(config):
         checks.tried(require_form, address, option)
     for option, host, port in listened(config, rows):
@@ -143,6 +146,17 @@ def _check_decoder(checks: _Checks, config: RunConfig) -> None:
         hashes = [rois_hash for _, rois_hash in found]
         rois_hash = joined_hash(hashes) if config.calcium.several_planes else hashes[0]
         _check_twin(checks, config, config.decode, neurons=neurons, rois_hash=rois_hash)
+
+
+def _check_control(checks: _Checks, config: RunConfig, control: ControlConfig) -> None:
+    """Whether outputs are there and the policy can be made, with clips and mask of the run."""
+    for output in control.outputs:
+        checks.tried(require_present, output)
+    setting = checks.tried(policy_setting, config)
+    if setting is None:
+        checks.tried(policy_class, control.policy)
+    else:
+        checks.tried(made_policy, control.policy, setting)
 
 
 def _neurons(checks: _Checks, config: RunConfig, calcium: CalciumConfig) -> tuple[int | None, str]:

@@ -9,7 +9,7 @@ import re
 import secrets
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
@@ -20,7 +20,9 @@ from rtdecode.runtime.children import ProcessSpec
 from rtdecode.runtime.clock import HostClock
 from rtdecode.runtime.config_file import read_config, write_config
 from rtdecode.runtime.control import TOKEN_VARIABLE, ControlServer
+from rtdecode.runtime.disk import write_errors_named
 from rtdecode.runtime.numbering import kept_numbering
+from rtdecode.runtime.operator_link import ControlAccess, connectable
 from rtdecode.runtime.recorder_watch import RECORDER, RecorderWatch
 from rtdecode.runtime.run_info import RunInfo, versions_here
 from rtdecode.runtime.sockets import Messaging, Publisher
@@ -101,8 +103,8 @@ class RunOutcome:
 @contextmanager
 def prepared(
     config: RunConfig, session: SessionLayout, *, on_health: Callable[[str, Health], None]
-) -> Iterator[tuple[Supervisor, Path]]:
-    """A supervisor for the processes of `session`, and the config file that they read.
+) -> Iterator[tuple[Supervisor, Path, ControlAccess]]:
+    """A supervisor for the processes of `session`, the config file that they read, and the access.
 
     That file has the endpoints of this run. The config of the session has only those that the
     user gave, so that it can be run again. Processes that the supervisor has started end with the
@@ -117,7 +119,7 @@ def prepared(
     ):
         resolved, run_file = _resolved(config, session), private / session.config.name
         write_config(resolved, session.config)
-        write_config(resolved.model_copy(update={"network": network}), run_file)
+        write_config(_absolute(resolved, session, network), run_file)
         environment_here().save(session.environment)
         clock = HostClock()
         token = secrets.token_hex(16)
@@ -133,7 +135,7 @@ def prepared(
             recording=recording,
         )
         try:
-            yield supervisor, run_file
+            yield supervisor, run_file, ControlAccess(connectable(network.control), token)
         finally:
             supervisor.end()
 
@@ -184,13 +186,15 @@ def run_session(
     config = with_processes(config)
     # The processes may have another working directory than the caller.
     session = SessionLayout(session.folder.resolve())
-    with prepared(config, session, on_health=on_health) as (supervisor, run_file):
+    with prepared(config, session, on_health=on_health) as (supervisor, run_file, access):
         if not supervisor.start(_specs(config, session, run_file), stop=stop):
             return RunOutcome(session.folder, "stopped before it began", began=False)
         ends_ns = None
         if config.seconds is not None:
             ends_ns = supervisor.clock.now_ns() + round(config.seconds * 1e9)
-        reason = supervisor.watch(stop, until_ns=ends_ns)
+        # from here on the controller answers
+        with access.written(session.control) if config.control else nullcontext():
+            reason = supervisor.watch(stop, until_ns=ends_ns)
         codes = supervisor.end()
     return RunOutcome(session.folder, reason, began=True, codes=codes)
 
@@ -217,4 +221,31 @@ def _resolved(config: RunConfig, session: SessionLayout) -> RunConfig:
         name: "" if _is_private(address) else address
         for name, address in config.network.model_dump().items()
     }
-    return config.model_copy(update={"network": NetworkConfig(**given), "record": record})
+    update = {"network": NetworkConfig(**given), "record": record}
+    return _with_policy(config.model_copy(update=update), _policy_copy(config, session))
+
+
+def _policy_copy(config: RunConfig, session: SessionLayout) -> Path | None:
+    """Where the session keeps the user's policy, relative to its config; None without one."""
+    if config.control is None or config.control.policy.file is None:
+        return None
+    if config.control.policy.file.resolve() != session.policy.resolve():
+        with write_errors_named(session.policy):
+            session.policy.write_bytes(config.control.policy.file.read_bytes())
+    return Path(session.policy.name)
+
+
+def _absolute(config: RunConfig, session: SessionLayout, network: NetworkConfig) -> RunConfig:
+    """The config that the processes read, which does not lie in the session folder."""
+    own = config.control is not None and config.control.policy.file is not None
+    found = _with_policy(config, session.policy if own else None)
+    return found.model_copy(update={"network": network})
+
+
+def _with_policy(config: RunConfig, file: Path | None) -> RunConfig:
+    """`config` with `file` as the file of its policy; itself where that is None."""
+    if config.control is None or file is None:
+        return config
+    policy = config.control.policy.model_copy(update={"file": file})
+    control = config.control.model_copy(update={"policy": policy})
+    return config.model_copy(update={"control": control})

@@ -24,7 +24,7 @@ from rtdecode.schema.config import RunConfig
 from rtdecode.schema.config.acquisition import SimulatedSource
 from rtdecode.schema.config.run import Role
 from rtdecode.schema.config.section import AfterFailure
-from rtdecode.schema.errors import NothingToScoreError
+from rtdecode.schema.errors import NothingToScoreError, SettingMissingError
 
 
 class Needs(StrEnum):
@@ -117,6 +117,21 @@ TOPOLOGY = (
         on_end=OnEnd.FAILS_RUN,
     ),
     Row(
+        Role.CONTROLLER,
+        "rtdecode.pipeline.controller",
+        publishes=(Source("controller", "what the policy observed, actions, deliveries, events"),),
+        subscribes=(
+            ("ready", Needs.DECODER),
+            ("evaluate", Needs.DECODER),
+            ("bridge", Needs.NOTHING),
+            ("stimulus", Needs.NOTHING),
+            ("events", Needs.NOTHING),
+        ),
+        on_end=OnEnd.RESTARTED,
+        needs=Needs.CONTROL,
+        is_essential=False,
+    ),
+    Row(
         Role.STIMULUS,
         "stimulus",
         publishes=(Source("stimulus", "displayed frames"),),
@@ -167,23 +182,30 @@ TOPOLOGY = (
             ("bridge", Needs.NOTHING),
             ("events", Needs.NOTHING),
             (SUPERVISOR.name, Needs.NOTHING),
+            ("controller", Needs.CONTROL),
         ),
         on_end=OnEnd.RESTARTED,
         is_essential=False,
     ),
 )
-"""All processes, in the order in which they are started and ended; the recorder ends last."""
+"""All processes, in the order in which they are started and ended; the recorder ends last.
+
+The controller ends first, so that nothing acts on a run that ends. It is ready after its sources.
+"""
 
 
 def included(config: RunConfig) -> tuple[Row, ...]:
     """The processes that `rtdecode run` starts for `config`.
 
-    Raises NothingToScoreError where `config.processes` names evaluate and there is no decoder.
+    Raises NothingToScoreError where `config.processes` names evaluate and there is no decoder, and
+    SettingMissingError where it names the controller and there is no section `control`.
     """
     if config.processes is None:
         return tuple(row for row in TOPOLOGY if row.needs.met(config))
     if Role.EVALUATE in config.processes and config.decode is None:
         raise NothingToScoreError
+    if Role.CONTROLLER in config.processes and config.control is None:
+        raise SettingMissingError(setting="control", reason="processes names the controller")
     return tuple(row for row in TOPOLOGY if row.role in config.processes)
 
 

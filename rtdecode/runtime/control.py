@@ -1,9 +1,10 @@
 """Control channel between the supervisor and its processes: heartbeats up, commands down.
 
-Duties: address each process by its name, accept only processes that know the token of the run, and
-answer clock probes. The supervisor makes the token and passes it to its processes; it stands in the
-ZeroMQ identity, `NAME/TOKEN`, so that another program can neither pose as a process of the run nor
-take its place. Clock probes are answered without it, for a rig on another host.
+Duties: address each process by its name, accept only processes that know the token of the run,
+forward commands between them, and answer clock probes. The supervisor makes the token and passes it
+to its processes; it stands in the ZeroMQ identity, `NAME/TOKEN`, so that another program can
+neither pose as a process of the run nor take its place. Clock probes are answered without it, for a
+rig on another host.
 """
 
 import hmac
@@ -21,7 +22,7 @@ from rtdecode.runtime.sockets import (
 )
 from rtdecode.schema.errors import MessageError
 from rtdecode.schema.interfaces import Clock
-from rtdecode.schema.messages import Body, ClockProbe, Received, Stamped
+from rtdecode.schema.messages import Body, ClockProbe, Command, Received, Stamped
 
 TOKEN_VARIABLE = "RTDECODE_RUN_TOKEN"  # noqa: S105 - the name of the variable
 """Environment variable in which the supervisor passes the token to its processes."""
@@ -41,7 +42,10 @@ class ControlServer:
         self._seq = 0
 
     def receive(self, wait_s: float) -> list[tuple[str, Stamped]]:
-        """(name of the process, message) for all that has arrived from processes of this run."""
+        """(name of the process, message) for all that has arrived from processes of this run.
+
+        A command is not among them: it is passed on to its target.
+        """
         where = address_of(self._socket)
         received = received_parts(self._socket, wait_s)
         taken: list[tuple[str, Stamped]] = []
@@ -49,11 +53,13 @@ class ControlServer:
             name, _, token = identity.partition("/")
             if isinstance(message.body, ClockProbe):
                 self._answer(identity, message.body)
-            elif hmac.compare_digest(token.encode(), self._token.encode()):
-                taken.append((name, message))
-            else:
+            elif not hmac.compare_digest(token.encode(), self._token.encode()):
                 error = MessageError(reason=f"'{name:.40}' is not a process of this run")
                 self.refused.add(error, where=where, t_ns=self._clock.now_ns())
+            elif isinstance(message.body, Command):
+                self.send(message.body.target, message.body)
+            else:
+                taken.append((name, message))
         return taken
 
     def send(self, name: str, body: Body) -> None:

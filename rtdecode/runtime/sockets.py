@@ -3,13 +3,10 @@
 Duties: give each process its publishers and subscribers, the recorder its queue, and
 `runtime.control` its sockets. It alone imports ZeroMQ, and knows nothing of scans or frames.
 
-A `Publisher` numbers and stamps each body and packs it once. It pushes the bytes to the recorder
-queue (PUSH/PULL), holds in its `Backlog` what the recorder does not take at once, and publishes the
-same bytes (XPUB/SUB: a slow subscriber loses messages, which shows as a gap in `seq`). Each new
-subscriber gets the START that it missed. The first bytes of a message are its topic, so one
-ZeroMQ part is enough for filtering.
-
-A message that cannot be read is dropped and counted in `Messaging.refused`; all others are kept.
+A `Publisher` packs each body once. It pushes the bytes to the recorder queue (PUSH/PULL), holds in
+its `Backlog` what is not taken at once, and publishes the same bytes (XPUB/SUB: a slow subscriber
+loses messages, a gap in `seq`). The first bytes of a message are its topic, so one part is enough.
+A message that cannot be read is dropped and counted in `Messaging.refused`.
 """
 
 from collections import deque
@@ -77,6 +74,13 @@ class Messaging:
         socket.connect(endpoint)
         return socket
 
+    def monitored(self, endpoint: str) -> Socket:
+        """The monitor of a connection to `endpoint`: a message whenever it is made or lost."""
+        socket = self.connected(zmq.SUB, [endpoint], queue=1)
+        changes = zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED
+        self._sockets.append(socket.get_monitor_socket(changes))
+        return self._sockets[-1]
+
     def _made(self, kind: int, *, queue: int) -> Socket:
         socket: Socket = self._context.socket(kind)
         self._sockets.append(socket)
@@ -120,10 +124,7 @@ class Publisher:
     numbering
         Numbers of the messages; by default they are not kept across a restart.
 
-    Raises
-    ------
-    AddressInUseError
-        If `publish` cannot be bound.
+    Raises AddressInUseError if `publish` cannot be bound.
     """
 
     def __init__(

@@ -1,6 +1,7 @@
 """Stop events of a process: set by SIGINT and SIGTERM, or by the end of its parent process.
 
-Temporary folders made here are removed also where a second signal ends the process at once.
+Temporary folders made here are removed, and what `undone` was given is called, also where a second
+signal ends the process at once.
 """
 
 import itertools
@@ -11,7 +12,7 @@ import signal
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Event
@@ -21,6 +22,8 @@ _EXIT_AT_ONCE = 130
 _NOTICED_S = 0.05
 _folders: set[Path] = set()
 """Temporary folders of this process."""
+_undo: set[Callable[[], None]] = set()
+"""What is called before the process ends at once."""
 
 
 @contextmanager
@@ -33,6 +36,17 @@ def temporary_folder(prefix: str) -> Iterator[Path]:
     finally:
         _remove(folder)
         _folders.discard(folder)
+
+
+@contextmanager
+def undone(undo: Callable[[], None]) -> Iterator[None]:
+    """Call `undo` after the block, or before a signal exits at once; for modes of a terminal."""
+    _undo.add(undo)
+    try:
+        yield
+    finally:
+        undo()
+        _undo.discard(undo)
 
 
 def _remove(folder: Path) -> None:
@@ -78,6 +92,8 @@ def stop_on_signals() -> Event:
             # a third one would begin the removal anew inside this one, and so on
             for number in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(number, signal.SIG_IGN)
+            for undo in tuple(_undo):
+                undo()
             for folder in tuple(_folders):
                 _remove(folder)
             os._exit(_EXIT_AT_ONCE)

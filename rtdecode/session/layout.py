@@ -41,6 +41,16 @@ class SessionLayout:
         return self.folder / "environment.json"
 
     @property
+    def control(self) -> Path:
+        """Where a controller of this session is armed; there only while it runs, for its user."""
+        return self.folder / "control.json"
+
+    @property
+    def policy(self) -> Path:
+        """Copy of the user's file of the policy."""
+        return self.folder / "policy.py"
+
+    @property
     def repaired(self) -> bool:
         """True if `rtdecode recover` has repaired the log; it keeps the damaged one beside it."""
         return any(self.folder.glob("log.damaged*.mcap"))
@@ -196,7 +206,8 @@ def remove_unstarted(layout: SessionLayout) -> None:
     caller makes sure that the log holds no message.
     """
     logs = layout.folder / "logs"
-    for file in (layout.config, layout.environment, layout.lock, layout.log, *logs.glob("*.log")):
+    written = (layout.config, layout.environment, layout.lock, layout.log, layout.policy)
+    for file in (*written, *logs.glob("*.log")):
         file.unlink(missing_ok=True)
     for folder in (layout.report, logs, layout.folder):
         if folder.is_dir() and not any(folder.iterdir()):

@@ -26,7 +26,7 @@ from rtdecode.__main__ import main
 main()
 """
 VERBS = ["demo", "run", "check", "score", "replay", "recover", "reconstruct", "fit", "bench"]
-VERBS += ["import-twin"]
+VERBS += ["import-twin", "arm", "disarm"]
 
 
 @pytest.mark.parametrize("verb", VERBS)

@@ -24,6 +24,7 @@ class Role(StrEnum):
     """The processes of a run; `rtdecode.pipeline.topology` has a row for each."""
 
     RECORDER = "recorder"
+    CONTROLLER = "controller"
     STIMULUS = "stimulus"
     BRIDGE = "bridge"
     DECODER = "decoder"

@@ -79,5 +79,7 @@ class NetworkConfig(Section):
     ready: str = ""
     """Endpoint at which the decoder publishes reconstructions before they are paced, for the
     controller; they are not recorded twice."""
+    controller: str = ""
+    """Endpoint at which the controller publishes observations, actions and events."""
     evaluate: str = ""
     """Endpoint at which the live score is published."""

@@ -5,6 +5,8 @@ settings that exist (`tests/rtdecode/schema/test_errors.py`).
 """
 
 from rtdecode.schema.errors.control import (
+    ArmingRefusedError,
+    ControllerSilentError,
     NoControllerError,
     PolicyError,
     PolicyFailedError,
@@ -117,12 +119,14 @@ from rtdecode.schema.errors.twin import (
 __all__ = [
     "AddressInUseError",
     "AddressUnusableError",
+    "ArmingRefusedError",
     "BadInputError",
     "BehaviourChannelsError",
     "CalibrationError",
     "CheckpointError",
     "ClipError",
     "ConfigError",
+    "ControllerSilentError",
     "DamagedResultError",
     "DataLostError",
     "DiskFullError",

@@ -95,3 +95,20 @@ class NoControllerError(BadInputError):
             f"{folder} cannot be armed or disarmed ({got}): give the folder of a session that "
             f"`rtdecode run` records now, with a section control in its config"
         )
+
+
+class ControllerSilentError(RtdecodeError):
+    """A controller did not answer the command of a person."""
+
+    def __init__(self, *, command: str, waited_s: float) -> None:
+        super().__init__(
+            f"the controller did not answer '{command}' within {waited_s:g} s, so it is not known whether "
+            f"it is armed: look at the page, or end the run with Ctrl-C, which disarms"
+        )
+
+
+class ArmingRefusedError(RtdecodeError):
+    """A controller refused a command of a person."""
+
+    def __init__(self, *, command: str, got: str) -> None:
+        super().__init__(f"the controller refused '{command}': {got}")

@@ -20,13 +20,16 @@ from rtdecode.pipeline.topology import (
     subscriptions,
 )
 from rtdecode.schema.config import RunConfig
+from rtdecode.schema.config.control import ControlConfig, PolicyConfig
 from rtdecode.schema.config.run import Role
 from rtdecode.schema.config.session import NetworkConfig
-from rtdecode.schema.errors import NothingToScoreError
+from rtdecode.schema.errors import NothingToScoreError, SettingMissingError
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "architecture.md"
 BEGIN, END = "<!-- topology: begin -->", "<!-- topology: end -->"
 WITHOUT_DECODER = RunConfig(decode=None)
+CONTROL = ControlConfig(policy=PolicyConfig(name="open_loop"))
+CONTROLLED = RunConfig(control=CONTROL)
 
 
 def roles(config: RunConfig) -> list[Role]:
@@ -42,20 +45,35 @@ def test_every_source_has_one_publisher_and_an_endpoint_of_its_name() -> None:
     names = [source.name for row in TOPOLOGY for source in row.publishes]
     assert len(set(names)) == len(names)
     sources = {*names, SUPERVISOR.name}
-    assert sources | {"control", "recorder"} == set(NetworkConfig.model_fields)
+    assert sources | {"control", "recorder", "commands"} == set(NetworkConfig.model_fields)
     assert {name for row in TOPOLOGY for name, _ in row.subscribes} <= sources
 
 
-def test_by_default_all_processes_run() -> None:
-    assert roles(RunConfig()) == list(Role)
+def test_by_default_all_processes_run_except_a_controller() -> None:
+    assert roles(RunConfig()) == [role for role in Role if role is not Role.CONTROLLER]
+    assert roles(CONTROLLED) == list(Role)
 
 
 def test_without_a_decoder_there_is_no_score() -> None:
-    assert roles(WITHOUT_DECODER) == [role for role in Role if role is not Role.EVALUATE]
+    left_out = {Role.EVALUATE, Role.CONTROLLER}
+    assert roles(WITHOUT_DECODER) == [role for role in Role if role not in left_out]
+
+
+def test_a_controller_without_a_policy_is_refused_where_the_config_names_it() -> None:
+    config = RunConfig(processes=(Role.RECORDER, Role.CONTROLLER))
+    with pytest.raises(SettingMissingError, match="set control: processes names the controller"):
+        included(config)
+
+
+def test_the_controller_ends_before_all_others_and_never_ends_a_run() -> None:
+    recorder, controller, *_ = TOPOLOGY
+    assert (recorder.role, controller.role) == (Role.RECORDER, Role.CONTROLLER)
+    assert not controller.is_essential
+    assert controller.restarts(CONTROLLED)
 
 
 def test_evaluate_without_a_decoder_is_refused_where_the_config_names_it() -> None:
-    config = RunConfig(processes=tuple(Role), decode=None)
+    config = RunConfig(processes=tuple(Role), decode=None, control=CONTROL)
     with pytest.raises(NothingToScoreError, match="remove evaluate from processes") as refusal:
         included(config)
     assert refusal.value.exit_code == 2
@@ -69,6 +87,12 @@ def test_evaluate_without_a_decoder_is_refused_where_the_config_names_it() -> No
         (Role.VIEW, RunConfig(), ("stimulus", "decoder", "emit", "evaluate", "bridge", "events")),
         (Role.VIEW, WITHOUT_DECODER, ("stimulus", "decoder", "bridge", "events")),
         (Role.BRIDGE, RunConfig(), ("stimulus",)),
+        (Role.CONTROLLER, CONTROLLED, ("ready", "evaluate", "bridge", "stimulus", "events")),
+        (
+            Role.CONTROLLER,
+            RunConfig(decode=None, control=CONTROL),
+            ("bridge", "stimulus", "events"),
+        ),
         (Role.RECORDER, RunConfig(), ()),
     ],
 )
@@ -84,11 +108,11 @@ def test_a_process_waits_for_the_sources_that_its_run_starts(
         ({}, {role for role in Role if role is not Role.RECORDER}),
         (
             {"acquisition": {"after_failure": "end_run"}},
-            {Role.STIMULUS, Role.DECODER, Role.EVALUATE, Role.VIEW},
+            {Role.STIMULUS, Role.CONTROLLER, Role.DECODER, Role.EVALUATE, Role.VIEW},
         ),
         (
             {"stimulus": {"after_failure": "end_run"}},
-            {Role.BRIDGE, Role.DECODER, Role.EVALUATE, Role.VIEW},
+            {Role.BRIDGE, Role.CONTROLLER, Role.DECODER, Role.EVALUATE, Role.VIEW},
         ),
     ],
 )

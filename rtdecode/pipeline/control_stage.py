@@ -1,0 +1,206 @@
+"""The stage of the controller: what it receives → what it records, and what it carries out.
+
+Duties: take the commands of persons and whatever disarms before each observation, so that neither
+waits for more than one step of the policy, give observations to the `DecisionStage`, carry out what
+is sent, and withdraw it when the controller is disarmed.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from rtdecode.control.arming import Arming, Change, Severity, Watched
+from rtdecode.control.decision_stage import TIME, DecisionStage, Given, given
+from rtdecode.control.rate_limit import WithheldCount
+from rtdecode.pipeline.action_carrier import NOT_CARRIED, ActionCarrier
+from rtdecode.runtime.operator_link import Answer, OperatorCommand, answer_to, sender_of
+from rtdecode.schema.config.control import Arm
+from rtdecode.schema.control import Acknowledgement, Action, Delivery, Outcome, Trial
+from rtdecode.schema.interfaces import Clock
+from rtdecode.schema.messages import (
+    Behaviour,
+    Body,
+    Command,
+    DisplayedFrame,
+    Event,
+    Health,
+    Received,
+    Reconstruction,
+    Score,
+)
+
+OBSERVED = (Reconstruction, Score, Behaviour, DisplayedFrame, Acknowledgement, Trial)
+"""What the policy is given, besides session time."""
+_TIME_NS = 100_000_000
+_RECORDER = "events"
+"""Source under which the recorder sends its heartbeats."""
+_AT_START = "the config (arm: at_start)"
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the controller needs of its process."""
+
+    clock: Clock
+    commands: Callable[[], Sequence[Command]]
+    """Commands of persons since the last call."""
+    answer: Callable[[Command], None]
+    lost: Callable[[], Sequence[str]]
+    """Names of the watched processes to which the connection was lost since the last call."""
+    is_ending: Callable[[], bool]
+    """Whether the run ends."""
+    keep: Callable[[int, int], None]
+    """Keeps number of actions, and 1 where armed, over a restart."""
+
+
+class ControlStage:
+    """Stage of the controller; its outputs are what it records, in order.
+
+    Parameters
+    ----------
+    decisions
+        Gives observations to the policy.
+    arming
+        Whether actions are carried out.
+    carrier
+        Carries them out.
+    max_actions_per_s
+        Rate limit, for the events about what it withheld.
+    arm
+        at_start arms as soon as the recorder sends heartbeats.
+    first_number
+        Number of the first action.
+    """
+
+    def __init__(
+        self,
+        decisions: DecisionStage,
+        arming: Arming,
+        carrier: ActionCarrier,
+        around: Surroundings,
+        *,
+        max_actions_per_s: float,
+        arm: Arm = Arm.BY_HAND,
+        first_number: int = 0,
+    ) -> None:
+        self._decisions, self._arming, self._carrier = decisions, arming, carrier
+        self._around, self._clock = around, around.clock
+        self._withheld = WithheldCount(max_actions_per_s)
+        self._actions, self._n_withheld, self._n_times = first_number, 0, 0
+        self._time_due_ns = 0
+        self._failed = False
+        self._arm = arm
+
+    def step(self, items: Sequence[Received]) -> Iterator[Body]:
+        yield from self._turn()
+        for item in items:
+            yield from self._observed(item)
+            yield from self._turn()
+
+    def disarm(self, why: str, severity: Severity) -> Iterator[Body]:
+        """Disarm for a cause outside."""
+        yield from self._changed(self._arming.disarm(why, severity=severity).events)
+
+    def counters(self) -> dict[str, float]:
+        """Counters of the heartbeat."""
+        counts = {
+            "armed": float(self._arming.is_armed),
+            "actions": float(self._actions),
+            "withheld": float(self._n_withheld),
+        }
+        left_s = self._arming.dead_man_left_s(self._clock.now_ns())
+        return counts if left_s is None else counts | {"dead_man_left_s": round(left_s, 1)}
+
+    def _turn(self) -> Iterator[Body]:
+        if self._around.is_ending():
+            yield from self.disarm("the run ends", Severity.INFO)
+        for name in self._around.lost():
+            yield from self._changed(self._arming.lost(Watched(name)))
+        if self._arm is Arm.AT_START:
+            yield from self._armed_at_start()
+        for command in self._around.commands():
+            yield from self._commanded(command)
+        now_ns = self._clock.now_ns()
+        yield from self._changed(self._arming.step(t_ns=now_ns))
+        yield from self._effects()
+        yield from self._withheld.events(now_ns)
+        if now_ns >= self._time_due_ns:
+            yield from self._time()
+
+    def _armed_at_start(self) -> Iterator[Body]:
+        """Arm once what is needed has been received."""
+        now_ns = self._clock.now_ns()
+        change = self._arming.arm(_AT_START, t_ns=now_ns, severity=Severity.WARNING)
+        if change.accepted:
+            self._arm = Arm.BY_HAND
+            yield from self._changed(change.events)
+
+    def _commanded(self, command: Command) -> Iterator[Body]:
+        by = sender_of(command)
+        if command.name == OperatorCommand.ARM:
+            change = self._arming.arm(by, t_ns=self._clock.now_ns())
+        elif command.name == OperatorCommand.DISARM:
+            change = self._arming.disarm(f"by {by}")
+        else:
+            return
+        yield from self._changed(change.events)
+        self._answer(command, change)
+
+    def _answer(self, command: Command, change: Change) -> None:
+        answer = answer_to(command, Answer(change.accepted, change.text))
+        if answer is not None:
+            self._around.answer(answer)
+
+    def _effects(self) -> Iterator[Body]:
+        for effect in self._carrier.effects():
+            yield effect
+            if isinstance(effect, Delivery) and effect.error:
+                yield from self.disarm(effect.error, Severity.ALARM)
+            if isinstance(effect, Event) and effect.code == NOT_CARRIED:
+                yield from self.disarm(effect.text, Severity.ALARM)
+
+    def _observed(self, item: Received) -> Iterator[Body]:
+        message, body = item.message, item.message.body
+        if isinstance(body, Health) and message.source == _RECORDER:
+            self._arming.received(Watched.RECORDER, t_ns=item.t_received_ns)
+        if isinstance(body, Reconstruction):
+            # by the time of readiness: what is old does not count as new where this process is late
+            self._arming.received(Watched.DECODER, t_ns=body.t_ready_ns)
+        if isinstance(body, OBSERVED):
+            now_ns, armed = self._clock.now_ns(), self._arming.is_armed
+            yield from self._decided(given(item, body, t_ns=now_ns, armed=armed))
+
+    def _changed(self, events: Sequence[Event]) -> Iterator[Body]:
+        """Record a change of the arming, withdraw where it ended, and give session time."""
+        if not events:
+            return
+        self._around.keep(self._actions, int(self._arming.is_armed))
+        if not self._arming.is_armed:
+            self._carrier.withdraw()
+        yield from events
+        yield from self._time()
+
+    def _time(self) -> Iterator[Body]:
+        now_ns = self._clock.now_ns()
+        self._time_due_ns = now_ns + _TIME_NS
+        self._n_times += 1
+        yield from self._decided(Given(TIME, self._n_times, now_ns, self._arming.is_armed))
+
+    def _decided(self, item: Given) -> Iterator[Body]:
+        for out in self._decisions.step([item]):
+            if isinstance(out, Action):
+                self._count(out)
+            yield out
+        if self._decisions.failure is not None and not self._failed:
+            self._failed = True
+            yield from self._changed(self._arming.block(str(self._decisions.failure)))
+
+    def _count(self, action: Action) -> None:
+        self._actions = action.number + 1
+        if action.outcome == Outcome.SENT:
+            # kept before it acts, so that no number is given twice
+            self._around.keep(self._actions, 1)
+            self._carrier.carry(action)
+            return
+        self._n_withheld += 1
+        if action.outcome == Outcome.RATE_LIMITED:
+            self._withheld.add()

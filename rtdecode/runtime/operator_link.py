@@ -1,0 +1,141 @@
+"""How a person's command reaches the controller of a run: by a file in the session folder.
+
+Duties: write and read `control.json`, which has the endpoint of the supervisor and the token of the
+run and is readable for its user alone, and pass a command and its answer. A command goes to the
+supervisor, which forwards it to the controller, and its answer comes back the same way.
+"""
+
+import json
+import os
+import re
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from rtdecode.runtime.control import ControlClient
+from rtdecode.runtime.sockets import Messaging
+from rtdecode.schema.errors import ControllerSilentError, NoControllerError
+from rtdecode.schema.interfaces import Clock
+from rtdecode.schema.messages import Command
+
+CONTROLLER = "controller"
+"""Name of the process of the controller."""
+ANSWER_S = 5.0
+_OWNER_ALONE = 0o600
+
+
+class OperatorCommand(StrEnum):
+    """Commands of a person to the controller."""
+
+    ARM = "arm"
+    DISARM = "disarm"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the controller did."""
+
+    accepted: bool
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ControlAccess:
+    """What a program needs to send commands to the processes of a run."""
+
+    endpoint: str
+    token: str
+
+    @contextmanager
+    def written(self, path: Path) -> Iterator[None]:
+        """`path` exists while the block runs, readable and writable for its user alone."""
+        path.unlink(missing_ok=True)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _OWNER_ALONE)
+        with open(descriptor, "w", encoding="ascii") as file:
+            json.dump(asdict(self), file)
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def connectable(endpoint: str) -> str:
+    """Where a program of this machine reaches what is bound to `endpoint`.
+
+    >>> connectable("tcp://*:5701"), connectable("ipc:///tmp/control")
+    ('tcp://127.0.0.1:5701', 'ipc:///tmp/control')
+    """
+    return re.sub(r"^tcp://(\*|0\.0\.0\.0):", "tcp://127.0.0.1:", endpoint)
+
+
+def control_access(path: Path) -> ControlAccess:
+    """What `path`, the `control.json` of a session, gives access to.
+
+    Raises
+    ------
+    NoControllerError
+        If there is none, or it cannot be read.
+    """
+    try:
+        found = json.loads(path.read_text(encoding="ascii"))
+        return ControlAccess(str(found["endpoint"]), str(found["token"]))
+    except FileNotFoundError as error:
+        got = f"it has no {path.name}, which is there while all processes of a run go on"
+        raise NoControllerError(folder=path.parent, got=got) from error
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        got = f"its {path.name} cannot be read: {error}"
+        raise NoControllerError(folder=path.parent, got=got) from error
+
+
+def command_to_controller(command: OperatorCommand, *, by: str, reply_to: str = "") -> Command:
+    """A command of `by` to the controller, which answers the process `reply_to` where it is given.
+
+    >>> command_to_controller(OperatorCommand.ARM, by="the page").value
+    '|the page'
+    """
+    return Command(target=CONTROLLER, name=command.value, value=f"{reply_to}|{by}")
+
+
+def answer_to(command: Command, answer: Answer) -> Command | None:
+    """The message that carries `answer` to the sender of `command`; None where it wants none."""
+    reply_to, _, _by = command.value.partition("|")
+    name = "accepted" if answer.accepted else "refused"
+    return Command(target=reply_to, name=name, value=answer.text) if reply_to else None
+
+
+def sender_of(command: Command) -> str:
+    """Who or what sent `command`, in words."""
+    return command.value.partition("|")[2] or "an unnamed program"
+
+
+def send_to_controller(
+    access: ControlAccess,
+    command: OperatorCommand,
+    *,
+    by: str,
+    clock: Clock,
+    wait_s: float = ANSWER_S,
+) -> Answer:
+    """Send `command` and wait for its answer.
+
+    Raises
+    ------
+    ControllerSilentError
+        If none comes within `wait_s`.
+    """
+    name = f"operator-{secrets.token_hex(4)}"
+    with Messaging() as messaging:
+        client = ControlClient(
+            messaging, name, clock=clock, endpoint=access.endpoint, token=access.token
+        )
+        client.push(command_to_controller(command, by=by, reply_to=name))
+        deadline_ns = clock.now_ns() + round(wait_s * 1e9)
+        while (left_s := (deadline_ns - clock.now_ns()) / 1e9) > 0:
+            for received in client.take(left_s):
+                body = received.message.body
+                if isinstance(body, Command):
+                    return Answer(body.name == "accepted", body.value)
+    raise ControllerSilentError(command=command.value, waited_s=wait_s)
