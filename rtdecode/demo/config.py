@@ -1,6 +1,7 @@
 """The config of `rtdecode demo`: embedded mouse, microscope and clips, with a rig's processes."""
 
 import importlib.resources
+from enum import StrEnum
 from pathlib import Path
 
 from rtdecode.runtime.config_file import read_config
@@ -9,7 +10,27 @@ from rtdecode.schema.config.stimulus import Display
 from rtdecode.schema.errors import ClipError
 
 
-def demo_config(*, seconds: float, display: Display, clips: Path | None) -> RunConfig:
+class Purpose(StrEnum):
+    """What the reconstructions of a run are for, which decides between quality and latency.
+
+    display: they are watched, so quality matters most. control: a policy reacts to them, so their
+    age matters more. docs/benchmarks.md has the quality of both at each latency.
+    """
+
+    DISPLAY = "display"
+    CONTROL = "control"
+
+
+_FILES = {Purpose.DISPLAY: "demo.yaml", Purpose.CONTROL: "demo_control.yaml"}
+
+
+def demo_config(
+    *,
+    seconds: float,
+    display: Display,
+    clips: Path | None,
+    purpose: Purpose = Purpose.DISPLAY,
+) -> RunConfig:
     """The run of the demo mouse.
 
     Parameters
@@ -20,6 +41,8 @@ def demo_config(*, seconds: float, display: Display, clips: Path | None) -> RunC
         X display of the stimulus window.
     clips
         A video or a folder of videos, displayed in place of the embedded clips.
+    purpose
+        Decides which config is read, `demo.yaml` or `demo_control.yaml`.
 
     Raises
     ------
@@ -28,7 +51,7 @@ def demo_config(*, seconds: float, display: Display, clips: Path | None) -> RunC
     """
     if clips is not None and not clips.exists():
         raise ClipError(path=clips, got="it does not exist")
-    source = importlib.resources.files("rtdecode") / "demo_mouse" / "demo.yaml"
+    source = importlib.resources.files("rtdecode") / "demo_mouse" / _FILES[purpose]
     with importlib.resources.as_file(source) as path:
         config = read_config(path)
     stimulus = config.stimulus.model_copy(

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from rtdecode.demo.config import demo_config
+from rtdecode.demo.config import Purpose, demo_config
 from rtdecode.evaluate.screen_mask import scoring_mask
 from rtdecode.runtime.config_file import read_config, write_config
 from rtdecode.schema.config.acquisition import SimulatedSource
@@ -48,3 +48,20 @@ def test_written_and_read_again_it_is_the_same_run(tmp_path: Path) -> None:
 def test_clips_that_are_not_there_are_refused_at_once(tmp_path: Path) -> None:
     with pytest.raises(ClipError, match="none cannot be shown: it does not exist; give videos"):
         demo_config(seconds=12, display=Display.AUTO, clips=tmp_path / "none")
+
+
+def test_the_control_demo_differs_in_its_latency_alone() -> None:
+    watched, controlled = (
+        demo_config(seconds=12, display=Display.AUTO, clips=None, purpose=purpose)
+        for purpose in Purpose
+    )
+    assert watched.decode is not None
+    assert controlled.decode is not None
+    assert controlled.decode.lag_frames < watched.decode.lag_frames
+    latency = {"deconvolution_lag_scans": watched.calcium.deconvolution_lag_scans}
+    lag = {"lag_frames": watched.decode.lag_frames}
+    as_watched = {
+        "calcium": controlled.calcium.model_copy(update=latency),
+        "decode": controlled.decode.model_copy(update=lag),
+    }
+    assert controlled.model_copy(update=as_watched) == watched
