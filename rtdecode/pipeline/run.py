@@ -23,16 +23,19 @@ from rtdecode.runtime.control import TOKEN_VARIABLE, ControlServer
 from rtdecode.runtime.disk import write_errors_named
 from rtdecode.runtime.numbering import kept_numbering
 from rtdecode.runtime.operator_link import ControlAccess, connectable
+from rtdecode.runtime.protocol_file import read_protocol, write_protocol
 from rtdecode.runtime.recorder_watch import RECORDER, RecorderWatch
 from rtdecode.runtime.run_info import RunInfo, versions_here
 from rtdecode.runtime.sockets import Messaging, Publisher
 from rtdecode.runtime.stop import temporary_folder
 from rtdecode.runtime.supervisor import Supervisor
 from rtdecode.schema.config import RunConfig
+from rtdecode.schema.config.run import Role
 from rtdecode.schema.config.session import NetworkConfig
 from rtdecode.schema.errors import DataLostError
 from rtdecode.schema.interfaces import Clock
 from rtdecode.schema.messages import Health
+from rtdecode.schema.protocol_limits import Limits
 from rtdecode.session.environment import environment_here, git_revision
 from rtdecode.session.layout import SessionLayout, SessionLock, require_space
 
@@ -117,9 +120,12 @@ def prepared(
         temporary_folder("rtdecode-config-") as private,
         Messaging() as messaging,
     ):
-        resolved, run_file = _resolved(config, session), private / session.config.name
+        resolved = _with_kept_protocol(_resolved(config, session), session)
+        run_file = private / session.config.name
         write_config(resolved, session.config)
-        write_config(_absolute(resolved, session, network), run_file)
+        # the processes' config does not lie in the session folder, to which its paths are relative
+        absolute = read_config(session.config)
+        write_config(absolute.model_copy(update={"network": network}), run_file)
         environment_here().save(session.environment)
         clock = HostClock()
         token = secrets.token_hex(16)
@@ -138,6 +144,21 @@ def prepared(
             yield supervisor, run_file, ControlAccess(connectable(network.control), token)
         finally:
             supervisor.end()
+
+
+def _with_kept_protocol(config: RunConfig, session: SessionLayout) -> RunConfig:
+    """`config` with the copy of its protocol in the session folder, relative to that folder.
+
+    All processes then have the same trials, also after a restart and for a protocol in Python, and
+    the session can be run again without the original.
+    """
+    path = config.stimulus.protocol
+    if path is None or Role.STIMULUS not in (config.processes or ()):
+        return config
+    limits = Limits.of(config.stimulus, frame_rate_hz=config.frame_rate_hz)
+    write_protocol(read_protocol(path, limits), session.protocol)
+    stimulus = config.stimulus.model_copy(update={"protocol": Path(session.protocol.name)})
+    return config.model_copy(update={"stimulus": stimulus})
 
 
 def _watch(
@@ -233,13 +254,6 @@ def _policy_copy(config: RunConfig, session: SessionLayout) -> Path | None:
         with write_errors_named(session.policy):
             session.policy.write_bytes(config.control.policy.file.read_bytes())
     return Path(session.policy.name)
-
-
-def _absolute(config: RunConfig, session: SessionLayout, network: NetworkConfig) -> RunConfig:
-    """The config that the processes read, which does not lie in the session folder."""
-    own = config.control is not None and config.control.policy.file is not None
-    found = _with_policy(config, session.policy if own else None)
-    return found.model_copy(update={"network": network})
 
 
 def _with_policy(config: RunConfig, file: Path | None) -> RunConfig:

@@ -9,9 +9,11 @@ from numpy.typing import NDArray
 from rtdecode.evaluate.alignment import Pair, Pairing
 from rtdecode.report.session_report import write_session_report
 from rtdecode.report.summary import SessionSummary
+from rtdecode.report.trial_tables import write_trial_tables
 from rtdecode.runtime.config_file import read_config
 from rtdecode.runtime.disk import write_errors_named
 from rtdecode.schema.config import RunConfig
+from rtdecode.schema.control import Trial
 from rtdecode.schema.frame_grid import FrameGrid
 from rtdecode.schema.messages import DisplayedFrame, Reconstruction
 from rtdecode.session.layout import SessionLayout
@@ -19,6 +21,7 @@ from rtdecode.session.reader import LogReader
 
 _MOST_PAIRS = 400
 _HELD_S = 10.0
+_TRIALS = f"/{Trial.kind}"
 _KINDS = (DisplayedFrame.kind, Reconstruction.kind)
 
 
@@ -40,8 +43,8 @@ class _EvenPairs:
 def report_session(session: SessionLayout, summary: SessionSummary) -> None:
     """Write `summary.txt`, `index.html` and a picture into the report folder of `session`.
 
-    A session without a decoder gets the picture of its ROIs and traces instead of frames. Raises
-    FileWriteError where the disk refuses a file.
+    A session without a decoder gets the picture of its ROIs and traces instead of frames, and one
+    with a protocol the tables of its trials. Raises FileWriteError where the disk refuses a file.
     """
     with write_errors_named(session.report):
         session.report.mkdir(exist_ok=True)
@@ -51,6 +54,8 @@ def report_session(session: SessionLayout, summary: SessionSummary) -> None:
 def _write(session: SessionLayout, summary: SessionSummary) -> None:
     (session.report / "summary.txt").write_text(summary.text() + "\n", encoding="utf-8")
     config = read_config(session.config)
+    if any(stream.endswith(_TRIALS) for stream in summary.messages):
+        _write_trials(session, summary)
     if config.decode is None:
         # the calcium chain takes half a second to import, and only such sessions need it
         from rtdecode.report.calcium_page import report_calcium
@@ -58,6 +63,15 @@ def _write(session: SessionLayout, summary: SessionSummary) -> None:
         if report_calcium(session, summary, config.calcium):
             return
     _report_reconstructions(session, summary, config)
+
+
+def _write_trials(session: SessionLayout, summary: SessionSummary) -> None:
+    items = LogReader(session.log).messages(lambda stream: stream.endswith(_TRIALS))
+    bodies = (item.message.body for item in items)
+    trials = [body for body in bodies if isinstance(body, Trial)]
+    write_trial_tables(
+        session.report, trials, first_ns=summary.first_ns, session=session.folder.name
+    )
 
 
 def _report_reconstructions(

@@ -11,9 +11,11 @@ from pathlib import Path
 from traceback import extract_tb
 from typing import Any
 
+import yaml
 from pydantic import BaseModel, ValidationError
 
 from rtdecode.runtime.config_file import sections_of, validated
+from rtdecode.runtime.disk import write_errors_named
 from rtdecode.schema.config.protocol import Protocol
 from rtdecode.schema.errors import ConfigError, ProtocolCodeError
 from rtdecode.schema.protocol_limits import Limits
@@ -51,6 +53,17 @@ def read_protocol(path: Path, limits: Limits) -> Protocol:
         )
         raise ConfigError(path=path, mistakes=list(numbered))
     return protocol
+
+
+def write_protocol(protocol: Protocol, path: Path) -> None:
+    """Write `protocol` as YAML, so that `read_protocol` gives an equal one; FileWriteError."""
+    content = protocol.model_dump(mode="json", exclude_defaults=True)
+    for block, dumped in zip(protocol.blocks, content["blocks"], strict=True):
+        # the kind is a default, too
+        named = zip(block.stimuli, dumped["stimuli"], strict=True)
+        dumped["stimuli"] = [{"kind": one.kind} | given for one, given in named]
+    with write_errors_named(path):
+        path.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
 
 
 def _python_content(path: Path) -> dict[str, Any]:

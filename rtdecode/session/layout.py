@@ -36,6 +36,11 @@ class SessionLayout:
         return self.folder / "config.yaml"
 
     @property
+    def protocol(self) -> Path:
+        """The stimulus protocol of the run, where it has one."""
+        return self.folder / "protocol.yaml"
+
+    @property
     def environment(self) -> Path:
         """Versions, revision and machine."""
         return self.folder / "environment.json"
@@ -206,8 +211,8 @@ def remove_unstarted(layout: SessionLayout) -> None:
     caller makes sure that the log holds no message.
     """
     logs = layout.folder / "logs"
-    written = (layout.config, layout.environment, layout.lock, layout.log, layout.policy)
-    for file in (*written, *logs.glob("*.log")):
+    kept = (layout.config, layout.policy, layout.protocol)
+    for file in (*kept, layout.environment, layout.lock, layout.log, *logs.glob("*.log")):
         file.unlink(missing_ok=True)
     for folder in (layout.report, logs, layout.folder):
         if folder.is_dir() and not any(folder.iterdir()):

@@ -89,9 +89,12 @@ class Protocol(Section):
 
     @field_validator("blocks")
     @classmethod
-    def _not_empty(cls, blocks: Sequence[Block]) -> Sequence[Block]:
+    def _named_apart(cls, blocks: Sequence[Block]) -> Sequence[Block]:
         if not blocks:
             raise ValueError("the list of blocks is empty: list at least one block")
+        names = [block.name for block in blocks if block.name]
+        if twice := next((name for name in names if names.count(name) > 1), None):
+            raise ValueError(f"two blocks are named '{twice}': give each a name of its own")
         return blocks
 
 

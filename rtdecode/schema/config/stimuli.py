@@ -12,7 +12,7 @@ from itertools import product
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import ConfigDict, Field, ValidationError, model_validator
 
 from rtdecode.schema.config.section import (
     Count,
@@ -36,6 +36,9 @@ class Wave(StrEnum):
 
 class _Stimulus(Section):
     """What all stimuli of a protocol have."""
+
+    # descriptions of fields go into the table of trials
+    model_config = ConfigDict(use_attribute_docstrings=True)
 
     name: str = ""
     """Name in the trial table; by default that of the file, or the kind."""

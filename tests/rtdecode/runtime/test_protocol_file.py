@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from rtdecode.runtime.config_file import read_config
-from rtdecode.runtime.protocol_file import read_protocol
+from rtdecode.runtime.protocol_file import read_protocol, write_protocol
 from rtdecode.schema.config.monitor import MonitorConfig
 from rtdecode.schema.config.protocol import DriftingGrating, Movie
 from rtdecode.schema.config.stimulus import StimulusConfig
@@ -61,6 +61,13 @@ def test_both_forms_give_the_same_protocol(tmp_path: Path) -> None:
     assert isinstance(movie, Movie)
     assert movie.file == tmp_path / "clip.mp4"
     assert len(block.conditions()) == 3
+
+
+def test_a_written_protocol_is_read_as_an_equal_one(tmp_path: Path) -> None:
+    protocol = read_protocol(written(tmp_path, PYTHON, "protocol.py"), LIMITS)
+    (tmp_path / "kept").mkdir()
+    write_protocol(protocol, tmp_path / "kept" / "protocol.yaml")
+    assert read_protocol(tmp_path / "kept" / "protocol.yaml", LIMITS) == protocol
 
 
 def test_blocks_in_python_may_be_maps(tmp_path: Path) -> None:

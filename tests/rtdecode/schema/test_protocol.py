@@ -144,6 +144,7 @@ def test_durations_are_whole_frames() -> None:
     [
         (lambda: Block(stimuli=()), "list of stimuli is empty"),
         (lambda: Protocol(blocks=()), "list of blocks is empty"),
+        (lambda: Protocol(blocks=(Block(name="a", stimuli=greys(1)),) * 2), "two blocks are named"),
         (lambda: Blank(duration_s=0), "greater than 0"),
         (lambda: Blank(duration_s=float("inf")), "finite"),
         (lambda: Movie(), "either file or embedded, got neither"),

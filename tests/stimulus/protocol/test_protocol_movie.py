@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from rtdecode.pipeline.timetable import checked_protocol, timed_trials
+from rtdecode.runtime.config_file import read_config
 from rtdecode.schema.config.stimulus import StimulusConfig
 from rtdecode.schema.control import Trial
 from rtdecode.schema.errors import (
@@ -211,6 +213,33 @@ def test_each_trial_is_logged_with_the_flips_of_its_frames(
     assert [trial.stimulus for trial in trials] == ["blank", "drifting_grating"] * 2
     assert trials[1].parameters["spatial_cpd"] == 0.05
     assert {(trial.block, trial.cause) for trial in trials} == {("b", -1)}
+
+
+def test_the_example_of_the_project_is_displayed_as_its_timetable_states(
+    clock: Any, shelf: Any
+) -> None:
+    config = read_config(Path(__file__).resolve().parents[3] / "configs" / "gratings.yaml")
+    found = checked_protocol(config)
+    movie = protocol_movie(config.stimulus, frame_rate_hz=RATE_HZ)
+    assert found is not None
+    assert movie is not None
+    screen = HeadlessScreen(clock)
+    player = Player(
+        screen,
+        DeadlinePacing(screen, clock=clock, frame_rate_hz=RATE_HZ),
+        DisplayLog(light_delay_ms=0.0, refresh_hz=RATE_HZ),
+        shelf,
+        CommandState(Event()),
+    )
+    assert player.play(movie.movie_frames(), between_frames=lambda: None) == "the movie is over"
+    displayed = shelf.shown()
+    timed = list(timed_trials(*found, frame_rate_hz=RATE_HZ, clip_s=config.stimulus.clip_s))
+    assert len(displayed) == 105 * 30
+    first_ns = displayed[0].t_flip_ns
+    for one in timed:
+        frame = displayed[round(one.start_s * RATE_HZ)]
+        assert (frame.clip, frame.index) == (one.trial.name, 0)
+        assert (frame.t_flip_ns - first_ns) / 1e9 == pytest.approx(one.start_s, abs=1e-6)
 
 
 def test_a_pause_neither_ends_a_trial_nor_counts_and_a_stop_ends_it() -> None:
