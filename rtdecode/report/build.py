@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtdecode.evaluate.alignment import Pair, Pairing
+from rtdecode.report.closed_loop_page import closed_loop_parts
 from rtdecode.report.session_report import write_session_report
 from rtdecode.report.summary import SessionSummary
 from rtdecode.report.trial_tables import write_trial_tables
@@ -77,6 +78,7 @@ def _write_trials(session: SessionLayout, summary: SessionSummary) -> None:
 def _report_reconstructions(
     session: SessionLayout, summary: SessionSummary, config: RunConfig
 ) -> None:
+    more = [] if config.control is None else closed_loop_parts(session, summary, config)
     even = _even_pairs(session, config.frame_rate_hz)
     pairs = even.pairs.values()
     screen = (config.stimulus.rows_px, config.stimulus.cols_px)
@@ -86,6 +88,7 @@ def _report_reconstructions(
         displayed=_stacked((pair.displayed.luminance for pair in pairs), screen),
         decoded=_stacked((pair.reconstruction.luminance for pair in pairs), screen),
         t_s=np.array([_mid_s(pair, summary) for pair in pairs]),
+        more=more,
     )
 
 

@@ -32,6 +32,11 @@ def page(title: str, *, sentences: Sequence[str], parts: Sequence[str]) -> str:
     )
 
 
+def paragraph(text: str) -> str:
+    """HTML paragraph of plain text."""
+    return f"<p>{html.escape(text)}</p>"
+
+
 def picture(png: bytes, *, alt: str) -> str:
     """Embed a PNG, with `alt` as its alternative text."""
     data = base64.b64encode(png).decode("ascii")

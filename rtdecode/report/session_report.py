@@ -2,6 +2,7 @@
 
 import io
 import textwrap
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -60,6 +61,7 @@ def write_session_report(
     displayed: Video,
     decoded: Video,
     t_s: Times,
+    more: Sequence[str] = (),
 ) -> tuple[Path, Path]:
     """Write `report.png` and `index.html` into `folder`; returns both paths.
 
@@ -74,6 +76,8 @@ def write_session_report(
         in the figure are taken evenly from those that have both.
     t_s
         (frame,) time of each frame in s since the first message.
+    more
+        Further parts of the page, as HTML.
 
     Raises
     ------
@@ -86,7 +90,7 @@ def write_session_report(
     png = _png(_figure(summary, displayed, decoded, t_s=t_s))
     folder.mkdir(parents=True, exist_ok=True)
     (folder / PICTURE).write_bytes(png)
-    (folder / PAGE).write_text(_page(summary, png), encoding="utf-8")
+    (folder / PAGE).write_text(_page(summary, png, more), encoding="utf-8")
     return folder / PICTURE, folder / PAGE
 
 
@@ -199,7 +203,7 @@ def _png(figure: Figure) -> bytes:
     return file.getvalue()
 
 
-def _page(summary: SessionSummary, png: bytes) -> str:
+def _page(summary: SessionSummary, png: bytes, more: Sequence[str]) -> str:
     stages = summary.stages_ms
     latencies = [
         [name, *(f"{ms:.1f}" for ms in (stages[stage].p50, stages[stage].p99, stages[stage].max))]
@@ -215,6 +219,7 @@ def _page(summary: SessionSummary, png: bytes) -> str:
         html.picture(png, alt="Displayed and decoded frames, score over time, latency"),
         "<p>In the error, blue is darker than the displayed frame, orange brighter. Dotted lines "
         "mark when a warning (amber) or an alarm (red) first came.</p>",
+        *more,
         events_table(summary),
         html.table("Figures", head=["", "value"], rows=figures),
         html.table(

@@ -76,6 +76,11 @@ class Threshold:
     The first value counts as a crossing if it lies beyond the threshold. Reconstructions before the
     estimation window of the decoder is full are left out.
 
+    Attributes
+    ----------
+    value
+        The quantity in the newest observation; None where that does not have it.
+
     Parameters
     ----------
     quantity
@@ -131,6 +136,7 @@ class Threshold:
         self._output = output
         self._clip = check.one_of("clip", clip, setting.clips) if clip else ""
         self._region = _region(check, setting.screen_mask, rows, cols)
+        self.value: float | None = None
         self._matcher: ClipMatcher | None = None
         if self._quantity is Quantity.TEMPLATE:
             frames = _template(check, setting, template)
@@ -140,7 +146,7 @@ class Threshold:
             )
 
     def decide(self, observation: Observation) -> list[Request]:
-        value = self._value(observation)
+        self.value = value = self._value(observation)
         if value is None or not self._crossing.add(value, observation.t_ns):
             return []
         side = "above" if self._sign > 0 else "below"

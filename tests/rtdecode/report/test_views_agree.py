@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 from rich.console import Console
+from written_run import WrittenRun
 
 from rtdecode.commands.sessions import summarise_and_report
 from rtdecode.report.summary import SessionSummary, summarise, write_summary
-from rtdecode.runtime.codec import pack
 from rtdecode.runtime.config_file import write_config
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.control import Acknowledgement, Action, Delivery
@@ -27,12 +27,9 @@ from rtdecode.schema.messages import (
     Gap,
     Reconstruction,
     Scan,
-    Stamped,
-    Start,
 )
-from rtdecode.session.layout import SessionLayout, named_session, session_at
+from rtdecode.session.layout import SessionLayout, session_at
 from rtdecode.session.reader import LogReader
-from rtdecode.session.recorder import Recorder
 from rtdecode.session.recover import recover
 from rtdecode.session.replay import RecordedClock
 from rtdecode.view.packets import Flag, Slot
@@ -44,37 +41,6 @@ SCREEN = {"presenter": "headless", "rows_px": 6, "cols_px": 8, "clips": "clips"}
 PIXELS = np.random.default_rng(0).integers(0, 255, (FRAMES, 6, 8)).astype(np.uint8)
 KINDS = ("golden", "live", "faulty", "damaged", "truncated")
 CONTROL = {"policy": "threshold", "outputs": [{"kind": "lsl", "name": "laser"}]}
-
-
-class Run:
-    """Writes the log of a run in which messages, frames and the decoder can fail."""
-
-    def __init__(self, folder: Path) -> None:
-        self.session = named_session(folder)
-        config = RunConfig.model_validate({"stimulus": SCREEN, "control": CONTROL})
-        write_config(config, self.session.config)
-        self.clock = RecordedClock()
-        self.recorder = Recorder(self.session.folder, flush_s=0.5, clock=self.clock)
-        self.seq: Counter[str] = Counter()
-
-    def send(self, source: str, body: Body, frame: int, *, arrives: bool = True) -> None:
-        stream, t_ns = f"{source}/{body.kind}", GRID.start_ns(frame)
-        message = Stamped(source, self.seq[stream], t_ns, "host", body)
-        self.seq[stream] += 1
-        self.clock.sleep_until(t_ns)
-        if arrives:
-            self.recorder.write(pack(message), message, t_ns)
-
-    def start(self, *sources: str, frame: int = FIRST) -> None:
-        """Start each of `sources`; its numbers begin with 0 again."""
-        for source in sources:
-            for stream in [name for name in self.seq if name.startswith(f"{source}/")]:
-                del self.seq[stream]
-            self.send(source, Start("s", "", "", ""), frame)
-
-    def end(self) -> SessionLayout:
-        self.recorder.close()
-        return self.session
 
 
 def reconstruction(n: int, *, late: bool) -> Reconstruction:
@@ -123,8 +89,9 @@ def decided(n: int) -> list[tuple[str, Body]]:
 
 def live(folder: Path, *, faulty: bool) -> SessionLayout:
     """Ten seconds; where `faulty`, with losses of known number in each layer."""
-    run, counts = Run(folder), np.ones(3, np.float32)
-    run.start("bridge", "stimulus", "decoder", "emit", "controller")
+    config = RunConfig.model_validate({"stimulus": SCREEN, "control": CONTROL})
+    run, counts = WrittenRun(folder, config), np.ones(3, np.float32)
+    run.start("bridge", "stimulus", "decoder", "emit", "controller", frame=FIRST)
     for n in range(FRAMES):
         frame = FIRST + n
         down, lost = faulty and 100 <= n < 140, faulty and n % 50 == 7
