@@ -8,7 +8,8 @@ from urllib.parse import urlsplit
 
 from rtdecode.pipeline.topology import subscriptions
 from rtdecode.runtime.entry import run_process
-from rtdecode.runtime.loop import NullSink, run_loop
+from rtdecode.runtime.loop import LoopReport, NullSink, run_loop
+from rtdecode.runtime.operator_link import OperatorCommand, command_to_controller
 from rtdecode.runtime.process import Process
 from rtdecode.schema.config.run import Role
 from rtdecode.schema.control import Acknowledgement, Action, Delivery
@@ -104,6 +105,14 @@ def main(process: Process) -> int:
         # after a restart the page is needed most where another process gives nothing
         expected = () if process.run_info.restarts else sources.expected
         process.wait_for_start(subscriber, expected)
+        heartbeat = process.on_turn(dict)
+
+        def on_turn(report: LoopReport) -> None:
+            for name in page.commands():
+                command = command_to_controller(OperatorCommand(name), by="the page")
+                process.report(command)
+            heartbeat(report)
+
         run_loop(
             subscriber,
             PageStage(page),
@@ -111,7 +120,7 @@ def main(process: Process) -> int:
             stop=process.stop,
             clock=process.clock,
             poll_s=0.02,
-            on_turn=process.on_turn(dict),
+            on_turn=on_turn,
         )
     finally:
         page.stop()

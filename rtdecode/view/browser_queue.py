@@ -18,9 +18,15 @@ class BrowserQueue:
     A picture that arrives while the one before still waits replaces it and is counted in
     `dropped`. Pictures also wait while `_IN_FLIGHT_FRAMES` of them are sent but not drawn (a
     hidden tab, a slow line), because socket buffers would delay them instead.
+
+    Parameters
+    ----------
+    may_arm
+        Whether this browser may arm the controller.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, may_arm: bool = False) -> None:
+        self.may_arm = may_arm
         self._packets: dict[Slot, Packet] = {}
         self._texts: deque[str] = deque(maxlen=_TEXTS)
         self._undrawn: list[int] = []

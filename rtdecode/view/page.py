@@ -31,6 +31,7 @@ from rtdecode.schema.messages import (
     Score,
     Stamped,
 )
+from rtdecode.view.control_state import ControlState
 from rtdecode.view.packets import (
     ActivityStrip,
     Flag,
@@ -77,6 +78,7 @@ class Page:
         self._clip, self._neurons = "", 0
         self._twin_check: ResponsePrediction | None = None
         self._loop = LoopLatency()
+        self._control = ControlState(clock=clock)
 
     def packets_of(self, items: Sequence[Received]) -> list[Packet]:
         """Packets that result from these messages, in their order."""
@@ -105,6 +107,7 @@ class Page:
             "latency_ms": {stage: _quantiles(spans) for stage, spans in self._latencies.items()},
             "score": _score_json(self._scores[-1]) if self._scores else None,
             "loop": asdict(self._loop.figures()),
+            "control": self._control.as_json(),
             "twin_check": None if self._twin_check is None else _twin_check_json(self._twin_check),
         }
 
@@ -120,6 +123,7 @@ class Page:
         message, body = item.message, item.message.body
         self._state.add(item)
         self._loop.add(body)
+        self._control.add(item)
         match body:
             case DisplayedFrame():
                 return self._displayed_packets(message, body)

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from importlib import resources
 from ipaddress import ip_address
+from queue import SimpleQueue
 
 import uvicorn
 from starlette.applications import Starlette
@@ -128,6 +129,7 @@ class PageServer:
         self._own_address = OwnAddress(config.host, config.port)
         self._page = Page(frame_rate_hz=frame_rate_hz, clock=clock or HostClock())
         self._queues: set[BrowserQueue] = set()
+        self._commands: SimpleQueue[str] = SimpleQueue()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ready = threading.Event()
         self._server = uvicorn.Server(
@@ -158,6 +160,10 @@ class PageServer:
         if self._loop is not None and items:
             with suppress(RuntimeError):  # the loop has just closed
                 self._loop.call_soon_threadsafe(self._send_packets, list(items))
+
+    def commands(self) -> list[str]:
+        """Commands of browsers to the controller since the last call: arm, disarm."""
+        return [self._commands.get() for _ in range(self._commands.qsize())]
 
     def stop(self) -> None:
         """Close all connections and end the thread."""
@@ -227,11 +233,12 @@ class PageServer:
             if self._queues:
                 status = self._page.status()
                 for queue in self._queues:
-                    queue.put_text(json.dumps(status | {"dropped": queue.dropped}))
+                    own = {"dropped": queue.dropped, "may_arm": queue.may_arm}
+                    queue.put_text(json.dumps(status | own))
 
     async def _serve_browser(self, socket: WebSocket) -> None:
         await socket.accept()
-        queue = BrowserQueue()
+        queue = BrowserQueue(may_arm=_is_of_this_machine(socket))
         queue.put_text(json.dumps({"history": self._page.history()}))
         self._queues.add(queue)
         sending = asyncio.create_task(_send(socket, queue))
@@ -242,7 +249,10 @@ class PageServer:
             sending.cancel()
 
     async def _receive(self, socket: WebSocket, queue: BrowserQueue) -> None:
-        """Read numbers of drawn frames and acknowledged alarms until the browser disconnects."""
+        """Read what a browser sends until it disconnects.
+
+        Numbers of drawn frames and of acknowledged alarms, and commands to the controller.
+        """
         with suppress(WebSocketDisconnect):
             while True:
                 what, _, number = (await socket.receive_text()).rpartition(" ")
@@ -250,9 +260,16 @@ class PageServer:
                     continue
                 if what == "alarm":
                     self._page.acknowledge_alarm(int(number))
+                elif what == "disarm" or (what == "arm" and queue.may_arm):
+                    self._commands.put(what)
                 elif not what:
                     queue.acknowledge(int(number))
                     self._page.acknowledge(int(number))
+
+
+def _is_of_this_machine(socket: WebSocket) -> bool:
+    """Whether the browser runs on the machine of the run, or reaches it through a tunnel to it."""
+    return socket.client is not None and ip_address(socket.client.host).is_loopback
 
 
 async def _send(socket: WebSocket, queue: BrowserQueue) -> None:

@@ -4,6 +4,7 @@
 import {
   blank, errorColour, FULL_UNCERTAINTY, paint, readPacket, Strip, uncertaintyColour,
 } from "./pictures.js";
+import { connectControl, showControl } from "./control.js";
 import { drawScores, milliseconds, showStages } from "./charts.js";
 import { showAlarms, showEvents } from "./events.js";
 
@@ -84,6 +85,7 @@ function receiveText(message) {
   showCounters(message);
   showLosses(message);
   showEvents(element("events"), message.events);
+  showControl(message.control, message.may_arm);
   showAlarms(element("alarms"), message.alarms, (number) => send(`alarm ${number}`));
 }
 
@@ -224,4 +226,5 @@ new ResizeObserver(() => drawScores(element("score-chart"), state.scores))
 window.setInterval(showAge, 100);
 setTheme(theme);
 setPanel("error");
+connectControl(send);
 connect();

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 from starlette.datastructures import Headers
+from starlette.websockets import WebSocket
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 from websockets.typing import Origin
@@ -19,7 +20,7 @@ from rtdecode.schema.config.session import ViewConfig
 from rtdecode.schema.control import Acknowledgement, Action
 from rtdecode.schema.errors import AddressInUseError
 from rtdecode.schema.messages import Event, Gap, Health
-from rtdecode.view.server import OwnAddress, PageServer
+from rtdecode.view.server import OwnAddress, PageServer, _is_of_this_machine
 
 CHROMIUM = Path("/usr/bin/chromium")
 FLAGS = [
@@ -97,14 +98,22 @@ def run_of(rig: Any, frames: range) -> list[Any]:
 def test_files_are_served_and_nothing_else(server: tuple[PageServer, str]) -> None:
     _, address = server
     assert b"<title>rtdecode</title>" in get(address, "/")[1]
-    for name in ("page.js", "pictures.js", "charts.js", "events.js", "page.css", "icon.svg"):
+    for name in (
+        "page.js",
+        "pictures.js",
+        "charts.js",
+        "control.js",
+        "events.js",
+        "page.css",
+        "icon.svg",
+    ):
         assert get(address, f"/{name}")[0] == 200
     assert get(address, "/..%2Fserver.py")[0] == 404
     assert get(address, "/secret")[0] == 404
 
 
 def test_the_page_loads_nothing_from_elsewhere(server: tuple[PageServer, str]) -> None:
-    for name in ("", "page.js", "pictures.js", "charts.js", "events.js", "page.css"):
+    for name in ("", "page.js", "pictures.js", "charts.js", "control.js", "events.js", "page.css"):
         assert b"https://" not in get(server[1], f"/{name}")[1]
 
 
@@ -371,3 +380,67 @@ def test_reaction_and_content_age_are_beside_the_other_latencies(
     wait_for_text(tab, "content-age", "270, 270")
     wait_for_text(tab, "actions", "1 of 2")
     wait_for_text(tab, "loop-effect", "to the flip")
+
+
+def of_controller(rig: Any, body: Any) -> Any:
+    received = rig.received(body)
+    return replace(received, message=replace(received.message, source="controller"))
+
+
+def sent_by(page: PageServer, tab: Page) -> list[str]:
+    """Commands that have come from browsers, once at least one has."""
+    found = page.commands()
+    while not found:
+        tab.wait_for_timeout(10)
+        found = page.commands()
+    return found
+
+
+@pytest.mark.system
+def test_the_controller_is_armed_by_two_clicks_and_disarmed_by_one(
+    tab: Page, server: tuple[PageServer, str], rig: Any
+) -> None:
+    page, address = server
+    tab.goto(address)
+    wait_for_text(tab, "title", "Waiting")
+    assert not tab.is_visible("#control")
+    counters = {"armed": 0.0, "actions": 3.0, "withheld": 3.0}
+    page.push([of_controller(rig, Health("running", "", counters))])
+    wait_for_text(tab, "armed", "Not armed")
+    wait_for_text(tab, "control-actions", "0 actions, 3 withheld")
+    tab.click("#arm")
+    wait_for_text(tab, "arm", "Confirm")
+    assert page.commands() == []
+    tab.click("#arm")
+    assert sent_by(page, tab) == ["arm"]
+    rig.clock.t_ns += 1
+    page.push([of_controller(rig, Event("info", "controller", "armed", "armed by the page"))])
+    wait_for_text(tab, "armed", "ARMED")
+    wait_for_text(tab, "armed-text", "armed by the page")
+    assert tab.is_disabled("#arm")
+    tab.click("#disarm")
+    assert sent_by(page, tab) == ["disarm"]
+
+
+@pytest.mark.system
+def test_while_it_is_armed_for_a_time_one_click_renews_it(
+    tab: Page, server: tuple[PageServer, str], rig: Any
+) -> None:
+    page, address = server
+    tab.goto(address)
+    wait_for_text(tab, "title", "Waiting")
+    counters = {"armed": 1.0, "actions": 0.0, "withheld": 0.0, "dead_man_left_s": 7.5}
+    page.push([of_controller(rig, Health("running", "", counters))])
+    wait_for_text(tab, "armed-text", "disarms in 8 s")
+    wait_for_text(tab, "arm", "Stay armed")
+    tab.click("#arm")
+    assert sent_by(page, tab) == ["arm"]
+
+
+@pytest.mark.parametrize(
+    ("client", "permitted"), [("127.0.0.1", True), ("::1", True), ("192.168.1.7", False)]
+)
+def test_a_browser_on_another_machine_may_not_arm(client: str, *, permitted: bool) -> None:
+    scope = {"type": "websocket", "client": (client, 5000), "headers": []}
+    socket = WebSocket(scope, receive=None, send=None)  # type: ignore[arg-type]
+    assert _is_of_this_machine(socket) is permitted

@@ -1,0 +1,95 @@
+"""What the page states about the controller: armed or not, by whom, its last action and effect.
+
+It depends on no socket and no browser. Events reach the page from the controller and again from the
+recorder, also long after they happened; only the newest one states the arming.
+"""
+
+from typing import Any
+
+from rtdecode.schema.control import Acknowledgement, Action, ActionName, Delivery, Outcome
+from rtdecode.schema.interfaces import Clock
+from rtdecode.schema.messages import Event, Health, Received, Start
+
+_CONTROLLER = "controller"
+_ARMING = {"armed": True, "dead_man_renewed": True, "disarmed": False}
+"""Codes of events that state the arming."""
+_SILENT_S = 3.0
+_NS_PER_S, _NS_PER_MS = 1e9, 1e6
+_OUTCOMES = {Outcome.NOT_ARMED.value: "withheld: not armed", Outcome.RATE_LIMITED.value: "withheld"}
+
+
+class ControlState:
+    """State of the controller of one run, from its messages."""
+
+    def __init__(self, *, clock: Clock) -> None:
+        self._clock = clock
+        self._armed, self._arming_ns = False, 0
+        self._arming_text = "not armed"
+        self._policy = ""
+        self._health, self._received_ns = Health("", "", {}), 0
+        self._action: Action | None = None
+        self._effect = ""
+
+    def add(self, item: Received) -> None:
+        """Take one message into account; those of other processes are ignored."""
+        message, body = item.message, item.message.body
+        match body:
+            case Event(process=process, code=code, text=text) if (
+                process == _CONTROLLER and code in _ARMING and message.t_ns >= self._arming_ns
+            ):
+                self._armed, self._arming_ns = _ARMING[code], message.t_ns
+                self._arming_text = text.removeprefix("disarmed: ")
+            case Health() if message.source == _CONTROLLER:
+                self._health, self._received_ns = body, item.t_received_ns
+                if message.t_ns >= self._arming_ns and "armed" in body.counters:
+                    self._armed = bool(body.counters["armed"])
+            case Start(versions=versions) if message.source == _CONTROLLER:
+                self._policy = versions.get("policy", "")
+            case Action():
+                self._action, self._effect = body, ""
+                self._policy = body.policy
+            case Acknowledgement() | Delivery() if self._is_effect(body):
+                self._effect = _effect(body)
+
+    def as_json(self) -> dict[str, Any] | None:
+        """The state as plain values for JSON; None where there is no controller."""
+        if not self._received_ns:
+            return None
+        silent_s = (self._clock.now_ns() - self._received_ns) / _NS_PER_S
+        counters = self._health.counters
+        withheld = counters.get("withheld", 0.0)
+        return {
+            "armed": self._armed,
+            "text": self._arming_text,
+            "policy": self._policy,
+            "sent": round(counters.get("actions", 0.0) - withheld),
+            "withheld": round(withheld),
+            "dead_man_left_s": counters.get("dead_man_left_s") if self._armed else None,
+            "silent_s": silent_s if silent_s > _SILENT_S else None,
+            "last": None if self._action is None else self._last(self._action),
+        }
+
+    def _is_effect(self, body: Acknowledgement | Delivery) -> bool:
+        return self._action is not None and body.number == self._action.number
+
+    def _last(self, action: Action) -> dict[str, str]:
+        what = f"{action.name} {action.target}".strip()
+        if action.name == ActionName.SET_PARAMETER:
+            what = f"{what} = {action.value:g}"
+        frame = f" (frame {action.cause_frame})" if action.cause_frame >= 0 else ""
+        cause = action.reason or f"after {action.cause}{frame}"
+        return {
+            "what": f"{what:.80}",
+            "cause": f"{cause:.120}",
+            "effect": self._effect or _OUTCOMES.get(action.outcome, "sent"),
+        }
+
+
+def _effect(body: Acknowledgement | Delivery) -> str:
+    if isinstance(body, Delivery):
+        return f"failed: {body.error:.120}" if body.error else f"out after {body.delay_ms:.1f} ms"
+    text = f": {body.text:.120}" if body.text else ""
+    if not body.t_flip_ns:
+        return f"{body.result}{text}"
+    waited_ms = (body.t_flip_ns - body.t_received_ns) / _NS_PER_MS
+    return f"{body.result}, displayed {waited_ms:.0f} ms after it was received{text}"
