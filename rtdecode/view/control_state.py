@@ -24,7 +24,7 @@ class ControlState:
     def __init__(self, *, clock: Clock) -> None:
         self._clock = clock
         self._armed, self._arming_ns = False, 0
-        self._arming_text = "not armed"
+        self._arming_text = "nothing is carried out"
         self._policy = ""
         self._health, self._received_ns = Health("", "", {}), 0
         self._action: Action | None = None

@@ -8,7 +8,7 @@ const setText = (id, text) => {
 
 function actions({ sent, withheld }) {
   const withheldText = withheld ? `, ${withheld.toLocaleString("en")} withheld` : "";
-  return `${sent.toLocaleString("en")} actions${withheldText}`;
+  return `${sent.toLocaleString("en")} actions sent${withheldText}`;
 }
 
 export function showControl(control, mayArm) {

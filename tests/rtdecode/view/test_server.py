@@ -407,7 +407,7 @@ def test_the_controller_is_armed_by_two_clicks_and_disarmed_by_one(
     counters = {"armed": 0.0, "actions": 3.0, "withheld": 3.0}
     page.push([of_controller(rig, Health("running", "", counters))])
     wait_for_text(tab, "armed", "Not armed")
-    wait_for_text(tab, "control-actions", "0 actions, 3 withheld")
+    wait_for_text(tab, "control-actions", "0 actions sent, 3 withheld")
     tab.click("#arm")
     wait_for_text(tab, "arm", "Confirm")
     assert page.commands() == []
