@@ -148,6 +148,8 @@ def timetable(config: RunConfig, protocol: Protocol, lengths: dict[Path, float])
     waits = sum(block.wait_for_trigger for block in protocol.blocks)
     waiting = f", and {waits} waits for start_block" if waits else ""
     lines.append(f"{count} trials, {end_s:.2f} s{waiting}")
+    if config.seconds is not None and config.seconds < end_s:
+        lines.append(f"the run ends before, after {config.seconds:g} s (seconds)")
     return "\n".join(f"# {line}" for line in lines)
 
 

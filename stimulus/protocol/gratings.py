@@ -38,7 +38,7 @@ def grating_frames(
         # sin(phase - moved), without a sine for each pixel of each frame
         wave = sine * np.cos(moved) - cosine * np.sin(moved)
         if grating.wave is Wave.SQUARE:
-            wave = np.sign(wave)
+            wave = np.where(wave >= 0, 1.0, -1.0)
         luminance = grey_levels(grating.contrast * wave)
         luminance[outside] = GREY
         yield luminance

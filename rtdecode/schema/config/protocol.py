@@ -65,13 +65,16 @@ class Block(Section):
 
     @model_validator(mode="after")
     def _distinct(self) -> Self:
-        found = self.conditions()
-        twice = next((one for place, one in enumerate(found) if one in found[:place]), None)
-        if self.order is Order.RANDOM and twice is not None:
-            raise ValueError(
-                f"stimulus {twice.label()} is listed twice with the same values, so that it could "
-                f"follow itself in random order: list it once, and set repeats"
-            )
+        if self.order is Order.SEQUENTIAL:
+            return self
+        seen = set[str]()
+        for one in self.conditions():
+            if (values := one.model_dump_json()) in seen:
+                raise ValueError(
+                    f"stimulus {one.label()} is listed twice with the same values, so that it "
+                    f"could follow itself in random order: list it once, and set repeats"
+                )
+            seen.add(values)
         return self
 
     def conditions(self) -> tuple[Stimulus, ...]:

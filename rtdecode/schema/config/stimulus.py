@@ -47,7 +47,8 @@ class StimulusConfig(Section):
     """X display of the window: auto takes $DISPLAY, else a virtual one; virtual takes a virtual
     one."""
     clips: Path | None = None
-    """A video or a folder of videos, displayed in full length; null displays the embedded clips."""
+    """A video or a folder of videos, displayed in full length; null displays the embedded clips.
+    With a protocol, they are displayed on command only."""
     protocol: Path | None = None
     """A stimulus protocol in YAML or Python (docs/stimulus.md), after which the run ends; null
     displays the clips without end."""

@@ -89,6 +89,10 @@ def test_check_prints_the_config_and_the_timetable(tmp_path: Path) -> None:
         "#", "2", "flicker", "blank", "1.000", "0.500", "grey=0",
     ]  # fmt: skip
     assert lines[-2:] == ["# and 10 more", "# 30 trials, 15.00 s"]
+    short = read_config(file).model_copy(update={"seconds": 9.5})
+    found = checked_protocol(short)
+    assert found is not None
+    assert timetable(short, *found).endswith("# the run ends before, after 9.5 s (seconds)")
     # what is printed is a config
     (tmp_path / "printed.yaml").write_text(told.stdout)
     assert read_config(tmp_path / "printed.yaml").stimulus.protocol == tmp_path / "protocol.yaml"

@@ -82,6 +82,15 @@ def test_a_restarted_movie_begins_with_its_trial(tmp_path: Path) -> None:
         np.testing.assert_array_equal(one.luminance, other.luminance)
 
 
+def test_a_wait_that_was_interrupted_is_repeated(tmp_path: Path) -> None:
+    movie = movie_of(tmp_path, {"stimuli": [BLANK], "wait_for_trigger": True})
+    wait, first = list(movie.movie_frames())[:2]
+    assert wait.waits
+    # a restarted stimulus begins after the place that it has kept
+    assert next(movie.movie_frames(first=wait.place + 1)).waits
+    assert list(movie.movie_frames(first=first.place + 1)) == []
+
+
 def test_parameters_change_from_the_next_trial_on(tmp_path: Path) -> None:
     movie = movie_of(tmp_path, {"stimuli": [BLANK, GRATING], "repeats": 2})
     overrides: dict[str, float] = {}
