@@ -7,7 +7,7 @@
 [0.0, 255.0, 0.0, 255.0]
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import TypeVar
@@ -32,7 +32,7 @@ class PlannedTrial:
     repeat: int
     """Repeat of the block, from 0."""
     stimulus: Stimulus
-    """Condition that is displayed, without `vary`."""
+    """Condition that is displayed."""
     interval_s: float
     """Time in s of grey after it."""
     waits: bool
@@ -44,6 +44,18 @@ class PlannedTrial:
     def name(self) -> str:
         """Name of the stimulus in the trial table."""
         return self.stimulus.label()
+
+    def clip(self, changed: Iterable[str] = ()) -> str:
+        """Name of its frames; the same name means the same frames within a run.
+
+        Parameters
+        ----------
+        changed
+            Parameters that have other values than in the protocol.
+        """
+        is_new_noise = getattr(self.stimulus, "seed", 0) is None
+        suffix = f" trial={self.number}" if is_new_noise else ""
+        return self.stimulus.clip(changed) + suffix
 
     @property
     def parameters(self) -> Mapping[str, float]:

@@ -11,7 +11,7 @@ flip, does not know when a frame is displayed, and receives no commands.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 import numpy as np
@@ -120,14 +120,13 @@ class ProtocolMovie:
 
     def trial_movie(self, trial: PlannedTrial, overrides: Overrides) -> Iterator[MovieFrame]:
         """The frames of one trial and of the interval after it."""
-        shown = DisplayedTrial(
-            trial.number,
-            trial.block,
-            trial.name,
-            self.displayed_stimulus(trial, overrides).parameters(),
+        stimulus = self.displayed_stimulus(trial, overrides)
+        shown = DisplayedTrial(trial.number, trial.block, trial.name, stimulus.parameters())
+        clip = replace(trial, stimulus=stimulus).clip(
+            name for name in overrides if name in trial.parameters
         )
         for index, luminance in enumerate(self.frames(trial, overrides)):
-            yield MovieFrame(trial.name, index, luminance, trial.number, shown)
+            yield MovieFrame(clip, index, luminance, trial.number, shown)
         for index in range(round(trial.interval_s * self.limits.frame_rate_hz)):
             yield self._grey(INTERVAL_CLIP, index, trial.number)
 

@@ -69,7 +69,7 @@ class Block(Section):
             return self
         seen = set[str]()
         for one in self.conditions():
-            if (values := one.model_dump_json()) in seen:
+            if (values := one.model_dump_json(exclude={"vary"})) in seen:
                 raise ValueError(
                     f"stimulus {one.label()} is listed twice with the same values, so that it "
                     f"could follow itself in random order: list it once, and set repeats"
@@ -99,6 +99,19 @@ class Protocol(Section):
         if twice := next((name for name in names if names.count(name) > 1), None):
             raise ValueError(f"two blocks are named '{twice}': give each a name of its own")
         return blocks
+
+    @model_validator(mode="after")
+    def _frames_are_named_apart(self) -> Self:
+        """The name of a frame's clip identifies what is displayed, in the log and for policies."""
+        known: dict[str, str] = {}
+        for one in (one for block in self.blocks for one in block.conditions()):
+            values = one.model_dump_json(exclude={"vary", "duration_s", "repeats"})
+            if known.setdefault(one.clip(), values) != values:
+                raise ValueError(
+                    f"two stimuli that differ have the name '{one.clip()}': give each a name of "
+                    f"its own"
+                )
+        return self
 
 
 __all__ = [

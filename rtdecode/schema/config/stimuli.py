@@ -6,7 +6,7 @@
 [0.0, 90.0]
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from itertools import product
 from pathlib import Path
@@ -32,6 +32,10 @@ class Wave(StrEnum):
 
     SINE = "sine"
     SQUARE = "square"
+
+
+_SAME_FRAMES = ("kind", "name", "vary", "duration_s", "repeats")
+"""Keys that change no frame of a stimulus of a kind."""
 
 
 class _Stimulus(Section):
@@ -65,10 +69,32 @@ class _Stimulus(Section):
         return type(self).model_validate(self.model_dump(exclude_unset=True) | values)
 
     def conditions(self) -> tuple[Self, ...]:
-        """One stimulus for each combination of the values in `vary`, the last key fastest."""
+        """One stimulus for each combination of the values in `vary`, the last key fastest.
+
+        `vary` of a condition has its own values alone.
+        """
         single = self.changed({"vary": {}})
-        combinations = product(*self.vary.values())
-        return tuple(single.changed(dict(zip(self.vary, one, strict=True))) for one in combinations)
+        named = (dict(zip(self.vary, one, strict=True)) for one in product(*self.vary.values()))
+        return tuple(
+            single.changed(values).model_copy(update={"vary": {k: (v,) for k, v in values.items()}})
+            for values in named
+        )
+
+    def clip(self, changed: Iterable[str] = ()) -> str:
+        """Name of its frames: the label, with the values that vary and those that were `changed`.
+
+        Without a name of its own it has all values that are not the default of their key, but for
+        the duration, which changes no frame.
+        """
+        fields = type(self).model_fields
+        own = [] if self.name else [key for key in fields if self._is_set(key)]
+        keys = dict.fromkeys([*self.vary, *own, *changed])
+        named = [key for key in keys if self.name or key not in ("file", "embedded")]
+        return " ".join([self.label(), *(f"{key}={_text(getattr(self, key))}" for key in named)])
+
+    def _is_set(self, key: str) -> bool:
+        is_default = getattr(self, key) == type(self).model_fields[key].default
+        return not is_default and key not in _SAME_FRAMES
 
     @model_validator(mode="before")
     @classmethod
@@ -95,6 +121,12 @@ class _Stimulus(Section):
 
 def _is_list(value: Any) -> bool:
     return isinstance(value, Sequence) and not isinstance(value, str)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, Path):
+        return value.name
+    return f"{value:g}" if _is_number(value) else str(value)
 
 
 def _is_number(value: Any) -> bool:

@@ -107,7 +107,30 @@ def test_every_combination_of_varied_values_is_a_condition() -> None:
     conditions = stimulus.conditions()
     found = [(one.contrast, one.orientation_deg) for one in conditions]
     assert found == [(0.5, 0), (0.5, 90), (0.5, 180), (1, 0), (1, 90), (1, 180)]
-    assert all(not one.vary for one in conditions)
+    assert [one.conditions() for one in conditions] == [(one,) for one in conditions]
+
+
+def test_frames_that_differ_have_different_names() -> None:
+    noise = {"spatial_scale_deg": 5.0, "temporal_scale_s": 0.1, "duration_s": 1.0}
+    stimuli = (
+        grating(name="a", vary={"orientation_deg": (0, 90), "wave": ("sine",)}),
+        Movie(vary={"embedded": (0, 2)}),
+        GaussianNoise(**noise, contrast=0.5),
+        GaussianNoise(**noise, seed=4),
+    )
+    trials = list(planned_trials(Protocol(blocks=(Block(stimuli=stimuli, repeats=2),))))
+    names = [trial.clip() for trial in trials]
+    assert names[:6] == [
+        "a orientation_deg=0 wave=sine",
+        "a orientation_deg=90 wave=sine",
+        "embedded-0",
+        "embedded-2",
+        "gaussian_noise spatial_scale_deg=5 temporal_scale_s=0.1 contrast=0.5 trial=4",
+        "gaussian_noise seed=4 spatial_scale_deg=5 temporal_scale_s=0.1",
+    ]
+    assert names[6:10] == names[:4]
+    assert names[10] == names[4].replace("trial=4", "trial=10")
+    assert trials[0].clip(["contrast"]) == "a orientation_deg=0 wave=sine contrast=1"
 
 
 def test_a_key_that_is_varied_need_not_be_given() -> None:
@@ -145,6 +168,12 @@ def test_durations_are_whole_frames() -> None:
         (lambda: Block(stimuli=()), "list of stimuli is empty"),
         (lambda: Protocol(blocks=()), "list of blocks is empty"),
         (lambda: Protocol(blocks=(Block(name="a", stimuli=greys(1)),) * 2), "two blocks are named"),
+        (
+            lambda: Protocol(
+                blocks=(Block(stimuli=tuple(grating(name="a", contrast=c) for c in (0.1, 0.2))),)
+            ),
+            "two stimuli that differ have the name 'a'",
+        ),
         (lambda: Blank(duration_s=0), "greater than 0"),
         (lambda: Blank(duration_s=float("inf")), "finite"),
         (lambda: Movie(), "either file or embedded, got neither"),

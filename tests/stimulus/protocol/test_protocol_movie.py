@@ -61,12 +61,12 @@ def test_trials_waits_and_intervals_follow_each_other(tmp_path: Path) -> None:
     frames = list(movie.movie_frames())
     shown = [(key, len(list(group))) for key, group in groupby((f.clip, f.trial) for f in frames)]
     assert shown == [
-        (("blank", 0), 3),
+        (("blank grey=10", 0), 3),
         (("interval", -1), 3),
-        (("blank", 1), 3),
+        (("blank grey=10", 1), 3),
         (("interval", -1), 3),
         (("wait", -1), 1),
-        (("drifting_grating", 2), 6),
+        (("drifting_grating spatial_cpd=0.05 temporal_hz=2", 2), 6),
     ]
     assert [frame.clip for frame in frames if frame.waits] == ["wait"]
     assert [frame.place for frame in frames] == [0] * 6 + [1] * 7 + [2] * 6
@@ -105,6 +105,8 @@ def test_parameters_change_from_the_next_trial_on(tmp_path: Path) -> None:
     assert ranges[0] == ranges[2] == {0}
     changed = next(f for f in movie.movie_frames(lambda: {"contrast": 0.4}) if f.trial == 3)
     assert changed.of_trial is not None
+    assert changed.clip == "drifting_grating spatial_cpd=0.05 contrast=0.4 temporal_hz=2"
+    assert changed.of_trial.stimulus == "drifting_grating"
     assert changed.of_trial.parameters["contrast"] == 0.4
 
 
@@ -247,7 +249,7 @@ def test_the_example_of_the_project_is_displayed_as_its_timetable_states(
     first_ns = displayed[0].t_flip_ns
     for one in timed:
         frame = displayed[round(one.start_s * RATE_HZ)]
-        assert (frame.clip, frame.index) == (one.trial.name, 0)
+        assert (frame.clip, frame.index) == (one.trial.clip(), 0)
         assert (frame.t_flip_ns - first_ns) / 1e9 == pytest.approx(one.start_s, abs=1e-6)
 
 
