@@ -6,6 +6,7 @@ Each mistake is one sentence: what was got, what is possible, and what to do.
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from os.path import isfile
 from typing import Self
 
 from rtdecode.schema.config.protocol import (
@@ -134,7 +135,7 @@ class Limits:
             )
 
     def _pictured(self, stimulus: Movie | Still) -> Iterator[str]:
-        if stimulus.file is not None and not stimulus.file.is_file():
+        if stimulus.file is not None and not isfile(stimulus.file):
             yield f"file {stimulus.file} does not exist: give a video or an image"
         if stimulus.embedded is None:
             return

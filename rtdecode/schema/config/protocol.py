@@ -15,7 +15,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from rtdecode.schema.config.section import Count, Index, NotNegative, Section
+from rtdecode.schema.config.section import Count, Index, Section
 from rtdecode.schema.config.stimuli import (
     Blank,
     DriftingGrating,
@@ -26,6 +26,9 @@ from rtdecode.schema.config.stimuli import (
     Still,
     Stimulus,
 )
+
+Interval = Annotated[float, Field(ge=0, le=86_400)]
+_MOST_TRIALS = 1_000_000
 
 
 class Order(StrEnum):
@@ -51,7 +54,7 @@ class Block(Section):
     another order each time, and none twice in a row."""
     seed: Index | None = None
     """Seed of order and noise; null derives it from the seed of the protocol."""
-    interval_s: NotNegative = 0.0
+    interval_s: Interval = 0.0
     """Time in s of grey 128 after each trial."""
     wait_for_trigger: bool = False
     """Display grey 128 until the command `start_block` arrives."""
@@ -101,8 +104,15 @@ class Protocol(Section):
         return blocks
 
     @model_validator(mode="after")
-    def _frames_are_named_apart(self) -> Self:
+    def _trials_are_bounded_and_named_apart(self) -> Self:
         """The name of a frame's clip identifies what is displayed, in the log and for policies."""
+        trials = sum(
+            block.repeats * stimulus.presentations
+            for block in self.blocks
+            for stimulus in block.conditions()
+        )
+        if trials > _MOST_TRIALS:
+            raise ValueError(f"it has {trials} trials, at most {_MOST_TRIALS}: lower repeats")
         known: dict[str, str] = {}
         for one in (one for block in self.blocks for one in block.conditions()):
             values = one.model_dump_json(exclude={"vary", "duration_s", "repeats"})

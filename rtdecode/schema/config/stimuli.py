@@ -6,6 +6,7 @@
 [0.0, 90.0]
 """
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from itertools import product
@@ -25,6 +26,10 @@ from rtdecode.schema.config.section import (
 
 Degrees = Annotated[float, Field(ge=-360, le=360)]
 Grey = Annotated[int, Field(ge=0, le=255)]
+Spots = Annotated[int, Field(ge=1, le=1000)]
+Seconds = Annotated[float, Field(gt=0, le=86_400)]
+"""At most a day."""
+_MOST_CONDITIONS = 10_000
 
 
 class Wave(StrEnum):
@@ -104,7 +109,7 @@ class _Stimulus(Section):
         if not isinstance(vary, Mapping):
             return given
         first = {key: values[0] for key, values in vary.items() if _is_list(values) and values}
-        return {key: value for key, value in first.items() if key in cls.model_fields} | given
+        return {**{key: one for key, one in first.items() if key in cls.model_fields}, **given}
 
     @model_validator(mode="after")
     def _conditions_are_valid(self) -> Self:
@@ -114,6 +119,10 @@ class _Stimulus(Section):
                 raise ValueError(f"vary.{key} is no key of this stimulus: {', '.join(keys)}")
             if not values:
                 raise ValueError(f"vary.{key} is empty: list at least one value, or leave it out")
+        if (count := math.prod(map(len, self.vary.values()))) > _MOST_CONDITIONS:
+            raise ValueError(
+                f"vary gives {count} conditions: at most {_MOST_CONDITIONS} can be had"
+            )
         if self.vary:
             _checked_conditions(self)
         return self
@@ -144,7 +153,7 @@ def _checked_conditions(stimulus: _Stimulus) -> None:
 
 
 class _Timed(_Stimulus):
-    duration_s: Positive
+    duration_s: Seconds
     """Time in s for which it is displayed, at least one frame."""
 
 
@@ -182,7 +191,7 @@ class Movie(_Pictured):
 
     kind: Literal["movie"] = "movie"
     """A movie."""
-    duration_s: Positive | None = None
+    duration_s: Seconds | None = None
     """Time in s after which it is cut; null displays it in full length."""
     repeats: Count = 1
     """Presentations in a row, without interval; each is a trial."""
@@ -198,7 +207,7 @@ class Still(_Pictured):
 
     kind: Literal["still"] = "still"
     """A flashed still image."""
-    duration_s: Positive
+    duration_s: Seconds
     """Time in s for which it is displayed, at least one frame."""
 
 
@@ -265,13 +274,13 @@ class SparseNoise(_Noise):
     """Spots at random positions."""
     spot_deg: Positive
     """Diameter of a spot in degrees."""
-    spots: Count = 1
+    spots: Spots = 1
     """Spots displayed at once; a later one covers an earlier one."""
     light_fraction: Fraction = 0.5
     """Fraction of spots that are light; the others are dark."""
     contrast: Fraction = 1.0
     """Difference of a spot from the middle grey level, as a fraction of it."""
-    frame_s: Positive
+    frame_s: Seconds
     """Time in s after which the spots change, at least one frame of the movie."""
 
 

@@ -1,9 +1,14 @@
 """Protocols are read from YAML and Python; each mistake is one sentence with its place."""
 
+import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
 from rtdecode.runtime.config_file import read_config
 from rtdecode.runtime.protocol_file import read_protocol, write_protocol
@@ -108,6 +113,45 @@ def test_mistakes_in_yaml_have_their_line(
         read_protocol(written(tmp_path, text), LIMITS)
     for part in parts:
         assert part in str(refused.value)
+
+
+def mutated(value: Any, replacement: Any, place: int) -> Any:
+    """`value` with the key or item number `place`, counted over all levels, replaced."""
+    count = iter(range(10**6))
+
+    def changed(one: Any) -> Any:
+        if next(count) == place:
+            return replacement
+        if isinstance(one, dict):
+            return {key: changed(inner) for key, inner in one.items()}
+        return [changed(inner) for inner in one] if isinstance(one, list) else one
+
+    return changed(value)
+
+
+ODD = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(10**20), 10**20)
+    | st.floats()
+    | st.text(max_size=400),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner),
+    max_leaves=5,
+)
+
+
+@given(replacement=ODD, place=st.integers(0, 16))
+def test_any_other_value_is_displayable_or_refused(
+    tmp_path_factory: pytest.TempPathFactory, replacement: Any, place: int
+) -> None:
+    folder = tmp_path_factory.mktemp("any")
+    content = json.dumps({"protocol": mutated(yaml.safe_load(YAML)["blocks"], replacement, place)})
+    text = f"from json import loads\nprotocol = loads({content!r})['protocol']"
+    try:
+        protocol = read_protocol(written(folder, text, "any.py"), LIMITS)
+    except ConfigError:
+        return
+    assert next(planned_trials(protocol)).clip()
 
 
 @pytest.mark.parametrize(

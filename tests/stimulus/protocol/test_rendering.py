@@ -208,7 +208,7 @@ def test_noise_without_temporal_scale_is_drawn_anew_in_each_frame() -> None:
 
 
 def test_noise_on_a_near_screen_has_the_same_variance_everywhere() -> None:
-    noise = GaussianNoise(spatial_scale_deg=6.0, temporal_scale_s=0, duration_s=4.0, contrast=0.2)
+    noise = GaussianNoise(spatial_scale_deg=6.0, temporal_scale_s=0, duration_s=2.0, contrast=0.2)
     power = np.stack([np.mean(standardised(noise, WIDE, seed) ** 2, axis=0) for seed in SEEDS])
     for part in (np.s_[:, :30, :50], np.s_[:, 30:60, 60:100], np.s_[:, 60:, 110:]):
         assert within_the_spread([float(one.mean()) for one in power[part]], 1.0, bias=0.02)
@@ -223,7 +223,7 @@ def test_noise_follows_from_the_generator_alone() -> None:
 
 
 def test_sparse_spots_are_light_and_dark_in_proportion_and_uniform_over_the_field() -> None:
-    noise = SparseNoise(spot_deg=2.0, frame_s=1 / 30, duration_s=20.0, light_fraction=0.25)
+    noise = SparseNoise(spot_deg=2.0, frame_s=1 / 30, duration_s=10.0, light_fraction=0.25)
     light, right, middle = list[float](), list[float](), list[float]()
     inner = (np.abs(WIDE.azimuth_deg) < 20) & (np.abs(WIDE.altitude_deg) < 15)
     for seed in SEEDS:
