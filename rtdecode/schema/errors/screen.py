@@ -47,6 +47,58 @@ class PatchWordError(BadInputError):
         )
 
 
+class TraceTooShortError(BadInputError):
+    """The trace of a photodiode, or the session beside it, has too few edges."""
+
+    def __init__(self, *, edges: int, needed: int) -> None:
+        super().__init__(
+            f"trace and session have {edges} changes of the patch in common, expected at least {needed}: "
+            f"record at least 10 s of a running stimulus, with stimulus.patch.size_px above 0"
+        )
+
+
+class TraceFlatError(BadInputError):
+    """The trace of a photodiode has no two levels."""
+
+    def __init__(self, *, span: float, noise: float) -> None:
+        super().__init__(
+            f"the trace has no edges: its levels differ by {span:.3g}, its noise SD is {noise:.3g}; put "
+            f"the photodiode on the patch (stimulus.patch.corner), enlarge stimulus.patch.size_px, or "
+            f"raise the gain"
+        )
+
+
+class TraceClippedError(BadInputError):
+    """The trace of a photodiode is cut off at its bright level."""
+
+    def __init__(self, *, level: float, share: float) -> None:
+        super().__init__(
+            f"the trace is clipped: {100 * share:.0f} % of its bright samples equal {level:.6g}; lower "
+            f"the gain, because a clipped edge has a wrong time"
+        )
+
+
+class TraceRateError(BadInputError):
+    """The intervals of a trace are not those of the frames."""
+
+    def __init__(self, *, got_ms: float, frame_ms: float) -> None:
+        super().__init__(
+            f"the trace has intervals of {got_ms:.4g} ms, and frames last {frame_ms:.4g} ms: give its "
+            f"sampling rate as --rate-hz, record at least three samples a frame, and filter a "
+            f"backlight that flickers"
+        )
+
+
+class TraceUnmatchedError(BadInputError):
+    """The trace of a photodiode is not that of the frames in the log."""
+
+    def __init__(self, *, matched: int, expected: int, check: str) -> None:
+        super().__init__(
+            f"{matched} of {expected} changes of the patch in the log are in the trace: give the session "
+            f"that ran while it was recorded, with brighter light as the higher level, and check {check}"
+        )
+
+
 class ClipError(BadInputError):
     """A clip cannot be displayed."""
 
