@@ -11,6 +11,7 @@ from rich.console import Console
 
 from rtdecode.commands.arming import arming_keys
 from rtdecode.commands.console import LiveTable, errors_reported, print_plain, print_warning
+from rtdecode.commands.photodiode import PhotodiodeRequest, check_photodiode
 from rtdecode.commands.sessions import remove_refused, summarise_and_report, summarise_failed
 from rtdecode.demo.config import demo_config
 from rtdecode.pipeline.run import RunOutcome, run_session
@@ -42,6 +43,14 @@ Json = Annotated[
     Path | None, typer.Option("--json", help="write the summary to this file", dir_okay=False)
 ]
 Out = Annotated[Path | None, typer.Option(help="session folder; a new one by default")]
+Photodiode = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SOURCE",
+        help="trace of a photodiode on the patch: a .csv, .tsv, .txt, .npy or .wav file, lsl:NAME, "
+        "behaviour:running or behaviour:pupil_diameter",
+    ),
+]
 Config = Annotated[Path, typer.Argument(metavar="CONFIG", help="YAML config of the run")]
 
 
@@ -88,12 +97,29 @@ def run(
 
 
 @app.command(epilog="Example: rtdecode check configs/demo.yaml")
-def check(config_file: Config) -> None:
+def check(
+    config_file: Config,
+    photodiode: Photodiode = None,
+    session: Annotated[
+        Path | None, typer.Option(help="session that ran while the photodiode was recorded")
+    ] = None,
+    rate_hz: Annotated[
+        float | None, typer.Option(help="sampling rate in Hz of a trace without times", min=1)
+    ] = None,
+    seconds: Annotated[
+        float, typer.Option(help="length in s of the run for an LSL stream", min=10)
+    ] = 30.0,
+) -> None:
     """Print CONFIG with all defaults and the timetable of its protocol; start nothing.
 
-    A config with mistakes that a run would meet gets a list of them all instead.
+    A config with mistakes that a run would meet gets a list of them all instead. With --photodiode,
+    the delay from flip to light is measured instead, and written into CONFIG.
     """
     with errors_reported():
+        if photodiode is not None:
+            measured = PhotodiodeRequest(config_file, photodiode, session, rate_hz, seconds)
+            check_photodiode(measured, console=Console())
+            return
         config = _checked(read_config(config_file))
         print_plain(Console(), config_yaml(config))
         _print_timetable(config)

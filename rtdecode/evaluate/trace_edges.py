@@ -20,6 +20,8 @@ _LEAST_SPAN = 5.0
 """Smallest span in units of the noise SD; noise alone has 3.3."""
 _CLIPPED = 0.9
 """Share of bright samples that equal the largest one in a clipped trace."""
+_NOISY = 1e-3
+"""Spread of the dark level, as a share of the span, above which the trace is analogue."""
 _SAMPLES_A_FRAME = 3.0
 _RATE_TOLERANCE = 0.03
 
@@ -97,7 +99,8 @@ class TwoLevels:
         dark = self._level[self._level <= self._threshold]
         at_top = float(np.mean(bright == self._level.max())) if bright.size else 0.0
         # a digital photodiode has two constant levels, an analogue one has noise on both
-        if at_top > _CLIPPED and len(np.unique(dark)) > 2:  # noqa: PLR2004 - more than one level
+        spread = float(np.ptp(np.percentile(dark, (_LOWER, _UPPER)))) if dark.size else 0.0
+        if at_top > _CLIPPED and spread > _NOISY * self._span:
             raise TraceClippedError(level=float(self._level.max()), share=at_top)
 
 

@@ -99,6 +99,17 @@ class TraceUnmatchedError(BadInputError):
         )
 
 
+class TraceEarlyError(BadInputError):
+    """The photodiode saw light before the flip."""
+
+    def __init__(self, *, delay_ms: float) -> None:
+        super().__init__(
+            f"light is {-delay_ms:.1f} ms earlier than the flip, which no monitor can do: the times of the "
+            f"trace are not CLOCK_MONOTONIC of this host; correct them, or give levels with --rate-hz, "
+            f"which yields the spread alone"
+        )
+
+
 class ClipError(BadInputError):
     """A clip cannot be displayed."""
 
