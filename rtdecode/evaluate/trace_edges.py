@@ -20,6 +20,8 @@ _LEAST_SPAN = 5.0
 """Smallest span in units of the noise SD; noise alone has 3.3."""
 _CLIPPED = 0.9
 """Share of bright samples that equal the largest one in a clipped trace."""
+_DARK = (10, 60)
+"""Percentiles between which dark samples spread by noise, and not by slow edges."""
 _NOISY = 1e-3
 """Spread of the dark level, as a share of the span, above which the trace is analogue."""
 _SAMPLES_A_FRAME = 3.0
@@ -99,7 +101,7 @@ class TwoLevels:
         dark = self._level[self._level <= self._threshold]
         at_top = float(np.mean(bright == self._level.max())) if bright.size else 0.0
         # a digital photodiode has two constant levels, an analogue one has noise on both
-        spread = float(np.ptp(np.percentile(dark, (_LOWER, _UPPER)))) if dark.size else 0.0
+        spread = float(np.ptp(np.percentile(dark, _DARK))) if dark.size else 0.0
         if at_top > _CLIPPED and spread > _NOISY * self._span:
             raise TraceClippedError(level=float(self._level.max()), share=at_top)
 

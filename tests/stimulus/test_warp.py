@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rtdecode.schema.config.monitor import MonitorConfig, Warp
+from stimulus.protocol.degrees import Geometry
 from stimulus.warp import mesh, warped
 
 WINDOW = (640, 360)
@@ -71,6 +72,21 @@ def test_between_the_points_of_the_mesh_the_error_is_below_a_tenth_of_a_pixel(wa
     exact_cm = np.stack(warped(x_cm, y_cm, distance_cm=15.0, warp=warp), axis=-1)
     exact_px = exact_cm * 640 / 50 * [1, -1]
     assert np.abs(interpolated_px - exact_px).max() < 0.1
+
+
+@pytest.mark.parametrize("warp", [Warp.NONE, *CURVED])
+def test_a_protocol_has_the_directions_at_which_the_window_displays_its_pixels(warp: Warp) -> None:
+    monitor = MonitorConfig(distance_cm=15.0, width_cm=50.0, warp=warp)
+    geometry = Geometry.of(monitor, rows_px=36, cols_px=64)
+    azimuth, altitude = np.radians(geometry.azimuth_deg), np.radians(geometry.altitude_deg)
+    # where the direction of a pixel meets the monitor, the window displays this pixel
+    x, y = 15.0 * np.tan(azimuth), 15.0 * np.tan(altitude) / np.cos(azimuth)
+    shown = np.stack(warped(x, y, distance_cm=15.0, warp=warp))
+    col, row = np.meshgrid(np.arange(64) - 31.5, np.arange(36) - 17.5)
+    on_screen = (np.abs(azimuth) < np.pi / 2) & (np.abs(x) < 25.0) & (np.abs(y) < 14.0)
+    assert on_screen.mean() > 0.4
+    pixels = np.stack([col, -row]) * 50 / 64
+    np.testing.assert_allclose(shown[:, on_screen], pixels[:, on_screen], atol=1e-6)
 
 
 def test_without_warp_the_picture_fills_its_part_of_the_window() -> None:
