@@ -11,7 +11,12 @@ from rtdecode.commands.console import errors_reported, print_plain
 from rtdecode.report.build import report_session
 from rtdecode.report.summary import SessionSummary, summarise, write_summary
 from rtdecode.report.twin_check import TwinCheckSource, computed_twin_check
-from rtdecode.schema.errors import BadInputError, RtdecodeError, SecondInstanceError
+from rtdecode.schema.errors import (
+    BadInputError,
+    OptionWithPolicyError,
+    RtdecodeError,
+    SecondInstanceError,
+)
 from rtdecode.session.layout import (
     SessionLayout,
     named_session,
@@ -52,9 +57,22 @@ def replay(
     out: Annotated[
         Path | None, typer.Option(help="folder of the new session; beside SESSION by default")
     ] = None,
+    policy: Annotated[
+        Path | None,
+        typer.Option(
+            help="YAML or Python file of a policy, which decides again; nothing is decoded"
+        ),
+    ] = None,
 ) -> None:
-    """Decode the recorded scans of SESSION again and write a new session."""
+    """Decode the recorded scans of SESSION again and write a new session.
+
+    With --policy, list instead what a policy would have done, or did, in SESSION.
+    """
     console = Console()
+    if policy is not None:
+        with errors_reported():
+            _replay_policy(session, policy, console, given=(speed, out))
+        return
     with errors_reported():
         # torch takes seconds to import, and no other verb of this file needs it
         from rtdecode.pipeline.replay import replay_session
@@ -74,6 +92,25 @@ def replay(
         summarise_and_report(into, console, twin_check=computed_twin_check(into))
         for sentence in compared.sentences():
             print_plain(console, sentence)
+
+
+def _replay_policy(
+    session: Path, file: Path, console: Console, *, given: tuple[float | None, Path | None]
+) -> None:
+    """Print the decisions of the policy in `file` over the recorded session, and a summary."""
+    from rtdecode.pipeline.policy_replay import read_policy, replay_policy
+
+    for option, value in zip(("--speed", "--out"), given, strict=True):
+        if value is not None:
+            raise OptionWithPolicyError(option=option)
+    replayed = replay_policy(session_with_config(session), read_policy(file))
+    rows = [("time, s", "action", "outcome", "cause", "reason"), *replayed.rows()]
+    widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
+    for row in rows:
+        cells = (text.ljust(width) for text, width in zip(row, widths, strict=True))
+        print_plain(console, "  ".join(cells).rstrip())
+    for sentence in replayed.sentences():
+        print_plain(console, sentence)
 
 
 @app.command(epilog="Example: rtdecode recover sessions/2026-11-24_10-15-00")

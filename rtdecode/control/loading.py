@@ -66,6 +66,30 @@ def policy_class(config: PolicyConfig) -> Callable[..., Policy]:
     return cast(Callable[..., Policy], found)
 
 
+def single_policy(path: Path) -> PolicyConfig:
+    """The policy of a Python file with one class that has a method `decide`.
+
+    Raises
+    ------
+    PolicyFileError
+        If there is no such file, it fails, or it has another number of such classes.
+    """
+    module = _module(path)
+    found = [
+        name
+        for name, one in vars(module).items()
+        if isinstance(one, type) and one.__module__ == module.__name__ and hasattr(one, "decide")
+    ]
+    if len(found) != 1:
+        listed = ", ".join(found) or "none"
+        raise PolicyFileError(
+            path=path,
+            got=f"one class with a method decide is expected, got {listed}",
+            remedy="give a YAML file with file and class instead",
+        )
+    return PolicyConfig(file=path, class_name=found[0])
+
+
 def made_policy(config: PolicyConfig, setting: PolicySetting) -> Policy:
     """The policy, made with `setting` and its options.
 

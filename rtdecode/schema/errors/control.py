@@ -43,6 +43,16 @@ class PolicyOptionValueError(BadInputError):
         )
 
 
+class OptionWithPolicyError(BadInputError):
+    """An option of a replay that decodes, given with --policy, which decodes nothing."""
+
+    def __init__(self, *, option: str) -> None:
+        super().__init__(
+            f"{option} does not apply to a replay with --policy, which decodes nothing and writes no "
+            f"session: leave out {option}"
+        )
+
+
 class PolicyInterfaceError(BadInputError):
     """A class that has no method `decide`."""
 
