@@ -1,0 +1,207 @@
+"""A run with a policy: armed by a command and by a key, disarmed by the end of the recorder."""
+
+import os
+import pty
+import re
+import select
+import signal
+import subprocess
+import sys
+import termios
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from rtdecode.runtime.clock import HostClock
+from rtdecode.runtime.operator_link import OperatorCommand, control_access, send_to_controller
+from rtdecode.schema.control import Action, Observed
+from rtdecode.schema.messages import Body, Event, Start
+from rtdecode.session.reader import LogReader
+
+pytestmark = [pytest.mark.system, pytest.mark.timeout(240)]
+
+POLICY = """
+from rtdecode.control.policy import Request
+
+class EachTick:
+    def __init__(self, setting):
+        pass
+
+    def decide(self, observation):
+        return [Request.trigger("laser")] if observation.body is None else []
+"""
+NOBODY_SENDS = {"kind": "zmq_native", "address": "tcp://127.0.0.1:*"}
+Running = subprocess.Popen[str]
+
+
+def config(user: Any, **control: Any) -> Path:
+    """A rig without animal: a policy that fires every 0.1 s of session time."""
+    (user.folder / "each_tick.py").write_text(POLICY)
+    laser = {"kind": "zmq", "name": "laser", "endpoint": f"ipc://{user.folder}/laser"}
+    policy = {"file": "each_tick.py", "class": "EachTick"}
+    made: Path = user.config(
+        processes=["recorder", "controller", "bridge", "view"],
+        acquisition={"source": NOBODY_SENDS},
+        decode=None,
+        control={"policy": policy, "outputs": [laser], "max_actions_per_s": 100} | control,
+    )
+    return made
+
+
+def commanded(user: Any, command: OperatorCommand) -> str:
+    """What the controller answers, asked as `rtdecode arm` asks, without a program of its own."""
+    access = control_access(user.folder / "s" / "control.json")
+    return send_to_controller(access, command, by="a test", clock=HostClock()).text
+
+
+def read_until(running: Running, words: str) -> None:
+    assert running.stdout is not None
+    seen = []
+    for line in running.stdout:
+        seen.append(line)
+        if words in line:
+            return
+    pytest.fail(f"it never said {words}: {''.join(seen)}")
+
+
+def bodies(user: Any) -> list[Body]:
+    log = LogReader(user.folder / "s" / "log.mcap")
+    wanted = {"controller/start", "controller/event", "controller/action", "controller/delivery"}
+    return [
+        one.message.body for one in log.messages((wanted | {"controller/observed"}).__contains__)
+    ]
+
+
+def test_a_run_is_armed_and_disarmed_by_command_and_ends_with_its_recorder(user: Any) -> None:
+    with user.running("run", config(user), "--out", "s") as running:
+        read_until(running, "controller: running")
+        assert "armed by rtdecode arm" in user.told("arm", "s").stdout
+        assert commanded(user, OperatorCommand.DISARM) == "disarmed: by a test"
+        assert commanded(user, OperatorCommand.ARM) == "armed by a test"
+        children = psutil.Process(running.pid).children(recursive=True)
+        next(one for one in children if "rtdecode.pipeline.recorder" in one.cmdline()).kill()
+        said = running.communicate()[0]
+    assert running.returncode == 1
+    assert "recorder ended with exit code -9" in said
+    assert user.left_running() == []
+    log = (user.folder / "s" / "logs" / "controller.log").read_text()
+    assert re.findall(r"(?:dis)?armed\b.*", log) == [
+        "armed by rtdecode arm",
+        "disarmed: by a test",
+        "armed by a test",
+        "disarmed: the connection to the recorder was lost",
+    ]
+    assert not (user.folder / "s" / "control.json").exists()
+    told = user.told("arm", "s")
+    assert (told.returncode, "cannot be armed" in told.stderr) == (2, True)
+    found = bodies(user)
+    (start,) = (body for body in found if isinstance(body, Start))
+    assert start.versions["policy"] == "EachTick"
+    assert (user.folder / "s" / "policy.py").read_text() == POLICY
+    # a recorder that is killed loses its last second
+    events = [body.code for body in found if isinstance(body, Event)]
+    assert events[:1] == ["armed"]
+    sent = {body.number for body in found if isinstance(body, Action) and body.outcome == "sent"}
+    delivered = {body.number for body in found if body.kind == "delivery" and not body.error}  # type: ignore[union-attr]
+    assert sent
+    assert delivered <= sent
+    assert len(sent - delivered) <= 1
+    outcomes = {body.outcome for body in found if isinstance(body, Action)}
+    assert outcomes == {"sent", "not_armed"}
+    assert any(body.armed for body in found if isinstance(body, Observed))
+
+
+class Terminal:
+    """A terminal in which a person types commands and keys."""
+
+    def __init__(self, user: Any) -> None:
+        self._user, self._text = user, ""
+        self.person, self._program = pty.openpty()
+
+    @contextmanager
+    def running(self, *command: object) -> Iterator["subprocess.Popen[bytes]"]:
+        argv = [sys.executable, "-m", "rtdecode", *map(str, command)]
+        with subprocess.Popen(
+            argv,
+            stdin=self._program,
+            stdout=self._program,
+            stderr=self._program,
+            cwd=self._user.folder,
+            env=self._user.environment | {"TERM": "xterm", "COLUMNS": "200"},
+            start_new_session=True,
+            preexec_fn=lambda: os.close(os.open(os.ttyname(0), os.O_RDWR)),
+        ) as process:
+            try:
+                yield process
+            finally:
+                process.kill()
+
+    def mode(self) -> Any:
+        return termios.tcgetattr(self._program)
+
+    def type(self, keys: bytes) -> None:
+        os.write(self.person, keys)
+
+    def read_until(self, words: str, process: "subprocess.Popen[bytes]") -> None:
+        while words not in self._text:
+            if not self._read() and process.poll() is not None:
+                pytest.fail(f"it ended with {process.returncode}: {self._text}")
+        self._text = self._text.partition(words)[2]
+
+    def read_to_the_end(self, process: "subprocess.Popen[bytes]") -> None:
+        while process.poll() is None:
+            self._read()
+
+    def close(self) -> None:
+        os.close(self.person)
+        os.close(self._program)
+
+    def _read(self) -> bool:
+        """Whether there was something to read."""
+        has_text = bool(select.select([self.person], [], [], 0.1)[0])
+        if has_text:
+            self._text += os.read(self.person, 10_000).decode(errors="replace")
+        return has_text
+
+
+@pytest.fixture
+def terminal(user: Any) -> Iterator[Terminal]:
+    made = Terminal(user)
+    yield made
+    made.close()
+
+
+def once(process: "subprocess.Popen[bytes]") -> None:
+    process.send_signal(signal.SIGINT)
+
+
+def until_it_ends(process: "subprocess.Popen[bytes]") -> None:
+    """As a person who is in a hurry: the second one ends it at once."""
+    while process.poll() is None:
+        process.send_signal(signal.SIGINT)
+
+
+@pytest.mark.parametrize("interrupt", [once, until_it_ends])
+def test_keys_arm_and_disarm_and_the_terminal_has_its_mode_afterwards(
+    user: Any, terminal: Terminal, interrupt: Callable[[Any], None]
+) -> None:
+    before = terminal.mode()
+    with terminal.running("run", config(user), "--out", "s") as process:
+        terminal.read_until("a arms the controller", process)
+        terminal.read_until("controller  running", process)
+        assert terminal.mode() != before
+        for key, words in ((b"a", "armed by a key"), (b" ", "disarmed: by a key")):
+            terminal.type(key)
+            terminal.read_until(words, process)
+        children = psutil.Process(process.pid).children(recursive=True)
+        interrupt(process)
+        terminal.read_to_the_end(process)
+        psutil.wait_procs(children, timeout=60)
+    assert terminal.mode() == before
+    assert process.returncode == (0 if interrupt is once else 130)
+    events = [body.text for body in bodies(user) if isinstance(body, Event)]
+    assert [re.sub(" .*", "", text) for text in events] == ["armed", "disarmed:"]
