@@ -91,6 +91,9 @@ class ControlStage:
         self._arm = arm
 
     def step(self, items: Sequence[Received]) -> Iterator[Body]:
+        # the oldest heartbeat of a batch is no sign of silence where a newer one has arrived
+        for item in items:
+            self._note(item)
         yield from self._turn()
         for item in items:
             yield from self._observed(item)
@@ -158,13 +161,17 @@ class ControlStage:
             if isinstance(effect, Event) and effect.code == NOT_CARRIED:
                 yield from self.disarm(effect.text, Severity.ALARM)
 
-    def _observed(self, item: Received) -> Iterator[Body]:
+    def _note(self, item: Received) -> None:
+        """Note that the sender of `item` was alive."""
         message, body = item.message, item.message.body
         if isinstance(body, Health) and message.source == _RECORDER:
             self._arming.received(Watched.RECORDER, t_ns=item.t_received_ns)
         if isinstance(body, Reconstruction):
             # by the time of readiness: what is old does not count as new where this process is late
             self._arming.received(Watched.DECODER, t_ns=body.t_ready_ns)
+
+    def _observed(self, item: Received) -> Iterator[Body]:
+        body = item.message.body
         if isinstance(body, OBSERVED):
             now_ns, armed = self._clock.now_ns(), self._arming.is_armed
             yield from self._decided(given(item, body, t_ns=now_ns, armed=armed))

@@ -224,6 +224,26 @@ def test_the_config_arms_with_a_warning_once_the_recorder_is_there() -> None:
     assert events(scene.at(0.3, HEARTBEAT)) == []
 
 
+def test_heartbeats_that_waited_for_the_start_are_no_silence() -> None:
+    scene = Scene(arm=Arm.AT_START)
+    scene.clock.sleep_until(10 * S)
+    waited = [Stamped("events", n, 0, "host", HEARTBEAT) for n in range(2)]
+    received_ns = (round(8.015 * S), round(9.9 * S))
+    late = list(map(Received, waited, received_ns))
+    # time passes while the batch is worked through
+    scene.stage._arming.arm = slowed(scene.stage._arming.arm, scene.clock)  # type: ignore[method-assign]
+    assert events(list(scene.stage.step(late))) == ["armed"]
+
+
+def slowed(arm: Any, clock: RecordedClock) -> Any:
+    def armed(by: str, **given: Any) -> Any:
+        change = arm(by, **given)
+        clock.sleep_until(clock.now_ns() + S // 100)
+        return change
+
+    return armed
+
+
 def failing(observation: Observation) -> list[Request]:
     if isinstance(observation.body, Score):
         raise KeyError("contrast")
