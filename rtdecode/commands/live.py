@@ -13,7 +13,8 @@ from rtdecode.commands.arming import arming_keys
 from rtdecode.commands.console import LiveTable, errors_reported, print_plain, print_warning
 from rtdecode.commands.photodiode import PhotodiodeRequest, check_photodiode
 from rtdecode.commands.sessions import remove_refused, summarise_and_report, summarise_failed
-from rtdecode.demo.config import demo_config
+from rtdecode.demo.config import Purpose, demo_config
+from rtdecode.demo.policies import with_policy
 from rtdecode.pipeline.run import RunOutcome, run_session
 from rtdecode.pipeline.topology import included
 from rtdecode.report.summary import SessionSummary, write_summary
@@ -56,6 +57,7 @@ Config = Annotated[Path, typer.Argument(metavar="CONFIG", help="YAML config of t
 
 @app.command(epilog="Example: rtdecode demo --headless --seconds 30")
 def demo(
+    *,
     seconds: Seconds = 60.0,
     headless: Annotated[
         bool, typer.Option("--headless", help="display the stimulus on a virtual screen")
@@ -65,12 +67,21 @@ def demo(
     clips: Annotated[
         Path | None, typer.Option(help="folder of videos to display instead of the embedded ones")
     ] = None,
+    policy: Annotated[
+        str | None, typer.Option(help="close the loop with this policy, armed at the start")
+    ] = None,
+    session: Annotated[
+        Path | None, typer.Option(help="session whose actions the policy sham repeats")
+    ] = None,
 ) -> None:
     """Run the whole live loop on the embedded simulated rig and write a session."""
     console = Console()
     with errors_reported():
         display = Display.VIRTUAL if headless else Display.AUTO
-        config = demo_config(seconds=seconds, display=display, clips=clips)
+        purpose = Purpose.DISPLAY if policy is None else Purpose.CONTROL
+        config = demo_config(seconds=seconds, display=display, clips=clips, purpose=purpose)
+        if policy is not None:
+            config = with_policy(config, policy, session=session)
         recorded = record_session(config, out=out, console=console, json_file=json_file)
         _finish(config, recorded.summary, json_file, stopped=recorded.stopped)
         recorded.require_all()

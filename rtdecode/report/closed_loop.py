@@ -13,7 +13,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from rtdecode.evaluate.loop_latency import Effect, loop_latencies_ms
-from rtdecode.schema.control import Acknowledgement, Action, Delivery, Outcome, Result
+from rtdecode.schema.control import (
+    Acknowledgement,
+    Action,
+    Delivery,
+    Observed,
+    Outcome,
+    Result,
+)
 from rtdecode.schema.messages import DisplayedFrame, Stamped
 
 NO_ANSWER, DELIVERED, FAILED = "no answer", "delivered", "failed"
@@ -71,10 +78,12 @@ class LoopRecord:
         self._actions: dict[int, Action] = {}
         self._effects: dict[int, Acknowledgement | Delivery] = {}
         self.presentations: list[Presentation] = []
-        self._index = -1
+        self.armed_ns: list[tuple[int, int]] = []
+        """Begin and end of each time in which the controller was armed."""
+        self._index, self._armed = -1, False
 
     def add(self, message: Stamped) -> None:
-        """Add an action, an acknowledgement, a delivery or a displayed frame."""
+        """Add a message of the loop or a displayed frame; others are ignored."""
         match message.body:
             case Action() as action:
                 self._actions[action.number] = replace(action, frames=_NO_FRAMES)
@@ -82,6 +91,8 @@ class LoopRecord:
                 self._effects[effect.number] = effect
             case DisplayedFrame() as frame:
                 self._add_frame(frame)
+            case Observed() as observed:
+                self._add_armed(observed)
 
     def rows(self) -> list[ActionRow]:
         """One for each action, by number."""
@@ -89,6 +100,13 @@ class LoopRecord:
             _row(action, self._effects.get(number))
             for number, action in sorted(self._actions.items())
         ]
+
+    def _add_armed(self, observed: Observed) -> None:
+        t_ns, before, self._armed = observed.t_observed_ns, self._armed, observed.armed
+        if observed.armed and not before:
+            self.armed_ns.append((t_ns, t_ns))
+        elif before:
+            self.armed_ns[-1] = (self.armed_ns[-1][0], t_ns)
 
     def _add_frame(self, frame: DisplayedFrame) -> None:
         now = self.presentations[-1] if self.presentations else None

@@ -6,10 +6,17 @@ from dataclasses import dataclass, field
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from rtdecode.evaluate.metrics import Interval
-from rtdecode.report.closed_loop import ActionRow, Presentation, has_failed, is_withheld
+from rtdecode.report.closed_loop import (
+    ActionRow,
+    LoopRecord,
+    Presentation,
+    has_failed,
+    is_withheld,
+)
 from rtdecode.report.figures import BLUE, FAINT, INK, ORANGE, SOFT, Times, empty, quiet
 
 _NS_PER_S, _NS_PER_MS = 1e9, 1e6
@@ -60,12 +67,12 @@ def lanes_of(rows: Sequence[ActionRow]) -> list[str]:
 def timeline(
     axes: Axes,
     rows: Sequence[ActionRow],
-    presentations: Sequence[Presentation],
+    record: LoopRecord,
     *,
     zero_ns: int,
     length_s: float,
 ) -> None:
-    """Draw what was on the screen, and each action from its cause to its effect, over the session.
+    """Draw when the controller was armed, the screen, and each action from cause to effect.
 
     Parameters
     ----------
@@ -74,12 +81,15 @@ def timeline(
     """
     lanes = lanes_of(rows)
     places = {lane: len(lanes) - n for n, lane in enumerate(lanes)}
-    _draw_presentations(axes, presentations, place=len(lanes) + 1, zero_ns=zero_ns)
+    _draw_presentations(axes, record.presentations, place=len(lanes) + 1, zero_ns=zero_ns)
+    for span_ns in record.armed_ns:
+        begin_s, end_s = ((t_ns - zero_ns) / _NS_PER_S for t_ns in span_ns)
+        axes.barh(len(lanes) + 2, end_s - begin_s, left=begin_s, height=0.25, color=ORANGE)
     for row in rows:
         lane = lane_of(row)
         _draw_action(axes, row, place=places.get(lane) or places[row.action.name], zero_ns=zero_ns)
-    axes.set_yticks([*range(1, len(lanes) + 1), len(lanes) + 1], [*lanes[::-1], _ON_SCREEN])
-    axes.set_ylim(0.4, len(lanes) + 1.6)
+    axes.set_yticks(range(1, len(lanes) + 3), [*lanes[::-1], _ON_SCREEN, "armed"], parse_math=False)
+    axes.set_ylim(0.4, len(lanes) + 2.6)
     axes.set_xlim(0, max(length_s, 1e-3))
     axes.set_xlabel("time in the session, s", color=SOFT)
     axes.set_title("actions of the policy", loc="left", fontsize=12, color=INK)
@@ -172,6 +182,7 @@ def cause_and_effect(axes: Axes, rows: Sequence[ActionRow]) -> None:
     effect = "trigger" if all(row.effect and row.effect.is_trigger for row in timed) else "flip"
     axes.plot(np.zeros(len(timed)), places, "|", color=INK, markersize=5, label=effect)
     axes.set_ylim(len(timed) - 0.5, -0.5)
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel(f"time before the {effect} that reacts, ms", color=SOFT)
     axes.set_ylabel("action", color=SOFT)
     axes.set_title("from cause to effect", loc="left", fontsize=12, color=INK)
@@ -210,6 +221,7 @@ def latency_histograms(axes: Axes, rows: Sequence[ActionRow]) -> None:
     axes.set_ylabel("actions", color=SOFT)
     axes.set_title(title, loc="left", fontsize=12, color=INK)
     axes.margins(y=0.25)
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     axes.legend(fontsize=9, frameon=False, labelcolor=SOFT, loc="upper left")
     quiet(axes)
 

@@ -24,7 +24,7 @@ from rtdecode.session.layout import SessionLayout
 from rtdecode.session.reader import LogReader
 
 _DISPLAYED = "/displayed_frame"
-_KINDS = ("/action", "/acknowledgement", "/delivery", _DISPLAYED)
+_KINDS = ("/action", "/acknowledgement", "/delivery", "/observed", _DISPLAYED)
 PICTURE, TABLE = "closed_loop.png", "actions.csv"
 _DPI = 130
 _MOST_ROWS = 40
@@ -72,7 +72,7 @@ def _written(
 def _png(
     rows: Sequence[ActionRow], record: LoopRecord, summary: SessionSummary, panels: PolicyPanels
 ) -> bytes:
-    lanes_inches = _AXIS_INCHES + _LANE_INCHES * (len(lanes_of(rows)) + 1)
+    lanes_inches = _AXIS_INCHES + _LANE_INCHES * (len(lanes_of(rows)) + 2)
     heights = [lanes_inches] if panels.signal is None else [_SIGNAL_INCHES, lanes_inches]
     figure = new_figure(inches=(14, sum(heights) + _BELOW_INCHES))
     above, below = figure.subfigures(
@@ -82,7 +82,7 @@ def _png(
         len(heights), 1, height_ratios=heights, sharex=True, squeeze=False
     ).ravel()
     length_s, zero_ns = summary.seconds, summary.first_ns
-    timeline(lanes, rows, record.presentations, zero_ns=zero_ns, length_s=length_s)
+    timeline(lanes, rows, record, zero_ns=zero_ns, length_s=length_s)
     if panels.signal is not None:
         signal_over_time(first[0], panels.signal, rows, zero_ns=zero_ns)
     draws: list[Callable[[Axes], None]] = [

@@ -115,11 +115,7 @@ class SignalView:
             return
         t_ns = body.t_frame_mid_ns if isinstance(body, Reconstruction) else message.t_ns
         self._policy.decide(Observation(t_ns, body))
-        value = None
-        if isinstance(self._policy, Threshold):
-            value = self._policy.value
-        elif isinstance(self._policy, TemplateMatch) and self._policy.identified is not None:
-            value = self._policy.identified.r
+        value = _compared(self._policy, body)
         if value is not None:
             self._values.append((t_ns, value))
 
@@ -139,6 +135,15 @@ class SignalView:
         default = {"above": 0.5} if self._name == "template_match" else {}
         given = default | {k: v for k, v in self._options.items() if k in ("above", "below")}
         return [(side, float(value)) for side, value in given.items() if value is not None]
+
+
+def _compared(policy: Policy, body: Reconstruction | Score) -> float | None:
+    """What `policy` compared with its threshold after it was given `body`."""
+    if isinstance(policy, Threshold):
+        return policy.value
+    if isinstance(policy, TemplateMatch) and isinstance(body, Reconstruction):
+        return None if policy.identified is None else policy.identified.r
+    return None
 
 
 class ScoreView:

@@ -88,6 +88,28 @@ def test_it_serves_a_page_ends_by_itself_and_prints_a_summary(tmp_path: Path) ->
     assert list((session / "report").glob("*.png"))
 
 
+def test_a_policy_acts_on_reconstructions_and_the_report_has_cause_and_effect(
+    tmp_path: Path,
+) -> None:
+    summary = tmp_path / "d.json"
+    options = ["--policy", "threshold", "--seconds", "15", "--json", str(summary)]
+    with demo(tmp_path, options) as running:
+        told = running.communicate()[0]
+    assert running.returncode == 0, told
+    assert "control.arm is at_start" in told
+    figures = json.loads(summary.read_text())
+    assert figures["policy"] == "threshold"
+    sent = figures["actions"]["trigger"]["sent"]
+    assert sent > 0
+    assert figures["deliveries"] == {"pulse": sent}
+    assert figures["trigger_reaction_ms"]["n"] == figures["trigger_content_age_ms"]["n"] == sent
+    for name in ("reaction_ms", "content_age_ms"):
+        assert figures[name] is None
+    report = tmp_path / "s" / "report"
+    assert len((report / "actions.csv").read_text().splitlines()) > sent
+    assert "Closed loop" in (report / "index.html").read_text(encoding="utf-8")
+
+
 def test_ctrl_c_ends_it_cleanly_and_leaves_nothing_running(tmp_path: Path) -> None:
     with demo(tmp_path, ["--seconds", "100"]) as running:
         line_with(running, "stimulus: running")

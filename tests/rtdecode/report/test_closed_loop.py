@@ -33,9 +33,9 @@ from rtdecode.report.closed_loop_page import PICTURE, TABLE
 from rtdecode.report.policy_panels import policy_view
 from rtdecode.report.summary import summarise
 from rtdecode.schema.config import RunConfig
-from rtdecode.schema.control import Acknowledgement, Action, ClipRole, Delivery
+from rtdecode.schema.control import Acknowledgement, Action, ClipRole, Delivery, Observed
 from rtdecode.schema.frame_grid import FrameGrid
-from rtdecode.schema.messages import Body, DisplayedFrame, Reconstruction, Responses, Stamped
+from rtdecode.schema.messages import Body, DisplayedFrame, Reconstruction, Responses, Score, Stamped
 
 MS = 1_000_000
 GRID, FIRST, FRAMES = FrameGrid(30.0), 1000, 240
@@ -130,6 +130,13 @@ def test_a_presentation_ends_with_another_clip_or_an_earlier_frame() -> None:
     ]
 
 
+def test_the_times_in_which_it_was_armed_are_those_of_its_observations() -> None:
+    record = LoopRecord()
+    for t_ns, armed in enumerate([False, True, True, False, False, True, True]):
+        record.add(stamped(Observed("time", t_ns, t_ns, armed)))
+    assert record.armed_ns == [(1, 3), (5, 6)]
+
+
 def test_actions_with_many_targets_share_the_lane_of_their_kind() -> None:
     many = rows_of(*(action(n, "show_clip", target=f"clips/{n}.mp4") for n in range(30)))
     assert lanes_of(many[:3]) == ["show_clip 0", "show_clip 1", "show_clip 2"]
@@ -150,12 +157,12 @@ def test_panels_state_why_they_have_no_data() -> None:
 
 def test_the_timeline_marks_effects_withheld_and_failed_actions_in_their_lanes() -> None:
     axes = Figure().subplots()
-    timeline(axes, ROWS, [Presentation("a", 0, 10**9)], zero_ns=0, length_s=2.0)
+    timeline(axes, ROWS, LoopRecord(), zero_ns=0, length_s=2.0)
     marks = [line.get_marker() for line in axes.lines]
     assert (marks.count("o"), marks.count("x"), marks.count("X")) == (3, 1, 3)
     labels = [label.get_text() for label in axes.get_yticklabels()]
     lanes = ["pause", "show_clip c", "show_clip b", "show_clip a", "trigger laser"]
-    assert labels == [*lanes, "on the screen"]
+    assert labels == [*lanes, "on the screen", "armed"]
 
 
 def reconstruction(n: int, luminance: np.ndarray) -> Reconstruction:
@@ -228,6 +235,20 @@ def test_the_signal_of_a_template_is_highest_where_its_clip_is_seen() -> None:
     assert signal is not None
     assert signal.values[:50].min() > 0.99
     assert signal.values[-50:].max() < 0.9
+
+
+def test_the_signal_of_template_match_has_one_value_for_each_reconstruction() -> None:
+    shown = [displayed(n, "good" if n < 60 else "bad", n) for n in range(120)]
+    view = policy_view(config_of("template_match", output="laser", window_frames=5), shown)
+    for n in range(120):
+        view.add(stamped(reconstruction(n, PIXELS[n])))
+        view.add(stamped(Score(0.5, 0.5, 0.5, 0.0, 1.0, n, final=False)))
+    signal = view.panels([], zero_ns=0).signal
+    assert signal is not None
+    assert (np.diff(signal.t_s) > 0).all()
+    # a window across the cut agrees with neither clip
+    agrees = np.r_[0:56, 60:116]
+    assert signal.values[agrees].min() > 0.99 > signal.values[57]
 
 
 def test_a_policy_that_cannot_be_made_again_is_named_and_costs_no_report() -> None:
