@@ -1,25 +1,21 @@
 """What a policy is made with: clips of the stimulus, screen mask, and actions of other sessions."""
 
-from collections.abc import Callable, Iterator, Mapping
-from functools import cache
+from collections.abc import Iterator
 from pathlib import Path
-
-import numpy as np
-from numpy.typing import NDArray
 
 from rtdecode.control.policy import PolicySetting, Request
 from rtdecode.evaluate.screen_mask import scoring_mask
 from rtdecode.schema.config import RunConfig
-from rtdecode.schema.config.stimulus import StimulusConfig
+from rtdecode.schema.config.protocol import Movie, Still
 from rtdecode.schema.control import Action, ActionName, Observed, Outcome
 from rtdecode.session.layout import session_at
 from rtdecode.session.reader import LogReader
-from stimulus.clips import Split, embedded_clips
-from stimulus.videos import video_files, video_frames
+from stimulus.protocol.clip_library import ClipLibrary
+from stimulus.protocol.protocol_movie import protocol_movie
+from stimulus.videos import video_files
 
 _NS_PER_S = 1e9
 _RECORDED = frozenset({"controller/action", "controller/observed"})
-Frames = NDArray[np.uint8]
 
 
 def policy_setting(config: RunConfig) -> PolicySetting:
@@ -27,44 +23,35 @@ def policy_setting(config: RunConfig) -> PolicySetting:
 
     Raises
     ------
-    ClipError, MissingFileError, UnreadableFileError
-        If the clips or the screen mask of the config cannot be read.
+    ClipError, ConfigError, MissingFileError, UnreadableFileError
+        If clips, protocol or screen mask of the config cannot be read.
     """
-    frames_of = clip_frames(config.stimulus, frame_rate_hz=config.frame_rate_hz)
-
-    @cache
-    def frames(clip: str) -> Frames:
-        return frames_of[clip]()
-
+    names, library = displayed_clips(config)
     return PolicySetting(
         frame_rate_hz=config.frame_rate_hz,
-        clips=tuple(frames_of),
+        clips=names,
         screen_mask=scoring_mask(config),
         seed=config.stimulus.seed,
-        clip_frames=frames,
+        clip_frames=library.frames,
         earlier_actions_s=lambda folder: list(earlier_actions_s(Path(folder))),
     )
 
 
-def clip_frames(
-    config: StimulusConfig, *, frame_rate_hz: float
-) -> Mapping[str, Callable[[], Frames]]:
-    """By the name of each clip of the stimulus, what gives its (frame, row, col) grey levels."""
-    if config.clips is None:
-        clips = embedded_clips(
-            Split.SHOW,
-            count=config.embedded_clips,
-            seconds=config.clip_s,
-            seed=config.seed,
-            frame_rate_hz=frame_rate_hz,
-        )
-        return {clip.name: lambda frames=clip.frames: frames for clip in clips}  # type: ignore[misc]
-    screen = (config.rows_px, config.cols_px)
+def displayed_clips(config: RunConfig) -> tuple[tuple[str, ...], ClipLibrary]:
+    """Names of the clips that the stimulus displays, as `displayed_frame` has them; their frames.
 
-    def decoded(file: Path) -> Callable[[], Frames]:
-        return lambda: np.stack(list(video_frames(file, screen=screen, rate_hz=frame_rate_hz)))
-
-    return {file.name: decoded(file) for file in video_files(config.clips)}
+    With a protocol they are its movies and stills.
+    """
+    stimulus, rate_hz = config.stimulus, config.frame_rate_hz
+    movie = protocol_movie(stimulus, frame_rate_hz=rate_hz)
+    if movie is not None:
+        stimuli = (one for block in movie.protocol.blocks for one in block.conditions())
+        labels = dict.fromkeys(one.label() for one in stimuli if isinstance(one, Movie | Still))
+        return tuple(name for name in labels if name in movie.clips.names), movie.clips
+    library = ClipLibrary(stimulus, None, frame_rate_hz=rate_hz)
+    if stimulus.clips is None:
+        return tuple(clip.name for clip in library.embedded), library
+    return tuple(file.name for file in video_files(stimulus.clips)), library
 
 
 def earlier_actions_s(folder: Path) -> Iterator[tuple[float, Request]]:

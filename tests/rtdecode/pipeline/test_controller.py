@@ -145,6 +145,17 @@ def test_a_policy_is_made_with_the_clips_of_the_stimulus() -> None:
     assert setting.screen_mask.all()
 
 
+def test_with_a_protocol_the_clips_are_its_movies_and_stills(tmp_path: Path) -> None:
+    protocol = tmp_path / "protocol.yaml"
+    protocol.write_text(
+        "blocks: [{stimuli: [{kind: movie, embedded: 1}, {kind: blank, duration_s: 1.0}]}]"
+    )
+    stimulus = {"embedded_clips": 2, "clip_s": 0.5, "protocol": protocol}
+    setting = policy_setting(RunConfig.model_validate({"stimulus": stimulus}))
+    assert setting.clips == ("embedded-1",)
+    assert setting.clip_frames("embedded-1").shape == (15, 36, 64)
+
+
 def test_actions_of_another_session_have_their_times_since_its_arming(tmp_path: Path) -> None:
     def action(number: int, outcome: str, t_ns: int) -> Action:
         times = (0, 0, t_ns, t_ns)
