@@ -142,6 +142,29 @@ def outputs_table() -> str:
     return table(["ms from the decision", *times], rows)
 
 
+def disarm_table() -> str:
+    """Time from a signal to the recorder until the controller is disarmed."""
+    names = {"killed": "killed (SIGKILL)", "silent": "stopped (SIGSTOP), with `silence_s: 2.0`"}
+    rows = [
+        [
+            names[cause],
+            str(row["n"]),
+            f"{row['disarmed_ms']['median']:.0f}",
+            f"{row['disarmed_ms']['max']:.0f}",
+            f"{row['last_action_ms_max']:.0f}",
+        ]
+        for cause, row in result("disarm").items()
+    ]
+    head = [
+        "the recorder is",
+        "runs",
+        "disarmed after, median, ms",
+        "maximum",
+        "last action, maximum",
+    ]
+    return table(head, rows)
+
+
 _DELAYS = {"p50": "median", "p99": "99 %", "max": "maximum"}
 
 TABLES = {
@@ -154,4 +177,5 @@ TABLES = {
     "twin_check": twin_check_table,
     "rig": rig_table,
     "outputs": outputs_table,
+    "disarm": disarm_table,
 }
