@@ -199,6 +199,7 @@ class ShowBack:
         self._items: list[Item] = []
         self._block, self._place = -1, 0
         self._state, self._asked_ns, self._presentation = _State.TO_ASK, 0, -1
+        self._n_asked = 0
         self._start_block()
 
     def decide(self, observation: Observation) -> list[Request]:
@@ -223,7 +224,7 @@ class ShowBack:
         self._presentation = now.presentation
         item = self._items[self._place]
         if is_new and self._state is _State.ASKED and now.clip == item.name:
-            self._state = _State.DISPLAYED
+            self._state, self._n_asked = _State.DISPLAYED, 0
         elif is_new and self._state is _State.DISPLAYED:
             self._state = _State.TO_ASK
         if is_ending and self._state is _State.DISPLAYED:
@@ -249,7 +250,10 @@ class ShowBack:
         if self._state is not _State.TO_ASK or frames is None:
             return []
         self._state, self._asked_ns = _State.ASKED, max(t_ns, due_ns)
+        self._n_asked += 1
         reason = f"block {self._block}, {self._place + 1} of {len(self._items)}: {item.role}"
+        if self._n_asked > 1:
+            reason += f", asked for {self._n_asked} times"
         return [
             Request(
                 ActionName.SHOW_FRAMES, item.name, reason=reason, t_due_ns=due_ns, frames=frames

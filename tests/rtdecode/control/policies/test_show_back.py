@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 import pytest
 from simulated_loop import Record, simulate
-from toy_loop import GRID, ToyRig, toy_clips, toy_setting
+from toy_loop import GRID, ToyRig, observed, toy_clips, toy_setting
 
 from rtdecode.control.policies.show_back import ShowBack, block_items, reversed_block
 from rtdecode.evaluate.response_similarity import ClipResponses, shown_back_similarity
@@ -71,6 +71,25 @@ def test_nothing_is_asked_for_before_arming_and_the_block_begins_with_it() -> No
     record = session(1, armed_from_s=5.0)
     assert min(t_ns for t_ns, _ in record.requests) >= 5e9
     assert record.requests[0][1].target.startswith("source/")
+
+
+def test_what_is_not_displayed_is_asked_for_again_each_second() -> None:
+    policy = ShowBack(toy_setting(CLIPS))
+    found = [r for o in observed([None] * 45, step_s=0.1) for r in policy.decide(o)]
+    assert [len(r.frames) for r in found] == [60] * 5
+    assert len({r.target for r in found}) == 1
+    assert found[0].reason == "block 0, 1 of 6: source"
+    assert found[4].reason == "block 0, 1 of 6: source, asked for 5 times"
+
+
+def test_a_source_with_too_few_reconstructions_is_displayed_again() -> None:
+    policy = ShowBack(toy_setting(CLIPS))
+    record = simulate(
+        policy, ToyRig(0, first_warm=40), CLIPS, setting=toy_setting(CLIPS), seconds=9
+    )
+    asked = [request.target for _, request in record.requests]
+    assert asked[2] == asked[0]
+    assert asked[1] != asked[0]
 
 
 def test_clips_are_cut_to_the_seconds_that_are_asked_for() -> None:
