@@ -17,7 +17,7 @@ from torch import Tensor
 
 from rtdecode.decode.noise import Noise, even_noise
 from rtdecode.decode.observation_window import ObservationWindow
-from rtdecode.decode.prior import VideoPrior, spectral_shrinkage
+from rtdecode.decode.prior import VideoPrior, forecast_variance, spectral_shrinkage
 from rtdecode.decode.solver import ObservedFrames, Solver
 from rtdecode.schema.config.decode import DecodeConfig, RoisCheck
 from rtdecode.schema.frame_grid import FrameGrid
@@ -31,6 +31,9 @@ _NS_PER_MS = 1_000_000
 
 class Decoder:
     """Moving-horizon MAP estimation: one `Reconstruction` for each frame, `lag_frames` later.
+
+    With `forecast_frames` it is given that many frames earlier than its responses, by the prior's
+    prediction from the newest estimates.
 
     The horizon absorbs all frames that wait, and the estimate is improved once for all of them, by
     `steps` solver steps or as many as the deadline permits (at least one).
@@ -92,6 +95,10 @@ class Decoder:
             shrinkage=spectral_shrinkage(prior).to(device),
         )
         self._sd = np.zeros((1, *prior.mean.shape), np.float32) if sd is None else sd.numpy()
+        self._forecast_sd = np.zeros((config.forecast_frames, *prior.mean.shape), np.float32)
+        if sd is not None and config.forecast_frames:
+            added = forecast_variance(prior, frames=config.forecast_frames)
+            self._forecast_sd = (sd[:1].square() + added.to(sd)).sqrt().numpy()
         self._first: int | None = None
         self._next = 0
 
@@ -154,7 +161,7 @@ class Decoder:
             self._first = self._next = items[0].responses.frame
         self._solver.advance(min(moved, self._config.window_frames))
         steps = self._improve(deadline_ns)
-        due = range(self._next, items[-1].responses.frame - self._config.lag_frames + 1)
+        due = range(self._next, items[-1].responses.frame - self._config.output_lag_frames + 1)
         return self._reconstructions(due, steps=steps, deadline_ns=deadline_ns)
 
     def _improve(self, deadline_ns: int) -> int:
@@ -183,7 +190,10 @@ class Decoder:
         if not due or newest is None:
             return []
         self._next = due.stop
-        video, objective = self._solver.result(back=newest - due.start)
+        first = min(due.start, newest)
+        video, objective = self._solver.result(
+            back=newest - first, ahead=max(0, due.stop - 1 - newest)
+        )
         rejected = self._solver.rejected()
         neurons_left_out = int((rejected.neurons | self._horizon.stuck).sum())
         frames_left_out = newest + 1 - len(rejected.frames) + np.flatnonzero(rejected.frames)
@@ -192,8 +202,8 @@ class Decoder:
         return [
             self._reconstruction(
                 frame,
-                video[frame - due.start],
-                self._sd[min(newest - frame, len(self._sd) - 1)],
+                video[frame - first],
+                self._sd_of(newest - frame),
                 source=self._source(frame),
                 objective=objective,
                 steps=steps,
@@ -206,10 +216,16 @@ class Decoder:
             for frame in due
         ]
 
+    def _sd_of(self, age_frames: int) -> F32:
+        """(row, col) standard deviation of a frame that is `age_frames` older than the newest."""
+        if age_frames < 0:
+            return self._forecast_sd[-age_frames - 1]
+        return self._sd[min(age_frames, len(self._sd) - 1)]
+
     def _source(self, frame: int) -> Responses:
         """The responses whose arrival made `frame` due, or the next ones if those are missing."""
         newest = self._horizon.newest or 0
-        for number in range(min(frame + self._config.lag_frames, newest), newest + 1):
+        for number in range(min(frame + self._config.output_lag_frames, newest), newest + 1):
             if (source := self._horizon.source_of(number)) is not None:
                 return source
         raise IndexError(f"frame {newest} is not in the horizon")
@@ -239,7 +255,7 @@ class Decoder:
             t_received_ns=source.t_received_ns,
             t_responses_ns=source.t_ready_ns,
             t_ready_ns=ready_ns,
-            lag_frames=self._config.lag_frames,
+            lag_frames=self._config.output_lag_frames,
             steps=steps,
             objective=objective,
             warm=warm,

@@ -171,6 +171,21 @@ def _pooled(
     return (rings * means[:, None, None]).sum(0) / rings.sum(0)
 
 
+def forecast_variance(prior: VideoPrior, *, frames: int) -> Float[Tensor, "frame row col"]:
+    """Variance of each pixel, in grey levels squared, that unknown innovations cause.
+
+    Of the 1st to the `frames`-th frame after the last known one: by eq. (2) that of coefficient q
+    after t frames is s[q]² Σ_{j<t} h_j[q]², with the impulse response h of the autoregression.
+    """
+    response = [torch.ones_like(prior.power)]
+    for _ in range(frames - 1):
+        terms = zip(prior.autoregression, reversed(response), strict=False)
+        response.append(sum((a * h for a, h in terms), torch.zeros_like(prior.power)))
+    variance = (torch.stack(response).square() * prior.innovation_sd.square()).cumsum(0)
+    basis = prior.basis
+    return basis.down.T.square() @ variance @ basis.across.square()
+
+
 def save_prior(prior: VideoPrior, folder: Path) -> None:
     """Write `prior` beside a twin."""
     folder.mkdir(parents=True, exist_ok=True)

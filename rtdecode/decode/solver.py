@@ -187,14 +187,20 @@ class Solver:
         self._likelihood = likelihood
 
     @torch.no_grad()
-    def result(self, *, back: int) -> tuple[F32, float]:
+    def result(self, *, back: int, ahead: int = 0) -> tuple[F32, float]:
         """Video of the newest `back` + 1 frames, and the objective of eq. (6) at the last step.
 
-        The video is (frame, row, col) in grey levels. The call waits for the device.
+        The video is (frame, row, col) in grey levels, followed by the prior's prediction of the
+        next `ahead` frames, at most as many as are estimated. The call waits for the device.
         """
         state = self._state
         known = torch.cat([state.past, self._block.coefficients(state.u, state.past)])
-        video = self._block.basis.video(self._shrinkage * known[-back - 1 :]).clamp(_BLACK, _WHITE)
+        wanted = known[-back - 1 :]
+        if ahead:
+            # innovations of 0, which is their mean under the prior
+            next_frames = self._block.coefficients(torch.zeros_like(state.u), known)
+            wanted = torch.cat([wanted, next_frames[:ahead]])
+        video = self._block.basis.video(self._shrinkage * wanted).clamp(_BLACK, _WHITE)
         return video.cpu().numpy(), float(self._objective)
 
     @torch.no_grad()

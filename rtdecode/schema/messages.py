@@ -132,6 +132,7 @@ class Reconstruction:
     t_responses_ns: int
     t_ready_ns: int
     lag_frames: int
+    """Negative for a frame that was forecast from older responses."""
     steps: int
     objective: float
     warm: bool

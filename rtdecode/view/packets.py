@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 Plane = NDArray[np.uint8]
 
-_PICTURE = struct.Struct("<BBHHHdd")
+_PICTURE = struct.Struct("<BBHHhdd")
 _ACTIVITY = struct.Struct("<BBHId")
 
 

@@ -39,6 +39,9 @@ class DecodeConfig(Section):
     `lag_frames` + 4."""
     lag_frames: Index = 8
     """Fixed lag in frames between the newest responses and the reconstructed frame."""
+    forecast_frames: Index = 0
+    """Number of frames after the newest responses that is forecast by the dynamics of the prior;
+    only with `lag_frames: 0`. The output lag is then negative."""
     steps: Count = 3
     """Number of optimisation steps for each new frame or batch of frames."""
     deadline_ms: Positive = 30.0
@@ -49,6 +52,11 @@ class DecodeConfig(Section):
     fitted with the twin."""
     threads: Count = 1
     """Number of CPU threads of one step."""
+
+    @property
+    def output_lag_frames(self) -> int:
+        """Frames from the reconstructed frame to the newest responses; negative for a forecast."""
+        return self.lag_frames - self.forecast_frames
 
     @property
     def estimated_frames_used(self) -> int:
@@ -68,6 +76,20 @@ class DecodeConfig(Section):
             raise ValueError(
                 f"estimated_frames={self.estimated_frames} must be above "
                 f"lag_frames={self.lag_frames}: a frame is estimated until it is sent"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _forecast_follows_the_newest(self) -> "DecodeConfig":
+        if self.forecast_frames and self.lag_frames:
+            raise ValueError(
+                f"forecast_frames={self.forecast_frames} needs lag_frames=0, not "
+                f"{self.lag_frames}: set one of them to 0"
+            )
+        if self.forecast_frames > self.estimated_frames_used:
+            raise ValueError(
+                f"forecast_frames={self.forecast_frames} must be at most "
+                f"{self.estimated_frames_used}, the number of estimated frames"
             )
         return self
 

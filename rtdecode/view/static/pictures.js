@@ -54,7 +54,7 @@ export function readPacket(buffer) {
   const [rows, cols] = [view.getUint16(2, true), view.getUint16(4, true)];
   const plane = (k) => new Uint8Array(buffer, 24 + k * rows * cols, rows * cols);
   return {
-    kind: "picture", rows, cols, lagFrames: view.getUint16(6, true),
+    kind: "picture", rows, cols, lagFrames: view.getInt16(6, true),
     frame: view.getFloat64(8, true), ageMs: view.getFloat64(16, true), at: performance.now(),
     hasDisplayed: Boolean(flags & 1), hasDecoded: Boolean(flags & 2), warm: Boolean(flags & 4),
     late: Boolean(flags & 8), hasUncertainty: Boolean(flags & 16),

@@ -301,3 +301,41 @@ def test_frames_out_of_order_are_refused(
         make_decoder().step(make_stream(repeated))
     with pytest.raises(FrameOrderError, match="in order, once"):
         one_by_one(make_decoder(), make_stream(repeated))
+
+
+FORECAST = DecodeConfig(
+    window_frames=12, estimated_frames=6, lag_frames=0, forecast_frames=2, steps=1
+)
+
+
+def test_a_forecast_is_given_out_before_its_responses_once_and_in_order(
+    make_decoder: MakeDecoder, make_stream: MakeStream
+) -> None:
+    decoder, newest_only = (
+        make_decoder(FORECAST),
+        make_decoder(FORECAST.model_copy(update={"forecast_frames": 0})),
+    )
+    items = make_stream([*range(50, 60), 63, *range(64, 70), 120, 121])
+    given_out = [(item.responses.frame, decoder.step([item])) for item in items]
+    assert numbers(given_out[0][1]) == [50, 51, 52]
+    for newest, out in given_out[1:]:
+        assert numbers(out)[-1] == newest + 2
+    every = [out for _, group in given_out for out in group]
+    assert all(later > earlier for earlier, later in pairwise(numbers(every)))
+    assert {out.lag_frames for out in every} == {-2}
+    # the solution does not depend on what is given out
+    plain = one_by_one(newest_only, items)
+    assert [out.objective for out in plain if out.frame == 69] == [
+        out.objective for out in every if out.frame == 71
+    ]
+
+
+def test_a_forecast_is_less_certain_than_the_newest_estimate(
+    twin: Linear, prior: VideoPrior, noise: Noise, make_stream: MakeStream
+) -> None:
+    sd = torch.full((3, *prior.mean.shape), 5.0)
+    decoder = Decoder(FORECAST, twin, prior, noise=noise, sd=sd, clock=StepClock())
+    first, one_ahead, two_ahead = decoder.step(make_stream([0]))
+    np.testing.assert_array_equal(first.uncertainty, 5.0)
+    assert (one_ahead.uncertainty > 5).all()
+    assert (two_ahead.uncertainty > one_ahead.uncertainty).all()

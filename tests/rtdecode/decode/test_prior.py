@@ -18,6 +18,7 @@ from rtdecode.decode.prior import (
     PRIOR_FILE,
     VideoPrior,
     fit_prior,
+    forecast_variance,
     load_prior,
     save_prior,
 )
@@ -153,3 +154,15 @@ def test_the_video_that_is_too_short_is_the_one_that_is_named() -> None:
 def test_videos_of_two_screens_are_refused() -> None:
     with pytest.raises(ShapeError, match=r"\(6, 8\) px, got shape \(20, 8, 6\)"):
         fit_prior([np.zeros((20, ROWS, COLS)), np.zeros((20, COLS, ROWS))])
+
+
+def test_the_forecast_variance_is_that_of_a_known_process_and_ends_at_its_power() -> None:
+    # y[t] = a y[t-1] + s u[t]: variance s² (1 - a^2t) / (1 - a²) after t frames
+    a, s = 0.8, 3.0
+    flat = torch.ones(ROWS, COLS)
+    prior = VideoPrior(120 * flat, s**2 / (1 - a**2) * flat, (a * flat)[None], s * flat)
+    frames = 40
+    expected = s**2 * (1 - a ** (2 * np.arange(1, frames + 1))) / (1 - a**2)
+    found = forecast_variance(prior, frames=frames)
+    # all coefficients of the orthonormal basis are kept, so each pixel has their variance
+    np.testing.assert_allclose(found, np.broadcast_to(expected[:, None, None], found.shape), 1e-4)

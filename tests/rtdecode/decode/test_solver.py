@@ -241,3 +241,18 @@ def test_past_estimates_are_corrected_by_new_activity(
             solver.improve(observed)
     found, sought = activity(solver.result(back=6)[0])[-1], activity(bright)[-1]
     assert (found - sought).norm() < 0.1 * (activity(dark)[-1] - sought).norm()
+
+
+def test_a_forecast_is_the_video_of_a_horizon_that_moves_on_without_a_measurement(
+    twin: Linear, prior: VideoPrior, noise: Noise
+) -> None:
+    solver = Solver(twin, prior, noise, window_frames=FRAMES, estimated_frames=4)
+    observed = solver.observed(
+        torch.from_numpy(answers(twin))[-4:], torch.ones(4, NEURONS), torch.zeros(FRAMES, 4)
+    )
+    for _ in range(5):
+        solver.improve(observed)
+    forecast = solver.result(back=1, ahead=3)[0]
+    solver.advance(3)
+    np.testing.assert_allclose(forecast, solver.result(back=4)[0], atol=1e-3)
+    assert np.abs(np.diff(forecast, axis=0)).max() > 1

@@ -13,10 +13,10 @@ def test_a_picture_packet_is_a_header_and_three_planes() -> None:
         2**40,
         planes=(planes[0], planes[1], planes[2]),
         flags=Flag.DISPLAYED | Flag.LATE,
-        lag_frames=8,
+        lag_frames=-3,
         age_ms=312.5,
     )
-    assert struct.unpack("<BBHHHdd", packet.data[:24]) == (1, 9, 2, 3, 8, 2.0**40, 312.5)
+    assert struct.unpack("<BBHHhdd", packet.data[:24]) == (1, 9, 2, 3, -3, 2.0**40, 312.5)
     assert packet.data[24:] == bytes([10] * 6 + [20] * 6 + [30] * 6)
 
 

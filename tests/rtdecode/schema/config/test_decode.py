@@ -43,6 +43,8 @@ def test_too_few_estimated_frames_are_refused() -> None:
         {"deadline_ms": 0},
         {"likelihood_weight": -1},
         {"lag": 3},
+        {"forecast_frames": 1},
+        {"forecast_frames": 5, "lag_frames": 0},
         {"deadline_ms": "inf"},
     ],
 )
