@@ -1,6 +1,7 @@
 """`rtdecode bench`: measurements of speed and quality, each repeatable with one command."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,9 +10,12 @@ from rich.console import Console
 from rich.table import Table
 
 from rtdecode.bench.wire import benchmark_wire
-from rtdecode.commands.console import errors_reported
+from rtdecode.commands.console import errors_reported, print_plain
 from rtdecode.commands.live import record_session
+from rtdecode.demo.config import demo_config
 from rtdecode.runtime.config_file import read_config
+from rtdecode.schema.config import RunConfig
+from rtdecode.schema.config.stimulus import Display
 
 app = typer.Typer(no_args_is_help=True, help="Measure speed and quality.")
 
@@ -103,6 +107,38 @@ def decoder(
         console.print(table_of(rows))
         settings = {"twin": str(twin), "frames": frames, "threads": threads}
         _write_result(json_file, name="decoder", config=settings, results=rows)
+
+
+@app.command(epilog="Example: rtdecode bench loop --json loop.json --figure loop_frontier.png")
+def loop(
+    config: Annotated[
+        Path | None, typer.Option(help="config with a simulated rig; that of the demo by default")
+    ] = None,
+    figure: Annotated[
+        Path | None, typer.Option(help="draw video r against content age into this file")
+    ] = None,
+    json_file: Json = None,
+) -> None:
+    """Measure quality against latency of a closed loop, by lags, steps and scan rate."""
+    console = Console()
+    with errors_reported():
+        # torch and matplotlib take seconds to import, and few verbs of this file need them
+        from rtdecode.bench.loop import LoopSettings, bench_loop
+        from rtdecode.bench.loop_figure import draw_frontier
+        from rtdecode.decode.compute import prepare_process
+
+        settings = LoopSettings()
+        run = _demo() if config is None else read_config(config)
+        prepare_process(threads=1)
+        rows = bench_loop(run, settings, report=lambda line: print_plain(console, line))
+        shown = {"config": str(config or "demo"), **asdict(settings)}
+        _write_result(json_file, name="loop", config=shown, results=rows)
+        if figure is not None:
+            draw_frontier(rows, figure)
+
+
+def _demo() -> RunConfig:
+    return demo_config(seconds=1.0, display=Display.VIRTUAL, clips=None)
 
 
 def _write_result(path: Path | None, *, name: str, config: dict[str, Any], results: Any) -> None:

@@ -94,8 +94,8 @@ class Decoder:
             likelihood_weight=config.likelihood_weight,
             shrinkage=spectral_shrinkage(prior).to(device),
         )
-        self._sd = np.zeros((1, *prior.mean.shape), np.float32) if sd is None else sd.numpy()
-        self._forecast_sd = np.zeros((config.forecast_frames, *prior.mean.shape), np.float32)
+        self._sd: F32 = np.zeros((1, *prior.mean.shape), np.float32) if sd is None else sd.numpy()
+        self._forecast_sd: F32 = np.zeros((config.forecast_frames, *prior.mean.shape), np.float32)
         if sd is not None and config.forecast_frames:
             added = forecast_variance(prior, frames=config.forecast_frames)
             self._forecast_sd = (sd[:1].square() + added.to(sd)).sqrt().numpy()
@@ -218,9 +218,12 @@ class Decoder:
 
     def _sd_of(self, age_frames: int) -> F32:
         """(row, col) standard deviation of a frame that is `age_frames` older than the newest."""
-        if age_frames < 0:
-            return self._forecast_sd[-age_frames - 1]
-        return self._sd[min(age_frames, len(self._sd) - 1)]
+        sd: F32 = (
+            self._forecast_sd[-age_frames - 1]
+            if age_frames < 0
+            else self._sd[min(age_frames, len(self._sd) - 1)]
+        )
+        return sd
 
     def _source(self, frame: int) -> Responses:
         """The responses whose arrival made `frame` due, or the next ones if those are missing."""

@@ -213,12 +213,12 @@ def _trials(
     made = embedded_clips(
         split, count=clips, seconds=_CLIP_S, seed=run_seed, frame_rate_hz=_FRAME_RATE_HZ
     )
-    displayed = _displayed_frames(made, rng)
+    displayed = displayed_frames(made, rng)
     for frame, (luminance, phase_ns) in enumerate(displayed, start=_FIRST_FRAME):
         yield from _measured(recording, rig, luminance, frame=frame, phase_ns=phase_ns)
 
 
-def _displayed_frames(
+def displayed_frames(
     clips: Iterator[Clip], rng: np.random.Generator
 ) -> Iterator[tuple[NDArray[np.uint8], int]]:
     """Each displayed frame, and the offset in ns of its flip from the start of its grid frame.

@@ -117,7 +117,7 @@ class Responses:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Reconstruction:
-    """One reconstructed movie frame, `lag_frames` behind the newest responses, in grey levels."""
+    """One movie frame in grey levels, `lag_frames` behind the newest responses; < 0: a forecast."""
 
     kind: ClassVar[str] = "reconstruction"
     luminance: FrameF32
@@ -132,7 +132,6 @@ class Reconstruction:
     t_responses_ns: int
     t_ready_ns: int
     lag_frames: int
-    """Negative for a frame that was forecast from older responses."""
     steps: int
     objective: float
     warm: bool

@@ -1,0 +1,278 @@
+"""`rtdecode bench loop`: quality of reconstructions against their age, for the choice of lags.
+
+Sessions of the demo mouse are simulated once for each scan rate and passed through calcium chain
+and decoder of the live system, faster than real time, once for each setting. A clock that stands at
+the end of the newest scan stamps the reconstructions, so that their age follows from the data's own
+times; the measured time of computation is added.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rtdecode.calcium import CalciumChain
+from rtdecode.calcium.calibration import Calibration
+from rtdecode.calcium.roi_files import read_pixel_lists
+from rtdecode.calcium.rois import Rois
+from rtdecode.datasets.video_session import TRAIN
+from rtdecode.decode.fitted_twin import FittedTwin, load_fitted_twin
+from rtdecode.demo.mouse import TEST
+from rtdecode.demo.simulated_session import (
+    DataClock,
+    SimulatedSession,
+    received,
+    simulated_session,
+)
+from rtdecode.evaluate.metrics import bootstrap_interval, video_r
+from rtdecode.evaluate.screen_mask import scoring_mask
+from rtdecode.schema.config import RunConfig
+from rtdecode.schema.config.acquisition import SimulatedSource
+from rtdecode.schema.config.calcium import Rescale
+from rtdecode.schema.config.decode import DecodeConfig
+from rtdecode.schema.errors import SettingMissingError
+from rtdecode.schema.frame_grid import FrameGrid
+from rtdecode.schema.messages import Behaviour, Responses, Scan, WindowFrame
+from rtdecode.streams.behaviour_join import BehaviourJoin
+
+_WARM_UP_FRAMES = 45
+_CALIBRATION_S = 30.0
+_NO_DEADLINE_MS = 1e9
+_MARGIN_MS = 3.0
+"""That of `streams.paced_output.OutputDelay`."""
+_NS_PER_MS = 1e6
+
+F32 = NDArray[np.float32]
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class LoopSettings:
+    """Settings that are compared, and the sessions on which they are."""
+
+    scan_rates_hz: Sequence[float] = (8.0, 15.0, 30.0)
+    deconvolution_lags: Sequence[int] = (0, 1)
+    steps: Sequence[int] = (1, 3)
+    lags: Sequence[int] = tuple(range(9))
+    forecasts: Sequence[int] = (1, 2, 4)
+    """Frames ahead of the newest, with the shortest deconvolution lag and the most steps."""
+    seeds: Sequence[int] = (1, 2, 3)
+    """One session for each; none of them was used to choose a setting."""
+    clips: int = 3
+    clip_s: float = 5.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Decoded:
+    """Reconstructions of one session with one setting; NaN where there is none."""
+
+    video: F32
+    """(frame, row, col) grey levels."""
+    age_ms: NDArray[np.float64]
+    """(frame,) time from the middle of a frame to the end of the scan that completed it."""
+    computed_ms: NDArray[np.float64]
+    """(scan,) processor time of calcium chain and decoder."""
+
+
+def bench_loop(
+    config: RunConfig, settings: LoopSettings, *, report: Callable[[str], None]
+) -> list[Row]:
+    """Quality and latency of each setting, on the simulated rig of `config`.
+
+    Returns
+    -------
+    A row for each setting: `video_r` (mean over clips with its bootstrap 95 % interval),
+    `content_age_ms` (mean over frames of the time from the middle of a displayed frame to the flip
+    that reacts: age in the data, median computation, and half a frame period, the mean wait for a
+    flip), `paced_output_ms` (longest time to the paced output) and their parts.
+    """
+    fitted = load_fitted_twin(_twin_folder(config))
+    rows: list[Row] = []
+    for rate_hz in settings.scan_rates_hz:
+        bench = _RateBench(config, settings, fitted, rate_hz=rate_hz)
+        for setting in _settings(settings):
+            rows.append(bench.row(*setting))
+            report(_line(rows[-1]))
+    return rows
+
+
+def _settings(settings: LoopSettings) -> Iterator[tuple[int, int, int]]:
+    """(deconvolution lag, steps, output lag); a forecast is a negative output lag."""
+    yield from product(settings.deconvolution_lags, settings.steps, settings.lags)
+    for ahead in settings.forecasts:
+        yield min(settings.deconvolution_lags), max(settings.steps), -ahead
+
+
+def _line(row: Row) -> str:
+    return (
+        f"{row['scan_rate_hz']:g} Hz, deconvolution lag {row['deconvolution_lag_scans']}, "
+        f"{row['steps']} steps, lag {row['lag_frames']}: video r {row['video_r']['mean']:.3f}, "
+        f"content age {row['content_age_ms']:.0f} ms"
+    )
+
+
+class _RateBench:
+    """The sessions of one scan rate, and the calibration of the demo mouse at it.
+
+    At another rate than that of the twin's training the rig is calibrated on a session of its own,
+    and activity is converted to the twin's units by its moments (`calcium.rescale: moment`).
+    """
+
+    def __init__(
+        self, config: RunConfig, settings: LoopSettings, fitted: FittedTwin, *, rate_hz: float
+    ) -> None:
+        self._config, self._settings, self._fitted = config, settings, fitted
+        self._grid, self._rate_hz = FrameGrid(config.frame_rate_hz), rate_hz
+        self._source = _source(config).model_copy(update={"scan_rate_hz": rate_hz})
+        self._target = Calibration.load(_file(config.calcium.calibration, "calcium.calibration"))
+        self._rois = _rois(config, self._target)
+        self._mask = scoring_mask(config)
+        self._calcium = config.calcium
+        self._calibration = self._target
+        if rate_hz != self._target.scan_rate_hz:
+            self._calcium = self._calcium.model_copy(update={"rescale": Rescale.MOMENT})
+            self._calibration = self._calibrated()
+        self._sessions = [
+            simulated_session(
+                self._source,
+                TEST,
+                seed=seed,
+                clips=settings.clips,
+                clip_s=settings.clip_s,
+                grid=self._grid,
+            )
+            for seed in settings.seeds
+        ]
+
+    def row(self, deconvolution_lag: int, steps: int, lag: int) -> Row:
+        """Quality and latency of one setting."""
+        decode = (self._config.decode or DecodeConfig()).model_copy(
+            update={
+                "lag_frames": max(lag, 0),
+                "forecast_frames": max(-lag, 0),
+                "steps": steps,
+                "deadline_ms": _NO_DEADLINE_MS,
+            }
+        )
+        decoded = [self._decoded(one, decode, deconvolution_lag) for one in self._sessions]
+        scores = [
+            score
+            for one, session in zip(decoded, self._sessions, strict=True)
+            for score in _scores(session, one, self._mask)
+        ]
+        interval = bootstrap_interval(scores, rng=np.random.default_rng(0))
+        ages_ms = np.concatenate([one.age_ms[_WARM_UP_FRAMES:] for one in decoded])
+        ages_ms = ages_ms[np.isfinite(ages_ms)]
+        computed_ms = float(np.median(np.concatenate([one.computed_ms for one in decoded])))
+        flip_ms = 500 / self._grid.rate_hz
+        return {
+            "scan_rate_hz": self._rate_hz,
+            "deconvolution_lag_scans": deconvolution_lag,
+            "steps": steps,
+            "lag_frames": lag,
+            "video_r": {"mean": interval.mean, "ci95": [interval.low, interval.high]},
+            "clips": len(scores),
+            "age_ms": float(ages_ms.mean()),
+            "computed_ms": computed_ms,
+            "content_age_ms": float(ages_ms.mean()) + computed_ms + flip_ms,
+            "paced_output_ms": float(ages_ms.max()) + computed_ms + _MARGIN_MS,
+        }
+
+    def _decoded(
+        self, session: SimulatedSession, decode: DecodeConfig, deconvolution_lag: int
+    ) -> Decoded:
+        clock = DataClock()
+        decoder = self._fitted.decoder(decode, clock=clock)
+        video = np.full(session.video.shape, np.nan, np.float32)
+        age_ms, computed_ms = np.full(len(video), np.nan), list[float]()
+        for batch, chain_ms in self._batches(session, deconvolution_lag, clock):
+            begun_ns = time.thread_time_ns()
+            for done in decoder.step(batch):
+                if 0 <= (place := done.frame - session.first) < len(video):
+                    video[place] = done.luminance
+                    age_ms[place] = (done.t_ready_ns - done.t_frame_mid_ns) / _NS_PER_MS
+            computed_ms.append(chain_ms + (time.thread_time_ns() - begun_ns) / _NS_PER_MS)
+        return Decoded(video, age_ms, np.array(computed_ms))
+
+    def _batches(
+        self, session: SimulatedSession, deconvolution_lag: int, clock: DataClock
+    ) -> Iterator[tuple[list[WindowFrame], float]]:
+        """The frames that each scan completes, and the processor time in ms of the scan."""
+        calcium = {"deconvolution_lag_scans": deconvolution_lag}
+        chain = self._chain(self._calibration, clock, **calcium)
+        mean = np.array(self._fitted.twin.spec.behaviour_mean, np.float32)
+        join = BehaviourJoin(mean)
+        for body in session.measured:
+            if isinstance(body, Behaviour):
+                list(join.step([body]))
+                continue
+            clock.t_ns = body.t_end_ns
+            begun_ns = time.thread_time_ns()
+            outs = list(chain.step([received(body)]))
+            batch = [one for out in outs if isinstance(out, Responses) for one in join.step([out])]
+            if batch:
+                yield batch, (time.thread_time_ns() - begun_ns) / _NS_PER_MS
+
+    def _chain(
+        self, calibration: Calibration | None, clock: DataClock, **calcium: float
+    ) -> CalciumChain:
+        return CalciumChain(
+            self._calcium.model_copy(update=calcium),
+            rois=self._rois,
+            grid=self._grid,
+            scan_rate_hz=self._rate_hz,
+            reference=self._target.reference_counts,
+            calibration=calibration,
+            target=self._target,
+            clock=clock,
+        )
+
+    def _calibrated(self) -> Calibration:
+        """Calibration of this scan rate, on clips that the twin may have seen."""
+        chain = self._chain(None, DataClock(), calibration_s=_CALIBRATION_S - 1)
+        session = simulated_session(
+            self._source, TRAIN, seed=0, clips=3, clip_s=_CALIBRATION_S / 3, grid=self._grid
+        )
+        for body in session.measured:
+            if isinstance(body, Scan):
+                list(chain.step([received(body)]))
+        if chain.calibration is None:
+            raise SettingMissingError(setting="calcium.calibration", reason="none was measured")
+        return chain.calibration
+
+
+def _scores(session: SimulatedSession, decoded: Decoded, mask: NDArray[np.bool_]) -> list[float]:
+    """video_r of each clip, without the warm-up of the session; missing frames are left out."""
+    edges = range(0, len(session.video), session.clip_frames)
+    spans = [slice(max(edge, _WARM_UP_FRAMES), edge + session.clip_frames) for edge in edges]
+    return [video_r(session.video[span], decoded.video[span], mask) for span in spans]
+
+
+def _source(config: RunConfig) -> SimulatedSource:
+    source = config.acquisition.source
+    if not isinstance(source, SimulatedSource):
+        reason = "the sessions of this benchmark are simulated, so that it must be simulated"
+        raise SettingMissingError(setting="acquisition.source.kind", reason=reason)
+    return source
+
+
+def _file(path: Path | None, setting: str) -> Path:
+    if path is None:
+        raise SettingMissingError(setting=setting, reason="the simulated rig is decoded with it")
+    return path
+
+
+def _rois(config: RunConfig, calibration: Calibration) -> Rois:
+    path = _file(config.calcium.rois, "calcium.rois")
+    found = read_pixel_lists(path, shape=calibration.shape, table=config.calcium.rois_table)
+    return found if isinstance(found, Rois) else found.placed(calibration.shape)
+
+
+def _twin_folder(config: RunConfig) -> Path:
+    decode = config.decode
+    return _file(None if decode is None else decode.twin, "decode.twin")
