@@ -12,27 +12,25 @@ from itertools import islice
 from rtdecode.runtime.entry import run_process
 from rtdecode.runtime.process import Process
 from rtdecode.runtime.progress import kept_progress
-from rtdecode.schema.config import RunConfig
 from rtdecode.schema.config.stimulus import Display, Presenter, StimulusConfig
 from rtdecode.schema.errors import UnknownCommandError
 from rtdecode.schema.interfaces import Clock, Sink
 from rtdecode.schema.messages import Body
+from stimulus.commanded_movie import CommandedMovie, commanded
 from stimulus.display_log import DisplayLog
 from stimulus.pacing import pacing_for
-from stimulus.playback import GREY_CLIP, CommandState, Player
-from stimulus.playlist import MovieFrame, movie_frames
-from stimulus.prefetch import FramePrefetcher
+from stimulus.playback import GREY_CLIP, Player
+from stimulus.playlist import MovieFrame
 from stimulus.presenter import psychopy_window
 from stimulus.priority import Priority, request_real_time
-from stimulus.protocol.protocol_movie import protocol_movie
 from stimulus.protocol.trial_log import TrialLog
 from stimulus.resumption import NAMES, Resumption
+from stimulus.run_movie import run_movie
 from stimulus.screen import HeadlessScreen, Screen
 from stimulus.sync_patch import patch_grey
 from stimulus.xvfb import VirtualDisplay
 
 log = logging.getLogger(__name__)
-_AHEAD_FRAMES = 60
 _ANY_PORT = "tcp://127.0.0.1:*"
 
 
@@ -44,45 +42,39 @@ def main(process: Process) -> int:
         process.config, process.run_info, file=f"{process.name}.progress", names=NAMES
     )
     resumption = Resumption(progress, progress.read() if process.run_info.restarts else None)
-    movie = _limited(_movie(process.config, resumption.first_clip), process)
+    movie = run_movie(process.config, first=resumption.first_clip)
     request_real_time(Priority.FRAME_LOOP)
     with (
         opened_screen(config, process.clock) as screen,
-        FramePrefetcher(movie, ahead=_AHEAD_FRAMES) as frames,
         progress,
+        commanded(process, movie, publisher) as show,
     ):
-        # a restarted stimulus shows its movie and is armed for nothing else
+        show.state.paused = resumption.starts_paused
         trials = TrialLog(
             light_delay_ms=config.light_delay_ms,
             frame_rate_hz=process.config.frame_rate_hz,
             pause_clip=GREY_CLIP,
         )
-        player = _player(config, screen, process, publisher, resumption, trials=trials)
+        player = _player(config, screen, process, publisher, resumption, trials=trials, show=show)
         process.wait_for_start()
         # importing PsychoPy leaves some 300,000 objects; a full collection would delay a flip
         gc.freeze()
         publisher.start(process.run_info.start())
         reason = "failed"
         try:
+            frames = _limited(show.frames, process)
             reason = player.play(frames, between_frames=lambda: _between_frames(process, player))
         finally:
             for event in player.display_log.unreported():
                 publisher.push(event)
             if (trial := trials.ended()) is not None:
                 publisher.push(trial)
+            show.commands.end()
             publisher.end(session=process.run_info.session, reason=reason)
             log.info("%s: %s", reason, player.display_log.counters())
     progress.remove()
+    show.remove()
     return 0
-
-
-def _movie(config: RunConfig, first: int) -> Iterator[MovieFrame]:
-    """Frames of the protocol, else of the clips, from the trial or clip `first` on."""
-    stimulus, frame_rate_hz = config.stimulus, config.frame_rate_hz
-    protocol = protocol_movie(stimulus, frame_rate_hz=frame_rate_hz)
-    if protocol is None:
-        return movie_frames(stimulus, frame_rate_hz=frame_rate_hz, first_clip=first)
-    return protocol.movie_frames(first=first)
 
 
 def _limited(frames: Iterator[MovieFrame], process: Process) -> Iterator[MovieFrame]:
@@ -122,16 +114,15 @@ def _player(
     resumption: Resumption,
     *,
     trials: TrialLog,
+    show: CommandedMovie,
 ) -> Player:
     rate_hz = process.config.frame_rate_hz
     pacing = pacing_for(screen, clock=process.clock, frame_rate_hz=rate_hz)
     display_log = DisplayLog(light_delay_ms=config.light_delay_ms, refresh_hz=pacing.refresh_hz)
     log.info("flips %s, in %s", type(pacing).__name__, type(screen).__name__)
-    commands = CommandState(process.stop)
-    commands.paused = resumption.starts_paused
 
     def on_flip(number: int, frame: MovieFrame, t_flip_ns: int) -> None:
-        resumption.keep(number, frame, t_flip_ns, commands)
+        resumption.keep(number, frame, t_flip_ns, show.state)
         if (event := resumption.event(t_flip_ns)) is not None:
             sink.push(event)
         if (trial := trials.flipped(frame, t_flip_ns)) is not None:
@@ -142,9 +133,11 @@ def _player(
         pacing,
         display_log,
         sink,
-        commands,
+        show.state,
         first_frame=resumption.first_frame,
+        first_place=resumption.first_clip,
         on_flip=on_flip,
+        remote=show.commands,
         patch_grey=partial(patch_grey, code=config.patch.code),
     )
 

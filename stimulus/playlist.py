@@ -1,7 +1,8 @@
 """The playlist of a run: order of clips, their frames, and refreshes per frame, for playback."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from typing import TypeVar
 
@@ -11,7 +12,8 @@ from numpy.typing import NDArray
 from rtdecode.schema.config.stimulus import StimulusConfig
 from rtdecode.schema.errors import RefreshRateError
 from rtdecode.schema.planned_trials import shuffled_rounds
-from stimulus.clips import Split, embedded_clips
+from stimulus.clips import Clip, Split, embedded_clips
+from stimulus.prefetch import Parameters, Presentation
 from stimulus.videos import video_files, video_frames
 
 _SAME_RATE = 0.01
@@ -25,7 +27,7 @@ class DisplayedTrial:
     """What a frame belongs to: one presentation of one stimulus or clip."""
 
     number: int
-    """Of the trial in the protocol, from 0."""
+    """Of the trial in the protocol, from 0; -1 for what an action displays."""
     block: str
     stimulus: str
     """Name of the stimulus or clip."""
@@ -56,6 +58,11 @@ class MovieFrame:
         """Number of the trial that it belongs to; -1 for a frame between trials."""
         return -1 if self.of_trial is None else self.of_trial.number
 
+    @property
+    def is_of_protocol(self) -> bool:
+        """Whether it belongs to a trial in the order of the protocol."""
+        return self.of_trial is not None and self.of_trial.cause < 0
+
 
 def movie(
     clips: Iterable[T],
@@ -72,10 +79,8 @@ def movie(
     frames_of
         Maps a clip to its name and its (row, col) uint8 frames in order.
     """
-    for place, clip in enumerate(islice(clips, first_clip, None), first_clip):
-        name, frames = frames_of(clip)
-        for index, luminance in enumerate(frames):
-            yield MovieFrame(name, index, luminance, place)
+    for presentation in _ordered(clips, frames_of, first_clip):
+        yield from presentation({})
 
 
 def holds(refresh_hz: float, frame_rate_hz: float) -> Iterator[int]:
@@ -122,28 +127,61 @@ def movie_frames(
     ClipError
         At once, for videos that are missing, empty or broken from the start.
     """
+    order = presentations(config, frame_rate_hz=frame_rate_hz, first_clip=first_clip)
+    return (frame for presentation in order for frame in presentation({}))
+
+
+def presentations(
+    config: StimulusConfig, *, frame_rate_hz: float, first_clip: int = 0
+) -> Iterator[Presentation[MovieFrame]]:
+    """All clips of a run in order, from the place `first_clip` on, for the prefetcher.
+
+    Raises
+    ------
+    ClipError
+        At once, for videos that are missing, empty or broken from the start.
+    """
     if config.clips is None:
-        return _embedded(config, frame_rate_hz, first_clip)
-    files = video_files(config.clips)
-    screen = (config.rows_px, config.cols_px)
-    return movie(
-        shuffled_rounds(files, seed=config.seed),
-        lambda file: (file.name, video_frames(file, screen=screen, rate_hz=frame_rate_hz)),
-        first_clip=first_clip,
-    )
-
-
-def _embedded(
-    config: StimulusConfig, frame_rate_hz: float, first_clip: int
-) -> Iterator[MovieFrame]:
-    clips = tuple(
-        embedded_clips(
+        made = embedded_clips(
             Split.SHOW,
             count=config.embedded_clips,
             seconds=config.clip_s,
             seed=config.seed,
             frame_rate_hz=frame_rate_hz,
         )
+        return embedded_presentations(tuple(made), seed=config.seed, first_clip=first_clip)
+    files = video_files(config.clips)
+    screen = (config.rows_px, config.cols_px)
+    return _ordered(
+        shuffled_rounds(files, seed=config.seed),
+        lambda file: (file.name, video_frames(file, screen=screen, rate_hz=frame_rate_hz)),
+        first_clip,
     )
-    ordered = shuffled_rounds(clips, seed=config.seed)
-    return movie(ordered, lambda clip: (clip.name, clip.frames), first_clip=first_clip)
+
+
+def embedded_presentations(
+    clips: Sequence[Clip], *, seed: int, first_clip: int = 0
+) -> Iterator[Presentation[MovieFrame]]:
+    """`clips`, which are in memory, in the order of a run."""
+    ordered = shuffled_rounds(clips, seed=seed)
+    return _ordered(ordered, lambda clip: (clip.name, clip.frames), first_clip)
+
+
+def _ordered(
+    clips: Iterable[T],
+    frames_of: Callable[[T], tuple[str, Iterable[NDArray[np.uint8]]]],
+    first_clip: int,
+) -> Iterator[Presentation[MovieFrame]]:
+    for place, clip in enumerate(islice(clips, first_clip, None), first_clip):
+        yield partial(_clip_frames, clip, frames_of, place)
+
+
+def _clip_frames(
+    clip: T,
+    frames_of: Callable[[T], tuple[str, Iterable[NDArray[np.uint8]]]],
+    place: int,
+    _parameters: Parameters,
+) -> Iterator[MovieFrame]:
+    name, frames = frames_of(clip)
+    for index, luminance in enumerate(frames):
+        yield MovieFrame(name, index, luminance, place)

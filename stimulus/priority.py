@@ -31,3 +31,8 @@ def request_real_time(priority: Priority) -> bool:
         log.info("real-time priority is not permitted: flips may be late while the machine is busy")
         return False
     return True
+
+
+def leave_real_time() -> None:
+    """Schedule this thread like any other; threads inherit the scheduling of what starts them."""
+    os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))

@@ -6,9 +6,10 @@ photodiode sees in the sync patch, continue, and a pause remains one. Flips stay
 grid, which follows from the host's clock.
 """
 
+import json
 from collections.abc import Mapping
 
-from rtdecode.runtime.progress import Progress
+from rtdecode.runtime.progress import KeptMessages, Progress
 from rtdecode.schema.messages import Event
 from stimulus.playback import CommandState
 from stimulus.playlist import MovieFrame
@@ -49,3 +50,30 @@ class Resumption:
         seconds = max(0.0, (t_flip_ns - before["t_flip_ns"]) / _NS_PER_S)
         text = "the stimulus was started again and continued with the next clip of its order"
         return Event("warning", "stimulus", "stimulus_restarted", text, {"seconds": seconds})
+
+
+class KeptParameters:
+    """Parameters of the protocol that commands have set, for a restart.
+
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "stimulus.parameters"
+    ...     KeptParameters(KeptMessages(path, slots=1)).write({"contrast": 0.5})
+    ...     KeptParameters(KeptMessages(path, slots=1)).read()
+    {'contrast': 0.5}
+    """
+
+    def __init__(self, kept: KeptMessages) -> None:
+        self._kept = kept
+
+    def read(self) -> dict[str, float]:
+        """The parameters that were in effect; empty where none was set."""
+        parameters: dict[str, float] = json.loads(self._kept.read().get(0, b"{}"))
+        return parameters
+
+    def write(self, parameters: Mapping[str, float]) -> None:
+        """Keep `parameters`, as far as they have room."""
+        data = json.dumps(dict(parameters)).encode()
+        if len(data) <= self._kept.longest:
+            self._kept.write(0, data)

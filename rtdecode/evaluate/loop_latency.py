@@ -56,7 +56,7 @@ class LoopFigures:
     actions: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     """Actions by name and outcome: sent, not_armed, rate_limited."""
     command_results: Mapping[str, int] = field(default_factory=dict)
-    """Commands by what the stimulus did: applied, late, refused, withdrawn."""
+    """Commands by what the stimulus did: applied, late, refused, replaced, withdrawn."""
     deliveries: Mapping[str, int] = field(default_factory=dict)
     """Triggers that each output took."""
     failed_deliveries: Mapping[str, int] = field(default_factory=dict)

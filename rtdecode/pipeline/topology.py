@@ -134,7 +134,7 @@ TOPOLOGY = (
     Row(
         Role.STIMULUS,
         "stimulus",
-        publishes=(Source("stimulus", "displayed frames"),),
+        publishes=(Source("stimulus", "displayed frames, results of commands, trials"),),
         subscribes=(),
         on_end=OnEnd.ENDS_RUN,
     ),

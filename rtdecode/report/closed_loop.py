@@ -36,8 +36,8 @@ class ActionRow:
     action: Action
     """Without its frames."""
     result: str
-    """applied, late, refused or withdrawn by the stimulus; delivered or failed by an output;
-    not_armed or rate_limited in the controller; no answer."""
+    """applied, late, refused, replaced or withdrawn by the stimulus; delivered or failed by an
+    output; not_armed or rate_limited in the controller; no answer."""
     effect: Effect | None = None
     frame_number: int = -1
     """Number of the displayed frame that shows the effect; -1 without one."""
@@ -180,4 +180,4 @@ def is_withheld(row: ActionRow) -> bool:
 
 def has_failed(row: ActionRow) -> bool:
     """Whether it was sent and had no effect."""
-    return row.result in (Result.REFUSED, Result.WITHDRAWN, FAILED, NO_ANSWER)
+    return row.result in (Result.REFUSED, Result.REPLACED, Result.WITHDRAWN, FAILED, NO_ANSWER)

@@ -56,6 +56,8 @@ class Result(StrEnum):
     LATE = "late"
     """Applied, at a later flip than the one it was meant for."""
     REFUSED = "refused"
+    REPLACED = "replaced"
+    """Never displayed: a later command took its place before its flip."""
     WITHDRAWN = "withdrawn"
     """Never applied: its controller withdrew it, as after a restart, before it took effect."""
 
@@ -115,7 +117,7 @@ class Acknowledgement:
     number: int
     """Number of the action."""
     result: str
-    """applied | late | refused | withdrawn."""
+    """applied | late | refused | replaced | withdrawn."""
     name: str
     target: str
     t_received_ns: int
@@ -150,7 +152,7 @@ class Trial:
 
     kind: ClassVar[str] = "trial"
     number: int
-    """From 0, over the whole session."""
+    """In the order of the protocol, from 0; -1 for a clip or frames that an action displayed."""
     block: str
     stimulus: str
     """Name of the stimulus in the protocol, or of the clip."""

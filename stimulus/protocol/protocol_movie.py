@@ -12,6 +12,7 @@ flip, does not know when a frame is displayed, and receives no commands.
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 
 import numpy as np
@@ -25,6 +26,7 @@ from rtdecode.schema.errors import ParameterValueError, UnknownParameterError
 from rtdecode.schema.planned_trials import PlannedTrial, planned_trials
 from rtdecode.schema.protocol_limits import Limits
 from stimulus.playlist import DisplayedTrial, MovieFrame
+from stimulus.prefetch import Presentation
 from stimulus.protocol.clip_library import ClipLibrary
 from stimulus.protocol.degrees import Geometry
 from stimulus.protocol.gratings import GREY
@@ -117,6 +119,16 @@ class ProtocolMovie:
             if trial.waits:
                 yield self._grey(WAIT_CLIP, 0, trial.number - 1, waits=True)
             yield from self.trial_movie(trial, overrides())
+
+    def presentations(self, *, first: int = 0) -> Iterator[Presentation[MovieFrame]]:
+        """The trials from the number `first` on, each after its wait, for the prefetcher."""
+        for trial in self.trials(first):
+            if trial.waits:
+                yield partial(self._waiting, trial)
+            yield partial(self.trial_movie, trial)
+
+    def _waiting(self, trial: PlannedTrial, _overrides: Overrides) -> Iterator[MovieFrame]:
+        yield self._grey(WAIT_CLIP, 0, trial.number - 1, waits=True)
 
     def trial_movie(self, trial: PlannedTrial, overrides: Overrides) -> Iterator[MovieFrame]:
         """The frames of one trial and of the interval after it."""

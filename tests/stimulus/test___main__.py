@@ -17,11 +17,20 @@ import yaml
 from rtdecode.runtime.clock import HostClock
 from rtdecode.runtime.control import ControlServer
 from rtdecode.runtime.sockets import Messaging, Subscriber
-from rtdecode.schema.messages import Command, DisplayedFrame, End, Health, Stamped, Start
+from rtdecode.schema.messages import (
+    Acknowledgement,
+    Command,
+    DisplayedFrame,
+    End,
+    Health,
+    Stamped,
+    Start,
+)
 
 pytestmark = pytest.mark.system
 
 Config = Callable[..., Path]
+CLIENT = Path(__file__).resolve().parents[2] / "docs" / "clients" / "send_commands.py"
 
 
 @pytest.fixture
@@ -45,7 +54,11 @@ def config(tmp_path: Path, endpoint: str) -> Config:
 def inlet(endpoint: str) -> Iterator[Subscriber]:
     with Messaging() as messaging:
         yield Subscriber(
-            messaging, clock=HostClock(), endpoints=[endpoint], kinds=[DisplayedFrame], queue=1000
+            messaging,
+            clock=HostClock(),
+            endpoints=[endpoint],
+            kinds=[DisplayedFrame, Acknowledgement],
+            queue=1000,
         )
 
 
@@ -134,6 +147,40 @@ def test_commands_arrive_over_the_control_connection(
     assert [clip for clip, _ in groupby(clips, "grey".__eq__)] == [False, True, False]
     assert process.wait(20) == 0
     assert "unknown command 'dance'" in process.communicate()[1]
+
+
+def test_a_controller_of_ones_own_shows_clips_in_the_window(
+    config: Config, inlet: Subscriber, started: Callable[..., Any], tmp_path: Path
+) -> None:
+    path, link = config(None, presenter="psychopy"), f"ipc://{tmp_path}/commands"
+    path.write_text(path.read_text().replace("network:", f"network:\n  commands: {link}"))
+    process = started(path)
+    shown, results, answers = dict[int, DisplayedFrame](), list[Acknowledgement](), list[str]()
+    for message in until_end(inlet):
+        if isinstance(message.body, DisplayedFrame):
+            shown[message.seq] = message.body
+        if isinstance(message.body, Acknowledgement):
+            results.append(message.body)
+        if message.seq > 10 and len(answers) < 2:
+            clip = ("embedded-1", "cats")[len(answers)]
+            answers.append(sent(link, clip, number=len(answers)))
+        if message.seq == 120:
+            process.send_signal(signal.SIGINT)
+    first, second = results
+    numbers = [number for number, frame in shown.items() if frame.clip == "embedded-1"]
+    assert numbers == list(range(first.frame_number, first.frame_number + 30))
+    of_clip = [shown[number] for number in numbers]
+    assert first.t_flip_ns == of_clip[0].t_flip_ns
+    assert answers[0].split() == ["applied", str(first.frame_number), str(first.t_flip_ns)]
+    assert second.result == "refused"
+    assert "unknown clip 'cats'" in answers[1]
+    assert process.wait(20) == 0
+
+
+def sent(link: str, clip: str, *, number: int) -> str:
+    """What the controller of docs/clients prints of its command."""
+    argv = [sys.executable, str(CLIENT), link, clip, str(number)]
+    return subprocess.run(argv, capture_output=True, text=True, check=True, timeout=30).stdout
 
 
 @pytest.mark.parametrize(

@@ -85,6 +85,13 @@ class UnknownCommandError(RtdecodeError, ValueError):
         super().__init__(f"unknown command '{got:.40}': expected one of {', '.join(known)}")
 
 
+class NotNowError(RtdecodeError, ValueError):
+    """A command that cannot be carried out in the present state of the stimulus."""
+
+    def __init__(self, *, name: str, got: str) -> None:
+        super().__init__(f"{name} cannot be carried out now: {got}")
+
+
 class ProcessFailedError(RtdecodeError):
     """A process of the run ended with an error; the run ends with the same exit code."""
 
