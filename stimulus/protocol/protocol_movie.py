@@ -113,12 +113,10 @@ class ProtocolMovie:
         Parameters
         ----------
         overrides
-            Called once for each trial, before its first frame is rendered.
+            Called once for each wait and each trial, before its first frame is rendered.
         """
-        for trial in self.trials(first):
-            if trial.waits:
-                yield self._grey(WAIT_CLIP, 0, trial.number - 1, waits=True)
-            yield from self.trial_movie(trial, overrides())
+        for presentation in self.presentations(first=first):
+            yield from presentation(overrides())
 
     def presentations(self, *, first: int = 0) -> Iterator[Presentation[MovieFrame]]:
         """The trials from the number `first` on, each after its wait, for the prefetcher."""
