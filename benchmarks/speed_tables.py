@@ -142,6 +142,23 @@ def outputs_table() -> str:
     return table(["ms from the decision", *times], rows)
 
 
+def commands_table() -> str:
+    """Delays of commands to the stimulus, on a virtual screen and on simulated refreshes."""
+    names = {"window": "window on a virtual display", "refreshes": "simulated refreshes, 60 Hz"}
+    keys = ("flip_ms", "answer_ms", "lead_ms")
+    rows = [
+        [
+            names[screen],
+            str(row["n"]),
+            *(f"{row[key][part]:.1f}" for key in keys for part in ("median", "p99", "max")),
+        ]
+        for screen, row in result("commands").items()
+    ]
+    parts = ("median", "99 %", "maximum")
+    head = [f"{to}, {part}" for to in ("to the flip", "to the answer", "lead") for part in parts]
+    return table(["ms from sending", "commands", *head], rows)
+
+
 def disarm_table() -> str:
     """Time from a signal to the recorder until the controller is disarmed."""
     names = {"killed": "killed (SIGKILL)", "silent": "stopped (SIGSTOP), with `silence_s: 2.0`"}
@@ -177,5 +194,6 @@ TABLES = {
     "twin_check": twin_check_table,
     "rig": rig_table,
     "outputs": outputs_table,
+    "commands": commands_table,
     "disarm": disarm_table,
 }

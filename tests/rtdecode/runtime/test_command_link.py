@@ -183,6 +183,18 @@ def test_a_sender_without_the_token_is_refused(tmp_path: Path) -> None:
         assert len(stranger) == 1
 
 
+def test_a_stimulus_that_was_started_by_hand_accepts_the_controller_of_a_run(
+    tmp_path: Path,
+) -> None:
+    with opened(tmp_path) as ends:
+        receiver = ends.receiver()
+        ends.token = TOKEN
+        sender = ends.sender()
+        sender.send(action(0))
+        results, _ = turns(sender, receiver, lambda: not len(sender))
+    assert [one.result for one in results] == ["applied"]
+
+
 def _events(sender: CommandSender, code: LinkEvent) -> Event:
     while True:
         sender.take(0.01)
