@@ -53,7 +53,8 @@ def listened(config: RunConfig, rows: Sequence[Row]) -> Iterator[tuple[str, str,
     options = {f"network.{name}" for name in own | {"control", "recorder", "supervisor"}}
     if Role.BRIDGE in roles:
         options.add("acquisition.source.address")
-    options |= {option for option, _ in _output_endpoints(config)}
+    if Role.CONTROLLER in roles:
+        options |= {option for option, _ in _output_endpoints(config)}
     if Role.STIMULUS in roles:
         options.add("network.commands")
     for option, address in endpoints(config):
