@@ -127,9 +127,10 @@ def _stage(process: Process, control: ControlConfig, progress: Progress) -> Iter
 
 @contextmanager
 def _sender(process: Process) -> Iterator[CommandSender | None]:
-    """The command link to the stimulus; None where the run has none."""
+    """The command link to the stimulus; None where there is none, here or on another machine."""
     config, run_info = process.config, process.run_info
-    if all(row.role is not Role.STIMULUS for row in included(config)):
+    is_elsewhere = config.network.commands.startswith("tcp://")
+    if not is_elsewhere and all(row.role is not Role.STIMULUS for row in included(config)):
         yield None
         return
     with kept_messages(config, run_info, file="controller.commands", slots=WINDOW) as kept:

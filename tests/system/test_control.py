@@ -1,5 +1,6 @@
-"""A run with a policy: armed by a command and by a key, disarmed by the end of the recorder."""
+"""A run with a policy: armed on the page, by command, by a key; disarmed by its recorder's end."""
 
+import json
 import os
 import pty
 import re
@@ -15,6 +16,7 @@ from typing import Any
 
 import psutil
 import pytest
+from websockets.sync.client import ClientConnection, connect
 
 from rtdecode.runtime.clock import HostClock
 from rtdecode.runtime.operator_link import OperatorCommand, control_access, send_to_controller
@@ -38,16 +40,16 @@ NOBODY_SENDS = {"kind": "zmq_native", "address": "tcp://127.0.0.1:*"}
 Running = subprocess.Popen[str]
 
 
-def config(user: Any, **control: Any) -> Path:
+def config(user: Any, *others: str) -> Path:
     """A rig without animal: a policy that fires every 0.1 s of session time."""
     (user.folder / "each_tick.py").write_text(POLICY)
     laser = {"kind": "zmq", "name": "laser", "endpoint": f"ipc://{user.folder}/laser"}
     policy = {"file": "each_tick.py", "class": "EachTick"}
     made: Path = user.config(
-        processes=["recorder", "controller", "bridge", "view"],
+        processes=["recorder", "controller", "bridge", *others],
         acquisition={"source": NOBODY_SENDS},
         decode=None,
-        control={"policy": policy, "outputs": [laser], "max_actions_per_s": 100} | control,
+        control={"policy": policy, "outputs": [laser], "max_actions_per_s": 100},
     )
     return made
 
@@ -58,14 +60,21 @@ def commanded(user: Any, command: OperatorCommand) -> str:
     return send_to_controller(access, command, by="a test", clock=HostClock()).text
 
 
-def read_until(running: Running, words: str) -> None:
+def wait_for_control(page: ClientConnection, *, armed: bool) -> None:
+    control = None
+    while control is None or control["armed"] is not armed:
+        text = page.recv(timeout=60)
+        control = json.loads(text).get("control") if isinstance(text, str) else control
+
+
+def read_until(running: Running, words: str) -> str:
     assert running.stdout is not None
     seen = []
     for line in running.stdout:
         seen.append(line)
         if words in line:
-            return
-    pytest.fail(f"it never said {words}: {''.join(seen)}")
+            return line
+    return pytest.fail(f"it never said {words}: {''.join(seen)}")
 
 
 def bodies(user: Any) -> list[Body]:
@@ -76,9 +85,17 @@ def bodies(user: Any) -> list[Body]:
     ]
 
 
-def test_a_run_is_armed_and_disarmed_by_command_and_ends_with_its_recorder(user: Any) -> None:
-    with user.running("run", config(user), "--out", "s") as running:
+def test_a_run_is_armed_by_page_and_command_and_disarmed_by_its_recorders_end(
+    user: Any,
+) -> None:
+    with user.running("run", config(user, "view"), "--out", "s") as running:
+        address = read_until(running, "http://").partition("http://")[2].strip()
         read_until(running, "controller: running")
+        with connect(f"ws://{address}live") as page:
+            page.send("arm 1")
+            wait_for_control(page, armed=True)
+            page.send("disarm 1")
+            wait_for_control(page, armed=False)
         assert "armed by rtdecode arm" in user.told("arm", "s").stdout
         assert commanded(user, OperatorCommand.DISARM) == "disarmed: by a test"
         assert commanded(user, OperatorCommand.ARM) == "armed by a test"
@@ -90,6 +107,8 @@ def test_a_run_is_armed_and_disarmed_by_command_and_ends_with_its_recorder(user:
     assert user.left_running() == []
     log = (user.folder / "s" / "logs" / "controller.log").read_text()
     assert re.findall(r"(?:dis)?armed\b.*", log) == [
+        "armed by the page",
+        "disarmed: by the page",
         "armed by rtdecode arm",
         "disarmed: by a test",
         "armed by a test",

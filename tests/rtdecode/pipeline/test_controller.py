@@ -10,13 +10,14 @@ import pytest
 from rtdecode.control.loading import policy_hash
 from rtdecode.pipeline.controller import main
 from rtdecode.pipeline.policy_setting import earlier_actions_s, policy_setting
+from rtdecode.pipeline.preflight import checked
 from rtdecode.runtime.codec import pack
 from rtdecode.runtime.operator_link import OperatorCommand, command_to_controller
 from rtdecode.runtime.progress import Progress
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.config.run import Role
 from rtdecode.schema.control import Action, Observed
-from rtdecode.schema.errors import SettingMissingError
+from rtdecode.schema.errors import BadInputError, SettingMissingError
 from rtdecode.schema.messages import Body, End, Event, Health, Reconstruction, Stamped, Start
 from rtdecode.session.recorder import Recorder
 from rtdecode.session.replay import RecordedClock
@@ -134,6 +135,32 @@ def test_a_controller_without_a_policy_is_refused(
         scene.thread.join()
         assert scene.end() == 2
     assert "set control" in str(refusals[0])
+
+
+@pytest.mark.parametrize(
+    ("policy", "said"),
+    [
+        ({"name": "thresold"}, "there is no policy 'thresold'"),
+        ({"name": "threshold"}, "above of the policy threshold"),
+        ({"file": "gone.py", "class": "Fires"}, "gone.py: there is no such file"),
+        ({"file": "fires.py", "class": "Fire"}, "it has no class Fire"),
+        ({"file": "fires.py", "class": "Fires", "options": {"clip": 1}}, "takes no options"),
+    ],
+)
+def test_a_policy_that_cannot_be_made_is_found_before_a_start(
+    run: RunConfig, tmp_path: Path, policy: dict[str, Any], said: str
+) -> None:
+    if "file" in policy:
+        policy = policy | {"file": tmp_path / policy["file"]}
+    sections = {
+        "processes": ("recorder", "controller", "bridge"),
+        "acquisition": {"source": {"kind": "zmq_native", "address": "tcp://127.0.0.1:*"}},
+        "record": {"folder": tmp_path},
+        "stimulus": {"embedded_clips": 2, "clip_s": 0.5},
+        "control": {"policy": policy},
+    }
+    with pytest.raises(BadInputError, match=said):
+        checked(RunConfig.model_validate(sections))
 
 
 def test_a_policy_is_made_with_the_clips_of_the_stimulus() -> None:
