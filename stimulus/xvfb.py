@@ -69,6 +69,11 @@ class VirtualDisplay:
         )[-1]
         raise NoDisplayError(got=f"Xvfb did not start: {last}")
 
+    @property
+    def pid(self) -> int:
+        """Process id of the server."""
+        return self._server.pid
+
     def close(self) -> None:
         """End the server."""
         self._server.terminate()

@@ -49,7 +49,7 @@ Photodiode = Annotated[
     typer.Option(
         metavar="SOURCE",
         help="trace of a photodiode on the patch: a .csv, .tsv, .txt, .npy or .wav file, lsl:NAME, "
-        "behaviour:running or behaviour:pupil_diameter",
+        "behaviour:running or behaviour:pupil_diameter; scans without a photodiode",
     ),
 ]
 Config = Annotated[Path, typer.Argument(metavar="CONFIG", help="YAML config of the run")]

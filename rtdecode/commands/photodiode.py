@@ -9,9 +9,12 @@ from rich.console import Console
 from rtdecode.commands.console import print_plain, print_warning
 from rtdecode.evaluate.photodiode import LightDelay, TraceClock, light_delay
 from rtdecode.pipeline.photodiode import (
+    SCANS,
     collected,
     delay_to_write,
     is_live,
+    loopback_of_session,
+    loopback_sentences,
     measured_delay,
     patch_flips,
     screen_alone,
@@ -22,6 +25,7 @@ from rtdecode.runtime.config_edit import set_in_section
 from rtdecode.runtime.config_file import read_config
 from rtdecode.runtime.disk import write_errors_named
 from rtdecode.runtime.stop import stopped_by_signals
+from rtdecode.schema.errors import MissingOptionError
 from rtdecode.session.layout import new_session, session_with_config
 
 _MOST_DIFFERING = 0.01
@@ -45,6 +49,9 @@ def check_photodiode(request: PhotodiodeRequest, *, console: Console) -> None:
     An LSL stream is recorded during a run of stimulus and recorder; other sources need the session
     that ran while they were recorded.
     """
+    if request.source == SCANS:
+        _check_loopback(request, console)
+        return
     found = _measured(request, console)
     for sentence in sentences(found):
         print_plain(console, sentence)
@@ -60,6 +67,14 @@ def check_photodiode(request: PhotodiodeRequest, *, console: Console) -> None:
     delay = delay_to_write(found)
     line = set_in_section(file, section="stimulus", key="light_delay_ms", value=delay)
     print_plain(console, f"Written into {file}, under stimulus:\n  {line}")
+
+
+def _check_loopback(request: PhotodiodeRequest, console: Console) -> None:
+    if request.session is None:
+        raise MissingOptionError(option="--session", needed_for=f"--photodiode {SCANS}")
+    found = loopback_of_session(session_with_config(request.session))
+    for sentence in loopback_sentences(found):
+        print_plain(console, sentence)
 
 
 def _measured(request: PhotodiodeRequest, console: Console) -> LightDelay:

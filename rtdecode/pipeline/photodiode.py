@@ -4,9 +4,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Event, Thread
+from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
+from rtdecode.evaluate.loopback import LoopbackDelay, line_trace, loopback_delay
 from rtdecode.evaluate.photodiode import LightDelay, PatchFlips, Trace, TraceClock, light_delay
 from rtdecode.pipeline.photodiode_sources import (
     BEHAVIOUR,
@@ -18,11 +21,16 @@ from rtdecode.pipeline.photodiode_sources import (
 from rtdecode.runtime.config_file import read_config
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.config.run import Role
+from rtdecode.schema.config.stimulus import StimulusConfig
 from rtdecode.schema.errors import MissingOptionError, StreamMissingError, TraceEarlyError
-from rtdecode.schema.messages import DisplayedFrame
+from rtdecode.schema.messages import DisplayedFrame, Scan
 from rtdecode.schema.patch_code import is_white
 from rtdecode.session.layout import SessionLayout
 from rtdecode.session.reader import LogReader
+
+SCANS = "scans"
+"""Source that stands for the screen's light in the scans, where there is no photodiode."""
+T = TypeVar("T")
 
 _EARLIEST_MS = -2.0
 """Light may come this much before the flip returns, as on a virtual screen."""
@@ -37,17 +45,48 @@ def patch_flips(session: SessionLayout) -> PatchFlips:
         If the log has no displayed frames with numbers.
     """
     stimulus = read_config(session.config).stimulus
-    stream = LogReader(session.log).messages(lambda name: name.endswith(f"/{DisplayedFrame.kind}"))
-    bodies = [one.message.body for one in stream]
-    frames = [one for one in bodies if isinstance(one, DisplayedFrame) and one.number >= 0]
+    frames = [frame for frame in _bodies(session, DisplayedFrame) if frame.number >= 0]
     if not frames:
         remedy = "record a session with this release, whose frames have numbers"
         raise StreamMissingError(log=session.log, what="numbered displayed frames", remedy=remedy)
-    delay_ns = round(stimulus.light_delay_ms * 1e6)
-    return PatchFlips(
-        np.array([one.t_flip_ns for one in frames]) - delay_ns,
-        np.array([is_white(one.number, stimulus.patch.code) for one in frames]),
+    white = np.array([is_white(frame.number, stimulus.patch.code) for frame in frames])
+    return PatchFlips(_flips_ns(frames, stimulus), white)
+
+
+def loopback_of_session(session: SessionLayout) -> LoopbackDelay:
+    """The light delay by the light of the screen in the scans of a session.
+
+    Raises
+    ------
+    StreamMissingError, LeakAbsentError
+        If the log has no displayed frames or no scans, or the light is not in them.
+    """
+    frames = list(_bodies(session, DisplayedFrame))
+    lines = [(s.pixels_counts.mean(1), s.t_start_ns, s.t_end_ns) for s in _bodies(session, Scan)]
+    if not frames or not lines:
+        remedy = "record a session in which the screen flashes while scans are streamed"
+        what = "scans and displayed frames"
+        raise StreamMissingError(log=session.log, what=what, remedy=remedy)
+    means, start_ns, end_ns = (np.array(one) for one in zip(*lines, strict=True))
+    return loopback_delay(
+        *line_trace(means, start_ns, end_ns),
+        flips_ns=_flips_ns(frames, read_config(session.config).stimulus),
+        luminance=np.array([float(frame.luminance.mean()) for frame in frames]),
     )
+
+
+def _flips_ns(frames: Sequence[DisplayedFrame], stimulus: StimulusConfig) -> NDArray[np.int64]:
+    """(frame,) flips without the light delay that the log adds to them."""
+    flips = np.array([frame.t_flip_ns for frame in frames], np.int64)
+    return flips - round(stimulus.light_delay_ms * 1e6)
+
+
+def _bodies(session: SessionLayout, kind: type[T]) -> Iterator[T]:
+    """The bodies of one kind in the log, in their order."""
+    name = getattr(kind, "kind", "")
+    for received in LogReader(session.log).messages(lambda stream: stream.endswith(f"/{name}")):
+        if isinstance(received.message.body, kind):
+            yield received.message.body
 
 
 def measured_delay(
@@ -106,6 +145,17 @@ def delay_to_write(found: LightDelay) -> float:
     if found.median_ms < _EARLIEST_MS:
         raise TraceEarlyError(delay_ms=found.median_ms)
     return round(max(0.0, found.median_ms), 2)
+
+
+def loopback_sentences(found: LoopbackDelay) -> Sequence[str]:
+    """What was measured without a photodiode, one sentence each."""
+    delay = max(0.0, round(found.delay_ms, 1))
+    return (
+        f"Light delay by the screen's light in the scans: {found.delay_ms:.1f} ms, resolved to "
+        f"{found.line_ms:.2f} ms (lines), correlation {found.correlation:.3f}, z = {found.z:.1f}.",
+        "Its spread is unknown. Neurons that follow the screen would make it too long.",
+        f"Nothing was written; the config has it under stimulus as\n  light_delay_ms: {delay:g}",
+    )
 
 
 def sentences(found: LightDelay) -> Sequence[str]:

@@ -201,8 +201,9 @@ class LslTrace:
         while not stop.wait(poll_s):
             values, stamps = self._inlet.pull_chunk(timeout=0.0)
             if len(stamps):
-                self._level.append(np.asarray(values, np.float64).reshape(len(stamps), -1)[:, 0])
-                self._t_s.append(np.asarray(stamps, np.float64))
+                # copies, because the inlet uses its buffers again
+                self._level.append(np.array(values, np.float64).reshape(len(stamps), -1)[:, 0])
+                self._t_s.append(np.array(stamps, np.float64))
                 self.count += len(stamps)
         self._inlet.close_stream()
 

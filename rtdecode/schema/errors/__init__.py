@@ -74,6 +74,7 @@ from rtdecode.schema.errors.recording import (
 )
 from rtdecode.schema.errors.screen import (
     ClipError,
+    LeakAbsentError,
     LeakedClipError,
     NoDisplayError,
     ParameterValueError,
@@ -149,6 +150,7 @@ __all__ = [
     "FrameOrderError",
     "FrameRateError",
     "KeptFileError",
+    "LeakAbsentError",
     "LeakedClipError",
     "LogFullError",
     "LogRemovedError",

@@ -110,6 +110,17 @@ class TraceEarlyError(BadInputError):
         )
 
 
+class LeakAbsentError(BadInputError):
+    """The light of the screen is not found in the scans."""
+
+    def __init__(self, *, z: float, needed: float) -> None:
+        super().__init__(
+            f"the light of the screen is not found in the scans (z = {z:.1f}, expected at least "
+            f"{needed:g}): display flashes of the whole screen for a minute, close the shutter of the "
+            f"laser, uncover the objective, and raise the gain of the detector"
+        )
+
+
 class ClipError(BadInputError):
     """A clip cannot be displayed."""
 

@@ -137,9 +137,11 @@ def test_a_real_stream_is_collected_on_the_clock_of_the_host(lsl: Any) -> None:
     thread.start()
     try:
         stamps = time.monotonic() + np.arange(400) / 1000
-        outlet.push_chunk(np.stack([np.arange(400.0), np.zeros(400)], axis=1), stamps)
-        while inlet.count < 400:
-            thread.join(0.01)
+        samples = np.stack([np.arange(400.0), np.zeros(400)], axis=1)
+        for part in (slice(0, 150), slice(150, 400)):
+            outlet.push_chunk(samples[part], stamps[part])
+            while inlet.count < part.stop:
+                thread.join(0.01)
     finally:
         stop.set()
         thread.join()
