@@ -3,9 +3,9 @@
     .venv/bin/python benchmarks/photodiode.py --seconds 60
 
 Runs the stimulus on a virtual display without and with spherical warp, and each without and with
-commands that pause and resume it every second. A process of its own reads the display's pixels
-(`tests/fixtures/frame_buffer.py`), and each picture is compared with the frames in the log. Prints
-a line for each run and writes `benchmarks/results/photodiode.json`.
+commands of a controller every second: shown frames and clips, pauses. A process of its own reads
+the display's pixels (`tests/fixtures/frame_buffer.py`), and each picture is compared with the
+frames in the log. Prints a line for each run and writes `benchmarks/results/photodiode.json`.
 """
 
 import argparse
@@ -30,9 +30,9 @@ RATE_HZ = 30
 
 
 def commands(frames: int) -> dict[int, str]:
-    """`pause` and `show` by turns, once a second."""
+    """An action once a second."""
     moments = range(RATE_HZ, frames - RATE_HZ, RATE_HZ)
-    return dict(zip(moments, cycle(["pause", "show"]), strict=False))
+    return dict(zip(moments, cycle(["show_frames", "pause", "resume", "show_clip"]), strict=False))
 
 
 def figures(comparison: Comparison) -> dict[str, float]:
@@ -54,11 +54,13 @@ def measured(warp: str, *, frames: int, has_commands: str) -> dict[str, object]:
     sent = commands(frames) if has_commands == "commands" else {}
     psutil.cpu_percent()
     with tempfile.TemporaryDirectory() as folder:
-        comparison = watched_run(Path(folder), warp=warp, frames=frames, commands=sent)
+        run = watched_run(Path(folder), warp=warp, frames=frames, commands=sent)
     return {
         "warp": warp,
         "commands": len(sent),
-        **figures(comparison),
+        "commands_answered": len(run.results),
+        "answers_that_differ": len(run.wrong_results()),
+        **figures(run.comparison),
         "cpu_busy_percent": psutil.cpu_percent(),
         "load_average": round(os.getloadavg()[0], 1),
     }

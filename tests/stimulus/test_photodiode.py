@@ -9,7 +9,7 @@ from virtual_photodiode import coded_white, watched_run
 from rtdecode.schema.config.monitor import PatchCode
 from rtdecode.schema.patch_code import is_white
 
-COMMANDS = {60: "pause", 90: "show", 110: "pause", 113: "show"}
+COMMANDS = {20: "show_frames", 50: "pause", 80: "resume", 95: "show_clip", 110: "show_frames"}
 """Sent after so many displayed frames."""
 
 
@@ -18,8 +18,11 @@ COMMANDS = {60: "pause", 90: "show", 110: "pause", 113: "show"}
 def test_each_picture_on_the_screen_is_the_frame_that_the_log_has_at_its_time(
     tmp_path: Path, warp: str
 ) -> None:
-    comparison = watched_run(tmp_path, warp=warp, frames=150, commands=COMMANDS)
+    run = watched_run(tmp_path, warp=warp, frames=150, commands=COMMANDS)
+    comparison = run.comparison
     assert (comparison.unknown, comparison.other_time) == (0, 0)
+    assert len(run.results) == len(COMMANDS)
+    assert run.wrong_results() == []
     # a reader on a busy machine may miss some
     assert comparison.seen > comparison.frames / 2
 
@@ -28,7 +31,7 @@ def test_each_picture_on_the_screen_is_the_frame_that_the_log_has_at_its_time(
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize("warp", ["none", "spherical"])
 def test_over_a_minute_each_frame_of_the_log_is_seen_at_its_time(tmp_path: Path, warp: str) -> None:
-    comparison = watched_run(tmp_path, warp=warp, frames=1800, commands=COMMANDS)
+    comparison = watched_run(tmp_path, warp=warp, frames=1800, commands=COMMANDS).comparison
     assert (comparison.unknown, comparison.other_time) == (0, 0)
     assert comparison.seen > 0.99 * comparison.frames
 
