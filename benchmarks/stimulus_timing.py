@@ -4,8 +4,9 @@
 
 Opens four windows on one virtual display: frames drawn from one texture as `stimulus` does, without
 and with spherical warp, and PsychoPy's ImageStim and Rect, without warp and with its Warper. In
-each turn every window displays the next frame, so that all are measured in the same seconds. Prints
-a line for each and writes `benchmarks/results/stimulus_timing.json`.
+each turn every window displays the next frame, so that all are measured in the same seconds, with
+the real-time priority of the stimulus. Prints a line for each and writes
+`benchmarks/results/stimulus_timing.json`.
 """
 
 import argparse
@@ -23,6 +24,7 @@ from rtdecode.bench.result_file import write_benchmark
 from rtdecode.runtime.clock import HostClock
 from rtdecode.schema.config.stimulus import StimulusConfig
 from stimulus.presenter import psychopy_window
+from stimulus.priority import Priority, request_real_time
 from stimulus.xvfb import VirtualDisplay
 
 RESULTS = Path(__file__).parent / "results" / "stimulus_timing.json"
@@ -130,6 +132,7 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=1500)
     parser.add_argument("--json", type=Path, default=RESULTS)
     asked = parser.parse_args()
+    request_real_time(Priority.FRAME_LOOP)
     psutil.cpu_percent()
     results = measured(asked.frames)
     busy = psutil.cpu_percent()

@@ -114,5 +114,5 @@ def _standardised(values: F64, window: int) -> F64:
 
 def _vertex(values: F64) -> float:
     """Place of the maximum of the parabola through three values at -1, 0 and 1."""
-    bend = values[0] - 2 * values[1] + values[2]
-    return 0.0 if bend == 0 else float((values[0] - values[2]) / (2 * bend))
+    curvature = values[0] - 2 * values[1] + values[2]
+    return 0.0 if curvature == 0 else float((values[0] - values[2]) / (2 * curvature))

@@ -53,7 +53,11 @@ class PatchCode(StrEnum):
 
 
 class PatchConfig(Section):
-    """A square in a corner of the window for a photodiode, drawn over the (warped) movie."""
+    """A square in a corner of the window for a photodiode, drawn over the (warped) movie.
+
+    Earlier configs have its size as `stimulus.sync_patch_px`, which is still read; their patch
+    alternates.
+    """
 
     size_px: Index = 40
     """Side in px of the window; 0 displays no patch."""
