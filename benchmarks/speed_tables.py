@@ -184,7 +184,39 @@ def disarm_table() -> str:
 
 _DELAYS = {"p50": "median", "p99": "99 %", "max": "maximum"}
 
+
+def photodiode_table() -> str:
+    """Displayed frames beside what a photodiode saw of them."""
+    rows = [
+        [
+            row["warp"],
+            str(row["commands"]),
+            f"{row['frames']:,}",
+            f"{row['seen']:,}",
+            *(str(row[key]) for key in ("other_time", "unknown", "answers_that_differ")),
+            *(f"{row[f'difference_ms_{name}']:.2f}" for name in ("p50", "p1", "p99")),
+            f"{row['cpu_busy_percent']:.0f}",
+        ]
+        for row in result("photodiode")
+    ]
+    counts = ["frames", "seen", "at another time", "not in the log", "answers that differ"]
+    times = ["pixels − flip, median ms", "1 %", "99 %", "cores busy, %"]
+    return table(["warp", "commands", *counts, *times], rows)
+
+
+def drawing_table() -> str:
+    """Duration of drawing and flipping a frame in a window."""
+    keys = [f"{step}_ms_{name}" for step in ("draw", "flip") for name in ("p50", "p99")]
+    rows = [
+        [name, *(f"{row[key]:.2f}" for key in keys)]
+        for name, row in result("stimulus_timing").items()
+    ]
+    return table(["drawn by", "draw, median ms", "99 %", "flip, median ms", "99 %"], rows)
+
+
 TABLES = {
+    "photodiode": photodiode_table,
+    "drawing": drawing_table,
     "decoder": decoder_table,
     "pair": pair_table,
     "wire": wire_table,
