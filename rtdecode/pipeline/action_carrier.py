@@ -32,9 +32,14 @@ class ActionCarrier:
         if not ActionName(action.name).is_for_stimulus:
             self._fire(action)
         elif self._sender is None:
-            self._problem(action, "this run has no stimulus")
+            self.refuse(action, "this run has no stimulus")
         elif not self._sender.send(action):
-            self._problem(action, f"the stimulus has not answered {len(self._sender)} commands")
+            self.refuse(action, f"the stimulus has not answered {len(self._sender)} commands")
+
+    def refuse(self, action: Action, why: str) -> None:
+        """State by an alarm that `action` is not carried out."""
+        text = f"a {action.name} was not carried out: {why}"
+        self._problems.append(Event("alarm", "controller", NOT_CARRIED, text))
 
     def withdraw(self) -> None:
         """Withdraw what has had no effect yet, as far as it can still be reached."""
@@ -59,7 +64,3 @@ class ActionCarrier:
         error = f"control.outputs has no output named '{action.target}'"
         now_ns = self._clock.now_ns()
         self._problems.append(Delivery(action.number, action.target, now_ns, 0.0, error))
-
-    def _problem(self, action: Action, why: str) -> None:
-        text = f"a {action.name} was not carried out: {why}"
-        self._problems.append(Event("alarm", "controller", NOT_CARRIED, text))

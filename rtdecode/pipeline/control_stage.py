@@ -89,6 +89,8 @@ class ControlStage:
         self._time_due_ns = 0
         self._failed = False
         self._arm = arm
+        self._pending: list[tuple[Event, bool]] = []
+        """Changes of the arming that are not recorded yet, each with the state after it."""
 
     def step(self, items: Sequence[Received]) -> Iterator[Body]:
         # the oldest heartbeat of a batch is no sign of silence where a newer one has arrived
@@ -101,7 +103,20 @@ class ControlStage:
 
     def disarm(self, why: str, severity: Severity) -> Iterator[Body]:
         """Disarm for a cause outside."""
-        yield from self._changed(self._arming.disarm(why, severity=severity).events)
+        self._change(self._arming.disarm(why, severity=severity).events)
+        yield from self._pended()
+
+    def check(self) -> None:
+        """Take commands of persons and what disarms at once, also while the policy decides.
+
+        They have their effect now, and are recorded by the next `step`, or after the decision.
+        """
+        if self._around.is_ending():
+            self._change(self._arming.disarm("the run ends").events)
+        for name in self._around.lost():
+            self._change(self._arming.lost(Watched(name)))
+        for command in self._around.commands():
+            self._obey(command)
 
     def counters(self) -> dict[str, float]:
         """Counters of the heartbeat."""
@@ -114,30 +129,25 @@ class ControlStage:
         return counts if left_s is None else counts | {"dead_man_left_s": round(left_s, 1)}
 
     def _turn(self) -> Iterator[Body]:
-        if self._around.is_ending():
-            yield from self.disarm("the run ends", Severity.INFO)
-        for name in self._around.lost():
-            yield from self._changed(self._arming.lost(Watched(name)))
-        if self._arm is Arm.AT_START:
-            yield from self._armed_at_start()
-        for command in self._around.commands():
-            yield from self._commanded(command)
+        self.check()
         now_ns = self._clock.now_ns()
-        yield from self._changed(self._arming.step(t_ns=now_ns))
+        if self._arm is Arm.AT_START:
+            self._arm_at_start(now_ns)
+        self._change(self._arming.step(t_ns=now_ns))
+        yield from self._pended()
         yield from self._effects()
         yield from self._withheld.events(now_ns)
         if now_ns >= self._time_due_ns:
-            yield from self._time()
+            yield from self._time(armed=self._arming.is_armed)
 
-    def _armed_at_start(self) -> Iterator[Body]:
+    def _arm_at_start(self, now_ns: int) -> None:
         """Arm once what is needed has been received."""
-        now_ns = self._clock.now_ns()
         change = self._arming.arm(_AT_START, t_ns=now_ns, severity=Severity.WARNING)
         if change.accepted:
             self._arm = Arm.BY_HAND
-            yield from self._changed(change.events)
+            self._change(change.events)
 
-    def _commanded(self, command: Command) -> Iterator[Body]:
+    def _obey(self, command: Command) -> None:
         by = sender_of(command)
         if command.name == OperatorCommand.ARM:
             change = self._arming.arm(by, t_ns=self._clock.now_ns())
@@ -145,7 +155,7 @@ class ControlStage:
             change = self._arming.disarm(f"by {by}")
         else:
             return
-        yield from self._changed(change.events)
+        self._change(change.events)
         self._answer(command, change)
 
     def _answer(self, command: Command, change: Change) -> None:
@@ -176,21 +186,28 @@ class ControlStage:
             now_ns, armed = self._clock.now_ns(), self._arming.is_armed
             yield from self._decided(given(item, body, t_ns=now_ns, armed=armed))
 
-    def _changed(self, events: Sequence[Event]) -> Iterator[Body]:
-        """Record a change of the arming, withdraw where it ended, and give session time."""
+    def _change(self, events: Sequence[Event]) -> None:
+        """Note changes of the arming; what has had no effect yet is withdrawn where it ended."""
         if not events:
             return
-        self._around.keep(self._actions, int(self._arming.is_armed))
-        if not self._arming.is_armed:
+        armed = self._arming.is_armed
+        self._around.keep(self._actions, int(armed))
+        if not armed:
             self._carrier.withdraw()
-        yield from events
-        yield from self._time()
+        self._pending += [(event, armed) for event in events]
 
-    def _time(self) -> Iterator[Body]:
+    def _pended(self) -> Iterator[Body]:
+        """The changes of the arming that wait, and session time after each."""
+        while self._pending:
+            event, armed = self._pending.pop(0)
+            yield event
+            yield from self._time(armed=armed)
+
+    def _time(self, *, armed: bool) -> Iterator[Body]:
         now_ns = self._clock.now_ns()
         self._time_due_ns = now_ns + _TIME_NS
         self._n_times += 1
-        yield from self._decided(Given(TIME, self._n_times, now_ns, self._arming.is_armed))
+        yield from self._decided(Given(TIME, self._n_times, now_ns, armed))
 
     def _decided(self, item: Given) -> Iterator[Body]:
         for out in self._decisions.step([item]):
@@ -199,14 +216,18 @@ class ControlStage:
             yield out
         if self._decisions.failure is not None and not self._failed:
             self._failed = True
-            yield from self._changed(self._arming.block(str(self._decisions.failure)))
+            self._change(self._arming.block(str(self._decisions.failure)))
+        yield from self._pended()
 
     def _count(self, action: Action) -> None:
         self._actions = action.number + 1
         if action.outcome == Outcome.SENT:
             # kept before it acts, so that no number is given twice
-            self._around.keep(self._actions, 1)
-            self._carrier.carry(action)
+            self._around.keep(self._actions, int(self._arming.is_armed))
+            if self._arming.is_armed:
+                self._carrier.carry(action)
+            else:
+                self._carrier.refuse(action, "the controller was disarmed while the policy decided")
             return
         self._n_withheld += 1
         if action.outcome == Outcome.RATE_LIMITED:

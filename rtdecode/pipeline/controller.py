@@ -92,7 +92,7 @@ def _stage(process: Process, control: ControlConfig, progress: Progress) -> Iter
         watched[Watched.DECODER.value] = config.network.ready
     watch = ConnectionWatch(process.messaging, watched)
     messaging, clock = process.messaging, process.clock
-    thread = PolicyThread(policy, name=name, budget_ms=control.step_budget_ms)
+    thread = PolicyThread(policy, name=name, budget_ms=control.step_budget_ms, clock=clock)
     try:
         with (
             _sender(process) as sender,
@@ -105,7 +105,7 @@ def _stage(process: Process, control: ControlConfig, progress: Progress) -> Iter
                 clock=clock,
                 first_number=before.get("actions", 0),
             )
-            yield ControlStage(
+            stage = ControlStage(
                 decisions,
                 Arming(dead_man_s=control.dead_man_s, silence_s=control.silence_s),
                 ActionCarrier(sender, outputs, clock=clock),
@@ -121,6 +121,8 @@ def _stage(process: Process, control: ControlConfig, progress: Progress) -> Iter
                 arm=Arm.BY_HAND if process.run_info.restarts else control.arm,
                 first_number=before.get("actions", 0),
             )
+            thread.meanwhile = stage.check
+            yield stage
     finally:
         thread.close()
 

@@ -16,6 +16,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from statistics import median
+from threading import Thread
 
 from rtdecode.runtime.control import ControlClient
 from rtdecode.schema.interfaces import Clock
@@ -34,6 +35,13 @@ class HostClock:
     def sleep_until(self, t_ns: int) -> None:
         while (left_ns := t_ns - time.monotonic_ns()) > 0:
             time.sleep(max(0, left_ns - _SPIN_NS) / 1e9)
+
+
+def processor_ns(thread: Thread) -> int:
+    """Processor time in ns that a running `thread` of this process has used."""
+    if thread.ident is None:
+        raise RuntimeError(f"thread {thread.name} has not started")
+    return time.clock_gettime_ns(time.pthread_getcpuclockid(thread.ident))
 
 
 PROBES_AN_EXCHANGE = 8

@@ -73,8 +73,8 @@ class ControlConfig(Section):
     """Time in s without a heartbeat of the recorder, or without a reconstruction, after which the
     controller disarms itself."""
     step_budget_ms: Positive = 50.0
-    """Time in ms that the policy may take for one observation; a longer one disarms the controller,
-    and the policy is not called again."""
+    """Processor time in ms that the policy may take for one observation. More, or a step of more
+    than 1 s in all, disarms the controller, and the policy is not called again."""
     outputs: Outputs = ()
     """Outputs that the policy can fire."""
 

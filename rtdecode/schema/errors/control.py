@@ -90,10 +90,10 @@ class PolicyReturnError(PolicyError):
 class PolicyTooSlowError(PolicyError):
     """A policy took longer for one observation than its time budget."""
 
-    def __init__(self, *, policy: str, budget_ms: float) -> None:
+    def __init__(self, *, policy: str, took: str) -> None:
         super().__init__(
-            f"the policy {policy} took more than {budget_ms:g} ms for one observation; it is not called "
-            f"again: make its step shorter, or raise control.step_budget_ms"
+            f"the policy {policy} took more than {took} for one observation; it is not called again: "
+            f"make its step shorter, or raise control.step_budget_ms"
         )
 
 

@@ -130,7 +130,7 @@ def failing(_observation: Observation) -> list[Request]:
 
 
 def too_slow(_observation: Observation) -> list[Request]:
-    raise PolicyTooSlowError(policy="scripted", budget_ms=50.0)
+    raise PolicyTooSlowError(policy="scripted", took="50 ms of processor time")
 
 
 @pytest.mark.parametrize(

@@ -41,11 +41,15 @@ class Carrier:
     """Keeps what it should carry out; `next_effects` are what became of it."""
 
     carried: list[int] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
     withdrawn: int = 0
     next_effects: list[Delivery | Event] = field(default_factory=list)
 
     def carry(self, action: Action) -> None:
         self.carried.append(action.number)
+
+    def refuse(self, action: Action, why: str) -> None:
+        self.refused.append(f"{action.number}: {why}")
 
     def withdraw(self) -> None:
         self.withdrawn += 1
@@ -160,6 +164,27 @@ def scene_loses(scene: Scene, seen: Observation) -> list[Request]:
     """The recorder ends while the policy decides about the first score."""
     if isinstance(seen.body, Score) and seen.armed:
         scene.lost.append("recorder")
+    return fire_at_scores(seen)
+
+
+def test_what_disarms_while_the_policy_decides_holds_its_action_back() -> None:
+    scene = Scene(decide=lambda seen: scene_is_checked(scene, seen))
+    scene.armed()
+    out = scene.at(0.1, SCORE)
+    assert scene.carrier.carried == []
+    assert scene.carrier.refused == ["0: the controller was disarmed while the policy decided"]
+    # the decision follows from the observation, which was armed, so that a replay repeats it
+    assert outcomes(out) == ["sent"]
+    assert events(out) == ["disarmed"]
+    assert scene.carrier.withdrawn == 1
+
+
+def scene_is_checked(scene: Scene, seen: Observation) -> list[Request]:
+    """A person disarms while the policy decides about an armed score."""
+    if isinstance(seen.body, Score) and seen.armed:
+        scene.commands.append(DISARM)
+        scene.stage.check()
+        assert scene.answers[-1].value == "disarmed: by a test"
     return fire_at_scores(seen)
 
 

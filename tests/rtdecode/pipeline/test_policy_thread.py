@@ -4,15 +4,15 @@ import threading
 
 import pytest
 
-from rtdecode.control.policy import Observation, Request
+from rtdecode.control.policy import Observation, Policy, Request
 from rtdecode.pipeline.policy_thread import PolicyThread
+from rtdecode.runtime.clock import processor_ns
 from rtdecode.schema.errors import PolicyTooSlowError
-
-LONG_MS = 60_000.0
+from rtdecode.session.replay import RecordedClock
 
 
 class Hanging:
-    """Waits for the test from its second observation on."""
+    """Waits for the test, from its second observation on."""
 
     def __init__(self) -> None:
         self.go = threading.Event()
@@ -25,24 +25,68 @@ class Hanging:
         return [Request.pause(reason=f"{observation.t_ns}")]
 
 
+class Calculating:
+    """Uses processor time, for ever or until it has used `used_ms` of it."""
+
+    def __init__(self, used_ms: float) -> None:
+        self._used_ms, self.is_stopped = used_ms, False
+
+    def decide(self, _observation: Observation) -> list[Request]:
+        begun_ns = processor_ns(threading.current_thread())
+        while not self.is_stopped:
+            if processor_ns(threading.current_thread()) - begun_ns > self._used_ms * 1e6:
+                break
+        return []
+
+
 class Failing:
     def decide(self, _observation: Observation) -> list[Request]:
         raise ZeroDivisionError("no variance")
 
 
-def test_answers_come_in_order_and_a_hang_is_left_at_the_end_of_its_budget() -> None:
-    policy = Hanging()
-    thread = PolicyThread(policy, name="hanging", budget_ms=LONG_MS)
+def thread_of(policy: Policy, *, budget_ms: float = 60_000.0) -> PolicyThread:
+    return PolicyThread(policy, name="tried", budget_ms=budget_ms, clock=RecordedClock())
+
+
+def test_answers_come_in_order_and_what_disarms_is_checked_while_it_decides() -> None:
+    policy, checked = Hanging(), list[int]()
+    thread = thread_of(policy)
+
+    def meanwhile() -> None:
+        checked.append(policy.n)
+        policy.go.set()
+
+    thread.meanwhile = meanwhile
     assert [request.reason for request in thread.decide(Observation(7))] == ["7"]
-    thread._budget_ms = 1.0
-    with pytest.raises(PolicyTooSlowError, match="hanging took more than 1 ms"):
+    assert [request.reason for request in thread.decide(Observation(8))] == ["8"]
+    # the second one waited until it was checked
+    assert checked[-1] == 2
+    thread.close()
+
+
+def test_a_step_that_blocks_is_left_after_a_second() -> None:
+    policy, clock = Hanging(), RecordedClock()
+    thread = PolicyThread(policy, name="tried", budget_ms=50.0, clock=clock)
+    thread.meanwhile = lambda: clock.sleep_until(clock.now_ns() + 600_000_000)
+    thread.decide(Observation(7))
+    with pytest.raises(PolicyTooSlowError, match="1200 ms, in which it waited for something"):
         thread.decide(Observation(8))
     policy.go.set()
     thread.close()
 
 
+@pytest.mark.parametrize("used_ms", [20.0, float("inf")])
+def test_a_step_has_its_budget_of_processor_time_whether_it_ends_or_not(used_ms: float) -> None:
+    policy = Calculating(used_ms)
+    thread = thread_of(policy, budget_ms=5.0)
+    with pytest.raises(PolicyTooSlowError, match="tried took more than 5 ms of processor time"):
+        thread.decide(Observation(0))
+    policy.is_stopped = True
+    thread.close()
+
+
 def test_an_exception_keeps_the_line_at_which_it_was_raised() -> None:
-    thread = PolicyThread(Failing(), name="failing", budget_ms=LONG_MS)
+    thread = thread_of(Failing())
     with pytest.raises(ZeroDivisionError) as failure:
         thread.decide(Observation(0))
     assert failure.traceback[-1].name == "decide"
