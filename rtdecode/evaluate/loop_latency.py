@@ -9,7 +9,8 @@ output had taken it, and its device after the delay that the config states. Two 
   effect. It contains the lag of the decoder.
 
 Both are known for actions that follow from a reconstruction; actions that are meant for a later
-flip (`t_due_ns`) wait on purpose and are left out. It must not read a log or a clock.
+flip (`t_due_ns`) or for the next trial (`set_parameter`) wait on purpose and are left out. It must
+not read a log or a clock.
 
 >>> from rtdecode.schema.control import Acknowledgement, Action
 >>> loop = LoopLatency()
@@ -29,7 +30,7 @@ from types import MappingProxyType
 from typing import Any
 
 from rtdecode.evaluate.latency import Latencies, StageLatency
-from rtdecode.schema.control import Acknowledgement, Action, Delivery, Outcome
+from rtdecode.schema.control import Acknowledgement, Action, ActionName, Delivery, Outcome
 
 _NS_PER_MS = 1e6
 _MOST_UNMATCHED = 10_000
@@ -138,9 +139,10 @@ class Effect:
 def loop_latencies_ms(action: Action, effect: Effect) -> dict[str, float]:
     """Reaction and content age in ms of one action, by the names in `LoopFigures`.
 
-    Empty where the action did not follow from a reconstruction, or was meant for a later flip.
+    Empty where the action did not follow from a reconstruction, or was meant for a later flip or
+    trial.
     """
-    if action.cause_frame < 0 or action.t_due_ns:
+    if action.cause_frame < 0 or action.t_due_ns or action.name == ActionName.SET_PARAMETER:
         return {}
     before = _TO_TRIGGER if effect.is_trigger else ""
     spans = {before + _CONTENT_AGE: (effect.t_ns - action.t_cause_ns) / _NS_PER_MS}

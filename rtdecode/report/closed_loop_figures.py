@@ -1,6 +1,6 @@
 """Panels of the closed loop, each drawn into given axes."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -9,7 +9,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from rtdecode.evaluate.metrics import Interval
+from rtdecode.evaluate.latency import Latencies
 from rtdecode.report.closed_loop import (
     ActionRow,
     LoopRecord,
@@ -93,7 +93,11 @@ def timeline(
     axes.set_xlim(0, max(length_s, 1e-3))
     axes.set_xlabel("time in the session, s", color=SOFT)
     axes.set_title("actions of the policy", loc="left", fontsize=12, color=INK)
-    marks = (("effect", BLUE, "o"), ("withheld", SOFT, "x"), ("refused or failed", _FAILED, "X"))
+    marks = (
+        ("effect", BLUE, "o"),
+        ("withheld", SOFT, "x"),
+        ("refused, failed, withdrawn", _FAILED, "X"),
+    )
     handles = [
         Line2D([], [], color=colour, marker=marker, linestyle="", label=label, markersize=6)
         for label, colour, marker in marks
@@ -187,33 +191,34 @@ def cause_and_effect(axes: Axes, rows: Sequence[ActionRow]) -> None:
     axes.set_ylabel("action", color=SOFT)
     axes.set_title("from cause to effect", loc="left", fontsize=12, color=INK)
     axes.legend(
-        loc="lower right", bbox_to_anchor=(1, 1), ncols=4, fontsize=9, frameon=False,
-        labelcolor=SOFT, borderaxespad=0.2, handletextpad=0.1, columnspacing=1.0,
+        loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=4, fontsize=9, frameon=False,
+        labelcolor=SOFT, handletextpad=0.1, columnspacing=1.0,
     )  # fmt: skip
     quiet(axes)
 
 
 def latency_histograms(axes: Axes, rows: Sequence[ActionRow]) -> None:
-    """Draw the distributions of reaction and content age; else, of flips after their due time."""
-    named = (("reaction", BLUE, "reaction_ms"), ("content age", ORANGE, "content_age_ms"))
-    found = [
-        (label, colour, [row.latencies_ms[key] for row in rows if key in row.latencies_ms])
-        for label, colour, key in named
-    ]
-    found = [one for one in found if one[2]]
-    title = "reaction and content age"
+    """Draw the distributions of reaction and content age; else, of flips after their due time.
+
+    Those of triggers are drawn where no flip reacted to a reconstruction.
+    """
+    flips = [row for row in rows if row.effect is not None and not row.effect.is_trigger]
+    timed = [row for row in flips if row.latencies_ms] or rows
+    found, title = _latencies_of(timed), "reaction and content age"
     if not found:
         after_due = [ms for row in rows if (ms := row.after_due_ms) is not None]
-        found = [("flip after due time", BLUE, after_due)] if after_due else []
-        title = "flips after the time for which they were meant"
-    if not found:
+        found, title = (
+            {"flip after due time": after_due},
+            "flips after their due time",
+        )
+    everything = [ms for values in found.values() for ms in values]
+    if not everything:
         empty(axes, "No latency was measured.")
         return
-    everything = np.concatenate([values for _, _, values in found])
-    count = min(_MOST_BINS, max(8, everything.size // 3))
+    count = min(_MOST_BINS, max(8, len(everything) // 3))
     bins = np.histogram_bin_edges(everything, bins=count).tolist()
-    for label, colour, values in found:
-        p50, p99 = np.percentile(values, [50, 99])
+    for colour, (label, values) in zip((BLUE, ORANGE), found.items(), strict=False):
+        p50, p99 = _quantiles(values)
         text = f"{label}: median {p50:.0f} ms, 99 % {p99:.0f} ms"
         axes.hist(values, bins=bins, color=colour, alpha=0.75, label=text)
         axes.axvline(p50, color=colour, linewidth=1.2, linestyle=":")
@@ -226,63 +231,28 @@ def latency_histograms(axes: Axes, rows: Sequence[ActionRow]) -> None:
     quiet(axes)
 
 
-def score_by_clip(
-    axes: Axes, scores: Mapping[str, Sequence[float]], chosen: Mapping[str, int]
-) -> None:
-    """Draw the score of each presentation by clip, and how often the policy chose the clip."""
-    means = {clip: float(np.mean(values)) for clip, values in scores.items() if values}
-    if not means:
-        empty(axes, "No presentation was scored.")
-        return
-    clips = sorted(means, key=means.__getitem__, reverse=True)
-    for place, clip in enumerate(clips):
-        values = scores[clip]
-        axes.plot(values, [place] * len(values), ".", color=BLUE, markersize=6, alpha=0.6)
-        axes.plot(means[clip], place, "|", color=ORANGE, markersize=14, markeredgewidth=2.5)
-    labels = [f"{short(clip)}  ({chosen.get(clip, 0)} ×)" for clip in clips]
-    axes.set_yticks(range(len(clips)), labels, parse_math=False)
-    axes.set_ylim(-0.6, len(clips) - 0.4)
-    axes.set_xlabel("video r of each presentation (dot), mean (bar)", color=SOFT)
-    axes.set_title(
-        "score by clip, the hardest on top (times chosen)", loc="left", fontsize=12, color=INK
-    )
-    quiet(axes)
+def _latencies_of(rows: Sequence[ActionRow]) -> dict[str, list[float]]:
+    """Reaction and content age in ms by their names, where they are known."""
+    named = {"reaction": "reaction_ms", "content age": "content_age_ms"}
+    found = {
+        label: [row.latencies_ms[key] for row in rows if key in row.latencies_ms]
+        for label, key in named.items()
+    }
+    return {label: values for label, values in found.items() if values}
 
 
-def scores_over_time(
-    axes: Axes, t_s: Sequence[float], scores: Sequence[float], *, target: float
-) -> None:
-    """Draw the score of each presentation at its start, and the target at which it is held."""
-    if not t_s:
-        empty(axes, "No presentation was scored.")
-        return
-    axes.plot(t_s, scores, ".-", color=BLUE, markersize=8, linewidth=0.8)
-    axes.axhline(target, color=ORANGE, linewidth=1.2, linestyle="--", label=f"target {target:g}")
-    axes.set_xlabel("start of the presentation, s", color=SOFT)
-    axes.set_ylabel("video r", color=SOFT)
-    axes.set_title("score of each presentation", loc="left", fontsize=12, color=INK)
-    axes.legend(fontsize=9, frameon=False, labelcolor=SOFT)
-    quiet(axes)
-
-
-def similarities(axes: Axes, found: Sequence[tuple[str, Interval]], *, title: str) -> None:
-    """Draw means with their bootstrap 95 % intervals, the first one on top."""
-    places = np.arange(len(found))[::-1]
-    for place, (_, one) in zip(places, found, strict=True):
-        axes.plot([one.low, one.high], [place, place], color=BLUE, linewidth=3)
-        axes.plot(one.mean, place, "o", color=INK, markersize=7)
-        axes.annotate(
-            f"{one.mean:.3f}", (one.mean, place), xytext=(0, 8), textcoords="offset points",
-            ha="center", fontsize=9, color=INK,
-        )  # fmt: skip
-    axes.axvline(0, color=SOFT, linewidth=1, linestyle="--")
-    axes.set_yticks(places, [label for label, _ in found])
-    axes.set_ylim(-0.6, len(found) - 0.2)
-    axes.set_xlabel("similarity of responses (Pearson r), mean and 95 % interval", color=SOFT)
-    axes.set_title(title, loc="left", fontsize=12, color=INK)
-    quiet(axes)
+def _quantiles(values: Sequence[float]) -> tuple[float, float]:
+    """Median and 99th percentile, as the summary has them; of negative values those of numpy."""
+    if min(values) < 0:
+        p50, p99 = np.percentile(values, [50, 99])
+        return float(p50), float(p99)
+    latencies = Latencies()
+    for value in values:
+        latencies.add({"": value})
+    one = latencies.summary()[""]
+    return one.p50, one.p99
 
 
 def short(clip: str) -> str:
-    """The last part of a clip's name, without folders and suffix."""
-    return clip.rsplit("/", 1)[-1].removesuffix(".mp4")
+    """The name of a clip without the suffix of its file."""
+    return clip.removesuffix(".mp4")

@@ -85,18 +85,24 @@ def _png(
     timeline(lanes, rows, record, zero_ns=zero_ns, length_s=length_s)
     if panels.signal is not None:
         signal_over_time(first[0], panels.signal, rows, zero_ns=zero_ns)
-    draws: list[Callable[[Axes], None]] = [
-        lambda axes: cause_and_effect(axes, rows),
-        lambda axes: latency_histograms(axes, rows),
-    ]
-    if panels.draw is not None:
-        timed = any(row.latencies_ms for row in rows)
-        draws = [*(draws if timed else draws[1:]), panels.draw]
+    draws = _draws(rows, panels)
     for axes, draw in zip(below.subplots(1, len(draws), squeeze=False).ravel(), draws, strict=True):
         draw(axes)
     file = io.BytesIO()
     figure.savefig(file, format="png", dpi=_DPI)
     return file.getvalue()
+
+
+def _draws(rows: Sequence[ActionRow], panels: PolicyPanels) -> list[Callable[[Axes], None]]:
+    """The panels below: those of latency that have data, and that of the policy."""
+    timed = any(row.latencies_ms for row in rows)
+    waited = any(row.after_due_ms is not None for row in rows)
+    draws: list[Callable[[Axes], None]] = []
+    if timed or panels.draw is None:
+        draws.append(lambda axes: cause_and_effect(axes, rows))
+    if timed or waited or panels.draw is None:
+        draws.append(lambda axes: latency_histograms(axes, rows))
+    return draws if panels.draw is None else [*draws, panels.draw]
 
 
 def _table(rows: Sequence[ActionRow], *, zero_ns: int) -> str:

@@ -25,13 +25,8 @@ from rtdecode.evaluate.response_similarity import (
 )
 from rtdecode.evaluate.screen_mask import scoring_mask
 from rtdecode.report.closed_loop import ActionRow, chosen_clips
-from rtdecode.report.closed_loop_figures import (
-    PolicyPanels,
-    Signal,
-    score_by_clip,
-    scores_over_time,
-    similarities,
-)
+from rtdecode.report.closed_loop_figures import PolicyPanels, Signal
+from rtdecode.report.policy_figures import score_by_clip, scores_over_time, similarities
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.errors import BadInputError
 from rtdecode.schema.frame_grid import FrameGrid
@@ -235,7 +230,7 @@ def _draw_similarity(axes: Axes, found: ShownBackSimilarity) -> None:
         ("shown back − sham", found.effect),
     ]
     known = [(label, one) for label, one in rows if np.isfinite(one.mean)]
-    similarities(axes, known, title="responses compared with those to the original")
+    similarities(axes, known, title="similarity to the responses to the original")
 
 
 def _sentence(found: ShownBackSimilarity) -> str:

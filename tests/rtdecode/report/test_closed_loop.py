@@ -12,6 +12,7 @@ import pytest
 from matplotlib.figure import Figure
 from written_run import WrittenRun
 
+from rtdecode.evaluate.loop_latency import LoopLatency
 from rtdecode.report.build import report_session
 from rtdecode.report.closed_loop import (
     ActionRow,
@@ -26,10 +27,10 @@ from rtdecode.report.closed_loop_figures import (
     cause_and_effect,
     lanes_of,
     latency_histograms,
-    score_by_clip,
     timeline,
 )
 from rtdecode.report.closed_loop_page import PICTURE, TABLE
+from rtdecode.report.policy_figures import score_by_clip
 from rtdecode.report.policy_panels import policy_view
 from rtdecode.report.summary import summarise
 from rtdecode.schema.config import RunConfig
@@ -139,7 +140,7 @@ def test_the_times_in_which_it_was_armed_are_those_of_its_observations() -> None
 
 def test_actions_with_many_targets_share_the_lane_of_their_kind() -> None:
     many = rows_of(*(action(n, "show_clip", target=f"clips/{n}.mp4") for n in range(30)))
-    assert lanes_of(many[:3]) == ["show_clip 0", "show_clip 1", "show_clip 2"]
+    assert lanes_of(many[:3]) == [f"show_clip clips/{n}" for n in range(3)]
     assert lanes_of(many) == ["show_clip"]
 
 
@@ -155,13 +156,36 @@ def test_panels_state_why_they_have_no_data() -> None:
         assert part in text
 
 
+def test_the_histogram_states_the_quantiles_of_the_summary() -> None:
+    bodies = [(action(n, "show_clip"), flipped(n, 1130 + 13 * n)) for n in range(4)]
+    loop = LoopLatency()
+    for body in (one for pair in bodies for one in pair):
+        loop.add(body)
+    figures = loop.figures()
+    axes = Figure().subplots()
+    trigger = action(9), Delivery(9, "laser", 1154 * MS, 4.0)  # flips and triggers are not mixed
+    latency_histograms(axes, rows_of(*(one for pair in [*bodies, trigger] for one in pair)))
+    legend = axes.get_legend()
+    assert legend is not None
+    said = [text.get_text() for text in legend.get_texts()]
+    for text, one in zip(said, (figures.reaction_ms, figures.content_age_ms), strict=True):
+        assert one is not None
+        assert f"median {one.p50:.0f} ms, 99 % {one.p99:.0f} ms" in text
+
+
 def test_the_timeline_marks_effects_withheld_and_failed_actions_in_their_lanes() -> None:
     axes = Figure().subplots()
     timeline(axes, ROWS, LoopRecord(), zero_ns=0, length_s=2.0)
     marks = [line.get_marker() for line in axes.lines]
     assert (marks.count("o"), marks.count("x"), marks.count("X")) == (3, 1, 3)
     labels = [label.get_text() for label in axes.get_yticklabels()]
-    lanes = ["pause", "show_clip c", "show_clip b", "show_clip a", "trigger laser"]
+    lanes = [
+        "pause",
+        "show_clip clips/c",
+        "show_clip clips/b",
+        "show_clip clips/a",
+        "trigger laser",
+    ]
     assert labels == [*lanes, "on the screen", "armed"]
 
 
