@@ -20,19 +20,9 @@ from rtdecode.schema.messages import Body, DisplayedFrame
 from stimulus.playback import CommandState
 from stimulus.playlist import DisplayedTrial, MovieFrame
 from stimulus.prefetch import FramePrefetcher
-from stimulus.repertoire import Frames, Repertoire
+from stimulus.repertoire import CommandedClip, Frames, Repertoire
 
 _CLIP = "clip"
-
-
-@dataclass(slots=True)
-class _Clip:
-    """Frames that a command displays, and the number of those that were displayed."""
-
-    command: ReceivedCommand
-    frames: Frames
-    trial: DisplayedTrial
-    n_displayed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +78,7 @@ class StimulusCommands:
         """Those whose effect the next flip displays."""
         self._notes: dict[int, str] = {}
         """Why a command was late, by its number on the link."""
-        self._clip: _Clip | None = None
+        self._clip: CommandedClip | None = None
         self._trial: DisplayedTrial | None = None
         self._n_trials = 0
 
@@ -98,7 +88,10 @@ class StimulusCommands:
         return self._link.has_sender
 
     def receive(self, wait_s: float) -> None:
-        """Take what has arrived, waiting `wait_s` at most; wrong commands are refused at once."""
+        """Take what has arrived, waiting `wait_s` at most; wrong commands are refused at once.
+
+        What waits is withdrawn where its controller has sent nothing for 2 s, as after its failure.
+        """
         for command in self._link.take(wait_s):
             if command.is_withdrawal:
                 self._withdraw(command)
@@ -109,6 +102,10 @@ class StimulusCommands:
                 self._answer(command, Result.REFUSED, text=mistake)
             else:
                 self._pending[command.seq] = command
+        # after a stall of the stimulus itself, what its controller sent meanwhile has been taken
+        if self._link.has_lost_sender():
+            for command in self._waiting():
+                self._withdraw(command, text="the controller was silent")
 
     def apply(self, t_flip_ns: int) -> None:
         """Carry out the commands for the frame that is flipped at `t_flip_ns` (HostNs)."""
@@ -122,14 +119,10 @@ class StimulusCommands:
 
         `place` is that of the last frame of the movie.
         """
-        clip = self._clip
-        if clip is None:
-            return None
-        index, clip.n_displayed = clip.n_displayed, clip.n_displayed + 1
-        if clip.n_displayed == len(clip.frames):
+        frame = None if self._clip is None else self._clip.following(place)
+        if frame is None:
             self._clip = None
-        name = clip.command.action.target
-        return MovieFrame(name, index, clip.frames[index], place, clip.trial)
+        return frame
 
     def chosen(self, frame: MovieFrame) -> None:
         """Note which commands `frame` shows the effect of, before it is flipped."""
@@ -154,12 +147,14 @@ class StimulusCommands:
 
     def end(self) -> None:
         """Refuse what waits, at the end of the run."""
-        error = "the stimulus has ended"
-        for command in [*self._pending.values(), *(one.command for one in self._started.values())]:
-            name = command.action.name
-            self._answer(command, Result.REFUSED, text=str(NotNowError(name=name, got=error)))
+        for command in self._waiting():
+            error = NotNowError(name=command.action.name, got="the stimulus has ended")
+            self._answer(command, Result.REFUSED, text=str(error))
         self._pending.clear()
         self._started.clear()
+
+    def _waiting(self) -> list[ReceivedCommand]:
+        return [*self._pending.values(), *(one.command for one in self._started.values())]
 
     def _carry_out(self, command: ReceivedCommand) -> None:
         act = {
@@ -188,7 +183,7 @@ class StimulusCommands:
         action = command.action
         trial = DisplayedTrial(-1, "commands", action.target, cause=action.number)
         self._start(command, _CLIP, lambda frame: frame.of_trial is trial)
-        self._clip = _Clip(command, frames, trial)
+        self._clip = CommandedClip(frames, trial)
         # a block that waits goes on waiting after the clip
         if not self._state.waits:
             self._movie.skip()
@@ -252,7 +247,7 @@ class StimulusCommands:
         changed = [one for one in actions if one.name == ActionName.SET_PARAMETER]
         return self._parameters | {one.target: one.value for one in changed}
 
-    def _withdraw(self, withdrawal: ReceivedCommand) -> None:
+    def _withdraw(self, withdrawal: ReceivedCommand, *, text: str = "") -> None:
         """Drop what was not displayed of a command, and answer that it was withdrawn."""
         self._pending.pop(withdrawal.seq, None)
         for key, started in [*self._started.items()]:
@@ -262,7 +257,7 @@ class StimulusCommands:
                     self._clip = None
                 elif started.command.action.name == ActionName.SET_PARAMETER:
                     self._movie.change(self._coming_parameters())
-        self._answer(withdrawal, Result.WITHDRAWN)
+        self._answer(withdrawal, Result.WITHDRAWN, text=text)
 
     def _lateness(self, command: ReceivedCommand, displayed: DisplayedFrame) -> str:
         """How late a command was, in words; empty where it was not."""

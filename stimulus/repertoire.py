@@ -6,6 +6,7 @@ file. A clip that was decoded stays in memory.
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
@@ -14,11 +15,29 @@ from numpy.typing import NDArray
 
 from rtdecode.schema.control import Action, ActionName
 from rtdecode.schema.errors import RtdecodeError, ShapeError, UnknownCommandError
+from stimulus.playlist import DisplayedTrial, MovieFrame
 from stimulus.priority import leave_real_time
 
 Frames = NDArray[np.uint8]
 """(frame, row, col) grey levels."""
 KNOWN = [name.value for name in ActionName if name.is_for_stimulus]
+
+
+@dataclass(slots=True)
+class CommandedClip:
+    """Frames that a command displays, one after the other."""
+
+    frames: Frames
+    trial: DisplayedTrial
+    _n_displayed: int = 0
+
+    def following(self, place: int) -> MovieFrame | None:
+        """The next frame, at the place of the movie's last one; None after the last."""
+        index = self._n_displayed
+        if index == len(self.frames):
+            return None
+        self._n_displayed += 1
+        return MovieFrame(self.trial.stimulus, index, self.frames[index], place, self.trial)
 
 
 class Repertoire:

@@ -30,6 +30,7 @@ STIMULUS = "stimulus"
 """Source of the results."""
 NEXT = "next_command"
 """Counter in the `health` messages of the receiver: the number that it expects next."""
+_SILENCE_NS = 2_000_000_000
 _NAME_LENGTH = 64
 """Characters of a name that are kept for a restart."""
 
@@ -132,12 +133,18 @@ class CommandReceiver:
         self._refused, self._clock, self._token = messaging.refused, clock, token
         self._socket = messaging.router(endpoint)
         self._where, self._order = address_of(self._socket), CommandOrder(kept)
-        self._sender = ""
+        self._sender, self._probed, self._last_ns = "", False, 0
 
     @property
     def has_sender(self) -> bool:
         """Whether a controller has sent anything, so that commands may come."""
         return bool(self._sender)
+
+    def has_lost_sender(self) -> bool:
+        """Whether a controller that sent probes (`health`) has sent nothing for 2 s; True once."""
+        is_lost = self._probed and self._clock.now_ns() - self._last_ns > _SILENCE_NS
+        self._probed = self._probed and not is_lost
+        return is_lost
 
     def take(self, wait_s: float = 0.0) -> list[ReceivedCommand]:
         """Commands and withdrawals to carry out, in order; waits `wait_s` for the first message.
@@ -149,6 +156,7 @@ class CommandReceiver:
         now_ns, new = self._clock.now_ns(), list[ReceivedCommand]()
         is_known = [self._is_known(identity) for identity, _ in batch]
         for (_, message), known in zip(batch, is_known, strict=True):
+            self._probed |= known and isinstance(message.body, Health)
             if known and isinstance(message.body, Action):
                 command = ReceivedCommand(message.seq, message.body, now_ns)
                 received = self._order.received(command)
@@ -157,6 +165,7 @@ class CommandReceiver:
                 elif received is not None:
                     new.append(received)
         if any(is_known):
+            self._last_ns = now_ns
             receipt = Health("running", "", {NEXT: float(self._order.next)})
             self._send(packed(STIMULUS, self._order.next, receipt, now_ns))
         return new

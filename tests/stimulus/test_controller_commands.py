@@ -71,6 +71,7 @@ class ScriptedLink:
     script: list[tuple[int, ReceivedCommand]]
     answers: list[tuple[int, Acknowledgement]] = field(default_factory=list)
     has_sender: bool = True
+    lost_ns: int = 0
 
     def __post_init__(self) -> None:
         self._order = CommandOrder(KeptMessages(None, slots=WINDOW))
@@ -83,6 +84,9 @@ class ScriptedLink:
         self.script = self.script[len(arrived) :]
         commands = (replace(one, t_received_ns=self.clock.now) for one in arrived)
         return [one for one in commands if self._order.received(one) is one]
+
+    def has_lost_sender(self) -> bool:
+        return self.lost_ns <= self.clock.now and self.lost_ns > 0
 
     def answer(self, seq: int, result: Acknowledgement) -> None:
         self._order.answered(seq, result, t_ns=self.clock.now)
@@ -175,6 +179,7 @@ def played(
     light_delay_ms: float = 0.0,
     refresh_hz: float | None = None,
     is_ready: bool = True,
+    lost_at: float = 0.0,
     last: int = LAST,
 ) -> Run:
     """A run with commands that arrive at (frame of the movie, command).
@@ -183,7 +188,12 @@ def played(
     """
     clock, shelf, kept = HandClock(), Shelf(), list[dict[str, float]]()
     times = [(round(flip_ns(0) + frame * 1e9 / 30), command) for frame, command in script]
-    link, state, trials = ScriptedLink(clock, times), CommandState(Event()), list[Any]()
+    lost_ns = round(flip_ns(0) + lost_at * 1e9 / 30) if lost_at else 0
+    link, state, trials = (
+        ScriptedLink(clock, times, lost_ns=lost_ns),
+        CommandState(Event()),
+        list[Any](),
+    )
     screen = HeadlessScreen(clock, refresh_hz=refresh_hz)
     presentations = [trial(number) for number in range(4)] if movie is None else movie
     with FramePrefetcher(iter(presentations), ahead=30) as frames, ready(loaded, clips) as shows:
@@ -295,7 +305,7 @@ def test_a_clip_that_is_being_decoded_delays_no_flip_and_is_late() -> None:
 
 def contrasts(run: Run) -> list[float | None]:
     """The parameter of each displayed trial, from the first frame of each."""
-    trials = [one for one, _ in groupby(run.trials) if one is not None]
+    trials = [one for one, _ in groupby(run.trials) if one is not None and one.cause < 0]
     return [one.parameters["contrast"] for one in trials]
 
 
@@ -433,6 +443,19 @@ def test_a_command_that_is_withdrawn_before_it_takes_effect_never_acts(
     assert [one.result for one in run.results.values()] == ["withdrawn"]
     assert run.clips == [("movie", N), ("interval", 2)] * 4
     assert contrasts(run) == [1.0] * 4
+
+
+def test_what_waits_is_withdrawn_where_the_controller_is_silent() -> None:
+    run = played(
+        (2.5, action(0, "show_clip", "stripes", t_due_ns=flip_ns(8))),
+        (2.5, action(1, "show_clip", "leaves")),
+        (2.5, action(2, "set_parameter", "contrast", value=0.5)),
+        lost_at=5.2,
+    )
+    assert [run.results[n].result for n in range(3)] == ["withdrawn", "applied", "withdrawn"]
+    assert run.results[0].text == "the controller was silent"
+    assert run.clips[:3] == [("movie", 3), ("leaves", 6), ("movie", N)]
+    assert set(contrasts(run)) == {1.0}
 
 
 def test_the_withdrawal_of_an_unknown_command_is_answered() -> None:

@@ -21,6 +21,7 @@ from rtdecode.calcium.rois import Rois
 from rtdecode.runtime.clock import HostClock
 from rtdecode.runtime.codec import pack
 from rtdecode.schema.config.stimulus import StimulusConfig
+from rtdecode.schema.control import Acknowledgement, Action
 from rtdecode.schema.errors import DataLostError
 from rtdecode.schema.frame_grid import FrameGrid
 from rtdecode.schema.messages import (
@@ -254,3 +255,60 @@ def test_a_killed_stimulus_continues_with_the_next_clip_and_the_simulated_rig_wi
     assert numbers[-1] + 1 == len(numbers) + unsent
     assert session.codes("stimulus") == ["stimulus_restarted"]
     assert "bridge_restarted" in session.codes("bridge")
+
+
+OFTEN = """
+from rtdecode.control.policy import Request
+
+
+class Often:
+    def __init__(self, setting):
+        self._clips, self._n = setting.clips, 0
+
+    def decide(self, observation):
+        if observation.body is not None or not observation.armed:
+            return []
+        self._n += 1
+        later_ns = observation.t_ns + 4_000_000_000
+        return [
+            Request.show_clip(self._clips[self._n % 2]),
+            Request.show_clip(self._clips[0], t_due_ns=later_ns),
+        ]
+"""
+"""A policy with two commands every 0.1 s, of which one is meant for a flip 4 s later."""
+
+
+def test_commands_have_one_result_each_where_stimulus_and_controller_are_killed(user: Any) -> None:
+    (user.folder / "often.py").write_text(OFTEN)
+    policy = {"file": str(user.folder / "often.py"), "class": "Often"}
+    config = user.config(
+        processes=["recorder", "stimulus", "controller"],
+        stimulus={"presenter": "headless", "embedded_clips": 2, "clip_s": 1.0},
+        control={"policy": policy, "arm": "at_start", "max_actions_per_s": 100.0},
+        decode=None,
+    )
+    session = Session(user.folder / "s")
+    with user.running("run", config, "--out", "s") as running:
+        session.running = running
+        n = session.wait_for(Acknowledgement, "stimulus", more_than=15)
+        kill(user, "stimulus")
+        session.wait_for(Acknowledgement, "stimulus", more_than=n + 30)
+        kill(user, "rtdecode.pipeline.controller")
+        restarted = len(session.bodies(Start, "controller"))
+        session.wait_for(Start, "controller", more_than=restarted)
+        n = len(session.bodies(DisplayedFrame, "stimulus"))
+        session.wait_for(DisplayedFrame, "stimulus", more_than=n + 30)
+        ended(session, "controller", "stimulus")
+    results = session.bodies(Acknowledgement, "stimulus")
+    numbers = [one.number for one in results]
+    assert len(set(numbers)) == len(numbers)
+    sent = {one.number for one in session.bodies(Action, "controller") if one.outcome == "sent"}
+    missing = read_plain(session.folder / "log.mcap").missing
+    assert len(sent - set(numbers)) <= missing.get("stimulus/acknowledgement", 0)
+    assert len(set(numbers) - sent) <= missing.get("controller/action", 0)
+    flips = {one.t_flip_ns for one in session.bodies(DisplayedFrame, "stimulus")}
+    shown = [one for one in results if one.result in {"applied", "late"}]
+    assert len({one.t_flip_ns for one in shown} - flips) <= missing.get(
+        "stimulus/displayed_frame", 0
+    )
+    assert sum(one.result == "withdrawn" for one in results) > 20

@@ -15,9 +15,11 @@ from rtdecode.runtime.command_receiver import WINDOW, CommandReceiver, ReceivedC
 from rtdecode.runtime.progress import KeptMessages
 from rtdecode.runtime.sockets import Messaging
 from rtdecode.schema.control import Acknowledgement, Action
+from rtdecode.schema.interfaces import Clock
 from rtdecode.schema.messages import Event
 
 TOKEN = "only-this-run"
+CLOCK = HostClock()
 
 
 def action(number: int, **fields: object) -> Action:
@@ -46,11 +48,11 @@ class Ends:
             **options,  # type: ignore[arg-type]
         )
 
-    def receiver(self) -> CommandReceiver:
+    def receiver(self, clock: Clock = CLOCK) -> CommandReceiver:
         self.messaging.append(Messaging())
         return CommandReceiver(
             self.messaging[-1],
-            clock=HostClock(),
+            clock=clock,
             endpoint=f"ipc://{self.folder}/link",
             kept=self._kept("receiver"),
             token=TOKEN if self.token else "",
@@ -229,6 +231,44 @@ def test_a_stimulus_without_its_session_is_an_alarm(tmp_path: Path) -> None:
             sender.take(0.01)
             found = [one for one in sender.events() if one.code == LinkEvent.FORGOTTEN]
     assert found[0].severity == "alarm"
+
+
+class HandClock:
+    """Time that the test sets."""
+
+    now = 0
+
+    def now_ns(self) -> int:
+        return self.now
+
+    def sleep_until(self, t_ns: int) -> None:
+        self.now = t_ns
+
+
+def test_a_controller_that_sends_nothing_for_two_seconds_is_lost_once(tmp_path: Path) -> None:
+    with opened(tmp_path) as ends:
+        clock = HandClock()
+        receiver, sender = ends.receiver(clock), ends.sender()
+        assert not receiver.has_lost_sender()
+        sender.send(action(0))
+        turns(sender, receiver, lambda: not len(sender))
+        _probed(sender, receiver)
+        clock.now = 2_000_000_000
+        assert not receiver.has_lost_sender()
+        clock.now += 1
+        assert [receiver.has_lost_sender() for _ in range(2)] == [True, False]
+        _probed(sender, receiver)
+        assert not receiver.has_lost_sender()
+        clock.now += 2_000_000_001
+        assert receiver.has_lost_sender()
+
+
+def _probed(sender: CommandSender, receiver: CommandReceiver) -> None:
+    """Turns until a probe of the sender has arrived."""
+    receiver._probed = False
+    while not receiver._probed:
+        sender.take(0.01)
+        receiver.take(0.01)
 
 
 def test_a_sender_holds_a_bounded_number_of_commands(tmp_path: Path) -> None:
