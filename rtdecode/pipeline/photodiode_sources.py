@@ -30,7 +30,7 @@ from rtdecode.schema.errors import (
     MissingOptionError,
     StreamAbsentError,
     StreamMissingError,
-    UnknownFormatError,
+    TraceSourceError,
 )
 from rtdecode.schema.messages import Behaviour
 from rtdecode.session.layout import SessionLayout
@@ -39,6 +39,7 @@ from rtdecode.session.reader import LogReader
 _NS_PER_S = 1e9
 _WHAT, _REMEDY = "photodiode trace", "record the photodiode on the patch while a session runs"
 _TEXT = (".csv", ".tsv", ".txt")
+_FILES = (*_TEXT, ".npy", ".wav")
 _MOST_BYTES = 2 * 1024**3
 _CLOCKS = {"host_ns": (TraceClock.HOST, 1), "time_s": (TraceClock.OWN, 1_000_000_000)}
 """First column of a text file with two: its clock, and nanoseconds in its unit."""
@@ -59,14 +60,14 @@ def read_trace(path: Path, *, rate_hz: float | None) -> Trace:
     ------
     MissingFileError, UnreadableFileError
         If there is no such file, or it has other content.
-    UnknownFormatError, MissingOptionError
+    TraceSourceError, MissingOptionError
         If the file has another suffix, or neither times nor a sampling rate.
     """
     readers: dict[str, Callable[[Path, float | None], Trace]] = dict.fromkeys(_TEXT, _text)
     readers |= {".npy": _npy, ".wav": _wav}
     suffix = path.suffix.lower()
     if suffix not in readers:
-        raise UnknownFormatError(got=suffix or path.name, known=list(readers))
+        raise TraceSourceError(got=str(path), files=_FILES)
     require_regular(path, what=_WHAT, remedy=_REMEDY)
     with damage_named(path, what=_WHAT, expected=_expected(suffix), remedy=_REMEDY):
         return readers[suffix](path, rate_hz)
@@ -152,12 +153,11 @@ def trace_of_session(session: SessionLayout, column: str) -> Trace:
 
     Raises
     ------
-    UnknownFormatError, StreamMissingError
+    TraceSourceError, StreamMissingError
         If there is no such column, or the log has no samples.
     """
     if column not in _COLUMNS:
-        known = [f"{BEHAVIOUR}{name}" for name in _COLUMNS]
-        raise UnknownFormatError(got=f"{BEHAVIOUR}{column}", known=known)
+        raise TraceSourceError(got=f"{BEHAVIOUR}{column}", files=_FILES)
     stream = LogReader(session.log).messages(lambda name: name.endswith(f"/{Behaviour.kind}"))
     bodies = [one.message.body for one in stream]
     samples = [body for body in bodies if isinstance(body, Behaviour)]

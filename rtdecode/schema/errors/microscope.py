@@ -42,13 +42,13 @@ class ScanRateError(BadInputError):
 
 
 class StreamAbsentError(BadInputError):
-    """The LSL stream in the config does not exist."""
+    """An LSL stream that is asked for does not exist."""
 
     def __init__(self, *, stream: str, waited_s: float) -> None:
         super().__init__(
             f"no LSL stream named '{stream}' was found within {waited_s:g} s: start its sender, or "
             f"give the name of an existing stream (acquisition.source.stream, "
-            f"acquisition.behaviour.stream)"
+            f"acquisition.behaviour.stream, or --photodiode lsl:NAME)"
         )
 
 

@@ -47,6 +47,16 @@ class PatchWordError(BadInputError):
         )
 
 
+class TraceSourceError(BadInputError):
+    """There is no such source of a photodiode's trace."""
+
+    def __init__(self, *, got: str, files: Sequence[str]) -> None:
+        super().__init__(
+            f"--photodiode {got} is not known: give a file ({', '.join(files)}), lsl:NAME, "
+            f"behaviour:running, behaviour:pupil_diameter, or scans where there is no photodiode"
+        )
+
+
 class TraceTooShortError(BadInputError):
     """The trace of a photodiode, or the session beside it, has too few edges."""
 

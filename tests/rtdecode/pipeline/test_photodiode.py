@@ -26,7 +26,7 @@ from rtdecode.schema.errors import (
     MissingOptionError,
     StreamMissingError,
     TraceEarlyError,
-    UnknownFormatError,
+    TraceSourceError,
 )
 from rtdecode.schema.messages import Behaviour, Body, DisplayedFrame, Scan, Stamped
 from rtdecode.schema.patch_code import is_white
@@ -94,7 +94,7 @@ def test_samples_of_the_microscope_give_the_delay_from_the_flip_itself(tmp_path:
     assert found.median_ms == pytest.approx(LIGHT_MS, abs=SAMPLE_NS / 1e6)
     assert found.sd_ms < SAMPLE_NS / 1e6
     assert (found.edges_missing, found.frames_differing) == (0, 0)
-    with pytest.raises(UnknownFormatError, match="give one of behaviour:running"):
+    with pytest.raises(TraceSourceError, match=r"behaviour:speed is not known.*behaviour:running"):
         measured_delay("behaviour:speed", session, rate_hz=None)
 
 

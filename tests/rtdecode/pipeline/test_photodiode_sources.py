@@ -18,7 +18,7 @@ from rtdecode.schema.errors import (
     MissingFileError,
     MissingOptionError,
     StreamAbsentError,
-    UnknownFormatError,
+    TraceSourceError,
     UnreadableFileError,
 )
 
@@ -104,7 +104,7 @@ def test_levels_without_a_rate_are_refused(tmp_path: Path, make: Any) -> None:
         ("a.csv", b"", UnreadableFileError, "expected a column of levels"),
         ("a.wav", b"RIFFxxxx", UnreadableFileError, "no PCM audio|a file that ends early"),
         ("a.npy", b"\x93NUMPY", UnreadableFileError, "photodiode trace"),
-        ("a.mat", b"", UnknownFormatError, r"\.mat is not known: give one of \.csv"),
+        ("a.mat", b"", TraceSourceError, r"a\.mat is not known: give a file \(\.csv"),
         ("none.csv", None, MissingFileError, "none.csv does not exist"),
     ],
 )
