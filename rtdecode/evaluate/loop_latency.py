@@ -35,6 +35,8 @@ from rtdecode.schema.control import Acknowledgement, Action, ActionName, Deliver
 _NS_PER_MS = 1e6
 _MOST_UNMATCHED = 10_000
 """Actions without an effect so far, and effects without an action, that are kept."""
+_WITHOUT_REACTION = ("sham", "open_loop")
+"""Policies whose actions depend on time alone, whatever they are given."""
 _REACTION, _CONTENT_AGE = "reaction_ms", "content_age_ms"
 _TO_TRIGGER = "trigger_"
 _OUTCOMES: Mapping[str, str] = MappingProxyType(
@@ -139,10 +141,11 @@ class Effect:
 def loop_latencies_ms(action: Action, effect: Effect) -> dict[str, float]:
     """Reaction and content age in ms of one action, by the names in `LoopFigures`.
 
-    Empty where the action did not follow from a reconstruction, or was meant for a later flip or
-    trial.
+    Empty where the action did not follow from a reconstruction, as those of `sham` and `open_loop`,
+    or was meant for a later flip or trial.
     """
-    if action.cause_frame < 0 or action.t_due_ns or action.name == ActionName.SET_PARAMETER:
+    waits = action.t_due_ns > 0 or action.name == ActionName.SET_PARAMETER
+    if action.cause_frame < 0 or waits or action.policy in _WITHOUT_REACTION:
         return {}
     before = _TO_TRIGGER if effect.is_trigger else ""
     spans = {before + _CONTENT_AGE: (effect.t_ns - action.t_cause_ns) / _NS_PER_MS}

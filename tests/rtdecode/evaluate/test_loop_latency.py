@@ -63,6 +63,7 @@ def test_a_trigger_takes_effect_when_its_device_has_it() -> None:
         (action(0, cause="evaluate/score", cause_frame=-1, t_scan_ns=0), flipped(0, 1180)),
         (action(0, t_due_ns=1300 * MS), flipped(0, 1300)),
         (action(0, "set_parameter"), flipped(0, 5000)),
+        (action(0, policy="sham"), flipped(0, 1180)),
         (action(0, "trigger"), delivered(0, 4.0, error="the port is gone")),
         (action(0), flipped(1, 1180)),
     ],
