@@ -16,6 +16,7 @@ from rtdecode.pipeline.photodiode import patch_flips
 from rtdecode.schema.messages import DisplayedFrame
 from rtdecode.session.layout import session_at
 from rtdecode.session.reader import LogReader
+from stimulus.xvfb import VirtualDisplay
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]
 
@@ -107,6 +108,50 @@ def test_levels_without_times_give_the_spread_and_write_nothing(watched: Watched
     alone = told("check", config, *options)
     assert alone.returncode == 2
     assert "--session is needed for a trace that is already recorded" in alone.stderr
+
+
+SENDER = """
+import sys
+import time
+from pathlib import Path
+import numpy as np
+from frame_buffer import frame_buffer
+from mne_lsl import lsl
+folder, name = Path(sys.argv[1]), sys.argv[2]
+screen = frame_buffer(folder / "Xvfb_screen0")
+outlet = lsl.StreamOutlet(lsl.StreamInfo(name, "misc", 1, 0.0, "float32", name))
+sys.stdout.write("sending\\n")
+sys.stdout.flush()
+while True:
+    outlet.push_sample(np.array([screen[340, 620, 0]], np.float32), time.monotonic())
+    time.sleep(0.001)
+"""
+"""Sends the level of the patch as an LSL stream."""
+
+
+@pytest.mark.long
+def test_a_stream_of_lsl_is_recorded_beside_a_run_of_its_own(tmp_path: Path) -> None:
+    pytest.importorskip("mne_lsl")
+    config, fixtures = tmp_path / "config.yaml", Path(__file__).parents[1] / "fixtures"
+    config.write_text(f"record: {{folder: {tmp_path}}}\nstimulus: {{clip_s: 2}}\n")
+    name = f"photodiode {os.getpid()}"
+    path = os.pathsep.join([str(fixtures), os.environ.get("PYTHONPATH", "")])
+    with VirtualDisplay((640, 360), framebuffer=tmp_path) as display:
+        argv = [sys.executable, "-c", SENDER, str(tmp_path), name]
+        environment = os.environ | {"PYTHONPATH": path}
+        with subprocess.Popen(argv, stdout=subprocess.PIPE, env=environment) as sender:
+            try:
+                assert sender.stdout is not None
+                while sender.stdout.readline() not in (b"sending\n", b""):
+                    pass
+                options = ("--photodiode", f"lsl:{name}", "--seconds", 12)
+                said = told("check", config, *options, DISPLAY=display.name)
+            finally:
+                sender.kill()
+    assert said.returncode == 0, said.stderr
+    # the frame that was displayed, and no other one
+    assert abs(median_ms(said.stdout)) < 16
+    assert "stimulus: {light_delay_ms: " in config.read_text()
 
 
 def test_the_flips_of_the_log_are_those_before_the_light_delay(watched: Watched) -> None:
