@@ -31,6 +31,7 @@ ENDS: Mapping[str, str] = MappingProxyType(
         "recorder_resumed": "recorder_stalled",
         "field_found": "field_lost",
         "twin_match": "twin_mismatch",
+        "armed": "disarmed",
     }
 )
 """Code of an event → code of the alarms of the same process that it ends."""

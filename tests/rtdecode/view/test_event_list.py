@@ -27,7 +27,12 @@ def test_severity_decides_what_is_in_the_banner() -> None:
 
 
 @pytest.mark.parametrize(
-    ("alarm", "end"), [("field_lost", "field_found"), ("twin_mismatch", "twin_match")]
+    ("alarm", "end"),
+    [
+        ("field_lost", "field_found"),
+        ("twin_mismatch", "twin_match"),
+        ("disarmed", "armed"),
+    ],
 )
 def test_an_alarm_ends_with_the_event_that_it_is_over(alarm: str, end: str) -> None:
     events = EventList()
