@@ -56,7 +56,7 @@ def test_a_noisy_value_within_the_hysteresis_fires_once() -> None:
 
 
 def test_a_crossing_in_the_refractory_time_is_left_out() -> None:
-    policy = Threshold(SETTING, above=0.5, output="ttl", refractory_s=3.0)
+    policy = Threshold(SETTING, above=0.5, output="ttl", refractory_s=3.5)
     found = [
         len(policy.decide(one))
         for one in observed([score(r) for r in (0.6, 0.4, 0.6, 0.6, 0.4, 0.6)], step_s=1.0)
