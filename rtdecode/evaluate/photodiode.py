@@ -107,11 +107,8 @@ class _Map:
     centre_ns: float
     offset_ns: float
     gain: float = 1.0
-
-    @property
-    def delay_ms(self) -> float:
-        """The offset where both clocks are one; 0 where it contains that of the clocks."""
-        return 0.0 if self.centre_ns else self.offset_ns / _NS_PER_MS
+    delay_ms: float = 0.0
+    """Delay of the light at the offset; 0 where the offset contains that of the clocks."""
 
     def light_ns(self, t_ns: F64) -> F64:
         return self.offset_ns + self.gain * (t_ns - self.centre_ns)
@@ -163,7 +160,7 @@ def _statistics(delays_ms: F64, rising: Bools) -> dict[str, float]:
     }
 
 
-def _frames_agree(trace: Trace, flips: PatchFlips, *, levels: TwoLevels, light: "_Map") -> Bools:
+def _frames_agree(trace: Trace, flips: PatchFlips, *, levels: TwoLevels, light: _Map) -> Bools:
     """(frame in the trace,) whether the trace has the level of the patch in the frame's middle."""
     lasts = np.minimum(np.diff(flips.t_ns), np.median(np.diff(flips.t_ns)))
     middle = light.light_ns(flips.t_ns[:-1] + lasts / 2)
@@ -189,35 +186,49 @@ def _aligned_on_host(seen: Edges, logged: Edges, _within_ns: float) -> _Map:
     differences = _differences(seen, logged, _EARLIEST_NS, _LATEST_NS)
     if differences.size == 0:
         raise _unmatched(0, len(logged.t_ns), TraceClock.HOST)
-    bins = np.arange(_EARLIEST_NS, _LATEST_NS + _BIN_NS, _BIN_NS)
-    counts = np.convolve(np.histogram(differences, bins)[0], np.ones(3), mode="same")
-    as_good = bins[:-1][counts >= _AS_GOOD * counts.max()]
-    # adjacent bins count the same edges
-    usual = as_good[as_good >= _USUAL_NS]
-    first = usual.min() if usual.size else as_good.max()
-    near = bins[:-1][np.abs(bins[:-1] - first) <= 2 * _BIN_NS]
-    best = near[np.argmax(counts[np.abs(bins[:-1] - first) <= 2 * _BIN_NS])] + _BIN_NS / 2
-    close = differences[np.abs(differences - best) < 2 * _BIN_NS]
-    return _Map(0.0, float(np.median(close)))
+    close = np.abs(differences - _coarse_delay_ns(differences)) < 2 * _BIN_NS
+    delay_ns = float(np.median(differences[close]))
+    return _Map(0.0, delay_ns, delay_ms=delay_ns / _NS_PER_MS)
+
+
+def _coarse_delay_ns(differences: F64) -> float:
+    """The delay with most pairs of edges; the first one where several are as good.
+
+    An alternating patch has pairs at each second frame.
+    """
+    starts = np.arange(_EARLIEST_NS, _LATEST_NS + _BIN_NS, _BIN_NS)
+    counts = np.convolve(np.histogram(differences, starts)[0], np.ones(3), mode="same")
+    as_good = np.flatnonzero(counts >= _AS_GOOD * counts.max())
+    usual = as_good[starts[as_good] >= _USUAL_NS]
+    first = usual[0] if usual.size else as_good[-1]
+    # neighbouring bins share pairs, so the best of them may follow
+    near = np.arange(first, min(first + 3, len(counts)))
+    return float(starts[near[np.argmax(counts[near])]] + _BIN_NS / 2)
 
 
 def _aligned_by_code(seen: Edges, logged: Edges, within_ns: float) -> _Map:
     """Alignment of a trace whose clock has an unknown offset and drifts."""
-    count = len(seen.t_ns)
-    start = max(0, count // 2 - _ALIGNING_EDGES // 2)
-    some = slice(start, start + _ALIGNING_EDGES)
-    differences = _differences(Edges(seen.t_ns[some], seen.rising[some]), logged, -np.inf, np.inf)
+    reach = _ALIGNING_EDGES // 2
+    some = _middle(seen, reach)
+    differences = _differences(some, logged, -np.inf, np.inf)
     lowest = differences.min()
     counts = np.bincount(((differences - lowest) // _BIN_NS).astype(np.int64))
-    best = int(np.argmax(counts + np.r_[counts[1:], 0])) + 1.0
-    centre_ns = float(seen.t_ns[some].mean() - (lowest + best * _BIN_NS))
-    found, reach = _Map(centre_ns, float(seen.t_ns[some].mean())), _ALIGNING_EDGES // 2
+    # of two neighbouring bins; the offset lies between them
+    offset_ns = lowest + (int(np.argmax(counts + np.r_[counts[1:], 0])) + 1) * _BIN_NS
+    centre_ns = float(some.t_ns.mean())
+    found = _Map(centre_ns - offset_ns, centre_ns)
     while True:
-        part = slice(max(0, count // 2 - reach), count // 2 + reach)
-        found = _fitted(Edges(seen.t_ns[part], seen.rising[part]), logged, found, within_ns)
-        if reach >= count:
+        found = _fitted(_middle(seen, reach), logged, found, within_ns)
+        if reach >= len(seen.t_ns):
             return found
         reach *= 2
+
+
+def _middle(edges: Edges, reach: int) -> Edges:
+    """The edges in the middle, `reach` to each side."""
+    centre = len(edges.t_ns) // 2
+    part = slice(max(0, centre - reach), centre + reach)
+    return Edges(edges.t_ns[part], edges.rising[part])
 
 
 def _fitted(seen: Edges, logged: Edges, before: _Map, within_ns: float) -> _Map:
