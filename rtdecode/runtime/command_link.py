@@ -7,8 +7,9 @@ socket is opened anew or either process is started again. What a command does is
 The envelope's `seq` of a command is its number on the link, from 0 and without a gap; the results
 have the number of their command. The receiver takes the numbers in order alone. It states the next
 number that it expects in a `health` message, after each batch that it receives, and the sender
-sends again from there. Each of the last `WINDOW` commands keeps its result, so that a command that
-comes again is answered and not carried out again.
+sends again from there. The sender's own `health` messages name the commands whose result it lacks.
+Each of the last `WINDOW` commands keeps its result, so that a command that comes again is answered
+and not carried out again.
 
 A sender that was started again sends what has no result yet with the outcome `withdrawn`: the
 receiver answers with the result where there is one, and otherwise it is never carried out.
@@ -136,7 +137,10 @@ class CommandSender:
             self._send_again(now_ns)
         if now_ns >= self._probe_due_ns:
             self._probe_due_ns = now_ns + _PROBE_NS
-            self._push(packed(self._name, self._next, Health("running", "", {}), now_ns))
+            # an answer may be lost at a reconnection, so that its command is open for ever
+            unanswered = {str(seq): 1.0 for seq in self._open if seq < self._next_expected}
+            probe = Health("running", "", unanswered)
+            self._push(packed(self._name, self._next, probe, now_ns))
         return results
 
     def events(self) -> list[Event]:

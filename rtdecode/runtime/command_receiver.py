@@ -12,6 +12,7 @@ controller's end. `CommandOrder` has no socket.
 """
 
 import hmac
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -92,6 +93,10 @@ class CommandOrder:
         self._withdrawn.discard(seq)
         return data
 
+    def results(self, names: Collection[str]) -> list[bytes]:
+        """The messages with the results of the commands whose numbers are among `names`."""
+        return [result for seq, result in self._results.items() if str(seq) in names]
+
     def _skip_answered(self) -> None:
         while self.next in self._results:
             self.next += 1
@@ -153,22 +158,30 @@ class CommandReceiver:
         """
         parts = received_parts(self._socket, wait_s)
         batch = self._refused.named_batch(parts, where=self._where, clock=self._clock)
-        now_ns, new = self._clock.now_ns(), list[ReceivedCommand]()
+        now_ns, new = self._clock.now_ns(), dict[int, ReceivedCommand]()
         is_known = [self._is_known(identity) for identity, _ in batch]
         for (_, message), known in zip(batch, is_known, strict=True):
-            self._probed |= known and isinstance(message.body, Health)
+            if known and isinstance(message.body, Health):
+                self._probed = True
+                self._answer_again(message.body)
             if known and isinstance(message.body, Action):
                 command = ReceivedCommand(message.seq, message.body, now_ns)
                 received = self._order.received(command)
                 if isinstance(received, bytes):
                     self._send(received)
                 elif received is not None:
-                    new.append(received)
+                    # a withdrawal takes the place of its command: each is answered once
+                    new[received.seq] = received
         if any(is_known):
             self._last_ns = now_ns
             receipt = Health("running", "", {NEXT: float(self._order.next)})
             self._send(packed(STIMULUS, self._order.next, receipt, now_ns))
-        return new
+        return [*new.values()]
+
+    def _answer_again(self, probe: Health) -> None:
+        """Send the results that a probe asks for, as the first answer may be lost."""
+        for result in self._order.results(probe.counters) if probe.counters else ():
+            self._send(result)
 
     def answer(self, seq: int, result: Acknowledgement) -> None:
         """Keep and send the one result of the command with the number `seq` on the link."""

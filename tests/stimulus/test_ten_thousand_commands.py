@@ -70,6 +70,12 @@ class Log:
             self.flips.append(item.t_flip_ns)
 
 
+def cut(messaging: Messaging) -> None:
+    """Lose what is under way when the sockets close, as a kill does."""
+    for socket in messaging._sockets:
+        socket.linger = 0
+
+
 class KilledError(Exception):
     """Ends the stimulus between two frames."""
 
@@ -100,6 +106,7 @@ class Controller:
         for result in self._sender.take():
             assert self.results.setdefault(result.number, result.result) == result.result
         if self._rng.random() < 0.02:
+            cut(self._messaging)
             self.close()
             self._open()
             self.restarts += 1
@@ -164,7 +171,11 @@ class Stimulus:
                     receiver, frames, repertoire, state=state, sink=self.log, frame_rate_hz=RATE_HZ
                 ),
             )
-            player.play(frames, between_frames=lambda: self._between_frames(controller, state))
+            try:
+                player.play(frames, between_frames=lambda: self._between_frames(controller, state))
+            except KilledError:
+                cut(messaging)
+                raise
 
     def _flipped(self, _number: int, frame: MovieFrame, _t_ns: int) -> None:
         self.first_frame += 1

@@ -143,6 +143,16 @@ def _received(receiver: CommandReceiver) -> list[ReceivedCommand]:
     return commands
 
 
+def test_a_command_that_comes_with_its_withdrawal_is_answered_once(tmp_path: Path) -> None:
+    with opened(tmp_path) as ends:
+        sender = ends.sender()
+        for number in range(100):
+            sender.send(action(number))
+        sender.withdraw()
+        _, delivered = turns(sender, ends.receiver(), lambda: not len(sender))
+    assert sorted(one.seq for one in delivered) == [*range(100)]
+
+
 def test_a_disarmed_controller_withdraws_what_waits(tmp_path: Path) -> None:
     with opened(tmp_path) as ends:
         receiver, sender = ends.receiver(), ends.sender()
@@ -168,6 +178,19 @@ def test_a_stimulus_that_was_started_again_knows_what_it_has_done(tmp_path: Path
     assert [command.seq for command in delivered] == [0]
     assert sorted(one.number for one in results) == [0, 1]
     assert {one.number: one.frame_number for one in results} == {0: 0, 1: 1}
+
+
+def test_an_answer_that_is_lost_comes_again(tmp_path: Path) -> None:
+    with opened(tmp_path) as ends:
+        receiver, sender = ends.receiver(), ends.sender()
+        sender.send(action(0))
+        (command,) = _received(receiver)
+        connected, receiver._sender = receiver._sender, "nobody"
+        answer(receiver, command)
+        receiver._sender = connected
+        results, delivered = turns(sender, receiver, lambda: not len(sender))
+    assert [one.result for one in results] == ["applied"]
+    assert delivered == []
 
 
 def test_a_sender_without_the_token_is_refused(tmp_path: Path) -> None:
