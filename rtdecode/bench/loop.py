@@ -1,9 +1,9 @@
 """`rtdecode bench loop`: quality of reconstructions against their age, for the choice of lags.
 
 Sessions of the demo mouse are simulated once for each scan rate and passed through calcium chain
-and decoder of the live system, faster than real time, once for each setting. A clock that stands at
-the end of the newest scan stamps the reconstructions, so that their age follows from the data's own
-times; the measured time of computation is added.
+and solver of the live system, faster than real time, once for all lags. A reconstruction has its
+age at the end of the scan that completed it, by the data's own times; the measured time of
+computation is added.
 """
 
 import time
@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rtdecode.bench.loop_pass import Batch, Decoded, Pass, decoded_at_lags
 from rtdecode.calcium import CalciumChain
 from rtdecode.calcium.calibration import Calibration
 from rtdecode.calcium.roi_files import read_pixel_lists
@@ -37,12 +38,11 @@ from rtdecode.schema.config.calcium import Rescale
 from rtdecode.schema.config.decode import DecodeConfig
 from rtdecode.schema.errors import SettingMissingError
 from rtdecode.schema.frame_grid import FrameGrid
-from rtdecode.schema.messages import Behaviour, Responses, Scan, WindowFrame
+from rtdecode.schema.messages import Behaviour, Responses, Scan
 from rtdecode.streams.behaviour_join import BehaviourJoin
 
 _WARM_UP_FRAMES = 45
 _CALIBRATION_S = 30.0
-_NO_DEADLINE_MS = 1e9
 _MARGIN_MS = 3.0
 """That of `streams.paced_output.OutputDelay`."""
 _NS_PER_MS = 1e6
@@ -58,35 +58,12 @@ class LoopSettings:
     scan_rates_hz: Sequence[float] = (8.0, 15.0, 30.0)
     deconvolution_lags: Sequence[int] = (0, 1)
     steps: Sequence[int] = (1, 3)
-    lags: Sequence[int] = (0, 1, 2, 3, 4, 6, 8)
-    forecasts: Sequence[int] = (1, 2, 4)
-    """Frames ahead of the newest, with the shortest deconvolution lag and the most steps."""
-    seeds: Sequence[int] = (1, 2)
+    lags: Sequence[int] = (-4, -3, -2, -1, 0, 1, 2, 3, 4, 5, 6, 7, 8)
+    """Frames from the reconstructed one to the newest responses; negative: a forecast."""
+    seeds: Sequence[int] = (1, 2, 3)
     """One session for each; none of them was used to choose a setting."""
     clips: int = 3
     clip_s: float = 5.0
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Batch:
-    """The frames of the grid that one scan completes, at the end of the scan."""
-
-    t_ns: int
-    frames: Sequence[WindowFrame]
-    computed_ms: float
-    """Processor time of the calcium chain."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Decoded:
-    """Reconstructions of one session with one setting; NaN where there is none."""
-
-    video: F32
-    """(frame, row, col) grey levels."""
-    age_ms: NDArray[np.float64]
-    """(frame,) time from the middle of a frame to the end of the scan that completed it."""
-    computed_ms: NDArray[np.float64]
-    """(scan,) processor time of calcium chain and decoder."""
 
 
 def bench_loop(
@@ -105,17 +82,12 @@ def bench_loop(
     rows: list[Row] = []
     for rate_hz in settings.scan_rates_hz:
         bench = _RateBench(config, settings, fitted, rate_hz=rate_hz)
-        for setting in _settings(settings):
-            rows.append(bench.row(*setting))
-            report(_line(rows[-1]))
+        for deconvolution_lag, steps in product(settings.deconvolution_lags, settings.steps):
+            found = bench.rows(deconvolution_lag, steps)
+            for row in found:
+                report(_line(row))
+            rows += found
     return rows
-
-
-def _settings(settings: LoopSettings) -> Iterator[tuple[int, int, int]]:
-    """(deconvolution lag, steps, output lag); a forecast is a negative output lag."""
-    yield from product(settings.deconvolution_lags, settings.steps, settings.lags)
-    for ahead in settings.forecasts:
-        yield min(settings.deconvolution_lags), max(settings.steps), -ahead
 
 
 def _line(row: Row) -> str:
@@ -124,6 +96,13 @@ def _line(row: Row) -> str:
         f"{row['steps']} steps, lag {row['lag_frames']}: video r {row['video_r']['mean']:.3f}, "
         f"content age {row['content_age_ms']:.0f} ms"
     )
+
+
+def _horizons(lags: Sequence[int]) -> Iterator[tuple[int, list[int]]]:
+    """Number of estimated frames, and the lags that are read from a horizon with it."""
+    for estimated, above, up_to in ((8, -100, 4), (12, 4, 100)):
+        if chosen := [lag for lag in lags if above < lag <= up_to]:
+            yield estimated, chosen
 
 
 class _RateBench:
@@ -160,26 +139,39 @@ class _RateBench:
             for seed in settings.seeds
         ]
 
-    def row(self, deconvolution_lag: int, steps: int, lag: int) -> Row:
-        """Quality and latency of one setting."""
-        decode = (self._config.decode or DecodeConfig()).model_copy(
-            update={
-                "lag_frames": max(lag, 0),
-                "forecast_frames": max(-lag, 0),
-                "steps": steps,
-                "deadline_ms": _NO_DEADLINE_MS,
-            }
-        )
+    def rows(self, deconvolution_lag: int, steps: int) -> list[Row]:
+        """Quality and latency at each lag."""
         if deconvolution_lag not in self._batches:
             self._batches[deconvolution_lag] = [
                 list(self._batches_of(session, deconvolution_lag)) for session in self._sessions
             ]
-        decoded = [
-            self._decoded(session, decode, batches)
-            for session, batches in zip(
-                self._sessions, self._batches[deconvolution_lag], strict=True
-            )
-        ]
+        batches = self._batches[deconvolution_lag]
+        rows: list[Row] = []
+        for estimated, lags in _horizons(self._settings.lags):
+            horizon = {
+                "lag_frames": 0,
+                "forecast_frames": 0,
+                "estimated_frames": estimated,
+                "steps": steps,
+            }
+            decode = (self._config.decode or DecodeConfig()).model_copy(update=horizon)
+            passes = [
+                decoded_at_lags(
+                    self._fitted,
+                    decode,
+                    batches_of_one,
+                    lags=lags,
+                    first=session.first,
+                    shape=session.video.shape,
+                    grid=self._grid,
+                )
+                for session, batches_of_one in zip(self._sessions, batches, strict=True)
+            ]
+            rows += [self._row(deconvolution_lag, steps, lag, passes) for lag in lags]
+        return rows
+
+    def _row(self, deconvolution_lag: int, steps: int, lag: int, passes: Sequence[Pass]) -> Row:
+        decoded = [one.by_lag[lag] for one in passes]
         scores = [
             score
             for one, session in zip(decoded, self._sessions, strict=True)
@@ -188,7 +180,7 @@ class _RateBench:
         interval = bootstrap_interval(scores, rng=np.random.default_rng(0))
         ages_ms = np.concatenate([one.age_ms[_WARM_UP_FRAMES:] for one in decoded])
         ages_ms = ages_ms[np.isfinite(ages_ms)]
-        computed_ms = float(np.median(np.concatenate([one.computed_ms for one in decoded])))
+        computed_ms = float(np.median(np.concatenate([one.computed_ms for one in passes])))
         flip_ms = 500 / self._grid.rate_hz
         return {
             "scan_rate_hz": self._rate_hz,
@@ -202,22 +194,6 @@ class _RateBench:
             "content_age_ms": float(ages_ms.mean()) + computed_ms + flip_ms,
             "paced_output_ms": float(ages_ms.max()) + computed_ms + _MARGIN_MS,
         }
-
-    def _decoded(
-        self, session: SimulatedSession, decode: DecodeConfig, batches: Sequence[Batch]
-    ) -> Decoded:
-        clock = DataClock()
-        decoder = self._fitted.decoder(decode, clock=clock)
-        video = np.full(session.video.shape, np.nan, np.float32)
-        age_ms, computed_ms = np.full(len(video), np.nan), list[float]()
-        for batch in batches:
-            clock.t_ns, begun_ns = batch.t_ns, time.thread_time_ns()
-            for done in decoder.step(batch.frames):
-                if 0 <= (place := done.frame - session.first) < len(video):
-                    video[place] = done.luminance
-                    age_ms[place] = (done.t_ready_ns - done.t_frame_mid_ns) / _NS_PER_MS
-            computed_ms.append(batch.computed_ms + (time.thread_time_ns() - begun_ns) / _NS_PER_MS)
-        return Decoded(video, age_ms, np.array(computed_ms))
 
     def _batches_of(self, session: SimulatedSession, deconvolution_lag: int) -> Iterator[Batch]:
         calcium = {"deconvolution_lag_scans": deconvolution_lag}
