@@ -57,7 +57,7 @@ class LoopSettings:
 
     scan_rates_hz: Sequence[float] = (8.0, 15.0, 30.0)
     deconvolution_lags: Sequence[int] = (0, 1)
-    steps: Sequence[int] = (1, 3)
+    steps: Sequence[int] = (1, 3, 5)
     lags: Sequence[int] = (-4, -3, -2, -1, 0, 1, 2, 3, 4, 5, 6, 7, 8)
     """Frames from the reconstructed one to the newest responses; negative: a forecast."""
     seeds: Sequence[int] = (1, 2, 3)

@@ -11,7 +11,7 @@ Row = dict[str, Any]
 
 _COLOURS = {0: "#0072b2", 1: "#d55e00"}
 """By deconvolution lag."""
-_LINES = {1: (0, (2, 1.5)), 3: "solid"}
+_LINES = {1: (0, (1, 1.5)), 3: (0, (4, 1.5)), 5: "solid"}
 """By solver steps."""
 _PANEL_IN = (3.9, 3.6)
 
