@@ -49,6 +49,8 @@ _HALF_FRAME_NS = 1_000_000_000 // 60
 _MASK_STEPS = 1000
 _SCORED_FROM = OPTIMISED_FROM
 """Receptive fields cover nearly the whole screen, so no pixel reaches the published threshold."""
+_TRAINING_LAG_SCANS = 1
+"""The twin is trained on activity that the next scan has refined, whatever a live run waits for."""
 _NEUTRAL = np.array([0, 30, 0, 0], np.float32)
 
 
@@ -148,7 +150,8 @@ def demo_rig(config: Path, *, neurons: int | None, clock: Clock) -> DemoRig:
         )
     if neurons is not None:
         source = source.model_copy(update={"neurons": neurons})
-    return DemoRig(source, run.calcium, clock)
+    calcium = run.calcium.model_copy(update={"deconvolution_lag_scans": _TRAINING_LAG_SCANS})
+    return DemoRig(source, calcium, clock)
 
 
 def make_demo_mouse(

@@ -94,6 +94,7 @@ def test_rig_and_chain_come_from_the_demo_config() -> None:
     content = yaml.safe_load((DEMO / "demo.yaml").read_text())
     assert rig.source.neurons == content["acquisition"]["source"]["neurons"]
     assert rig.calcium.rois == DEMO / content["calcium"]["rois"]
+    assert rig.calcium.deconvolution_lag_scans == 1
     fewer = demo_rig(DEMO / "demo.yaml", neurons=50, clock=StandingClock())
     assert fewer.source == rig.source.model_copy(update={"neurons": 50})
 
