@@ -2,11 +2,14 @@
 
 The budget is processor time of that thread, so that a policy is not blamed for a busy machine. A
 step that blocks has 1 s in all. Meanwhile the caller can go on checking what disarms. A thread that
-hangs cannot be ended, and ends with the process.
+hangs cannot be ended, and ends with the process; it gets the lowest priority, as the decoder needs
+the processor.
 """
 
+import os
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from queue import Empty, SimpleQueue
 
 from rtdecode.control.policy import Observation, Policy, Request
@@ -19,6 +22,7 @@ _LONGEST_MS = 1000.0
 """Time in ms that a step may take in all."""
 _CHECK_S = 0.005
 _ENDED_S = 1.0
+_LOWEST_PRIORITY = 19
 
 
 class PolicyThread:
@@ -57,13 +61,13 @@ class PolicyThread:
             used_ms = (processor_ns(self._thread) - used_ns) / _NS_PER_MS
             taken_ms = (self._clock.now_ns() - begun_ns) / _NS_PER_MS
             if used_ms > self._budget_ms:
-                raise self._too_slow(f"{self._budget_ms:g} ms of processor time")
+                raise self._too_slow(f"more than {self._budget_ms:g} ms of processor time")
             if isinstance(answer, Exception):
                 raise answer
             if answer is not None:
                 return answer
             if taken_ms > max(_LONGEST_MS, self._budget_ms):
-                raise self._too_slow(f"{taken_ms:.0f} ms, in which it waited for something,")
+                raise self._too_slow(f"{taken_ms:.0f} ms, most of which it waited,")
             self.meanwhile()
 
     def close(self) -> None:
@@ -79,6 +83,9 @@ class PolicyThread:
             return None
 
     def _too_slow(self, took: str) -> PolicyTooSlowError:
+        # the system may not know threads by number
+        with suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, self._thread.native_id or 0, _LOWEST_PRIORITY)
         return PolicyTooSlowError(policy=self._name, took=took)
 
     def _run(self) -> None:

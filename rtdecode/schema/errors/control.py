@@ -92,8 +92,8 @@ class PolicyTooSlowError(PolicyError):
 
     def __init__(self, *, policy: str, took: str) -> None:
         super().__init__(
-            f"the policy {policy} took more than {took} for one observation; it is not called again: "
-            f"make its step shorter, or raise control.step_budget_ms"
+            f"the policy {policy} took {took} for one observation; it is not called again: make its step "
+            f"shorter, without files and network, or raise control.step_budget_ms"
         )
 
 

@@ -130,7 +130,7 @@ def failing(_observation: Observation) -> list[Request]:
 
 
 def too_slow(_observation: Observation) -> list[Request]:
-    raise PolicyTooSlowError(policy="scripted", took="50 ms of processor time")
+    raise PolicyTooSlowError(policy="scripted", took="more than 50 ms of processor time")
 
 
 @pytest.mark.parametrize(
