@@ -18,6 +18,9 @@ from rtdecode.control.policies.presentations import (
 from rtdecode.control.policy import Observation, PolicySetting, Request
 from rtdecode.schema.messages import DisplayedFrame, Reconstruction
 
+_TRIALS = 2
+"""Presentations without a score after which a clip is taken for one that has none."""
+
 
 class Criterion(StrEnum):
     """What makes a clip hard."""
@@ -44,8 +47,9 @@ class HardestNext:
     """At the end of each clip, asks for the one that was hardest on average so far.
 
     Clips that were not displayed yet come first, in random order. The clip on the screen is never
-    the next one, so that where one clip is hardest, the two hardest alternate. A clip whose
-    presentations have no score yet counts as hardest.
+    the next one, so that where one clip is hardest, the two hardest alternate. A clip that was
+    displayed once and has no score counts as hardest; one that still has none after the second
+    presentation, because it is too short or uniform, as least hard.
 
     Parameters
     ----------
@@ -129,12 +133,14 @@ class HardestNext:
 
     def _hardness(self, clip: str) -> float:
         estimate = self._estimates.get(clip)
-        return math.inf if estimate is None else estimate.mean
+        if estimate is None:
+            return math.inf if self._displayed.get(clip, 0) < _TRIALS else -math.inf
+        return estimate.mean
 
     def _why(self, clip: str) -> str:
         estimate = self._estimates.get(clip)
         if estimate is None:
-            return "displayed, but not scored yet"
+            return "displayed, but not scored"
         over = f"over {estimate.n} presentations, of {len(self._clips)} clips"
         if self._by is Criterion.SCORE:
             return f"lowest mean video_r, {-estimate.mean:.3f} {over}"

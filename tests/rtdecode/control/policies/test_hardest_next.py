@@ -78,6 +78,16 @@ def test_equal_uncertainties_leave_the_choice_to_the_order_of_the_clips() -> Non
     assert set(order[8:]) == {"clip0", "clip1"}
 
 
+def test_a_clip_that_cannot_be_scored_is_tried_twice_and_then_left() -> None:
+    clips = {**CLIPS, "grey": np.full((60, 12, 16), 128, np.uint8), "short": CLIPS["clip1"][:9]}
+    setting = toy_setting(clips, seed=2)
+    policy = HardestNext(setting, explore=0.0)
+    record = simulate(policy, ToyRig(2), clips, setting=setting, seconds=60)
+    order = displayed_order(record)
+    assert [order.count(clip) for clip in ("grey", "short")] == [2, 2]
+    assert set(order[-12:]) == set(HARDEST)
+
+
 def test_a_dwell_time_cuts_clips() -> None:
     record = session(0, closed=True, dwell_s=1.0, seconds=12)
     commanded = [frame.index for frame in record.displayed]
