@@ -28,7 +28,7 @@ from rtdecode.pipeline.recorded_observations import (
 from rtdecode.runtime.config_file import read_config, sections_of, validated
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.config.control import ControlConfig, PolicyConfig
-from rtdecode.schema.control import Acknowledgement, Action
+from rtdecode.schema.control import Acknowledgement, Action, ActionName
 from rtdecode.schema.errors import ConfigError
 from rtdecode.schema.messages import Event
 from rtdecode.session.layout import SessionLayout
@@ -39,6 +39,7 @@ _COMPARED = (
     "t_scan_ns", "t_observed_ns", "t_due_ns", "reason", "policy",
 )  # fmt: skip
 """Fields of an action that a replay repeats; the time of the decision is that of the computer."""
+_WITH_VALUE = frozenset({ActionName.TRIGGER, ActionName.SET_PARAMETER})
 _NO_FRAMES = np.zeros((0, 0, 0), np.uint8)
 
 
@@ -94,7 +95,7 @@ class PolicyReplay:
         for action in self.actions:
             time_s = (action.t_observed_ns - self.first_ns) / 1e9
             what = " ".join(filter(None, (action.name, action.target)))
-            if action.value:
+            if action.name in _WITH_VALUE:
                 what += f" ({action.value:.4g})"
             frame = "" if action.cause_frame < 0 else f" {action.cause_frame}"
             yield f"{time_s:.3f}", what, action.outcome, f"{action.cause}{frame}", action.reason
@@ -116,9 +117,10 @@ class PolicyReplay:
         if self.compared is not None:
             yield self.compared.sentence()
         elif self.live_policy:
+            differs = ", with other options" if self.policy == self.live_policy else ""
             yield (
-                f"the policy of the session was {self.live_policy}, with these or other options: "
-                f"decisions are not compared, and the policy counts as armed throughout"
+                f"the policy of the session was {self.live_policy}{differs}: decisions are not "
+                f"compared, and the policy counts as armed throughout"
             )
         else:
             yield "the session had no controller: the policy counts as armed throughout"
