@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from rtdecode.schema.config.monitor import MonitorConfig, Warp
 
-_CELLS = (64, 36)
+_CELLS = (80, 60)
 """Columns and rows of the mesh; between its points the warp is linear within 0.1 px."""
 
 F64 = NDArray[np.float64]
@@ -71,19 +71,19 @@ def mesh(
         cells, spread = _CELLS, np.ones(2)
     x, y = np.meshgrid(*(np.linspace(-s, s, n + 1) for s, n in zip(spread, cells, strict=True)))
     half = np.divide(window_px, 2)
-    shown_x, shown_y = _shown(monitor, x * half[0], y * half[1], half_width_px=half[0])
+    shown_x, shown_y = _shown(monitor, x * half[0], y * half[1], width_px=picture_px[0])
     places = np.stack([x, y], axis=-1)
     texture = np.stack([shown_x / picture_px[0] + 0.5, 0.5 - shown_y / picture_px[1]], axis=-1)
     return _quadrilaterals(places), _quadrilaterals(texture)
 
 
 def _shown(
-    monitor: MonitorConfig | None, x_px: F64, y_px: F64, *, half_width_px: float
+    monitor: MonitorConfig | None, x_px: F64, y_px: F64, *, width_px: float
 ) -> tuple[F64, F64]:
-    """Places in the unwarped window in px, from its centre."""
+    """Places in the unwarped window in px, from its centre; the picture has `width_px`."""
     if monitor is None:
         return x_px, y_px
-    px_per_cm = 2 * half_width_px / monitor.width_cm
+    px_per_cm = width_px / monitor.width_cm
     x_cm, y_cm = x_px / px_per_cm, y_px / px_per_cm
     shown_x, shown_y = warped(x_cm, y_cm, distance_cm=monitor.distance_cm, warp=monitor.warp)
     return shown_x * px_per_cm, shown_y * px_per_cm

@@ -14,7 +14,6 @@ from rtdecode.schema.config.monitor import MonitorConfig, Warp
 from stimulus.protocol.degrees import Geometry
 from stimulus.warp import mesh, warped
 
-WINDOW = (640, 360)
 CURVED = [Warp.SPHERICAL, Warp.CYLINDRICAL]
 ORACLE = """
 import sys, types
@@ -62,12 +61,16 @@ def test_the_cylinder_has_azimuth_and_elevation(x: float, y: float) -> None:
     np.testing.assert_allclose(shown, 20.0 * np.array(angles), atol=1e-6)
 
 
+@pytest.mark.parametrize("window", [(640, 360), (640, 480), (800, 360)])
 @pytest.mark.parametrize("warp", CURVED)
-def test_between_the_points_of_the_mesh_the_error_is_below_a_tenth_of_a_pixel(warp: Warp) -> None:
+def test_between_the_points_of_the_mesh_the_error_is_below_a_tenth_of_a_pixel(
+    warp: Warp, window: tuple[int, int]
+) -> None:
+    # the picture is as wide as the config states, also in a window that is larger
     monitor = MonitorConfig(distance_cm=15.0, width_cm=50.0, warp=warp)
-    places, texture = mesh(monitor, window_px=WINDOW, picture_px=(640.0, 360.0))
-    middle_px = places.reshape(-1, 4, 2).mean(1) * np.divide(WINDOW, 2)
-    interpolated_px = texture.reshape(-1, 4, 2).mean(1) * WINDOW - np.divide(WINDOW, 2)
+    places, texture = mesh(monitor, window_px=window, picture_px=(640.0, 360.0))
+    middle_px = places.reshape(-1, 4, 2).mean(1) * np.divide(window, 2)
+    interpolated_px = (texture.reshape(-1, 4, 2).mean(1) - 0.5) * (640, 360)
     x_cm, y_cm = (middle_px * 50 / 640).T.astype(float)
     exact_cm = np.stack(warped(x_cm, y_cm, distance_cm=15.0, warp=warp), axis=-1)
     exact_px = exact_cm * 640 / 50 * [1, -1]
