@@ -13,7 +13,6 @@ from rtdecode.evaluate.latency import Latencies
 from rtdecode.report.closed_loop import (
     ActionRow,
     LoopRecord,
-    Presentation,
     has_failed,
     is_withheld,
 )
@@ -23,7 +22,8 @@ _NS_PER_S, _NS_PER_MS = 1e9, 1e6
 _FAILED = "#b3261e"
 _MOST_LANES = 12
 _MOST_ALIGNED = 300
-_MOST_LABELS = 24
+_LETTERS, _FEWEST_LETTERS = 190, 6
+"""Letters of a label that fit into the width of the timeline, and fewest that are drawn."""
 _MOST_BINS = 40
 _ON_SCREEN = "on the screen"
 
@@ -81,7 +81,15 @@ def timeline(
     """
     lanes = lanes_of(rows)
     places = {lane: len(lanes) - n for n, lane in enumerate(lanes)}
-    _draw_presentations(axes, record.presentations, place=len(lanes) + 1, zero_ns=zero_ns)
+    length_s = max(length_s, 1e-3)
+    for number, one in enumerate(record.presentations):
+        start_s, end_s = ((t - zero_ns) / _NS_PER_S for t in (one.t_start_ns, one.t_end_ns))
+        place, colour = len(lanes) + 1, ("#c9d8e4", "#e4eaef")[number % 2]
+        axes.barh(place, end_s - start_s, left=start_s, height=0.6, color=colour)
+        axes.text(
+            start_s, place, _cut(f" {short(one.clip)}", (end_s - start_s) / length_s),
+            fontsize=7, color=SOFT, va="center", clip_on=True, parse_math=False,
+        )  # fmt: skip
     for span_ns in record.armed_ns:
         begin_s, end_s = ((t_ns - zero_ns) / _NS_PER_S for t_ns in span_ns)
         axes.barh(len(lanes) + 2, end_s - begin_s, left=begin_s, height=0.25, color=ORANGE)
@@ -90,7 +98,7 @@ def timeline(
         _draw_action(axes, row, place=places.get(lane) or places[row.action.name], zero_ns=zero_ns)
     axes.set_yticks(range(1, len(lanes) + 3), [*lanes[::-1], _ON_SCREEN, "armed"], parse_math=False)
     axes.set_ylim(0.4, len(lanes) + 2.6)
-    axes.set_xlim(0, max(length_s, 1e-3))
+    axes.set_xlim(0, length_s)
     axes.set_xlabel("time in the session, s", color=SOFT)
     axes.set_title("actions of the policy", loc="left", fontsize=12, color=INK)
     marks = (
@@ -109,19 +117,12 @@ def timeline(
     quiet(axes)
 
 
-def _draw_presentations(
-    axes: Axes, presentations: Sequence[Presentation], *, place: int, zero_ns: int
-) -> None:
-    labelled = len(presentations) <= _MOST_LABELS
-    for number, one in enumerate(presentations):
-        start_s, end_s = ((t - zero_ns) / _NS_PER_S for t in (one.t_start_ns, one.t_end_ns))
-        colour = ("#c9d8e4", "#e4eaef")[number % 2]
-        axes.barh(place, end_s - start_s, left=start_s, height=0.6, color=colour)
-        if labelled:
-            axes.text(
-                start_s, place, f" {short(one.clip)}", fontsize=7, color=SOFT, va="center",
-                clip_on=True, parse_math=False,
-            )  # fmt: skip
+def _cut(label: str, part: float) -> str:
+    """As much of `label` as fits into a part of the width; empty for fewer than six letters."""
+    letters = int(part * _LETTERS)
+    if len(label) <= letters:
+        return label
+    return f"{label[: letters - 1]}…" if letters >= _FEWEST_LETTERS else ""
 
 
 def _draw_action(axes: Axes, row: ActionRow, *, place: int, zero_ns: int) -> None:
