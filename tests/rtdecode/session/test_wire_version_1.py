@@ -7,6 +7,7 @@ frames it lacks number 142 and the last one.
 import shutil
 from collections import defaultdict
 from pathlib import Path
+from typing import get_args
 
 import msgpack
 import numpy as np
@@ -29,6 +30,7 @@ from rtdecode.schema.messages import (
     Event,
     Fluorescence,
     Gap,
+    Loop,
     Reconstruction,
     Recording,
     Responses,
@@ -62,7 +64,7 @@ def test_the_golden_log_is_of_version_1_and_small() -> None:
 
 
 def test_every_kind_is_read_under_its_name_of_today() -> None:
-    added_in_version_2 = {Event, Recording, ResponsePrediction}
+    added_in_version_2 = {Event, Recording, ResponsePrediction, *get_args(Loop)}
     assert bodies().keys() == set(BODIES) - added_in_version_2
     streams = LogReader(GOLDEN / "log.mcap").summary().counts
     assert streams["stimulus/displayed_frame"] == 143
