@@ -22,6 +22,8 @@ _NEAR = 0.02
 _STEADY = 0.1
 _DRAWINGS = 60
 """Drawings by which the time of the next one is estimated: the second longest of them."""
+_MISSED = 0.5
+"""Periods after the expected flip from which on a refresh was missed."""
 MARGIN_NS = 2_000_000
 """Time between the end of drawing, as estimated, and the flip."""
 
@@ -188,10 +190,15 @@ class RefreshPacing:
             self._flip(luminance, patch)
 
     def _flip(self, luminance: NDArray[np.uint8], patch: int) -> int:
-        begun_ns = self._clock.now_ns()
+        begun_ns, expected_ns = self._clock.now_ns(), self.next_flip_ns()
         self._screen.draw(luminance, patch=patch)
-        self._drawing.add(self._clock.now_ns() - begun_ns)
+        drawn_ns = self._clock.now_ns()
         self._flip_ns = self._screen.flip()
+        missed_ns = self._flip_ns - expected_ns
+        # a missed refresh counts as slow drawing: where the margin is too short for this monitor,
+        # frames are drawn at once again
+        late_ns = missed_ns if missed_ns > _MISSED * 1e9 / self._refresh_hz else 0
+        self._drawing.add(drawn_ns - begun_ns + late_ns)
         return self._flip_ns
 
 

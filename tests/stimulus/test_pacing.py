@@ -110,3 +110,54 @@ def test_the_screen_chooses_its_pacing(clock: Clock) -> None:
     monitor = pacing_for(HeadlessScreen(clock, refresh_hz=60.0), clock=clock, frame_rate_hz=30.0)
     assert isinstance(virtual, DeadlinePacing)
     assert (virtual.refresh_hz, monitor.refresh_hz) == (30.0, 60.0)
+
+
+@given(start=st.integers(0, 10**12), draw_ms=st.lists(st.floats(0, 16), min_size=1, max_size=8))
+def test_frames_that_are_drawn_as_late_as_possible_start_their_grid_frame(
+    start: int, draw_ms: list[float]
+) -> None:
+    screen = SlowScreen(draw_ms, now=start)
+    pacing, flips, expected = DeadlinePacing(screen, clock=screen, frame_rate_hz=30.0), [], []
+    for number in range(100):
+        screen.now += round(pacing.spare_s() * 1e9)
+        expected.append(pacing.next_flip_ns())
+        flips.append(pacing.show(PICTURE, patch=number % 2)[0])
+    # the longest drawings are known after the pattern has come twice
+    assert flips[17:] == expected[17:]
+    assert flips[17:] == starts(flips[17], 83)
+
+
+@dataclass
+class SwappingScreen:
+    """A monitor of 60 Hz, at which a picture must be complete `swap_ms` before a refresh."""
+
+    swap_ms: float
+    now: int = 0
+    refresh_hz: float | None = 60.0
+    flips: list[int] = field(default_factory=list)
+
+    def now_ns(self) -> int:
+        return self.now
+
+    def draw(self, luminance: NDArray[np.uint8], *, patch: int) -> None:
+        self.now += MS
+
+    def flip(self) -> int:
+        refreshes = FrameGrid(60.0)
+        self.now = refreshes.start_ns(refreshes.frame_at(self.now + round(self.swap_ms * MS)) + 1)
+        self.flips.append(self.now)
+        return self.now
+
+
+@pytest.mark.parametrize(("swap_ms", "most_missed"), [(0.5, 0), (6.0, 40)])
+def test_late_drawing_is_given_up_where_the_monitor_needs_more_time(
+    swap_ms: float, most_missed: int
+) -> None:
+    screen = SwappingScreen(swap_ms)
+    pacing = RefreshPacing(screen, clock=screen, refresh_hz=60.0, frame_rate_hz=30.0)  # type: ignore[arg-type]
+    for _ in range(600):
+        screen.now += round(pacing.spare_s() * 1e9)
+        pacing.show(PICTURE, patch=0)
+        pacing.hold(PICTURE, patch=0)
+    missed = np.diff(screen.flips) > 1.5e9 / 60
+    assert missed.sum() <= most_missed
