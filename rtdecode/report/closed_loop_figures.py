@@ -22,7 +22,7 @@ _NS_PER_S, _NS_PER_MS = 1e9, 1e6
 _FAILED = "#b3261e"
 _MOST_LANES = 12
 _MOST_ALIGNED = 300
-_LETTERS, _FEWEST_LETTERS = 190, 6
+_LETTERS, _FEWEST_LETTERS = 160, 9
 """Letters of a label that fit into the width of the timeline, and fewest that are drawn."""
 _MOST_BINS = 40
 _ON_SCREEN = "on the screen"
@@ -118,7 +118,7 @@ def timeline(
 
 
 def _cut(label: str, part: float) -> str:
-    """As much of `label` as fits into a part of the width; empty for fewer than six letters."""
+    """As much of `label` as fits into a part of the width; empty for fewer than nine letters."""
     letters = int(part * _LETTERS)
     if len(label) <= letters:
         return label
