@@ -19,6 +19,7 @@ import pytest
 from websockets.sync.client import ClientConnection, connect
 
 from rtdecode.runtime.clock import HostClock
+from rtdecode.runtime.config_file import read_config
 from rtdecode.runtime.operator_link import OperatorCommand, control_access, send_to_controller
 from rtdecode.schema.control import Action, Observed
 from rtdecode.schema.messages import Body, Event, Start
@@ -134,7 +135,13 @@ def test_a_run_is_armed_by_page_and_command_and_disarmed_by_its_recorders_end(
     assert starts == ["EachTick"] * 2
     numbers = [body.number for body in found if isinstance(body, Action)]
     assert len(numbers) == len(set(numbers))
-    assert (user.folder / "s" / "policy.py").read_text() == POLICY
+    # the session can be run again without the file of the policy
+    kept, policy = (
+        read_config(user.folder / "s" / "config.yaml").control,
+        user.folder / "s/policy.py",
+    )
+    assert kept is not None
+    assert (kept.policy.file, policy.read_text()) == (policy, POLICY)
     # a recorder that is killed loses its last second
     events = [body.code for body in found if isinstance(body, Event)]
     assert events[:1] == ["armed"]
