@@ -28,6 +28,7 @@ the recorded actions again, whatever became of them live:
 [('observed', 0), ('action', 0)]
 """
 
+import sysconfig
 import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -51,6 +52,7 @@ POLICY_FAILED = "policy_failed"
 """Code of the alarm of a policy that failed."""
 _READY, _RECORDED = "ready/reconstruction", "emit/reconstruction"
 _NS_PER_S = 1e9
+_INSTALLED = tuple(sysconfig.get_paths()[kind] for kind in ("stdlib", "purelib", "platlib"))
 _WITHHELD = {
     Outcome.NOT_ARMED: "not armed",
     Outcome.RATE_LIMITED: "rate limited: more actions than control.max_actions_per_s",
@@ -220,9 +222,16 @@ def _cause(item: Given, t_ns: int) -> tuple[int, int, int]:
 
 
 def _where(error: BaseException) -> str:
-    """File, line and text of the line at which `error` was raised."""
+    """File, line and text of the line of the policy at which `error` was raised.
+
+    Lines of Python and of installed packages, which the policy has called, are left out.
+    """
     frames = traceback.extract_tb(error.__traceback__)
     if not frames:
         return "without a traceback"
-    last = frames[-1]
+    last = next((one for one in reversed(frames) if not _is_installed(one.filename)), frames[-1])
     return f"{last.filename}, line {last.lineno}: {last.line or '?'}"
+
+
+def _is_installed(file: str) -> bool:
+    return any(file.startswith(folder) for folder in _INSTALLED)

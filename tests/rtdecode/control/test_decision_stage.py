@@ -129,6 +129,11 @@ def failing(_observation: Observation) -> list[Request]:
     raise ZeroDivisionError("no variance")
 
 
+def failing_in_a_library(_observation: Observation) -> list[Request]:
+    np.linalg.inv(np.zeros((2, 2)))
+    return []
+
+
 def too_slow(_observation: Observation) -> list[Request]:
     raise PolicyTooSlowError(policy="scripted", took="more than 50 ms of processor time")
 
@@ -137,6 +142,7 @@ def too_slow(_observation: Observation) -> list[Request]:
     ("answer", "error", "said"),
     [
         (failing, PolicyFailedError, "ZeroDivisionError: no variance .*test_decision_stage"),
+        (failing_in_a_library, PolicyFailedError, r"Singular matrix .*: np\.linalg\.inv\(np"),
         (too_slow, PolicyTooSlowError, "took more than 50 ms"),
         (lambda _: None, PolicyReturnError, "returned None instead of a list"),
         (lambda _: [Request.pause()] * 101, PolicyReturnError, "101 requests"),
