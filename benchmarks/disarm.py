@@ -54,6 +54,10 @@ class EveryFrame:
 """
 
 
+class SilentError(Exception):
+    """The controller of a run sent nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class Trial:
     """One signal to the recorder, and what the controller did after it."""
@@ -87,9 +91,11 @@ def armed_run(folder: Path) -> Iterator[tuple[psutil.Process, Subscriber]]:
     """The recorder of an armed run, and a subscriber to its controller."""
     session = folder / "session"
     argv = [sys.executable, "-m", "rtdecode", "run", str(config_of(folder)), "--out", str(session)]
+    said = folder / "said.txt"
     with (
         Messaging() as messaging,
-        subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as run,
+        said.open("wb") as out,
+        subprocess.Popen(argv, stdout=out, stderr=out) as run,
     ):
         subscriber = Subscriber(
             messaging,
@@ -107,6 +113,9 @@ def armed_run(folder: Path) -> Iterator[tuple[psutil.Process, Subscriber]]:
             received_until(subscriber, is_sent)
             children = psutil.Process(run.pid).children(recursive=True)
             yield next(one for one in children if RECORDER in one.cmdline()), subscriber
+        except SilentError:
+            print(said.read_text(errors="replace"))
+            raise
         finally:
             # the summary and the report of a failed run take longer than the measurement
             children = psutil.Process(run.pid).children(recursive=True)
@@ -132,12 +141,12 @@ def is_disarmed(item: Received) -> bool:
 
 
 def received_until(subscriber: Subscriber, wanted: Callable[[Received], bool]) -> list[Received]:
-    """Messages up to the first one that is wanted; RuntimeError after a minute without any."""
+    """Messages up to the first one that is wanted; SilentError after a minute without any."""
     taken: list[Received] = []
     while not any(map(wanted, taken)):
         new = subscriber.take(60.0)
         if not new:
-            raise RuntimeError("the controller sent nothing for a minute")
+            raise SilentError("the controller sent nothing for a minute")
         taken += new
     return taken
 
