@@ -27,8 +27,7 @@ from rtdecode.schema.messages import Responses, Scan, WindowFrame
 FRAME_MS = 1000 / 30
 SMALL = LoopSettings(
     scan_rates_hz=(15.0,),
-    deconvolution_lags=(0, 1),
-    steps=(1,),
+    kinds=((0, 1), (1, 1)),
     lags=(-2, 0, 3),
     seeds=(1,),
     clips=1,
