@@ -93,6 +93,31 @@ def stages_table() -> str:
     return table(["stage", "median ms", "99 % ms", "longest ms"], rows)
 
 
+_CHOSEN_LAGS = (-4, -2, 0, 1, 2, 3, 4, 6, 8)
+_BEST_STEPS = {0: 5, 1: 3}
+"""Steps of the rows of the table, by deconvolution lag; the figure has all."""
+
+
+def loop_table() -> str:
+    """Quality against latency, by scan rate and lags."""
+    rows = [
+        [
+            f"{row['scan_rate_hz']:g}",
+            *(str(row[key]) for key in ("deconvolution_lag_scans", "lag_frames", "steps")),
+            f"{row['video_r']['mean']:.3f} ({row['video_r']['ci95'][0]:.2f} to "
+            f"{row['video_r']['ci95'][1]:.2f})",
+            f"{row['content_age_ms']:.0f}",
+            f"{row['paced_output_ms']:.0f}",
+        ]
+        for row in result("loop")
+        if row["lag_frames"] in _CHOSEN_LAGS
+        and row["steps"] == _BEST_STEPS[row["deconvolution_lag_scans"]]
+        and (row["deconvolution_lag_scans"] == 0 or row["lag_frames"] >= 0)
+    ]
+    head = ["scans, Hz", "deconvolution lag", "frame lag", "steps", "video_r (95 %)"]
+    return table([*head, "content age, ms", "paced output, ms"], rows)
+
+
 def memory_table() -> str:
     """Memory of each process of the demo, and its budget."""
     rows = [
@@ -222,6 +247,7 @@ TABLES = {
     "wire": wire_table,
     "live": live_table,
     "stages": stages_table,
+    "loop": loop_table,
     "memory": memory_table,
     "twin_check": twin_check_table,
     "rig": rig_table,
