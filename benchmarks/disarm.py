@@ -39,6 +39,9 @@ from rtdecode.schema.messages import Event, Received
 RESULTS = Path(__file__).parent / "results" / "disarm.json"
 CLOCK = HostClock()
 SILENCE_S = 2.0
+START_S = 180.0
+"""Time in s that a run may take to start on a busy machine."""
+UNBUFFERED = os.environ | {"PYTHONUNBUFFERED": "1"}
 RECORDER = "rtdecode.pipeline.recorder"
 POLICY = """
 from rtdecode.control.policy import Request
@@ -95,7 +98,7 @@ def armed_run(folder: Path) -> Iterator[tuple[psutil.Process, Subscriber]]:
     with (
         Messaging() as messaging,
         said.open("wb") as out,
-        subprocess.Popen(argv, stdout=out, stderr=out) as run,
+        subprocess.Popen(argv, stdout=out, stderr=out, env=UNBUFFERED) as run,
     ):
         subscriber = Subscriber(
             messaging,
@@ -141,12 +144,12 @@ def is_disarmed(item: Received) -> bool:
 
 
 def received_until(subscriber: Subscriber, wanted: Callable[[Received], bool]) -> list[Received]:
-    """Messages up to the first one that is wanted; SilentError after a minute without any."""
+    """Messages up to the first one that is wanted; SilentError after `START_S` without any."""
     taken: list[Received] = []
     while not any(map(wanted, taken)):
-        new = subscriber.take(60.0)
+        new = subscriber.take(START_S)
         if not new:
-            raise SilentError("the controller sent nothing for a minute")
+            raise SilentError(f"the controller sent nothing for {START_S:g} s")
         taken += new
     return taken
 
