@@ -162,11 +162,8 @@ class DecisionStage:
             returned = self._decider.decide(observation)
         except PolicyError:
             raise
-        except Exception as error:
-            what = f"{type(error).__name__}: {error}"
-            raise PolicyFailedError(
-                policy=self._policy, error=f"{what:.200}", where=_where(error)
-            ) from error
+        except (Exception, SystemExit) as error:
+            raise policy_failure(self._policy, error) from error
         if mistake := mistake_of(returned):
             raise PolicyReturnError(policy=self._policy, got=mistake)
         return returned
@@ -219,6 +216,17 @@ def _cause(item: Given, t_ns: int) -> tuple[int, int, int]:
     if isinstance(item.body, Reconstruction):
         return item.body.frame, item.body.t_frame_mid_ns, item.body.t_scan_ns
     return -1, item.t_sent_ns or t_ns, 0
+
+
+def policy_failure(policy: str, error: BaseException) -> PolicyFailedError:
+    """What `error`, which `policy` raised, means for the run, in text that can be sent."""
+    what = "".join(traceback.format_exception_only(error)).strip()
+    return PolicyFailedError(policy=policy, error=_sent(f"{what:.200}"), where=_sent(_where(error)))
+
+
+def _sent(text: str) -> str:
+    """`text` without halves of surrogate pairs, which no message can have."""
+    return text.encode(errors="backslashreplace").decode()
 
 
 def _where(error: BaseException) -> str:

@@ -112,7 +112,7 @@ def made_policy(config: PolicyConfig, setting: PolicySetting) -> Policy:
         return found(setting, **config.options)
     except BadInputError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         got = f"{type(error).__name__}: {error}"
         raise PolicyOptionsError(policy=name, got=f"{got:.300}", taken=taken) from error
 

@@ -1,5 +1,7 @@
 """Checks what a policy returns, so that every request that passes can be sent and recorded."""
 
+import math
+
 import numpy as np
 
 from rtdecode.control.policy import Request
@@ -39,18 +41,35 @@ def _text_mistake(request: Request) -> str:
     limits = {"target": _LONGEST_TARGET, "reason": _LONGEST_REASON}
     for field, limit in limits.items():
         text = getattr(request, field)
-        if not isinstance(text, str) or len(text) > limit:
+        if not isinstance(text, str) or len(text) > limit or not _is_unicode(text):
             return f"a {request.name.value} whose {field} is no text of at most {limit} characters"
     return ""
 
 
+def _is_unicode(text: str) -> bool:
+    """False with half a surrogate pair, as in the name of a file that is not UTF-8."""
+    return text.isascii() or not any("\ud800" <= one <= "\udfff" for one in text)
+
+
 def _number_mistake(request: Request) -> str:
     value, t_due_ns = request.value, request.t_due_ns
-    if not isinstance(value, int | float | np.number) or not np.isfinite(value):
+    if not _is_finite(value):
         return f"a {request.name.value} with the value {value!r:.40}, which is no finite number"
     if not isinstance(t_due_ns, int | np.integer) or not 0 <= t_due_ns <= _LAST_NS:
         return f"a {request.name.value} with t_due_ns {t_due_ns!r:.40}, which is no session time"
     return ""
+
+
+def _is_finite(value: object) -> bool:
+    """Whether `value` is a real number that a float64 can hold."""
+    if not isinstance(value, int | float | np.integer | np.floating):
+        return False
+    if isinstance(value, np.timedelta64):
+        return False
+    try:
+        return math.isfinite(float(value))
+    except OverflowError:
+        return False
 
 
 def _frames_mistake(request: Request) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 
+from rtdecode.control.decision_stage import policy_failure
 from rtdecode.control.policy import Observation, Policy, Request
 from rtdecode.runtime.clock import processor_ns
 from rtdecode.schema.errors import PolicyTooSlowError
@@ -28,7 +29,8 @@ _LOWEST_PRIORITY = 19
 class PolicyThread:
     """A policy that raises PolicyTooSlowError where `policy` exceeds its time for one observation.
 
-    Exceptions of `policy` are raised as they are. After an error it must not be called again.
+    Exceptions of `policy` are raised as they are, and what would end the thread (SystemExit) as a
+    PolicyFailedError. After an error it must not be called again.
 
     Parameters
     ----------
@@ -94,3 +96,5 @@ class PolicyThread:
                 self._answers.put(self._policy.decide(observation))
             except Exception as error:  # noqa: BLE001 - raised again by decide
                 self._answers.put(error)
+            except BaseException as error:  # noqa: BLE001 - as sys.exit: the thread must go on
+                self._answers.put(policy_failure(self._name, error))

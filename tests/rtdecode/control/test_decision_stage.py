@@ -134,6 +134,23 @@ def failing_in_a_library(_observation: Observation) -> list[Request]:
     return []
 
 
+def leaving(_observation: Observation) -> list[Request]:
+    raise SystemExit(3)
+
+
+def misnamed(_observation: Observation) -> list[Request]:
+    """As the name of a file that is not UTF-8."""
+    raise FileNotFoundError("mouse\udcff")
+
+
+def wordless(_observation: Observation) -> list[Request]:
+    class Wordless(Exception):
+        def __str__(self) -> str:
+            raise ZeroDivisionError
+
+    raise Wordless
+
+
 def too_slow(_observation: Observation) -> list[Request]:
     raise PolicyTooSlowError(policy="scripted", took="more than 50 ms of processor time")
 
@@ -143,6 +160,9 @@ def too_slow(_observation: Observation) -> list[Request]:
     [
         (failing, PolicyFailedError, "ZeroDivisionError: no variance .*test_decision_stage"),
         (failing_in_a_library, PolicyFailedError, r"Singular matrix .*: np\.linalg\.inv\(np"),
+        (leaving, PolicyFailedError, "SystemExit: 3"),
+        (misnamed, PolicyFailedError, r"FileNotFoundError: mouse\\udcff"),
+        (wordless, PolicyFailedError, "Wordless: <exception str"),
         (too_slow, PolicyTooSlowError, "took more than 50 ms"),
         (lambda _: None, PolicyReturnError, "returned None instead of a list"),
         (lambda _: [Request.pause()] * 101, PolicyReturnError, "101 requests"),
@@ -159,6 +179,7 @@ def test_a_policy_that_fails_is_an_alarm_and_is_not_called_again(
     assert isinstance(observed, Observed)
     assert isinstance(alarm, Event)
     assert (alarm.severity, alarm.code) == ("alarm", "policy_failed")
+    assert alarm.text.encode().decode() == alarm.text
     with pytest.raises(error, match=said):
         raise stage.failure
     assert len(policy.seen) == 1
@@ -171,7 +192,13 @@ def test_a_policy_that_fails_is_an_alarm_and_is_not_called_again(
         Request("pause"),  # type: ignore[arg-type]
         Request(ActionName.TRIGGER, target=3),  # type: ignore[arg-type]
         Request(ActionName.TRIGGER, reason="x" * 2001),
+        Request(ActionName.SHOW_CLIP, target="mouse\udcff"),
+        Request(ActionName.PAUSE, reason="\ud800"),
         Request(ActionName.SET_PARAMETER, value=float("nan")),
+        Request(ActionName.SET_PARAMETER, value=10**400),
+        Request(ActionName.SET_PARAMETER, value=np.longdouble("1e4000")),  # type: ignore[arg-type]
+        Request(ActionName.SET_PARAMETER, value=np.complex128(1j)),  # type: ignore[arg-type]
+        Request(ActionName.SET_PARAMETER, value=np.timedelta64(5, "s")),  # type: ignore[arg-type]
         Request(ActionName.PAUSE, t_due_ns=-1),
         Request(ActionName.SHOW_FRAMES),
         Request(ActionName.SHOW_FRAMES, frames=np.zeros((1, 2, 2), np.float32)),  # type: ignore[arg-type]

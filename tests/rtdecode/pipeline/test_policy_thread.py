@@ -8,7 +8,7 @@ import pytest
 from rtdecode.control.policy import Observation, Policy, Request
 from rtdecode.pipeline.policy_thread import PolicyThread
 from rtdecode.runtime.clock import processor_ns
-from rtdecode.schema.errors import PolicyTooSlowError
+from rtdecode.schema.errors import PolicyFailedError, PolicyTooSlowError
 from rtdecode.session.replay import RecordedClock
 
 
@@ -43,6 +43,16 @@ class Calculating:
 class Failing:
     def decide(self, _observation: Observation) -> list[Request]:
         raise ZeroDivisionError("no variance")
+
+
+class Leaving:
+    """Raises what ends a thread without a word."""
+
+    def __init__(self, error: BaseException) -> None:
+        self._error = error
+
+    def decide(self, _observation: Observation) -> list[Request]:
+        raise self._error
 
 
 def thread_of(policy: Policy, *, budget_ms: float = 60_000.0) -> PolicyThread:
@@ -94,3 +104,12 @@ def test_an_exception_keeps_the_line_at_which_it_was_raised() -> None:
         thread.decide(Observation(0))
     assert failure.traceback[-1].name == "decide"
     thread.close()
+
+
+@pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt(), GeneratorExit()])
+def test_what_would_end_the_thread_is_a_failure_of_the_policy(error: BaseException) -> None:
+    thread = thread_of(Leaving(error))
+    with pytest.raises(PolicyFailedError, match=f"{type(error).__name__}.*test_policy_thread"):
+        thread.decide(Observation(0))
+    thread.close()
+    assert not thread._thread.is_alive()
