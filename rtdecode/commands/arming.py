@@ -83,6 +83,8 @@ def arming_keys(session: SessionLayout, console: Console) -> Iterator[None]:
     with undone(lambda: termios.tcsetattr(terminal, termios.TCSADRAIN, before)):
         # keys come one by one and unseen; signals of Ctrl-C and Ctrl-Z as before
         tty.setcbreak(terminal, termios.TCSANOW)
+        # what was typed before is no answer to the line that follows
+        termios.tcflush(terminal, termios.TCIFLUSH)
         print_plain(console, KEYS_HELP)
         keys = threading.Thread(
             target=_read_keys, args=(terminal, session, console, stop.is_set), name="keys"

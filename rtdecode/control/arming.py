@@ -81,6 +81,7 @@ class Arming:
         self._lost: set[Watched] = set()
         self._renewed_ns = 0
         self._blocked = ""
+        self._turned_ns: int | None = None
         self.is_armed = False
         self.by = ""
 
@@ -106,9 +107,21 @@ class Arming:
         text = f"disarmed: {why}"
         return Change(True, text, (_event(severity, DISARMED, text),))
 
-    def block(self, why: str) -> tuple[Event, ...]:
+    def block(self, why: str, *, severity: Severity = Severity.ALARM) -> tuple[Event, ...]:
         """Disarm, and refuse to be armed from now on."""
         self._blocked = why
+        return self.disarm(why, severity=severity).events
+
+    def turned(self, *, t_ns: int) -> tuple[Event, ...]:
+        """Note that the controller runs, and disarm where it stood still for too long before.
+
+        What it receives after that is old, and what disarms went unnoticed meanwhile.
+        """
+        before_ns, self._turned_ns = self._turned_ns, t_ns
+        still_s = 0.0 if before_ns is None else (t_ns - before_ns) / _NS_PER_S
+        if still_s <= self._silence_s:
+            return ()
+        why = f"the controller itself stood still for {still_s:.1f} s"
         return self.disarm(why, severity=Severity.ALARM).events
 
     def received(self, watched: Watched, *, t_ns: int) -> None:

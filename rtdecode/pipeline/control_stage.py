@@ -12,7 +12,13 @@ from rtdecode.control.arming import Arming, Change, Severity, Watched
 from rtdecode.control.decision_stage import TIME, DecisionStage, Given, given
 from rtdecode.control.rate_limit import WithheldCount
 from rtdecode.pipeline.action_carrier import NOT_CARRIED, ActionCarrier
-from rtdecode.runtime.operator_link import Answer, OperatorCommand, answer_to, sender_of
+from rtdecode.runtime.operator_link import (
+    Answer,
+    OperatorCommand,
+    answer_to,
+    sender_of,
+    too_old,
+)
 from rtdecode.schema.config.control import Arm
 from rtdecode.schema.control import Acknowledgement, Action, Delivery, Outcome, Trial
 from rtdecode.schema.interfaces import Clock
@@ -111,8 +117,9 @@ class ControlStage:
 
         They have their effect now, and are recorded by the next `step`, or after the decision.
         """
+        self._change(self._arming.turned(t_ns=self._clock.now_ns()))
         if self._around.is_ending():
-            self._change(self._arming.disarm("the run ends").events)
+            self._change(self._arming.block("the run ends", severity=Severity.INFO))
         for name in self._around.lost():
             self._change(self._arming.lost(Watched(name)))
         for command in self._around.commands():
@@ -148,10 +155,13 @@ class ControlStage:
             self._change(change.events)
 
     def _obey(self, command: Command) -> None:
-        by = sender_of(command)
+        by, now_ns = sender_of(command), self._clock.now_ns()
         if command.name == OperatorCommand.ARM:
-            change = self._arming.arm(by, t_ns=self._clock.now_ns())
+            old = too_old(command, t_ns=now_ns)
+            change = Change(False, old) if old else self._arming.arm(by, t_ns=now_ns)
         elif command.name == OperatorCommand.DISARM:
+            # a person who disarms before the config has armed wants no arming either
+            self._arm = Arm.BY_HAND
             change = self._arming.disarm(f"by {by}")
         else:
             return
@@ -221,9 +231,9 @@ class ControlStage:
 
     def _count(self, action: Action) -> None:
         self._actions = action.number + 1
+        # kept before it acts or is recorded, so that no number is given twice
+        self._around.keep(self._actions, int(self._arming.is_armed))
         if action.outcome == Outcome.SENT:
-            # kept before it acts, so that no number is given twice
-            self._around.keep(self._actions, int(self._arming.is_armed))
             if self._arming.is_armed:
                 self._carrier.carry(action)
             else:

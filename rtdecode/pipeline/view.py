@@ -109,7 +109,9 @@ def main(process: Process) -> int:
 
         def on_turn(report: LoopReport) -> None:
             for name in page.commands():
-                command = command_to_controller(OperatorCommand(name), by="the page")
+                command = command_to_controller(
+                    OperatorCommand(name), by="the page", t_ns=process.clock.now_ns()
+                )
                 process.report(command)
             heartbeat(report)
 

@@ -90,25 +90,46 @@ def control_access(path: Path) -> ControlAccess:
         raise NoControllerError(folder=path.parent, got=got) from error
 
 
-def command_to_controller(command: OperatorCommand, *, by: str, reply_to: str = "") -> Command:
-    """A command of `by` to the controller, which answers the process `reply_to` where it is given.
+def command_to_controller(
+    command: OperatorCommand, *, by: str, t_ns: int, reply_to: str = ""
+) -> Command:
+    """A command that `by` gives to the controller at `t_ns` (HostNs).
 
-    >>> command_to_controller(OperatorCommand.ARM, by="the page").value
-    '|the page'
+    The process `reply_to` gets the answer where it is given.
+
+    >>> command_to_controller(OperatorCommand.ARM, by="the page", t_ns=7).value
+    '|7|the page'
     """
-    return Command(target=CONTROLLER, name=command.value, value=f"{reply_to}|{by}")
+    return Command(target=CONTROLLER, name=command.value, value=f"{reply_to}|{t_ns}|{by}")
 
 
 def answer_to(command: Command, answer: Answer) -> Command | None:
     """The message that carries `answer` to the sender of `command`; None where it wants none."""
-    reply_to, _, _by = command.value.partition("|")
+    reply_to, _, _rest = command.value.partition("|")
     name = "accepted" if answer.accepted else "refused"
     return Command(target=reply_to, name=name, value=answer.text) if reply_to else None
 
 
 def sender_of(command: Command) -> str:
     """Who or what sent `command`, in words."""
-    return command.value.partition("|")[2] or "an unnamed program"
+    return command.value.partition("|")[2].partition("|")[2] or "an unnamed program"
+
+
+def too_old(command: Command, *, t_ns: int) -> str:
+    """Why a command to arm is not obeyed at `t_ns`; empty where it is not too old.
+
+    A process that stood still gets what was sent to it meanwhile, and its sender was told that
+    there was no answer.
+
+    >>> arm = command_to_controller(OperatorCommand.ARM, by="the page", t_ns=0)
+    >>> too_old(arm, t_ns=4_000_000_000), too_old(arm, t_ns=6_000_000_000)
+    ('', 'the command came 6.0 s after it was given: give it again')
+    """
+    given = command.value.partition("|")[2].partition("|")[0]
+    if not (given.isascii() and given.removeprefix("-").isdecimal()):
+        return "the command has no time"
+    age_s = (t_ns - int(given)) / 1e9
+    return f"the command came {age_s:.1f} s after it was given: give it again" * (age_s > ANSWER_S)
 
 
 def send_to_controller(
@@ -131,8 +152,9 @@ def send_to_controller(
         client = ControlClient(
             messaging, name, clock=clock, endpoint=access.endpoint, token=access.token
         )
-        client.push(command_to_controller(command, by=by, reply_to=name))
-        deadline_ns = clock.now_ns() + round(wait_s * 1e9)
+        now_ns = clock.now_ns()
+        client.push(command_to_controller(command, by=by, t_ns=now_ns, reply_to=name))
+        deadline_ns = now_ns + round(wait_s * 1e9)
         while (left_s := (deadline_ns - clock.now_ns()) / 1e9) > 0:
             for received in client.take(left_s):
                 body = received.message.body

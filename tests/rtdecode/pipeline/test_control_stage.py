@@ -32,8 +32,10 @@ FRAME = Reconstruction(GREY, GREY, 41, 0, 0, 0, 0, 0, 0, 6, 3, 0.5, True, False)
 SCORE = Score(0.8, 0.7, 0.6, 0.0, 10.0, 300, False)
 HEARTBEAT = Health("running", "", {})
 S = 1_000_000_000
-ARM = command_to_controller(OperatorCommand.ARM, by="a test", reply_to="tester")
-DISARM = command_to_controller(OperatorCommand.DISARM, by="a test", reply_to="tester")
+ARM, DISARM = (
+    command_to_controller(name, by="a test", t_ns=0, reply_to="tester")
+    for name in (OperatorCommand.ARM, OperatorCommand.DISARM)
+)
 
 
 @dataclass
@@ -193,7 +195,15 @@ def disconnected(scene: Scene) -> None:
 
 
 def silent(scene: Scene) -> None:
+    scene.at(1.5)
     scene.clock.sleep_until(3 * S)
+
+
+def still(scene: Scene) -> None:
+    scene.at(0.1, HEARTBEAT)
+    scene.clock.sleep_until(4 * S)
+    # what waited for a controller that was stopped arrives as it goes on
+    scene.at(4.0, HEARTBEAT, HEARTBEAT)
 
 
 def ending(scene: Scene) -> None:
@@ -213,6 +223,7 @@ def not_taken(scene: Scene) -> None:
     [
         (disconnected, "the connection to the decoder was lost"),
         (silent, "no heartbeat of the recorder for 3.0 s"),
+        (still, "the controller itself stood still for 3.9 s"),
         (ending, "the run ends"),
         (undelivered, "the port is gone"),
         (not_taken, "no answer"),
@@ -223,8 +234,8 @@ def test_what_disarms_is_recorded_with_its_cause_and_withdraws(
 ) -> None:
     scene = Scene().armed()
     cause(scene)
-    out = scene.at(0.2)
-    disarmed = [body for body in out if isinstance(body, Event) and body.code == "disarmed"]
+    scene.at(0.2)
+    disarmed = [body for body in scene.recorded if isinstance(body, Event) and body.code == "disarmed"]
     assert [event.text for event in disarmed] == [f"disarmed: {said}"]
     assert scene.carrier.withdrawn == 1
     assert scene.stage.counters()["armed"] == 0.0
@@ -247,6 +258,34 @@ def test_the_config_arms_with_a_warning_once_the_recorder_is_there() -> None:
     scene.commands.append(DISARM)
     assert events(scene.at(0.2)) == ["disarmed"]
     assert events(scene.at(0.3, HEARTBEAT)) == []
+
+
+@pytest.mark.parametrize("before", [[DISARM], [ARM, DISARM]])
+def test_a_person_who_disarms_before_the_config_arms_is_obeyed(before: list[Command]) -> None:
+    scene = Scene(arm=Arm.AT_START)
+    scene.commands += before
+    scene.at(0.0)
+    scene.at(0.1, HEARTBEAT, SCORE)
+    assert outcomes(scene.recorded) == ["not_armed"]
+
+
+@pytest.mark.parametrize("arm", Arm)
+def test_nothing_arms_while_the_run_ends(arm: Arm) -> None:
+    scene = Scene(arm=arm)
+    scene.ends = True
+    scene.commands.append(ARM)
+    assert outcomes(scene.at(0.0, HEARTBEAT, SCORE)) == ["not_armed"]
+    assert (scene.answers[-1].name, scene.answers[-1].value) == ("refused", "the run ends")
+
+
+def test_an_old_command_disarms_and_does_not_arm() -> None:
+    scene = Scene().armed()
+    for t_s in range(1, 9):
+        scene.at(float(t_s), HEARTBEAT)
+    # both were given at 0 s
+    scene.commands += [DISARM, ARM]
+    assert events(scene.at(8.1, HEARTBEAT)) == ["disarmed"]
+    assert "8.1 s after it was given" in scene.answers[-1].value
 
 
 def test_heartbeats_that_waited_for_the_start_are_no_silence() -> None:
@@ -296,6 +335,8 @@ def test_the_number_of_an_action_is_kept_before_it_acts() -> None:
     scene.carrier.carry = carry  # type: ignore[method-assign]
     scene.at(0.1, SCORE, SCORE, SCORE)
     assert at_carrying == [(0, 1), (1, 2)]
+    # that of a withheld one is in the log too
+    assert scene.kept[-1] == (3, 1)
     assert events(scene.recorded) == ["armed", "actions_withheld"]
 
 

@@ -11,6 +11,7 @@ from rtdecode.control.loading import policy_hash
 from rtdecode.pipeline.controller import main
 from rtdecode.pipeline.policy_setting import earlier_actions_s, policy_setting
 from rtdecode.pipeline.preflight import checked
+from rtdecode.runtime.clock import HostClock
 from rtdecode.runtime.codec import pack
 from rtdecode.runtime.operator_link import OperatorCommand, command_to_controller
 from rtdecode.runtime.progress import Progress
@@ -63,7 +64,7 @@ def test_frames_are_observed_and_decided_about_and_only_an_armed_controller_acts
         ready.push(frame(7, 10**18))
         scene.until(lambda health: health.counters["withheld"] == 1)
         events.push(Health("running", "", {}))
-        arm = command_to_controller(OperatorCommand.ARM, by="a test")
+        arm = command_to_controller(OperatorCommand.ARM, by="a test", t_ns=HostClock().now_ns())
 
         def is_armed(health: Health) -> bool:
             scene._server.send("controller", arm)
