@@ -62,6 +62,10 @@ class Comparison:
             self.identical += not found
             self.difference = self.difference or found
 
+    def differ(self, found: str) -> None:
+        """Note a difference that is not one of actions."""
+        self.difference = self.difference or found
+
     def sentence(self) -> str:
         """Whether all are identical, or the first difference."""
         if not self.difference:
@@ -81,7 +85,7 @@ class PolicyReplay:
     """Name of the policy that ran live; empty where none did."""
     observations: int = 0
     missing: int = 0
-    """Observations whose message the log lacks; the policy was not given them."""
+    """Observations that the log lacks, or whose message it lacks; the policy was not given them."""
     first_ns: int = 0
     actions: list[Action] = field(default_factory=list)
     """Without the frames of show_frames."""
@@ -111,7 +115,7 @@ class PolicyReplay:
             f"in {self.observations:,} observations"
         )
         if self.missing:
-            yield f"the log lacks the messages of {self.missing:,} further observations"
+            yield f"the log lacks {self.missing:,} further observations, or their messages"
         if self.failure:
             yield f"the policy failed: {self.failure}"
         if self.compared is not None:
@@ -192,7 +196,7 @@ def replay_policy(
     turns = observed_turns(session.log) if is_controlled else made_turns(session.log)
     for turn in turns:
         replay.add(turn)
-        if found.failure:
+        if found.failure and found.compared is None:
             break
     return found
 
@@ -223,15 +227,18 @@ class _Replay:
         self._stage = made_stage(0)
         self._next = 0
         self._is_fresh = True
+        self._has_failed = False
+        """Whether the policy is called no more until its controller is started again."""
 
     def add(self, turn: Turn | ControllerStarted) -> None:
         if isinstance(turn, ControllerStarted):
             if self._found.compared is not None and not self._is_fresh:
                 self._stage, self._is_fresh = self._made_stage(self._next), True
+                self._has_failed = False
             return
         item = turn.given
-        if item is None:
-            self._found.missing += 1
+        if item is None or self._has_failed:
+            self._found.missing += turn.lost if item is None else 0
             if self._found.compared is not None:
                 self._found.compared.add(turn.recorded, [])
             return
@@ -249,15 +256,17 @@ class _Replay:
         outputs = list(self._stage.step([item]))
         if found.compared is not None and turn.failure:
             # an error of time does not come again in a replay; what followed live is unknown
-            found.failure = turn.failure
+            found.failure, self._has_failed = found.failure or turn.failure, True
             return
+        for failure in (one.text for one in outputs if isinstance(one, Event)):
+            found.failure, self._has_failed = found.failure or failure, True
+            if found.compared is not None:
+                found.compared.differ("the policy failed in the replay alone")
         actions = [one for one in outputs if isinstance(one, Action)]
         if found.compared is not None:
             found.compared.add(turn.recorded, actions)
         found.actions += [replace(one, frames=_NO_FRAMES) for one in actions]
         self._next = max([self._next, *(one.number + 1 for one in (*actions, *turn.recorded))])
-        failures = [one.text for one in outputs if isinstance(one, Event)]
-        found.failure = next(iter(failures), "")
 
 
 def _difference(live: Action | None, again: Action | None) -> str:

@@ -33,10 +33,12 @@ class Turn:
     """One observation and the actions that the log has for it."""
 
     given: Given | None
-    """None where the log lacks the message that was observed."""
+    """None where the log lacks the message that was observed, or what was observed."""
     recorded: tuple[Action, ...] = ()
     failure: str = ""
     """Why the policy failed live at this observation; empty where it did not."""
+    lost: int = 1
+    """Observations that it stands for, where `given` is None."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,27 +71,39 @@ def observed_turns(log: Path) -> Iterator[Turn | ControllerStarted]:
     """The observations of a session with a controller, as it recorded them."""
     messages = _Messages(log)
     for item in _recorded_order(log):
-        if isinstance(item, ControllerStarted):
+        if isinstance(item, ControllerStarted | Turn):
             yield item
         else:
             found = messages.named(item.observed)
             yield Turn(found, tuple(item.recorded), item.failure)
 
 
-def _recorded_order(log: Path) -> Iterator[_Open | ControllerStarted]:
-    """Observations with their actions."""
-    order = _RecordedOrder()
+def _recorded_order(log: Path) -> Iterator[_Open | ControllerStarted | Turn]:
+    """Observations with their actions; a turn without either for those that the log lacks."""
+    order, expected = _RecordedOrder(), 0
     for received in LogReader(log).messages(lambda stream: stream.startswith(f"{_CONTROLLER}/")):
         body = received.message.body
         if isinstance(body, Start):
             yield from order.ended()
+            before = body.last_seq_before.get(ObservedMessage.kind, -1) + 1
+            yield from _lost(before - expected)
             yield ControllerStarted()
+            # the numbers of a process that was started again begin again
+            expected = 0
         elif isinstance(body, ObservedMessage):
             yield from order.ended()
+            yield from _lost(received.message.seq - expected)
+            expected = received.message.seq + 1
             order.begin(body)
         elif isinstance(body, Action | Event):
             order.add(body)
     yield from order.ended()
+
+
+def _lost(count: int) -> Iterator[Turn]:
+    """The turn of `count` observations that the log lacks."""
+    if count > 0:
+        yield Turn(None, lost=count)
 
 
 class _RecordedOrder:

@@ -17,7 +17,8 @@ from typer.testing import CliRunner
 from rtdecode.commands.sessions import app
 from rtdecode.control.decision_stage import TIME, DecisionStage, Given, given
 from rtdecode.control.loading import made_policy
-from rtdecode.control.policy import PolicySetting
+from rtdecode.control.policy import Observation, PolicySetting, Request
+from rtdecode.pipeline import policy_replay
 from rtdecode.pipeline.policy_replay import PolicyReplay, is_same, read_policy, replay_policy
 from rtdecode.pipeline.policy_setting import policy_setting
 from rtdecode.pipeline.recorded_observations import has_controller, made_turns, observed_turns
@@ -26,7 +27,7 @@ from rtdecode.runtime.config_file import write_config
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.config.control import ControlConfig, PolicyConfig
 from rtdecode.schema.config.stimulus import StimulusConfig
-from rtdecode.schema.control import Acknowledgement, Action
+from rtdecode.schema.control import Acknowledgement, Action, Observed
 from rtdecode.schema.errors import BadInputError
 from rtdecode.schema.messages import (
     Body,
@@ -291,7 +292,7 @@ def test_a_message_that_the_log_lacks_is_counted(tmp_path: Path, policy_file: Pa
     live.messages.remove(lost)
     found = replayed(live.session(tmp_path), ControlConfig(policy=config))
     assert found.missing == 1
-    assert "the log lacks the messages of 1 further observations" in list(found.sentences())
+    assert "the log lacks 1 further observations, or their messages" in list(found.sentences())
 
 
 def test_a_policy_that_failed_live_is_compared_until_then(
@@ -311,6 +312,67 @@ def test_a_policy_that_failed_live_is_compared_until_then(
     assert found.compared is not None
     assert (found.compared.identical, found.compared.difference) == (n, "")
     assert found.failure == "too slow"
+    # after a restart the policy is called again
+    live.start(first_number=n, t_ns=t_ns + MS)
+    for k in range(200, 260):
+        live.observe("ready", reconstruction(k), t_ns + 33 * k * MS, armed=True)
+    again = replayed(live.session(tmp_path / "restarted"), ControlConfig(policy=config))
+    assert again.compared is not None
+    assert (again.compared.identical, again.compared.difference) == (len(live.actions), "")
+    assert len(live.actions) > n
+    assert again.failure == "too slow"
+
+
+def test_a_policy_that_fails_in_the_replay_alone_is_not_identical(
+    tmp_path: Path, policy_file: Path
+) -> None:
+    config = PolicyConfig(file=policy_file, class_name="Sensitive")
+    session = live_run(config, LONG).session(tmp_path)
+    n_decided = 0
+
+    def decides(policy: object, observation: Observation) -> list[Request]:
+        nonlocal n_decided
+        n_decided += 1
+        if n_decided == len(LONG):
+            raise MemoryError
+        return sensitive(policy, observation)
+
+    sensitive = type(made_policy(config, setting())).decide
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(policy_replay, "made_policy", lambda *given: Patched(*given, decides))
+        found = replayed(session, ControlConfig(policy=config))
+    assert found.compared is not None
+    assert found.compared.difference == "the policy failed in the replay alone"
+    assert "MemoryError" in found.failure
+
+
+class Patched:
+    """The policy of a config, with another `decide`."""
+
+    def __init__(
+        self,
+        config: PolicyConfig,
+        setting: PolicySetting,
+        decides: Callable[[object, Observation], list[Request]],
+    ) -> None:
+        self._policy, self._decides = made_policy(config, setting), decides
+
+    def decide(self, observation: Observation) -> list[Request]:
+        return self._decides(self._policy, observation)
+
+
+def test_observations_that_the_log_lacks_are_counted(tmp_path: Path, policy_file: Path) -> None:
+    config = PolicyConfig(file=policy_file, class_name="Sensitive")
+    live = live_run(config, LONG)
+    deciding = {live.messages[k - 1][1].seq for k, m in enumerated_actions(live)}
+    lost = [m for m in live.messages if isinstance(m[1].body, Observed)]
+    lost = [m for m in lost if m[1].seq not in deciding][3:6]
+    live.messages = [m for m in live.messages if m not in lost]
+    assert replayed(live.session(tmp_path), ControlConfig(policy=config)).missing == 3
+
+
+def enumerated_actions(live: Live) -> list[tuple[int, Stamped]]:
+    return [(k, m) for k, (_, m) in enumerate(live.messages) if isinstance(m.body, Action)]
 
 
 def of_another(tmp_path: Path, policy_file: Path, live: Live) -> PolicyReplay:
