@@ -257,6 +257,9 @@ class StimulusCommands:
                     self._clip = None
                 elif started.command.action.name == ActionName.SET_PARAMETER:
                     self._movie.change(self._coming_parameters())
+                elif started.command.action.name == ActionName.START_BLOCK:
+                    # the block would begin after the clip that is displayed meanwhile
+                    self._state.waits = True
         self._answer(withdrawal, Result.WITHDRAWN, text=text)
 
     def _lateness(self, command: ReceivedCommand, displayed: DisplayedFrame) -> str:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from rtdecode.schema.config.protocol import Movie, Protocol, Still
 from rtdecode.schema.config.stimulus import EMBEDDED_PX, StimulusConfig
 from rtdecode.schema.errors import UnknownClipError
+from rtdecode.schema.planned_trials import planned_frames
 from stimulus.clips import Clip, Split, embedded_clips
 from stimulus.videos import video_files, video_frames
 
@@ -27,7 +28,8 @@ class ClipLibrary:
     """Movies and stills of a protocol, videos of `stimulus.clips`, and embedded clips, by name.
 
     The name of a file is its name in the protocol, else its file name; of two with the same name
-    the first counts. An embedded clip has the name `embedded-NUMBER`, and in a run without protocol
+    the first counts. A still has its picture for as long as its protocol displays it, without a
+    copy of it for each frame. An embedded clip has the name `embedded-NUMBER`, and in a run without protocol
     and `stimulus.clips` also the one that `displayed_frame` has.
 
     Parameters
@@ -47,9 +49,14 @@ class ClipLibrary:
         self._config, self._rate_hz = config, frame_rate_hz
         self._size_px = (config.rows_px, config.cols_px)
         self._files: dict[str, Path] = {}
+        self._still_frames: dict[str, int] = {}
+        """Frames for which each still is displayed, by name."""
         for picture in () if protocol is None else _pictures(protocol):
-            if picture.file is not None:
-                self._files.setdefault(picture.label(), picture.file)
+            if picture.file is not None and picture.label() not in self._files:
+                self._files[picture.label()] = picture.file
+                if isinstance(picture, Still):
+                    count = planned_frames(picture, frame_rate_hz=frame_rate_hz)
+                    self._still_frames[picture.label()] = count or 1
         for file in () if config.clips is None else video_files(config.clips):
             self._files.setdefault(file.name, file)
         for file in self._files.values():
@@ -108,8 +115,10 @@ class ClipLibrary:
 
     def _decoded(self, name: str) -> NDArray[np.uint8]:
         if name in self._files:
-            file = self._files[name]
-            return np.stack(list(video_frames(file, screen=self._size_px, rate_hz=self._rate_hz)))
+            source = video_frames(self._files[name], screen=self._size_px, rate_hz=self._rate_hz)
+            if (count := self._still_frames.get(name)) is not None:
+                return np.broadcast_to(next(source), (count, *self._size_px))
+            return np.stack(list(source))
         by_name = {clip.name: clip for clip in self.embedded}
         by_number = {f"{_EMBEDDED}{number}": clip for number, clip in enumerate(self.embedded)}
         found = (by_name | by_number).get(name)

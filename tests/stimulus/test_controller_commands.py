@@ -445,6 +445,19 @@ def test_a_command_that_is_withdrawn_before_it_takes_effect_never_acts(
     assert contrasts(run) == [1.0] * 4
 
 
+def test_a_block_whose_start_is_withdrawn_waits_on_after_the_clip() -> None:
+    start = action(1, "start_block")
+    run = played(
+        (3.5, action(0, "show_clip", "stripes")),
+        (5.5, start),
+        (6.5, withdrawn(start)),
+        movie=[trial(0, waits=True), trial(0)],
+        last=20,
+    )
+    assert run.results[1].result == "withdrawn"
+    assert run.clips == [("wait", 4), ("stripes", 4), ("wait", 12)]
+
+
 def test_what_waits_is_withdrawn_where_the_controller_is_silent() -> None:
     run = played(
         (2.5, action(0, "show_clip", "stripes", t_due_ns=flip_ns(8))),

@@ -162,6 +162,8 @@ def test_movies_and_stills_come_from_files_and_embedded_clips(
     np.testing.assert_array_equal(frames[4][2], movie.clip_frames("embedded-0")[0])
     np.testing.assert_array_equal(movie.clip_frames("film.mp4"), frames[0])
     assert movie.clip_frames("film.mp4") is movie.clip_frames("film.mp4")
+    # shown by a command, a still lasts as long as in its trial
+    np.testing.assert_array_equal(movie.clip_frames("ramp.png"), frames[2])
     assert movie.clips.names == ["film.mp4", "ramp.png", "embedded-0", "embedded-1"]
 
 
