@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
+from rtdecode.runtime.disk import write_errors_named
 from rtdecode.runtime.run_info import RunInfo
 from rtdecode.schema.config import RunConfig
 
@@ -79,7 +80,9 @@ class Progress:
 class KeptMessages:
     """A file of the newest messages of a sequence, at most one in each slot.
 
-    Message k is kept in slot k modulo the number of slots, where it replaces an older one.
+    Message k is kept in slot k modulo the number of slots, where it replaces an older one. Opened
+    in a `with` statement, the file has all its room at once, so that no later step fails on a full
+    disk: a stimulus must answer its commands then, too.
 
     >>> from tempfile import TemporaryDirectory
     >>> with TemporaryDirectory() as folder:
@@ -118,12 +121,15 @@ class KeptMessages:
 
     def write(self, number: int, data: bytes) -> None:
         """Keep `data`, of at most `longest` bytes, as message `number`."""
-        if self._path is None:
+        if (file := self._opened()) is None:
             return
-        if self._file is None:
-            self._file = os.open(self._path, os.O_WRONLY | os.O_CREAT, 0o644)
         head = _SLOT_HEAD.pack(_MARK, number, len(data))
-        os.pwrite(self._file, head + data, number % self.slots * SLOT_BYTES)
+        os.pwrite(file, head + data, number % self.slots * SLOT_BYTES)
+
+    def _opened(self) -> int | None:
+        if self._file is None and self._path is not None:
+            self._file = os.open(self._path, os.O_WRONLY | os.O_CREAT, 0o644)
+        return self._file
 
     def remove(self) -> None:
         """Remove the file, at a clean end of the process."""
@@ -131,6 +137,9 @@ class KeptMessages:
             self._path.unlink(missing_ok=True)
 
     def __enter__(self) -> Self:
+        if self._path is not None and (file := self._opened()) is not None:
+            with write_errors_named(self._path):
+                os.posix_fallocate(file, 0, self.slots * SLOT_BYTES)
         return self
 
     def __exit__(self, *_error: object) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from rtdecode.runtime.progress import Progress, kept_progress
+from rtdecode.runtime.progress import SLOT_BYTES, KeptMessages, Progress, kept_progress
 from rtdecode.schema.config import RunConfig
 
 NAMES = ("number", "t_end_ns")
@@ -63,3 +63,18 @@ def test_a_process_keeps_its_numbers_in_its_session_folder(tmp_path: Path) -> No
     with kept_progress(config, run_info, file="bridge.progress", names=NAMES) as progress:
         progress.write(1, 2)
     assert (tmp_path / "session" / "bridge.progress").is_file()
+
+
+def test_kept_messages_have_their_room_on_the_disk_from_the_start(tmp_path: Path) -> None:
+    path = tmp_path / "kept"
+    with KeptMessages(path, slots=256) as kept:
+        before = path.stat()
+        assert before.st_blocks * 512 >= 256 * SLOT_BYTES
+        assert kept.read() == {}
+        for number in range(300):
+            kept.write(number, b"x" * kept.longest)
+        after = path.stat()
+    assert (after.st_size, after.st_blocks) == (before.st_size, before.st_blocks)
+    # opened again, as by a process that was started again, it has what was kept
+    with KeptMessages(path, slots=256) as again:
+        assert list(again.read()) == list(range(44, 300))
