@@ -27,11 +27,13 @@ _RECORDER = "recorder"
 _SEVERITIES = ("info", "warning", "alarm")
 _LATE_WINDOW_NS = 10_000_000_000
 """Length of the window in which late frames are counted apart."""
+_MOST_TEXTS = 20
+"""Texts of one process and code that are stated apart."""
 
 
 @dataclass(frozen=True, slots=True)
 class EventSum:
-    """All events of one process and code in a session."""
+    """All events of one process and code, and where they have no counts of one text."""
 
     severity: str
     """The highest of them."""
@@ -88,7 +90,9 @@ class OutputCount:
         """Highest frame number so far, and number of the newest message."""
         self._recent: deque[tuple[int, bool]] = deque()
         self._missing: defaultdict[tuple[str, str], int] = defaultdict(int)
-        self._events: dict[tuple[str, str], EventSum] = {}
+        self._events: dict[tuple[str, str, str], EventSum] = {}
+        self._texts: Counter[tuple[str, str]] = Counter()
+        """Number of texts that are summed apart, by process and code."""
 
     def count(self, item: Received) -> None:
         """Count a reconstruction, a gap or an event; other messages are ignored."""
@@ -100,8 +104,8 @@ class OutputCount:
         elif isinstance(body, Gap):
             self._missing[body.stream, body.detected_by] += body.n_missing
         elif isinstance(body, Event):
-            known = self._events.get((body.process, body.code))
-            self._events[body.process, body.code] = event_sum(known, body, t_ns=t_ns)
+            key = self._event_key(body)
+            self._events[key] = event_sum(self._events.get(key), body, t_ns=t_ns)
 
     def counters(self) -> dict[str, float]:
         """Totals since the start of the run."""
@@ -129,7 +133,10 @@ class OutputCount:
 
     @property
     def events(self) -> list[EventSum]:
-        """Events summed by process and code, in the order of their first occurrence."""
+        """Events summed by process and code, in the order of their first occurrence.
+
+        Those without counts are summed by text too, because each text states another cause.
+        """
         return list(self._events.values())
 
     @property
@@ -148,6 +155,17 @@ class OutputCount:
         """Messages that a process missed, which the log can have: `STREAM by PROCESS` → number."""
         found = self._missing.items()
         return {f"{stream} by {by}": n for (stream, by), n in found if by != _RECORDER}
+
+    def _event_key(self, event: Event) -> tuple[str, str, str]:
+        """What `event` is summed by; after a number of texts, others of its code are one sum."""
+        kind, summed = (event.process, event.code), (event.process, event.code, "")
+        apart = (event.process, event.code, event.text)
+        if event.counts or apart in self._events:
+            return summed if event.counts else apart
+        if self._texts[kind] == _MOST_TEXTS:
+            return summed
+        self._texts[kind] += 1
+        return apart
 
     def _count_frame(self, body: Reconstruction, t_ns: int) -> None:
         self._first_ns = self._first_ns if self.n_frames else t_ns

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -115,10 +115,10 @@ class Verdict:
         permitted = self.cell.permitted | OF_A_BUSY_MACHINE
         for process, code in self.log.warnings - expected.keys() - permitted:
             yield f"event {code} of {process} is not expected"
-        stated = {
-            (one["process"], one["code"]): {"times": one["times"], **one["counts"]}
-            for one in self.scored.get("events", [])
-        }
+        stated: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+        for one in self.scored.get("events", []):
+            # several sums of one code, where their texts differ
+            stated[one["process"], one["code"]].update({"times": one["times"], **one["counts"]})
         if stated != {event: dict(sums) for event, sums in found.items()}:
             yield f"the events of the summary are {stated}"
 

@@ -96,3 +96,17 @@ def test_other_messages_are_passed_over() -> None:
     count = OutputCount()
     count.count(received(Command("decoder", "stop", "")))
     assert set(count.counters().values()) == {0.0}
+
+
+def test_events_without_counts_are_stated_with_each_of_their_causes() -> None:
+    count = OutputCount()
+    causes = ["by a key", "the policy failed", "by a key", *(f"cause {n}" for n in range(100))]
+    for t_s, cause in enumerate(causes):
+        event = Event("info", "controller", "disarmed", f"disarmed: {cause}")
+        count.count(Received(Stamped("controller", t_s, t_s * 10**9, "host", event), 0))
+    first, second, *others = [one.sentence(zero_ns=0) for one in count.events]
+    assert first == "Event in the controller: disarmed: by a key (2 times), from 0.0 to 2.0 s."
+    assert second == "Event in the controller: disarmed: the policy failed, at 1.0 s."
+    # a process that states ever new texts does not fill the memory
+    assert len(others) < 30
+    assert sum(one.times for one in count.events) == len(causes)
