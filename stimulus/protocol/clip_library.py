@@ -29,8 +29,8 @@ class ClipLibrary:
 
     The name of a file is its name in the protocol, else its file name; of two with the same name
     the first counts. A still has its picture for as long as its protocol displays it, without a
-    copy of it for each frame. An embedded clip has the name `embedded-NUMBER`, and in a run without protocol
-    and `stimulus.clips` also the one that `displayed_frame` has.
+    copy of it for each frame. An embedded clip has the name `embedded-NUMBER`, and in a run without
+    protocol and `stimulus.clips` also the one that `displayed_frame` has.
 
     Parameters
     ----------

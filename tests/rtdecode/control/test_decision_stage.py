@@ -144,11 +144,11 @@ def misnamed(_observation: Observation) -> list[Request]:
 
 
 def wordless(_observation: Observation) -> list[Request]:
-    class Wordless(Exception):
+    class WordlessError(Exception):
         def __str__(self) -> str:
             raise ZeroDivisionError
 
-    raise Wordless
+    raise WordlessError
 
 
 def too_slow(_observation: Observation) -> list[Request]:
@@ -162,7 +162,7 @@ def too_slow(_observation: Observation) -> list[Request]:
         (failing_in_a_library, PolicyFailedError, r"Singular matrix .*: np\.linalg\.inv\(np"),
         (leaving, PolicyFailedError, "SystemExit: 3"),
         (misnamed, PolicyFailedError, r"FileNotFoundError: mouse\\udcff"),
-        (wordless, PolicyFailedError, "Wordless: <exception str"),
+        (wordless, PolicyFailedError, "WordlessError: <exception str"),
         (too_slow, PolicyTooSlowError, "took more than 50 ms"),
         (lambda _: None, PolicyReturnError, "returned None instead of a list"),
         (lambda _: [Request.pause()] * 101, PolicyReturnError, "101 requests"),

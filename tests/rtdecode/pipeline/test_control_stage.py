@@ -235,7 +235,9 @@ def test_what_disarms_is_recorded_with_its_cause_and_withdraws(
     scene = Scene().armed()
     cause(scene)
     scene.at(0.2)
-    disarmed = [body for body in scene.recorded if isinstance(body, Event) and body.code == "disarmed"]
+    disarmed = [
+        body for body in scene.recorded if isinstance(body, Event) and body.code == "disarmed"
+    ]
     assert [event.text for event in disarmed] == [f"disarmed: {said}"]
     assert scene.carrier.withdrawn == 1
     assert scene.stage.counters()["armed"] == 0.0
