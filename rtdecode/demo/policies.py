@@ -4,11 +4,13 @@ A lab writes the same into the section `control` of its own config.
 """
 
 import importlib.resources
+import os
 import tempfile
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from rtdecode.control.policies.threshold import ANY_CLIP
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.config.control import Arm, ControlConfig, PolicyConfig
 from rtdecode.schema.config.monitor import MonitorConfig
@@ -26,6 +28,7 @@ OPTIONS: MappingProxyType[str, dict[str, Any]] = MappingProxyType(
             "above": 140.0,
             "hysteresis": 20.0,
             "output": OUTPUT,
+            "clip": ANY_CLIP,
             "rows": [14, 21],
             "cols": [26, 37],
         },
@@ -70,7 +73,8 @@ def with_policy(config: RunConfig, policy: str, *, session: Path | None) -> RunC
         if session is None:
             raise MissingOptionError(option="--session", needed_for=f"--policy {SHAM}")
         options["session"] = str(session.resolve())
-    endpoint = f"ipc://{tempfile.gettempdir()}/rtdecode-demo-pulse"
+    # a second demo has another one
+    endpoint = f"ipc://{tempfile.gettempdir()}/rtdecode-demo-pulse-{os.getpid()}"
     control = ControlConfig(
         policy=PolicyConfig(name=policy, options=options),
         arm=Arm.AT_START,

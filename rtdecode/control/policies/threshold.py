@@ -15,6 +15,8 @@ from rtdecode.schema.messages import Reconstruction, Score
 
 _SIDES = 2
 _STILL, _MOVIE = 2, 3
+ANY_CLIP = "any"
+"""Value of the option `clip` for a random one."""
 
 
 class Quantity(StrEnum):
@@ -71,7 +73,7 @@ class Crossing:
 
 
 class Threshold:
-    """Fires an output or displays a clip when a quantity crosses a threshold.
+    """Fires an output, displays a clip, or both, when a quantity crosses a threshold.
 
     The first value counts as a crossing if it lies beyond the threshold. Reconstructions before the
     estimation window of the decoder is full are left out.
@@ -92,7 +94,8 @@ class Threshold:
     refractory_s
         Shortest time in s between two actions.
     output, clip
-        Output that fires, or clip that is displayed next; exactly one of the two.
+        Output that fires, and clip that is displayed next; at least one of the two. The clip `any`
+        is a random one, by the seed.
     rows, cols
         First and last row, and column, of the region of `luminance` and `uncertainty`, both
         included; None: the scored pixels.
@@ -131,10 +134,11 @@ class Threshold:
             hysteresis=check.number("hysteresis", hysteresis, low=0),
             refractory_ns=round(check.number("refractory_s", refractory_s, low=0) * 1e9),
         )
-        if bool(output) == bool(clip):
-            raise check.wrong("output", output, expected="the name of either an output or a clip")
+        if not (output or clip):
+            raise check.wrong("output", output, expected="the name of an output, or a clip")
         self._output = output
-        self._clip = check.one_of("clip", clip, setting.clips) if clip else ""
+        self._clips = _displayed(check, setting, clip)
+        self._rng = np.random.default_rng([abs(setting.seed), int(setting.seed < 0)])
         self._region = _region(check, setting.screen_mask, rows, cols)
         self.value: float | None = None
         self._matcher: ClipMatcher | None = None
@@ -151,9 +155,13 @@ class Threshold:
             return []
         side = "above" if self._sign > 0 else "below"
         reason = f"{self._quantity} {value:.3f} {side} {self._threshold:g}"
-        if self._clip:
-            return [Request.show_clip(self._clip, reason=reason)]
-        return [Request.trigger(self._output, value=value, reason=reason)]
+        requests = []
+        if self._output:
+            requests.append(Request.trigger(self._output, value=value, reason=reason))
+        if self._clips:
+            clip = self._clips[int(self._rng.integers(len(self._clips)))]
+            requests.append(Request.show_clip(clip, reason=reason))
+        return requests
 
     def _value(self, observation: Observation) -> float | None:
         body = observation.body
@@ -172,6 +180,13 @@ class Threshold:
         if self._quantity is Quantity.UNCERTAINTY:
             return float(decoded.uncertainty[self._region].mean())
         return None
+
+
+def _displayed(check: OptionCheck, setting: PolicySetting, clip: str) -> Sequence[str]:
+    """Clips of which one is displayed; empty for none."""
+    if clip == ANY_CLIP:
+        return setting.clips
+    return [check.one_of("clip", clip, setting.clips)] if clip else []
 
 
 def _region(

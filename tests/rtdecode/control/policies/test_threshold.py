@@ -55,6 +55,21 @@ def test_a_noisy_value_within_the_hysteresis_fires_once() -> None:
     assert request.reason == "score 0.600 above 0.5"
 
 
+def test_an_output_and_a_random_clip_may_follow_one_crossing() -> None:
+    bodies = [score(r) for r in (0.6, 0.1) * 40]
+    drawn = []
+    for _ in range(2):
+        policy = Threshold(SETTING, above=0.5, output="ttl", clip="any")
+        found = [policy.decide(one) for one in observed(bodies, step_s=2.0)]
+        assert [[one.name for one in requests] for requests in found] == [
+            [ActionName.TRIGGER, ActionName.SHOW_CLIP],
+            [],
+        ] * 40
+        drawn.append([requests[1].target for requests in found if requests])
+    assert drawn[0] == drawn[1]
+    assert set(drawn[0]) == set(SETTING.clips)
+
+
 def test_a_crossing_in_the_refractory_time_is_left_out() -> None:
     policy = Threshold(SETTING, above=0.5, output="ttl", refractory_s=3.5)
     found = [
@@ -133,7 +148,7 @@ def test_a_template_may_be_a_file(tmp_path: Path) -> None:
         ({}, "above of the policy threshold is None"),
         ({"above": 1, "below": 0}, "either above or below"),
         ({"above": "much"}, "above of the policy threshold is 'much', but a number"),
-        ({"above": 1, "clip": "clip1", "output": "ttl"}, "either an output or a clip"),
+        ({"above": 1, "output": ""}, "the name of an output, or a clip"),
         ({"above": 1, "hysteresis": -1}, "hysteresis .* of at least 0"),
         ({"above": 1, "quantity": "luminance", "rows": [3, 90]}, "rows .* from 0 to 11"),
         ({"above": 1, "quantity": "template", "template": "gone.npy"}, "gone.npy"),
