@@ -118,8 +118,8 @@ def sender_of(command: Command) -> str:
 def too_old(command: Command, *, t_ns: int) -> str:
     """Why a command to arm is not obeyed at `t_ns`; empty where it is not too old.
 
-    A process that stood still gets what was sent to it meanwhile, and its sender was told that
-    there was no answer.
+    A process that was stopped receives later what was sent to it meanwhile, when its sender has
+    already reported that there was no answer.
 
     >>> arm = command_to_controller(OperatorCommand.ARM, by="the page", t_ns=0)
     >>> too_old(arm, t_ns=4_000_000_000), too_old(arm, t_ns=6_000_000_000)
