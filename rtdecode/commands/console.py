@@ -36,12 +36,15 @@ def print_plain(console: Console, text: str) -> None:
 
 
 class LiveTable:
-    """Table with a line for each process, updated by heartbeats; without a terminal, log lines."""
+    """Table with a line for each process, updated by heartbeats; without a terminal, log lines.
+
+    The table is drawn by a thread of its own, so that a terminal that takes no output for a while
+    (Ctrl-S, a connection that hangs) delays neither heartbeats nor commands.
+    """
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self._health: dict[str, Health] = {}
-        self._live: Live | None = None
         self._announced = self._warned = ""
 
     def update(self, name: str, health: Health) -> None:
@@ -58,8 +61,6 @@ class LiveTable:
             self._console.print(
                 "[bold yellow]warning:[/]", escape(health.detail), highlight=False, soft_wrap=True
             )
-        if self._live is not None:
-            self._live.update(self._table())
 
     @contextmanager
     def displayed(self) -> Iterator[None]:
@@ -67,11 +68,10 @@ class LiveTable:
         if not self._console.is_terminal:
             yield
             return
-        with Live(self._table(), console=self._console, refresh_per_second=4) as self._live:
+        with Live(get_renderable=self._table, console=self._console, refresh_per_second=4):
             # a second Ctrl-C ends the process at once, and must not leave a terminal without one
             self._console.show_cursor(True)
             yield
-        self._live = None
 
     def _table(self) -> Table:
         table = Table("process", "state", "counters", box=None, header_style="dim")

@@ -4,6 +4,7 @@ import errno
 import io
 import os
 from pathlib import Path
+from threading import Event, Thread
 
 import pytest
 from rich.console import Console
@@ -118,3 +119,35 @@ def test_a_path_is_printed_without_wrapping_or_markup() -> None:
     screen, path = console(terminal=False), "/data/[bold]mouse/" + "x" * 200
     print_plain(screen, path)
     assert printed(screen) == path + "\n"
+
+
+class StoppedTerminal(io.StringIO):
+    """A terminal whose output can be stopped, as by Ctrl-S: writing waits meanwhile."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.flows, self.waited = Event(), Event()
+        self.flows.set()
+
+    def write(self, text: str) -> int:
+        if not self.flows.is_set():
+            self.waited.set()
+            self.flows.wait()
+        return super().write(text)
+
+
+def test_a_terminal_that_takes_no_output_does_not_delay_heartbeats() -> None:
+    terminal = StoppedTerminal()
+    table = LiveTable(Console(file=terminal, force_terminal=True, width=100))
+    with table.displayed():
+        terminal.flows.clear()
+        terminal.waited.wait(10)
+        heartbeat = Thread(target=table.update, args=("decoder", Health("running", "", {})))
+        heartbeat.start()
+        heartbeat.join(10)
+        was_delayed = heartbeat.is_alive()
+        terminal.flows.set()
+        heartbeat.join(10)
+    assert terminal.waited.is_set()
+    assert not was_delayed
+    assert "decoder" in terminal.getvalue()
