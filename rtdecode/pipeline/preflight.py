@@ -27,6 +27,7 @@ from rtdecode.schema.config.calcium import CalciumConfig, Detector
 from rtdecode.schema.config.control import ControlConfig
 from rtdecode.schema.config.decode import DecodeConfig
 from rtdecode.schema.config.run import Role
+from rtdecode.schema.control import ActionName
 from rtdecode.schema.errors import (
     BadInputError,
     CalibrationError,
@@ -35,6 +36,7 @@ from rtdecode.schema.errors import (
     ScreenSizeError,
     SeveralMistakesError,
     TwinMissingError,
+    UnknownOutputError,
 )
 from rtdecode.schema.gamma import gamma_table
 from rtdecode.session.disk_watch import expected_mb_s
@@ -152,11 +154,24 @@ def _check_control(checks: _Checks, config: RunConfig, control: ControlConfig) -
     """Whether outputs are there and the policy can be made, with clips and mask of the run."""
     for output in control.outputs:
         checks.tried(require_present, output)
+    checks.tried(_require_output, control)
     setting = checks.tried(policy_setting, config)
     if setting is None:
         checks.tried(policy_class, control.policy)
     else:
         checks.tried(made_policy, control.policy, setting)
+
+
+def _require_output(control: ControlConfig) -> None:
+    """Refuse a policy of rtdecode that fires an output which the config does not have."""
+    policy = control.policy
+    fires = policy.options.get("action") == ActionName.TRIGGER
+    option = "target" if policy.name == "open_loop" and fires else "output"
+    output = policy.options.get(option)
+    known = [one.name for one in control.outputs]
+    # what the options of a policy in a file of the user mean is not known
+    if policy.file is None and output and isinstance(output, str) and output not in known:
+        raise UnknownOutputError(policy=policy.name, option=option, output=output, known=known)
 
 
 def _neurons(checks: _Checks, config: RunConfig, calcium: CalciumConfig) -> tuple[int | None, str]:

@@ -25,6 +25,10 @@ _Location = tuple[str | int, ...]
 Lines = Mapping[_Location, int]
 """Line of each key and list item of a file, from 1, by its names and numbers."""
 S = TypeVar("S", bound=Section)
+_PROTOCOL = (
+    "blocks: this is a stimulus protocol and not the config of a run: give a config that names it "
+    "as stimulus.protocol; see docs/stimulus.md"
+)
 _MOST_BYTES = 1_000_000
 _MOST_CHARACTERS = 3000
 """Of one value; paths are shorter, and Python refuses to print numbers much longer."""
@@ -46,6 +50,8 @@ def read_config(path: Path) -> RunConfig:
     content, lines = sections_of(path, what="config", remedy="see configs/ for examples")
     if not lines:
         log.warning("%s is empty: every setting of the run has its default", path)
+    if "blocks" in content:
+        raise ConfigError(path=path, mistakes=[_PROTOCOL])
     return _anchored(validated(RunConfig, content, path, lines), path.resolve().parent)
 
 

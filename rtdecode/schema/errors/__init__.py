@@ -42,6 +42,7 @@ from rtdecode.schema.errors.outputs import (
     OutputFailedError,
     SerialPortAbsentError,
     SerialPortUnusableError,
+    UnknownOutputError,
 )
 from rtdecode.schema.errors.processes import (
     AddressInUseError,
@@ -228,6 +229,7 @@ __all__ = [
     "UnknownCommandError",
     "UnknownFormatError",
     "UnknownModelError",
+    "UnknownOutputError",
     "UnknownParameterError",
     "UnknownPolicyError",
     "UnreadableFileError",

@@ -27,6 +27,17 @@ class SerialPortUnusableError(BadInputError):
         )
 
 
+class UnknownOutputError(BadInputError):
+    """A policy fires an output that the config does not have."""
+
+    def __init__(self, *, policy: str, option: str, output: str, known: Sequence[str]) -> None:
+        found = f"which has {', '.join(known)}" if known else "which has no output"
+        super().__init__(
+            f"control.policy.options: {option} of the policy {policy} is '{output:.40}', but there "
+            f"is no such output in control.outputs, {found}: give the name of one, or add it there"
+        )
+
+
 class OutputFailedError(RtdecodeError):
     """An output did not take a trigger; the controller is disarmed, and the recording goes on."""
 

@@ -72,6 +72,12 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         read_config(tmp_path / "nowhere.yaml")
 
 
+def test_a_protocol_in_place_of_a_config_is_named_as_one(tmp_path: Path) -> None:
+    text = "seed: 1\nblocks:\n  - stimuli:\n      - {kind: blank, duration_s: 1.0}\n"
+    with pytest.raises(ConfigError, match=r"stimulus protocol.*stimulus\.protocol"):
+        read_config(written(tmp_path, text))
+
+
 def test_a_run_without_a_recorder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="must include recorder"):
         read_config(written(tmp_path, "processes: [bridge]\n"))
