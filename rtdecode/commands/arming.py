@@ -38,13 +38,13 @@ _WAKE_S = 0.2
 
 @app.command(epilog="Example: rtdecode arm sessions/2026-11-24_10-15-00")
 def arm(session: Session) -> None:
-    """Arm the controller of SESSION, which runs; again, renew its dead-man time."""
+    """Arm the controller of the running SESSION, or renew its dead-man time."""
     _command(session, OperatorCommand.ARM)
 
 
 @app.command(epilog="Example: rtdecode disarm sessions/2026-11-24_10-15-00")
 def disarm(session: Session) -> None:
-    """Disarm the controller of SESSION, which runs: no further action is carried out."""
+    """Disarm the controller of the running SESSION: no further action is carried out."""
     _command(session, OperatorCommand.DISARM)
 
 

@@ -85,7 +85,7 @@ class LoopFigures:
         if not self.actions:
             return f"The policy {self.policy} asked for no action."
         listed = [
-            f"{n:,} {name} {_OUTCOMES.get(outcome, outcome)}"
+            f"{name} ({n:,} {_OUTCOMES.get(outcome, outcome)})"
             for name, outcomes in self.actions.items()
             for outcome, n in outcomes.items()
         ]
@@ -99,12 +99,14 @@ class LoopFigures:
 
     def _triggers(self) -> list[str]:
         stated = [
-            f"The output {name} took {self.deliveries[name]:,} triggers, with a median delay of "
-            f"{delay.p50:.1f} ms from the decision (99th percentile {delay.p99:.1f} ms)."
+            f"Triggers that the output {name} took: {self.deliveries[name]:,}, with a median delay "
+            f"of {delay.p50:.1f} ms from the decision (99th percentile {delay.p99:.1f} ms)."
             for name, delay in self.output_delay_ms.items()
         ]
         failed = self.failed_deliveries.items()
-        return stated + [f"The output {name} did not take {n:,} triggers." for name, n in failed]
+        return stated + [
+            f"Triggers that the output {name} did not take: {n:,}." for name, n in failed
+        ]
 
     def _latencies(self) -> list[str]:
         stated = []
@@ -116,7 +118,7 @@ class LoopFigures:
                 if found is not None:
                     stated.append(
                         f"{name}, from {start} to {effect}, has a median of {found.p50:.0f} ms and "
-                        f"a 99th percentile of {found.p99:.0f} ms ({found.n:,} actions)."
+                        f"a 99th percentile of {found.p99:.0f} ms (n = {found.n:,})."
                     )
         return stated
 

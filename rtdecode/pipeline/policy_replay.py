@@ -32,6 +32,7 @@ from rtdecode.schema.control import Acknowledgement, Action, ActionName
 from rtdecode.schema.errors import ConfigError
 from rtdecode.schema.messages import Event
 from rtdecode.session.layout import SessionLayout
+from rtdecode.session.reader import LogReader
 from rtdecode.session.replay import RecordedClock
 
 _COMPARED = (
@@ -87,6 +88,7 @@ class PolicyReplay:
     missing: int = 0
     """Observations that the log lacks, or whose message it lacks; the policy was not given them."""
     first_ns: int = 0
+    """When the recorder received the first message of the session."""
     actions: list[Action] = field(default_factory=list)
     """Without the frames of show_frames."""
     compared: Comparison | None = None
@@ -95,7 +97,7 @@ class PolicyReplay:
     """Why the policy failed, live or in the replay; empty where it did not."""
 
     def rows(self) -> Iterator[tuple[str, str, str, str, str]]:
-        """Of each action time in s after the first observation, name, outcome, cause, reason."""
+        """Of each action time in s since the start of the log, name, outcome, cause, reason."""
         for action in self.actions:
             time_s = (action.t_observed_ns - self.first_ns) / 1e9
             what = " ".join(filter(None, (action.name, action.target)))
@@ -190,6 +192,7 @@ def replay_policy(
     found = PolicyReplay(
         policy=policy_name(control.policy),
         live_policy=policy_name(live) if is_controlled and live is not None else "",
+        first_ns=_first_ns(session.log),
         compared=Comparison() if is_live else None,
     )
     replay = _Replay(found, lambda first: _stage(control, setting, first))
@@ -199,6 +202,11 @@ def replay_policy(
         if found.failure and found.compared is None:
             break
     return found
+
+
+def _first_ns(log: Path) -> int:
+    """When the recorder received the first message of `log`, the start of the times in reports."""
+    return next((one.t_received_ns for one in LogReader(log).logged()), 0)
 
 
 def is_same(one: PolicyConfig, other: PolicyConfig) -> bool:
@@ -250,7 +258,6 @@ class _Replay:
 
     def _decide(self, item: Given, turn: Turn) -> None:
         found = self._found
-        found.first_ns = found.first_ns or item.t_ns
         found.observations += 1
         self._is_fresh = False
         outputs = list(self._stage.step([item]))

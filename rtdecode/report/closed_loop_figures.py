@@ -1,5 +1,6 @@
 """Panels of the closed loop, each drawn into given axes."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -22,9 +23,12 @@ _NS_PER_S, _NS_PER_MS = 1e9, 1e6
 _FAILED = "#b3261e"
 _MOST_LANES = 12
 _MOST_ALIGNED = 300
+_MOST_NUMBERS = 12
+"""Numbers of actions that are readable beside each other on an axis."""
 _LETTERS, _FEWEST_LETTERS = 160, 9
 """Letters of a label that fit into the width of the timeline, and fewest that are drawn."""
 _MOST_BINS = 40
+_WHOLE_MS = 10
 _ON_SCREEN = "on the screen"
 
 
@@ -187,7 +191,8 @@ def cause_and_effect(axes: Axes, rows: Sequence[ActionRow]) -> None:
     effect = "trigger" if all(row.effect and row.effect.is_trigger for row in timed) else "flip"
     axes.plot(np.zeros(len(timed)), places, "|", color=INK, markersize=5, label=effect)
     axes.set_ylim(len(timed) - 0.5, -0.5)
-    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
+    every = math.ceil(len(timed) / _MOST_NUMBERS)
+    axes.set_yticks(places[::every], [str(row.action.number) for row in timed[::every]])
     axes.set_xlabel(f"time before the {effect} that reacts, ms", color=SOFT)
     axes.set_ylabel("action", color=SOFT)
     axes.set_title("from cause to effect", loc="left", fontsize=12, color=INK)
@@ -220,15 +225,17 @@ def latency_histograms(axes: Axes, rows: Sequence[ActionRow]) -> None:
     bins = np.histogram_bin_edges(everything, bins=count).tolist()
     for colour, (label, values) in zip((BLUE, ORANGE), found.items(), strict=False):
         p50, p99 = _quantiles(values)
-        text = f"{label}: median {p50:.0f} ms, 99 % {p99:.0f} ms"
+        text = f"{label}: median {_ms(p50)} ms, 99th percentile {_ms(p99)} ms"
         axes.hist(values, bins=bins, color=colour, alpha=0.75, label=text)
         axes.axvline(p50, color=colour, linewidth=1.2, linestyle=":")
     axes.set_xlabel("ms", color=SOFT)
     axes.set_ylabel("actions", color=SOFT)
     axes.set_title(title, loc="left", fontsize=12, color=INK)
-    axes.margins(y=0.25)
     axes.yaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.legend(fontsize=9, frameon=False, labelcolor=SOFT, loc="upper left")
+    axes.legend(
+        loc="upper center", bbox_to_anchor=(0.5, -0.16), fontsize=9, frameon=False,
+        labelcolor=SOFT,
+    )  # fmt: skip
     quiet(axes)
 
 
@@ -252,6 +259,11 @@ def _quantiles(values: Sequence[float]) -> tuple[float, float]:
         latencies.add({"": value})
     one = latencies.summary()[""]
     return one.p50, one.p99
+
+
+def _ms(value: float) -> str:
+    """A time in ms, rounded to whole ones from 10 ms on, else to hundredths."""
+    return f"{value:.0f}" if abs(value) >= _WHOLE_MS else f"{value:z.2f}"
 
 
 def short(clip: str) -> str:

@@ -63,8 +63,8 @@ def _written(
         *(html.paragraph(sentence) for sentence in panels.sentences),
         html.picture(png, alt="Actions over time, their causes and effects, and their latencies"),
         "<p>An orange line leads from what was observed to the effect (blue). Reaction is the time "
-        "from the middle of the newest scan to the flip that reacts, content age that from the "
-        "middle of the displayed frame which the reconstruction estimates.</p>",
+        "from the middle of the newest scan to the flip or trigger that reacts, content age that "
+        "from the middle of the displayed frame which the reconstruction estimates.</p>",
         _table(rows, zero_ns=summary.first_ns),
     ]
 

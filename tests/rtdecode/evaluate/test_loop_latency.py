@@ -136,17 +136,17 @@ def test_the_sentences_state_outcomes_effects_and_latencies() -> None:
         delivered(2, 4.0),
     )
     assert found.sentences() == [
-        "The policy mine asked for actions: 1 show_clip sent, 1 show_clip withheld because the "
-        "controller was not armed, 1 trigger sent.",
+        "The policy mine asked for actions: show_clip (1 sent), show_clip (1 withheld because the "
+        "controller was not armed), trigger (1 sent).",
         "Of the commands to the stimulus, 1 applied.",
-        "The output laser took 1 triggers, with a median delay of 4.0 ms from the decision (99th "
-        "percentile 4.0 ms).",
+        "Triggers that the output laser took: 1, with a median delay of 4.0 ms from the decision "
+        "(99th percentile 4.0 ms).",
         "The reaction time, from the newest scan that contributed to the flip of the frame that "
-        "reacts, has a median of 80 ms and a 99th percentile of 80 ms (1 actions).",
+        "reacts, has a median of 80 ms and a 99th percentile of 80 ms (n = 1).",
         "The content age, from the displayed frame to the flip of the frame that reacts, has a "
-        "median of 180 ms and a 99th percentile of 180 ms (1 actions).",
+        "median of 180 ms and a 99th percentile of 180 ms (n = 1).",
         "The reaction time, from the newest scan that contributed to the trigger, has a median of "
-        "54 ms and a 99th percentile of 54 ms (1 actions).",
+        "54 ms and a 99th percentile of 54 ms (n = 1).",
         "The content age, from the displayed frame to the trigger, has a median of 154 ms and a "
-        "99th percentile of 154 ms (1 actions).",
+        "99th percentile of 154 ms (n = 1).",
     ]

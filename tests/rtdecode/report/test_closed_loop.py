@@ -170,7 +170,7 @@ def test_the_histogram_states_the_quantiles_of_the_summary() -> None:
     said = [text.get_text() for text in legend.get_texts()]
     for text, one in zip(said, (figures.reaction_ms, figures.content_age_ms), strict=True):
         assert one is not None
-        assert f"median {one.p50:.0f} ms, 99 % {one.p99:.0f} ms" in text
+        assert f"median {one.p50:.0f} ms, 99th percentile {one.p99:.0f} ms" in text
 
 
 def test_the_timeline_marks_effects_withheld_and_failed_actions_in_their_lanes() -> None:
