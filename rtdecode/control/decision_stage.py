@@ -221,6 +221,7 @@ def _cause(item: Given, t_ns: int) -> tuple[int, int, int]:
 def policy_failure(policy: str, error: BaseException) -> PolicyFailedError:
     """What `error`, which `policy` raised, means for the run, in text that can be sent."""
     what = "".join(traceback.format_exception_only(error)).strip()
+    what = what.removeprefix(f"{type(error).__module__}.")
     return PolicyFailedError(policy=policy, error=_sent(f"{what:.200}"), where=_sent(_where(error)))
 
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from rtdecode.control.policy import Request
 from rtdecode.schema.arrays import MAX_CLIP_PIXELS
+from rtdecode.schema.config.section import is_unicode
 from rtdecode.schema.control import ActionName
 
 _MOST_REQUESTS = 100
@@ -41,14 +42,9 @@ def _text_mistake(request: Request) -> str:
     limits = {"target": _LONGEST_TARGET, "reason": _LONGEST_REASON}
     for field, limit in limits.items():
         text = getattr(request, field)
-        if not isinstance(text, str) or len(text) > limit or not _is_unicode(text):
+        if not isinstance(text, str) or len(text) > limit or not is_unicode(text):
             return f"a {request.name.value} whose {field} is no text of at most {limit} characters"
     return ""
-
-
-def _is_unicode(text: str) -> bool:
-    """False with half a surrogate pair, as in the name of a file that is not UTF-8."""
-    return text.isascii() or not any("\ud800" <= one <= "\udfff" for one in text)
 
 
 def _number_mistake(request: Request) -> str:

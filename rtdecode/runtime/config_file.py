@@ -16,7 +16,7 @@ from pydantic_core import ErrorDetails
 
 from rtdecode.runtime.disk import write_errors_named
 from rtdecode.schema.config import RunConfig
-from rtdecode.schema.config.section import Section
+from rtdecode.schema.config.section import Section, is_unicode
 from rtdecode.schema.errors import ConfigError, MissingFileError
 
 log = logging.getLogger(__name__)
@@ -141,6 +141,8 @@ class _Loader(yaml.SafeLoader):
         return node
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        if isinstance(node, yaml.ScalarNode) and not is_unicode(node.value):
+            raise _refusal("half a surrogate pair, which is no character", node.start_mark)
         if isinstance(node, yaml.ScalarNode) and len(node.value) > _MOST_CHARACTERS:
             got = (
                 f"a value of {len(node.value)} characters: at most {_MOST_CHARACTERS} are expected"

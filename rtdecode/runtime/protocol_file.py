@@ -8,7 +8,7 @@ both are relative to the file.
 import runpy
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from traceback import extract_tb
+from traceback import extract_tb, format_exception_only
 from typing import Any
 
 import yaml
@@ -45,7 +45,12 @@ def read_protocol(path: Path, limits: Limits) -> Protocol:
     content, lines = (
         (_python_content(path), {}) if is_code else sections_of(path, what=_WHAT, remedy=_REMEDY)
     )
-    protocol = validated(Protocol, _anchored(content, path.resolve().parent), path, lines)
+    try:
+        anchored = _anchored(content, path.resolve().parent)
+    except RecursionError as error:
+        got = "`protocol` contains itself, or is nested too deeply: list blocks of stimuli"
+        raise ConfigError(path=path, mistakes=[got]) from error
+    protocol = validated(Protocol, anchored, path, lines)
     if mistakes := limits.protocol_mistakes(protocol):
         numbered = (
             (f"line {lines[where]}: " if where in lines else "") + text
@@ -93,7 +98,11 @@ def _got(error: BaseException) -> str:
         first = error.errors()[0]
         where = ".".join([error.title, *map(str, first["loc"])])
         return f"{where}: {first['msg'].removeprefix('Value error, ')}, got {first['input']!r:.60}"
-    return " ".join(f"{type(error).__name__}: {error}".split())
+    # an exception may fail to give its text, and have text that cannot be printed
+    lines = format_exception_only(error)
+    text = " ".join((lines[-1] if isinstance(error, SyntaxError) else "".join(lines)).split())
+    text = text.removeprefix(f"{type(error).__module__}.")
+    return text.encode(errors="backslashreplace").decode()
 
 
 def _anchored(value: Any, folder: Path) -> Any:

@@ -46,3 +46,12 @@ class AfterFailure(StrEnum):
 
     RESTART = "restart"
     END_RUN = "end_run"
+
+
+def is_unicode(text: str) -> bool:
+    r"""False with half a surrogate pair, which no message and no file of a session can have.
+
+    >>> is_unicode("Mäuse"), is_unicode("mouse\udcff")
+    (True, False)
+    """
+    return text.isascii() or not any("\ud800" <= one <= "\udfff" for one in text)

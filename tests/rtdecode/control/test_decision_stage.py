@@ -162,7 +162,7 @@ def too_slow(_observation: Observation) -> list[Request]:
         (failing_in_a_library, PolicyFailedError, r"Singular matrix .*: np\.linalg\.inv\(np"),
         (leaving, PolicyFailedError, "SystemExit: 3"),
         (misnamed, PolicyFailedError, r"FileNotFoundError: mouse\\udcff"),
-        (wordless, PolicyFailedError, "WordlessError: <exception str"),
+        (wordless, PolicyFailedError, r"raised wordless.<locals>.WordlessError: <exception str"),
         (too_slow, PolicyTooSlowError, "took more than 50 ms"),
         (lambda _: None, PolicyReturnError, "returned None instead of a list"),
         (lambda _: [Request.pause()] * 101, PolicyReturnError, "101 requests"),

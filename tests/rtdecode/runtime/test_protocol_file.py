@@ -101,6 +101,7 @@ def test_varied_files_are_relative_to_the_protocol(tmp_path: Path) -> None:
         (YAML.replace("clip.mp4", "no.mp4"), ("line 13", "no.mp4 does not exist")),
         (YAML.replace("temporal_hz: 2", "temporal_hz: 15"), ("line 8", "less than 15 Hz")),
         ("blocks: []", ("line 1", "the list of blocks is empty")),
+        ('blocks:\n- name: "\\ud800"', ("line 2: half a surrogate pair",)),
         ("", ("blocks: Field required",)),
         ("blocks: [{stimuli: []}]", ("the list of stimuli is empty",)),
         ("blocks: [{stimuli: 3, wait: 1}]", ("blocks.0.wait: unknown key",)),
@@ -162,6 +163,8 @@ def test_any_other_value_is_displayable_or_refused(
         ("import nowhere_at_all", "line 1: ModuleNotFoundError"),
         ("def f():\n    raise OSError('x')\nf()", "line 2: OSError: x"),
         ("exit(3)", "line 1: SystemExit: 3"),
+        ("raise OSError('mouse\\udcff')", "line 1: OSError: mouse\\udcff"),
+        ("class E(Exception):\n    __str__ = None\nraise E", "line 3: E: <exception str() failed>"),
         (PYTHON.replace("=1.5", "=-1"), "line 6: DriftingGrating.duration_s: Input should be"),
     ],
 )
@@ -182,6 +185,7 @@ def test_an_error_in_python_is_one_sentence_with_its_line(
         ("protocol = 'x'", "`protocol` must be a list of blocks, got a str"),
         ("protocol = [{'stimuli': [{'kind': 'snow'}]}]", "unknown kind 'snow'"),
         ("protocol = []", "the list of blocks is empty"),
+        ("protocol = []\nprotocol.append(protocol)", "`protocol` contains itself"),
         ("seed = -1\nprotocol = [{'stimuli': [{'kind': 'blank', 'duration_s': 1}]}]", "seed"),
     ],
 )
