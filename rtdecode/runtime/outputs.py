@@ -30,6 +30,7 @@ _NS_PER_MS = 1e6
 _MOST_WAITING = 16
 """Triggers that may wait for an output that is busy; further ones are refused."""
 _END_S = 2.0
+_ENDED = "its driver failed in a way that rtdecode does not know, see logs/controller.log"
 
 
 class _Worker:
@@ -39,16 +40,19 @@ class _Worker:
         self._config, self._device, self._clock = config, device, clock
         self._waiting: Queue[Action | None] = Queue(_MOST_WAITING)
         self.done: SimpleQueue[Delivery] = SimpleQueue()
+        self._has_failed = False
         self._thread = Thread(target=self._run, name=f"output {config.name}", daemon=True)
         self._thread.start()
 
     def fire(self, action: Action) -> None:
+        if self._has_failed:
+            self.done.put(self._refused(action, _ENDED))
+            return
         try:
             self._waiting.put_nowait(action)
         except Full:
             got = f"{_MOST_WAITING} earlier ones still wait for its device"
-            error = OutputFailedError(output=self._config.name, got=got)
-            self.done.put(self._delivery(action, error=str(error)))
+            self.done.put(self._refused(action, got))
 
     def withdrawn(self) -> Iterator[Action]:
         while True:
@@ -67,7 +71,15 @@ class _Worker:
 
     def _run(self) -> None:
         while (action := self._waiting.get()) is not None:
-            self.done.put(self._fired(action))
+            made = None
+            try:
+                made = self._fired(action)
+            finally:
+                # an error that no driver should raise ends the thread, and must not be silence
+                self._has_failed = made is None
+                self.done.put(made or self._refused(action, _ENDED))
+                for one in self.withdrawn() if made is None else ():
+                    self.done.put(self._refused(one, _ENDED))
 
     def _fired(self, action: Action) -> Delivery:
         try:
@@ -77,6 +89,11 @@ class _Worker:
         except OutputFailedError as error:
             return self._delivery(action, error=str(error))
         return delivery
+
+    def _refused(self, action: Action, got: str) -> Delivery:
+        return self._delivery(
+            action, error=str(OutputFailedError(output=self._config.name, got=got))
+        )
 
     def _delivery(self, action: Action, *, error: str = "") -> Delivery:
         t_sent_ns = self._clock.now_ns()

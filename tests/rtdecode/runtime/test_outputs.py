@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from rtdecode.runtime import output_devices
 from rtdecode.runtime.clock import HostClock
 from rtdecode.runtime.output_devices import require_present
 from rtdecode.runtime.outputs import Outputs
@@ -142,6 +143,23 @@ def test_a_port_that_disappears_is_told_and_is_used_again_when_it_is_back(
     assert "action 0 could not be written" in lost.error
     assert "arm again" in lost.error
     assert (back.number, back.error) == (1, "")
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_an_unknown_error_of_a_driver_is_told_and_so_is_each_later_trigger(
+    messaging: Messaging, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(_device: object, _action: Action) -> None:
+        raise RuntimeError("the stream outlet has been destroyed")
+
+    monkeypatch.setattr(output_devices._ZmqDevice, "begin", fails)
+    config = ZmqOutput(name="reward", endpoint=f"ipc://{tmp_path}/z")
+    with Outputs([config], clock=CLOCK, messaging=messaging) as outputs:
+        for number in range(3):
+            outputs.fire(trigger(number, "reward"))
+            (failed,) = delivered(outputs)
+            assert failed.number == number
+            assert "output 'reward' did not take a trigger (its driver failed" in failed.error
 
 
 class HeldClock(HostClock):
