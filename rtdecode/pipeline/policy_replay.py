@@ -95,6 +95,10 @@ class PolicyReplay:
     """None for another policy than the live one."""
     failure: str = ""
     """Why the policy failed, live or in the replay; empty where it did not."""
+    is_cut: bool = False
+    """Whether the log ends early, so that what followed is unknown."""
+    had_controller: bool = False
+    """Whether the config of the session has a controller."""
 
     def rows(self) -> Iterator[tuple[str, str, str, str, str]]:
         """Of each action time in s since the start of the log, name, outcome, cause, reason."""
@@ -118,10 +122,14 @@ class PolicyReplay:
         )
         if self.missing:
             yield f"the log lacks {self.missing:,} further observations, or their messages"
+        if self.is_cut:
+            yield "the log ends early: what followed is unknown, see `rtdecode recover`"
         if self.failure:
             yield f"the policy failed: {self.failure}"
         if self.compared is not None:
             yield self.compared.sentence()
+            if self.missing and self.compared.difference:
+                yield "a policy that keeps a state can differ after observations that the log lacks"
         elif self.live_policy:
             differs = ", with other options" if self.policy == self.live_policy else ""
             yield (
@@ -129,7 +137,8 @@ class PolicyReplay:
                 f"compared, and the policy counts as armed throughout"
             )
         else:
-            yield "the session had no controller: the policy counts as armed throughout"
+            lacks = "log has no message of its" if self.had_controller else "session had no"
+            yield f"the {lacks} controller: the policy counts as armed throughout"
 
 
 def read_policy(path: Path) -> ControlConfig:
@@ -194,6 +203,8 @@ def replay_policy(
         live_policy=policy_name(live) if is_controlled and live is not None else "",
         first_ns=_first_ns(session.log),
         compared=Comparison() if is_live else None,
+        is_cut=not LogReader(session.log).has_index(),
+        had_controller=config.control is not None,
     )
     replay = _Replay(found, lambda first: _stage(control, setting, first))
     turns = observed_turns(session.log) if is_controlled else made_turns(session.log)

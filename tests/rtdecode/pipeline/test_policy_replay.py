@@ -371,6 +371,19 @@ def test_observations_that_the_log_lacks_are_counted(tmp_path: Path, policy_file
     assert replayed(live.session(tmp_path), ControlConfig(policy=config)).missing == 3
 
 
+def test_a_log_that_ends_early_is_named(tmp_path: Path, policy_file: Path) -> None:
+    config = PolicyConfig(file=policy_file, class_name="Sensitive")
+    session = live_run(config, LONG).session(tmp_path)
+    said = "the log ends early: what followed is unknown, see `rtdecode recover`"
+    assert said not in list(replayed(session, ControlConfig(policy=config)).sentences())
+    whole = session.log.read_bytes()
+    session.log.write_bytes(whole[: len(whole) * 2 // 3])
+    assert said in list(replayed(session, ControlConfig(policy=config)).sentences())
+    session.log.write_bytes(whole[:300])
+    *_, last = replayed(session, ControlConfig(policy=config)).sentences()
+    assert last.startswith("the log has no message of its controller")
+
+
 def enumerated_actions(live: Live) -> list[tuple[int, Stamped]]:
     return [(k, m) for k, (_, m) in enumerate(live.messages) if isinstance(m.body, Action)]
 
