@@ -78,8 +78,9 @@ class _Worker:
                 # an error that no driver should raise ends the thread, and must not be silence
                 self._has_failed = made is None
                 self.done.put(made or self._refused(action, _ENDED))
-                for one in self.withdrawn() if made is None else ():
-                    self.done.put(self._refused(one, _ENDED))
+                if made is None:
+                    for one in self.withdrawn():
+                        self.done.put(self._refused(one, _ENDED))
 
     def _fired(self, action: Action) -> Delivery:
         try:
