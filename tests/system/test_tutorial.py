@@ -43,7 +43,7 @@ def test_each_step_does_what_the_page_says(tmp_path: Path) -> None:
     checked, ran, analysed, again, brighter, darker = followed(folder).values()
     assert "timetable of" in checked
     assert "3 trials" in checked
-    pulses = int(re.search(r"actions: (\d+) trigger sent", ran).group(1))  # type: ignore[union-attr]
+    pulses = int(re.search(r"actions: trigger \((\d+) sent\)", ran).group(1))  # type: ignore[union-attr]
     assert pulses > 0
     assert "The content age, from the displayed frame to the trigger" in ran
     assert f"{pulses} pulses, median content age" in analysed
@@ -53,5 +53,6 @@ def test_each_step_does_what_the_page_says(tmp_path: Path) -> None:
     assert f"threshold: {len(values)} actions" in brighter
     assert "FireWhenItDarkens:" in darker
     report = folder / "first_session" / "report"
+    assert "trials of the protocol (3) are in trials.csv" in (report / "index.html").read_text()
     for name in ("index.html", "closed_loop.png", "actions.csv", "trials.csv", "events.tsv"):
         assert (report / name).stat().st_size > 0
