@@ -7,10 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtdecode.evaluate.alignment import Pair, Pairing
+from rtdecode.report import html
 from rtdecode.report.closed_loop_page import closed_loop_parts
 from rtdecode.report.session_report import write_session_report
 from rtdecode.report.summary import SessionSummary
-from rtdecode.report.trial_tables import write_trial_tables
+from rtdecode.report.trial_tables import CSV, TSV, write_trial_tables
 from rtdecode.runtime.config_file import read_config
 from rtdecode.runtime.disk import write_errors_named
 from rtdecode.schema.config import RunConfig
@@ -75,10 +76,18 @@ def _write_trials(session: SessionLayout, summary: SessionSummary) -> None:
     )
 
 
+def _trials_named(summary: SessionSummary) -> list[str]:
+    """A paragraph that names the tables of the trials; none where there are no trials."""
+    n = sum(count for stream, count in summary.messages.items() if stream.endswith(_TRIALS))
+    stated = f"The trials of the protocol ({n:,}) are in {CSV} and {TSV} beside this page."
+    return [html.paragraph(stated)] if n else []
+
+
 def _report_reconstructions(
     session: SessionLayout, summary: SessionSummary, config: RunConfig
 ) -> None:
-    more = [] if config.control is None else closed_loop_parts(session, summary, config)
+    more = _trials_named(summary)
+    more += [] if config.control is None else closed_loop_parts(session, summary, config)
     even = _even_pairs(session, config.frame_rate_hz)
     pairs = even.pairs.values()
     screen = (config.stimulus.rows_px, config.stimulus.cols_px)

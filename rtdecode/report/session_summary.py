@@ -202,7 +202,8 @@ class SessionSummary:
             return []
         return [
             f"The estimate of {self.frames_with_fewer_steps:,} frames had fewer solver steps than "
-            "configured, as its deadline had passed; a replay of them has all steps and differs."
+            "configured, as its deadline had passed; a replay takes all steps, so its estimate "
+            "differs."
         ]
 
     def _decoding(self) -> str:

@@ -38,7 +38,7 @@ class ControlState:
                 process == _CONTROLLER and code in _ARMING and message.t_ns >= self._arming_ns
             ):
                 self._armed, self._arming_ns = _ARMING[code], message.t_ns
-                self._arming_text = text.removeprefix("disarmed: ")
+                self._arming_text = text
             case Health() if message.source == _CONTROLLER:
                 self._health, self._received_ns = body, item.t_received_ns
                 if message.t_ns >= self._arming_ns and "armed" in body.counters:

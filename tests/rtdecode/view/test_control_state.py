@@ -49,7 +49,7 @@ def test_who_armed_and_what_disarmed_it_is_stated_at_once(scene: Scene) -> None:
     scene.clock.t_ns += S
     lost = Event("alarm", "controller", "disarmed", "disarmed: the recorder was lost")
     found = scene.told(lost)
-    assert (found["armed"], found["text"]) == (False, "the recorder was lost")
+    assert (found["armed"], found["text"]) == (False, "disarmed: the recorder was lost")
 
 
 def test_an_event_that_comes_again_later_does_not_change_the_arming(scene: Scene) -> None:
@@ -60,7 +60,7 @@ def test_an_event_that_comes_again_later_does_not_change_the_arming(scene: Scene
     scene.told(Event("info", "controller", "disarmed", "disarmed: by the page"))
     # as the recorder sends it to a page that connects again
     found = scene.told(armed(), t_ns=first_ns, source="controller")
-    assert (found["armed"], found["text"]) == (False, "by the page")
+    assert (found["armed"], found["text"]) == (False, "disarmed: by the page")
 
 
 def test_heartbeats_correct_what_the_page_missed(scene: Scene) -> None:
