@@ -31,11 +31,14 @@ class Watched(StrEnum):
 
     RECORDER = "recorder"
     DECODER = "decoder"
+    SUPERVISOR = "supervisor"
+    """It passes on what a person commands."""
 
 
 _SILENT = {
     Watched.RECORDER: "no heartbeat of the recorder",
     Watched.DECODER: "no new reconstruction",
+    Watched.SUPERVISOR: "no answer of the supervisor, through which a person disarms,",
 }
 
 
@@ -65,7 +68,7 @@ class Arming:
         Time in s for which it stays armed unless `arm` is called again; None for no limit.
     silence_s
         Time in s without a heartbeat of the recorder, or without a new reconstruction, after which
-        it disarms. Reconstructions count from the first one on.
+        it disarms; also without an answer of the supervisor. Each counts from the first one on.
 
     Attributes
     ----------

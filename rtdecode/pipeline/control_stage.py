@@ -52,6 +52,8 @@ class Surroundings:
     answer: Callable[[Command], None]
     lost: Callable[[], Sequence[str]]
     """Names of the watched processes to which the connection was lost since the last call."""
+    supervisor_ns: Callable[[], int]
+    """When the supervisor sent its newest message; 0 where none came."""
     is_ending: Callable[[], bool]
     """Whether the run ends."""
     keep: Callable[[int, int], None]
@@ -118,6 +120,8 @@ class ControlStage:
         They have their effect now, and are recorded by the next `step`, or after the decision.
         """
         self._change(self._arming.turned(t_ns=self._clock.now_ns()))
+        if answered_ns := self._around.supervisor_ns():
+            self._arming.received(Watched.SUPERVISOR, t_ns=answered_ns)
         if self._around.is_ending():
             self._change(self._arming.block("the run ends", severity=Severity.INFO))
         for name in self._around.lost():

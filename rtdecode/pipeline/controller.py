@@ -114,6 +114,7 @@ def _stage(process: Process, control: ControlConfig, progress: Progress) -> Iter
                     commands=process.commands,
                     answer=process.report,
                     lost=watch.lost,
+                    supervisor_ns=process.supervisor_ns,
                     is_ending=process.stop.is_set,
                     keep=progress.write,
                 ),

@@ -25,7 +25,7 @@ from rtdecode.runtime.sockets import HAND_OVER_S, Messaging, Publisher, Subscrib
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.errors import RtdecodeError
 from rtdecode.schema.interfaces import Clock
-from rtdecode.schema.messages import Body, Command, Health, Received
+from rtdecode.schema.messages import Body, ClockProbe, Command, Health, Received
 from rtdecode.schema.messages import Event as EventMessage
 
 _HEARTBEAT_NS = 500_000_000
@@ -70,6 +70,7 @@ class Process:
         self._heartbeat_due_ns = 0
         self._detail = ""
         self._commands: list[Command] = []
+        self._supervisor_ns = self._probe_due_ns = 0
         self._sync: ClockSync | None = None
         if config.network.control:
             self._control = ControlClient(
@@ -188,6 +189,18 @@ class Process:
         """Whether the supervisor has ended before this process, as after a kill."""
         return self._alone.is_set()
 
+    def supervisor_ns(self) -> int:
+        """When the newest message of the supervisor was sent (HostNs), which is asked for one.
+
+        0 where none came yet. A supervisor that stands still, as after Ctrl-Z in its terminal,
+        passes on no command.
+        """
+        now_ns = self.clock.now_ns()
+        if now_ns >= self._probe_due_ns and self._sync is None:
+            self._probe_due_ns = now_ns + _HEARTBEAT_NS
+            self.report(ClockProbe(now_ns, 0, 0, 0))
+        return self._supervisor_ns
+
     def report(self, body: Body) -> None:
         """Send `body` to the supervisor alone."""
         if self._control is not None:
@@ -241,6 +254,7 @@ class Process:
         if self._sync is not None:
             taken, self._sync.others = self._sync.others + taken, []
         for received in taken:
+            self._supervisor_ns = max(self._supervisor_ns, received.message.t_ns)
             if isinstance(received.message.body, Command):
                 self._commands.append(received.message.body)
                 if received.message.body.name == "stop":

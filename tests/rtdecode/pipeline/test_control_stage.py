@@ -71,6 +71,7 @@ class Scene:
         self.commands: list[Command] = []
         self.lost: list[str] = []
         self.ends = False
+        self.supervisor_ns = 0
         policy = type("Fires", (), {"decide": staticmethod(decide or fire_at_scores)})()
         decisions = DecisionStage(policy, policy="fires", max_actions_per_s=2.0, clock=self.clock)
         self.stage = ControlStage(
@@ -82,6 +83,7 @@ class Scene:
                 commands=lambda: self._emptied(self.commands),
                 answer=self.answers.append,
                 lost=lambda: self._emptied(self.lost),
+                supervisor_ns=lambda: self.supervisor_ns,
                 is_ending=lambda: self.ends,
                 keep=lambda number, armed: self.kept.append((number, armed)),
             ),
@@ -199,6 +201,12 @@ def silent(scene: Scene) -> None:
     scene.clock.sleep_until(3 * S)
 
 
+def unanswered(scene: Scene) -> None:
+    scene.supervisor_ns = 1
+    for tenth in range(1, 22):
+        scene.at(tenth / 10, HEARTBEAT)
+
+
 def still(scene: Scene) -> None:
     scene.at(0.1, HEARTBEAT)
     scene.clock.sleep_until(4 * S)
@@ -223,6 +231,7 @@ def not_taken(scene: Scene) -> None:
     [
         (disconnected, "the connection to the decoder was lost"),
         (silent, "no heartbeat of the recorder for 3.0 s"),
+        (unanswered, "no answer of the supervisor, through which a person disarms, for 2.1 s"),
         (still, "the controller itself stood still for 3.9 s"),
         (ending, "the run ends"),
         (undelivered, "the port is gone"),

@@ -49,6 +49,7 @@ def stage_with(outputs: Outputs) -> ControlStage:
         commands=list,
         answer=lambda _command: None,
         lost=list,
+        supervisor_ns=lambda: 0,
         is_ending=lambda: False,
         keep=lambda _number, _armed: None,
     )

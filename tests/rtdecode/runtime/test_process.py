@@ -2,12 +2,17 @@
 
 import logging
 from pathlib import Path
+from threading import Event
 
 import pytest
 
+from rtdecode.runtime.clock import HostClock
+from rtdecode.runtime.control import ControlServer
 from rtdecode.runtime.entry import run_process
 from rtdecode.runtime.process import Process
-from rtdecode.runtime.sockets import Publisher
+from rtdecode.runtime.run_info import RunInfo
+from rtdecode.runtime.sockets import Messaging, Publisher
+from rtdecode.schema.config import RunConfig
 from rtdecode.schema.errors import MissingFileError
 from rtdecode.schema.messages import Gap
 
@@ -85,3 +90,31 @@ def test_a_stop_before_go_ends_it_with_code_0_and_nothing_was_sent(config: Path)
 
     assert run_process("child", main, [str(config)]) == 0
     assert opened[0]._numbering.last == {}
+
+
+def test_the_supervisor_is_asked_again_and_again_whether_it_answers(tmp_path: Path) -> None:
+    network = {"control": f"ipc://{tmp_path}/control"}
+    config = RunConfig.model_validate({"network": network})
+    run_info = RunInfo("session", "", "", {}, token="secret")
+    clock = HostClock()
+    with Messaging() as messaging:
+        server = ControlServer(
+            messaging, clock=clock, endpoint=network["control"], token=run_info.token
+        )
+        process = Process(
+            "controller", config, run_info=run_info, messaging=messaging, stop=Event(), clock=clock
+        )
+
+        def answered_ns() -> int:
+            server.receive(0.01)
+            process.commands()
+            return process.supervisor_ns()
+
+        asked_ns = clock.now_ns()
+        assert process.supervisor_ns() == 0
+        while not (first_ns := answered_ns()):
+            assert clock.now_ns() - asked_ns < 20e9
+        assert asked_ns < first_ns < clock.now_ns()
+        # it asks again and again
+        while answered_ns() == first_ns:
+            assert clock.now_ns() - first_ns < 20e9
