@@ -63,10 +63,6 @@ class Comparison:
             self.identical += not found
             self.difference = self.difference or found
 
-    def differ(self, found: str) -> None:
-        """Note a difference that is not one of actions."""
-        self.difference = self.difference or found
-
     def sentence(self) -> str:
         """Whether all are identical, or the first difference."""
         if not self.difference:
@@ -278,8 +274,8 @@ class _Replay:
             return
         for failure in (one.text for one in outputs if isinstance(one, Event)):
             found.failure, self._has_failed = found.failure or failure, True
-            if found.compared is not None:
-                found.compared.differ("the policy failed in the replay alone")
+            if (compared := found.compared) is not None:
+                compared.difference = compared.difference or "the policy failed in the replay alone"
         actions = [one for one in outputs if isinstance(one, Action)]
         if found.compared is not None:
             found.compared.add(turn.recorded, actions)

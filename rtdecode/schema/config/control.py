@@ -70,8 +70,8 @@ class ControlConfig(Section):
     """Time in s after which the controller disarms itself unless it is armed again before; null
     for no limit."""
     silence_s: Positive = 2.0
-    """Time in s without a heartbeat of the recorder, a reconstruction or an answer of the supervisor,
-    or in which the controller itself stood still, after which it disarms itself."""
+    """Time in s without a heartbeat of the recorder, a reconstruction, or an answer of the
+    supervisor, or in which the controller itself stood still, after which it disarms itself."""
     step_budget_ms: Positive = 50.0
     """Processor time in ms that the policy may take for one observation. More, or a step of more
     than 1 s in all, disarms the controller, and the policy is not called again."""
