@@ -84,7 +84,7 @@ class PolicyReplay:
     missing: int = 0
     """Observations that the log lacks, or whose message it lacks; the policy was not given them."""
     first_ns: int = 0
-    """When the recorder received the first message of the session."""
+    """When the recorder received the first message, the start of the times in reports."""
     actions: list[Action] = field(default_factory=list)
     """Without the frames of show_frames."""
     compared: Comparison | None = None
@@ -197,7 +197,7 @@ def replay_policy(
     found = PolicyReplay(
         policy=policy_name(control.policy),
         live_policy=policy_name(live) if is_controlled and live is not None else "",
-        first_ns=_first_ns(session.log),
+        first_ns=next((one.t_received_ns for one in LogReader(session.log).logged()), 0),
         compared=Comparison() if is_live else None,
         is_cut=not LogReader(session.log).has_index(),
         had_controller=config.control is not None,
@@ -209,11 +209,6 @@ def replay_policy(
         if found.failure and found.compared is None:
             break
     return found
-
-
-def _first_ns(log: Path) -> int:
-    """When the recorder received the first message of `log`, the start of the times in reports."""
-    return next((one.t_received_ns for one in LogReader(log).logged()), 0)
 
 
 def is_same(one: PolicyConfig, other: PolicyConfig) -> bool:
