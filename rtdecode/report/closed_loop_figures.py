@@ -188,7 +188,8 @@ def cause_and_effect(axes: Axes, rows: Sequence[ActionRow]) -> None:
         before_ms = (np.array(times_ns) - effects_ns) / _NS_PER_MS
         known = np.array(times_ns) > 0
         axes.plot(before_ms[known], places[known], ".", color=colour, markersize=5, label=label)
-    effect = "trigger" if all(row.effect and row.effect.is_trigger for row in timed) else "flip"
+    kinds = {row.effect.is_trigger for row in timed if row.effect is not None}
+    effect = "flip or trigger" if len(kinds) > 1 else "trigger" if True in kinds else "flip"
     axes.plot(np.zeros(len(timed)), places, "|", color=INK, markersize=5, label=effect)
     axes.set_ylim(len(timed) - 0.5, -0.5)
     every = math.ceil(len(timed) / _MOST_NUMBERS)

@@ -156,6 +156,20 @@ def test_panels_state_why_they_have_no_data() -> None:
         assert part in text
 
 
+def test_the_axis_names_the_effects_and_the_numbers_of_the_actions() -> None:
+    flip = action(3, "show_clip"), flipped(3, 1130)
+    trigger = action(9), Delivery(9, "laser", 1154 * MS, 4.0)
+    for bodies, effect, numbers in (
+        (flip, "the flip that", ["3"]),
+        (trigger, "the trigger that", ["9"]),
+        ((*flip, *trigger), "the flip or trigger that", ["3", "9"]),
+    ):
+        axes = Figure().subplots()
+        cause_and_effect(axes, rows_of(*bodies))
+        assert effect in axes.get_xlabel()
+        assert [label.get_text() for label in axes.get_yticklabels()] == numbers
+
+
 def test_the_histogram_states_the_quantiles_of_the_summary() -> None:
     bodies = [(action(n, "show_clip"), flipped(n, 1130 + 13 * n)) for n in range(4)]
     loop = LoopLatency()
