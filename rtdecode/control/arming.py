@@ -102,6 +102,10 @@ class Arming:
         text = f"armed for another {self._dead_man_s:g} s by {by}"
         return Change(True, text, (_event(Severity.INFO, RENEWED, text),))
 
+    def renew(self, by: str, *, t_ns: int) -> Change:
+        """Renew the dead-man time; refused where it is not armed, as another cause came first."""
+        return self.arm(by, t_ns=t_ns) if self.is_armed else Change(False, "it is not armed")
+
     def disarm(self, why: str, *, severity: Severity = Severity.INFO) -> Change:
         """Disarm; no event where it was not armed."""
         if not self.is_armed:

@@ -160,9 +160,11 @@ class ControlStage:
 
     def _obey(self, command: Command) -> None:
         by, now_ns = sender_of(command), self._clock.now_ns()
-        if command.name == OperatorCommand.ARM:
+        if command.name in (OperatorCommand.ARM, OperatorCommand.RENEW):
             old = too_old(command, t_ns=now_ns)
-            change = Change(False, old) if old else self._arming.arm(by, t_ns=now_ns)
+            is_renewal = command.name == OperatorCommand.RENEW
+            act = self._arming.renew if is_renewal else self._arming.arm
+            change = Change(False, old) if old else act(by, t_ns=now_ns)
         elif command.name == OperatorCommand.DISARM:
             # a person who disarms before the config has armed wants no arming either
             self._arm = Arm.BY_HAND

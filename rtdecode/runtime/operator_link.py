@@ -31,6 +31,8 @@ class OperatorCommand(StrEnum):
     """Commands of a person to the controller."""
 
     ARM = "arm"
+    RENEW = "renew"
+    """Renew the dead-man time where it is armed, and nothing where it is not any more."""
     DISARM = "disarm"
 
 

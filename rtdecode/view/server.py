@@ -162,7 +162,7 @@ class PageServer:
                 self._loop.call_soon_threadsafe(self._send_packets, list(items))
 
     def commands(self) -> list[str]:
-        """Commands of browsers to the controller since the last call: arm, disarm."""
+        """Commands of browsers to the controller since the last call: arm, renew, disarm."""
         return [self._commands.get() for _ in range(self._commands.qsize())]
 
     def stop(self) -> None:
@@ -260,7 +260,7 @@ class PageServer:
                     continue
                 if what == "alarm":
                     self._page.acknowledge_alarm(int(number))
-                elif what == "disarm" or (what == "arm" and queue.may_arm):
+                elif what == "disarm" or (what in ("arm", "renew") and queue.may_arm):
                     self._commands.put(what)
                 elif not what:
                     queue.acknowledge(int(number))

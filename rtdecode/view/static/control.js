@@ -40,7 +40,12 @@ export function connectControl(send) {
     setText("arm", "Arm");
   };
   button.onclick = () => {
-    if (button.dataset.asked || button.dataset.renews === "true") {
+    // never arms what was disarmed since the page last heard of it
+    if (button.dataset.renews === "true") {
+      send("renew 1");
+      return;
+    }
+    if (button.dataset.asked) {
       send("arm 1");
       forget();
       return;

@@ -299,6 +299,17 @@ def test_an_old_command_disarms_and_does_not_arm() -> None:
     assert "8.1 s after it was given" in scene.answers[-1].value
 
 
+def test_a_renewal_renews_and_never_arms() -> None:
+    renew = command_to_controller(OperatorCommand.RENEW, by="a test", t_ns=0, reply_to="tester")
+    scene = Scene(dead_man_s=5.0).armed()
+    scene.commands.append(renew)
+    assert events(scene.at(0.1)) == ["dead_man_renewed"]
+    # somebody disarmed before the page of somebody else knew
+    scene.commands += [DISARM, renew]
+    assert events(scene.at(0.2, HEARTBEAT)) == ["disarmed"]
+    assert (scene.answers[-1].name, scene.answers[-1].value) == ("refused", "it is not armed")
+
+
 def test_heartbeats_that_waited_for_the_start_are_no_silence() -> None:
     scene = Scene(arm=Arm.AT_START)
     scene.clock.sleep_until(10 * S)

@@ -434,7 +434,7 @@ def test_while_it_is_armed_for_a_time_one_click_renews_it(
     wait_for_text(tab, "armed-text", "disarms in 8 s")
     wait_for_text(tab, "arm", "Stay armed")
     tab.click("#arm")
-    assert sent_by(page, tab) == ["arm"]
+    assert sent_by(page, tab) == ["renew"]
 
 
 @pytest.mark.parametrize(
