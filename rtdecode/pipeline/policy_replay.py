@@ -243,7 +243,8 @@ class _Replay:
     def add(self, turn: Turn | ControllerStarted) -> None:
         if isinstance(turn, ControllerStarted):
             if self._found.compared is not None and not self._is_fresh:
-                self._stage, self._is_fresh = self._made_stage(self._next), True
+                first = self._next if turn.first_number is None else turn.first_number
+                self._stage, self._is_fresh = self._made_stage(first), True
                 self._has_failed = False
             return
         item = turn.given

@@ -45,6 +45,9 @@ class Turn:
 class ControllerStarted:
     """The controller was started, or started again, with a new policy."""
 
+    first_number: int | None = None
+    """Number of its first action; None where it has none. After a kill, numbers may be left out."""
+
 
 def is_observed(stream: str) -> bool:
     """Whether a policy is given the messages of `stream`."""
@@ -80,14 +83,14 @@ def observed_turns(log: Path) -> Iterator[Turn | ControllerStarted]:
 
 def _recorded_order(log: Path) -> Iterator[_Open | ControllerStarted | Turn]:
     """Observations with their actions; a turn without either for those that the log lacks."""
-    order, expected = _RecordedOrder(), 0
+    order, expected, first = _RecordedOrder(), 0, _first_numbers(log)
     for received in LogReader(log).messages(lambda stream: stream.startswith(f"{_CONTROLLER}/")):
         body = received.message.body
         if isinstance(body, Start):
             yield from order.ended()
             before = body.last_seq_before.get(ObservedMessage.kind, -1) + 1
             yield from _lost(before - expected)
-            yield ControllerStarted()
+            yield ControllerStarted(next(first, None))
             # the numbers of a process that was started again begin again
             expected = 0
         elif isinstance(body, ObservedMessage):
@@ -98,6 +101,19 @@ def _recorded_order(log: Path) -> Iterator[_Open | ControllerStarted | Turn]:
         elif isinstance(body, Action | Event):
             order.add(body)
     yield from order.ended()
+
+
+def _first_numbers(log: Path) -> Iterator[int | None]:
+    """Number of the first action after each start of the controller."""
+    found: list[int | None] = []
+    streams = {f"{_CONTROLLER}/{body.kind}" for body in (Start, Action)}
+    for received in LogReader(log).messages(streams.__contains__):
+        body = received.message.body
+        if isinstance(body, Start):
+            found.append(None)
+        elif isinstance(body, Action) and found and found[-1] is None:
+            found[-1] = body.number
+    return iter(found)
 
 
 def _lost(count: int) -> Iterator[Turn]:

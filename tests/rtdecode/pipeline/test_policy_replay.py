@@ -228,10 +228,16 @@ def test_the_live_policy_decides_again_as_recorded(
 LONG = [("frame", 33), ("shown", 5), ("time", 20), ("score", 9), ("ack", 4)] * 30
 
 
-def test_a_restarted_controller_begins_with_a_new_policy(tmp_path: Path, policy_file: Path) -> None:
+# a controller that is killed after it kept the number of an action and before it recorded it
+# leaves the number out
+@pytest.mark.parametrize("left_out", [0, 1])
+def test_a_restarted_controller_begins_with_a_new_policy(
+    tmp_path: Path, policy_file: Path, left_out: int
+) -> None:
     config = PolicyConfig(file=policy_file, class_name="Sensitive")
     live = live_run(config, LONG, arms=7)
-    live.start(first_number=live.actions[-1].number + 1, t_ns=live.messages[-1][0])
+    first_number = live.actions[-1].number + 1 + left_out
+    live.start(first_number=first_number, t_ns=live.messages[-1][0])
     for k in range(200, 260):
         live.observe("ready", reconstruction(k), (6000 + 33 * k) * MS, armed=True)
     found = replayed(live.session(tmp_path), ControlConfig(policy=config))
