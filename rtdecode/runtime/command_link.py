@@ -15,6 +15,7 @@ A sender that was started again sends what has no result yet with the outcome `w
 receiver answers with the result where there is one, and otherwise it is never carried out.
 """
 
+import math
 from collections import deque
 from dataclasses import dataclass
 from enum import StrEnum
@@ -149,8 +150,9 @@ class CommandSender:
 
     def _result(self, message: Stamped) -> Acknowledgement | None:
         body = message.body
-        if isinstance(body, Health):
-            self._next_expected = round(body.counters.get(NEXT, 0.0))
+        # another program at the endpoint may state anything
+        if isinstance(body, Health) and math.isfinite(stated := body.counters.get(NEXT, 0.0)):
+            self._next_expected = round(stated)
             self._watch.expects(self._next_expected, oldest=next(iter(self._open), self._next))
         if isinstance(body, Acknowledgement) and message.seq in self._open:
             self._bytes -= len(self._open.pop(message.seq).data)

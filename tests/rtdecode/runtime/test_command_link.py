@@ -11,12 +11,12 @@ import pytest
 
 from rtdecode.runtime.clock import HostClock
 from rtdecode.runtime.command_link import CommandSender, LinkEvent
-from rtdecode.runtime.command_receiver import WINDOW, CommandReceiver, ReceivedCommand
+from rtdecode.runtime.command_receiver import NEXT, WINDOW, CommandReceiver, ReceivedCommand
 from rtdecode.runtime.progress import KeptMessages
 from rtdecode.runtime.sockets import Messaging
 from rtdecode.schema.control import Acknowledgement, Action
 from rtdecode.schema.interfaces import Clock
-from rtdecode.schema.messages import Event
+from rtdecode.schema.messages import Event, Health, Stamped
 
 TOKEN = "only-this-run"
 CLOCK = HostClock()
@@ -206,6 +206,17 @@ def test_a_sender_without_the_token_is_refused(tmp_path: Path) -> None:
         turns(known, receiver, lambda: not len(known))
         assert receiver.has_sender
         assert len(stranger) == 1
+
+
+@pytest.mark.parametrize("stated", [float("nan"), float("inf")])
+def test_a_receipt_that_states_no_number_is_left_out(tmp_path: Path, stated: float) -> None:
+    with opened(tmp_path) as ends:
+        receiver, sender = ends.receiver(), ends.sender()
+        sender.send(action(0))
+        receipt = Health("running", "", {NEXT: stated})
+        assert sender._result(Stamped("stimulus", 0, 0, "host", receipt)) is None
+        results, _ = turns(sender, receiver, lambda: not len(sender))
+    assert [one.result for one in results] == ["applied"]
 
 
 def test_a_stimulus_that_was_started_by_hand_accepts_the_controller_of_a_run(
