@@ -184,6 +184,22 @@ def commands_table() -> str:
     return table(["ms from sending", "commands", *head], rows)
 
 
+def loop_latency_table() -> str:
+    """Medians over runs of the closed loop with all processes, by scan rate."""
+    found = result("loop_latency")
+    rows = []
+    for name, row in found.items():
+        middle = row["median"]
+        times = [
+            f"{middle[key]:.0f}" if key in middle else "–"
+            for key in (*_REACTION, *_CONTENT_AGE, "screen_to_output_p50")
+        ]
+        rate = f"{middle['late_percent']:.2f}"
+        rows.append([name, str(len(row["runs"])), *times, rate, f"{middle['video_r']:.3f}"])
+    head = ["run", "runs", "reaction, median, ms", "99 %", "content age, median, ms", "99 %"]
+    return table([*head, "displayed frame to paced output, ms", "late, %", "video_r"], rows)
+
+
 def disarm_table() -> str:
     """Time from a signal to the recorder until the controller is disarmed."""
     names = {"killed": "killed (SIGKILL)", "silent": "stopped (SIGSTOP), with `silence_s: 2.0`"}
@@ -207,6 +223,8 @@ def disarm_table() -> str:
     return table(head, rows)
 
 
+_REACTION = ("reaction_ms_p50", "reaction_ms_p99")
+_CONTENT_AGE = ("content_age_ms_p50", "content_age_ms_p99")
 _DELAYS = {"p50": "median", "p99": "99 %", "max": "maximum"}
 
 
@@ -248,6 +266,7 @@ TABLES = {
     "live": live_table,
     "stages": stages_table,
     "loop": loop_table,
+    "loop_latency": loop_latency_table,
     "memory": memory_table,
     "twin_check": twin_check_table,
     "rig": rig_table,
