@@ -1,6 +1,6 @@
 """Policy `show_back`: the animal gets its own reconstructions as clips, beside the originals.
 
-The design follows from what must be told apart. The response to a reconstruction of clip A is
+The design follows from what must be distinguished. The response to a reconstruction of clip A is
 compared with the response to A. Both must agree by more than any two clips do that look like
 reconstructions: blurred, of low contrast, with the artefacts of this decoder. Hence the sham for
 A is the reconstruction of another clip of the same block, which shares all of that and differs in

@@ -42,7 +42,7 @@ class TemplateMatch:
     fire_on
         Clip that fires; None: each.
     clips
-        Clips that are told apart, at least two; None: all.
+        Clips to distinguish, at least two; None: all.
     window_frames
         Number of reconstructions that are compared at once.
     above, margin

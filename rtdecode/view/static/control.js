@@ -40,7 +40,7 @@ export function connectControl(send) {
     setText("arm", "Arm");
   };
   button.onclick = () => {
-    // never arms what was disarmed since the page last heard of it
+    // never arms what was disarmed since the page last received its state
     if (button.dataset.renews === "true") {
       send("renew 1");
       return;
