@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from rtdecode.control.policies.clip_matcher import ClipMatcher
 from rtdecode.control.policies.options import OptionCheck
+from rtdecode.control.policies.presentations import seeded
 from rtdecode.control.policy import Observation, PolicySetting, Request
 from rtdecode.schema.array_files import array_of_npy
 from rtdecode.schema.messages import Reconstruction, Score
@@ -138,7 +139,7 @@ class Threshold:
             raise check.wrong("output", output, expected="the name of an output, or a clip")
         self._output = output
         self._clips = _displayed(check, setting, clip)
-        self._rng = np.random.default_rng([abs(setting.seed), int(setting.seed < 0)])
+        self._rng = seeded(setting.seed)
         self._region = _region(check, setting.screen_mask, rows, cols)
         self.value: float | None = None
         self._matcher: ClipMatcher | None = None
