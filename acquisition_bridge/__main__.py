@@ -49,7 +49,7 @@ def _names_no_address(rest: Sequence[str]) -> bool:
         network = read_config(Path(rest[0])).network
     except RtdecodeError:
         return False
-    return not any(network.model_dump().values())
+    return not any(network.endpoints().values())
 
 
 def _start_whole_run(rest: Sequence[str], movie: Path | None) -> NoReturn:

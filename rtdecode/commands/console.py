@@ -19,7 +19,7 @@ from rich.table import Table
 
 from rtdecode.runtime.backlog import BACKLOG_MB, NOT_RECORDED
 from rtdecode.runtime.disk import FAILED, write_error
-from rtdecode.schema.config.run import Role
+from rtdecode.schema.config.roles import Role
 from rtdecode.schema.errors import RtdecodeError
 from rtdecode.schema.messages import Health
 

@@ -24,7 +24,7 @@ from rtdecode.runtime.stop import stopped_by_signals
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.config.acquisition import RawMovieSource
 from rtdecode.schema.config.control import Arm
-from rtdecode.schema.config.run import Role
+from rtdecode.schema.config.roles import Role
 from rtdecode.schema.config.stimulus import Display
 from rtdecode.schema.errors import (
     DataLostError,

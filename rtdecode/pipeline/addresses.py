@@ -10,7 +10,7 @@ from rtdecode.pipeline.topology import Row
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.config import acquisition as sources
 from rtdecode.schema.config.outputs import ZmqOutput
-from rtdecode.schema.config.run import Role
+from rtdecode.schema.config.roles import Role
 from rtdecode.schema.errors import AddressInUseError, AddressUnusableError
 
 _OVER_TCP = (sources.ScanImageTcpSource, sources.PrairieRawSource)
@@ -21,7 +21,7 @@ _HIGHEST_PORT = 65535
 
 def endpoints(config: RunConfig) -> Iterator[tuple[str, str]]:
     """Option and address of each endpoint that the config gives."""
-    for name, address in config.network.model_dump().items():
+    for name, address in config.network.endpoints().items():
         if address:
             yield f"network.{name}", address
     if isinstance(config.acquisition.source, sources.ZmqNativeSource):

@@ -24,7 +24,7 @@ from rtdecode.runtime.process import Process
 from rtdecode.runtime.progress import Progress, kept_messages, kept_progress
 from rtdecode.runtime.sockets import Publisher
 from rtdecode.schema.config.control import Arm, ControlConfig
-from rtdecode.schema.config.run import Role
+from rtdecode.schema.config.roles import Role
 from rtdecode.schema.errors import SettingMissingError
 from rtdecode.schema.messages import Body, Event, Start
 

@@ -15,7 +15,7 @@ from rtdecode.runtime.entry import run_process
 from rtdecode.runtime.loop import LoopReport, run_loop
 from rtdecode.runtime.process import Process
 from rtdecode.runtime.sockets import Publisher
-from rtdecode.schema.config.run import Role
+from rtdecode.schema.config.roles import Role
 from rtdecode.schema.errors import KeptFileError
 from rtdecode.schema.frame_grid import FrameGrid
 from rtdecode.schema.interfaces import Clock

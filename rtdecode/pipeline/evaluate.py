@@ -19,7 +19,7 @@ from rtdecode.runtime.entry import run_process
 from rtdecode.runtime.loop import run_loop
 from rtdecode.runtime.process import Process
 from rtdecode.runtime.sockets import Publisher
-from rtdecode.schema.config.run import Role
+from rtdecode.schema.config.roles import Role
 from rtdecode.schema.evaluation import ResponsePrediction
 from rtdecode.schema.messages import (
     Behaviour,

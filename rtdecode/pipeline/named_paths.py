@@ -8,7 +8,7 @@ from pathlib import Path
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.config import acquisition as sources
 from rtdecode.schema.config.calcium import CalciumConfig
-from rtdecode.schema.config.run import Role
+from rtdecode.schema.config.roles import Role
 from rtdecode.schema.errors import MissingFileError
 
 _GROWING = (sources.RawTailSource, sources.TiffTailSource, sources.ScanboxMmapSource)

@@ -20,7 +20,7 @@ from rtdecode.pipeline.photodiode_sources import (
 )
 from rtdecode.runtime.config_file import read_config
 from rtdecode.schema.config import RunConfig
-from rtdecode.schema.config.run import Role
+from rtdecode.schema.config.roles import Role
 from rtdecode.schema.config.stimulus import StimulusConfig
 from rtdecode.schema.errors import MissingOptionError, StreamMissingError, TraceEarlyError
 from rtdecode.schema.messages import DisplayedFrame, Scan

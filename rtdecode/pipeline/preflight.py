@@ -26,7 +26,7 @@ from rtdecode.schema.config import acquisition as sources
 from rtdecode.schema.config.calcium import CalciumConfig, Detector
 from rtdecode.schema.config.control import ControlConfig
 from rtdecode.schema.config.decode import DecodeConfig
-from rtdecode.schema.config.run import Role
+from rtdecode.schema.config.roles import Role
 from rtdecode.schema.control import ActionName
 from rtdecode.schema.errors import (
     BadInputError,

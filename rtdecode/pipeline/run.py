@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
 
+from rtdecode.pipeline.hosts import network_between_hosts
 from rtdecode.pipeline.topology import OnEnd, included, with_processes
 from rtdecode.runtime.backlog import share_mb
 from rtdecode.runtime.children import ProcessSpec
@@ -30,8 +31,8 @@ from rtdecode.runtime.sockets import Messaging, Publisher
 from rtdecode.runtime.stop import temporary_folder
 from rtdecode.runtime.supervisor import Supervisor
 from rtdecode.schema.config import RunConfig
-from rtdecode.schema.config.run import Role
-from rtdecode.schema.config.session import NetworkConfig
+from rtdecode.schema.config.network import NetworkConfig
+from rtdecode.schema.config.roles import Role
 from rtdecode.schema.errors import DataLostError
 from rtdecode.schema.interfaces import Clock
 from rtdecode.schema.messages import Health
@@ -51,10 +52,11 @@ def private_network(configured: NetworkConfig) -> Iterator[NetworkConfig]:
     The folder's name is short, because the path of a socket has 107 characters at most.
     """
     with temporary_folder("rtdecode-") as folder:
-        yield NetworkConfig(
-            **{
-                name: f"ipc://{folder / name}" if _is_private(address) else address
-                for name, address in configured.model_dump().items()
+        yield configured.with_endpoints(
+            {
+                name: f"ipc://{folder / name}"
+                for name, address in configured.endpoints().items()
+                if _is_private(address)
             }
         )
 
@@ -116,7 +118,7 @@ def prepared(
     require_space(session.folder, needed_mb=config.record.min_free_mb)
     with (
         SessionLock(session),
-        private_network(config.network) as network,
+        private_network(network_between_hosts(config)) as network,
         temporary_folder("rtdecode-config-") as private,
         Messaging() as messaging,
     ):
@@ -238,11 +240,9 @@ def _specs(config: RunConfig, session: SessionLayout, run_file: Path) -> list[Pr
 def _resolved(config: RunConfig, session: SessionLayout) -> RunConfig:
     """`config` as the session keeps it; addresses of an earlier run are left out."""
     record = config.record.model_copy(update={"folder": session.folder.parent})
-    given = {
-        name: "" if _is_private(address) else address
-        for name, address in config.network.model_dump().items()
-    }
-    update = {"network": NetworkConfig(**given), "record": record}
+    network = config.network
+    earlier = {name: "" for name, address in network.endpoints().items() if _is_private(address)}
+    update = {"network": network.with_endpoints(earlier), "record": record}
     return _with_policy(config.model_copy(update=update), _policy_copy(config, session))
 
 

@@ -6,7 +6,7 @@ open a socket: `run` starts what the table lists, and each process asks it for i
 
     >>> from rtdecode.pipeline.topology import included, subscriptions
     >>> from rtdecode.schema.config import RunConfig
-    >>> from rtdecode.schema.config.run import Role
+    >>> from rtdecode.schema.config.roles import Role
     >>> [row.role.value for row in included(RunConfig(decode=None))]
     ['recorder', 'stimulus', 'bridge', 'decoder', 'view']
     >>> subscriptions(Role.VIEW, RunConfig(decode=None)).expected
@@ -22,7 +22,7 @@ from enum import StrEnum
 
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.config.acquisition import SimulatedSource
-from rtdecode.schema.config.run import Role
+from rtdecode.schema.config.roles import Role
 from rtdecode.schema.config.section import AfterFailure
 from rtdecode.schema.errors import NothingToScoreError, SettingMissingError
 

@@ -11,7 +11,7 @@ from rtdecode.runtime.entry import run_process
 from rtdecode.runtime.loop import LoopReport, NullSink, run_loop
 from rtdecode.runtime.operator_link import OperatorCommand, command_to_controller
 from rtdecode.runtime.process import Process
-from rtdecode.schema.config.run import Role
+from rtdecode.schema.config.roles import Role
 from rtdecode.schema.control import Acknowledgement, Action, Delivery
 from rtdecode.schema.errors import AddressInUseError
 from rtdecode.schema.evaluation import ResponsePrediction

@@ -35,7 +35,7 @@ from rtdecode.runtime.config_file import read_config
 from rtdecode.runtime.disk import write_errors_named
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.config.calcium import CalciumConfig
-from rtdecode.schema.config.run import Role
+from rtdecode.schema.config.roles import Role
 from rtdecode.schema.evaluation import ResponsePrediction
 from rtdecode.schema.frame_grid import FrameGrid
 from rtdecode.schema.messages import End, Received, Reconstruction, Responses, Scan, Score, Start

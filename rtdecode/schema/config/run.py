@@ -1,7 +1,6 @@
 """The config of a run, all sections together."""
 
 from collections.abc import Mapping
-from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -11,25 +10,15 @@ from rtdecode.schema.config.acquisition import AcquisitionConfig, RawMovieSource
 from rtdecode.schema.config.calcium import CalciumConfig
 from rtdecode.schema.config.control import ControlConfig
 from rtdecode.schema.config.decode import DecodeConfig, EmitConfig
+from rtdecode.schema.config.network import NetworkConfig
+from rtdecode.schema.config.roles import Role
 from rtdecode.schema.config.section import Positive, Section
-from rtdecode.schema.config.session import EvaluateConfig, NetworkConfig, RecordConfig, ViewConfig
+from rtdecode.schema.config.session import EvaluateConfig, RecordConfig, ViewConfig
 from rtdecode.schema.config.stimulus import StimulusConfig
 
 _RATE = "frame_rate_hz"
 _SECTIONS_WITH_A_RATE = ("emit", "stimulus", "calcium")
 """Sections of earlier configs that each had a `frame_rate_hz`."""
-
-
-class Role(StrEnum):
-    """The processes of a run; `rtdecode.pipeline.topology` has a row for each."""
-
-    RECORDER = "recorder"
-    CONTROLLER = "controller"
-    STIMULUS = "stimulus"
-    BRIDGE = "bridge"
-    DECODER = "decoder"
-    EVALUATE = "evaluate"
-    VIEW = "view"
 
 
 class RunConfig(Section):

@@ -1,4 +1,4 @@
-"""Settings of recording, live score, web page and network."""
+"""Settings of recording, live score and web page."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -50,36 +50,3 @@ class ViewConfig(Section):
     of this machine, are refused."""
     port: Port = 0
     """TCP port of the page; 0 lets the system choose."""
-
-
-class NetworkConfig(Section):
-    """ZeroMQ endpoints of the processes.
-
-    `rtdecode run` replaces an empty endpoint by a Unix socket in a private folder of the run.
-    """
-
-    control: str = ""
-    """Endpoint of the supervisor, for heartbeats and commands."""
-    recorder: str = ""
-    """Endpoint of the recorder, to which every process sends its messages."""
-    supervisor: str = ""
-    """Endpoint at which the supervisor publishes its events, also while the recorder stalls."""
-    events: str = ""
-    """Endpoint at which the recorder publishes the events and gaps that it has recorded."""
-    bridge: str = ""
-    """Endpoint at which the acquisition bridge publishes scans and behaviour."""
-    stimulus: str = ""
-    """Endpoint at which the stimulus publishes displayed frames."""
-    commands: str = ""
-    """Endpoint at which the stimulus receives the commands of a controller."""
-    decoder: str = ""
-    """Endpoint at which the decoder publishes fluorescence and responses."""
-    emit: str = ""
-    """Endpoint at which the decoder publishes paced reconstructions."""
-    ready: str = ""
-    """Endpoint at which the decoder publishes reconstructions before they are paced, for the
-    controller; they are not recorded twice."""
-    controller: str = ""
-    """Endpoint at which the controller publishes observations, actions and events."""
-    evaluate: str = ""
-    """Endpoint at which the live score is published."""

@@ -16,7 +16,7 @@ from rtdecode.runtime.codec import pack
 from rtdecode.runtime.operator_link import OperatorCommand, command_to_controller
 from rtdecode.runtime.progress import Progress
 from rtdecode.schema.config import RunConfig
-from rtdecode.schema.config.run import Role
+from rtdecode.schema.config.roles import Role
 from rtdecode.schema.control import Action, Observed
 from rtdecode.schema.errors import BadInputError, SettingMissingError
 from rtdecode.schema.messages import Body, End, Event, Health, Reconstruction, Stamped, Start

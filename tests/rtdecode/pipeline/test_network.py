@@ -3,14 +3,14 @@
 from pathlib import Path
 
 from rtdecode.pipeline.run import private_network
-from rtdecode.schema.config.session import NetworkConfig
+from rtdecode.schema.config.network import NetworkConfig
 
 LONGEST_SOCKET_PATH = 107
 
 
 def test_empty_endpoints_get_sockets_in_a_folder_that_is_removed_with_the_run() -> None:
     with private_network(NetworkConfig()) as network:
-        addresses = network.model_dump().values()
+        addresses = network.endpoints().values()
         folders = {Path(address.removeprefix("ipc://")).parent for address in addresses}
         assert len(set(addresses)) == len(NetworkConfig.model_fields)
         assert all(len(address) <= LONGEST_SOCKET_PATH for address in addresses)

@@ -21,7 +21,7 @@ from rtdecode.pipeline.named_paths import named_paths
 from rtdecode.pipeline.preflight import checked
 from rtdecode.pipeline.topology import with_processes
 from rtdecode.schema.config import RunConfig
-from rtdecode.schema.config.run import Role
+from rtdecode.schema.config.roles import Role
 from rtdecode.schema.errors import (
     AddressInUseError,
     AddressUnusableError,

@@ -12,8 +12,8 @@ import pytest
 from rtdecode.pipeline.run import RunOutcome, run_session
 from rtdecode.runtime.config_file import read_config
 from rtdecode.schema.config import RunConfig
-from rtdecode.schema.config.run import Role
-from rtdecode.schema.config.session import NetworkConfig
+from rtdecode.schema.config.network import NetworkConfig
+from rtdecode.schema.config.roles import Role
 from rtdecode.schema.errors import (
     DiskFullError,
     NothingToScoreError,

@@ -21,8 +21,8 @@ from rtdecode.pipeline.topology import (
 )
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.config.control import ControlConfig, PolicyConfig
-from rtdecode.schema.config.run import Role
-from rtdecode.schema.config.session import NetworkConfig
+from rtdecode.schema.config.network import ENDPOINTS
+from rtdecode.schema.config.roles import Role
 from rtdecode.schema.errors import NothingToScoreError, SettingMissingError
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "architecture.md"
@@ -45,7 +45,7 @@ def test_every_source_has_one_publisher_and_an_endpoint_of_its_name() -> None:
     names = [source.name for row in TOPOLOGY for source in row.publishes]
     assert len(set(names)) == len(names)
     sources = {*names, SUPERVISOR.name}
-    assert sources | {"control", "recorder", "commands"} == set(NetworkConfig.model_fields)
+    assert sources | {"control", "recorder", "commands"} == set(ENDPOINTS)
     assert {name for row in TOPOLOGY for name, _ in row.subscribes} <= sources
 
 

@@ -15,7 +15,7 @@ from websockets.sync.client import connect
 from rtdecode.pipeline.view import PageStage, main, started_page
 from rtdecode.runtime.clock import HostClock
 from rtdecode.schema.config import RunConfig
-from rtdecode.schema.config.run import Role
+from rtdecode.schema.config.roles import Role
 from rtdecode.schema.messages import (
     Body,
     DisplayedFrame,

@@ -23,7 +23,7 @@ from rtdecode.runtime.config_file import read_config, write_config
 from rtdecode.runtime.restarts import restart_events
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.config.decode import DecodeConfig
-from rtdecode.schema.config.run import Role
+from rtdecode.schema.config.roles import Role
 from rtdecode.schema.config.session import EvaluateConfig
 from rtdecode.schema.frame_grid import FrameGrid
 from rtdecode.schema.messages import (

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.config.decode import DecodeConfig
-from rtdecode.schema.config.run import Role
+from rtdecode.schema.config.roles import Role
 
 
 def test_by_default_the_processes_follow_from_the_other_settings() -> None:
