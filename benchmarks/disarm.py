@@ -31,7 +31,8 @@ from rtdecode.demo.config import demo_config
 from rtdecode.runtime.clock import HostClock
 from rtdecode.runtime.config_file import config_yaml
 from rtdecode.runtime.operator_link import OperatorCommand, control_access, send_to_controller
-from rtdecode.runtime.sockets import Messaging, Subscriber
+from rtdecode.runtime.sockets import Messaging
+from rtdecode.runtime.subscriber import Subscriber
 from rtdecode.schema.config.stimulus import Display
 from rtdecode.schema.control import Action, Outcome
 from rtdecode.schema.messages import Event, Received

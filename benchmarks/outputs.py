@@ -23,7 +23,8 @@ import numpy as np
 from rtdecode.bench.result_file import write_benchmark
 from rtdecode.runtime.clock import HostClock
 from rtdecode.runtime.outputs import Outputs
-from rtdecode.runtime.sockets import Messaging, Subscriber
+from rtdecode.runtime.sockets import Messaging
+from rtdecode.runtime.subscriber import Subscriber
 from rtdecode.schema.config.outputs import LslOutput, Output, SerialOutput, ZmqOutput
 from rtdecode.schema.control import Action
 

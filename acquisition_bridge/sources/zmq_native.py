@@ -15,7 +15,8 @@ from acquisition_bridge.sources.contract import FrameSpec, Measured
 from acquisition_bridge.sources.intake import DecodedScan, Intake
 from acquisition_bridge.sources.scan_numbers import Arrival, ScanOrder
 from acquisition_bridge.sources.source_time import SourceTime, host_clock_time
-from rtdecode.runtime.sockets import CLOCK_NAME, Collector, Messaging
+from rtdecode.runtime.sockets import CLOCK_NAME, Messaging
+from rtdecode.runtime.subscriber import Collector
 from rtdecode.schema.config.acquisition import ZmqNativeSource as ZmqNativeConfig
 from rtdecode.schema.interfaces import Clock
 from rtdecode.schema.messages import Behaviour, DisplayedFrame, Fluorescence, Received, Scan

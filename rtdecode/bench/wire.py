@@ -18,7 +18,9 @@ import numpy as np
 
 from rtdecode.runtime.clock import HostClock
 from rtdecode.runtime.codec import pack, unpack
-from rtdecode.runtime.sockets import Messaging, Publisher, Subscriber
+from rtdecode.runtime.publisher import Publisher
+from rtdecode.runtime.sockets import Messaging
+from rtdecode.runtime.subscriber import Subscriber
 from rtdecode.schema.messages import End, Health, Scan, Stamped, Start
 
 _PERIOD_NS = 10_000_000

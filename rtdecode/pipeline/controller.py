@@ -22,7 +22,7 @@ from rtdecode.runtime.loop import run_loop
 from rtdecode.runtime.outputs import Outputs
 from rtdecode.runtime.process import Process
 from rtdecode.runtime.progress import Progress, kept_messages, kept_progress
-from rtdecode.runtime.sockets import Publisher
+from rtdecode.runtime.publisher import Publisher
 from rtdecode.schema.config.control import Arm, ControlConfig
 from rtdecode.schema.config.roles import Role
 from rtdecode.schema.errors import SettingMissingError

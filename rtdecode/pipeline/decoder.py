@@ -14,7 +14,7 @@ from rtdecode.pipeline.topology import subscriptions
 from rtdecode.runtime.entry import run_process
 from rtdecode.runtime.loop import LoopReport, run_loop
 from rtdecode.runtime.process import Process
-from rtdecode.runtime.sockets import Publisher
+from rtdecode.runtime.publisher import Publisher
 from rtdecode.schema.config.roles import Role
 from rtdecode.schema.errors import KeptFileError
 from rtdecode.schema.frame_grid import FrameGrid

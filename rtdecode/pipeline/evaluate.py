@@ -18,7 +18,7 @@ from rtdecode.pipeline.topology import subscriptions
 from rtdecode.runtime.entry import run_process
 from rtdecode.runtime.loop import run_loop
 from rtdecode.runtime.process import Process
-from rtdecode.runtime.sockets import Publisher
+from rtdecode.runtime.publisher import Publisher
 from rtdecode.schema.config.roles import Role
 from rtdecode.schema.evaluation import ResponsePrediction
 from rtdecode.schema.messages import (

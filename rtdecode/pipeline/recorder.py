@@ -12,7 +12,8 @@ from rtdecode.runtime.entry import run_process
 from rtdecode.runtime.loop import LoopReport, NullSink, run_loop
 from rtdecode.runtime.numbering import numbers_given
 from rtdecode.runtime.process import Process
-from rtdecode.runtime.sockets import Collector, Publisher
+from rtdecode.runtime.publisher import Publisher
+from rtdecode.runtime.subscriber import Collector
 from rtdecode.schema.interfaces import Source
 from rtdecode.schema.messages import Body, End, Event, Gap, Received, Recording, Stamped, Start
 from rtdecode.session.disk_watch import SHORT, DiskWatch, short_of_space

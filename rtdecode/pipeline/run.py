@@ -25,9 +25,10 @@ from rtdecode.runtime.disk import write_errors_named
 from rtdecode.runtime.numbering import kept_numbering
 from rtdecode.runtime.operator_link import ControlAccess, connectable
 from rtdecode.runtime.protocol_file import read_protocol, write_protocol
+from rtdecode.runtime.publisher import Publisher
 from rtdecode.runtime.recorder_watch import RECORDER, RecorderWatch
 from rtdecode.runtime.run_info import RunInfo, versions_here
-from rtdecode.runtime.sockets import Messaging, Publisher
+from rtdecode.runtime.sockets import Messaging
 from rtdecode.runtime.stop import temporary_folder
 from rtdecode.runtime.supervisor import Supervisor
 from rtdecode.schema.config import RunConfig

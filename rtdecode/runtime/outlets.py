@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable, Sequence
 
 from rtdecode.runtime.backlog import BACKLOG_MB, NOT_RECORDED
-from rtdecode.runtime.sockets import Publisher
+from rtdecode.runtime.publisher import Publisher
 from rtdecode.schema.interfaces import Clock
 
 log = logging.getLogger(__name__)

@@ -12,7 +12,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Protocol
 
-from rtdecode.runtime.sockets import Messaging, Publisher
+from rtdecode.runtime.publisher import Publisher
+from rtdecode.runtime.sockets import Messaging
 from rtdecode.schema.config.outputs import LslOutput, Output, SerialOutput, ZmqOutput
 from rtdecode.schema.control import Action
 from rtdecode.schema.errors import (

@@ -20,8 +20,10 @@ from rtdecode.runtime.control import ControlClient
 from rtdecode.runtime.loop import LoopReport
 from rtdecode.runtime.numbering import kept_numbering
 from rtdecode.runtime.outlets import backlog_counters, drain, handed_over
+from rtdecode.runtime.publisher import Publisher
 from rtdecode.runtime.run_info import RunInfo
-from rtdecode.runtime.sockets import HAND_OVER_S, Messaging, Publisher, Subscriber
+from rtdecode.runtime.sockets import HAND_OVER_S, Messaging
+from rtdecode.runtime.subscriber import Subscriber
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.errors import RtdecodeError
 from rtdecode.schema.interfaces import Clock

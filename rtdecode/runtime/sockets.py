@@ -1,29 +1,19 @@
-"""ZeroMQ sockets of all processes: publish, subscribe and record.
+"""ZeroMQ sockets of all processes: made, limited and closed here, and read message by message.
 
-Duties: give each process its publishers and subscribers, the recorder its queue, and
-`runtime.control` its sockets. It alone imports ZeroMQ, and knows nothing of scans or frames.
-
-A `Publisher` packs each body once. It pushes the bytes to the recorder queue (PUSH/PULL), holds in
-its `Backlog` what is not taken at once, and publishes the same bytes (XPUB/SUB: a slow subscriber
-loses messages, a gap in `seq`). The first bytes of a message are its topic, so one part is enough.
-A message that cannot be read is dropped and counted in `Messaging.refused`.
+Duties: give `runtime.publisher`, `runtime.subscriber` and the control channel their sockets. These
+modules alone import ZeroMQ. It knows nothing of scans or frames.
 """
 
-from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
-from threading import RLock
+from collections.abc import Iterable, Iterator
 from typing import Self
 
 import zmq
 
-from rtdecode.runtime.backlog import Backlog
-from rtdecode.runtime.codec import MAX_MESSAGE_BYTES, pack, topics
-from rtdecode.runtime.numbering import Numbering
+from rtdecode.runtime.codec import MAX_MESSAGE_BYTES
 from rtdecode.runtime.refused import RefusedMessages
-from rtdecode.schema.errors import AddressInUseError, RecorderAbsentError
+from rtdecode.schema.errors import AddressInUseError
 from rtdecode.schema.interfaces import Clock
-from rtdecode.schema.messages import Body, End, Health, Received, Stamped, Start
+from rtdecode.schema.messages import Received
 
 CLOCK_NAME = "host"
 RECORDER_QUEUE = 16
@@ -31,9 +21,7 @@ RECORDER_QUEUE = 16
 HAND_OVER_S = 60.0
 """Time in s for which an ended process waits for a recorder that takes nothing."""
 _LINGER_MS = 2000
-_RECORDER_WAIT_S = 5.0
 _CONTROL_QUEUE = 1000
-_MOST_FORWARDED = 1000
 
 Socket = zmq.Socket[bytes]
 
@@ -108,166 +96,6 @@ class Messaging:
 
     def __exit__(self, *_error: object) -> None:
         self.close()
-
-
-class Publisher:
-    """Sink that numbers, stamps, records and publishes the bodies of one source.
-
-    Parameters
-    ----------
-    source
-        Name of the sending process, the first part of its streams' names.
-    publish, record
-        Endpoints to bind for subscribers, and of the recorder queue; none where one is empty.
-    queue, backlog_mb
-        Messages that may wait for each subscriber, and megabytes that are held for the recorder.
-    numbering
-        Numbers of the messages; by default they are not kept across a restart.
-
-    Raises AddressInUseError if `publish` cannot be bound.
-    """
-
-    def __init__(
-        self,
-        messaging: Messaging,
-        source: str,
-        *,
-        clock: Clock,
-        publish: str,
-        record: str,
-        queue: int,
-        backlog_mb: float = 100.0,
-        numbering: Numbering | None = None,
-    ) -> None:
-        self._source, self._clock = source, clock
-        # one thread may push while another one sends what is held
-        self._recorder_endpoint, self._lock = record, RLock()
-        self._numbering = Numbering() if numbering is None else numbering
-        self._for_new: deque[bytes] = deque(maxlen=_MOST_FORWARDED)
-        self._public = messaging.bound(zmq.XPUB, publish, queue=queue) if publish else None
-        if self._public is not None:
-            self._public.set(zmq.XPUB_VERBOSE, 1)
-        self._recorder_queue = (
-            messaging.connected(zmq.PUSH, [record], queue=RECORDER_QUEUE) if record else None
-        )
-        self.backlog = Backlog(source, limit_mb=backlog_mb)
-
-    def push(self, body: Body) -> None:
-        """Send `body`, to new subscribers after START; held while the recorder does not take it."""
-        with self._lock:
-            self.announce_start()
-            self._send(body)
-            self.drain()
-
-    def offer(self, body: Body) -> bool:
-        """Push `body` if the recorder takes it now; whether it was sent."""
-        with self._lock:
-            if self._recorder_queue is not None and not has_room(self._recorder_queue):
-                return False
-            self.push(body)
-            return True
-
-    def start(self, start: Start) -> bytes:
-        """Send START; its bytes on the wire."""
-        with self._lock:
-            data = self._send(replace(start, last_seq_before=self._numbering.before))
-            self._for_new.append(data)
-            self.drain()
-            self.announce_start()
-        return data
-
-    def require_recorder(self) -> None:
-        """Wait for a connected recorder; RecorderAbsentError where there is none within 5 s."""
-        queue, endpoint = self._recorder_queue, self._recorder_endpoint
-        if queue is not None and not has_room(queue, _RECORDER_WAIT_S):
-            raise RecorderAbsentError(endpoint=endpoint, waited_s=_RECORDER_WAIT_S)
-
-    def forward(self, data: bytes) -> None:
-        """Publish a packed message, now and, among the last thousand, to each new subscriber."""
-        self._publish(data)
-        self._for_new.append(data)
-
-    def end(self, *, session: str, reason: str) -> None:
-        """Send END with the last number of each kind, so that a missing tail is detected."""
-        with self._lock:
-            for event in self.backlog.rest(t_ns=self._clock.now_ns()):
-                self._send(event)
-            self.push(End(session=session, reason=reason, last_seq=self._numbering.last))
-
-    def drain(self, wait_s: float = 0.0) -> None:
-        """Send some of what is held and the recorder takes now, after `wait_s` at most."""
-        with self._lock:
-            for event in self.backlog.losses(t_ns=self._clock.now_ns()):
-                self._send(event)
-            if (queue := self._recorder_queue) is not None:
-                # no more at once: the loop that displays frames must not wait for a long backlog
-                room = (has_room(queue, wait_s) for _ in range(RECORDER_QUEUE))
-                self.backlog.send(queue.send, while_true=room)
-
-    def announce(self, body: Health) -> None:
-        """Publish `body` without number and record: shows before START that the source exists."""
-        self._publish(pack(Stamped(self._source, 0, self._clock.now_ns(), CLOCK_NAME, body)))
-
-    def announce_start(self) -> None:
-        """Publish START and all forwarded messages again if a subscriber has joined."""
-        joined = False
-        while self._public is not None and self._public.poll(0):
-            joined |= self._public.recv_multipart()[0][:1] == b"\x01"
-        for data in self._for_new if joined else ():
-            self._publish(data)
-
-    def _send(self, body: Body) -> bytes:
-        seq = self._numbering.next(body.kind)
-        data = pack(Stamped(self._source, seq, self._clock.now_ns(), CLOCK_NAME, body))
-        if self._recorder_queue is not None:
-            self.backlog.add(data, kind=body.kind)
-        self._publish(data)
-        return data
-
-    def _publish(self, data: bytes) -> None:
-        if self._public is not None:
-            self._public.send(data)
-
-
-class Subscriber:
-    """Source of messages of some kinds, and START, END and Health, in the order of each sender."""
-
-    def __init__(
-        self,
-        messaging: Messaging,
-        *,
-        clock: Clock,
-        endpoints: Iterable[str],
-        kinds: Sequence[type[Body]],
-        queue: int,
-    ) -> None:
-        self._unread: list[Received] = []
-        self._clock, self._messaging = clock, messaging
-        self._socket = messaging.connected(zmq.SUB, endpoints, queue=queue)
-        for kind in (*kinds, Start, End, Health):
-            for prefix in topics(kind.kind):
-                self._socket.subscribe(prefix)
-
-    def take(self, wait_s: float) -> Sequence[Received]:
-        put_back, self._unread = self._unread, []
-        taken = drained(self._socket, self._messaging, self._clock, 0.0 if put_back else wait_s)
-        return put_back + [received for _, received in taken]
-
-    def put_back(self, items: Sequence[Received]) -> None:
-        """Return `items` at the next `take`, before newer messages."""
-        self._unread.extend(items)
-
-
-class Collector:
-    """Receiving end of the recorder queue: every message of every process, with its bytes."""
-
-    def __init__(self, messaging: Messaging, *, clock: Clock, endpoint: str, queue: int) -> None:
-        self._clock, self._messaging = clock, messaging
-        self._socket = messaging.bound(zmq.PULL, endpoint, queue=queue)
-
-    def take(self, wait_s: float) -> Sequence[tuple[bytes, Received]]:
-        """(bytes on the wire, unpacked message), in order of arrival."""
-        return drained(self._socket, self._messaging, self._clock, wait_s)
 
 
 _MOST_RECEIVED = 1000

@@ -10,7 +10,8 @@ import tifffile
 import yaml
 
 from rtdecode.runtime.clock import HostClock
-from rtdecode.runtime.sockets import Collector, Messaging
+from rtdecode.runtime.sockets import Messaging
+from rtdecode.runtime.subscriber import Collector
 from rtdecode.schema.messages import Body, End, Scan, Start
 
 SCANS = np.random.default_rng(0).integers(0, 4000, (40, 16, 16)).astype(np.uint16)

@@ -16,7 +16,8 @@ import yaml
 
 from rtdecode.runtime.clock import HostClock
 from rtdecode.runtime.control import ControlServer
-from rtdecode.runtime.sockets import Messaging, Subscriber
+from rtdecode.runtime.sockets import Messaging
+from rtdecode.runtime.subscriber import Subscriber
 from rtdecode.schema.messages import (
     Acknowledgement,
     Command,

@@ -12,7 +12,8 @@ import pytest
 from numpy.typing import NDArray
 
 from rtdecode.runtime.clock import HostClock
-from rtdecode.runtime.sockets import Messaging, Subscriber
+from rtdecode.runtime.sockets import Messaging
+from rtdecode.runtime.subscriber import Subscriber
 from rtdecode.schema.config.monitor import PatchCode, PatchConfig
 from rtdecode.schema.config.stimulus import StimulusConfig
 from rtdecode.schema.errors import NoDisplayError, PresenterMissingError

@@ -7,7 +7,9 @@ import pytest
 
 from rtdecode.pipeline.decoder import Emission
 from rtdecode.runtime.clock import HostClock
-from rtdecode.runtime.sockets import Collector, Messaging, Publisher, Subscriber
+from rtdecode.runtime.publisher import Publisher
+from rtdecode.runtime.sockets import Messaging
+from rtdecode.runtime.subscriber import Collector, Subscriber
 from rtdecode.schema.config.decode import EmitConfig
 from rtdecode.schema.errors import RecorderAbsentError
 from rtdecode.schema.frame_grid import FrameGrid

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from rtdecode.pipeline.run import private_network
-from rtdecode.schema.config.network import NetworkConfig
+from rtdecode.schema.config.network import ENDPOINTS, NetworkConfig
 
 LONGEST_SOCKET_PATH = 107
 
@@ -12,7 +12,7 @@ def test_empty_endpoints_get_sockets_in_a_folder_that_is_removed_with_the_run() 
     with private_network(NetworkConfig()) as network:
         addresses = network.endpoints().values()
         folders = {Path(address.removeprefix("ipc://")).parent for address in addresses}
-        assert len(set(addresses)) == len(NetworkConfig.model_fields)
+        assert len(set(addresses)) == len(ENDPOINTS)
         assert all(len(address) <= LONGEST_SOCKET_PATH for address in addresses)
         assert all(folder.is_dir() for folder in folders)
     assert not any(folder.exists() for folder in folders)
@@ -26,7 +26,7 @@ def test_configured_addresses_stay() -> None:
 
 def test_two_runs_never_meet() -> None:
     with private_network(NetworkConfig()) as one, private_network(NetworkConfig()) as two:
-        assert not set(one.model_dump().values()) & set(two.model_dump().values())
+        assert not set(one.endpoints().values()) & set(two.endpoints().values())
 
 
 def test_addresses_of_an_earlier_run_count_as_empty() -> None:

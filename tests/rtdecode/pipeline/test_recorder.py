@@ -11,7 +11,8 @@ from rtdecode.pipeline import recorder as recorder_process
 from rtdecode.pipeline.recorder import RecordStage, UntilEnds, main
 from rtdecode.runtime.clock import HostClock
 from rtdecode.runtime.codec import pack
-from rtdecode.runtime.sockets import Messaging, Subscriber
+from rtdecode.runtime.sockets import Messaging
+from rtdecode.runtime.subscriber import Subscriber
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.errors import SessionExistsError
 from rtdecode.schema.messages import (

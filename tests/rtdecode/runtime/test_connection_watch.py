@@ -12,7 +12,8 @@ from rtdecode.runtime.sockets import Messaging
 SENDS = """
 import sys, time
 from rtdecode.runtime.clock import HostClock
-from rtdecode.runtime.sockets import Messaging, Publisher
+from rtdecode.runtime.publisher import Publisher
+from rtdecode.runtime.sockets import Messaging
 messaging = Messaging()
 where = {"publish": sys.argv[1], "record": "", "queue": 9}
 publisher = Publisher(messaging, "events", clock=HostClock(), **where)

@@ -9,8 +9,10 @@ import pytest
 from rtdecode.runtime.clock import HostClock
 from rtdecode.runtime.config_file import read_config
 from rtdecode.runtime.numbering import Numbering, kept_numbering, numbers_given
+from rtdecode.runtime.publisher import Publisher
 from rtdecode.runtime.run_info import RunInfo
-from rtdecode.runtime.sockets import RECORDER_QUEUE, Collector, Messaging, Publisher
+from rtdecode.runtime.sockets import RECORDER_QUEUE, Messaging
+from rtdecode.runtime.subscriber import Collector
 from rtdecode.schema.messages import End, Gap, Scan, Start
 from rtdecode.session.reader import LogReader
 from rtdecode.session.recorder import Recorder
@@ -24,7 +26,8 @@ from rtdecode.runtime.clock import HostClock
 from rtdecode.runtime.config_file import read_config
 from rtdecode.runtime.numbering import kept_numbering
 from rtdecode.runtime.run_info import RunInfo
-from rtdecode.runtime.sockets import Messaging, Publisher
+from rtdecode.runtime.publisher import Publisher
+from rtdecode.runtime.sockets import Messaging
 from rtdecode.schema.messages import Scan, Start
 
 folder, then = Path(sys.argv[1]), sys.argv[2]

@@ -17,7 +17,8 @@ from rtdecode.runtime import output_devices
 from rtdecode.runtime.clock import HostClock
 from rtdecode.runtime.output_devices import require_present
 from rtdecode.runtime.outputs import Outputs
-from rtdecode.runtime.sockets import Messaging, Subscriber
+from rtdecode.runtime.sockets import Messaging
+from rtdecode.runtime.subscriber import Subscriber
 from rtdecode.schema.config.outputs import LslOutput, Output, SerialOutput, ZmqOutput
 from rtdecode.schema.control import Action, Delivery
 from rtdecode.schema.errors import (

@@ -10,8 +10,9 @@ from rtdecode.runtime.clock import HostClock
 from rtdecode.runtime.control import ControlServer
 from rtdecode.runtime.entry import run_process
 from rtdecode.runtime.process import Process
+from rtdecode.runtime.publisher import Publisher
 from rtdecode.runtime.run_info import RunInfo
-from rtdecode.runtime.sockets import Messaging, Publisher
+from rtdecode.runtime.sockets import Messaging
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.errors import MissingFileError
 from rtdecode.schema.messages import Gap

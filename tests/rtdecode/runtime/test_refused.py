@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 from rtdecode.runtime.clock import HostClock
 from rtdecode.runtime.codec import pack
 from rtdecode.runtime.control import ControlServer
+from rtdecode.runtime.publisher import Publisher
 from rtdecode.runtime.refused import RefusedMessages
-from rtdecode.runtime.sockets import Collector, Messaging, Publisher, Subscriber
+from rtdecode.runtime.sockets import Messaging
+from rtdecode.runtime.subscriber import Collector, Subscriber
 from rtdecode.schema.errors import MessageError
 from rtdecode.schema.messages import Event, Gap, Health, Received, Stamped
 

@@ -9,7 +9,9 @@ import pytest
 from rtdecode.runtime.backlog import FULL
 from rtdecode.runtime.clock import HostClock
 from rtdecode.runtime.control import ControlClient, ControlServer
-from rtdecode.runtime.sockets import Collector, Messaging, Publisher, Subscriber
+from rtdecode.runtime.publisher import Publisher
+from rtdecode.runtime.sockets import Messaging
+from rtdecode.runtime.subscriber import Collector, Subscriber
 from rtdecode.schema.errors import AddressInUseError, RecorderAbsentError
 from rtdecode.schema.messages import (
     Body,
@@ -134,7 +136,7 @@ def test_the_recorder_gets_everything_that_anybody_sends(
 def test_without_a_recorder_nothing_starts(
     messaging: Messaging, address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("rtdecode.runtime.sockets._RECORDER_WAIT_S", 0.05)
+    monkeypatch.setattr("rtdecode.runtime.publisher._RECORDER_WAIT_S", 0.05)
     publisher = published(messaging, address, record=address + "r")
     with pytest.raises(RecorderAbsentError, match="nothing was started"):
         publisher.require_recorder()

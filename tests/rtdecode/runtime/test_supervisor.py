@@ -15,8 +15,9 @@ import pytest
 from rtdecode.runtime.children import ProcessSpec
 from rtdecode.runtime.clock import HostClock
 from rtdecode.runtime.control import ControlServer
+from rtdecode.runtime.publisher import Publisher
 from rtdecode.runtime.recorder_watch import RecorderWatch
-from rtdecode.runtime.sockets import Messaging, Publisher
+from rtdecode.runtime.sockets import Messaging
 from rtdecode.runtime.supervisor import Supervisor
 from rtdecode.schema.errors import NotReadyError, ProcessFailedError, RecordingUnconfirmedError
 from rtdecode.schema.messages import Health, Start

@@ -1,0 +1,54 @@
+"""Receiving ends of publishers: a `Subscriber` of some kinds, and the recorder's `Collector`.
+
+A message that cannot be read is dropped and counted in `Messaging.refused`.
+"""
+
+from collections.abc import Iterable, Sequence
+
+import zmq
+
+from rtdecode.runtime.codec import topics
+from rtdecode.runtime.sockets import Messaging, drained
+from rtdecode.schema.interfaces import Clock
+from rtdecode.schema.messages import Body, End, Health, Received, Start
+
+
+class Subscriber:
+    """Source of messages of some kinds, and START, END and Health, in the order of each sender."""
+
+    def __init__(
+        self,
+        messaging: Messaging,
+        *,
+        clock: Clock,
+        endpoints: Iterable[str],
+        kinds: Sequence[type[Body]],
+        queue: int,
+    ) -> None:
+        self._unread: list[Received] = []
+        self._clock, self._messaging = clock, messaging
+        self._socket = messaging.connected(zmq.SUB, endpoints, queue=queue)
+        for kind in (*kinds, Start, End, Health):
+            for prefix in topics(kind.kind):
+                self._socket.subscribe(prefix)
+
+    def take(self, wait_s: float) -> Sequence[Received]:
+        put_back, self._unread = self._unread, []
+        taken = drained(self._socket, self._messaging, self._clock, 0.0 if put_back else wait_s)
+        return put_back + [received for _, received in taken]
+
+    def put_back(self, items: Sequence[Received]) -> None:
+        """Return `items` at the next `take`, before newer messages."""
+        self._unread.extend(items)
+
+
+class Collector:
+    """Receiving end of the recorder queue: every message of every process, with its bytes."""
+
+    def __init__(self, messaging: Messaging, *, clock: Clock, endpoint: str, queue: int) -> None:
+        self._clock, self._messaging = clock, messaging
+        self._socket = messaging.bound(zmq.PULL, endpoint, queue=queue)
+
+    def take(self, wait_s: float) -> Sequence[tuple[bytes, Received]]:
+        """(bytes on the wire, unpacked message), in order of arrival."""
+        return drained(self._socket, self._messaging, self._clock, wait_s)
