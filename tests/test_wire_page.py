@@ -10,9 +10,11 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 import msgpack
 import pytest
 
+from rtdecode.runtime import limits
 from rtdecode.runtime.codec import MAX_MESSAGE_BYTES, WIRE_VERSION, pack, topic, unpack
 from rtdecode.schema import control, evaluation, messages
 from rtdecode.schema.arrays import ArraySpec
+from rtdecode.schema.errors import Refusal
 from rtdecode.schema.messages import BODIES, Command, Stamped
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "wire.md"
@@ -94,6 +96,19 @@ def test_the_version_and_the_limit_are_true() -> None:
     page = PAGE.read_text(encoding="utf-8")
     assert f"The version is {WIRE_VERSION}." in page
     assert f"at most {MAX_MESSAGE_BYTES:,} bytes" in page
+
+
+def test_the_tables_of_limits_are_true() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    assert f"| {limits.MAX_ENTRIES:,}, {limits.MAX_ITEMS} |" in page
+    for limit in (limits.MAX_VALUES, limits.TEXT_CHARS, limits.CONFIG_CHARS, 65_535):
+        assert f" | {limit:,} |" in page
+    control, commands = limits.CONTROL_RATE, limits.COMMAND_RATE
+    assert (limits.CONTROL_BYTES, limits.COMMAND_BYTES) == (2**20, 33 * 2**20)
+    for mib, rate in ((1, control), (33, commands), (64, limits.STREAM_RATE)):
+        assert f"| {mib} MiB | {rate.messages_per_s:,.0f} | {rate.burst:,.0f} |" in page
+    assert f"at most {limits.MOST_STREAMS} streams" in page
+    assert all(f"`{one}`" in page for one in Refusal)
 
 
 @pytest.mark.parametrize("body", BODIES, ids=lambda body: body.kind)

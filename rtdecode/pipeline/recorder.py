@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 
 from rtdecode.runtime.entry import run_process
+from rtdecode.runtime.limits import backlog_rate
 from rtdecode.runtime.loop import LoopReport, NullSink, run_loop
 from rtdecode.runtime.numbering import numbers_given
 from rtdecode.runtime.process import Process
@@ -114,6 +115,7 @@ def main(process: Process) -> int:
         clock=process.clock,
         endpoint=process.config.network.recorder,
         queue=_WAITING,
+        rate=backlog_rate(record.backlog_mb),
     )
     session = SessionLayout(record.folder / process.run_info.session)
     folder = session.folder

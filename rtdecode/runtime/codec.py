@@ -17,6 +17,7 @@ number: unknown fields are ignored, and missing optional fields take their defau
 (True, 'stop')
 """
 
+import math
 import types
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields
@@ -27,15 +28,21 @@ import msgpack
 import numpy as np
 from numpy.typing import NDArray
 
+from rtdecode.runtime.limits import (
+    MAX_ENTRIES,
+    MAX_ITEMS,
+    MAX_MESSAGE_BYTES,
+    brief,
+    require_few_values,
+    shortened,
+    text_limit,
+)
 from rtdecode.schema.arrays import ArraySpec
-from rtdecode.schema.errors import MessageError
+from rtdecode.schema.errors import MessageError, Refusal
 from rtdecode.schema.messages import BODIES, Stamped
 
 WIRE_VERSION = 2
 READ_VERSIONS = (1, WIRE_VERSION)
-MAX_MESSAGE_BYTES = 64 * 1024 * 1024
-MAX_ENTRIES = 10_000
-"""Entries of a map in a message, and items of a list; rtdecode sends a hundred at most."""
 _LARGEST_INT = 2**63 - 1
 _ENVELOPE = {"v": int, "kind": str, "source": str, "seq": int, "t_ns": int, "clock": str}
 _BY_KIND: Mapping[str, type[Any]] = types.MappingProxyType({body.kind: body for body in BODIES})
@@ -77,6 +84,8 @@ def pack(message: Stamped) -> bytes:
     }
     for name, (spec, _) in _field_plan(body.kind).items():
         value = getattr(body, name)
+        if isinstance(value, str):
+            value = shortened(name, value)
         wire[name] = value if spec is None else _array_map(name, value, spec)
     packed: bytes = msgpack.packb(wire, use_bin_type=True)
     return packed
@@ -160,15 +169,17 @@ def _head(kind: str, n_fields: int) -> bytes:
 def _raw_map(data: bytes | memoryview) -> dict[str, Any]:
     if len(data) > MAX_MESSAGE_BYTES:
         raise MessageError(
-            reason=f"{len(data)} bytes are more than the permitted {MAX_MESSAGE_BYTES}"
+            reason=f"{len(data)} bytes are more than the permitted {MAX_MESSAGE_BYTES}",
+            refusal=Refusal.TOO_LARGE,
         )
+    require_few_values(data)
     try:
         wire = msgpack.unpackb(
             data,
             raw=False,
             strict_map_key=True,
             max_map_len=MAX_ENTRIES,
-            max_array_len=MAX_ENTRIES,
+            max_array_len=MAX_ITEMS,
         )
     except (ValueError, msgpack.UnpackException, RecursionError) as error:
         raise MessageError(reason=f"not one MessagePack map ({error})") from error
@@ -209,17 +220,21 @@ def _checked(name: str, value: Any, kind: type) -> Any:
     if kind is float and type(value) is int:
         value = float(value)
     if type(value) is not kind:
-        raise MessageError(reason=f"{name} must be {kind.__name__}, got {value!r:.80}")
+        raise MessageError(reason=f"{name} must be {kind.__name__}, got {brief(value)}")
     if isinstance(value, int) and value > _LARGEST_INT:
         raise MessageError(reason=f"{name} must fit into 64 bits with a sign, got {value}")
+    if isinstance(value, str) and len(value) > (most := text_limit(name)):
+        reason = f"{name} has {len(value):,} characters, more than the permitted {most:,}"
+        raise MessageError(reason=reason, refusal=Refusal.TOO_LARGE)
     return value
 
 
 def _checked_map(name: str, value: Any, item: type) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise MessageError(reason=f"{name} must be a map, got {value!r:.80}")
+        raise MessageError(reason=f"{name} must be a map, got {brief(value)}")
     return {
-        _checked(f"{name} key", k, str): _checked(f"{name}.{k}", v, item) for k, v in value.items()
+        _checked(f"{name} key", k, str): _checked(f"{name} value", v, item)
+        for k, v in value.items()
     }
 
 
@@ -244,17 +259,20 @@ def _array(name: str, wire: Any, spec: ArraySpec) -> NDArray[Any]:
         raise MessageError(reason=f"{name} must be an array map of dtype, shape and data")
     dtype, shape, data = wire["dtype"], wire["shape"], wire["data"]
     if dtype not in spec.dtypes:
-        raise MessageError(reason=f"{name} must be {' or '.join(spec.dtypes)}, got {dtype!r:.40}")
+        raise MessageError(reason=f"{name} must be {' or '.join(spec.dtypes)}, got {brief(dtype)}")
     if (
         not isinstance(shape, list)
         or len(shape) != spec.rank
-        or any(type(n) is not int or n < 0 for n in shape)
+        or any(type(n) is not int or not 0 <= n <= spec.max_side for n in shape)
     ):
-        raise MessageError(reason=f"{name} must have {spec.rank} sides, got shape {shape!r:.80}")
-    items = int(np.prod(shape, dtype=object))
+        reason = (
+            f"{name} must have {spec.rank} sides of at most {spec.max_side}, got {brief(shape)}"
+        )
+        raise MessageError(reason=reason)
+    items = math.prod(shape)
     kind = np.dtype(dtype).newbyteorder("<")
     if items > spec.max_items or not isinstance(data, bytes) or len(data) != items * kind.itemsize:
-        raise MessageError(reason=f"{name}: shape {shape!r:.80} does not fit its data or its limit")
+        raise MessageError(reason=f"{name}: shape {shape} does not fit its data or its limit")
     array = np.frombuffer(data, kind).reshape(shape)
     if spec.finite and array.dtype.kind == "f" and not np.isfinite(array).all():
         raise MessageError(reason=f"{name} contains NaN or infinity")

@@ -18,10 +18,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from rtdecode.runtime.codec import pack, unpack
+from rtdecode.runtime.limits import COMMAND_BYTES, COMMAND_RATE, PeerLimits
 from rtdecode.runtime.progress import KeptMessages
 from rtdecode.runtime.sockets import CLOCK_NAME, Messaging, address_of, received_parts
 from rtdecode.schema.control import Acknowledgement, Action, Outcome, Result
-from rtdecode.schema.errors import MessageError
+from rtdecode.schema.errors import MessageError, Refusal
 from rtdecode.schema.interfaces import Clock
 from rtdecode.schema.messages import Health, Stamped
 
@@ -136,7 +137,8 @@ class CommandReceiver:
         token: str = "",
     ) -> None:
         self._refused, self._clock, self._token = messaging.refused, clock, token
-        self._socket = messaging.router(endpoint)
+        self._socket = messaging.router(endpoint, largest=COMMAND_BYTES)
+        self._limits = PeerLimits(COMMAND_RATE)
         self._where, self._order = address_of(self._socket), CommandOrder(kept)
         self._sender, self._probed, self._last_ns = "", False, 0
 
@@ -157,14 +159,20 @@ class CommandReceiver:
         Each of them must be answered once.
         """
         parts = received_parts(self._socket, wait_s)
-        batch = self._refused.named_batch(parts, where=self._where, clock=self._clock)
+        batch = self._refused.named_batch(
+            parts,
+            where=self._where,
+            clock=self._clock,
+            limits=self._limits,
+            require_known=self._require_known,
+        )
         now_ns, new = self._clock.now_ns(), dict[int, ReceivedCommand]()
-        is_known = [self._is_known(identity) for identity, _ in batch]
-        for (_, message), known in zip(batch, is_known, strict=True):
-            if known and isinstance(message.body, Health):
+        for identity, message in batch:
+            self._sender = identity
+            if isinstance(message.body, Health):
                 self._probed = True
                 self._answer_again(message.body)
-            if known and isinstance(message.body, Action):
+            if isinstance(message.body, Action):
                 command = ReceivedCommand(message.seq, message.body, now_ns)
                 received = self._order.received(command)
                 if isinstance(received, bytes):
@@ -172,7 +180,7 @@ class CommandReceiver:
                 elif received is not None:
                     # a withdrawal takes the place of its command: each is answered once
                     new[received.seq] = received
-        if any(is_known):
+        if batch:
             self._last_ns = now_ns
             receipt = Health("running", "", {NEXT: float(self._order.next)})
             self._send(packed(STIMULUS, self._order.next, receipt, now_ns))
@@ -187,14 +195,11 @@ class CommandReceiver:
         """Keep and send the one result of the command with the number `seq` on the link."""
         self._send(self._order.answered(seq, result, t_ns=self._clock.now_ns()))
 
-    def _is_known(self, identity: str) -> bool:
+    def _require_known(self, identity: str) -> None:
         name, _, token = identity.partition("/")
-        if not self._token or hmac.compare_digest(token.encode(), self._token.encode()):
-            self._sender = identity
-            return True
-        error = MessageError(reason=f"'{name:.40}' is not a process of this run")
-        self._refused.add(error, where=self._where, t_ns=self._clock.now_ns())
-        return False
+        if self._token and not hmac.compare_digest(token.encode(), self._token.encode()):
+            reason = f"'{name:.40}' is not a process of this run"
+            raise MessageError(reason=reason, refusal=Refusal.SENDER)
 
     def _send(self, data: bytes) -> None:
         # a sender that has gone sends its commands again, and is answered then

@@ -36,7 +36,7 @@ class ConnectionWatch:
         return [name for name, monitor in self._monitors.items() if self._is_lost(name, monitor)]
 
     def _is_lost(self, name: str, monitor: Socket) -> bool:
-        events = [_EVENT.unpack(parts[0])[0] for parts in received_parts(monitor, 0.0)]
+        events = [_EVENT.unpack(parts[0])[0] for _, parts in received_parts(monitor, 0.0)]
         if events:
             change = self.connected.add if events[-1] == _CONNECTED else self.connected.discard
             change(name)

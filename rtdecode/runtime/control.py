@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from rtdecode.runtime.codec import pack
+from rtdecode.runtime.limits import CONTROL_RATE, PeerLimits
 from rtdecode.runtime.sockets import (
     CLOCK_NAME,
     Messaging,
@@ -20,7 +21,7 @@ from rtdecode.runtime.sockets import (
     has_room,
     received_parts,
 )
-from rtdecode.schema.errors import MessageError
+from rtdecode.schema.errors import MessageError, Refusal
 from rtdecode.schema.interfaces import Clock
 from rtdecode.schema.messages import Body, ClockProbe, Command, Received, Stamped
 
@@ -38,7 +39,7 @@ class ControlServer:
         self, messaging: Messaging, *, clock: Clock, endpoint: str, token: str = ""
     ) -> None:
         self._clock, self._token, self.refused = clock, token, messaging.refused
-        self._socket = messaging.router(endpoint)
+        self._socket, self._limits = messaging.router(endpoint), PeerLimits(CONTROL_RATE)
         self._seq = 0
 
     def receive(self, wait_s: float) -> list[tuple[str, Stamped]]:
@@ -49,12 +50,15 @@ class ControlServer:
         where = address_of(self._socket)
         received = received_parts(self._socket, wait_s)
         taken: list[tuple[str, Stamped]] = []
-        for identity, message in self.refused.named_batch(received, where=where, clock=self._clock):
+        for identity, message in self.refused.named_batch(
+            received, where=where, clock=self._clock, limits=self._limits
+        ):
             name, _, token = identity.partition("/")
             if isinstance(message.body, ClockProbe):
                 self._answer(identity, message.body)
             elif not hmac.compare_digest(token.encode(), self._token.encode()):
-                error = MessageError(reason=f"'{name:.40}' is not a process of this run")
+                reason = f"'{name:.40}' is not a process of this run"
+                error = MessageError(reason=reason, refusal=Refusal.SENDER)
                 self.refused.add(error, where=where, t_ns=self._clock.now_ns())
             elif isinstance(message.body, Command):
                 self.send(message.body.target, message.body)

@@ -1,8 +1,9 @@
-"""Reads the messages that sockets receive, and counts and reports those that cannot be read.
+"""Reads the messages that sockets receive, and counts and reports those that are refused.
 
-Anything may connect to a port. A message that cannot be read is dropped, and those before and
-after it are kept; each is counted here, a warning goes to the log of the process, and an `event`
-to the log of the session, both at most once a second.
+Anything may connect to a port. A message that cannot be read, or that exceeds a limit of
+`runtime.limits`, is dropped, and those before and after it are kept. Each is counted here, with its
+reason and its sender; a warning goes to the log of the process, and an `event` to the log of the
+session, both at most once a second.
 
 >>> refused = RefusedMessages()
 >>> refused.add(MessageError(reason="not one MessagePack map"), where="tcp://*:5000", t_ns=0)
@@ -10,15 +11,17 @@ to the log of the session, both at most once a second.
 ...     print(event.code, event.counts)
 ...     return True
 >>> refused.report(offer, process="recorder", t_ns=0)
-message_refused {'messages': 1}
+message_refused {'messages': 1, 'unreadable': 1}
 """
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 from rtdecode.runtime.codec import unpack
-from rtdecode.schema.errors import MessageError
+from rtdecode.runtime.limits import PeerLimits
+from rtdecode.schema.errors import MessageError, Refusal
 from rtdecode.schema.interfaces import Clock
 from rtdecode.schema.messages import Event, Received, Stamped
 
@@ -26,7 +29,12 @@ log = logging.getLogger(__name__)
 _PERIOD_NS = 1_000_000_000
 _BATCH = 64
 """Messages of one batch: a reader with a backlog still sends its heartbeats between batches."""
-CODE, TEXT = "message_refused", "messages that could not be read were dropped"
+_MOST_SENDERS = 5
+"""Senders that one event names."""
+CODE, TEXT = "message_refused", "messages that could not be read or were too many were dropped"
+
+Arrived = tuple[str, Sequence[bytes]]
+"""Name or address of the sender, empty for a program of this host, and the parts of a message."""
 
 
 class RefusedMessages:
@@ -35,50 +43,84 @@ class RefusedMessages:
     def __init__(self) -> None:
         self.n = 0
         """Messages refused so far."""
-        self._logged = self._reported = 0
+        self._logged = 0
+        self._reasons: Counter[str] = Counter()
+        self._senders: Counter[str] = Counter()
+        """What was refused since the last report, by reason and by sender."""
         self._log_due_ns: int | None = None
         self._report_due_ns: int | None = None
         self._last = ""
 
-    def add(self, error: MessageError, *, where: str, t_ns: int) -> None:
-        """Count the message at the endpoint `where` that `error` describes."""
+    def add(self, error: MessageError, *, where: str, t_ns: int, sender: str = "") -> None:
+        """Count the message of `sender` at the endpoint `where` that `error` describes."""
         self.n += 1
-        self._last = f"at {where}: {error}"
+        self._reasons[error.refusal.value] += 1
+        if sender:
+            name = f"from {sender}"
+            is_named = name in self._senders or len(self._senders) < _MOST_SENDERS
+            self._senders[name if is_named else "from others"] += 1
+        self._last = f"at {where}{f' from {sender}' if sender else ''}: {error}"
         if self._log_due_ns is None or t_ns >= self._log_due_ns:
             self.log_rest()
             self._log_due_ns = t_ns + _PERIOD_NS
 
     def batch(
-        self, received: Iterable[Sequence[bytes]], *, where: str, clock: Clock
+        self,
+        received: Iterable[Arrived],
+        *,
+        where: str,
+        clock: Clock,
+        limits: PeerLimits | None = None,
+        of_streams: bool = False,
     ) -> list[tuple[bytes, Received]]:
-        """(bytes, message) of the parts that the endpoint `where` received, at most 64."""
+        """(bytes, message) of what the endpoint `where` received, at most 64.
+
+        `limits` are those of the socket; with `of_streams` the number of streams is limited too.
+        """
         taken: list[tuple[bytes, Received]] = []
-        for parts in received:
-            with self._dropping(where, clock):
+        for sender, parts in received:
+            t_ns = clock.now_ns()
+            with self._dropping(where, t_ns, sender):
                 data = only_part(parts)
-                taken.append((data, Received(unpack(data), clock.now_ns())))
+                _require_rate(limits, sender, data, t_ns)
+                message = unpack(data)
+                if limits is not None and of_streams:
+                    limits.require_stream(sender, message.stream, t_ns=t_ns)
+                taken.append((data, Received(message, t_ns)))
             if len(taken) == _BATCH:
                 break
         return taken
 
     def named_batch(
-        self, received: Iterable[Sequence[bytes]], *, where: str, clock: Clock
+        self,
+        received: Iterable[Arrived],
+        *,
+        where: str,
+        clock: Clock,
+        limits: PeerLimits | None = None,
+        require_known: Callable[[str], None] = lambda _identity: None,
     ) -> list[tuple[str, Stamped]]:
-        """(name of the sender, message) of the parts that a socket with identities received."""
+        """(identity of the sender, message) of what a socket with identities received.
+
+        `require_known` raises MessageError for an identity whose messages are not read.
+        """
         taken: list[tuple[str, Stamped]] = []
-        for parts in received:
-            with self._dropping(where, clock):
+        for sender, parts in received:
+            t_ns = clock.now_ns()
+            with self._dropping(where, t_ns, sender):
                 name, data = named_part(parts)
+                require_known(name)
+                _require_rate(limits, sender, data, t_ns)
                 taken.append((name, unpack(data)))
         return taken
 
     @contextmanager
-    def _dropping(self, where: str, clock: Clock) -> Iterator[None]:
+    def _dropping(self, where: str, t_ns: int, sender: str) -> Iterator[None]:
         """Block that reads one message; MessageError drops it."""
         try:
             yield
         except MessageError as error:
-            self.add(error, where=where, t_ns=clock.now_ns())
+            self.add(error, where=where, t_ns=t_ns, sender=sender)
 
     def log_rest(self) -> None:
         """Log what was counted since the last warning."""
@@ -91,31 +133,42 @@ class RefusedMessages:
 
         What `offer` does not send (then it returns False) is part of the next report.
         """
-        more = self.n - self._reported
+        more = self._reasons.total()
         if not more or (self._report_due_ns is not None and t_ns < self._report_due_ns):
             return
-        if offer(Event("warning", process, CODE, TEXT, {"messages": more})):
-            self._reported += more
+        counts: dict[str, float] = {"messages": more, **self._reasons, **self._senders}
+        if offer(Event("warning", process, CODE, TEXT, counts)):
+            self._reasons.clear()
+            self._senders.clear()
             self._report_due_ns = t_ns + _PERIOD_NS
+
+
+def _require_rate(limits: PeerLimits | None, sender: str, data: bytes, t_ns: int) -> None:
+    if limits is not None:
+        limits.require(sender, len(data), t_ns=t_ns)
 
 
 def only_part(parts: Sequence[bytes]) -> bytes:
     """The message of a socket of one part; raises MessageError for any other number."""
     if len(parts) != 1:
-        raise MessageError(reason=f"one part was expected, got {len(parts)}")
+        reason = f"one part was expected, got {len(parts)}"
+        raise MessageError(reason=reason, refusal=Refusal.PARTS)
     return parts[0]
 
 
 def named_part(parts: Sequence[bytes]) -> tuple[str, bytes]:
     """(name of the sender, message) of a socket with identities; raises MessageError."""
     if not parts:
-        raise MessageError(reason="an identity was expected, got nothing")
+        reason = "an identity was expected, got nothing"
+        raise MessageError(reason=reason, refusal=Refusal.PARTS)
     identity = parts[0]
     # ZeroMQ makes an identity that begins with a zero byte for a sender that sets none
     if identity.startswith(b"\0"):
-        raise MessageError(reason="the sender has no identity; set it to the name of the process")
+        reason = "the sender has no identity; set it to the name of the process"
+        raise MessageError(reason=reason, refusal=Refusal.SENDER)
     try:
         name = identity.decode()
     except UnicodeDecodeError as error:
-        raise MessageError(reason=f"the identity {identity!r:.80} is not UTF-8") from error
+        reason = f"the identity {identity!r:.80} is not UTF-8"
+        raise MessageError(reason=reason, refusal=Refusal.SENDER) from error
     return name, only_part(parts[1:])

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 import zmq
 
 from rtdecode.runtime.codec import topics
+from rtdecode.runtime.limits import STREAM_RATE, PeerLimits, Rate
 from rtdecode.runtime.sockets import Messaging, drained
 from rtdecode.schema.interfaces import Clock
 from rtdecode.schema.messages import Body, End, Health, Received, Start
@@ -27,6 +28,7 @@ class Subscriber:
     ) -> None:
         self._unread: list[Received] = []
         self._clock, self._messaging = clock, messaging
+        self._limits = PeerLimits(STREAM_RATE)
         self._socket = messaging.connected(zmq.SUB, endpoints, queue=queue)
         for kind in (*kinds, Start, End, Health):
             for prefix in topics(kind.kind):
@@ -34,7 +36,14 @@ class Subscriber:
 
     def take(self, wait_s: float) -> Sequence[Received]:
         put_back, self._unread = self._unread, []
-        taken = drained(self._socket, self._messaging, self._clock, 0.0 if put_back else wait_s)
+        taken = drained(
+            self._socket,
+            self._messaging,
+            self._clock,
+            0.0 if put_back else wait_s,
+            limits=self._limits,
+            of_streams=True,
+        )
         return put_back + [received for _, received in taken]
 
     def put_back(self, items: Sequence[Received]) -> None:
@@ -43,12 +52,31 @@ class Subscriber:
 
 
 class Collector:
-    """Receiving end of the recorder queue: every message of every process, with its bytes."""
+    """Receiving end of the recorder queue: every message of every process, with its bytes.
 
-    def __init__(self, messaging: Messaging, *, clock: Clock, endpoint: str, queue: int) -> None:
+    The messages of one sender are limited to `rate`, and the number of its streams.
+    """
+
+    def __init__(
+        self,
+        messaging: Messaging,
+        *,
+        clock: Clock,
+        endpoint: str,
+        queue: int,
+        rate: Rate = STREAM_RATE,
+    ) -> None:
         self._clock, self._messaging = clock, messaging
+        self._limits = PeerLimits(rate)
         self._socket = messaging.bound(zmq.PULL, endpoint, queue=queue)
 
     def take(self, wait_s: float) -> Sequence[tuple[bytes, Received]]:
         """(bytes on the wire, unpacked message), in order of arrival."""
-        return drained(self._socket, self._messaging, self._clock, wait_s)
+        return drained(
+            self._socket,
+            self._messaging,
+            self._clock,
+            wait_s,
+            limits=self._limits,
+            of_streams=True,
+        )

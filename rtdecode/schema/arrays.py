@@ -21,7 +21,14 @@ class ArraySpec:
     max_items: int
     finite: bool = True
 
+    @property
+    def max_side(self) -> int:
+        """Largest length of one side, also of an array without items."""
+        return self.max_items if self.rank == 1 else min(self.max_items, _MAX_SIDE)
 
+
+_MAX_SIDE = 65_535
+"""Sides of pictures; the page sends them with 16 bits."""
 MAX_PIXELS = 4096 * 4096
 MAX_NEURONS = 200_000
 MAX_SCREEN_PIXELS = 1024 * 1024

@@ -54,6 +54,7 @@ from rtdecode.schema.errors.processes import (
     ProcessFailedError,
     RecorderAbsentError,
     RecordingUnconfirmedError,
+    Refusal,
     SecondInstanceError,
     UnknownCommandError,
 )
@@ -194,6 +195,7 @@ __all__ = [
     "RecorderAbsentError",
     "RecordingUnconfirmedError",
     "RefreshRateError",
+    "Refusal",
     "RepairWriteError",
     "RoiCountError",
     "RoisError",

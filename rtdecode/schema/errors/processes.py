@@ -2,15 +2,33 @@
 
 import signal
 from collections.abc import Sequence
+from enum import StrEnum
 from pathlib import Path
 
 from rtdecode.schema.errors.families import BadInputError, RtdecodeError
 
 
+class Refusal(StrEnum):
+    """Why a message was refused, as events count it."""
+
+    UNREADABLE = "unreadable"
+    """Not a valid message of docs/wire.md."""
+    PARTS = "wrong parts"
+    """Empty, or of another number of ZeroMQ parts than the socket receives."""
+    TOO_LARGE = "too large"
+    """More bytes, values, entries or characters than are permitted."""
+    TOO_MANY = "too many"
+    """More messages a second than one sender may send."""
+    STREAMS = "too many streams"
+    SENDER = "unknown sender"
+    """Not a process of the run."""
+
+
 class MessageError(RtdecodeError, ValueError):
     """Bytes that are not a valid message; refused before an array is made."""
 
-    def __init__(self, *, reason: str) -> None:
+    def __init__(self, *, reason: str, refusal: Refusal = Refusal.UNREADABLE) -> None:
+        self.refusal = refusal
         super().__init__(f"message refused: {reason}")
 
 

@@ -235,8 +235,8 @@ def test_a_map_of_millions_of_entries_is_refused_before_it_is_made() -> None:
     entries = packer.pack_map_header(5_000_000) + body
     head = packer.pack_map_header(len(wire))
     rest = b"".join(packer.pack(k) + packer.pack(v) for k, v in wire.items() if k != "counters")
-    with pytest.raises(MessageError, match=r"5000000 exceeds max_map_len\(10000\)"):
+    with pytest.raises(MessageError, match="more than 10,000 values"):
         unpack(head + rest + packer.pack("counters") + entries)
-    many = {f"kind{n}": n for n in range(10_001)}
+    many = {f"kind{n}": n for n in range(1_001)}
     with pytest.raises(MessageError, match="max_map_len"):
         unpack(pack(Stamped("v", 0, 0, "host", End("s", "", many))))

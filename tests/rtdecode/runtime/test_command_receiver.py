@@ -159,7 +159,7 @@ def test_a_number_older_than_the_memory_is_refused() -> None:
 
 def test_long_names_are_kept_shortened_and_sent_in_full(tmp_path: Path) -> None:
     kept = KeptMessages(tmp_path / "kept", slots=SLOTS)
-    order, name = CommandOrder(kept), "clip" * 1000
+    order, name = CommandOrder(kept), "clip" * 250
     command = ReceivedCommand(0, action(5, target=name), 0)
     order.received(command)
     sent = unpack(order.answered(0, result(command), t_ns=0)).body

@@ -77,8 +77,8 @@ def test_a_sender_of_ever_new_names_is_limited_and_counted(tmp_path: Path, clock
     assert (event.code, event.counts) == ("stream_refused", {"messages": 70_000 - MOST_STREAMS})
 
 
-def test_a_name_of_megabytes_is_refused(tmp_path: Path, clock: Clock) -> None:
-    log = recorded(tmp_path, clock, [Stamped("x" * 10**6, 0, 0, "host", Health("running", ""))])
+def test_a_name_of_hundreds_of_characters_is_refused(tmp_path: Path, clock: Clock) -> None:
+    log = recorded(tmp_path, clock, [Stamped("x" * 900, 0, 0, "host", Health("running", ""))])
     assert LogReader(log).summary().counts == {"recorder/event": 1}
 
 
@@ -88,9 +88,9 @@ def test_a_name_of_megabytes_is_refused(tmp_path: Path, clock: Clock) -> None:
         {"behaviour": 2**63 - 1},
         {"behaviour": -5},
         {"no kind": 7},
-        {f"kind{n}": n for n in range(9_000)},
+        {f"kind{n}": n for n in range(900)},
     ],
-    ids=["huge", "negative", "unknown kind", "9,000 kinds"],
+    ids=["huge", "negative", "unknown kind", "900 kinds"],
 )
 def test_a_forged_end_is_recorded_and_states_no_loss(
     tmp_path: Path, clock: Clock, behaviour: Message, end: Message, last_seq: dict[str, int]
