@@ -60,9 +60,9 @@ install_python_packages() {
     "${pip[@]}" torch==2.13.0
     "${pip[@]}" -r requirements/stimulus.txt
     if [ "$what" = test ]; then
-        "${pip[@]}" -e '.[dev,nwb]'
+        "${pip[@]}" -e '.[decoder,dev,nwb]'
     else
-        "${pip[@]}" -e .
+        "${pip[@]}" -e '.[decoder]'
     fi
     # Last, for pip lists all that PsychoPy lacks in every later call.
     "${pip[@]}" --no-deps psychopy==2026.2.5

@@ -4,9 +4,9 @@ import signal
 
 
 def main() -> None:
-    """Import all verbs and run the one that the arguments name.
+    """Run the verb that the arguments name.
 
-    The imports take about a second; an interrupt meanwhile ends the process without a traceback.
+    An interrupt during the imports ends the process without a traceback.
     """
     before = signal.signal(signal.SIGINT, signal.SIG_DFL)
     from rtdecode.cli import app

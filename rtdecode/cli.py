@@ -1,23 +1,112 @@
-"""The `rtdecode` command with all its verbs."""
+"""The `rtdecode` command with all its verbs, each of which is imported when it is called.
+
+A new verb is one line of `VERBS`: its name, its module in `rtdecode.commands`, and the first line
+of its help text. The module has a `typer.Typer` named `app`, with a command of that name; a module
+without such a command is a group of verbs, as `bench` is.
+"""
+
+import importlib
+import signal
+import sys
+from importlib.metadata import version
+from typing import Annotated, Any, NamedTuple
 
 import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_group
 
-from rtdecode.commands import arming, bench, fit, import_twin, live, reconstruct, sessions
+
+class Verb(NamedTuple):
+    """One line of the help text."""
+
+    name: str
+    module: str
+    """Its module in `rtdecode.commands`."""
+    summary: str
+    """The first line of its docstring, or the help text of its group."""
+
+
+VERBS = (
+    Verb("demo", "live", "Run the whole live loop on the embedded simulated rig and write a session."),
+    Verb("run", "live", "Run a session with the settings of CONFIG, until Ctrl-C or the end of its source."),
+    Verb("check", "live", "Print CONFIG with all defaults and the timetable of its protocol; start nothing."),
+    Verb("arm", "arming", "Arm the controller of the running SESSION, or renew its dead-man time."),
+    Verb("disarm", "arming", "Disarm the controller of the running SESSION: no further action is carried out."),
+    Verb("score", "sessions", "Recompute the summary of SESSION from its log and write its report."),
+    Verb("replay", "sessions", "Decode the recorded scans of SESSION again and write a new session."),
+    Verb("recover", "sessions", "Repair a log that is damaged or ends early, state what is missing; the old log is kept."),
+    Verb("import-twin", "import_twin", "Convert published weights of an encoding model into a twin."),
+    Verb("reconstruct", "reconstruct", "Reconstruct and score the trials of a tier; write each video and summary.json."),
+    Verb("bench", "bench", "Measure speed and quality."),
+    Verb("fit", "fit", "Fit a twin, a linear decoder or a screen mask to a session."),
+)  # fmt: skip
+"""All verbs, in the order of the help text."""
+
+
+class UnloadedVerb(TyperCommand):
+    """Name and first line of a verb whose module is not imported yet."""
+
+    def __init__(self, verb: Verb) -> None:
+        super().__init__(verb.name, help=verb.summary)
+        self._verb = verb
+
+    def loaded(self) -> Any:
+        """The command itself. Raises ExtraMissingError where it needs a package that is absent."""
+        # imports pydantic and ZeroMQ, which `rtdecode --help` does without
+        from rtdecode.runtime.extras import missing_extra_named
+
+        with missing_extra_named():
+            module = importlib.import_module(f"rtdecode.commands.{self._verb.module}")
+        group = get_group(module.app)
+        return group.commands.get(self._verb.name, group)
+
+
+class Verbs(TyperGroup):
+    """All verbs by name."""
+
+    def __init__(self, **settings: Any) -> None:
+        settings["commands"] = {verb.name: UnloadedVerb(verb) for verb in VERBS}
+        super().__init__(**settings)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Name and command of the verb in `args`, which is imported now, and what follows it."""
+        name, found, rest = super().resolve_command(ctx, args)
+        return name, _loaded(found) if isinstance(found, UnloadedVerb) else found, rest
+
+
+def _loaded(verb: UnloadedVerb) -> Any:
+    from rtdecode.commands.console import errors_reported
+
+    # the import may take a second; an interrupt meanwhile ends the process without a traceback
+    before = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    with errors_reported():
+        found = verb.loaded()
+    signal.signal(signal.SIGINT, before)
+    return found
+
 
 app = typer.Typer(
-    name="rtdecode",
-    help="Live reconstruction of what a mouse sees from its visual cortex.",
-    no_args_is_help=True,
-    pretty_exceptions_show_locals=False,
+    cls=Verbs, name="rtdecode", no_args_is_help=True, pretty_exceptions_show_locals=False
 )
-app.registered_commands += live.app.registered_commands
-app.registered_commands += arming.app.registered_commands
-app.registered_commands += sessions.app.registered_commands
-bench.app.registered_commands += reconstruct.bench_app.registered_commands
-app.add_typer(bench.app, name="bench")
-app.add_typer(fit.app, name="fit")
-app.registered_commands += import_twin.app.registered_commands
-app.registered_commands += reconstruct.app.registered_commands
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        python = ".".join(map(str, sys.version_info[:3]))
+        typer.echo(f"rtdecode {version('rtdecode')}, Python {python}")
+        raise typer.Exit
+
+
+@app.callback()
+def _rtdecode(
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version and exit.", callback=_print_version, is_eager=True
+        ),
+    ] = False,
+) -> None:
+    """Live reconstruction of what a mouse sees from its visual cortex."""
 
 
 def main() -> None:

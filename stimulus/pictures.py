@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
-from skimage.io import imread
 
+from rtdecode.runtime.extras import SIMULATION, missing_extra_named
 from rtdecode.schema.errors import MissingFileError
 
 _TEXTURE = 0.15
@@ -79,9 +79,15 @@ class Photograph:
 
         Raises
         ------
+        ExtraMissingError
+            If scikit-image is not installed.
         MissingFileError
             If the installed package does not contain the file.
         """
+        # a screen that displays protocols or videos does without these files and their package
+        with missing_extra_named(SIMULATION):
+            from skimage.io import imread
+
         with_path = files("skimage") / "data" / self.file
         try:
             with with_path.open("rb") as stream:

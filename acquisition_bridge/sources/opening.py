@@ -16,10 +16,10 @@ from acquisition_bridge.sources.raw_movie import RawMovieSource, is_tiff
 from acquisition_bridge.sources.raw_tail import raw_tail
 from acquisition_bridge.sources.scanbox_mmap import scanbox_mmap
 from acquisition_bridge.sources.scanimage_tcp import scanimage_tcp
-from acquisition_bridge.sources.simulated.source import SimulatedSource
 from acquisition_bridge.sources.tiff_file import TiffFile
 from acquisition_bridge.sources.tiff_tail import TiffTailSource
 from acquisition_bridge.sources.zmq_native import ZmqNativeSource
+from rtdecode.runtime.extras import SIMULATION, missing_extra_named
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.config import acquisition as configured
 from rtdecode.schema.errors import ScanRateError, UnreadableFileError
@@ -62,11 +62,19 @@ def _continued(scans: ScanSource, config: RunConfig, last: LastScan | None) -> S
 def _scans(config: RunConfig, clock: Clock) -> ScanSource:
     source = config.acquisition.source
     if isinstance(source, configured.SimulatedSource):
-        screen_px = (config.stimulus.rows_px, config.stimulus.cols_px)
-        return SimulatedSource(source, screen_px=screen_px, clock=clock)
+        return _simulated(source, config, clock)
     if isinstance(source, configured.FileSource):
         return _from_file(source, clock)
     return _from_rig(source, clock)
+
+
+def _simulated(source: configured.SimulatedSource, config: RunConfig, clock: Clock) -> ScanSource:
+    # needs numba and scipy, which a computer with a microscope does without
+    with missing_extra_named(SIMULATION):
+        from acquisition_bridge.sources.simulated.source import SimulatedSource
+
+    screen_px = (config.stimulus.rows_px, config.stimulus.cols_px)
+    return SimulatedSource(source, screen_px=screen_px, clock=clock)
 
 
 def _from_file(source: configured.FileSource, clock: Clock) -> ScanSource:

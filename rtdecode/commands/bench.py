@@ -12,6 +12,7 @@ from rich.table import Table
 from rtdecode.bench.wire import benchmark_wire
 from rtdecode.commands.console import errors_reported, print_plain
 from rtdecode.commands.live import record_session
+from rtdecode.commands.reconstruct import bench_app
 from rtdecode.demo.config import demo_config
 from rtdecode.runtime.config_file import read_config
 from rtdecode.schema.config import RunConfig
@@ -135,6 +136,9 @@ def loop(
         _write_result(json_file, name="loop", config=shown, results=rows)
         if figure is not None:
             draw_frontier(rows, figure)
+
+
+app.registered_commands += bench_app.registered_commands
 
 
 def _demo() -> RunConfig:

@@ -19,6 +19,7 @@ from rich.table import Table
 
 from rtdecode.runtime.backlog import BACKLOG_MB, NOT_RECORDED
 from rtdecode.runtime.disk import FAILED, write_error
+from rtdecode.runtime.extras import missing_extra_named
 from rtdecode.schema.config.roles import Role
 from rtdecode.schema.errors import RtdecodeError
 from rtdecode.schema.messages import Health
@@ -95,10 +96,12 @@ def _counted(health: Health) -> str:
 def errors_reported() -> Iterator[None]:
     """Print a named error on stderr and exit with its code; other exceptions keep their trace.
 
-    A disk that is full or fails is named too, whatever was being written.
+    A disk that is full or fails is named too, whatever was being written, and so is a package that
+    is not installed because it belongs to an extra.
     """
     try:
-        yield
+        with missing_extra_named():
+            yield
     except RtdecodeError as error:
         sys.exit(_printed(error))
     except OSError as error:

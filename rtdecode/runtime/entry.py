@@ -10,6 +10,7 @@ from pathlib import Path
 from rtdecode.runtime.clock import HostClock
 from rtdecode.runtime.config_file import read_config
 from rtdecode.runtime.control import TOKEN_VARIABLE
+from rtdecode.runtime.extras import missing_extra_named
 from rtdecode.runtime.process import Process, StoppedEarlyError
 from rtdecode.runtime.run_info import RunInfo, versions_here
 from rtdecode.runtime.sockets import Messaging
@@ -56,7 +57,7 @@ def run_process(name: str, main: Callable[[Process], int], argv: Sequence[str]) 
                 alone=alone,
             )
             try:
-                with process.failure_sent():
+                with process.failure_sent(), missing_extra_named():
                     code = main(process)
             finally:
                 handed_over = process.hand_over()

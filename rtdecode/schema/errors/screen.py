@@ -21,8 +21,8 @@ class PresenterMissingError(BadInputError):
 
     def __init__(self) -> None:
         super().__init__(
-            "psychopy is not installed: run `make install`, or `pip install 'rtdecode[stimulus]'`, "
-            "or set stimulus.presenter: headless"
+            "psychopy is not installed: run `make install`, or "
+            '`pip install "rtdecode[stimulus]"`, or set stimulus.presenter: headless'
         )
 
 

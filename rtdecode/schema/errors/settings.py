@@ -136,7 +136,8 @@ class ExtraMissingError(BadInputError):
     """An optional package is not installed."""
 
     def __init__(self, *, package: str, extra: str) -> None:
-        super().__init__(f"{package} is not installed: run `pip install 'rtdecode[{extra}]'`")
+        # cmd.exe of Windows knows double quotes only
+        super().__init__(f'{package} is not installed: run `pip install "rtdecode[{extra}]"`')
 
 
 class FolderNotEmptyError(BadInputError):

@@ -11,7 +11,7 @@ import pytest
 from pydantic import BaseModel
 from typer.main import get_command
 
-from rtdecode.cli import app
+from rtdecode.cli import UnloadedVerb, app
 from rtdecode.schema import errors
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.errors import (
@@ -88,7 +88,7 @@ def options(command: object) -> Iterator[str]:
     for parameter in getattr(command, "params", ()):
         yield from parameter.opts
     for below in getattr(command, "commands", {}).values():
-        yield from options(below)
+        yield from options(below.loaded() if isinstance(below, UnloadedVerb) else below)
 
 
 def test_the_settings_that_sentences_advise_exist() -> None:
