@@ -138,7 +138,7 @@ def remove_refused(session: SessionLayout, refusal: RtdecodeError) -> bool:
 
 def _is_recorded(session: SessionLayout) -> bool:
     """Whether the log has a message."""
-    return session.log.is_file() and any(True for _ in LogReader(session.log).logged())
+    return session.has_log and any(True for _ in LogReader(session.log).logged())
 
 
 def summarise_failed(

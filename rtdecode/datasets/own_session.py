@@ -92,7 +92,7 @@ class OwnSession:
 
 def is_own_session(path: Path) -> bool:
     """Whether `path` is the folder of an rtdecode session, or its log."""
-    return path.suffix == ".mcap" or SessionLayout(path).log.is_file()
+    return path.suffix == ".mcap" or SessionLayout(path).has_log
 
 
 def _trials(streams: AlignedStreams) -> Iterator[_Trial]:

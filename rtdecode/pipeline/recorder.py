@@ -123,6 +123,7 @@ def main(process: Process) -> int:
     recorder = Recorder(
         folder,
         flush_s=record.flush_s,
+        split_mb=record.split_mb,
         clock=process.clock,
         on_recorded=RecordedEvents(events).add,
     )

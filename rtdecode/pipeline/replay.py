@@ -82,7 +82,12 @@ def replay_session(
     grid = FrameGrid(config.frame_rate_hz)
     replay = Replay(recorded.log, grid=grid, clock=HostClock(), speed=speed, wanted=_of_a_rig)
     with SessionLock(into), mismatch_figure(into.report):
-        recorder = Recorder(into.folder, flush_s=config.record.flush_s, clock=HostClock())
+        recorder = Recorder(
+            into.folder,
+            flush_s=config.record.flush_s,
+            split_mb=config.record.split_mb,
+            clock=HostClock(),
+        )
         try:
             for batch in _batches(replay, clock):
                 made = (stamps.stamped(body) for body in parts.stage.step(batch))

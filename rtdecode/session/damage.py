@@ -36,6 +36,10 @@ class Damage:
     """When the recorder received the first missing message, or the last message before it."""
     last_ns: int | None
     """When it received the last missing message; None at the end of a log, where it is unknown."""
+    file: str = ""
+    """Name of the file; empty in notes of earlier versions, whose logs have one file."""
+    absent_files: int = 0
+    """How many whole files are missing, of which `file` is the first."""
 
     @property
     def loses_messages(self) -> bool:
@@ -45,7 +49,14 @@ class Damage:
     def sentence(self, *, zero_ns: int) -> str:
         """State what is missing; times in seconds after `zero_ns`, the start of the log."""
         begin = f"{(self.first_ns - zero_ns) / _NS_PER_S:.3f} s"
-        if self.last_ns is None:
+        if self.absent_files:
+            where = f"what {self.file} held is missing, from {begin}"
+            if self.absent_files > 1:
+                files = f"{self.absent_files} files from {self.file} on"
+                where = f"what {files} held is missing, from {begin}"
+            if self.last_ns is not None:
+                where += f" to {(self.last_ns - zero_ns) / _NS_PER_S:.3f} s"
+        elif self.last_ns is None:
             where = f"the log ends early, after {begin}"
             if self.size:
                 where += f", with {self.size} bytes of a torn record"
@@ -111,13 +122,19 @@ class _Skipped:
 
 
 class DamageCount:
-    """Counts the messages that are missing, from the parts of a log in their order."""
+    """Counts the messages that are missing, from the parts of a file in their order.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    before_ns
+        When the recorder received the last message of the file before.
+    """
+
+    def __init__(self, *, before_ns: int = 0) -> None:
         self._skipped: list[_Skipped] = []
         self._open = False
         self._unindexed: Counter[int] = Counter()
-        self._last_ns = 0
+        self._last_ns = before_ns
 
     def add(self, part: Part) -> None:
         """Take the next part into account."""

@@ -17,6 +17,7 @@ from rtdecode.schema.errors import (
     SessionExistsError,
     UnreadableFileError,
 )
+from rtdecode.session.log_parts import parts_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +28,13 @@ class SessionLayout:
 
     @property
     def log(self) -> Path:
-        """Every message of the run, with its bytes on the wire."""
+        """Every message of the run, with its bytes on the wire; the first part of the log."""
         return self.folder / "log.mcap"
+
+    @property
+    def has_log(self) -> bool:
+        """Whether there is a log, or any part of one."""
+        return bool(parts_of(self.log))
 
     @property
     def config(self) -> Path:
@@ -58,7 +64,7 @@ class SessionLayout:
     @property
     def repaired(self) -> bool:
         """True if `rtdecode recover` has repaired the log; it keeps the damaged one beside it."""
-        return any(self.folder.glob("log.damaged*.mcap"))
+        return any(self.folder.glob("log*.damaged*.mcap"))
 
     @property
     def report(self) -> Path:
@@ -84,6 +90,14 @@ def session_at(folder: Path) -> SessionLayout:
     is_file = folder.is_file() or (folder.suffix == ".mcap" and not folder.is_dir())
     layout = SessionLayout(folder.parent if is_file else folder)
     if folder.is_file() and folder.name != layout.log.name:
+        if folder in parts_of(layout.log).values():
+            raise UnreadableFileError(
+                what="session",
+                path=folder,
+                expected=f"a session folder or its {layout.log.name}",
+                got="a further part of the log of a session",
+                remedy=f"give {layout.folder}",
+            )
         raise UnreadableFileError(
             what="session",
             path=folder,
@@ -92,7 +106,7 @@ def session_at(folder: Path) -> SessionLayout:
             remedy=f"move it to a folder of its own as {layout.log.name}, with the config.yaml of "
             f"its run",
         )
-    if not layout.log.is_file():
+    if not layout.has_log:
         raise MissingFileError(
             what="session log",
             path=layout.log,
@@ -149,7 +163,7 @@ def named_session(folder: Path) -> SessionLayout:
     _make_folder(folder)
     layout = SessionLayout(folder)
     SessionLock(layout).release()
-    if layout.log.exists():
+    if layout.log.exists() or layout.has_log:
         raise SessionExistsError(folder=folder)
     return _prepared(folder)
 

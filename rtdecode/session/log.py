@@ -74,13 +74,19 @@ class LogWriter:
         return self._file.closed
 
     @property
-    def n_streams(self) -> int:
-        """Number of streams in the log."""
-        return len(self._channels)
+    def path(self) -> Path:
+        """The file."""
+        return self._path
 
-    def has_stream(self, stream: str) -> bool:
-        """Whether the log has a message of `stream`."""
-        return stream in self._channels
+    @property
+    def n_bytes(self) -> int:
+        """Bytes that were written, those that wait for the next flush included."""
+        return self._file.tell()
+
+    @property
+    def n_chunks(self) -> int:
+        """Chunks that were written; until it is closed, the index holds about 0.8 kB for each."""
+        return self._file.n_chunks
 
     def add(self, data: bytes, *, stream: str, seq: int, t_sent_ns: int, t_logged_ns: int) -> None:
         """Append one message of `stream`."""

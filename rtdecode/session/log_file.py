@@ -52,6 +52,8 @@ class LogFile:
         """Bytes on the disk, and those of them that are whole records."""
         self._least_bytes = reserve_bytes
         self._largest_bytes = self._index_bytes = self._reserved_bytes = 0
+        self.n_chunks = 0
+        """Chunks that were written; the index has an entry for each."""
         self._reserve: IO[bytes] | None = None
         if reserve_bytes:
             self._reserve = tempfile.TemporaryFile(dir=path.parent, buffering=0)
@@ -76,6 +78,7 @@ class LogFile:
             self._ends.append(self.tell())
             self._largest_bytes = max(self._largest_bytes, len(records))
             self._index_bytes += _INDEX_BYTES_A_RECORD
+            self.n_chunks += records[0] == Opcode.CHUNK
             if records[0] == Opcode.MESSAGE_INDEX:
                 self._index_bytes += len(records) // _INDEX_SHARE
         if len(self._waiting) >= _BUFFER_BYTES:

@@ -23,10 +23,10 @@ from rtdecode.schema.interfaces import Clock
 from rtdecode.schema.messages import BODIES, End, Event, Gap, Stamped, Start
 from rtdecode.schema.sequence_tracker import SequenceTracker
 from rtdecode.session.layout import SessionLayout
-from rtdecode.session.log import LogWriter
+from rtdecode.session.log_parts import SPLIT_MB, LogParts
 from rtdecode.session.unsent_tails import UnsentTails
 
-_NS_PER_S = 1_000_000_000
+_NS_PER_S, _BYTES_PER_MB = 1_000_000_000, 1_000_000
 _CLOCK_NAME = "host"
 _SOURCE = "recorder"
 _RESERVE_BYTES = 4 * 1024 * 1024
@@ -74,6 +74,8 @@ class Recorder:
         The session folder, without a log.
     flush_s
         Seconds after which a message must have been passed to the operating system.
+    split_mb
+        Size in MB at which the log goes on in a further file.
     on_recorded
         Receives the bytes and the message of everything that is written.
     """
@@ -84,10 +86,16 @@ class Recorder:
         *,
         flush_s: float,
         clock: Clock,
+        split_mb: float = SPLIT_MB,
         on_recorded: Callable[[bytes, Stamped], None] = lambda _data, _message: None,
     ) -> None:
         self._path = SessionLayout(folder).log
-        self._log = LogWriter(self._path, reserve_bytes=_RESERVE_BYTES)
+        self._log = LogParts(
+            self._path,
+            name=f"{folder.resolve().name}, {clock.now_ns()}",
+            part_bytes=split_mb * _BYTES_PER_MB,
+            reserve_bytes=_RESERVE_BYTES,
+        )
         self._clock = clock
         # twice as often as promised: a message has been on its way before it is written here
         self._flush_ns = round(flush_s * _NS_PER_S / 2)

@@ -19,6 +19,10 @@ class RecordConfig(Section):
     backlog_mb: Positive = 1024.0
     """Memory in MB, of all processes together, for messages that the recorder has not taken yet, as
     while a disk is slow. The bridge has half of it. Beyond it messages are not recorded."""
+    split_mb: Positive = 2000.0
+    """Size in MB at which the log goes on in a further file (log.mcap, log_0001.mcap and so on), so
+    that its index does not grow for hours in the recorder's memory. A file also ends after 20,000
+    chunks, whose index takes about 16 MB there."""
     permitted_loss: Index = 0
     """Number of messages that the log lacks above which a run ends with exit code 3."""
     min_free_mb: NotNegative = 200.0

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from split_log import split_copy
 
 from rtdecode.datasets.own_session import OwnSession, is_own_session
 from rtdecode.datasets.video_session import segments
@@ -47,6 +48,18 @@ def test_each_presentation_is_a_trial_in_temporal_order(recorded: Run) -> None:
     assert numbers == list(range(6))
     assert [first_frame(data, number) for number in numbers] == [0, 100, 200, 300, 400, 500]
     assert [data.frames(number) for number in numbers] == [100] * 6
+
+
+def test_a_log_in_parts_gives_the_same_trials(recorded: Run, tmp_path: Path) -> None:
+    (tmp_path / "parts").mkdir()
+    split_copy(recorded.folder / "log.mcap", tmp_path / "parts" / "log.mcap", parts=7)
+    whole, parts = OwnSession(recorded.folder), OwnSession(tmp_path / "parts")
+    for tier in TIERS:
+        assert parts.trials(tier) == whole.trials(tier)
+    for number in range(6):
+        one, other = whole.segment(number), parts.segment(number)
+        np.testing.assert_array_equal(one.video, other.video)
+        np.testing.assert_array_equal(one.responses, other.responses)
 
 
 @pytest.mark.parametrize(("first", "frames"), [(0, None), (5, 7), (40, None)])

@@ -168,14 +168,14 @@ def test_recover_keeps_the_original_and_never_calls_a_log_with_gaps_complete(log
     content[content.index(b"running", len(content) // 3)] ^= 1
     log.write_bytes(content)
     report = recover(log.parent)
-    assert report.damaged is not None
-    assert report.damaged.read_bytes() == content
+    [damaged] = report.damaged
+    assert damaged.read_bytes() == content
     assert report.counts == {"bridge/behaviour": 35}
     first = report.sentences()
-    assert first[0] == f"35 messages recovered; the damaged log is kept as {report.damaged}"
+    assert first[0] == f"35 messages recovered; the damaged log is kept as {damaged}"
     assert "5 messages are missing (5 of bridge/behaviour)" in first[1]
     again = recover(log.parent)
-    assert (again.was_complete, again.damaged) == (True, None)
+    assert (again.was_complete, again.damaged) == (True, ())
     assert again.damage == report.damage
     second = again.sentences()
     assert second[0] == f"{log} was recovered before and has gaps; nothing was changed"

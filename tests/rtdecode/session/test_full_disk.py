@@ -47,7 +47,7 @@ class SmallDisk:
 
 
 def on_small_disk(recorder: Recorder, errno_: int) -> Recorder:
-    file = recorder._log._file
+    file = recorder._log._writer._file
     file._file = SmallDisk(file, errno_)
     return recorder
 

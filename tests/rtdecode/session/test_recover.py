@@ -75,14 +75,14 @@ def test_a_recovered_log_holds_all_that_could_be_read(log: Path) -> None:
     report = recover(log.parent)
     assert list(LogReader(log).logged()) == readable
     assert LogReader(log).summary().complete
-    assert report.damaged is not None
-    assert report.damaged.read_bytes() == torn
+    [damaged] = report.damaged
+    assert damaged.read_bytes() == torn
 
 
 def test_a_whole_log_is_left_alone(log: Path) -> None:
     before = log.read_bytes()
     report = recover(log.parent)
-    assert (report.was_complete, report.damaged) == (True, None)
+    assert (report.was_complete, report.damaged) == (True, ())
     assert report.counts == {"bridge/behaviour": 40}
     assert log.read_bytes() == before
 
@@ -100,7 +100,7 @@ def test_a_recovery_that_was_killed_is_done_again(log: Path) -> None:
     log.with_name("log.recovering.mcap").write_bytes(b"half")
     log.with_name("log.damaged.mcap").write_bytes(b"of an earlier time")
     report = recover(log.parent)
-    assert report.damaged == log.with_name("log.damaged_2.mcap")
+    assert report.damaged == (log.with_name("log.damaged_2.mcap"),)
     assert not log.with_name("log.recovering.mcap").exists()
 
 

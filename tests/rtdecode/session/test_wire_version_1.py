@@ -12,6 +12,7 @@ from typing import get_args
 import msgpack
 import numpy as np
 import pytest
+from split_log import split_copy
 
 from rtdecode.datasets.own_session import OwnSession
 from rtdecode.report.build import report_session
@@ -112,6 +113,29 @@ def test_recover_keeps_its_bytes_and_they_are_read_again(session: SessionLayout)
     assert kept == whole[: len(kept)]
     assert counts["stimulus/displayed_frame"] > 100
     assert LogReader(session.log).summary().counts == counts
+
+
+def test_in_parts_it_has_the_same_summary_and_the_same_replay(tmp_path: Path) -> None:
+    whole, parts = (shutil.copytree(GOLDEN, tmp_path / one / "s") for one in ("whole", "parts"))
+    (parts / "log.mcap").unlink()
+    split_copy(GOLDEN / "log.mcap", parts / "log.mcap", parts=5)
+    assert len(list(parts.glob("log*.mcap"))) > 4
+    assert summarise(SessionLayout(parts)) == summarise(SessionLayout(whole))
+    first, second = (
+        [one.data for one in LogReader(folder / "log.mcap").logged()] for folder in (whole, parts)
+    )
+    assert first == second
+    first_batches, second_batches = (batches(folder / "log.mcap") for folder in (whole, parts))
+    assert first_batches == second_batches
+    assert len(first_batches) > 10
+
+
+def batches(log: Path) -> list[list[tuple[str, int]]]:
+    """Stream and number of the messages in each batch of a replay."""
+    replay, taken = Replay(log, grid=FrameGrid(30.0), clock=HostClock(), speed=None), []
+    while not replay.finished:
+        taken.append([(one.message.stream, one.message.seq) for one in replay.take(0.0)])
+    return taken
 
 
 def test_its_report_shows_score_and_losses(session: SessionLayout) -> None:
