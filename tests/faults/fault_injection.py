@@ -72,7 +72,7 @@ def inject(run: FaultRun) -> None:
         run.tell("forwarder", "inject")
         time.sleep(_FORWARDED_S)
     elif cell.fault is Fault.RIG:
-        run.tell("rig", "inject")
+        run.tell("rig", f"inject {cell.detail}")
     time.sleep(_AFTER_S)
 
 

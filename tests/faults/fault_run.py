@@ -113,6 +113,10 @@ class FaultRun:
         self.notes: list[str] = []
         self.lines: list[str] = []
         self.page = Page()
+        self.end_patience_s = 2 * _PATIENCE_S
+        """Time that the end of the run, with its report, may take."""
+        self.own_group = False
+        """Whether Ctrl-C in the terminal ends this process alone, not those of the run."""
         self._outside = cell.process if cell.fault is Fault.FORWARDED else ""
         self._processes: dict[str, subprocess.Popen[str]] = {}
 
@@ -225,7 +229,7 @@ class FaultRun:
         if self.alive:
             self.run.send_signal(signal.SIGINT)
         try:
-            code: int | None = self.run.wait(2 * _PATIENCE_S)
+            code: int | None = self.run.wait(self.end_patience_s)
         except subprocess.TimeoutExpired:
             code = None
         self._reader.join(5.0)
@@ -262,6 +266,7 @@ class FaultRun:
                 stderr=subprocess.STDOUT if name == "run" else stderr,
                 text=True,
                 cwd=self.folder,
+                start_new_session=self.own_group,
             )
 
     def _ended(self, name: str) -> Any:

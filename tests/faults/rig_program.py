@@ -3,8 +3,8 @@
     python rig_program.py ADDRESS SCANS.npy RATE_HZ FAULT
 
 It is written from docs/wire.md and imports nothing of rtdecode. `inject` on standard input makes
-the fault with the next scan; the end of standard input ends the program, which then prints what it
-sent as JSON.
+the fault with the next scan, and `inject NAME` the fault of that name; the end of standard input
+ends the program, which then prints what it sent as JSON.
 """
 
 import json
@@ -122,13 +122,15 @@ def main(address: str, movie: str, rate_hz: float, fault: str) -> dict[str, Any]
         push.connect(address)
         due_ns = time.monotonic_ns()
         while (line := asked()) != "end":
-            for number, stamp_ns in rig.next_scans(inject=line == "inject"):
+            inject, _, named = line.partition(" ")
+            rig.fault = named or rig.fault
+            for number, stamp_ns in rig.next_scans(inject=inject == "inject"):
                 pixels = scans[len(sent) % len(scans)]
                 push.send(scan_bytes(rig, len(sent), number, stamp_ns, pixels))
                 sent.append(number)
             push.send(behaviour_bytes(rig, behaviour))
             behaviour += 1
-            if line == "inject" and fault == "no_message":
+            if inject == "inject" and rig.fault == "no_message":
                 push.send(b"hello")
                 bad += 1
             due_ns += rig.period_ns

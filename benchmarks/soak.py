@@ -1,0 +1,208 @@
+"""Hours of a live session of all real processes with random faults: memory, latency and losses.
+
+    .venv/bin/python benchmarks/soak.py --minutes 120 --seed 1 --json benchmarks/results/soak.json
+
+The run is that of the fault matrix: a rig program with 15 scans a second, a headless stimulus, a
+linear twin, and a browser at the page. Faults of the matrix that a run survives, and browsers that
+come and go, are made at random moments. All processes are sampled every five seconds. At the end
+the log is read with the independent reader, and every loss and event must be due to a fault.
+
+Samples and faults are written as they come, to `samples.jsonl` and `faults.jsonl` in --out, and the
+result every minute. Ctrl-C ends the run and evaluates what there is.
+"""
+
+import argparse
+import json
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path += [str(ROOT / "tests" / "fixtures"), str(ROOT / "tests" / "faults")]
+
+# the parts of the fault matrix lie in the folders of the tests
+# ruff: noqa: E402
+import soak_check
+import soak_samples
+from fault_cells import Cell, Fault
+from fault_run import FaultRun, Left, prepared
+from plain_log import read_plain
+from soak_faults import Draw, Injected, faults_until, survivable
+
+from rtdecode.bench.result_file import write_benchmark
+
+RESULTS = ROOT / "benchmarks" / "results" / "soak.json"
+FRAME_RATE_HZ = 30.0
+SPLIT_MB = 100.0
+_PERIOD_S, _WRITTEN_S = 5.0, 60.0
+_END_PATIENCE_S = 3600.0
+_MB = 1e6
+
+
+@dataclass(slots=True)
+class Soak:
+    """A soak run and what is known of it so far."""
+
+    folder: Path
+    settings: dict[str, Any]
+    json: Path
+    warm_up_s: float
+    faults: list[Injected] = field(default_factory=list)
+    zero_ns: int = field(default_factory=time.monotonic_ns)
+    written_s: float = 0.0
+
+    @property
+    def samples(self) -> Path:
+        return self.folder / "samples.jsonl"
+
+    def add(self, made: Injected) -> None:
+        """Note a fault that was made."""
+        self.faults.append(made)
+        row = made.as_json(self.zero_ns)
+        print(json.dumps(row), flush=True)
+        with (self.folder / "faults.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
+
+    def results(self) -> dict[str, Any]:
+        """What faults and samples say; without the log."""
+        samples = soak_samples.lines_of(self.samples)
+        return {
+            "finished": False,
+            "minutes": round((time.monotonic_ns() - self.zero_ns) / 60e9, 1),
+            "faults_made": soak_check.counts_by_fault(self.faults),
+            "percent_of_core": soak_samples.total_percent(samples),
+            "processes": soak_samples.figures(samples, warm_up_s=self.warm_up_s),
+            "faults": [one.as_json(self.zero_ns) for one in self.faults],
+        }
+
+    def write_if_due(self) -> None:
+        """Write the result so far, once a minute."""
+        if time.monotonic() - self.written_s > _WRITTEN_S:
+            self.write(self.results())
+            self.written_s = time.monotonic()
+
+    def write(self, results: dict[str, Any]) -> None:
+        write_benchmark(self.json, name="soak", config=self.settings, results=results)
+
+
+class SoakRun(FaultRun):
+    """The run of the fault matrix, which Ctrl-C in the terminal does not end."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(Cell("no_fault", Fault.NONE, "none", "nothing"), folder)
+        self.end_patience_s, self.own_group = _END_PATIENCE_S, True
+
+    def config(self) -> dict[str, Any]:
+        config = super().config()
+        config["record"]["split_mb"] = SPLIT_MB
+        return config
+
+
+def soaked(soak: Soak, *, minutes: float, draw: Draw) -> Left:
+    """Run for `minutes` with faults, and end as by Ctrl-C; what the run left."""
+    with ExitStack() as stack:
+        for file in prepared().iterdir():
+            (soak.folder / file.name).symlink_to(file)
+        run = SoakRun(soak.folder)
+        stack.callback(run.close)
+        run.start()
+        soak.zero_ns = time.monotonic_ns()
+        sampler = soak_samples.Sampler(run.run.pid, soak.samples, period_s=_PERIOD_S)
+        stack.callback(sampler.close)
+        try:
+            end_s = time.monotonic() + 60 * minutes
+            for made in faults_until(run, draw, end_s=end_s, turn=soak.write_if_due):
+                soak.add(made)
+        except KeyboardInterrupt:
+            print("ended by Ctrl-C; what there is is evaluated", flush=True)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        ended_s = time.monotonic()
+        sampler.close()
+        left = run.end()
+        left.notes.append(f"the end with its report took {time.monotonic() - ended_s:.0f} s")
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        return left
+
+
+def evaluated(soak: Soak, left: Left, results: dict[str, Any]) -> dict[str, Any]:
+    """`results` with what the log holds, read with the independent reader."""
+    timeline = soak_check.Timeline()
+    log = read_plain(left.session / "log.mcap", timeline.add)
+    explained = soak_check.Explanation(log, timeline, soak.faults, frame_rate_hz=FRAME_RATE_HZ)
+    accounted = soak_check.accounted(log, soak.faults, sent=len(left.sent["numbers"]))
+    unexplained = [*([accounted] if accounted else []), *explained.unexplained()]
+    unexplained += [f"{one.cell.name}: {note}" for one in soak.faults for note in one.notes]
+    expected_code = 3 if log.missing else 0
+    if left.exit_code != expected_code:
+        unexplained.append(f"the exit code is {left.exit_code}, expected is {expected_code}")
+    parts = sorted(left.session.glob("log*.mcap"))
+    return {
+        **results,
+        "finished": True,
+        "exit_code": left.exit_code,
+        "notes": left.notes,
+        "scans_sent": len(left.sent["numbers"]),
+        "messages": sum(log.messages.values()),
+        "log_mb": [round(part.stat().st_size / _MB, 1) for part in parts],
+        "losses": soak_check.losses(log),
+        "late": explained.late(),
+        "of_a_busy_machine": explained.busy_machine(),
+        "latency": soak_check.latency(timeline, soak.faults),
+        "unexplained": unexplained,
+    }
+
+
+def table(results: dict[str, Any]) -> str:
+    """A line for each process, and the figures of the whole run."""
+    columns = {"lives": 6, "RSS, MB": 9, "slope, MB/h": 13, "handles": 9, "gained": 8, "core, %": 9}
+    head = " " * 12 + "".join(f"{name:>{width}}" for name, width in columns.items())
+    lines = [
+        f"{name:12}{one['lifetimes']:>6}{one['highest_rss_mb']:>9}{one['slope_mb_h']!s:>13}"
+        f"{one['most_handles']:>9}{one['handles_gained']:>8}{one['percent_of_core']:>9}"
+        for name, one in results["processes"].items()
+    ]
+    whole = [
+        f"{key}: {results.get(key)}" for key in ("minutes", "losses", "late", "of_a_busy_machine")
+    ]
+    wrong = results.get("unexplained", ["the log was not read"])
+    return "\n".join(
+        [head, *lines, *whole, f"latency: {results.get('latency')}", f"unexplained: {wrong}"]
+    )
+
+
+def main() -> int:
+    """Run, print and write the result; 1 where something is unexplained."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--minutes", type=float, default=120.0)
+    parser.add_argument("--seed", type=int, default=1, help="seed of the faults")
+    parser.add_argument("--gap-s", type=float, default=120.0, help="mean pause between two faults")
+    parser.add_argument("--warm-up-s", type=float, default=soak_samples.WARM_UP_S)
+    parser.add_argument("--faults", nargs="*", help="names of cells to draw from; all by default")
+    parser.add_argument("--json", type=Path, default=RESULTS, help="file of the result")
+    parser.add_argument("--out", type=Path, help="folder of session and samples; kept")
+    args = parser.parse_args()
+    cells = [one for one in survivable() if args.faults is None or one.name in args.faults]
+    with ExitStack() as stack:
+        folder = args.out or Path(tempfile.mkdtemp(prefix="soak-"))
+        if args.out is None:
+            stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        folder.mkdir(parents=True, exist_ok=True)
+        settings = {"minutes": args.minutes, "seed": args.seed, "gap_s": args.gap_s}
+        soak = Soak(folder.resolve(), settings, args.json, args.warm_up_s)
+        draw = Draw(seed=args.seed, gap_s=args.gap_s, cells=cells)
+        left = soaked(soak, minutes=args.minutes, draw=draw)
+        soak.write(results := soak.results())
+        results = evaluated(soak, left, results)
+        soak.write(results)
+    print(table(results))
+    return bool(results["unexplained"])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
