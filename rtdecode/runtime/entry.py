@@ -57,10 +57,12 @@ def run_process(name: str, main: Callable[[Process], int], argv: Sequence[str]) 
                 alone=alone,
             )
             try:
+                process.wait_for_clock()
                 with process.failure_sent(), missing_extra_named():
                     code = main(process)
             finally:
                 handed_over = process.hand_over()
+                process.close()
             return code if handed_over else DataLostError.exit_code
     except StoppedEarlyError:
         log.info("stopped before the start")

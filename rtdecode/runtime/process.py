@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from threading import Event
 
 from rtdecode.runtime.backlog import share_mb
-from rtdecode.runtime.clock import ClockMap, ClockSync, MappedClock
+from rtdecode.runtime.compared_clock import ComparedClock, is_on_another_host
 from rtdecode.runtime.control import ControlClient
 from rtdecode.runtime.loop import LoopReport
 from rtdecode.runtime.numbering import kept_numbering
@@ -73,19 +73,37 @@ class Process:
         self._detail = ""
         self._commands: list[Command] = []
         self._supervisor_ns = self._probe_due_ns = 0
-        self._sync: ClockSync | None = None
-        if config.network.control:
-            self._control = ControlClient(
-                messaging,
-                name,
-                clock=clock,
-                endpoint=config.network.control,
-                token=run_info.token,
-            )
-            if _is_elsewhere(config.network.control):
-                clock_map = ClockMap()
-                self._sync = ClockSync(self._control, local=clock, clock_map=clock_map)
-                self.clock = MappedClock(clock, clock_map)
+        self._compared: ComparedClock | None = None
+        if endpoint := config.network.control:
+
+            def connected(name: str) -> ControlClient:
+                token = run_info.token
+                return ControlClient(messaging, name, clock=clock, endpoint=endpoint, token=token)
+
+            self._control = connected(name)
+            if is_on_another_host(endpoint):
+                rate_hz = config.frame_rate_hz
+                self._compared = ComparedClock(name, connected, local=clock, frame_rate_hz=rate_hz)
+                self.clock = self._compared.clock
+
+    def wait_for_clock(self) -> None:
+        """Wait until the clock of this host is mapped to the supervisor's; nothing is dated before.
+
+        Returns at once on the supervisor's host, and raises StoppedEarlyError at a stop.
+        """
+        if self._compared is None:
+            return
+        self._compared.start()
+        while not self._compared.is_known(_ANNOUNCE_S):
+            self.report(Health("starting", "compares clocks", {}))
+            self._receive_commands()
+            if self.stop.is_set():
+                raise StoppedEarlyError
+
+    def close(self) -> None:
+        """End the exchange of clock probes."""
+        if self._compared is not None:
+            self._compared.close()
 
     def publisher(self, endpoint: str, *, source: str | None = None) -> Publisher:
         """A sink that records and publishes as `source` (the process's name by default)."""
@@ -159,8 +177,6 @@ class Process:
     def _has_started(self, *, ready: bool) -> bool:
         if self._control is None:
             return ready
-        if self._sync is not None:
-            self._sync.exchange_if_due()
         self._control.push(self._health("ready" if ready else "starting", {}))
         return any(command.name == "start" for command in self.commands())
 
@@ -172,15 +188,24 @@ class Process:
             return
         self._heartbeat_due_ns = now_ns + _HEARTBEAT_NS
         health = self._health("running", counters)
-        probes = self._sync.exchange_if_due() if self._sync else []
         if self._publishers:
             self._publishers[0].push(health)
-            for probe in probes:
-                self._publishers[0].push(probe)
+        if self._compared is not None:
+            self._report_clock(self._compared)
         if self._control is not None:
             self._control.push(health)
         self.messaging.refused.report(self._offer, process=self.name, t_ns=now_ns)
         self._receive_commands()
+
+    def _report_clock(self, compared: ComparedClock) -> None:
+        """Send the probes and what changed; held as all else while the recorder takes nothing."""
+        publisher = self._publishers[0] if self._publishers else None
+        if publisher is None:
+            compared.report(self._offer)
+            return
+        for probe in compared.probes():
+            publisher.push(probe)
+        compared.report(publisher.held)
 
     def send_events_to(self, offer: Callable[[EventMessage], bool]) -> None:
         """Pass events of this process to `offer`, as the recorder does, which has no recorder."""
@@ -198,10 +223,11 @@ class Process:
         passes on no command.
         """
         now_ns = self.clock.now_ns()
-        if now_ns >= self._probe_due_ns and self._sync is None:
+        if now_ns >= self._probe_due_ns and self._compared is None:
             self._probe_due_ns = now_ns + _HEARTBEAT_NS
             self.report(ClockProbe(now_ns, 0, 0, 0))
-        return self._supervisor_ns
+        probed_ns = 0 if self._compared is None else self._compared.supervisor_ns
+        return max(self._supervisor_ns, probed_ns)
 
     def report(self, body: Body) -> None:
         """Send `body` to the supervisor alone."""
@@ -252,10 +278,7 @@ class Process:
     def _receive_commands(self) -> None:
         if self._control is None:
             return
-        taken = [*self._control.take(0.0)]
-        if self._sync is not None:
-            taken, self._sync.others = self._sync.others + taken, []
-        for received in taken:
+        for received in self._control.take(0.0):
             self._supervisor_ns = max(self._supervisor_ns, received.message.t_ns)
             if isinstance(received.message.body, Command):
                 self._commands.append(received.message.body)
@@ -263,15 +286,10 @@ class Process:
                     self.stop.set()
 
     def _health(self, state: str, counters: dict[str, float]) -> Health:
-        counters = counters | backlog_counters(self._outlets())
+        clock = {} if self._compared is None else self._compared.counters()
+        counters = counters | backlog_counters(self._outlets()) | clock
         return Health(state=state, detail=self._detail, counters=counters)
 
 
 class StoppedEarlyError(Exception):
     """Ends a process that was stopped before its start, and closes what it has opened."""
-
-
-def _is_elsewhere(endpoint: str) -> bool:
-    """True for a supervisor on another host, which has another clock."""
-    near = ("ipc://", "inproc://", "tcp://127.", "tcp://localhost", "tcp://[::1]")
-    return not endpoint.startswith(near)

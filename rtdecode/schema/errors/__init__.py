@@ -47,6 +47,7 @@ from rtdecode.schema.errors.outputs import (
 from rtdecode.schema.errors.processes import (
     AddressInUseError,
     AddressUnusableError,
+    ClockUnknownError,
     MessageError,
     NotNowError,
     NotReadyError,
@@ -137,6 +138,7 @@ __all__ = [
     "CalibrationError",
     "CheckpointError",
     "ClipError",
+    "ClockUnknownError",
     "ConfigError",
     "ControllerSilentError",
     "DamagedResultError",

@@ -32,6 +32,16 @@ class MessageError(RtdecodeError, ValueError):
         super().__init__(f"message refused: {reason}")
 
 
+class ClockUnknownError(RtdecodeError):
+    """A time was asked for on a host whose clock has not been compared with the decoder host's."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the clock of this host has not been compared with that of `rtdecode run` yet: wait until "
+            "the process is ready, and see to it that network.control is the address of that command"
+        )
+
+
 class RecorderAbsentError(RtdecodeError):
     """No recorder accepted the first message; without a recorder nothing starts."""
 

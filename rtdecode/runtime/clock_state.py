@@ -1,0 +1,96 @@
+"""What a process states of the clock of its host: counters of its heartbeat, and events.
+
+Duties: say how far the clock of this host is from that of the decoder's host and how exactly that
+is known, and report when it is known too inexactly, when a clock was reset, and when this host was
+suspended. It exchanges nothing: `ClockSync` does.
+"""
+
+from collections.abc import Iterator
+
+from rtdecode.runtime.clock import SuspendWatch
+from rtdecode.runtime.clock_map import ClockMap, MappedClock
+from rtdecode.schema.interfaces import Clock
+from rtdecode.schema.messages import Event
+
+OFFSET_MS = "clock_offset_ms"
+"""Counter of a heartbeat: how far this host's clock is ahead of the decoder host's."""
+DRIFT_PPM = "clock_drift_ppm"
+"""Counter of a heartbeat: how much faster this host's clock is."""
+UNCERTAINTY_MS = "clock_uncertainty_ms"
+"""Counter of a heartbeat: largest error of the times that this process states."""
+UNCERTAIN, CERTAIN, RESET = "clock_uncertain", "clock_certain", "clock_reset"
+SUSPENDED = "host_suspended"
+_NS_PER_MS, _NS_PER_S = 1e6, 1e9
+
+
+def suspend_events(seconds: float, *, process: str) -> Iterator[Event]:
+    """The event of a suspend of `seconds`; none for 0.0."""
+    if seconds:
+        text = "the host of this process was suspended, and nothing ran on it"
+        yield Event("alarm", process, SUSPENDED, text, {"seconds": round(seconds, 3)})
+
+
+class ClockState:
+    """The state of the mapped clock of one process.
+
+    Parameters
+    ----------
+    process
+        Name of the process in its events.
+    limit_ns
+        Uncertainty beyond which times are too inexact: half a frame.
+    """
+
+    def __init__(
+        self,
+        process: str,
+        clock: MappedClock,
+        clock_map: ClockMap,
+        *,
+        local: Clock,
+        limit_ns: float,
+    ) -> None:
+        self._process, self._clock, self._map, self._local = process, clock, clock_map, local
+        self._limit_ns = limit_ns
+        self._suspends = SuspendWatch(local)
+        self._resets = 0
+        self._uncertain_since_ns: int | None = None
+
+    def counters(self) -> dict[str, float]:
+        """Offset, drift and uncertainty now; none before the first estimate."""
+        estimate = self._map.estimate
+        if estimate is None:
+            return {}
+        local_ns = self._local.now_ns()
+        return {
+            OFFSET_MS: (local_ns - estimate.host_ns(local_ns)) / _NS_PER_MS,
+            # host time = (1 + rate) local time, so the local clock gains 1 / (1 + rate) − 1
+            DRIFT_PPM: (1 / (1 + estimate.rate) - 1) * 1e6,
+            UNCERTAINTY_MS: self._clock.uncertainty_ns(local_ns) / _NS_PER_MS,
+        }
+
+    def events(self) -> Iterator[Event]:
+        """What changed since the last call, which is expected once a second."""
+        yield from suspend_events(self._suspends.seconds(), process=self._process)
+        if self._map.estimate is None:
+            return
+        if more := self._map.n_resets - self._resets:
+            self._resets += more
+            text = "the clock of this host or of the decoder's was reset, and was mapped anew"
+            yield Event("warning", self._process, RESET, text, {"resets": more})
+        yield from self._uncertainty_events()
+
+    def _uncertainty_events(self) -> Iterator[Event]:
+        now_ns = self._local.now_ns()
+        uncertainty_ns = self._clock.uncertainty_ns(now_ns)
+        is_uncertain = uncertainty_ns > self._limit_ns
+        since_ns = self._uncertain_since_ns
+        if is_uncertain and since_ns is None:
+            self._uncertain_since_ns = now_ns
+            text = "times of this host are less certain than half a frame"
+            yield Event("warning", self._process, UNCERTAIN, text)
+        elif not is_uncertain and since_ns is not None:
+            self._uncertain_since_ns = None
+            counts = {"seconds": round((now_ns - since_ns) / _NS_PER_S, 1)}
+            text = "times of this host were less certain than half a frame, and are certain again"
+            yield Event("info", self._process, CERTAIN, text, counts)
