@@ -1,12 +1,12 @@
 """LSL inlets: behaviour for any source of scans, and ROI values that the rig's program extracts.
 
-LSL corrects the sender's time stamps to the local clock, which is CLOCK_MONOTONIC: a corrected
-stamp in seconds is HostNs / 1e9. A sample whose stamp is implausible is left out and counted.
+LSL corrects the sender's time stamps to the clock of this host, which is CLOCK_MONOTONIC; the clock
+of the process maps them to HostNs. A sample whose stamp is implausible is left out and counted.
 Requires the extra `lsl` (mne-lsl).
 """
 
 import importlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from acquisition_bridge.sources.contract import FrameSpec, Measured, ScanSource
 from acquisition_bridge.sources.source_time import host_clock_time
+from rtdecode.runtime.clock_map import host_time_of
 from rtdecode.schema.config.acquisition import LslBehaviour, LslRoisSource
 from rtdecode.schema.errors import ExtraMissingError, StreamAbsentError, StreamError
 from rtdecode.schema.interfaces import Clock
@@ -69,9 +70,15 @@ class BehaviourSamples:
     """Samples to Behaviour messages.
 
     Those with NaN or infinity, and those with an implausible stamp, are left out and counted.
+
+    Parameters
+    ----------
+    to_host_ns
+        HostNs of a time of this host.
     """
 
-    def __init__(self, config: LslBehaviour) -> None:
+    def __init__(self, config: LslBehaviour, to_host_ns: Callable[[int], int] = int) -> None:
+        self._to_host_ns = to_host_ns
         self._columns = (
             config.running_channel,
             config.pupil_diameter_channel,
@@ -88,7 +95,8 @@ class BehaviourSamples:
             if not np.isfinite([*picked, stamp_s]).all():
                 self.unusable += 1
                 continue
-            t_ns = self.time.host_ns(round(stamp_s * _NS_PER_S), arrived_ns=arrived_ns)
+            stamp_ns = self._to_host_ns(round(stamp_s * _NS_PER_S))
+            t_ns = self.time.host_ns(stamp_ns, arrived_ns=arrived_ns)
             if t_ns is not None:
                 yield Behaviour(t_ns, picked[0], picked[1], np.array(picked[2:], np.float32))
 
@@ -100,7 +108,7 @@ class WithBehaviour:
         self, scans: ScanSource, inlet: SampleInlet, config: LslBehaviour, *, clock: Clock
     ) -> None:
         self._scans, self._inlet, self._clock = scans, inlet, clock
-        self._samples = BehaviourSamples(config)
+        self._samples = BehaviourSamples(config, host_time_of(clock))
         self._count = 0
 
     @property
@@ -152,7 +160,7 @@ class LslRois:
     ended = False
 
     def __init__(self, config: LslRoisSource, inlet: SampleInlet, *, clock: Clock) -> None:
-        self._inlet, self._clock = inlet, clock
+        self._inlet, self._clock, self._to_host_ns = inlet, clock, host_time_of(clock)
         self.spec = FrameSpec(None, None, "float32", scan_rate_hz=config.scan_rate_hz)
         self._neurons: int | None = None
         self._number = self._unusable = 0
@@ -196,7 +204,8 @@ class LslRois:
             if not (np.isfinite(values).all() and np.isfinite(stamp_s)):
                 self._unusable += 1
                 continue
-            t_ns = self._time.host_ns(round(stamp_s * _NS_PER_S), arrived_ns=arrived_ns)
+            stamp_ns = self._to_host_ns(round(stamp_s * _NS_PER_S))
+            t_ns = self._time.host_ns(stamp_ns, arrived_ns=arrived_ns)
             if t_ns is not None:
                 yield Fluorescence(values, np.zeros_like(values), number, t_ns, still)
 

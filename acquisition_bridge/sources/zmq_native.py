@@ -2,12 +2,12 @@
 
 The rig connects a PUSH socket and sends `scan`, `behaviour` or `fluorescence` messages
 in either wire version. The `number` of a scan or of ROI values is the rig's own counter. Times are
-HostNs where `clock` is "host", and otherwise stamps of the rig's clock, mapped by the fastest
-arrivals. A sample of behaviour or ROI values whose stamp is implausible is left out, and one of
+of this host's CLOCK_MONOTONIC where `clock` is "host", which the clock of the process maps to
+HostNs, and otherwise stamps of the rig's clock, mapped by the fastest arrivals. A sample of behaviour or ROI values whose stamp is implausible is left out, and one of
 behaviour with NaN or infinity; both are counted.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from math import isfinite
 
@@ -15,6 +15,7 @@ from acquisition_bridge.sources.contract import FrameSpec, Measured
 from acquisition_bridge.sources.intake import DecodedScan, Intake
 from acquisition_bridge.sources.scan_numbers import Arrival, ScanOrder
 from acquisition_bridge.sources.source_time import SourceTime, host_clock_time
+from rtdecode.runtime.clock_map import host_time_of
 from rtdecode.runtime.sockets import CLOCK_NAME, Messaging
 from rtdecode.runtime.subscriber import Collector
 from rtdecode.schema.config.acquisition import ZmqNativeSource as ZmqNativeConfig
@@ -46,9 +47,16 @@ class StreamTime:
 
 
 class NativeMessages:
-    """Converts received messages to measurements in HostNs, without a socket."""
+    """Converts received messages to measurements in HostNs, without a socket.
 
-    def __init__(self, *, scan_rate_hz: float) -> None:
+    Parameters
+    ----------
+    to_host_ns
+        HostNs of a time of this host.
+    """
+
+    def __init__(self, *, scan_rate_hz: float, to_host_ns: Callable[[int], int] = int) -> None:
+        self._to_host_ns = to_host_ns
         self.intake = Intake(scan_rate_hz=scan_rate_hz)
         self._rois = ScanOrder[Received](period_ns=round(_NS_PER_S / scan_rate_hz))
         self._first_rois: int | None = None
@@ -57,7 +65,10 @@ class NativeMessages:
 
     def measured(self, received: Received) -> list[Measured]:
         """The measurements that can be passed on once `received` arrived, in HostNs."""
-        body, is_host = received.message.body, received.message.clock == CLOCK_NAME
+        is_host = received.message.clock == CLOCK_NAME
+        if is_host and self._to_host_ns is not int:  # on the decoder's host nothing is copied
+            received = _mapped(received, self._to_host_ns)
+        body = received.message.body
         arrived_ns = received.t_received_ns
         if isinstance(body, Scan):
             start_ns = body.t_start_ns if is_host else None
@@ -120,6 +131,19 @@ class NativeMessages:
             )
 
 
+def _mapped(received: Received, to_host_ns: Callable[[int], int]) -> Received:
+    """`received` with the times of its measurement in HostNs."""
+    body, message = received.message.body, received.message
+    if isinstance(body, Scan):
+        start_ns, end_ns = to_host_ns(body.t_start_ns), to_host_ns(body.t_end_ns)
+        body = replace(body, t_start_ns=start_ns, t_end_ns=end_ns)
+    elif isinstance(body, Behaviour):
+        body = replace(body, t_sample_ns=to_host_ns(body.t_sample_ns))
+    elif isinstance(body, Fluorescence):
+        body = replace(body, t_scan_ns=to_host_ns(body.t_scan_ns))
+    return replace(received, message=replace(message, body=body))
+
+
 class ZmqNativeSource:
     """Receiving end of the rig program's PUSH socket.
 
@@ -135,7 +159,9 @@ class ZmqNativeSource:
     def __init__(self, config: ZmqNativeConfig, *, clock: Clock, queue: int = 1000) -> None:
         self._messaging = Messaging()
         self._clock = clock
-        self._messages = NativeMessages(scan_rate_hz=config.scan_rate_hz)
+        self._messages = NativeMessages(
+            scan_rate_hz=config.scan_rate_hz, to_host_ns=host_time_of(clock)
+        )
         self.spec = FrameSpec(None, None, "uint16", scan_rate_hz=config.scan_rate_hz)
         try:
             self._inlet = Collector(

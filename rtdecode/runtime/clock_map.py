@@ -232,6 +232,9 @@ class _Course:
     def host_ns(self, local_ns: int) -> int:
         return self.estimate.host_ns(local_ns) - round(self.error_at_ns(local_ns))
 
+    def uncertainty_ns(self, local_ns: int) -> float:
+        return self.estimate.uncertainty_ns(local_ns) + abs(self.error_at_ns(local_ns))
+
 
 class MappedClock:
     """HostNs on another host than the decoder's: the local clock through a `ClockMap`.
@@ -246,6 +249,7 @@ class MappedClock:
         self._local, self._map, self._lock = local, clock_map, RLock()
         self._course: _Course | None = None
         self._last_ns: int | None = None
+        self._largest_ns = 0.0
 
     def now_ns(self) -> int:
         """HostNs; raises ClockUnknownError before the first estimate."""
@@ -269,9 +273,14 @@ class MappedClock:
 
     def uncertainty_ns(self, local_ns: int) -> float:
         """Largest error of this clock at `local_ns`."""
-        course = self._course_at(local_ns)
-        left_ns = abs(course.error_at_ns(local_ns))
-        return course.estimate.uncertainty_ns(local_ns) + left_ns
+        return self._course_at(local_ns).uncertainty_ns(local_ns)
+
+    def largest_uncertainty_ns(self) -> float:
+        """Largest error of this clock since the last call of this method."""
+        with self._lock:
+            now_ns = self.uncertainty_ns(self._local.now_ns())
+            largest_ns, self._largest_ns = max(self._largest_ns, now_ns), now_ns
+            return largest_ns
 
     def _course_at(self, local_ns: int) -> _Course:
         """The course of the newest estimate, which begins where that of the one before ends."""
@@ -280,7 +289,11 @@ class MappedClock:
             if estimate is None:
                 raise ClockUnknownError
             if course is None or course.estimate is not estimate:
+                # along a course, the uncertainty is largest at its beginning or at its end
+                ended_ns = 0.0 if course is None else course.uncertainty_ns(local_ns)
                 course = self._course = _following(course, estimate, local_ns)
+                begun_ns = course.uncertainty_ns(local_ns)
+                self._largest_ns = max(self._largest_ns, ended_ns, begun_ns)
             return course
 
 

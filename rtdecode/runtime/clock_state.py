@@ -17,7 +17,7 @@ OFFSET_MS = "clock_offset_ms"
 DRIFT_PPM = "clock_drift_ppm"
 """Counter of a heartbeat: how much faster this host's clock is."""
 UNCERTAINTY_MS = "clock_uncertainty_ms"
-"""Counter of a heartbeat: largest error of the times that this process states."""
+"""Counter of a heartbeat: largest error of the times since the heartbeat before."""
 UNCERTAIN, CERTAIN, RESET = "clock_uncertain", "clock_certain", "clock_reset"
 SUSPENDED = "host_suspended"
 _NS_PER_MS, _NS_PER_S = 1e6, 1e9
@@ -66,7 +66,7 @@ class ClockState:
             OFFSET_MS: (local_ns - estimate.host_ns(local_ns)) / _NS_PER_MS,
             # host time = (1 + rate) local time, so the local clock gains 1 / (1 + rate) − 1
             DRIFT_PPM: (1 / (1 + estimate.rate) - 1) * 1e6,
-            UNCERTAINTY_MS: self._clock.uncertainty_ns(local_ns) / _NS_PER_MS,
+            UNCERTAINTY_MS: self._clock.largest_uncertainty_ns() / _NS_PER_MS,
         }
 
     def events(self) -> Iterator[Event]:

@@ -43,6 +43,14 @@ def test_each_sample_becomes_a_message_with_the_configured_channels() -> None:
     np.testing.assert_array_equal(bodies[1].pupil_center_px, np.array([2.5, 0], np.float32))
 
 
+def test_on_another_host_stamps_of_its_clock_are_mapped() -> None:
+    """LSL corrects stamps to the clock of the bridge's host, which is 3 s behind."""
+    samples = BehaviourSamples(CONFIG, lambda t_ns: t_ns + 3 * 10**9)
+    values, stamps_s = np.array([[30.0, 5.0, 1.5]]), np.array([1.0])
+    (body,) = samples.bodies((values, stamps_s), arrived_ns=5 * 10**9)
+    assert body.t_sample_ns == 4 * 10**9
+
+
 def test_samples_with_nan_are_left_out_and_counted() -> None:
     samples = BehaviourSamples(CONFIG)
     values = np.array([[30.0, np.nan, 1.5], [31.0, 6.0, np.inf], [30.0, 5.0, 1.0]])

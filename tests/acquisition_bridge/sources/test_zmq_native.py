@@ -33,6 +33,23 @@ def test_host_times_are_believed() -> None:
     assert (scan.number, scan.plane, scan.t_start_ns, scan.t_end_ns) == (0, 2, 500, 900)
 
 
+def test_on_another_host_times_of_its_clock_are_mapped() -> None:
+    """Its clock is 3 s behind, which no other rule could tell from a delay of 3 s."""
+    messages = NativeMessages(scan_rate_hz=30.0, to_host_ns=lambda t_ns: t_ns + 3 * 10**9)
+    [scan] = messages.measured(received(Scan(PIXELS, 0, 0, 500, 900)))
+    [behaviour] = messages.measured(received(Behaviour(700, 3.0, 30.0, PAIR)))
+    [rois] = messages.measured(received(Fluorescence(PAIR, PAIR, 0, 800, PAIR)))
+    assert isinstance(scan, Scan)
+    assert (scan.t_start_ns, scan.t_end_ns) == (3 * 10**9 + 500, 3 * 10**9 + 900)
+    assert isinstance(behaviour, Behaviour)
+    assert behaviour.t_sample_ns == 3 * 10**9 + 700
+    assert isinstance(rois, Fluorescence)
+    assert rois.t_scan_ns == 3 * 10**9 + 800
+    foreign = messages.measured(received(Behaviour(700, 3.0, 30.0, PAIR), clock="rig"))
+    assert isinstance(foreign[0], Behaviour)
+    assert foreign[0].t_sample_ns == 10**10
+
+
 def test_a_foreign_clock_is_mapped_to_the_arrival() -> None:
     messages = NativeMessages(scan_rate_hz=10.0)
     bodies: list[Body] = [

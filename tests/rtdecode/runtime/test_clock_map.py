@@ -237,6 +237,22 @@ def test_a_new_estimate_is_approached_by_ten_ms_a_second() -> None:
     assert clock.now_ns() - before_ns == pytest.approx(0.99 * SECOND, rel=0.001)
 
 
+def test_the_largest_uncertainty_includes_what_a_new_estimate_contradicts() -> None:
+    clock_map, local = ClockMap(), Local()
+    clock = MappedClock(local, clock_map)
+    clock_map.absorb(ClockProbe(0, 50 * MS, 50 * MS, 60 * MS))
+    local.t_ns = 60 * MS
+    clock.now_ns()
+    assert clock.largest_uncertainty_ns() == pytest.approx(30 * MS, rel=0.01)
+    clock_map.absorb(ClockProbe(70 * MS, 71 * MS, 71 * MS, 72 * MS))
+    local.t_ns = 72 * MS
+    clock.now_ns()
+    local.t_ns += 10 * SECOND
+    assert clock.uncertainty_ns(local.t_ns) < 12 * MS
+    assert clock.largest_uncertainty_ns() == pytest.approx(30 * MS, rel=0.01)
+    assert clock.largest_uncertainty_ns() < 12 * MS
+
+
 def test_a_sleep_on_a_mapped_clock_does_not_end_early() -> None:
     clock_map, local = ClockMap(), Local()
     clock = MappedClock(local, clock_map)

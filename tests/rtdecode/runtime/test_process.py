@@ -119,3 +119,15 @@ def test_the_supervisor_is_asked_again_and_again_whether_it_answers(tmp_path: Pa
         # it asks again and again
         while answered_ns() == first_ns:
             assert clock.now_ns() - first_ns < 20e9
+
+
+def test_on_another_host_nothing_begins_before_its_clock_is_known(tmp_path: Path) -> None:
+    """192.0.2.0/24 is kept for documentation: no supervisor answers there."""
+    path, called = tmp_path / "run.yaml", []
+    path.write_text("network: {control: 'tcp://192.0.2.1:5700'}\n")
+    stop = Event()
+    stop.set()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("rtdecode.runtime.entry.stop_on_signals", lambda: stop)
+        assert run_process("bridge", lambda _process: called.append(1) or 7, [str(path)]) == 0
+    assert not called
