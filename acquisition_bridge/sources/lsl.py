@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from acquisition_bridge.sources.contract import FrameSpec, Measured, ScanSource
 from acquisition_bridge.sources.source_time import host_clock_time
-from rtdecode.runtime.clock_map import host_time_of
+from rtdecode.runtime.mapped_clock import host_time_of
 from rtdecode.schema.config.acquisition import LslBehaviour, LslRoisSource
 from rtdecode.schema.errors import ExtraMissingError, StreamAbsentError, StreamError
 from rtdecode.schema.interfaces import Clock

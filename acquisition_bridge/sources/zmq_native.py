@@ -3,8 +3,9 @@
 The rig connects a PUSH socket and sends `scan`, `behaviour` or `fluorescence` messages
 in either wire version. The `number` of a scan or of ROI values is the rig's own counter. Times are
 of this host's CLOCK_MONOTONIC where `clock` is "host", which the clock of the process maps to
-HostNs, and otherwise stamps of the rig's clock, mapped by the fastest arrivals. A sample of behaviour or ROI values whose stamp is implausible is left out, and one of
-behaviour with NaN or infinity; both are counted.
+HostNs, and otherwise stamps of the rig's clock, mapped by the fastest arrivals. A sample of
+behaviour or ROI values whose stamp is implausible is left out, and one of behaviour with NaN or
+infinity; both are counted.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -15,7 +16,7 @@ from acquisition_bridge.sources.contract import FrameSpec, Measured
 from acquisition_bridge.sources.intake import DecodedScan, Intake
 from acquisition_bridge.sources.scan_numbers import Arrival, ScanOrder
 from acquisition_bridge.sources.source_time import SourceTime, host_clock_time
-from rtdecode.runtime.clock_map import host_time_of
+from rtdecode.runtime.mapped_clock import host_time_of
 from rtdecode.runtime.sockets import CLOCK_NAME, Messaging
 from rtdecode.runtime.subscriber import Collector
 from rtdecode.schema.config.acquisition import ZmqNativeSource as ZmqNativeConfig

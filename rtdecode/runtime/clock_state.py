@@ -8,7 +8,8 @@ suspended. It exchanges nothing: `ClockSync` does.
 from collections.abc import Iterator
 
 from rtdecode.runtime.clock import SuspendWatch
-from rtdecode.runtime.clock_map import ClockMap, MappedClock
+from rtdecode.runtime.clock_map import ClockMap
+from rtdecode.runtime.mapped_clock import MappedClock
 from rtdecode.schema.interfaces import Clock
 from rtdecode.schema.messages import Event
 

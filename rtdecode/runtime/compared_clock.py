@@ -12,10 +12,11 @@ import re
 import socket
 from collections.abc import Callable
 
-from rtdecode.runtime.clock_map import ClockMap, MappedClock
+from rtdecode.runtime.clock_map import ClockMap
 from rtdecode.runtime.clock_state import ClockState
 from rtdecode.runtime.clock_sync import ClockSync
 from rtdecode.runtime.control import ControlClient
+from rtdecode.runtime.mapped_clock import MappedClock
 from rtdecode.schema.config.network import is_near
 from rtdecode.schema.interfaces import Clock
 from rtdecode.schema.messages import ClockProbe, Event
@@ -76,7 +77,7 @@ class ComparedClock:
         return self._state.counters()
 
     def report(self, offer: Callable[[Event], bool]) -> None:
-        """Offer events of what changed; those that it does not send (then it returns False) wait."""
+        """Offer events of what changed; those for which `offer` returns False wait."""
         self._unsent += self._state.events()
         while self._unsent and offer(self._unsent[0]):
             self._unsent.pop(0)

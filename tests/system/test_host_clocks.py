@@ -91,4 +91,3 @@ def test_times_are_right_within_the_stated_uncertainty_also_across_a_cut() -> No
     passed_ns = last["true_ns"][0] - zero_ns
     truth_ms = (OFFSET_NS + DRIFT * passed_ns) / 1e6
     assert abs(last["clock_offset_ms"] - truth_ms) < last["clock_uncertainty_ms"]
-

@@ -8,14 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtdecode.runtime.clock_map import (
-    LARGEST_RATE,
-    WANDER,
-    ClockMap,
-    MappedClock,
-    bounds_of,
-    host_time_of,
-)
+from rtdecode.runtime.clock_map import LARGEST_RATE, WANDER, ClockMap, bounds_of
+from rtdecode.runtime.mapped_clock import MappedClock, host_time_of
 from rtdecode.schema.errors import ClockUnknownError
 from rtdecode.schema.messages import ClockProbe
 

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from rtdecode.runtime.clock import HostClock
-from rtdecode.runtime.clock_map import ClockMap, MappedClock
+from rtdecode.runtime.clock_map import ClockMap
 from rtdecode.runtime.clock_sync import FIRST_PROBES, ClockSync
 from rtdecode.runtime.control import ControlClient, ControlServer
+from rtdecode.runtime.mapped_clock import MappedClock
 from rtdecode.runtime.sockets import Messaging
 
 OFFSET_NS = 7_000_000_000
