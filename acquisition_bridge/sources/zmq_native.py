@@ -5,7 +5,8 @@ in either wire version. The `number` of a scan or of ROI values is the rig's own
 of this host's CLOCK_MONOTONIC where `clock` is "host", which the clock of the process maps to
 HostNs, and otherwise stamps of the rig's clock, mapped by the fastest arrivals. A sample of
 behaviour or ROI values whose stamp is implausible is left out, and one of behaviour with NaN or
-infinity; both are counted.
+infinity; both are counted. A scan of another size than those before is refused, unless the next
+two have it too: then the source ends with ScanSizeChangedError.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -17,6 +18,7 @@ from acquisition_bridge.sources.intake import DecodedScan, Intake
 from acquisition_bridge.sources.scan_numbers import Arrival, ScanOrder
 from acquisition_bridge.sources.source_time import SourceTime, host_clock_time
 from rtdecode.runtime.mapped_clock import host_time_of
+from rtdecode.runtime.plausible import Plausibility
 from rtdecode.runtime.sockets import CLOCK_NAME, Messaging
 from rtdecode.runtime.subscriber import Collector
 from rtdecode.schema.config.acquisition import ZmqNativeSource as ZmqNativeConfig
@@ -166,7 +168,11 @@ class ZmqNativeSource:
         self.spec = FrameSpec(None, None, "uint16", scan_rate_hz=config.scan_rate_hz)
         try:
             self._inlet = Collector(
-                self._messaging, clock=clock, endpoint=config.address, queue=queue
+                self._messaging,
+                clock=clock,
+                endpoint=config.address,
+                queue=queue,
+                check=Plausibility().require_size,
             )
         except BaseException:
             self._messaging.close()

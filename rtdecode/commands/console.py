@@ -27,6 +27,8 @@ from rtdecode.schema.messages import Health
 _PROCESSES = tuple(role.value for role in Role)
 _INTERRUPTED = 130
 _ZERO_LEFT_OUT = (BACKLOG_MB, NOT_RECORDED)
+_MOST_COUNTERS = 30
+"""Counters of one process in the table."""
 _LEFT_OUT = ("_p99_ms", "_max_ms")
 """Counters that are in the report only; the table has the median latency of each stage."""
 
@@ -56,7 +58,7 @@ class LiveTable:
             self._console.print(f"{name}: {health.state}", highlight=False)
         if name == "view" and health.detail and health.detail != self._announced:
             self._announced = health.detail
-            self._console.print(f"[bold]Live page:[/] {health.detail}", highlight=False)
+            self._console.print(f"[bold]Live page:[/] {escape(health.detail)}", highlight=False)
         if name == Role.RECORDER and health.detail and health.detail != self._warned:
             self._warned = health.detail
             self._console.print(
@@ -79,7 +81,7 @@ class LiveTable:
         for name in _PROCESSES:
             health = self._health.get(name)
             if health is not None:
-                table.add_row(name, health.state, _counted(health))
+                table.add_row(name, escape(f"{health.state:.20}"), escape(_counted(health)))
         return table
 
 
@@ -89,7 +91,7 @@ def _counted(health: Health) -> str:
         for name, value in health.counters.items()
         if not name.endswith(_LEFT_OUT) and (value or name not in _ZERO_LEFT_OUT)
     }
-    return "  ".join(f"{name} {value:,.4g}" for name, value in kept.items())
+    return "  ".join(f"{name:.40} {value:,.4g}" for name, value in [*kept.items()][:_MOST_COUNTERS])
 
 
 @contextmanager

@@ -28,11 +28,14 @@ class Pair:
     reconstruction: Reconstruction
 
 
+_LONGEST_NS = 3_600 * 1_000_000_000
+
+
 class TruthOnGrid:
     """Ground truth of every grid frame, available once the next flip has arrived.
 
     Frames during a gap in the stream have no ground truth: the displayed frame before the gap is
-    not extended over it.
+    not extended over it, nor over more than an hour, which no genuine pair of flips is apart.
 
     Parameters
     ----------
@@ -50,7 +53,7 @@ class TruthOnGrid:
         before, self._on_screen = self._on_screen, displayed
         is_next = self._stream == (message.source, message.seq - 1)
         self._stream = (message.source, message.seq)
-        if before is not None and is_next:
+        if before is not None and is_next and displayed.t_flip_ns - before.t_flip_ns < _LONGEST_NS:
             yield from self._frames_of(before, until_ns=displayed.t_flip_ns)
 
     def _frames_of(self, displayed: DisplayedFrame, *, until_ns: int) -> Iterator[TruthFrame]:

@@ -10,14 +10,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from rtdecode.schema.bounded import OTHERS, kept_name
 from rtdecode.schema.messages import Reconstruction
 
 _NS_PER_MS = 1e6
 _BY_DECODER = ("calcium", "decode", "pacing", "total", "output_delay", "screen_to_output")
 """Latencies up to times that the decoder's process stamps."""
-_FINEST_MS = 1e-3
+_FINEST_MS, _LONGEST_MS = 1e-3, 1e9
 _GROWTH = 1.02
 """Each bin is 2 % wider than the previous one, so a quantile is accurate within 1 %."""
+_MOST_STAGES = 50
+"""Stages and outputs with a latency of their own."""
 _BINS = math.ceil(math.log(1e6 / _FINEST_MS) / math.log(_GROWTH))
 
 
@@ -52,7 +55,8 @@ class Latencies:
     """Median, 99th percentile and maximum of each stage's latency over a whole run.
 
     Histograms with bins of constant relative width, from 1 us to 1000 s, keep the memory constant
-    over hours. A negative latency, which only clocks that disagree can produce, counts as 0.
+    over hours. A negative latency, which only clocks that disagree can produce, counts as 0. NaN
+    and infinity are left out.
     """
 
     def __init__(self) -> None:
@@ -61,7 +65,10 @@ class Latencies:
 
     def add(self, spans_ms: Mapping[str, float]) -> None:
         """Count one latency in ms for each stage in `spans_ms`."""
-        for stage, span_ms in spans_ms.items():
+        for name, span_ms in spans_ms.items():
+            if not math.isfinite(span_ms):
+                continue
+            stage = kept_name(self._bins, name, most=_MOST_STAGES, others=OTHERS)
             bins = self._bins.setdefault(stage, np.zeros(_BINS, np.int64))
             bins[_bin_of(span_ms)] += 1
             self._max[stage] = max(self._max.get(stage, 0.0), span_ms)
@@ -83,7 +90,8 @@ class Latencies:
 def _bin_of(span_ms: float) -> int:
     if span_ms <= _FINEST_MS:
         return 0
-    return min(_BINS - 1, int(math.log(span_ms / _FINEST_MS) / math.log(_GROWTH)))
+    bin_number = math.log(min(span_ms, _LONGEST_MS) / _FINEST_MS) / math.log(_GROWTH)
+    return min(_BINS - 1, int(bin_number))
 
 
 def _middle_ms(number: int) -> float:

@@ -23,6 +23,7 @@ not read a log or a clock.
 (100.0, 170.0, {'pause': {'sent': 1}})
 """
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -30,11 +31,14 @@ from types import MappingProxyType
 from typing import Any
 
 from rtdecode.evaluate.latency import Latencies, StageLatency
+from rtdecode.schema.bounded import OTHERS, Table, kept_name
 from rtdecode.schema.control import Acknowledgement, Action, ActionName, Delivery, Outcome
 
 _NS_PER_MS = 1e6
 _MOST_UNMATCHED = 10_000
 """Actions without an effect so far, and effects without an action, that are kept."""
+_MOST_NAMES = 50
+"""Actions, outcomes, results and outputs that are counted apart."""
 _WITHOUT_REACTION = ("sham", "open_loop")
 """Policies whose actions depend on time alone, whatever they are given."""
 _REACTION, _CONTENT_AGE = "reaction_ms", "content_age_ms"
@@ -135,7 +139,7 @@ class Effect:
         """The effect that the stimulus or an output reports; None where there was none."""
         if isinstance(body, Acknowledgement):
             return cls(body.t_flip_ns, is_trigger=False) if body.t_flip_ns > 0 else None
-        if body.error:
+        if body.error or not math.isfinite(body.delay_ms):
             return None
         return cls(action.t_decided_ns + round(body.delay_ms * _NS_PER_MS), is_trigger=True)
 
@@ -176,7 +180,7 @@ class LoopLatency:
             case Action():
                 self._add_action(body)
             case Acknowledgement():
-                self._results[body.result] += 1
+                self._results[_kept(self._results, body.result)] += 1
                 self._match(body)
             case Delivery():
                 self._add_delivery(body)
@@ -196,7 +200,8 @@ class LoopLatency:
 
     def _add_action(self, action: Action) -> None:
         self._policy = action.policy
-        self._actions[action.name][action.outcome] += 1
+        outcomes = self._actions[_kept(self._actions, action.name)]
+        outcomes[_kept(outcomes, action.outcome)] += 1
         if action.outcome != Outcome.SENT:
             return
         self._waiting[action.number] = action
@@ -206,9 +211,9 @@ class LoopLatency:
 
     def _add_delivery(self, delivery: Delivery) -> None:
         if delivery.error:
-            self._failed[delivery.output] += 1
+            self._failed[_kept(self._failed, delivery.output)] += 1
         else:
-            self._delivered[delivery.output] += 1
+            self._delivered[_kept(self._delivered, delivery.output)] += 1
             self._delays.add({delivery.output: delivery.delay_ms})
         self._match(delivery)
 
@@ -219,6 +224,10 @@ class LoopLatency:
             _drop_oldest(self._early)
         elif (effect := Effect.of(body, action)) is not None:
             self._latencies.add(loop_latencies_ms(action, effect))
+
+
+def _kept(table: Table, name: str) -> str:
+    return kept_name(table, name, most=_MOST_NAMES, others=OTHERS)
 
 
 def _drop_oldest(kept: dict[int, Any]) -> None:

@@ -16,8 +16,9 @@ passes it the messages that it receives.
 import math
 from collections import Counter, defaultdict, deque
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from rtdecode.schema.bounded import OTHERS, kept_name
 from rtdecode.schema.messages import Event, Gap, Received, Reconstruction
 
 _NS_PER_S = 1e9
@@ -29,6 +30,14 @@ _LATE_WINDOW_NS = 10_000_000_000
 """Length of the window in which late frames are counted apart."""
 _MOST_TEXTS = 20
 """Texts of one process and code that are stated apart."""
+_MOST_EVENTS, _MOST_COUNTS, _MOST_STREAMS, _MOST_STEPS = 300, 50, 1_000, 100
+"""Sums of events, names of the counts of one sum, streams with a loss, and numbers of solver steps
+that are stated apart."""
+_MOST_RECENT = 20_000
+"""Frames of the window, however wrong their times are."""
+_MOST_NOT_DECODED = 1_000_000_000
+"""Longest run of frames without a reconstruction that is believed: a year at 30 Hz."""
+_OTHER_EVENTS = "events of further processes and codes, which are not stated apart"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +97,7 @@ class OutputCount:
         self._first_ns = self._last_ns = 0
         self._newest: tuple[int, int] | None = None
         """Highest frame number so far, and number of the newest message."""
-        self._recent: deque[tuple[int, bool]] = deque()
+        self._recent: deque[tuple[int, bool]] = deque(maxlen=_MOST_RECENT)
         self._missing: defaultdict[tuple[str, str], int] = defaultdict(int)
         self._events: dict[tuple[str, str, str], EventSum] = {}
         self._texts: Counter[tuple[str, str]] = Counter()
@@ -98,14 +107,16 @@ class OutputCount:
         """Count a reconstruction, a gap or an event; other messages are ignored."""
         body, t_ns = item.message.body, item.message.t_ns
         if isinstance(body, Reconstruction):
-            self.by_steps[body.steps] += 1
+            self.by_steps[kept_name(self.by_steps, body.steps, most=_MOST_STEPS, others=-1)] += 1
             self._count_frame(body, t_ns)
             self._count_missing(body.frame, item.message.seq)
         elif isinstance(body, Gap):
-            self._missing[body.stream, body.detected_by] += body.n_missing
+            others = (OTHERS, body.detected_by if body.detected_by == _RECORDER else OTHERS)
+            key = (body.stream, body.detected_by)
+            key = kept_name(self._missing, key, most=_MOST_STREAMS, others=others)
+            self._missing[key] += body.n_missing
         elif isinstance(body, Event):
-            key = self._event_key(body)
-            self._events[key] = event_sum(self._events.get(key), body, t_ns=t_ns)
+            self._count_event(body, t_ns)
 
     def counters(self) -> dict[str, float]:
         """Totals since the start of the run."""
@@ -156,6 +167,13 @@ class OutputCount:
         found = self._missing.items()
         return {f"{stream} by {by}": n for (stream, by), n in found if by != _RECORDER}
 
+    def _count_event(self, event: Event, t_ns: int) -> None:
+        others = (OTHERS, OTHERS, "")
+        key = kept_name(self._events, self._event_key(event), most=_MOST_EVENTS, others=others)
+        if key == others:
+            event = replace(event, process=OTHERS, code=OTHERS, text=_OTHER_EVENTS)
+        self._events[key] = event_sum(self._events.get(key), event, t_ns=t_ns)
+
     def _event_key(self, event: Event) -> tuple[str, str, str]:
         """What `event` is summed by; after a number of texts, others of its code are one sum."""
         kind, summed = (event.process, event.code), (event.process, event.code, "")
@@ -187,8 +205,10 @@ class OutputCount:
         """
         before, seq_before = (frame - 1, seq - 1) if self._newest is None else self._newest
         not_received = seq - (seq_before + 1 if seq > seq_before else 0)
-        self.frames_not_decoded += max(0, frame - before - 1 - not_received)
-        self._newest = max(before, frame), seq
+        missing = frame - before - 1 - not_received
+        if missing <= _MOST_NOT_DECODED:
+            self.frames_not_decoded += max(0, missing)
+            self._newest = max(before, frame), seq
 
     def _drop_until(self, t_ns: int) -> None:
         while self._recent and self._recent[0][0] <= t_ns:
@@ -199,7 +219,11 @@ def event_sum(known: EventSum | None, event: Event, *, t_ns: int) -> EventSum:
     """`known` with `event`, sent at `t_ns`, added."""
     before = {} if known is None else known.counts
     new = {name: count for name, count in event.counts.items() if math.isfinite(count)}
-    names = dict.fromkeys([*before, *new])
+    counts = dict(before)
+    for name, count in new.items():
+        name = kept_name(counts, name, most=_MOST_COUNTS, others=OTHERS)
+        total = counts.get(name, 0) + count
+        counts[name] = total if math.isfinite(total) else count
     severities = [event.severity] if known is None else [known.severity, event.severity]
     return EventSum(
         severity=max(severities, key=severity_rank),
@@ -207,7 +231,7 @@ def event_sum(known: EventSum | None, event: Event, *, t_ns: int) -> EventSum:
         code=event.code,
         text=event.text,
         times=1 if known is None else known.times + 1,
-        counts={name: before.get(name, 0) + new.get(name, 0) for name in names},
+        counts=counts,
         first_ns=t_ns if known is None else known.first_ns,
         last_ns=t_ns,
     )

@@ -10,12 +10,12 @@ module has no socket and no clock: the sockets and the codec call it.
 ([True, True, False], True)
 """
 
-from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Generic, TypeVar
+from typing import Any
 
+from rtdecode.schema.bounded import Recent
 from rtdecode.schema.errors import MessageError, Refusal
 
 MIB = 1024 * 1024
@@ -139,23 +139,6 @@ STREAM_RATE = Rate(messages_per_s=20_000, burst=1_000_000)
 MOST_STREAMS = 300
 """Streams of one peer at the recorder; a run has about fifty."""
 _MOST_PEERS = 1_000
-
-K = TypeVar("K")
-V = TypeVar("V")
-
-
-class Recent(OrderedDict[K, V], Generic[K, V]):
-    """A dict of at most `most` keys; the one that was set longest ago leaves first."""
-
-    def __init__(self, most: int) -> None:
-        super().__init__()
-        self._most = most
-
-    def __setitem__(self, key: K, value: V) -> None:
-        super().__setitem__(key, value)
-        self.move_to_end(key)
-        if len(self) > self._most:
-            self.popitem(last=False)
 
 
 @dataclass(slots=True)

@@ -5,7 +5,6 @@ its `Backlog` what is not taken at once, and publishes the same bytes (XPUB/SUB:
 loses messages, a gap in `seq`). The first bytes of a message are its topic, so one part is enough.
 """
 
-from collections import deque
 from dataclasses import replace
 from threading import RLock
 
@@ -15,6 +14,7 @@ from rtdecode.runtime.backlog import Backlog
 from rtdecode.runtime.codec import pack
 from rtdecode.runtime.numbering import Numbering
 from rtdecode.runtime.sockets import CLOCK_NAME, RECORDER_QUEUE, Messaging, has_room
+from rtdecode.schema.bounded import RecentMessages
 from rtdecode.schema.errors import RecorderAbsentError
 from rtdecode.schema.interfaces import Clock
 from rtdecode.schema.messages import Body, End, Health, Stamped, Start
@@ -56,7 +56,7 @@ class Publisher:
         # one thread may push while another one sends what is held
         self._recorder_endpoint, self._lock = record, RLock()
         self._numbering = Numbering() if numbering is None else numbering
-        self._for_new: deque[bytes] = deque(maxlen=_MOST_FORWARDED)
+        self._for_new = RecentMessages(_MOST_FORWARDED)
         self._public = messaging.bound(zmq.XPUB, publish, queue=queue) if publish else None
         if self._public is not None:
             self._public.set(zmq.XPUB_VERBOSE, 1)

@@ -36,6 +36,9 @@ CODE, TEXT = "message_refused", "messages that could not be read or were too man
 Arrived = tuple[str, Sequence[bytes]]
 """Name or address of the sender, empty for a program of this host, and the parts of a message."""
 
+Check = Callable[[str, Received], None]
+"""Takes the sender and a message that was read."""
+
 
 class RefusedMessages:
     """Counts refused messages of all sockets of a process."""
@@ -71,11 +74,12 @@ class RefusedMessages:
         where: str,
         clock: Clock,
         limits: PeerLimits | None = None,
-        of_streams: bool = False,
+        check: Check = lambda _sender, _received: None,
     ) -> list[tuple[bytes, Received]]:
         """(bytes, message) of what the endpoint `where` received, at most 64.
 
-        `limits` are those of the socket; with `of_streams` the number of streams is limited too.
+        `limits` are those of the socket; `check` raises MessageError for a message that was read
+        and is refused nevertheless.
         """
         taken: list[tuple[bytes, Received]] = []
         for sender, parts in received:
@@ -83,10 +87,9 @@ class RefusedMessages:
             with self._dropping(where, t_ns, sender):
                 data = only_part(parts)
                 _require_rate(limits, sender, data, t_ns)
-                message = unpack(data)
-                if limits is not None and of_streams:
-                    limits.require_stream(sender, message.stream, t_ns=t_ns)
-                taken.append((data, Received(message, t_ns)))
+                one = Received(unpack(data), t_ns)
+                check(sender, one)
+                taken.append((data, one))
             if len(taken) == _BATCH:
                 break
         return taken

@@ -11,7 +11,7 @@ import zmq
 
 from rtdecode.runtime.file_handles import permit_many_files
 from rtdecode.runtime.limits import CONTROL_BYTES, MAX_MESSAGE_BYTES, NO_MESSAGE_BYTES, PeerLimits
-from rtdecode.runtime.refused import Arrived, RefusedMessages
+from rtdecode.runtime.refused import Arrived, Check, RefusedMessages
 from rtdecode.schema.errors import AddressInUseError
 from rtdecode.schema.interfaces import Clock
 from rtdecode.schema.messages import Received
@@ -124,16 +124,14 @@ def drained(
     wait_s: float,
     *,
     limits: PeerLimits | None = None,
-    of_streams: bool = False,
+    check: Check = lambda _sender, _received: None,
 ) -> list[tuple[bytes, Received]]:
     """(bytes, message) of what has arrived at `socket`; waits `wait_s` for the first one.
 
-    `limits` and `of_streams` as `RefusedMessages.batch` takes them.
+    `limits` and `check` as `RefusedMessages.batch` takes them.
     """
     parts, where = received_parts(socket, wait_s), address_of(socket)
-    return messaging.refused.batch(
-        parts, where=where, clock=clock, limits=limits, of_streams=of_streams
-    )
+    return messaging.refused.batch(parts, where=where, clock=clock, limits=limits, check=check)
 
 
 def address_of(socket: Socket) -> str:

@@ -3,15 +3,16 @@
 A message that cannot be read is dropped and counted in `Messaging.refused`.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import zmq
 
 from rtdecode.runtime.codec import topics
 from rtdecode.runtime.limits import STREAM_RATE, PeerLimits, Rate
+from rtdecode.runtime.plausible import Plausibility
 from rtdecode.runtime.sockets import Messaging, drained
 from rtdecode.schema.interfaces import Clock
-from rtdecode.schema.messages import Body, End, Health, Received, Start
+from rtdecode.schema.messages import Body, End, Health, Received, Stamped, Start
 
 
 class Subscriber:
@@ -28,7 +29,7 @@ class Subscriber:
     ) -> None:
         self._unread: list[Received] = []
         self._clock, self._messaging = clock, messaging
-        self._limits = PeerLimits(STREAM_RATE)
+        self._limits, self._plausibility = PeerLimits(STREAM_RATE), Plausibility()
         self._socket = messaging.connected(zmq.SUB, endpoints, queue=queue)
         for kind in (*kinds, Start, End, Health):
             for prefix in topics(kind.kind):
@@ -42,9 +43,14 @@ class Subscriber:
             self._clock,
             0.0 if put_back else wait_s,
             limits=self._limits,
-            of_streams=True,
+            check=self._check,
         )
         return put_back + [received for _, received in taken]
+
+    def _check(self, sender: str, received: Received) -> None:
+        message, t_ns = received.message, received.t_received_ns
+        self._limits.require_stream(sender, message.stream, t_ns=t_ns)
+        self._plausibility.require(message, t_ns=t_ns)
 
     def put_back(self, items: Sequence[Received]) -> None:
         """Return `items` at the next `take`, before newer messages."""
@@ -54,7 +60,8 @@ class Subscriber:
 class Collector:
     """Receiving end of the recorder queue: every message of every process, with its bytes.
 
-    The messages of one sender are limited to `rate`, and the number of its streams.
+    The messages of one sender are limited to `rate`, and the number of its streams. `check` raises
+    MessageError for a message that is refused nevertheless.
     """
 
     def __init__(
@@ -65,8 +72,9 @@ class Collector:
         endpoint: str,
         queue: int,
         rate: Rate = STREAM_RATE,
+        check: Callable[[Stamped], None] = lambda _message: None,
     ) -> None:
-        self._clock, self._messaging = clock, messaging
+        self._clock, self._messaging, self._check_message = clock, messaging, check
         self._limits = PeerLimits(rate)
         self._socket = messaging.bound(zmq.PULL, endpoint, queue=queue)
 
@@ -78,5 +86,10 @@ class Collector:
             self._clock,
             wait_s,
             limits=self._limits,
-            of_streams=True,
+            check=self._check,
         )
+
+    def _check(self, sender: str, received: Received) -> None:
+        message, t_ns = received.message, received.t_received_ns
+        self._limits.require_stream(sender, message.stream, t_ns=t_ns)
+        self._check_message(message)

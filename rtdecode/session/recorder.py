@@ -18,6 +18,7 @@ from pathlib import Path
 
 from rtdecode.runtime.codec import pack
 from rtdecode.runtime.disk import free_mb, mount_point
+from rtdecode.runtime.plausible import AHEAD_NS, MOST_LOST
 from rtdecode.schema.errors import LogFullError
 from rtdecode.schema.interfaces import Clock
 from rtdecode.schema.messages import BODIES, End, Event, Gap, Stamped, Start
@@ -34,15 +35,13 @@ MOST_STREAMS = 1000
 """Streams of one log; a run has about fifty, and MCAP numbers its channels with 16 bits."""
 _LONGEST_SOURCE = 200
 """Characters of the name of a source."""
-MOST_LOST = 1_000_000_000
-"""Longest gap in a stream that is believed: a year at 30 Hz. A larger number is not genuine."""
 DISK_FULL = "disk_full"
 _KINDS = frozenset(body.kind for body in BODIES)
 _IGNORED = {
     "stream_refused": f"messages of more than {MOST_STREAMS} streams, or of a source with a name "
     f"of more than {_LONGEST_SOURCE} characters, were not recorded",
-    "number_implausible": "messages whose number, or whose END, cannot be genuine were recorded, "
-    "and their numbers were ignored",
+    "number_implausible": "messages whose number, or whose START or END, cannot be genuine were "
+    "recorded, and their numbers were ignored",
 }
 """Text of the events that count what the recorder did not accept, by code."""
 
@@ -231,6 +230,10 @@ class Recorder:
         those of all connections in turn.
         """
         source, started_ns = message.source, self._started_ns.get(message.source)
+        if isinstance(message.body, Start) and message.t_ns > self._clock.now_ns() + AHEAD_NS:
+            # believed, it would make all that the source sends later messages of before
+            self._ignored["number_implausible"] += 1
+            return False
         if isinstance(message.body, Start) and (started_ns is None or message.t_ns > started_ns):
             self._started_ns[source] = message.t_ns
             if started_ns is not None and message.seq == 0:

@@ -2,8 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 
+from rtdecode.schema.bounded import Recent
 from rtdecode.schema.messages import Gap, Health, Received, Stamped, Start
 from rtdecode.schema.sequence_tracker import SequenceTracker
+
+_MOST_SOURCES = 1_000
 
 
 class GapWatch:
@@ -25,8 +28,8 @@ class GapWatch:
 
     def __init__(self, *, detected_by: str, first_expected: int | None = None) -> None:
         self._tracker = SequenceTracker(detected_by=detected_by, first_expected=first_expected)
-        self._started_ns: dict[str, int] = {}
-        self._restarted_ns: dict[str, int] = {}
+        self._started_ns: Recent[str, int] = Recent(_MOST_SOURCES)
+        self._restarted_ns: Recent[str, int] = Recent(_MOST_SOURCES)
         """As `_started_ns`, of sources that were started again."""
 
     @property

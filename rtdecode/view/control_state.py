@@ -4,6 +4,7 @@ It depends on no socket and no browser. Events reach the page from the controlle
 recorder, also long after they happened; only the newest one states the arming.
 """
 
+import math
 from typing import Any
 
 from rtdecode.schema.control import Acknowledgement, Action, ActionName, Delivery, Outcome
@@ -38,11 +39,11 @@ class ControlState:
                 process == _CONTROLLER and code in _ARMING and message.t_ns >= self._arming_ns
             ):
                 self._armed, self._arming_ns = _ARMING[code], message.t_ns
-                self._arming_text = text
+                self._arming_text = f"{text:.500}"
             case Health() if message.source == _CONTROLLER:
                 self._health, self._received_ns = body, item.t_received_ns
                 if message.t_ns >= self._arming_ns and "armed" in body.counters:
-                    self._armed = bool(body.counters["armed"])
+                    self._armed = body.counters["armed"] > 0
             case Start(versions=versions) if message.source == _CONTROLLER:
                 self._policy = versions.get("policy", "")
             case Action():
@@ -56,7 +57,7 @@ class ControlState:
         if not self._received_ns:
             return None
         silent_s = (self._clock.now_ns() - self._received_ns) / _NS_PER_S
-        counters = self._health.counters
+        counters = {n: c for n, c in self._health.counters.items() if math.isfinite(c)}
         withheld = counters.get("withheld", 0.0)
         return {
             "armed": self._armed,

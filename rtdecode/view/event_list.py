@@ -21,10 +21,13 @@ from types import MappingProxyType
 from typing import Any
 
 from rtdecode.evaluate.output_count import EventSum, event_sum
+from rtdecode.schema.bounded import Recent
 from rtdecode.schema.messages import Event
 
 _NS_PER_S = 1e9
 _LISTED = 40
+_MOST_ALARMS, _MOST_KNOWN = 50, 1_000
+"""Alarms in the banner, and processes and codes whose newest event is known."""
 ALARM, WARNING = "alarm", "warning"
 ENDS: Mapping[str, str] = MappingProxyType(
     {
@@ -51,8 +54,8 @@ class EventList:
 
     def __init__(self) -> None:
         self._rows: deque[_Row] = deque(maxlen=_LISTED)
-        self._alarms: dict[tuple[str, str], _Row] = {}
-        self._newest: dict[tuple[str, str], int] = {}
+        self._alarms: Recent[tuple[str, str], _Row] = Recent(_MOST_ALARMS)
+        self._newest: Recent[tuple[str, str], int] = Recent(_MOST_KNOWN)
         self._number = 0
         self._zero_ns: int | None = None
 
@@ -80,7 +83,8 @@ class EventList:
 
     def acknowledge(self, number: int) -> None:
         """Remove the alarm with this number from the banner; a newer one has another number."""
-        self._alarms = {key: row for key, row in self._alarms.items() if row.number != number}
+        for key in [key for key, row in self._alarms.items() if row.number == number]:
+            del self._alarms[key]
 
     def alarms(self) -> list[dict[str, Any]]:
         """Alarms that are neither over nor acknowledged, oldest first, as plain values."""

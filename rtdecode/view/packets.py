@@ -18,6 +18,7 @@ Plane = NDArray[np.uint8]
 
 _PICTURE = struct.Struct("<BBHHhdd")
 _ACTIVITY = struct.Struct("<BBHId")
+_MOST_LAG = 2**15 - 1
 
 
 class Slot(StrEnum):
@@ -56,6 +57,7 @@ def picture_packet(
 ) -> Packet:
     """Displayed frame, reconstruction and uncertainty of one grid frame, each (row, col) uint8."""
     rows, cols = planes[0].shape
+    lag_frames = max(-_MOST_LAG, min(lag_frames, _MOST_LAG))
     header = _PICTURE.pack(1, flags, rows, cols, lag_frames, frame, age_ms)
     data = b"".join((header, *(plane.tobytes() for plane in planes)))
     return Packet(Slot.PICTURE, frame, data)

@@ -170,16 +170,21 @@ class Page:
         self._add_latencies(spans | {"pacing": message.t_ns - body.t_ready_ns})
         displayed = self._displayed_of(body)
         flags = Flag.DECODED | (Flag.WARM if body.warm else 0) | (Flag.LATE if body.late else 0)
-        uncertain = body.uncertainty.any()
+        # a plane of another size would shift all that follow it in the packet
+        uncertainty = body.uncertainty
+        if uncertainty.shape != body.luminance.shape:
+            uncertainty = np.zeros_like(body.luminance)
         planes = (
             np.zeros(body.luminance.shape, np.uint8) if displayed is None else displayed,
             grey_plane(body.luminance),
-            grey_plane(body.uncertainty),
+            grey_plane(uncertainty),
         )
         return picture_packet(
             body.frame,
             planes=planes,
-            flags=Flag(flags | (displayed is not None) | (Flag.UNCERTAINTY if uncertain else 0)),
+            flags=Flag(
+                flags | (displayed is not None) | (Flag.UNCERTAINTY if uncertainty.any() else 0)
+            ),
             lag_frames=body.lag_frames,
             age_ms=(self._clock.now_ns() - body.t_frame_mid_ns) / _NS_PER_MS,
         )
@@ -212,7 +217,8 @@ def _twin_check_json(check: ResponsePrediction) -> dict[str, float | str | None]
     """Figures of the twin check; null for NaN, which JSON cannot represent."""
     named = {"r": check.r, "r_training": check.r_training, "r_expected": check.r_expected}
     figures = {name: value if math.isfinite(value) else None for name, value in named.items()}
-    return {**figures, "verdict": check.verdict, "window_s": check.window_s}
+    window_s = check.window_s if math.isfinite(check.window_s) else None
+    return {**figures, "verdict": check.verdict, "window_s": window_s}
 
 
 def _score_json(at: tuple[float, Score]) -> dict[str, float | None]:

@@ -11,10 +11,12 @@ after a reconnection; each is counted once.
     state.as_json()
 """
 
+import math
 from collections import deque
 from typing import Any
 
 from rtdecode.evaluate.output_count import OutputCount
+from rtdecode.schema.bounded import Recent
 from rtdecode.schema.interfaces import Clock
 from rtdecode.schema.messages import (
     Body,
@@ -36,6 +38,8 @@ from rtdecode.view.status_text import WARNING_DISPLAYED_S, Ages, run_status
 _NS_PER_S = 1e9
 _KNOWN_MESSAGES = 10_000
 """Far above the messages that a recorder publishes again."""
+_MOST_SOURCES = 100
+"""Sources whose state is known; a run has about ten."""
 _SILENT_S = 3.0
 """Time in s without a heartbeat after which a process is reported; heartbeats come each 0.5 s."""
 _RECORDER, _DECODER, _EVALUATE = "events", "decoder", "evaluate"
@@ -57,10 +61,10 @@ class RunState:
         self._clock = clock
         self._count, self._events = OutputCount(), EventList()
         self._last_ns: dict[type[Body], int] = {}
-        self._health: dict[str, tuple[Health, int]] = {}
+        self._health: Recent[str, tuple[Health, int]] = Recent(_MOST_SOURCES)
         self._known: set[tuple[str, int, int]] = set()
         self._order: deque[tuple[str, int, int]] = deque()
-        self._ended: set[str] = set()
+        self._ended: Recent[str, bool] = Recent(_MOST_SOURCES)
         self._warm = False
 
     def add(self, item: Received) -> None:
@@ -79,9 +83,9 @@ class RunState:
                 self._health[message.source] = body, item.t_received_ns
             case Start():
                 self._events.begin(t_ns=message.t_ns)
-                self._ended.discard(message.source)
+                self._ended.pop(message.source, None)
             case End():
-                self._ended.add(message.source)
+                self._ended[message.source] = True
 
     def acknowledge(self, alarm: int) -> None:
         """Remove the alarm with this number from the banner."""
@@ -128,7 +132,7 @@ class RunState:
     def _backlog_mb(self) -> float | None:
         """MB that wait for the recorder's disk, by the heartbeats; None where none states it."""
         found = [one.counters.get(_BACKLOG) for one, _ in self._health.values()]
-        known = [mb for mb in found if mb is not None]
+        known = [mb for mb in found if mb is not None and math.isfinite(mb)]
         return sum(known) if known else None
 
     def _ages(self, now_ns: int) -> Ages:

@@ -20,6 +20,8 @@ class Refusal(StrEnum):
     TOO_MANY = "too many"
     """More messages a second than one sender may send."""
     STREAMS = "too many streams"
+    IMPLAUSIBLE = "implausible"
+    """A time, a number or a size that cannot be genuine."""
     SENDER = "unknown sender"
     """Not a process of the run."""
 

@@ -26,13 +26,13 @@ from rtdecode.runtime.limits import (
     TEXT_CHARS,
     PeerLimits,
     Rate,
-    Recent,
     backlog_rate,
     brief,
     require_few_values,
 )
 from rtdecode.runtime.refused import RefusedMessages
 from rtdecode.runtime.sockets import Messaging, received_parts
+from rtdecode.schema.bounded import Recent
 from rtdecode.schema.errors import MessageError, Refusal
 from rtdecode.schema.messages import (
     DisplayedFrame,

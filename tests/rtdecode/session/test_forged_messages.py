@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 from mcap.reader import make_reader
 
 from rtdecode.runtime.codec import pack, unpack
+from rtdecode.runtime.plausible import MOST_LOST
 from rtdecode.schema.interfaces import Clock
 from rtdecode.schema.messages import BODIES, Body, End, Event, Gap, Health, Stamped, Trigger
 from rtdecode.session.reader import LogReader
-from rtdecode.session.recorder import MOST_LOST, MOST_STREAMS, Recorder
+from rtdecode.session.recorder import MOST_STREAMS, Recorder
 
 Message = Callable[..., Stamped]
 INT64 = st.integers(-(2**63), 2**63 - 1)
