@@ -141,9 +141,10 @@ def of_process(lives: Sequence[Sequence[Sample]], *, warm_up_s: float) -> dict[s
         "lifetimes": len(lives),
         "highest_rss_mb": round(max(one["rss_mb"] for one in every), 1),
         "highest_pss_mb": round(max(one["pss_mb"] for one in every), 1),
-        "slope_mb_h": pooled_mb_h(slopes["uss_mb"]),
-        "slope_rss_mb_h": pooled_mb_h(slopes["rss_mb"]),
-        "slopes": slopes["uss_mb"],
+        "slope_mb_h": pooled_mb_h(slopes["rss_mb"]),
+        "slopes": slopes["rss_mb"],
+        # the private part changes too where another program maps the same libraries, or no more
+        "slope_private_mb_h": pooled_mb_h(slopes["uss_mb"]),
         "most_handles": max(one["handles"] for one in every),
         "handles_gained": _gained(lives, "handles", warm_up_s),
         "threads_gained": _gained(lives, "threads", warm_up_s),

@@ -19,6 +19,8 @@ from rtdecode.schema.errors import (
 )
 from rtdecode.session.log_parts import parts_of
 
+_OF_OWNER = 0o700
+
 
 @dataclass(frozen=True, slots=True)
 class SessionLayout:
@@ -134,14 +136,14 @@ def session_with_config(folder: Path) -> SessionLayout:
 
 
 def new_session(parent: Path, *, started: datetime) -> SessionLayout:
-    """Create a new folder in `parent`, named by the time `started`."""
+    """Create a new folder in `parent`, named by the time `started`, for its user alone."""
     _make_folder(parent)
     stem = started.strftime("%Y-%m-%d_%H-%M-%S")
     number = 1
     while True:
         folder = parent / (stem if number == 1 else f"{stem}_{number}")
         try:
-            folder.mkdir()
+            folder.mkdir(mode=_OF_OWNER)
         except FileExistsError:
             number += 1
         else:
@@ -149,7 +151,9 @@ def new_session(parent: Path, *, started: datetime) -> SessionLayout:
 
 
 def named_session(folder: Path) -> SessionLayout:
-    """Create the session folder that the user named.
+    """Create the session folder that the user named, for this user alone.
+
+    A folder that exists keeps its permissions.
 
     Raises
     ------
@@ -160,7 +164,7 @@ def named_session(folder: Path) -> SessionLayout:
     UnreadableFileError
         If it is not a folder, or not writable.
     """
-    _make_folder(folder)
+    _make_folder(folder, mode=_OF_OWNER)
     layout = SessionLayout(folder)
     SessionLock(layout).release()
     if layout.log.exists() or layout.has_log:
@@ -168,9 +172,9 @@ def named_session(folder: Path) -> SessionLayout:
     return _prepared(folder)
 
 
-def _make_folder(folder: Path) -> None:
+def _make_folder(folder: Path, *, mode: int = 0o777) -> None:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=mode, parents=True, exist_ok=True)
     except OSError as error:
         raise _unusable(folder, error) from error
     if not os.access(folder, os.W_OK | os.X_OK):

@@ -25,6 +25,10 @@ _INDEX_SHARE = 3
 """The index holds 10 bytes for each channel of a chunk; its message index has at least 31."""
 
 
+def _of_its_user(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
 class LogFile:
     """Binary file for the MCAP writer.
 
@@ -44,7 +48,7 @@ class LogFile:
     def __init__(self, path: Path, *, reserve_bytes: int) -> None:
         self.error: OSError | None = None
         """The error at which the reserve was taken into use; None while the disk has space."""
-        self._file = path.open("xb", buffering=0)
+        self._file = open(path, "xb", buffering=0, opener=_of_its_user)
         self._waiting = bytearray()
         self._ends: deque[int] = deque()
         """Ends of the records in `_waiting`, as bytes from the start of the file."""

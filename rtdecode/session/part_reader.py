@@ -68,6 +68,13 @@ class LogFileReader:
         with self.path.open("rb") as file:
             return RecordFile(file).complete
 
+    def is_followed(self) -> bool:
+        """Whether it states at its end, in its summary, that there is a further part."""
+        with self.path.open("rb") as file:
+            ends = [one for one in RecordFile(file).summary_metadata() if one.name == PART_END]
+        notes = [PartNote.of(one.metadata) for one in ends]
+        return any(note is not None and note.is_followed for note in notes)
+
     def note_at_start(self) -> PartNote | None:
         """What the file states at its start about itself; None where it states nothing."""
         with self.path.open("rb") as file:

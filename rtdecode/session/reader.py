@@ -76,10 +76,10 @@ class LogReader:
 
     def has_index(self) -> bool:
         """Whether all parts end with an intact index, as a recorder that was not killed writes."""
-        parts = parts_of(self._path)
-        return list(parts) == list(range(len(parts))) and all(
-            LogFileReader(path).has_index() for path in parts.values()
-        )
+        found = parts_of(self._path)
+        files = [LogFileReader(path) for path in found.values()]
+        is_whole = list(found) == list(range(len(found))) and not files[-1].is_followed()
+        return is_whole and all(one.has_index() for one in files)
 
     def logged(self, wanted: Wanted = every_stream) -> Iterator[Logged]:
         """Messages of the `wanted` streams, as bytes."""

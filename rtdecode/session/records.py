@@ -27,6 +27,7 @@ from mcap.records import (
     McapRecord,
     MessageIndex,
     Metadata,
+    MetadataIndex,
     Schema,
 )
 from mcap.stream_reader import CRCValidationError, breakup_chunk
@@ -103,13 +104,25 @@ class RecordFile:
 
     def summary_channels(self) -> Iterator[Channel]:
         """Channels that the summary repeats; none if the summary is damaged."""
+        for content in self._of_summary(Opcode.CHANNEL):
+            yield Channel.read(content)
+
+    def summary_metadata(self) -> Iterator[Metadata]:
+        """Metadata records that the summary refers to; none if the summary is damaged."""
+        for content in self._of_summary(Opcode.METADATA_INDEX):
+            record, _ = self._record(MetadataIndex.read(content).offset)
+            if isinstance(record, Metadata):
+                yield record
+
+    def _of_summary(self, wanted: int) -> Iterator[ReadDataStream]:
+        """Content of the records of one kind in the summary."""
         at = self._summary_start
         while at is not None and at < self._size:
             opcode, length = self._head(at)
             if opcode == Opcode.FOOTER:
                 return
-            if opcode == Opcode.CHANNEL:
-                yield Channel.read(ReadDataStream(BytesIO(self._read(at + _HEAD.size, length))))
+            if opcode == wanted:
+                yield ReadDataStream(BytesIO(self._read(at + _HEAD.size, length)))
             at += _HEAD.size + length
 
     def parts(self) -> Iterator[Part]:

@@ -16,9 +16,11 @@ import pytest
 import zmq
 from recorder_kills import outcomes
 
-from rtdecode.runtime.codec import pack
+from rtdecode.runtime.codec import pack, unpack
 from rtdecode.schema.messages import Event, Health, Recording, Scan, Stamped
+from rtdecode.session.part_reader import LogFileReader
 from rtdecode.session.reader import LogReader
+from rtdecode.session.recover import recover
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(240)]
 
@@ -105,6 +107,11 @@ def numbers(session: Path) -> list[int]:
     return [body.number for body in bodies if isinstance(body, Scan)]
 
 
+def scans(part: Path) -> list[Scan]:
+    bodies = (unpack(one.data).body for one in LogFileReader(part).messages())
+    return [body for body in bodies if isinstance(body, Scan)]
+
+
 def events(session: Path) -> dict[str, Event]:
     bodies = (item.message.body for item in LogReader(session / "log.mcap").messages())
     return {body.code: body for body in bodies if isinstance(body, Event)}
@@ -123,6 +130,24 @@ def test_a_recorder_that_stalls_loses_nothing_and_the_stall_is_recorded(user: An
     assert found["recorder_resumed"].counts["seconds"] >= 3
     assert found["recorder_resumed"].counts["held_mb"] > 0.5
     assert user.left_running() == []
+
+
+def test_a_log_in_parts_is_complete_and_a_missing_part_is_stated(user: Any) -> None:
+    third = user.folder / "s" / "log_0003.mcap"
+    with fed(user, record={"split_mb": 0.3}) as (running, rig):
+        while running.poll() is None and not third.exists():
+            time.sleep(0.05)
+        said = stopped(running, rig)
+    assert running.returncode == 0, said
+    assert "the log is complete; no message was lost" in said
+    assert numbers(user.folder / "s") == list(range(rig.n_sent))
+    assert recover(third.parent).was_complete
+    missing = [body.number for body in scans(third.with_name("log_0001.mcap"))]
+    third.with_name("log_0001.mcap").unlink()
+    assert numbers(user.folder / "s") == [n for n in range(rig.n_sent) if n not in missing]
+    [damage] = recover(third.parent).damage
+    assert damage.counts["bridge/scan"] == len(missing)
+    assert f"What {damage.file} held is missing" in user.told("score", "s").stdout
 
 
 def test_a_run_that_ends_during_a_stall_waits_for_its_recorder(user: Any) -> None:

@@ -1,4 +1,5 @@
 import os
+import stat
 import subprocess
 import sys
 from datetime import datetime
@@ -42,6 +43,13 @@ def test_two_sessions_of_the_same_second_get_two_folders(tmp_path: Path) -> None
 def test_a_new_session_has_a_place_for_its_report(tmp_path: Path) -> None:
     assert new_session(tmp_path, started=STARTED).report.is_dir()
     assert named_session(tmp_path / "mine" / "deep").report.is_dir()
+
+
+def test_a_new_session_is_for_its_user_alone(tmp_path: Path) -> None:
+    for layout in (new_session(tmp_path / "all", started=STARTED), named_session(tmp_path / "my")):
+        assert stat.S_IMODE(layout.folder.stat().st_mode) == 0o700
+    (tmp_path / "shared").mkdir(mode=0o750)
+    assert stat.S_IMODE(named_session(tmp_path / "shared").folder.stat().st_mode) == 0o750
 
 
 def test_a_recording_is_never_overwritten(tmp_path: Path) -> None:

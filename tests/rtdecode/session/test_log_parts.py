@@ -120,6 +120,13 @@ def test_a_part_states_how_many_messages_lie_before_it(written: Written) -> None
     assert (note.messages, note.last_ns) == ({STREAMS[0]: 10, STREAMS[1]: 10}, 1019)
 
 
+def test_each_part_is_for_its_user_alone(written: Written) -> None:
+    written.part()
+    written.log.close()
+    modes = {path.stat().st_mode & 0o777 for path in parts_of(written.path).values()}
+    assert modes == {0o600}
+
+
 def test_a_part_ends_after_so_many_chunks(tmp_path: Path) -> None:
     made = Written(tmp_path, part_bytes=1e9, most_chunks=5)
     for _ in range(20):
@@ -266,7 +273,10 @@ def test_a_missing_last_part_is_damage(written: Written) -> None:
     assert [(one.stream, one.seq, one.data) for one in reader.logged()] == written.messages
     [damage] = reader.damage
     assert (damage.file, damage.last_ns, damage.counted) == ("log_0002.mcap", None, False)
-    assert not reader.complete
+    assert (reader.complete, reader.has_index()) == (False, False)
+    assert not recover(written.path.parent).was_complete
+    assert recover(written.path.parent).was_complete
+    assert LogReader(written.path).has_index()
 
 
 def test_a_missing_part_stays_stated_after_a_recovery(written: Written) -> None:
