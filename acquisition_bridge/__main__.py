@@ -95,7 +95,9 @@ def bridge(process: Process, movie: Path | None) -> int:
             after_turn=lambda: process.send_heartbeat(source.health()),
         )
         publisher.end(session=process.run_info.session, reason=reason)
-        progress.remove()
+        if not process.is_alone:
+            # a bridge whose `rtdecode join` was killed continues under the next one
+            progress.remove()
         log.info("%s: %s", reason, source.health())
     return 0
 

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from rtdecode.bench.result_file import write_benchmark
-from rtdecode.session.environment import git_revision
+from rtdecode.runtime.run_info import git_revision
 
 HERE = Path(__file__).resolve().parents[1]
 RESULTS = HERE / "benchmarks" / "results" / "decoder_pair.json"

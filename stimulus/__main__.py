@@ -72,8 +72,10 @@ def main(process: Process) -> int:
             show.commands.end()
             publisher.end(session=process.run_info.session, reason=reason)
             log.info("%s: %s", reason, player.display_log.counters())
-    progress.remove()
-    show.remove()
+    if not process.is_alone:
+        # a stimulus whose `rtdecode join` was killed continues under the next one
+        progress.remove()
+        show.remove()
     return 0
 
 

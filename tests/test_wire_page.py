@@ -12,7 +12,7 @@ import pytest
 
 from rtdecode.runtime import limits
 from rtdecode.runtime.codec import MAX_MESSAGE_BYTES, WIRE_VERSION, pack, topic, unpack
-from rtdecode.schema import control, evaluation, messages
+from rtdecode.schema import control, evaluation, hosts, messages
 from rtdecode.schema.arrays import ArraySpec
 from rtdecode.schema.errors import Refusal
 from rtdecode.schema.messages import BODIES, Command, Stamped
@@ -26,9 +26,8 @@ EXAMPLE = Stamped("supervisor", 3, 1_000, "host", COMMAND)
 
 def meanings() -> dict[tuple[str, str], str]:
     """What the sources say under each field, by class and field."""
-    trees = [
-        ast.parse(Path(str(m.__file__)).read_text("utf-8")) for m in (messages, control, evaluation)
-    ]
+    modules = (messages, control, evaluation, hosts)
+    trees = [ast.parse(Path(str(m.__file__)).read_text("utf-8")) for m in modules]
     classes = [node for tree in trees for node in tree.body if isinstance(node, ast.ClassDef)]
     return {(cls.name, name): said for cls in classes for name, said in _said(cls)}
 

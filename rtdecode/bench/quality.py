@@ -30,9 +30,10 @@ from rtdecode.offline.reconstruct import OFFLINE_ITERATIONS, online_config
 from rtdecode.offline.ridge import Ridge, fit_ridge, mean_frame_of
 from rtdecode.offline.screen_masks import free_mask, scoring_mask
 from rtdecode.offline.trial import Input, Trial
+from rtdecode.runtime.run_info import git_revision
 from rtdecode.schema.errors import MissingFileError, MissingOptionError
 from rtdecode.schema.interfaces import Clock
-from rtdecode.session.environment import git_revision, package_versions
+from rtdecode.session.environment import package_versions
 from rtdecode.twins.folder import twin_hash
 
 LAG, STEP_COUNT = 8, 3

@@ -78,10 +78,12 @@ class LiveTable:
 
     def _table(self) -> Table:
         table = Table("process", "state", "counters", box=None, header_style="dim")
-        for name in _PROCESSES:
+        hosts = sorted(self._health.keys() - set(_PROCESSES))
+        for name in (*_PROCESSES, *hosts):
             health = self._health.get(name)
             if health is not None:
-                table.add_row(name, escape(f"{health.state:.20}"), escape(_counted(health)))
+                shown = health.detail if name in hosts else _counted(health)
+                table.add_row(escape(name), escape(f"{health.state:.20}"), escape(shown))
         return table
 
 

@@ -46,17 +46,17 @@ def require_form(address: str, option: str) -> None:
         raise AddressUnusableError(address=address, option=option, got=got)
 
 
-def listened(config: RunConfig, rows: Sequence[Row]) -> Iterator[tuple[str, str, int]]:
-    """Option, host and port of each TCP address at which a process of this run listens."""
+def listened(
+    config: RunConfig, rows: Sequence[Row], *, is_main: bool = False
+) -> Iterator[tuple[str, str, int]]:
+    """Option, host and port of each TCP address at which a process of `rows` listens.
+
+    The supervisor is among them where this is the host of `rtdecode run`.
+    """
     roles = {row.role for row in rows}
-    own = {source.name for row in rows for source in row.publishes if source.needs.met(config)}
-    options = {f"network.{name}" for name in own | {"control", "recorder", "supervisor"}}
-    if Role.BRIDGE in roles:
-        options.add("acquisition.source.address")
-    if Role.CONTROLLER in roles:
-        options |= {option for option, _ in _output_endpoints(config)}
-    if Role.STIMULUS in roles:
-        options.add("network.commands")
+    options = set(_listened_options(config, rows))
+    if is_main:
+        options |= {"network.control", "network.supervisor"}
     for option, address in endpoints(config):
         found = _TCP.fullmatch(address)
         if found and option in options and found["port"] != "*":
@@ -66,6 +66,21 @@ def listened(config: RunConfig, rows: Sequence[Row]) -> Iterator[tuple[str, str,
     source = config.acquisition.source
     if Role.BRIDGE in roles and isinstance(source, _OVER_TCP) and source.side == "listen":
         yield "acquisition.source.port", source.host, source.port
+
+
+def _listened_options(config: RunConfig, rows: Sequence[Row]) -> Iterator[str]:
+    """The options of endpoints at which a process of `rows` listens."""
+    for row in rows:
+        yield from (f"network.{one.name}" for one in row.publishes if one.needs.met(config))
+    roles = {row.role for row in rows}
+    if Role.RECORDER in roles:
+        yield "network.recorder"
+    if Role.BRIDGE in roles:
+        yield "acquisition.source.address"
+    if Role.CONTROLLER in roles:
+        yield from (option for option, _ in _output_endpoints(config))
+    if Role.STIMULUS in roles:
+        yield "network.commands"
 
 
 def require_free(at: tuple[str, int], option: str) -> None:

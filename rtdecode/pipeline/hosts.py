@@ -4,7 +4,7 @@ Only what a process on another host uses is opened on the network; all else stay
 folder of the run.
 """
 
-from rtdecode.pipeline.topology import TOPOLOGY
+from rtdecode.pipeline.topology import TOPOLOGY, Row, included
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.config.network import ENDPOINTS, NetworkConfig
 from rtdecode.schema.config.roles import Role
@@ -34,6 +34,25 @@ def network_between_hosts(config: RunConfig) -> NetworkConfig:
     }
     given = {name: address for name, address in network.endpoints().items() if address}
     return network.with_endpoints(addresses | given)
+
+
+def included_on(config: RunConfig, host: str) -> tuple[Row, ...]:
+    """The processes of `config` that the computer `host` runs; all for a run on one computer.
+
+    >>> hosts = {"decoder": {"address": "10.0.0.2"},
+    ...          "rig": {"address": "10.0.0.3", "processes": ["bridge", "view"]}}
+    >>> config = RunConfig.model_validate({"network": {"hosts": hosts}})
+    >>> [row.role.value for row in included_on(config, "rig")]
+    ['bridge', 'view']
+    """
+    return tuple(row for row in included(config) if config.network.host_of(row.role) == host)
+
+
+def joined_hosts(config: RunConfig) -> tuple[str, ...]:
+    """Names of the hosts that join a run of `config`: those of which it needs a process."""
+    network = config.network
+    joining = (name for name in network.hosts if name != network.main_host)
+    return tuple(name for name in joining if included_on(config, name))
 
 
 def _listening_host(endpoint: str, network: NetworkConfig) -> str:

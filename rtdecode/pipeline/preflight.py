@@ -5,7 +5,7 @@ addresses, disk space), and report all at once. It starts nothing, writes nothin
 pipes nor devices, which could block.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
@@ -15,11 +15,12 @@ from rtdecode.calcium.rois import Rois
 from rtdecode.control.loading import made_policy, policy_class
 from rtdecode.evaluate.screen_mask import scoring_mask
 from rtdecode.pipeline.addresses import endpoints, listened, require_form, require_free
+from rtdecode.pipeline.hosts import included_on, network_between_hosts
 from rtdecode.pipeline.named_paths import NamedPath, gamma_table_of, named_paths, planes
 from rtdecode.pipeline.planes_stage import joined_hash
 from rtdecode.pipeline.policy_setting import policy_setting
 from rtdecode.pipeline.timetable import checked_protocol
-from rtdecode.pipeline.topology import included, with_processes
+from rtdecode.pipeline.topology import Row, with_processes
 from rtdecode.runtime.output_devices import require_present
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.config import acquisition as sources
@@ -50,13 +51,17 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-def checked(config: RunConfig, *, folder: Path | None = None) -> RunConfig:
+def checked(config: RunConfig, *, folder: Path | None = None, host: str = "") -> RunConfig:
     """`config` with its processes by name, after all checks that are possible before a start.
+
+    Only what the processes of one host need is looked for.
 
     Parameters
     ----------
     folder
         Session folder, or folder of new sessions; by default `record.folder`.
+    host
+        Name of the host; by default that of `rtdecode run`.
 
     Raises
     ------
@@ -64,8 +69,11 @@ def checked(config: RunConfig, *, folder: Path | None = None) -> RunConfig:
         The mistake itself where there is one, SeveralMistakesError where there are more.
     """
     checks = _Checks()
-    rows = checks.tried(included, config) or ()
-    roles = {row.role for row in rows} or set(config.processes or ())
+    host = host or config.network.main_host
+    rows = checks.tried(included_on, config, host) or ()
+    roles = {row.role for row in rows} or set(
+        () if config.network.hosts else config.processes or ()
+    )
     for named in named_paths(config, roles):
         checks.path(named)
     if Role.STIMULUS in roles:
@@ -76,14 +84,21 @@ def checked(config: RunConfig, *, folder: Path | None = None) -> RunConfig:
         checks.tried(scoring_mask, config)
     if Role.CONTROLLER in roles and config.control is not None:
         _check_control(checks, config, config.control)
-    for option, address in endpoints(config):
-        checks.tried(require_form, address, option)
-    for option, host, port in listened(config, rows):
-        checks.tried(require_free, (host, port), option)
+    _check_addresses(checks, config, rows, host)
     place = config.record.folder if folder is None else folder
     checks.tried(require_place, place, needed_mb=least_free_mb(config))
     checks.report()
     return with_processes(config)
+
+
+def _check_addresses(checks: "_Checks", config: RunConfig, rows: Sequence[Row], host: str) -> None:
+    """Form of all addresses, and whether the processes `rows` of `host` can listen at theirs."""
+    config = config.model_copy(update={"network": network_between_hosts(config)})
+    for option, address in endpoints(config):
+        checks.tried(require_form, address, option)
+    is_main = host == config.network.main_host
+    for option, name, port in listened(config, rows, is_main=is_main):
+        checks.tried(require_free, (name, port), option)
 
 
 def least_free_mb(config: RunConfig) -> float:

@@ -5,7 +5,6 @@ say how the run ended. It must not know what any process does.
 """
 
 import os
-import re
 import secrets
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,69 +13,39 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
 
-from rtdecode.pipeline.hosts import network_between_hosts
+from rtdecode.pipeline.hosts import included_on, joined_hosts, network_between_hosts
+from rtdecode.pipeline.kept_files import (
+    private_network,
+    resolved,
+    with_kept_policy,
+    with_kept_protocol,
+)
 from rtdecode.pipeline.topology import OnEnd, included, with_processes
 from rtdecode.runtime.backlog import share_mb
-from rtdecode.runtime.children import ProcessSpec
+from rtdecode.runtime.children import ONE_THREAD, ProcessSpec
 from rtdecode.runtime.clock import HostClock
+from rtdecode.runtime.config_comparison import compared, contents, versions_compared
 from rtdecode.runtime.config_file import read_config, write_config
 from rtdecode.runtime.control import TOKEN_VARIABLE, ControlServer
-from rtdecode.runtime.disk import write_errors_named
+from rtdecode.runtime.joined_hosts import JoinedHosts, ThisRun
 from rtdecode.runtime.numbering import kept_numbering
 from rtdecode.runtime.operator_link import ControlAccess, connectable
-from rtdecode.runtime.protocol_file import read_protocol, write_protocol
 from rtdecode.runtime.publisher import Publisher
 from rtdecode.runtime.recorder_watch import RECORDER, RecorderWatch
-from rtdecode.runtime.run_info import RunInfo, versions_here
+from rtdecode.runtime.remote_process import JoinedHost
+from rtdecode.runtime.run_info import RunInfo, git_revision, versions_here
 from rtdecode.runtime.sockets import Messaging
 from rtdecode.runtime.stop import temporary_folder
 from rtdecode.runtime.supervisor import Supervisor
 from rtdecode.schema.config import RunConfig
-from rtdecode.schema.config.network import NetworkConfig
 from rtdecode.schema.config.roles import Role
 from rtdecode.schema.errors import DataLostError
 from rtdecode.schema.interfaces import Clock
 from rtdecode.schema.messages import Health
-from rtdecode.schema.protocol_limits import Limits
-from rtdecode.session.environment import environment_here, git_revision
+from rtdecode.session.environment import environment_here
 from rtdecode.session.layout import SessionLayout, SessionLock, require_space
 
-
-@contextmanager
-def private_network(configured: NetworkConfig) -> Iterator[NetworkConfig]:
-    """`configured` with a Unix socket in a private folder for every endpoint that it leaves empty.
-
-    An endpoint in the private folder of an earlier run, which configs of earlier sessions hold,
-    counts as empty.
-
-    Such sockets need no port, cannot collide with another run, and other users cannot open them.
-    The folder's name is short, because the path of a socket has 107 characters at most.
-    """
-    with temporary_folder("rtdecode-") as folder:
-        yield configured.with_endpoints(
-            {
-                name: f"ipc://{folder / name}"
-                for name, address in configured.endpoints().items()
-                if _is_private(address)
-            }
-        )
-
-
-def _is_private(address: str) -> bool:
-    return not address or re.fullmatch(r"ipc:///tmp/rtdecode-[^/]+/\w+", address) is not None
-
-
 _SUPERVISOR = "supervisor"
-_ONE_THREAD = {
-    "OMP_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
-    "NUMBA_NUM_THREADS": "1",
-    # By default glibc returns freed memory to the system after every step and requests it again,
-    # which makes torch on the CPU several times slower.
-    "MALLOC_TRIM_THRESHOLD_": "268435456",
-    "MALLOC_MMAP_THRESHOLD_": "268435456",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,9 +92,8 @@ def prepared(
         temporary_folder("rtdecode-config-") as private,
         Messaging() as messaging,
     ):
-        resolved = _with_kept_protocol(_resolved(config, session), session)
         run_file = private / session.config.name
-        write_config(resolved, session.config)
+        write_config(_kept(config, session), session.config)
         # the processes' config does not lie in the session folder, to which its paths are relative
         absolute = read_config(session.config)
         write_config(absolute.model_copy(update={"network": network}), run_file)
@@ -134,34 +102,62 @@ def prepared(
         token = secrets.token_hex(16)
         server = ControlServer(messaging, clock=clock, endpoint=network.control, token=token)
         recording = _watch(session, run_file, messaging=messaging, clock=clock)
+        this_run = _this_run(config, session, token=token)
+        hosts = JoinedHosts(
+            server, clock, this_run=this_run, hosts=_other_hosts(config), on_health=on_health
+        )
         supervisor = Supervisor(
             server,
             clock,
             session.folder / "logs",
             on_health=on_health,
-            env={**os.environ, **_ONE_THREAD, TOKEN_VARIABLE: token},
+            env={**os.environ, **ONE_THREAD, TOKEN_VARIABLE: token},
             offer_event=recording.offer,
             recording=recording,
+            hosts=hosts,
         )
-        try:
-            yield supervisor, run_file, ControlAccess(connectable(network.control), token)
-        finally:
-            supervisor.end()
+        with hosts:
+            try:
+                yield supervisor, run_file, ControlAccess(connectable(network.control), token)
+            finally:
+                supervisor.end()
 
 
-def _with_kept_protocol(config: RunConfig, session: SessionLayout) -> RunConfig:
-    """`config` with the copy of its protocol in the session folder, relative to that folder.
+def _kept(config: RunConfig, session: SessionLayout) -> RunConfig:
+    """`config` as the session keeps it, with copies of the files that are on this host."""
+    kept = resolved(config, folder=session.folder.parent)
+    here = {row.role for row in included_on(config, config.network.main_host)}
+    protocol, control = config.stimulus.protocol, config.control
+    included_roles = {row.role for row in included(config)}
+    if protocol is not None and Role.STIMULUS in included_roles:
+        if Role.STIMULUS in here or protocol.is_file():
+            kept = with_kept_protocol(kept, session.protocol)
+    if control is not None and control.policy.file is not None:
+        if Role.CONTROLLER in here or control.policy.file.is_file():
+            kept = with_kept_policy(kept, session.policy)
+    return kept
 
-    All processes then have the same trials, also after a restart and for a protocol in Python, and
-    the session can be run again without the original.
-    """
-    path = config.stimulus.protocol
-    if path is None or Role.STIMULUS not in (config.processes or ()):
-        return config
-    limits = Limits.of(config.stimulus, frame_rate_hz=config.frame_rate_hz)
-    write_protocol(read_protocol(path, limits), session.protocol)
-    stimulus = config.stimulus.model_copy(update={"protocol": Path(session.protocol.name)})
-    return config.model_copy(update={"stimulus": stimulus})
+
+def _this_run(config: RunConfig, session: SessionLayout, *, token: str) -> ThisRun:
+    """What the hosts that join must share."""
+    return ThisRun(
+        config.network.main_host,
+        session.folder.name,
+        token,
+        versions_compared(),
+        compared(config) | contents(config),
+    )
+
+
+def _other_hosts(config: RunConfig) -> list[JoinedHost]:
+    return [
+        JoinedHost(
+            name,
+            config.network.hosts[name].address,
+            tuple(row.role.value for row in included_on(config, name)),
+        )
+        for name in joined_hosts(config)
+    ]
 
 
 def _watch(
@@ -226,6 +222,7 @@ def run_session(
 def _specs(config: RunConfig, session: SessionLayout, run_file: Path) -> list[ProcessSpec]:
     arguments = [str(run_file), "--session", session.folder.name]
     arguments += ["--revision", git_revision(), "--supervised"]
+    network = config.network
     return [
         ProcessSpec(
             row.role.value,
@@ -233,34 +230,7 @@ def _specs(config: RunConfig, session: SessionLayout, run_file: Path) -> list[Pr
             restarts=row.restarts(config),
             is_essential=row.is_essential,
             ends_run=row.on_end is OnEnd.ENDS_RUN,
+            host="" if (host := network.host_of(row.role)) == network.main_host else host,
         )
         for row in included(config)
     ]
-
-
-def _resolved(config: RunConfig, session: SessionLayout) -> RunConfig:
-    """`config` as the session keeps it; addresses of an earlier run are left out."""
-    record = config.record.model_copy(update={"folder": session.folder.parent})
-    network = config.network
-    earlier = {name: "" for name, address in network.endpoints().items() if _is_private(address)}
-    update = {"network": network.with_endpoints(earlier), "record": record}
-    return _with_policy(config.model_copy(update=update), _policy_copy(config, session))
-
-
-def _policy_copy(config: RunConfig, session: SessionLayout) -> Path | None:
-    """Where the session keeps the user's policy, relative to its config; None without one."""
-    if config.control is None or config.control.policy.file is None:
-        return None
-    if config.control.policy.file.resolve() != session.policy.resolve():
-        with write_errors_named(session.policy):
-            session.policy.write_bytes(config.control.policy.file.read_bytes())
-    return Path(session.policy.name)
-
-
-def _with_policy(config: RunConfig, file: Path | None) -> RunConfig:
-    """`config` with `file` as the file of its policy; itself where that is None."""
-    if config.control is None or file is None:
-        return config
-    policy = config.control.policy.model_copy(update={"file": file})
-    control = config.control.model_copy(update={"policy": policy})
-    return config.model_copy(update={"control": control})

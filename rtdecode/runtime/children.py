@@ -1,8 +1,8 @@
-"""Child processes of a supervisor: how one is started, the end of its log, and its end.
+"""Processes of a run for their supervisor: how a child is started, the end of its log, its end.
 
 A process has 10 s to end after its SIGTERM. While it holds messages for the recorder it has longer:
 the limit is counted anew whenever the recorder takes some of them, and is not counted while the
-recorder sends no heartbeat, as on a slow disk, for at most 60 s.
+recorder sends no heartbeat, as on a slow disk, for at most 60 s, nor while its host is silent.
 """
 
 import logging
@@ -11,6 +11,8 @@ import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
+from typing import Protocol
 
 from rtdecode.schema.errors import DataLostError
 from rtdecode.schema.interfaces import Clock
@@ -18,6 +20,19 @@ from rtdecode.schema.interfaces import Clock
 log = logging.getLogger(__name__)
 _STOP_S = 10.0
 _TAIL_LINES = 12
+ONE_THREAD: Mapping[str, str] = MappingProxyType(
+    {
+        "OMP_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+        "MKL_NUM_THREADS": "1",
+        "NUMBA_NUM_THREADS": "1",
+        # By default glibc returns freed memory to the system after every step and requests it
+        # again, which makes torch on the CPU several times slower.
+        "MALLOC_TRIM_THRESHOLD_": "268435456",
+        "MALLOC_MMAP_THRESHOLD_": "268435456",
+    }
+)
+"""Environment of a process of the run: one thread for each library, and memory that is kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,21 +47,108 @@ class ProcessSpec:
     """Whether too many failures within a time end the run."""
     ends_run: bool = False
     """Whether its clean end ends the run, as the end of a movie does."""
+    host: str = ""
+    """Name of the joined host that runs it; empty for this one."""
+
+
+class ProcessHandle(Protocol):
+    """A process of the run, on this host or on another one."""
+
+    @property
+    def pid(self) -> int:
+        """Process number on its host."""
+
+    @property
+    def is_reachable(self) -> bool:
+        """False while its host is silent or has not joined: then its silence means nothing."""
+
+    @property
+    def reachable_since_ns(self) -> int:
+        """Since when its host can be reached; 0 for this host."""
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether its end is waited for although its host is silent now."""
+
+    def poll(self) -> int | None:
+        """Its exit code; None while it runs."""
+
+    def wait(self) -> int:
+        """Its exit code, once it has ended."""
+
+    def terminate(self) -> None:
+        """Let it end once the recorder has taken what it holds."""
+
+    def release(self) -> None:
+        """Let it wait neither for the supervisor nor for the recorder; may be repeated."""
+
+    def kill(self) -> None:
+        """End it at once."""
+
+    def end_of_log(self) -> str:
+        """The last lines of its log."""
+
+
+class ChildProcess:
+    """A process on this host, started as a child of this one."""
+
+    is_reachable, reachable_since_ns, is_awaited = True, 0, False
+
+    def __init__(self, popen: "subprocess.Popen[bytes]", log_file: Path) -> None:
+        self._popen, self._log_file = popen, log_file
+
+    @property
+    def pid(self) -> int:
+        return self._popen.pid
+
+    def poll(self) -> int | None:
+        return self._popen.poll()
+
+    def wait(self) -> int:
+        return self._popen.wait()
+
+    def terminate(self) -> None:
+        self._popen.terminate()
+
+    def release(self) -> None:
+        if self._popen.stdin is not None:
+            self._popen.stdin.close()
+
+    def kill(self) -> None:
+        self._popen.kill()
+
+    def end_of_log(self) -> str:
+        return end_of_log(self._log_file)
 
 
 def spawned(
-    spec: ProcessSpec, *, log_file: Path, env: Mapping[str, str] | None
-) -> "subprocess.Popen[bytes]":
-    """The started process; its stdout and stderr are appended to `log_file`."""
+    spec: ProcessSpec,
+    *,
+    log_file: Path,
+    env: Mapping[str, str] | None,
+    starts: int = 1,
+    detail: str = "",
+) -> ChildProcess:
+    """The started process; its stdout and stderr are appended to `log_file`.
+
+    Parameters
+    ----------
+    starts
+        Number of its starts with this one.
+    detail
+        Detail of its last heartbeat before this start.
+    """
+    again = ["--restarts", str(starts - 1), f"--before-restart={detail}"] if starts > 1 else []
     with log_file.open("ab") as stderr:
-        return subprocess.Popen(  # noqa: S603 - the argv is built by pipeline, not by a user
-            list(spec.argv),
+        popen = subprocess.Popen(  # noqa: S603 - the argv is built by pipeline, not by a user
+            [*spec.argv, *again],
             stdin=subprocess.PIPE,
             stdout=stderr,
             stderr=stderr,
             env=None if env is None else dict(env),
             start_new_session=True,
         )
+    return ChildProcess(popen, log_file)
 
 
 def end_of_log(log_file: Path) -> str:
@@ -59,14 +161,14 @@ def end_of_log(log_file: Path) -> str:
 
 
 def exit_code(
-    popen: "subprocess.Popen[bytes]",
+    process: ProcessHandle,
     *,
     name: str,
     clock: Clock,
     held_mb: Callable[[], float],
     recorder_is_awaited: Callable[[], bool],
 ) -> int:
-    """Exit code of the process `name`, which is killed where it does not end in time.
+    """Exit code of `process`, which is killed where it does not end in time.
 
     The code of lost data (3) if it was killed while it held messages for the recorder.
 
@@ -79,24 +181,15 @@ def exit_code(
     """
     killed_code: int | None = None
     least_mb, since_ns = math.inf, clock.now_ns()
-    while popen.poll() is None:
+    while process.poll() is None:
         held = held_mb()
-        if held < least_mb or recorder_is_awaited():
+        if held < least_mb or recorder_is_awaited() or process.is_awaited:
             least_mb, since_ns = held, clock.now_ns()
         if clock.now_ns() - since_ns > _STOP_S * 1e9:
             log.warning("%s did not end within %g s and is killed", name, _STOP_S)
-            popen.kill()
+            process.kill()
             killed_code = DataLostError.exit_code if held else None
             break
-    code = popen.wait()
-    close_stdin(popen)
+    code = process.wait()
+    process.release()
     return killed_code or code
-
-
-def close_stdin(popen: "subprocess.Popen[bytes]") -> None:
-    """End the standard input of a process: then it waits neither for the supervisor nor for data.
-
-    Repeated calls have no effect.
-    """
-    if popen.stdin is not None:
-        popen.stdin.close()

@@ -15,6 +15,7 @@ from rtdecode.runtime.codec import pack
 from rtdecode.runtime.limits import CONTROL_RATE, PeerLimits
 from rtdecode.runtime.sockets import (
     CLOCK_NAME,
+    CONTROL_QUEUE,
     Messaging,
     address_of,
     drained,
@@ -22,11 +23,15 @@ from rtdecode.runtime.sockets import (
     received_parts,
 )
 from rtdecode.schema.errors import MessageError, Refusal
+from rtdecode.schema.hosts import HostProcesses, Join
 from rtdecode.schema.interfaces import Clock
 from rtdecode.schema.messages import Body, ClockProbe, Command, Received, Stamped
 
 TOKEN_VARIABLE = "RTDECODE_RUN_TOKEN"  # noqa: S105 - the name of the variable
 """Environment variable in which the supervisor passes the token to its processes."""
+HOST_PREFIX = "join-"
+"""Begin of the identity of a `rtdecode join`, `join-NAME/INSTANCE`, for the host NAME."""
+_OF_HOSTS = (Join, HostProcesses)
 
 
 class ControlServer:
@@ -45,7 +50,8 @@ class ControlServer:
     def receive(self, wait_s: float) -> list[tuple[str, Stamped]]:
         """(name of the process, message) for all that has arrived from processes of this run.
 
-        A command is not among them: it is passed on to its target.
+        A command is not among them: it is passed on to its target. A host that joins is no process
+        of the run yet, and has no token; the name of its messages is its whole identity.
         """
         where = address_of(self._socket)
         received = received_parts(self._socket, wait_s)
@@ -55,7 +61,9 @@ class ControlServer:
         ):
             name, _, token = identity.partition("/")
             if isinstance(message.body, ClockProbe):
-                self._answer(identity, message.body)
+                self._answer_probe(identity, message.body)
+            elif identity.startswith(HOST_PREFIX) and isinstance(message.body, _OF_HOSTS):
+                taken.append((identity, message))
             elif not hmac.compare_digest(token.encode(), self._token.encode()):
                 reason = f"'{name:.40}' is not a process of this run"
                 error = MessageError(reason=reason, refusal=Refusal.SENDER)
@@ -68,13 +76,14 @@ class ControlServer:
 
     def send(self, name: str, body: Body) -> None:
         """Send `body` to the process `name`; it is dropped if there is no such process."""
-        self._send(identity_of(name, self._token), body)
+        self.answer(identity_of(name, self._token), body)
 
-    def _answer(self, identity: str, probe: ClockProbe) -> None:
+    def _answer_probe(self, identity: str, probe: ClockProbe) -> None:
         now_ns = self._clock.now_ns()
-        self._send(identity, replace(probe, t_request_received_ns=now_ns, t_reply_ns=now_ns))
+        self.answer(identity, replace(probe, t_request_received_ns=now_ns, t_reply_ns=now_ns))
 
-    def _send(self, identity: str, body: Body) -> None:
+    def answer(self, identity: str, body: Body) -> None:
+        """Send `body` to the sender with this `identity`; it is dropped if there is none."""
         data = pack(Stamped("supervisor", self._seq, self._clock.now_ns(), CLOCK_NAME, body))
         self._seq += 1
         self._socket.send_multipart([identity.encode(), data])
@@ -84,11 +93,18 @@ class ControlClient:
     """A process's end of the control channel: Source of commands, Sink for heartbeats."""
 
     def __init__(
-        self, messaging: Messaging, name: str, *, clock: Clock, endpoint: str, token: str = ""
+        self,
+        messaging: Messaging,
+        name: str,
+        *,
+        clock: Clock,
+        endpoint: str,
+        token: str = "",
+        queue: int = CONTROL_QUEUE,
     ) -> None:
         self._clock, self._name, self._seq = clock, name, 0
         self._messaging = messaging
-        self._socket = messaging.dealer(endpoint, identity=identity_of(name, token))
+        self._socket = messaging.dealer(endpoint, identity=identity_of(name, token), queue=queue)
 
     def take(self, wait_s: float) -> Sequence[Received]:
         return [

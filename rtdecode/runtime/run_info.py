@@ -1,12 +1,16 @@
 """The run that a process belongs to: arguments from its supervisor, and the START made of them."""
 
+import shutil
+import subprocess
 import sys
 from dataclasses import dataclass
 from importlib.metadata import version
+from pathlib import Path
 
 from rtdecode.schema.messages import Start
 
 _RECORDED = ("rtdecode", "numpy", "pyzmq", "msgpack")
+UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +27,8 @@ class RunInfo:
     """Detail of the last heartbeat before a restart, for example the address of the page."""
     token: str = ""
     """Proves to the supervisor that the process is one of its run."""
+    host: str = ""
+    """Name of the joined host that it runs on; empty on the host of `rtdecode run`."""
 
     def start(self, *, twin_hash: str = "") -> Start:
         """START of a source in this session."""
@@ -39,3 +45,14 @@ def versions_here() -> dict[str, str]:
     """Versions of Python and of the packages that a START names."""
     known = {name: version(name) for name in _RECORDED}
     return {"python": sys.version.split()[0], **known}
+
+
+def git_revision(folder: Path = Path(__file__).parent) -> str:
+    """Commit of `folder`, `-dirty` where files differ from it; "unknown" outside a checkout."""
+    git = shutil.which("git")
+    if git is None:
+        return UNKNOWN
+    command = [git, "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=12"]
+    # a fixed command without a shell
+    described = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+    return described.stdout.strip() if described.returncode == 0 else UNKNOWN

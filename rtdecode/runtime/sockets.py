@@ -22,7 +22,8 @@ RECORDER_QUEUE = 16
 HAND_OVER_S = 60.0
 """Time in s for which an ended process waits for a recorder that takes nothing."""
 _LINGER_MS = 2000
-_CONTROL_QUEUE = 1000
+CONTROL_QUEUE = 1000
+"""Messages that may wait on a control channel."""
 _HANDSHAKE_MS = 5_000
 """Time in ms after which a connection is closed whose other end does not speak ZeroMQ. Until then
 it takes a file handle, and what it sends takes memory."""
@@ -66,11 +67,14 @@ class Messaging:
 
         A message of more than `largest` bytes closes its connection before it is taken.
         """
-        return self.bound(zmq.ROUTER, endpoint, queue=_CONTROL_QUEUE, largest=largest)
+        socket = self.bound(zmq.ROUTER, endpoint, queue=CONTROL_QUEUE, largest=largest)
+        # a process of a host that has lost its power comes back before its connection is given up
+        socket.set(zmq.ROUTER_HANDOVER, 1)
+        return socket
 
-    def dealer(self, endpoint: str, *, identity: str) -> Socket:
+    def dealer(self, endpoint: str, *, identity: str, queue: int = CONTROL_QUEUE) -> Socket:
         """A process's end of a control channel, on which it is addressed by `identity`."""
-        socket = self._made(zmq.DEALER, queue=_CONTROL_QUEUE, largest=CONTROL_BYTES)
+        socket = self._made(zmq.DEALER, queue=queue, largest=CONTROL_BYTES)
         socket.set(zmq.IDENTITY, identity.encode())
         socket.connect(endpoint)
         return socket

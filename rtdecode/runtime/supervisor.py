@@ -3,21 +3,22 @@
 Each process has its restart policy in its `ProcessSpec` (`rtdecode.pipeline.topology` makes them).
 `Restarts` has the delays and the limit. An essential process that refuses its input (exit code 2)
 is never started again, since it would fail alike. A process that is not essential never ends a
-run once the run has started.
+run once the run has started. A process on another host is treated as one of this host, through the
+handle that `JoinedHosts` gives.
 """
 
 import logging
-import subprocess
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
 
-from rtdecode.runtime.backlog import BACKLOG_MB
-from rtdecode.runtime.children import ProcessSpec, close_stdin, end_of_log, exit_code, spawned
+from rtdecode.runtime.children import ProcessHandle, ProcessSpec, exit_code, spawned
 from rtdecode.runtime.control import ControlServer
+from rtdecode.runtime.joined_hosts import JoinedHosts
 from rtdecode.runtime.recorder_watch import RECORDER, RecorderWatch
 from rtdecode.runtime.restarts import Restarts, restart_events
+from rtdecode.runtime.supervised import Supervised
 from rtdecode.schema.errors import BadInputError, DataLostError, NotReadyError, ProcessFailedError
 from rtdecode.schema.interfaces import Clock
 from rtdecode.schema.messages import Command, Health
@@ -26,34 +27,6 @@ from rtdecode.schema.messages import Event as EventMessage
 log = logging.getLogger(__name__)
 _READY_S = 90.0
 _HEARTBEAT_LIMIT_S = 15.0
-_START_FACTOR = 3
-"""A restarted process may take this many times as long to its first heartbeat as at first."""
-
-
-@dataclass(slots=True)
-class _Child:
-    spec: ProcessSpec
-    popen: "subprocess.Popen[bytes]"
-    spawned_ns: int
-    restarts: Restarts
-    ready: bool = False
-    starts: int = 1
-    heartbeat_ns: int = 0
-    """Time of the last heartbeat since the last start; 0 before the first."""
-    health: Health | None = None
-    failure: str = ""
-    """The sentence of the error at which it ended, as it sent it."""
-    first_heartbeat_after_ns: int = 0
-    """Time from the first start to the first heartbeat."""
-    restart_ns: int | None = None
-    """Time of its next start, where it has ended and waits for that."""
-    is_killed: bool = False
-
-    @property
-    def held_mb(self) -> float:
-        """Megabytes that it held for the recorder at its last heartbeat since its last start."""
-        health = self.health if self.heartbeat_ns else None
-        return 0.0 if health is None else health.counters.get(BACKLOG_MB, 0.0)
 
 
 @dataclass(slots=True)
@@ -71,7 +44,9 @@ class Supervisor:
     """Sends an Event to the recorder: of a restart, or of messages that could not be read."""
     recording: RecorderWatch | None = None
     """Confirms that the run is recorded; None where no process is the recorder."""
-    _children: dict[str, _Child] = field(default_factory=dict)
+    hosts: JoinedHosts | None = None
+    """The other hosts of the run; None for a run on one computer."""
+    _children: dict[str, Supervised] = field(default_factory=dict)
     _events: list[EventMessage] = field(default_factory=list)
 
     def start(
@@ -80,26 +55,31 @@ class Supervisor:
         """Start all processes, wait until each is ready, then send `start` to all.
 
         The recorder gets it first, and the others once it has confirmed that it records this run.
-        False where `stop` was set before; then, as after an error, no process is left running.
-        Raises ProcessFailedError, NotReadyError, RecordingUnconfirmedError.
+        All hosts must have joined before. False where `stop` was set before; then, as after an
+        error, no process is left running.
+        Raises HostMissingError, ProcessFailedError, NotReadyError, RecordingUnconfirmedError.
         """
         self.logs.mkdir(parents=True, exist_ok=True)
         started = False
         try:
-            for spec in specs:
-                self._children[spec.name] = _Child(
-                    spec,
-                    self._spawned(spec),
-                    self.clock.now_ns(),
-                    Restarts(is_essential=spec.is_essential),
-                )
-            started = self._all_ready(stop, ready_s) and self._is_recorded(stop, ready_s)
+            if self.hosts is None or self.hosts.wait(lambda: self._take_messages(0.05), stop=stop):
+                self._start_all(specs)
+                started = self._all_ready(stop, ready_s) and self._is_recorded(stop, ready_s)
         finally:
             if not started:
                 self._cancel()
         for name in self._children:
             self._command(name, "start")
         return started
+
+    def _start_all(self, specs: Sequence[ProcessSpec]) -> None:
+        for spec in specs:
+            self._children[spec.name] = Supervised(
+                spec,
+                self._spawned(spec),
+                self.clock.now_ns(),
+                Restarts(is_essential=spec.is_essential),
+            )
 
     def watch(self, stop: Event, *, until_ns: int | None = None) -> str:
         """Monitor until `stop`, `until_ns`, or the clean end of a source; returns the reason.
@@ -112,7 +92,7 @@ class Supervisor:
             if until_ns is not None and self.clock.now_ns() >= until_ns:
                 return "time is over"
             for child in self._children.values():
-                code = child.popen.poll()
+                code = child.process.poll()
                 if code in (0, DataLostError.exit_code) and child.spec.ends_run:
                     return f"{child.spec.name} is at its end"
                 self._check(child, code)
@@ -123,6 +103,8 @@ class Supervisor:
         self._report_recording()
         now_ns = self.clock.now_ns()
         self.server.refused.report(self.offer_event, process="supervisor", t_ns=now_ns)
+        if self.hosts is not None:
+            self._events += self.hosts.taken_events()
         while self._events and self.offer_event(self._events[0]):
             self._events.pop(0)
 
@@ -130,17 +112,18 @@ class Supervisor:
         if self.recording is not None:
             self.recording.report()
 
-    def _check(self, child: _Child, code: int | None) -> None:
+    def _check(self, child: Supervised, code: int | None) -> None:
         """Start `child` again where it is due, and kill it where it sends no heartbeat."""
         if child.restart_ns is not None:
             if self.clock.now_ns() >= child.restart_ns:
-                self._restart(child)
+                again = self._spawned(child.spec, starts=child.starts + 1, detail=child.detail)
+                child.restarted(again, t_ns=self.clock.now_ns())
         elif code is not None:
             self._schedule_or_fail(child, code)
         elif not child.is_killed and self._is_stalled(child):
-            limit_s = self._limit_s(child)
+            limit_s = child.limit_s(self.heartbeat_limit_s)
             log.warning("%s sent no heartbeat for %g s and is killed", child.spec.name, limit_s)
-            child.popen.kill()
+            child.process.kill()
             # Its end takes a while, and no heartbeat arrives meanwhile.
             child.is_killed = True
 
@@ -155,6 +138,7 @@ class Supervisor:
         codes = {child.spec.name: self._ended(child) for child in others}
         if recorder is not None:
             if self.recording is not None and not self._recorder_has_ended():
+                self._report()
                 self.recording.finish(turn=lambda: self._take_messages(0.05))
             codes[RECORDER] = self._ended(recorder)
         self._children.clear()
@@ -163,17 +147,27 @@ class Supervisor:
     def _cancel(self) -> None:
         """End all at once, before any data were exchanged."""
         for child in self._children.values():
-            child.popen.terminate()
+            child.process.terminate()
         for child in self._children.values():
             self._exit_code(child)
         self._children.clear()
 
     def pids(self) -> dict[str, int]:
-        """Process numbers by name."""
-        return {name: child.popen.pid for name, child in self._children.items()}
+        """Process numbers by name, on the host of each."""
+        return {name: child.process.pid for name, child in self._children.items()}
 
-    def _spawned(self, spec: ProcessSpec) -> "subprocess.Popen[bytes]":
-        return spawned(spec, log_file=self.logs / f"{spec.name}.log", env=self.env)
+    def _spawned(self, spec: ProcessSpec, *, starts: int = 1, detail: str = "") -> ProcessHandle:
+        """`spec` as it is started for the time `starts`, here or on its host."""
+        if self.hosts is not None and spec.host:
+            return self.hosts.start(
+                spec.name,
+                host=spec.host,
+                number=starts,
+                detail=detail,
+                turn=lambda: self._take_messages(0.05),
+            )
+        log_file = self.logs / f"{spec.name}.log"
+        return spawned(spec, log_file=log_file, env=self.env, starts=starts, detail=detail)
 
     def _all_ready(self, stop: Event, ready_s: float) -> bool:
         """Wait until all are ready; False where `stop` is set first."""
@@ -184,7 +178,7 @@ class Supervisor:
             self._starting_turn()
             for child in self._children.values():
                 if not child.ready and self.clock.now_ns() > deadline_ns:
-                    tail = self._tail(child.spec.name)
+                    tail = child.process.end_of_log()
                     raise NotReadyError(name=child.spec.name, waited_s=ready_s, tail=tail)
         return True
 
@@ -199,43 +193,34 @@ class Supervisor:
         """Take messages; raises ProcessFailedError where a process has ended."""
         self._take_messages(0.05)
         for child in self._children.values():
-            code = child.popen.poll()
+            code = child.process.poll()
             if code is not None:
                 raise self._failure(child, code)
 
     def _take_messages(self, wait_s: float) -> None:
         for name, message in self.server.receive(wait_s):
+            if self.hosts is not None and self.hosts.receive(name, message.body):
+                continue
             child = self._children.get(name)
             if self.recording is not None:
                 self.recording.receive(name, message.body)
             if child is None or not isinstance(message.body, Health):
                 continue
-            if message.body.state == "failed":
-                child.failure = message.body.detail
-                continue
-            if not child.first_heartbeat_after_ns:
-                child.first_heartbeat_after_ns = self.clock.now_ns() - child.spawned_ns
-            child.heartbeat_ns, child.health = self.clock.now_ns(), message.body
-            child.ready = child.ready or message.body.state in ("ready", "running")
+            child.receive(message.body, t_ns=self.clock.now_ns())
             if child.starts > 1 and message.body.state == "ready":
                 self._command(name, "start")
-            self.on_health(name, message.body)
+            if message.body.state != "failed":
+                self.on_health(name, message.body)
+        if self.hosts is not None:
+            self.hosts.watch()
 
-    def _is_stalled(self, child: _Child) -> bool:
+    def _is_stalled(self, child: Supervised) -> bool:
         recording = self.recording
         if child.spec.name == RECORDER and recording is not None and recording.is_tolerated():
             return False
-        since_ns = self.clock.now_ns() - (child.heartbeat_ns or child.spawned_ns)
-        return since_ns > self._limit_s(child) * 1e9
+        return child.is_stalled(t_ns=self.clock.now_ns(), limit_s=self.heartbeat_limit_s)
 
-    def _limit_s(self, child: _Child) -> float:
-        """Time in s that may pass without a heartbeat; a start takes longer than a step."""
-        if child.heartbeat_ns:
-            return self.heartbeat_limit_s
-        start_s = _START_FACTOR * child.first_heartbeat_after_ns / 1e9
-        return max(self.heartbeat_limit_s, round(start_s, 1))
-
-    def _schedule_or_fail(self, child: _Child, code: int) -> None:
+    def _schedule_or_fail(self, child: Supervised, code: int) -> None:
         spec, now_ns = child.spec, self.clock.now_ns()
         refused = spec.is_essential and code == BadInputError.exit_code
         restart_ns = child.restarts.next_ns(t_ns=now_ns)
@@ -243,47 +228,33 @@ class Supervisor:
             raise self._failure(child, code)
         again = "%s ended with exit code %d and is started again in %g s"
         log.warning(again, spec.name, code, (restart_ns - now_ns) / 1e9)
-        close_stdin(child.popen)
+        child.process.release()
         child.restart_ns = restart_ns
         self._events += restart_events(spec.name, held_mb=child.held_mb)
 
-    def _restart(self, child: _Child) -> None:
-        detail = "" if child.health is None else child.health.detail
-        again = ["--restarts", str(child.starts), "--before-restart", detail]
-        spec = replace(child.spec, argv=[*child.spec.argv, *again])
-        child.popen, child.spawned_ns = self._spawned(spec), self.clock.now_ns()
-        child.starts += 1
-        child.heartbeat_ns, child.restart_ns, child.is_killed = 0, None, False
-
-    def _failure(self, child: _Child, code: int) -> ProcessFailedError:
+    def _failure(self, child: Supervised, code: int) -> ProcessFailedError:
         self._take_messages(0.0)
-        tail = self._tail(child.spec.name)
-        # on a full disk the log file lacks the sentence of the error
-        tail += "" if child.failure in tail else f"\n{child.failure}"
-        return ProcessFailedError(name=child.spec.name, code=code, tail=tail)
-
-    def _tail(self, name: str) -> str:
-        return end_of_log(self.logs / f"{name}.log")
+        return child.failed(code)
 
     def _command(self, name: str, command: str) -> None:
         self.server.send(name, Command(target=name, name=command, value=""))
 
-    def _ended(self, child: _Child) -> int:
-        child.popen.terminate()
+    def _ended(self, child: Supervised) -> int:
+        child.process.terminate()
         return self._exit_code(child)
 
-    def _exit_code(self, child: _Child) -> int:
+    def _exit_code(self, child: Supervised) -> int:
         recording = self.recording
 
         def held_mb() -> float:
             if child.spec.name != RECORDER and self._recorder_has_ended():
-                close_stdin(child.popen)
+                child.process.release()
             self._take_messages(0.05)
             self._report_recording()
             return child.held_mb
 
         return exit_code(
-            child.popen,
+            child.process,
             name=child.spec.name,
             clock=self.clock,
             held_mb=held_mb,
@@ -296,4 +267,4 @@ class Supervisor:
 
     def _recorder_has_ended(self) -> bool:
         recorder = self._children.get(RECORDER)
-        return recorder is not None and recorder.popen.poll() is not None
+        return recorder is not None and recorder.process.poll() is not None

@@ -186,3 +186,6 @@ def role_of(name: str) -> tuple[ClipRole, str]:
         if name.startswith(f"{role}/"):
             return role, name.removeprefix(f"{role}/")
     return ClipRole.ORIGINAL, name
+
+
+Loop = Action | Observed | Acknowledgement | Delivery | Trial

@@ -19,8 +19,9 @@ from rtdecode.schema.arrays import (
     PairF32,
     PixelsCounts,
 )
-from rtdecode.schema.control import Acknowledgement, Action, Delivery, Observed, Trial
+from rtdecode.schema.control import Loop
 from rtdecode.schema.evaluation import ResponsePrediction
+from rtdecode.schema.hosts import HostMessage
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -260,8 +261,7 @@ class ClockProbe:
 Measurement = Scan | Behaviour | Fluorescence | Responses
 Picture = Reconstruction | DisplayedFrame | Score | ResponsePrediction
 Notice = Gap | Health | Event | Command | Trigger | Recording | ClockProbe
-Loop = Action | Observed | Acknowledgement | Delivery | Trial
-Body = Start | End | Measurement | Picture | Notice | Loop
+Body = Start | End | Measurement | Picture | Notice | Loop | HostMessage
 BODIES: tuple[type[Body], ...] = get_args(Body)
 
 

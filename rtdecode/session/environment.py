@@ -3,8 +3,6 @@
 import json
 import os
 import platform
-import shutil
-import subprocess
 import sys
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -13,6 +11,7 @@ from pathlib import Path
 import psutil
 
 from rtdecode.runtime.disk import write_errors_named
+from rtdecode.runtime.run_info import UNKNOWN, git_revision
 
 RECORDED_PACKAGES = (
     "rtdecode",
@@ -29,7 +28,6 @@ RECORDED_PACKAGES = (
     "av",
 )
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
-_UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,21 +74,10 @@ def package_versions() -> dict[str, str]:
     return found
 
 
-def git_revision(folder: Path = Path(__file__).parent) -> str:
-    """Commit of `folder`, `-dirty` where files differ from it; "unknown" outside a checkout."""
-    git = shutil.which("git")
-    if git is None:
-        return _UNKNOWN
-    command = [git, "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=12"]
-    # a fixed command without a shell
-    described = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
-    return described.stdout.strip() if described.returncode == 0 else _UNKNOWN
-
-
 def _cpu_name() -> str:
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
-        return platform.processor() or _UNKNOWN
+        return platform.processor() or UNKNOWN
     names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
     return next(names, platform.machine())

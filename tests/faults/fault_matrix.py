@@ -24,7 +24,7 @@ from fault_injection import faulty_run
 from fault_verdict import verdict
 
 from rtdecode.bench.result_file import write_benchmark
-from rtdecode.session.environment import git_revision
+from rtdecode.runtime.run_info import git_revision
 
 Row = dict[str, Any]
 

@@ -20,6 +20,14 @@ from rtdecode.schema.errors.control import (
     UnknownPolicyError,
 )
 from rtdecode.schema.errors.families import BadInputError, DataLostError, RtdecodeError
+from rtdecode.schema.errors.hosts import (
+    HostMissingError,
+    HostRolesError,
+    HostUnknownError,
+    JoinRefusedError,
+    MainHostSilentError,
+    SessionNameError,
+)
 from rtdecode.schema.errors.microscope import (
     CalibrationError,
     FieldMismatchError,
@@ -154,12 +162,17 @@ __all__ = [
     "ForeignWeightsError",
     "FrameOrderError",
     "FrameRateError",
+    "HostMissingError",
+    "HostRolesError",
+    "HostUnknownError",
+    "JoinRefusedError",
     "KeptFileError",
     "LeakAbsentError",
     "LeakedClipError",
     "LogFullError",
     "LogRemovedError",
     "LogWriteError",
+    "MainHostSilentError",
     "MessageError",
     "MissingFileError",
     "MissingOptionError",
@@ -212,6 +225,7 @@ __all__ = [
     "SerialPortAbsentError",
     "SerialPortUnusableError",
     "SessionExistsError",
+    "SessionNameError",
     "SettingMissingError",
     "SeveralMistakesError",
     "ShapeError",

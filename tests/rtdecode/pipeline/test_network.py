@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from rtdecode.pipeline.run import private_network
+from rtdecode.pipeline.kept_files import private_network
 from rtdecode.schema.config.network import ENDPOINTS, NetworkConfig
 
 LONGEST_SOCKET_PATH = 107

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from rtdecode.runtime.run_info import git_revision
 from rtdecode.session import environment
-from rtdecode.session.environment import environment_here, git_revision, package_versions
+from rtdecode.session.environment import environment_here, package_versions
 
 
 def git(folder: Path, *words: str) -> str:

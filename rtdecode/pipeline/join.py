@@ -1,0 +1,219 @@
+"""A host that joins runs of `rtdecode run` on another computer, and runs its processes here.
+
+Duties: state which host of the config this computer is, ask to join, prepare a folder for the
+session, and start the processes that are assigned, by the command lines of `topology`. It imports
+nothing that a computer of a rig does not have.
+"""
+
+import logging
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event
+
+from rtdecode.pipeline.addresses import listened, require_free
+from rtdecode.pipeline.hosts import included_on, joined_hosts, network_between_hosts
+from rtdecode.pipeline.kept_files import (
+    private_network,
+    resolved,
+    with_kept_policy,
+    with_kept_protocol,
+)
+from rtdecode.pipeline.named_paths import named_paths
+from rtdecode.pipeline.topology import Row, with_processes
+from rtdecode.runtime.children import ONE_THREAD, ChildProcess, ProcessSpec, spawned
+from rtdecode.runtime.clock import HostClock
+from rtdecode.runtime.config_comparison import compared, contents, versions_compared
+from rtdecode.runtime.config_file import read_config, write_config
+from rtdecode.runtime.control import TOKEN_VARIABLE
+from rtdecode.runtime.hosted import HostedProcesses, HostLink, follow_run
+from rtdecode.runtime.run_info import git_revision
+from rtdecode.runtime.sockets import Messaging
+from rtdecode.runtime.stop import temporary_folder
+from rtdecode.schema.config import RunConfig
+from rtdecode.schema.config.roles import Role
+from rtdecode.schema.errors import (
+    AddressInUseError,
+    HostRolesError,
+    HostUnknownError,
+    JoinRefusedError,
+    MainHostSilentError,
+    SessionNameError,
+)
+from rtdecode.schema.hosts import Admission, Join
+from rtdecode.schema.interfaces import Clock
+
+log = logging.getLogger(__name__)
+_SESSION = re.compile(r"[\w+-][\w.+-]{0,99}")
+_REFUSED_S = 5.0
+"""Time in s between two attempts of a host that was refused and waits for the next run."""
+_PORTS_S = 20.0
+"""Time in s for which the ports of an earlier process of this host are waited for."""
+
+
+def this_host(config: RunConfig, *, host: str, roles: Sequence[Role], keys: str = "") -> str:
+    """Name of the host of `config` that this computer is.
+
+    Parameters
+    ----------
+    host
+        Its name, as the user gave it; empty where they did not.
+    roles
+        The processes that the user named, which must be all of one host; none for all of this one.
+    keys
+        Name of the key of this computer; empty where it has none.
+
+    Raises HostUnknownError, HostRolesError.
+    """
+    known = joined_hosts(config)
+    by_role = {config.network.host_of(role) for role in roles} - {config.network.main_host}
+    name = host or (by_role.pop() if len(by_role) == 1 else "") or (keys if keys in known else "")
+    if name not in known:
+        got = f"no host '{name}' joins" if name else "no host is named, by --host, --role or a key"
+        raise HostUnknownError(got=got, hosts=known)
+    expected = [row.role.value for row in included_on(config, name)]
+    given = sorted(role.value for role in roles)
+    if given and given != sorted(expected):
+        raise HostRolesError(host=name, given=given, expected=expected)
+    return name
+
+
+@dataclass(frozen=True, slots=True)
+class JoinedRun:
+    """A run that was over for this host, and the exit code that it has."""
+
+    reason: str
+    code: int
+
+
+class HostJoin:
+    """`rtdecode join` of one host.
+
+    Parameters
+    ----------
+    config
+        The config of the run, with the paths of this computer.
+    host
+        Name of this host.
+    say
+        Prints a sentence for the user.
+    """
+
+    def __init__(self, config: RunConfig, host: str, *, say: Callable[[str], None]) -> None:
+        self._config, self._host, self._say = with_processes(config), host, say
+        self._rows = included_on(config, host)
+        self._roles = {row.role for row in self._rows}
+        self._network = network_between_hosts(config)
+        self._clock: Clock = HostClock()
+
+    def one_run(self, *, stop: Event) -> JoinedRun | None:
+        """Join the next run and take part until it is over; None where `stop` was set.
+
+        Raises JoinRefusedError, MainHostSilentError, SessionNameError.
+        """
+        with Messaging() as messaging:
+            link = HostLink(
+                messaging, self._host, endpoint=self._network.control, clock=self._clock
+            )
+            admission = link.admitted(self._join(link.instance), stop=stop, say=self._say)
+            if admission is None:
+                return None
+            self._say(f"joined the run of session {admission.session}")
+            with self._prepared(admission) as start:
+                roles = frozenset(role.value for role in self._roles)
+                hosted = HostedProcesses(start, roles)
+                over = follow_run(link, hosted, stop=stop, clock=self._clock)
+        return None if over is None else JoinedRun(over.over, over.code)
+
+    def all_runs(self, *, stop: Event) -> None:
+        """Join one run after the other until `stop` is set; what ends one of them is said."""
+        said = ""
+        while not stop.is_set():
+            try:
+                ended = self.one_run(stop=stop)
+                said = ""
+                if ended is not None:
+                    self._say(f"{ended.reason}; waiting for the next run")
+            except (JoinRefusedError, MainHostSilentError, SessionNameError) as error:
+                if str(error) != said:
+                    said = str(error)
+                    self._say(f"{error}; waiting for the next run")
+                stop.wait(_REFUSED_S)
+
+    def _join(self, instance: str) -> Join:
+        files = [named.path for named in named_paths(self._config, self._roles)]
+        settings = compared(self._config) | contents(self._config, files)
+        return Join(self._host, instance, versions_compared(), settings)
+
+    @contextmanager
+    def _prepared(self, admission: Admission) -> Iterator["Starter"]:
+        """What starts processes in the session of `admission`, with its folder and config here."""
+        if not _SESSION.fullmatch(admission.session):
+            raise SessionNameError(got=admission.session)
+        folder = self._config.record.folder.resolve() / admission.session
+        (folder / "logs").mkdir(parents=True, exist_ok=True)
+        with (
+            private_network(self._network) as network,
+            temporary_folder("rtdecode-config-") as private,
+        ):
+            kept_file, run_file = folder / "config.yaml", private / "config.yaml"
+            write_config(self._kept(folder), kept_file)
+            # the processes' config does not lie in the session folder, to which paths are relative
+            absolute = read_config(kept_file)
+            write_config(absolute.model_copy(update={"network": network}), run_file)
+            argv = [str(run_file), "--session", admission.session, "--supervised"]
+            argv += ["--host", self._host, "--revision", git_revision()]
+            env = {**os.environ, **ONE_THREAD, TOKEN_VARIABLE: admission.token}
+            yield Starter(self._rows, argv, env=env, logs=folder / "logs", config=absolute)
+
+    def _kept(self, folder: Path) -> RunConfig:
+        kept = resolved(self._config, folder=folder.parent)
+        if Role.STIMULUS in self._roles:
+            kept = with_kept_protocol(kept, folder / "protocol.yaml")
+        if Role.CONTROLLER in self._roles:
+            kept = with_kept_policy(kept, folder / "policy.py")
+        return kept
+
+
+class Starter:
+    """Starts processes of this host, once their ports are free.
+
+    Those of a `rtdecode join` that was killed end by themselves, which takes a moment.
+    """
+
+    def __init__(
+        self,
+        rows: Sequence[Row],
+        argv: Sequence[str],
+        *,
+        env: Mapping[str, str],
+        logs: Path,
+        config: RunConfig,
+    ) -> None:
+        self._rows = {row.role.value: row for row in rows}
+        self._argv, self._env, self._logs, self._config = argv, env, logs, config
+        self._clock = HostClock()
+        self._since_ns: dict[str, int] = {}
+
+    def __call__(self, name: str, number: int, detail: str) -> ChildProcess | None:
+        row, now_ns = self._rows[name], self._clock.now_ns()
+        waited_ns = now_ns - self._since_ns.setdefault(f"{name} {number}", now_ns)
+        if waited_ns < _PORTS_S * 1e9 and not self._is_free(row):
+            return None
+        spec = ProcessSpec(name, [sys.executable, "-m", row.module, *self._argv])
+        log_file = self._logs / f"{name}.log"
+        return spawned(spec, log_file=log_file, env=self._env, starts=number, detail=detail)
+
+    def _is_free(self, row: Row) -> bool:
+        network = network_between_hosts(self._config)
+        config = self._config.model_copy(update={"network": network})
+        try:
+            for option, host, port in listened(config, [row]):
+                require_free((host, port), option)
+        except AddressInUseError:
+            return False
+        return True

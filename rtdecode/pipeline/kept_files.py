@@ -1,0 +1,74 @@
+"""What the processes of one host read of a run: its config with this run's addresses, and copies.
+
+The protocol and the file of the policy are copied into the session folder, so that all processes
+have the same trials, also after a restart and for a protocol in Python, and the session can be run
+again without the originals.
+"""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rtdecode.runtime.disk import write_errors_named
+from rtdecode.runtime.protocol_file import read_protocol, write_protocol
+from rtdecode.runtime.stop import temporary_folder
+from rtdecode.schema.config import RunConfig
+from rtdecode.schema.config.network import NetworkConfig
+from rtdecode.schema.protocol_limits import Limits
+
+
+@contextmanager
+def private_network(configured: NetworkConfig) -> Iterator[NetworkConfig]:
+    """`configured` with a Unix socket in a private folder for every endpoint that it leaves empty.
+
+    An endpoint in the private folder of an earlier run, which configs of earlier sessions hold,
+    counts as empty.
+
+    Such sockets need no port, cannot collide with another run, and other users cannot open them.
+    The folder's name is short, because the path of a socket has 107 characters at most.
+    """
+    with temporary_folder("rtdecode-") as folder:
+        yield configured.with_endpoints(
+            {
+                name: f"ipc://{folder / name}"
+                for name, address in configured.endpoints().items()
+                if is_private(address)
+            }
+        )
+
+
+def is_private(address: str) -> bool:
+    """Whether `address` is empty, or in the private folder of an earlier run."""
+    return not address or re.fullmatch(r"ipc:///tmp/rtdecode-[^/]+/\w+", address) is not None
+
+
+def resolved(config: RunConfig, *, folder: Path) -> RunConfig:
+    """`config` as a session in `folder` keeps it; addresses of an earlier run are left out."""
+    network = config.network
+    earlier = {name: "" for name, address in network.endpoints().items() if is_private(address)}
+    record = config.record.model_copy(update={"folder": folder})
+    return config.model_copy(update={"network": network.with_endpoints(earlier), "record": record})
+
+
+def with_kept_protocol(config: RunConfig, copy: Path) -> RunConfig:
+    """`config` with its protocol in `copy`, relative to the folder of that."""
+    path = config.stimulus.protocol
+    if path is None:
+        return config
+    limits = Limits.of(config.stimulus, frame_rate_hz=config.frame_rate_hz)
+    write_protocol(read_protocol(path, limits), copy)
+    stimulus = config.stimulus.model_copy(update={"protocol": Path(copy.name)})
+    return config.model_copy(update={"stimulus": stimulus})
+
+
+def with_kept_policy(config: RunConfig, copy: Path) -> RunConfig:
+    """`config` with the user's file of its policy in `copy`, relative to the folder of that."""
+    if config.control is None or (file := config.control.policy.file) is None:
+        return config
+    if file.resolve() != copy.resolve():
+        with write_errors_named(copy):
+            copy.write_bytes(file.read_bytes())
+    policy = config.control.policy.model_copy(update={"file": Path(copy.name)})
+    control = config.control.model_copy(update={"policy": policy})
+    return config.model_copy(update={"control": control})

@@ -1,0 +1,85 @@
+"""One process of a run as its supervisor sees it: its heartbeats, its failures, its next start.
+
+Times are on the clock of the supervisor. It sends nothing and starts nothing: the supervisor does.
+"""
+
+from dataclasses import dataclass
+
+from rtdecode.runtime.backlog import BACKLOG_MB
+from rtdecode.runtime.children import ProcessHandle, ProcessSpec
+from rtdecode.runtime.restarts import Restarts
+from rtdecode.schema.errors import ProcessFailedError
+from rtdecode.schema.messages import Health
+
+_START_FACTOR = 3
+"""A restarted process may take this many times as long to its first heartbeat as at first."""
+
+
+@dataclass(slots=True)
+class Supervised:
+    """A process, from its first start to the end of the run."""
+
+    spec: ProcessSpec
+    process: ProcessHandle
+    spawned_ns: int
+    restarts: Restarts
+    ready: bool = False
+    starts: int = 1
+    heartbeat_ns: int = 0
+    """Time of the last heartbeat since the last start; 0 before the first."""
+    health: Health | None = None
+    failure: str = ""
+    """The sentence of the error at which it ended, as it sent it."""
+    first_heartbeat_after_ns: int = 0
+    """Time from the first start to the first heartbeat."""
+    restart_ns: int | None = None
+    """Time of its next start, where it has ended and waits for that."""
+    is_killed: bool = False
+
+    @property
+    def held_mb(self) -> float:
+        """Megabytes that it held for the recorder at its last heartbeat since its last start."""
+        health = self.health if self.heartbeat_ns else None
+        return 0.0 if health is None else health.counters.get(BACKLOG_MB, 0.0)
+
+    @property
+    def detail(self) -> str:
+        """Detail of its last heartbeat, which it gets at its next start."""
+        return "" if self.health is None else self.health.detail
+
+    def receive(self, health: Health, *, t_ns: int) -> None:
+        """Take a heartbeat, or the sentence of its failure, into account."""
+        if health.state == "failed":
+            self.failure = health.detail
+            return
+        if not self.first_heartbeat_after_ns:
+            self.first_heartbeat_after_ns = t_ns - self.spawned_ns
+        self.heartbeat_ns, self.health = t_ns, health
+        self.ready = self.ready or health.state in ("ready", "running")
+
+    def restarted(self, process: ProcessHandle, *, t_ns: int) -> None:
+        """Note that it was started again as `process`."""
+        self.process, self.spawned_ns = process, t_ns
+        self.starts += 1
+        self.heartbeat_ns, self.restart_ns, self.is_killed = 0, None, False
+
+    def is_stalled(self, *, t_ns: int, limit_s: float) -> bool:
+        """Whether its heartbeats have stopped, by what its host has passed on."""
+        if not self.process.is_reachable:
+            return False
+        since_ns = max(self.heartbeat_ns or self.spawned_ns, self.process.reachable_since_ns)
+        return t_ns - since_ns > self.limit_s(limit_s) * 1e9
+
+    def limit_s(self, limit_s: float) -> float:
+        """Time in s that may pass without a heartbeat; a start takes longer than a step."""
+        if self.heartbeat_ns:
+            return limit_s
+        start_s = _START_FACTOR * self.first_heartbeat_after_ns / 1e9
+        return max(limit_s, round(start_s, 1))
+
+    def failed(self, code: int) -> ProcessFailedError:
+        """The error of its end with `code`, with the end of its log."""
+        tail = self.process.end_of_log()
+        # on a full disk the log file lacks the sentence of the error
+        tail += "" if self.failure in tail else f"\n{self.failure}"
+        return ProcessFailedError(name=self.spec.name, code=code, tail=tail)
