@@ -9,6 +9,7 @@ import pytest
 from rtdecode.pipeline.hosts import included_on, joined_hosts
 from rtdecode.pipeline.join import HostJoin, this_host
 from rtdecode.pipeline.preflight import checked
+from rtdecode.runtime.config_file import read_config
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.config.roles import Role
 from rtdecode.schema.errors import (
@@ -19,6 +20,7 @@ from rtdecode.schema.errors import (
 )
 from rtdecode.schema.hosts import Admission
 
+ROOT = Path(__file__).resolve().parents[3]
 HOSTS = {
     "decoder": {"address": "127.0.0.1"},
     "rig": {"address": "127.0.0.2", "processes": ["bridge", "stimulus"]},
@@ -111,3 +113,9 @@ def test_a_stop_before_any_run_ends_without_a_trace(tmp_path: Path) -> None:
     assert HostJoin(given, "rig", say=say).one_run(stop=stop) is None
     assert said == ["waits for `rtdecode run` at tcp://127.0.0.1:5700"]
     assert not list(tmp_path.iterdir())
+
+
+def test_the_example_for_three_computers_is_a_config_of_two_that_join() -> None:
+    example = read_config(ROOT / "configs" / "rig_three_hosts.yaml")
+    assert joined_hosts(example) == ("microscope", "screen")
+    assert example.network.main_host == "decoder"
