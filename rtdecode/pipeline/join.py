@@ -166,7 +166,7 @@ class HostJoin:
             absolute = read_config(kept_file)
             write_config(absolute.model_copy(update={"network": network}), run_file)
             argv = [str(run_file), "--session", admission.session, "--supervised"]
-            argv += ["--host", self._host, "--revision", git_revision()]
+            argv += ["--revision", git_revision()]
             env = {**os.environ, **ONE_THREAD, TOKEN_VARIABLE: admission.token}
             yield Starter(self._rows, argv, env=env, logs=folder / "logs", config=absolute)
 

@@ -45,7 +45,6 @@ def run_process(name: str, main: Callable[[Process], int], argv: Sequence[str]) 
             args.before_restart,
             # programs that this process starts need not know it
             os.environ.pop(TOKEN_VARIABLE, ""),
-            args.host,
         )
         with Messaging() as messaging:
             process = Process(
@@ -81,5 +80,4 @@ def _arguments(name: str, argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--supervised", action="store_true", help="end with the parent")
     parser.add_argument("--restarts", type=int, default=0, help="number of starts before this one")
     parser.add_argument("--before-restart", default="", help="last detail before a restart")
-    parser.add_argument("--host", default="", help="name of the joined host that it runs on")
     return parser.parse_args(argv)

@@ -27,8 +27,6 @@ class RunInfo:
     """Detail of the last heartbeat before a restart, for example the address of the page."""
     token: str = ""
     """Proves to the supervisor that the process is one of its run."""
-    host: str = ""
-    """Name of the joined host that it runs on; empty on the host of `rtdecode run`."""
 
     def start(self, *, twin_hash: str = "") -> Start:
         """START of a source in this session."""

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,6 +18,7 @@ import pytest
 import yaml
 from plain_log import read_plain
 
+from rtdecode.schema.errors import MissingFileError, UnreadableFileError
 from rtdecode.schema.messages import Body, DisplayedFrame, Event, Scan
 from rtdecode.session.reader import LogReader
 
@@ -100,10 +101,11 @@ class Rig:
 
     def bodies(self, kind: type[T], source: str) -> list[T]:
         log, wanted = self.session / "log.mcap", f"{source}/{kind.kind}"
-        if not log.is_file():
-            return []
-        found = LogReader(log).messages(lambda stream: stream == wanted)
-        return [one.message.body for one in found if isinstance(one.message.body, kind)]
+        # the log may be read before its first record is in it
+        with suppress(MissingFileError, UnreadableFileError):
+            found = LogReader(log).messages(lambda stream: stream == wanted)
+            return [one.message.body for one in found if isinstance(one.message.body, kind)]
+        return []
 
     def wait_for(self, kind: type[T], source: str, *, more_than: int, running: Running) -> int:
         """Wait for messages; the time limit of the test ends the wait. Their number."""
