@@ -49,6 +49,7 @@ from rtdecode.schema.interfaces import Clock
 
 log = logging.getLogger(__name__)
 _SESSION = re.compile(r"[\w+-][\w.+-]{0,99}")
+_OF_OWNER = 0o700
 _REFUSED_S = 5.0
 """Time in s between two attempts of a host that was refused and waits for the next run."""
 _PORTS_S = 20.0
@@ -155,7 +156,8 @@ class HostJoin:
         if not _SESSION.fullmatch(admission.session):
             raise SessionNameError(got=admission.session)
         folder = self._config.record.folder.resolve() / admission.session
-        (folder / "logs").mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=_OF_OWNER, parents=True, exist_ok=True)
+        (folder / "logs").mkdir(exist_ok=True)
         with (
             private_network(self._network) as network,
             temporary_folder("rtdecode-config-") as private,
