@@ -7,7 +7,8 @@ This module must not depend on sockets, on the session log or on how responses w
 comes from the clock that it is given.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -19,10 +20,12 @@ from rtdecode.decode.noise import Noise, even_noise
 from rtdecode.decode.observation_window import ObservationWindow
 from rtdecode.decode.prior import VideoPrior, forecast_variance, spectral_shrinkage
 from rtdecode.decode.solver import ObservedFrames, Solver
+from rtdecode.decode.work_control import Estimation, WorkControl
+from rtdecode.decode.work_levels import WaitingFrames, WorkLevel
 from rtdecode.schema.config.decode import DecodeConfig, RoisCheck
 from rtdecode.schema.frame_grid import FrameGrid
 from rtdecode.schema.interfaces import Clock
-from rtdecode.schema.messages import Reconstruction, Responses, WindowFrame
+from rtdecode.schema.messages import Event, Reconstruction, Responses, WindowFrame
 from rtdecode.twins.twin import Twin
 
 F32 = NDArray[np.float32]
@@ -36,7 +39,8 @@ class Decoder:
     prediction from the newest estimates.
 
     The horizon absorbs all frames that wait, and the estimate is improved once for all of them, by
-    `steps` solver steps or as many as the deadline permits (at least one).
+    `steps` solver steps or as many as the deadline permits (at least one). With a `work_control`
+    its level limits the steps and selects the frames that are given out.
 
     Parameters
     ----------
@@ -51,6 +55,8 @@ class Decoder:
     sd
         (back, row, col) standard deviation of a pixel in grey levels, by frames behind the newest;
         without it the uncertainty of reconstructions is 0.
+    work_control
+        Sheds work while it exceeds the time of the frames; None: the work is as configured.
     device
         Where the solver computes; None: the CPU.
 
@@ -72,6 +78,7 @@ class Decoder:
         clock: Clock,
         noise: Noise | None = None,
         sd: Float[Tensor, "back row col"] | None = None,
+        work_control: WorkControl | None = None,
         device: torch.device | None = None,
     ) -> None:
         self._config, self._clock, self._device = config, clock, device
@@ -100,45 +107,45 @@ class Decoder:
             added = forecast_variance(prior, frames=config.forecast_frames)
             self._forecast_sd = (sd[:1].square() + added.to(sd)).sqrt().numpy()
         self._first: int | None = None
-        self._next = 0
+        self._next = self._after_given = self._turns = 0
+        self._cost = Estimation()
+        self._work, self._level = work_control, WorkLevel(config.steps)
+        self._waiting = WaitingFrames(room=config.room_frames, lag=config.output_lag_frames)
 
-    def step(self, items: Sequence[WindowFrame]) -> list[Reconstruction]:
+    def step(
+        self, items: Sequence[WindowFrame], *, begun_ns: int | None = None
+    ) -> list[Reconstruction]:
         """Absorb all `items`, improve the estimate once, and return each frame that became due.
 
         More items than the estimated frames can hold beyond the lag are absorbed in portions, each
         with its own steps; otherwise frames would become history before their responses were used.
+        Work on `items` began at `begun_ns`, by default with this call.
 
         Raises
         ------
         FrameOrderError, NeuronCountError, TwinRoisError, BehaviourChannelsError
             If an item is not newer than the one before, or does not fit the twin.
         """
-        deadline_ns = self._clock.now_ns() + round(self._config.deadline_ms * _NS_PER_MS)
+        now_ns = self._clock.now_ns()
+        deadline_ns = now_ns + round(self._config.deadline_ms * _NS_PER_MS)
+        self._waiting.extend(items)
+        self._turns += 1
+        before_ns = 0 if begun_ns is None else now_ns - begun_ns
         ready: list[Reconstruction] = []
-        for portion in self._portions(items):
+        while portion := self._waiting.portion(self._level):
             jumped = self._horizon.missing_before(portion[0])
             if jumped >= self._config.window_frames - self._config.lag_frames:
                 ready += self._restart(deadline_ns)
             ready += self._estimate(portion, deadline_ns)
+            if self._work is not None:
+                # preprocessing of all items is divided among their portions
+                spent_ns = before_ns * len(portion) // max(len(portion), len(items))
+                now_ns = self._measured(self._work, since_ns=now_ns - spent_ns)
         return ready
 
-    def _portions(self, items: Sequence[WindowFrame]) -> Iterator[Sequence[WindowFrame]]:
-        """Split `items` so that each portion shifts the horizon by no more than it can estimate.
-
-        A frame after a longer jump is a portion of its own.
-        """
-        room = self._config.estimated_frames_used - self._config.lag_frames
-        before = self._horizon.newest
-        portion: list[WindowFrame] = []
-        for item in items:
-            frame = item.responses.frame
-            before = frame - 1 if before is None else before
-            if portion and frame - before > room:
-                yield portion
-                before, portion = portion[-1].responses.frame, []
-            portion.append(item)
-        if portion:
-            yield portion
+    def events(self) -> list[Event]:
+        """Changes of the level of work since the last call, oldest first."""
+        return [] if self._work is None else self._work.events()
 
     def _restart(self, deadline_ns: int) -> list[Reconstruction]:
         """Return the frames whose lag has not passed yet, and reset the solver.
@@ -150,6 +157,7 @@ class Decoder:
         if newest is None:
             return []
         waiting = range(self._next, newest + 1)
+        self._next = newest + 1
         rest = self._reconstructions(waiting, steps=0, deadline_ns=deadline_ns)
         self._solver.reset()
         self._first = None
@@ -158,23 +166,45 @@ class Decoder:
     def _estimate(self, items: Sequence[WindowFrame], deadline_ns: int) -> list[Reconstruction]:
         moved = self._horizon.absorb(items)
         if self._first is None:
-            self._first = self._next = items[0].responses.frame
+            self._first = self._next = self._after_given = items[0].responses.frame
         self._solver.advance(min(moved, self._config.window_frames))
-        steps = self._improve(deadline_ns)
+        steps, steps_ns = self._improve(deadline_ns)
         due = range(self._next, items[-1].responses.frame - self._config.output_lag_frames + 1)
-        return self._reconstructions(due, steps=steps, deadline_ns=deadline_ns)
+        self._next = max(self._next, due.stop)
+        given = self._level.given(due)
+        self._cost = Estimation(
+            frames=moved,
+            turns=self._turns,
+            steps=steps,
+            steps_ns=steps_ns,
+            # the deadline has passed for all portions of a batch but the first
+            is_cut=steps < self._level.steps and self._turns > 0,
+            shed=len(due) - len(given),
+        )
+        self._turns = 0
+        return self._reconstructions(given, steps=steps, deadline_ns=deadline_ns)
 
-    def _improve(self, deadline_ns: int) -> int:
+    def _measured(self, work: WorkControl, *, since_ns: int) -> int:
+        """Add the cost of the last estimation, which began at `since_ns`; the time now."""
+        now_ns = self._clock.now_ns()
+        if self._is_warm:
+            work.add(replace(self._cost, work_ns=now_ns - since_ns))
+            self._level = work.level
+        return now_ns
+
+    def _improve(self, deadline_ns: int) -> tuple[int, int]:
+        """Solver steps made, and their time in ns."""
         observed = self._observed()
-        steps, spent_ns = 0, 0
-        while steps < self._config.steps:
+        steps, spent_ns, all_ns = 0, 0, 0
+        while steps < self._level.steps:
             started_ns = self._clock.now_ns()
             if steps > 0 and started_ns + spent_ns > deadline_ns:
                 break
             self._solver.improve(observed)
             spent_ns = self._clock.now_ns() - started_ns
+            all_ns += spent_ns
             steps += 1
-        return steps
+        return steps, all_ns
 
     def _observed(self) -> ObservedFrames:
         now = self._horizon.contents()
@@ -185,36 +215,52 @@ class Decoder:
             torch.from_numpy(now.behaviour).to(self._device),
         )
 
-    def _reconstructions(self, due: range, *, steps: int, deadline_ns: int) -> list[Reconstruction]:
+    def _reconstructions(
+        self, frames: Sequence[int], *, steps: int, deadline_ns: int
+    ) -> list[Reconstruction]:
         newest = self._horizon.newest
-        if not due or newest is None:
+        if newest is None or not frames:
             return []
-        self._next = due.stop
-        first = min(due.start, newest)
+        first = min(frames[0], newest)
         video, objective = self._solver.result(
-            back=newest - first, ahead=max(0, due.stop - 1 - newest)
+            back=newest - first, ahead=max(0, frames[-1] - newest)
         )
         rejected = self._solver.rejected()
         neurons_left_out = int((rejected.neurons | self._horizon.stuck).sum())
         frames_left_out = newest + 1 - len(rejected.frames) + np.flatnonzero(rejected.frames)
         ready_ns = self._clock.now_ns()
-        warm = newest - (self._first or 0) + 1 >= self._config.window_frames
-        return [
-            self._reconstruction(
-                frame,
-                video[frame - first],
-                self._sd_of(newest - frame),
-                source=self._source(frame),
-                objective=objective,
-                steps=steps,
-                ready_ns=ready_ns,
-                warm=warm,
-                late=ready_ns > deadline_ns,
-                neurons_left_out=neurons_left_out,
-                frame_left_out=frame in frames_left_out,
+        made = []
+        for frame in frames:
+            source = self._source(frame)
+            made.append(
+                Reconstruction(
+                    luminance=video[frame - first],
+                    uncertainty=self._sd_of(newest - frame),
+                    frame=frame,
+                    t_frame_mid_ns=self._grid.middle_ns(frame),
+                    t_scan_ns=source.t_scan_ns,
+                    t_scan_end_ns=source.t_scan_end_ns,
+                    t_received_ns=source.t_received_ns,
+                    t_responses_ns=source.t_ready_ns,
+                    t_ready_ns=ready_ns,
+                    lag_frames=self._config.output_lag_frames,
+                    steps=steps,
+                    objective=objective,
+                    warm=self._is_warm,
+                    late=ready_ns > deadline_ns,
+                    neurons_left_out=neurons_left_out,
+                    frame_left_out=frame in frames_left_out,
+                    frames_shed=frame - self._after_given,
+                )
             )
-            for frame in due
-        ]
+            self._after_given = frame + 1
+        return made
+
+    @property
+    def _is_warm(self) -> bool:
+        """Whether frames since the last reset fill the horizon."""
+        newest = self._horizon.newest or 0
+        return newest - (self._first or 0) + 1 >= self._config.window_frames
 
     def _sd_of(self, age_frames: int) -> F32:
         """(row, col) standard deviation of a frame that is `age_frames` older than the newest."""
@@ -232,37 +278,3 @@ class Decoder:
             if (source := self._horizon.source_of(number)) is not None:
                 return source
         raise IndexError(f"frame {newest} is not in the horizon")
-
-    def _reconstruction(
-        self,
-        frame: int,
-        luminance: F32,
-        sd: F32,
-        *,
-        source: Responses,
-        objective: float,
-        steps: int,
-        ready_ns: int,
-        warm: bool,
-        late: bool,
-        neurons_left_out: int,
-        frame_left_out: bool,
-    ) -> Reconstruction:
-        return Reconstruction(
-            luminance=luminance,
-            uncertainty=sd,
-            frame=frame,
-            t_frame_mid_ns=self._grid.middle_ns(frame),
-            t_scan_ns=source.t_scan_ns,
-            t_scan_end_ns=source.t_scan_end_ns,
-            t_received_ns=source.t_received_ns,
-            t_responses_ns=source.t_ready_ns,
-            t_ready_ns=ready_ns,
-            lag_frames=self._config.output_lag_frames,
-            steps=steps,
-            objective=objective,
-            warm=warm,
-            late=late,
-            neurons_left_out=neurons_left_out,
-            frame_left_out=frame_left_out,
-        )

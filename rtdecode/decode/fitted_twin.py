@@ -16,6 +16,7 @@ from rtdecode.decode.noise import Noise, load_noise
 from rtdecode.decode.posterior import load_posterior_sd
 from rtdecode.decode.prior import VideoPrior, load_prior, spectral_shrinkage
 from rtdecode.decode.solver import Solver
+from rtdecode.decode.work_control import WorkControl
 from rtdecode.schema.config.decode import DecodeConfig, RoisCheck
 from rtdecode.schema.errors import NeuronCountError, TwinRoisError, UnreadableFileError
 from rtdecode.schema.interfaces import Clock
@@ -33,9 +34,19 @@ class FittedTwin:
     sd: Float[Tensor, "back row col"] | None = None
     """Posterior standard deviation of a pixel in grey levels, by frames behind the newest."""
 
-    def decoder(self, config: DecodeConfig, *, clock: Clock) -> Decoder:
+    def decoder(
+        self, config: DecodeConfig, *, clock: Clock, work_control: WorkControl | None = None
+    ) -> Decoder:
         """A fixed-lag decoder for a stream of responses, with a state of its own."""
-        return Decoder(config, self.twin, self.prior, noise=self.noise, sd=self.sd, clock=clock)
+        return Decoder(
+            config,
+            self.twin,
+            self.prior,
+            noise=self.noise,
+            sd=self.sd,
+            clock=clock,
+            work_control=work_control,
+        )
 
     def solver(
         self, *, window_frames: int, estimated_frames: int, likelihood_weight: float | None = None

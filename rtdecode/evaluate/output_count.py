@@ -90,6 +90,8 @@ class OutputCount:
     def __init__(self) -> None:
         self.n_frames = self.n_late = self.frames_not_decoded = 0
         self.frames_left_out = self.neurons_left_out = 0
+        self.frames_shed = 0
+        """Those of `frames_not_decoded` that an overloaded decoder left out."""
         self.by_steps: Counter[int] = Counter()
         """Emitted frames by the number of solver steps of their estimate."""
         self.worst_late = LateFrames(0, 0, 0)
@@ -128,6 +130,7 @@ class OutputCount:
             "frames_left_out": float(self.frames_left_out),
             "neurons_left_out": float(self.neurons_left_out),
             "frames_not_decoded": float(self.frames_not_decoded),
+            "frames_shed": float(self.frames_shed),
             "lost_messages": float(sum(self.lost_by_stream.values())),
         }
 
@@ -191,6 +194,7 @@ class OutputCount:
         self.n_frames += 1
         self.n_late += body.late
         self.frames_left_out += body.frame_left_out
+        self.frames_shed += body.frames_shed
         self.neurons_left_out = max(self.neurons_left_out, body.neurons_left_out)
         self._recent.append((t_ns, body.late))
         self._drop_until(t_ns - _LATE_WINDOW_NS)

@@ -12,6 +12,7 @@ from rtdecode.calcium.register import line_offset_px, without_line_offset
 from rtdecode.decode.compute import prepare_process
 from rtdecode.decode.decoder import Decoder
 from rtdecode.decode.fitted_twin import FittedTwin, load_fitted_twin, require_rois
+from rtdecode.decode.work_control import WorkControl
 from rtdecode.pipeline.calcium_stage import calcium_stage
 from rtdecode.pipeline.planes_stage import CalciumStage
 from rtdecode.pipeline.warm_up import warm_up_decoder
@@ -82,7 +83,7 @@ class DecodingStage:
     """Stage that preprocesses every scan in order, and decodes all waiting frames in one step.
 
     Responses are given before the estimation that uses them begins. Without a `decoder` there are
-    no reconstructions.
+    no reconstructions. `clock` times the work on a batch.
     """
 
     def __init__(
@@ -92,15 +93,17 @@ class DecodingStage:
         calcium: CalciumStage,
         behaviour: BehaviourJoin,
         decoder: Decoder | None,
+        clock: Clock,
         lines: LineAligner | None = None,
     ) -> None:
-        self._lines = lines
+        self._lines, self._clock = lines, clock
         self._gaps, self._calcium = gaps, calcium
         self._behaviour, self._decoder = behaviour, decoder
         self._counts = dict.fromkeys(("scans", "responses", "reconstructions"), 0)
 
     def step(self, items: Sequence[Received]) -> Iterator[Body]:
         frames: list[WindowFrame] = []
+        begun_ns = self._clock.now_ns()
         for item in self._gaps.step(items):
             if isinstance(item, Gap):
                 yield item
@@ -110,9 +113,10 @@ class DecodingStage:
                     frames.extend(self._behaviour.step([out]))
                 yield out
         if self._decoder is not None and frames:
-            for reconstruction in self._decoder.step(frames):
+            for reconstruction in self._decoder.step(frames, begun_ns=begun_ns):
                 self._counts["reconstructions"] += 1
                 yield reconstruction
+            yield from self._decoder.events()
 
     def counters(self) -> dict[str, float]:
         """Counters of the heartbeat."""
@@ -177,7 +181,7 @@ def assembled(
     if config.decode is None:
         behaviour = BehaviourJoin(np.zeros(_BEHAVIOUR_CHANNELS, np.float32))
         stage = DecodingStage(
-            gaps=gaps, calcium=calcium, behaviour=behaviour, decoder=None, lines=lines
+            gaps=gaps, calcium=calcium, behaviour=behaviour, decoder=None, clock=clock, lines=lines
         )
         return Assembly(stage, calcium, twin_hash="")
     folder = _twin_folder(config.decode)
@@ -194,7 +198,8 @@ def assembled(
         gaps=gaps,
         calcium=calcium,
         behaviour=BehaviourJoin(mean_behaviour),
-        decoder=fitted.decoder(config.decode, clock=clock),
+        decoder=fitted.decoder(config.decode, clock=clock, work_control=_work_control(config)),
+        clock=clock,
         lines=lines,
     )
     return Assembly(stage, calcium, twin_hash(folder))
@@ -217,6 +222,18 @@ def _twin_folder(decode: DecodeConfig) -> Path:
     if decode.twin is None:
         raise TwinMissingError
     return decode.twin
+
+
+def _work_control(config: RunConfig) -> WorkControl | None:
+    """Sheds work where it exceeds the time of the frames; in a replay no work takes time."""
+    if config.decode is None:
+        return None
+    return WorkControl(
+        steps=config.decode.steps,
+        room=config.decode.room_frames,
+        period_ns=round(1e9 / config.frame_rate_hz),
+        deadline_ns=round(config.decode.deadline_ms * 1e6),
+    )
 
 
 def _warm_up(

@@ -36,12 +36,14 @@ class _Stamps:
 
 @dataclass(frozen=True, slots=True)
 class ReplayComparison:
-    """What makes a replay differ from the live run: solver steps of its frames, and its ROIs."""
+    """What makes a replay differ from the live run: the work on its frames, and its ROIs."""
 
     frames: int
     """Frames that were emitted both live and in the replay."""
     fewer_live: int
-    """Of them, those whose estimate had fewer steps live, because its deadline had passed."""
+    """Of them, those whose estimate had fewer steps live, for lack of time."""
+    shed_live: int
+    """Frames that the live decoder left out because it was overloaded."""
     rois_live: str
     rois_replayed: str
     """Content hashes of the ROIs; empty if unknown."""
@@ -51,8 +53,13 @@ class ReplayComparison:
         stated = []
         if self.fewer_live:
             stated.append(
-                f"{self.fewer_live:,} of {self.frames:,} frames had fewer solver steps live, as "
-                "their deadline had passed: they differ from the replay, and so can later ones."
+                f"{self.fewer_live:,} of {self.frames:,} frames had fewer solver steps live, for "
+                "lack of time: they differ from the replay, and so can later ones."
+            )
+        if self.shed_live:
+            stated.append(
+                f"{self.shed_live:,} frames were left out live, as the decoder was overloaded: the "
+                "replay has them."
             )
         if self.rois_live and self.rois_replayed and self.rois_live != self.rois_replayed:
             stated.append(
@@ -100,17 +107,19 @@ def replay_session(
 
 
 def _compared(live: SessionLayout, replayed: SessionLayout) -> ReplayComparison:
-    before, after = _steps(live), _steps(replayed)
+    before, after = _frames(live), _frames(replayed)
     both = before.keys() & after.keys()
-    fewer = sum(before[frame] < after[frame] for frame in both)
-    return ReplayComparison(len(both), fewer, _rois_hash(live), _rois_hash(replayed))
+    fewer = sum(before[frame][0] < after[frame][0] for frame in both)
+    shed = sum(shed for _, shed in before.values())
+    return ReplayComparison(len(both), fewer, shed, _rois_hash(live), _rois_hash(replayed))
 
 
-def _steps(session: SessionLayout) -> dict[int, int]:
-    """Solver steps of each emitted frame."""
+def _frames(session: SessionLayout) -> dict[int, tuple[int, int]]:
+    """Solver steps of each emitted frame, and frames that were left out just before it."""
     log = LogReader(session.log).messages(lambda stream: stream == "emit/reconstruction")
     bodies = (item.message.body for item in log)
-    return {body.frame: body.steps for body in bodies if isinstance(body, Reconstruction)}
+    frames = (body for body in bodies if isinstance(body, Reconstruction))
+    return {body.frame: (body.steps, body.frames_shed) for body in frames}
 
 
 def _rois_hash(session: SessionLayout) -> str:

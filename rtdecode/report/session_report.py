@@ -51,6 +51,7 @@ _FIGURES = {
     "lost_messages": "messages that the log lacks",
     "scans_not_decoded": "scans not decoded",
     "frames_not_decoded": "frames not decoded",
+    "frames_shed": "of them left out in overload",
 }
 
 

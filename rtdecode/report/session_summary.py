@@ -86,7 +86,7 @@ class SessionSummary:
     neurons: int | None = None
     """Neurons whose activity was computed; None without any."""
     frames_with_fewer_steps: int = 0
-    """Emitted frames whose estimate had fewer solver steps than `decode.steps`, by the deadline."""
+    """Emitted frames with fewer solver steps than `decode.steps`, for lack of time."""
     first_ns: int = 0
     """When the recorder received the first message, the zero of all times in sentences."""
     decoded_s: Sequence[tuple[float, float]] = ()
@@ -99,6 +99,8 @@ class SessionSummary:
     """Messages that a process missed and the log can have: `STREAM by PROCESS` → number."""
     frames_not_decoded: int = 0
     """Frames between the first and the last emitted one for which nothing was emitted."""
+    frames_shed: int = 0
+    """Of them, those that an overloaded decoder left out."""
     late_frames: int = 0
     worst_late_frames: int = 0
     """Late frames of the 10 s in which most were late, of `worst_late_of` emitted ones."""
@@ -184,10 +186,11 @@ class SessionSummary:
         if self.missed:
             missed = ", ".join(f"{n:,} of {stream}" for stream, n in self.missed.items())
             stated.append(f"Messages were missed, which the log can have: {missed}.")
+        shed = f", {self.frames_shed:,} of them because the decoder was overloaded"
         if self.frames_not_decoded:
             stated.append(
                 f"{self.frames_not_decoded:,} frames between the first and the last decoded one "
-                "were not decoded."
+                f"were not decoded{shed if self.frames_shed else ''}."
             )
         return stated
 
@@ -202,8 +205,8 @@ class SessionSummary:
             return []
         return [
             f"The estimate of {self.frames_with_fewer_steps:,} frames had fewer solver steps than "
-            "configured, as its deadline had passed; a replay takes all steps, so its estimate "
-            "differs."
+            "configured, as there was no time for all of them; a replay takes all steps, so its "
+            "estimate differs."
         ]
 
     def _decoding(self) -> str:

@@ -188,6 +188,7 @@ def _output(count: OutputCount, timing: OutputTiming) -> dict[str, Any]:
         **(_lateness(count) if timing.is_timed else _NO_LATENESS),
         "missed": count.missed,
         "frames_not_decoded": count.frames_not_decoded,
+        "frames_shed": count.frames_shed,
         "lag_frames": timing.lag_frames,
         "frames_left_out": count.frames_left_out,
         "neurons_left_out": count.neurons_left_out,

@@ -106,7 +106,6 @@ class Responses:
     """False where a neuron has no measurement in this frame; its activity is then undefined."""
     frame: int
     t_frame_start_ns: int
-    """Start of the frame on the frame grid."""
     t_scan_ns: int
     """Middle of the newest scan that was used."""
     t_scan_end_ns: int
@@ -142,6 +141,8 @@ class Reconstruction:
     """Neurons without influence: stuck at a value, or with implausible activity."""
     frame_left_out: bool = False
     """Whether the activity of this frame had almost no weight, as in a scan with an artefact."""
+    frames_shed: int = 0
+    """Frames just before this one that were left out because the decoder was overloaded."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -184,7 +185,6 @@ class Gap:
     first_missing: int
     n_missing: int
     detected_by: str
-    """Name of the process that detected the gap."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

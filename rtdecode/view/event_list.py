@@ -35,6 +35,7 @@ ENDS: Mapping[str, str] = MappingProxyType(
         "field_found": "field_lost",
         "twin_match": "twin_mismatch",
         "armed": "disarmed",
+        "work_recovered": "overloaded",
     }
 )
 """Code of an event → code of the alarms of the same process that it ends."""

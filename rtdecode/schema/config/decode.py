@@ -65,6 +65,11 @@ class DecodeConfig(Section):
         frames = derived if self.estimated_frames is None else self.estimated_frames
         return min(frames, self.window_frames)
 
+    @property
+    def room_frames(self) -> int:
+        """Frames by which the window can move before one becomes history without an estimate."""
+        return self.estimated_frames_used - self.lag_frames
+
     @model_validator(mode="after")
     def _lag_fits(self) -> "DecodeConfig":
         if self.lag_frames >= self.window_frames:

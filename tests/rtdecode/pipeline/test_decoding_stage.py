@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from rtdecode.pipeline.decoding_stage import DecodingStage, LineAligner
+from rtdecode.runtime.clock import HostClock
 from rtdecode.schema.config.calcium import CalciumConfig
 from rtdecode.schema.messages import (
     Behaviour,
@@ -53,10 +54,13 @@ class Inverting:
     def __init__(self) -> None:
         self.given: list[list[WindowFrame]] = []
 
-    def step(self, items: Sequence[WindowFrame]) -> list[Reconstruction]:
+    def step(self, items: Sequence[WindowFrame], *, begun_ns: int) -> list[Reconstruction]:
         self.given.append(list(items))
         newest = items[-1].responses.frame
         return [Reconstruction(GREY, GREY, newest, 0, 0, 0, 0, 0, 0, 0, 1, 0.0, True, False)]
+
+    def events(self) -> list[Event]:
+        return []
 
 
 def stage(decoder: Inverting | None = None) -> DecodingStage:
@@ -65,6 +69,7 @@ def stage(decoder: Inverting | None = None) -> DecodingStage:
         calcium=TwoFramesAScan(),
         behaviour=BehaviourJoin(np.zeros(4, np.float32)),
         decoder=decoder,  # type: ignore[arg-type]
+        clock=HostClock(),
     )
 
 
@@ -157,6 +162,7 @@ def events_of_displaced_lines(offset_px: int) -> tuple[list[Event], list[Scan]]:
         calcium=Keeping(),
         behaviour=BehaviourJoin(np.zeros(4, np.float32)),
         decoder=None,
+        clock=HostClock(),
         lines=LineAligner(config),
     )
     items = []
