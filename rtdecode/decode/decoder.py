@@ -107,7 +107,7 @@ class Decoder:
             added = forecast_variance(prior, frames=config.forecast_frames)
             self._forecast_sd = (sd[:1].square() + added.to(sd)).sqrt().numpy()
         self._first: int | None = None
-        self._next = self._after_given = self._turns = 0
+        self._next = self._after_given = self._turns = self._batch = 0
         self._cost = Estimation()
         self._work, self._level = work_control, WorkLevel(config.steps)
         self._waiting = WaitingFrames(room=config.room_frames, lag=config.output_lag_frames)
@@ -129,7 +129,7 @@ class Decoder:
         now_ns = self._clock.now_ns()
         deadline_ns = now_ns + round(self._config.deadline_ms * _NS_PER_MS)
         self._waiting.extend(items)
-        self._turns += 1
+        self._turns, self._batch = self._turns + 1, len(self._waiting)
         before_ns = 0 if begun_ns is None else now_ns - begun_ns
         ready: list[Reconstruction] = []
         while portion := self._waiting.portion(self._level):
@@ -180,6 +180,7 @@ class Decoder:
             # the deadline has passed for all portions of a batch but the first
             is_cut=steps < self._level.steps and self._turns > 0,
             shed=len(due) - len(given),
+            waiting=self._batch,
         )
         self._turns = 0
         return self._reconstructions(given, steps=steps, deadline_ns=deadline_ns)

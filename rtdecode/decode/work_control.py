@@ -13,8 +13,9 @@ is left out, so that no single slow one (a page fault, a stopped process) sheds 
   0.8, or to one step of one twin.
 * The output rate follows, one level at a time, where estimations cover at least three quarters of
   the frames of the output stride: up to there the frames that wait are estimated together, and all
-  are given out. Where full portions have a load above 1.5, it is reduced to the newest frame at
-  once.
+  are given out. Where one step for as many frames as fit would still be a load above 1.5, or where
+  frames of more than 1 s wait, the newest frame alone is given out at once. This also holds, at any
+  load, where frames of more than 1 s have waited for 4 s and do not become fewer.
 * Work is resumed one level at a time, where its predicted load is at most 0.7, 3 s after the last
   change at the earliest. This time is doubled, up to 60 s, for each time that work is shed within
   10 s after it was resumed.
@@ -23,7 +24,7 @@ The prediction scales the measured time of the solver steps with steps, twins an
 frame, and leaves all other work as it is.
 
 >>> control = WorkControl(steps=3, room=4, period_ns=33_000_000, deadline_ns=30_000_000)
->>> cost = Estimation(frames=1, turns=1, steps=3, steps_ns=24_000_000, work_ns=32_000_000)
+>>> cost = Estimation(1, turns=1, waiting=1, steps=3, steps_ns=24_000_000, work_ns=32_000_000)
 >>> for _ in range(20):
 ...     control.add(cost)
 >>> str(control.level), [event.code for event in control.events()]
@@ -31,8 +32,8 @@ frame, and leaves all other work as it is.
 """
 
 from collections import deque
-from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import median
 
 from rtdecode.decode.work_levels import NEWEST_ONLY, WorkLevel, work_levels
 from rtdecode.schema.messages import Event
@@ -40,11 +41,12 @@ from rtdecode.schema.messages import Event
 _NS_PER_S = 1e9
 _WINDOW_S = 1.0
 _LEAST_S, _LEAST_ESTIMATIONS = 0.5, 4
-"""Time and estimations on which a decision rests at least."""
+"""Time, of frames or of work, and estimations on which a decision rests at least."""
 _FULL_LOAD, _SHED_TO, _RESUME_TO = 0.9, 0.8, 0.7
-_FAR_TOO_MUCH = 1.5
+_FAR_TOO_MUCH, _LONGEST_WAIT_S = 1.5, 1.0
 _FULL_PORTION = 0.75
 """Part of the longest portion from which estimations count as covering all that they may."""
+_BACKLOG_S = 4.0
 _HOLD_S, _LONGEST_HOLD_S, _SOON_S = 3.0, 60.0, 10.0
 _DEADLINE_SHARE = 0.8
 """Part of the deadline that the steps may take by prediction where work is resumed."""
@@ -57,7 +59,8 @@ class Estimation:
     frames: frames by which the horizon was shifted. turns: batches in which they arrived.
     steps, steps_ns: solver steps made, and their time. work_ns: time of everything, with
     preprocessing and output. is_cut: the deadline ended it before its last step.
-    shed: frames that became due and were not given out.
+    shed: frames that became due and were not given out. waiting: frames that waited when the batch
+    was taken of which it is a part.
     """
 
     frames: int = 0
@@ -67,6 +70,7 @@ class Estimation:
     work_ns: int = 0
     is_cut: bool = False
     shed: int = 0
+    waiting: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +81,7 @@ class _Cost:
     covered: float
     """Frames that an estimation covered."""
     arrived: float
-    """Frames that arrived at once."""
+    """Frames that arrived at once, typically."""
     steps: float
     pass_ns: float
     """Time of one solver step of one twin."""
@@ -105,10 +109,13 @@ class WorkControl:
     ) -> None:
         self._levels = work_levels(steps=steps, members=members, room=room)
         self._room, self._period_ns, self._deadline_ns = room, period_ns, deadline_ns
+        self._rate_hz = _NS_PER_S / period_ns
         self._index = 0
         self._recent: deque[Estimation] = deque()
-        self._level_s, self._shed_frames = 0.0, 0
-        self._hold_s, self._since_resumed_s = _HOLD_S, float("inf")
+        self._backlog: deque[Estimation] = deque()
+        self._level_frames = self._shed_frames = 0
+        """Frames at this level, and frames that were left out since work was last resumed."""
+        self._hold_s, self._since_resumed = _HOLD_S, round(_LONGEST_HOLD_S * self._rate_hz)
         self._events: list[Event] = []
 
     @property
@@ -123,14 +130,16 @@ class WorkControl:
 
     def add(self, one: Estimation) -> None:
         """Take the cost of one estimation into account, and change the level where it asks for."""
-        self._level_s += self._seconds([one])
-        self._since_resumed_s += self._seconds([one])
+        self._level_frames += one.frames
+        self._since_resumed += one.frames
         self._shed_frames += one.shed
+        _append(self._recent, one, frames=_WINDOW_S * self._rate_hz)
+        _append(self._backlog, one, frames=_BACKLOG_S * self._rate_hz)
         recent = self._recent
-        recent.append(one)
-        while len(recent) > _LEAST_ESTIMATIONS and self._seconds(list(recent)[1:]) >= _WINDOW_S:
-            recent.popleft()
-        if len(recent) < _LEAST_ESTIMATIONS or self._seconds(recent) < _LEAST_S:
+        work_ns = sum(past.work_ns for past in recent)
+        frames = sum(past.frames for past in recent)
+        is_enough = max(work_ns / _NS_PER_S, frames / self._rate_hz) >= _LEAST_S
+        if len(recent) < _LEAST_ESTIMATIONS or not is_enough:
             return
         cost = self._cost()
         if (index := self._shed_to(cost)) is not None:
@@ -140,13 +149,15 @@ class WorkControl:
 
     def _cost(self) -> _Cost:
         kept = sorted(self._recent, key=lambda one: one.work_ns)[:-1]
-        frames, time_ns = sum(one.frames for one in kept), self._seconds(kept) * _NS_PER_S
+        frames = sum(one.frames for one in kept)
+        time_ns = frames * self._period_ns
         work_ns, steps_ns = sum(one.work_ns for one in kept), sum(one.steps_ns for one in kept)
         steps = sum(one.steps for one in kept)
         return _Cost(
             load=work_ns / time_ns,
             covered=frames / len(kept),
-            arrived=frames / max(1, sum(one.turns for one in kept)),
+            # the median leaves out the batch that waited while more was estimated
+            arrived=median([one.waiting / one.turns for one in kept if one.turns] or [1.0]),
             steps=steps / len(kept),
             pass_ns=steps_ns / max(1, steps * self.level.members),
             other_load=(work_ns - steps_ns) / time_ns,
@@ -157,22 +168,35 @@ class WorkControl:
         """Index of the level that the work is reduced to; None where it fits."""
         is_cut = cost.is_cut and self.level.steps > 1
         below = list(range(self._index + 1, len(self._levels)))
+        if below and self._falls_behind():
+            return below[-1]
         if not below or (cost.load <= _FULL_LOAD and not is_cut):
             return None
+        least = cost.other_load + cost.pass_ns / (self._room * self._period_ns)
+        if least > _FAR_TOO_MUCH or self._is_long_wait(self._recent[-1].waiting):
+            return below[-1]
         if complete := [n for n in below if self._levels[n].output_stride == 1]:
             most = cost.steps if is_cut else self.level.steps
             fitting = (n for n in complete if self._fits(n, cost) and self._levels[n].steps <= most)
             return next(fitting, complete[-1])
-        if cost.load > _FAR_TOO_MUCH and cost.covered >= _FULL_PORTION * self._room:
-            return below[-1]
-        least = self._levels[below[0]].output_stride or self._room
-        return below[0] if cost.covered >= _FULL_PORTION * least else None
+        covers = self._levels[below[0]].output_stride or self._room
+        return below[0] if cost.covered >= _FULL_PORTION * covers else None
+
+    def _falls_behind(self) -> bool:
+        """Whether many frames have waited for a while, and no fewer now than at first."""
+        first, last = self._backlog[0], self._backlog[-1]
+        is_long = sum(one.frames for one in self._backlog) >= _BACKLOG_S * self._rate_hz
+        least = min(one.waiting for one in self._backlog)
+        return is_long and self._is_long_wait(least) and last.waiting >= first.waiting
+
+    def _is_long_wait(self, frames: int) -> bool:
+        return frames > _LONGEST_WAIT_S * self._rate_hz
 
     def _fits(self, index: int, cost: _Cost) -> bool:
         return self._predicted_load(self._levels[index], cost) <= _SHED_TO
 
     def _may_resume(self, cost: _Cost) -> bool:
-        if self._index == 0 or self._level_s < self._hold_s:
+        if self._index == 0 or self._level_frames < self._hold_s * self._rate_hz:
             return False
         above = self._levels[self._index - 1]
         in_time = above.passes * cost.pass_ns <= _DEADLINE_SHARE * self._deadline_ns
@@ -185,27 +209,34 @@ class WorkControl:
         return cost.other_load + level.passes * cost.pass_ns / (covered * self._period_ns)
 
     def _shed(self, index: int) -> None:
-        if self._since_resumed_s < _SOON_S:
+        since_resumed_s = self._since_resumed / self._rate_hz
+        if since_resumed_s < _SOON_S:
             self._hold_s = min(2 * self._hold_s, _LONGEST_HOLD_S)
-        elif self._since_resumed_s > _LONGEST_HOLD_S:
+        elif since_resumed_s > _LONGEST_HOLD_S:
             self._hold_s = _HOLD_S
         self._events.append(_shed_event(self.level, self._levels[index]))
         self._begin(index)
 
     def _resume(self) -> None:
-        counts = {"seconds": round(self._level_s, 1), "frames_shed": float(self._shed_frames)}
+        seconds = round(self._level_frames / self._rate_hz, 1)
+        counts = {"seconds": seconds, "frames_shed": float(self._shed_frames)}
         above = self._levels[self._index - 1]
         text = f"there is time again: the work of an estimation was raised to {above}"
         self._events.append(Event("info", _DECODER, "work_recovered", text, counts))
-        self._since_resumed_s, self._shed_frames = 0.0, 0
+        self._since_resumed = self._shed_frames = 0
         self._begin(self._index - 1)
 
     def _begin(self, index: int) -> None:
-        self._index, self._level_s = index, 0.0
+        self._index, self._level_frames = index, 0
         self._recent.clear()
 
-    def _seconds(self, estimations: Sequence[Estimation] | deque[Estimation]) -> float:
-        return sum(one.frames for one in estimations) * self._period_ns / _NS_PER_S
+
+def _append(kept: deque[Estimation], one: Estimation, *, frames: float) -> None:
+    """Append `one`, and remove the oldest that are not needed to cover `frames`."""
+    kept.append(one)
+    covered = sum(past.frames for past in kept)
+    while len(kept) > _LEAST_ESTIMATIONS and covered - kept[0].frames >= frames:
+        covered -= kept.popleft().frames
 
 
 _DECODER = "decoder"
