@@ -34,6 +34,7 @@ test: .venv/.installed-test
 	$(VENV)/ruff check .
 	$(VENV)/lint-imports
 	$(VENV)/mypy
+	$(VENV)/mypy --platform win32 --cache-dir .mypy_cache_windows
 	$(VENV)/pytest -n 2 --dist loadfile -m "not (system or faults or long)"
 	$(VENV)/pytest -m "system and not (faults or long)"
 	$(VENV)/python tests/numerics_matrix.py --short
@@ -49,4 +50,4 @@ format: .venv/.installed-test
 	$(VENV)/ruff check --fix .
 
 clean:
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .mypy_cache .mypy_cache_windows .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -6,7 +6,6 @@ describes a run on one machine, which `rtdecode run` starts with all its process
 
 import argparse
 import logging
-import os
 import sys
 from collections.abc import Sequence
 from contextlib import closing
@@ -18,6 +17,7 @@ from acquisition_bridge.sources.continued import NAMES, LastScan
 from acquisition_bridge.sources.opening import open_source
 from rtdecode.runtime.config_file import read_config
 from rtdecode.runtime.entry import run_process
+from rtdecode.runtime.platform import continue_as
 from rtdecode.runtime.process import Process
 from rtdecode.runtime.progress import kept_progress
 from rtdecode.schema.errors import EndpointMissingError, RtdecodeError
@@ -55,7 +55,7 @@ def _names_no_address(rest: Sequence[str]) -> bool:
 def _start_whole_run(rest: Sequence[str], movie: Path | None) -> NoReturn:
     # replaces this process, because the bridge must not import the decoder
     named = [] if movie is None else ["--movie", str(movie)]
-    os.execv(sys.executable, [sys.executable, "-m", "rtdecode", "run", *rest, *named])  # noqa: S606
+    continue_as([sys.executable, "-m", "rtdecode", "run", *rest, *named])
 
 
 def bridge(process: Process, movie: Path | None) -> int:

@@ -10,6 +10,7 @@ from functools import partial
 from itertools import islice
 
 from rtdecode.runtime.entry import run_process
+from rtdecode.runtime.platform import needs_display_server
 from rtdecode.runtime.process import Process
 from rtdecode.runtime.progress import kept_progress
 from rtdecode.schema.config.stimulus import Display, Presenter, StimulusConfig
@@ -101,7 +102,7 @@ def opened_screen(config: StimulusConfig, clock: Clock) -> Iterator[Screen]:
             yield HeadlessScreen(clock, refresh_hz=config.refresh_hz)
             return
         display = os.environ.get("DISPLAY", "") if config.display is Display.AUTO else ""
-        virtual = not display
+        virtual = config.display is Display.VIRTUAL or (needs_display_server() and not display)
         if virtual:
             display = stack.enter_context(VirtualDisplay(config.window_px)).name
         window = psychopy_window(config, display=display, virtual=virtual, clock=clock)

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rtdecode.runtime.platform import needs_display_server
 from rtdecode.schema.config.stimulus import StimulusConfig
 from rtdecode.schema.errors import NoDisplayError, PresenterMissingError
 from rtdecode.schema.gamma import inverse_gamma
@@ -73,9 +74,10 @@ def psychopy_window(
 @contextmanager
 def _private_home(display: str) -> Iterator[None]:
     before = dict(os.environ)
-    with TemporaryDirectory(prefix="rtdecode-psychopy-") as home:
+    # Windows does not remove files that psychopy has still open, and has APPDATA for HOME
+    with TemporaryDirectory(prefix="rtdecode-psychopy-", ignore_cleanup_errors=True) as home:
         # without the last one, psychopy rewrites PATH and PYTHONPATH of this process
-        os.environ.update(DISPLAY=display, HOME=home, PSYCHOPYNOPACKAGES="1")
+        os.environ.update(DISPLAY=display, HOME=home, APPDATA=home, PSYCHOPYNOPACKAGES="1")
         try:
             yield
         finally:
@@ -102,17 +104,24 @@ def _connected(display: str, screen: int) -> Any:
     import pyglet
 
     pyglet.options["shadow_window"] = False  # with it, the next import fails without a display
-    from pyglet.canvas import Display
-    from pyglet.canvas.xlib import NoSuchDisplayException
-
-    try:
-        connection = Display()
-    except NoSuchDisplayException as error:
-        raise NoDisplayError(got=f"DISPLAY={display} cannot be opened") from error
+    connection = _opened_display(display)
     found = len(connection.get_screens())
     if screen >= found:
         raise NoDisplayError(got=f"stimulus.screen: {screen}, but {display} has {found}, from 0")
     return connection
+
+
+def _opened_display(display: str) -> Any:
+    from pyglet.canvas import Display
+
+    if not needs_display_server():
+        return Display()
+    from pyglet.canvas.xlib import NoSuchDisplayException
+
+    try:
+        return Display()
+    except NoSuchDisplayException as error:
+        raise NoDisplayError(got=f"DISPLAY={display} cannot be opened") from error
 
 
 def _opened(visual: Any, config: StimulusConfig) -> Any:

@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 from tempfile import TemporaryFile
 from types import TracebackType
-from typing import BinaryIO, Self
+from typing import IO, Self
 
 from rtdecode.schema.errors import NoDisplayError
 
@@ -56,7 +56,7 @@ class VirtualDisplay:
             os.close(write_end)
             self.name = self._name(answer, errors)
 
-    def _name(self, answer: BinaryIO, errors: BinaryIO) -> str:
+    def _name(self, answer: IO[bytes], errors: IO[bytes]) -> str:
         """The display's name, such as ":3"; the server writes its number once it is ready."""
         ready, _, _ = select.select([answer], [], [], _START_S)
         number = answer.readline().strip().decode() if ready else ""

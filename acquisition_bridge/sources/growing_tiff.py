@@ -17,6 +17,7 @@ from acquisition_bridge.sources.tiff_directory import (
     tiff_format,
     tiff_page,
 )
+from rtdecode.runtime.platform import read_at
 from rtdecode.schema.errors import MovieFileError, StreamError
 
 log = logging.getLogger(__name__)
@@ -113,8 +114,8 @@ class GrowingTiff:
         raise MovieFileError(path=self._path, reason=reason)
 
     def _read_at(self, offset: int, size: int) -> bytes:
-        # a corrupt offset may exceed the range of pread
-        return os.pread(self._file.fileno(), size, offset) if offset < 1 << 62 else b""
+        # a corrupt offset may exceed the range of the system
+        return read_at(self._file.fileno(), size, offset) if offset < 1 << 62 else b""
 
 
 class TiffRow:

@@ -1,13 +1,8 @@
 """`rtdecode arm` and `disarm`, and the keys that do the same in the terminal of a run."""
 
-import os
-import select
-import sys
-import termios
 import threading
-import tty
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated
@@ -18,7 +13,7 @@ from rich.console import Console
 from rtdecode.commands.console import errors_reported, print_plain
 from rtdecode.runtime.clock import HostClock
 from rtdecode.runtime.operator_link import OperatorCommand, control_access, send_to_controller
-from rtdecode.runtime.stop import undone
+from rtdecode.runtime.terminal import ReadKey, single_keys
 from rtdecode.schema.errors import ArmingRefusedError, RtdecodeError
 from rtdecode.session.layout import SessionLayout
 
@@ -75,19 +70,14 @@ def arming_keys(session: SessionLayout, console: Console) -> Iterator[None]:
     Only where the process is in the foreground of a terminal. Ctrl-C stops the run as before, and
     the terminal has its earlier mode afterwards, however the block or the process ends.
     """
-    if not console.is_terminal or not _owns_terminal():
-        yield
-        return
-    terminal, stop = sys.stdin.fileno(), threading.Event()
-    before = termios.tcgetattr(terminal)
-    with undone(lambda: termios.tcsetattr(terminal, termios.TCSADRAIN, before)):
-        # keys come one by one and unseen; signals of Ctrl-C and Ctrl-Z as before
-        tty.setcbreak(terminal, termios.TCSANOW)
-        # what was typed before is no answer to the line that follows
-        termios.tcflush(terminal, termios.TCIFLUSH)
+    with single_keys() if console.is_terminal else nullcontext() as read_key:
+        if read_key is None:
+            yield
+            return
         print_plain(console, KEYS_HELP)
+        stop = threading.Event()
         keys = threading.Thread(
-            target=_read_keys, args=(terminal, session, console, stop.is_set), name="keys"
+            target=_read_keys, args=(read_key, session, console, stop.is_set), name="keys"
         )
         keys.start()
         try:
@@ -97,21 +87,13 @@ def arming_keys(session: SessionLayout, console: Console) -> Iterator[None]:
             keys.join()
 
 
-def _owns_terminal() -> bool:
-    """Whether standard input is a terminal of whose foreground this process is part."""
-    try:
-        return os.isatty(0) and os.tcgetpgrp(0) == os.getpgrp()
-    except OSError:
-        return False
-
-
 def _read_keys(
-    terminal: int, session: SessionLayout, console: Console, is_stopped: Callable[[], bool]
+    read_key: ReadKey, session: SessionLayout, console: Console, is_stopped: Callable[[], bool]
 ) -> None:
     while not is_stopped():
-        if not select.select([terminal], [], [], _WAKE_S)[0]:
+        key = read_key(_WAKE_S)
+        if key is None:
             continue
-        key = os.read(terminal, 1)
         if not key:
             return
         if (command := KEYS.get(key.lower())) is not None:

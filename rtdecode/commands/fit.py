@@ -4,7 +4,6 @@ Modules that need torch are imported when a command runs, so that `rtdecode --he
 """
 
 import importlib.resources
-import os
 import tempfile
 from pathlib import Path
 from typing import Annotated
@@ -22,6 +21,7 @@ from rtdecode.commands.console import (
     training_status,
 )
 from rtdecode.runtime.clock import HostClock
+from rtdecode.runtime.platform import usable_cores
 from rtdecode.schema.config.training import READOUT_STEPS, STEPS, TrainingConfig
 
 app = typer.Typer(
@@ -44,7 +44,7 @@ Threads = Annotated[
 
 def threads_used(threads: int) -> int:
     """`threads`, or the number of cores that this process may use where it is 0."""
-    return threads or len(os.sched_getaffinity(0))
+    return threads or usable_cores()
 
 
 @app.command(epilog="Example: rtdecode fit twin --data sessions/2026-11-24_10-15-00 --out twin")

@@ -6,7 +6,6 @@ hangs cannot be ended, and ends with the process; it gets the lowest priority, a
 the processor.
 """
 
-import os
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -15,6 +14,7 @@ from queue import Empty, SimpleQueue
 from rtdecode.control.decision_stage import policy_failure
 from rtdecode.control.policy import Observation, Policy, Request
 from rtdecode.runtime.clock import processor_ns
+from rtdecode.runtime.platform import lower_priority
 from rtdecode.schema.errors import PolicyTooSlowError
 from rtdecode.schema.interfaces import Clock
 
@@ -87,7 +87,7 @@ class PolicyThread:
     def _too_slow(self, took: str) -> PolicyTooSlowError:
         # the system may not know threads by number
         with suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, self._thread.native_id or 0, _LOWEST_PRIORITY)
+            lower_priority(self._thread, nice=_LOWEST_PRIORITY)
         return PolicyTooSlowError(policy=self._name, took=took)
 
     def _run(self) -> None:

@@ -19,6 +19,7 @@ def written_atomically(path: Path) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         unfinished = path.with_suffix(".part")
         yield unfinished
-        with unfinished.open("rb") as file:
+        # Windows writes only what is open to be written
+        with unfinished.open("rb+") as file:
             os.fsync(file.fileno())
         unfinished.replace(path)

@@ -14,6 +14,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Protocol
 
+from rtdecode.runtime.platform import StoppablePopen
 from rtdecode.schema.errors import DataLostError
 from rtdecode.schema.interfaces import Clock
 
@@ -140,14 +141,7 @@ def spawned(
     """
     again = ["--restarts", str(starts - 1), f"--before-restart={detail}"] if starts > 1 else []
     with log_file.open("ab") as stderr:
-        popen = subprocess.Popen(  # noqa: S603 - the argv is built by pipeline, not by a user
-            [*spec.argv, *again],
-            stdin=subprocess.PIPE,
-            stdout=stderr,
-            stderr=stderr,
-            env=None if env is None else dict(env),
-            start_new_session=True,
-        )
+        popen = StoppablePopen([*spec.argv, *again], log=stderr, env=env)
     return ChildProcess(popen, log_file)
 
 

@@ -13,6 +13,7 @@ import sys
 import time
 from threading import Thread
 
+from rtdecode.runtime.platform import thread_ns
 from rtdecode.schema.interfaces import Clock
 
 _SPIN_NS = 300_000
@@ -46,7 +47,7 @@ def processor_ns(thread: Thread) -> int:
     """Processor time in ns that a running `thread` of this process has used."""
     if thread.ident is None:
         raise RuntimeError(f"thread {thread.name} has not started")
-    return time.clock_gettime_ns(time.pthread_getcpuclockid(thread.ident))
+    return thread_ns(thread)
 
 
 class SuspendWatch:

@@ -7,7 +7,7 @@ and without repeated keys, so that each setting stands in it once and is read in
 import codecs
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any, TypeVar
 
 import yaml
@@ -254,5 +254,10 @@ def _anchor(section: dict[str, Any], folder: Path) -> None:
     for key, value in section.items():
         if isinstance(value, dict):
             _anchor(value, folder)
-        elif isinstance(value, Path) and not value.is_absolute():
+        elif isinstance(value, Path) and not _is_absolute(value):
             section[key] = folder / value
+
+
+def _is_absolute(path: Path) -> bool:
+    """Whether `path` is absolute on the system of any host: one config is for all of them."""
+    return PurePosixPath(path.as_posix()).is_absolute() or PureWindowsPath(path).is_absolute()

@@ -7,11 +7,11 @@ are imported when a config has such an output: pyserial (extra `ttl`), mne-lsl (
 import importlib
 import importlib.util
 import os
-import termios
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Protocol
 
+from rtdecode.runtime.platform import PORT_ERRORS
 from rtdecode.runtime.publisher import Publisher
 from rtdecode.runtime.sockets import Messaging
 from rtdecode.schema.config.outputs import LslOutput, Output, SerialOutput, ZmqOutput
@@ -27,8 +27,6 @@ from rtdecode.schema.interfaces import Clock
 _NS_PER_MS = 1e6
 _QUEUE_MESSAGES = 1000
 _WRITE_TIMEOUT_S = 0.5
-_PORT_ERRORS = (OSError, ValueError, termios.error)
-"""What pyserial raises: a SerialException is an OSError, and `flush` raises termios.error."""
 _PACKAGES = {LslOutput: ("mne_lsl", "mne-lsl", "lsl"), SerialOutput: ("serial", "pyserial", "ttl")}
 """Module, package and extra that a kind of output needs."""
 
@@ -113,7 +111,7 @@ class _SerialDevice:
         try:
             self._port.write(bytes([byte]))
             self._port.flush()
-        except _PORT_ERRORS as error:
+        except PORT_ERRORS as error:
             self.close()
             got = f"{what} could not be written to {self._config.port}: {_said(error)}"
             raise OutputFailedError(output=self._config.name, got=got) from error
@@ -171,7 +169,7 @@ def _opened_port(config: SerialOutput) -> Any:
         return serial.Serial(
             config.port, config.baud_rate, write_timeout=_WRITE_TIMEOUT_S, exclusive=True
         )
-    except _PORT_ERRORS as error:
+    except PORT_ERRORS as error:
         got = _said(error)
         raise SerialPortUnusableError(output=config.name, port=config.port, got=got) from error
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Self
 
 from rtdecode.runtime.disk import write_errors_named
+from rtdecode.runtime.platform import opened_to_write, reserve, write_at
 from rtdecode.runtime.run_info import RunInfo
 from rtdecode.schema.config import RunConfig
 
@@ -60,11 +61,13 @@ class Progress:
         if self._path is None:
             return
         if self._file is None:
-            self._file = os.open(self._path, os.O_WRONLY | os.O_CREAT, 0o644)
-        os.pwrite(self._file, self._format.pack(_MARK, *numbers), 0)
+            self._file = opened_to_write(self._path)
+        write_at(self._file, self._format.pack(_MARK, *numbers), 0)
 
     def remove(self) -> None:
-        """Remove the file, at a clean end of the process."""
+        """Close and remove the file, at a clean end of the process."""
+        # Windows does not remove an open file
+        self.__exit__()
         if self._path is not None:
             self._path.unlink(missing_ok=True)
 
@@ -124,22 +127,24 @@ class KeptMessages:
         if (file := self._opened()) is None:
             return
         head = _SLOT_HEAD.pack(_MARK, number, len(data))
-        os.pwrite(file, head + data, number % self.slots * SLOT_BYTES)
+        write_at(file, head + data, number % self.slots * SLOT_BYTES)
 
     def _opened(self) -> int | None:
         if self._file is None and self._path is not None:
-            self._file = os.open(self._path, os.O_WRONLY | os.O_CREAT, 0o644)
+            self._file = opened_to_write(self._path)
         return self._file
 
     def remove(self) -> None:
-        """Remove the file, at a clean end of the process."""
+        """Close and remove the file, at a clean end of the process."""
+        # Windows does not remove an open file
+        self.__exit__()
         if self._path is not None:
             self._path.unlink(missing_ok=True)
 
     def __enter__(self) -> Self:
         if self._path is not None and (file := self._opened()) is not None:
             with write_errors_named(self._path):
-                os.posix_fallocate(file, 0, self.slots * SLOT_BYTES)
+                reserve(file, self.slots * SLOT_BYTES)
         return self
 
     def __exit__(self, *_error: object) -> None:

@@ -18,6 +18,8 @@ from pathlib import Path
 from threading import Event
 from types import FrameType
 
+from rtdecode.runtime.platform import FOR_SOCKETS, STOP_SIGNALS
+
 _EXIT_AT_ONCE = 130
 _NOTICED_S = 0.05
 _folders: set[Path] = set()
@@ -28,8 +30,8 @@ _undo: set[Callable[[], None]] = set()
 
 @contextmanager
 def temporary_folder(prefix: str) -> Iterator[Path]:
-    """A private folder in /tmp, removed after the block or by the signal that exits at once."""
-    folder = Path(tempfile.mkdtemp(prefix=prefix, dir="/tmp"))
+    """A private folder, removed after the block or by the signal that exits at once."""
+    folder = Path(tempfile.mkdtemp(prefix=prefix, dir=FOR_SOCKETS))
     _folders.add(folder)
     try:
         yield folder
@@ -82,7 +84,7 @@ class SignalEvent(Event):
 
 
 def stop_on_signals() -> Event:
-    """An event that SIGINT and SIGTERM set; the second signal exits at once."""
+    """An event that each of STOP_SIGNALS sets; the second signal exits at once."""
     stop = SignalEvent()
     # counted apart from the event: a signal may come while the one before it sets the event
     signals = itertools.count()
@@ -90,7 +92,7 @@ def stop_on_signals() -> Event:
     def _on_signal(_number: int, _frame: FrameType | None) -> None:
         if next(signals) > 0:
             # a third one would begin the removal anew inside this one, and so on
-            for number in (signal.SIGINT, signal.SIGTERM):
+            for number in STOP_SIGNALS:
                 signal.signal(number, signal.SIG_IGN)
             for undo in tuple(_undo):
                 undo()
@@ -99,20 +101,19 @@ def stop_on_signals() -> Event:
             os._exit(_EXIT_AT_ONCE)
         stop.set_by_signal()
 
-    signal.signal(signal.SIGINT, _on_signal)
-    signal.signal(signal.SIGTERM, _on_signal)
+    for number in STOP_SIGNALS:
+        signal.signal(number, _on_signal)
     return stop
 
 
 @contextmanager
 def stopped_by_signals() -> Iterator[Event]:
     """`stop_on_signals` while the block runs; the earlier signal handlers are restored after it."""
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.getsignal(number) for number in numbers]
+    before = [signal.getsignal(number) for number in STOP_SIGNALS]
     try:
         yield stop_on_signals()
     finally:
-        for number, handler in zip(numbers, before, strict=True):
+        for number, handler in zip(STOP_SIGNALS, before, strict=True):
             signal.signal(number, handler)
 
 

@@ -1,7 +1,6 @@
 """Session folders: names of their files, creation, and the lock of the writing process."""
 
 import errno
-import fcntl
 import os
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,6 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from rtdecode.runtime.disk import free_mb, mount_point
+from rtdecode.runtime.platform import lock
 from rtdecode.schema.errors import (
     DiskFullError,
     MissingFileError,
@@ -252,7 +252,7 @@ class SessionLock:
     def __init__(self, layout: SessionLayout) -> None:
         self._file = layout.lock.open("a+", encoding="ascii")
         try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock(self._file)
         except BlockingIOError as error:
             self._file.seek(0)
             holder = self._file.read().strip()

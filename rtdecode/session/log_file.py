@@ -16,6 +16,7 @@ from typing import IO
 from mcap.opcode import Opcode
 
 from rtdecode.runtime.disk import FULL
+from rtdecode.runtime.platform import reserve
 
 _BUFFER_BYTES = 1024 * 1024
 _STEP_BYTES = 1024 * 1024
@@ -151,7 +152,7 @@ class LogFile:
             return
         needed += _STEP_BYTES
         try:
-            os.posix_fallocate(self._reserve.fileno(), 0, needed)
+            reserve(self._reserve.fileno(), needed)
         except OSError as error:
             # the reserve as it was is enough for the end of the log now, and not later; a file
             # system that cannot reserve space is used without

@@ -1,10 +1,16 @@
-"""Bridge and screen on their own computers, where only `pip install rtdecode` was called."""
+"""Bridge and screen on their own computers, where only `pip install rtdecode` was called.
+
+The second of these computers has Windows, as `tests/fixtures/as_windows` describes it.
+"""
 
 import json
+import os
 import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +18,17 @@ import base_install
 import numpy as np
 import pytest
 import tifffile
+import yaml
+
+from rtdecode.cli import VERBS
+from rtdecode.runtime.clock import HostClock
+from rtdecode.runtime.sockets import Messaging
+from rtdecode.runtime.subscriber import Subscriber
+from rtdecode.schema.messages import DisplayedFrame
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]
 
+AS_WINDOWS = str(Path(base_install.__file__).with_name("as_windows"))
 N_SCANS, N_FRAMES, RATE_HZ = 40, 60, 30.0
 SCANS = np.random.default_rng(0).integers(0, 4000, (N_SCANS, 16, 16)).astype(np.uint16)
 GRATING = """
@@ -27,15 +41,52 @@ blocks:
         temporal_hz: 2.0
         duration_s: 1.0
 """
-AS_INSTALLED = [sys.executable, base_install.__file__]
+AS_INSTALLED = [sys.executable, "-X", "warn_default_encoding", base_install.__file__]
+Running = subprocess.Popen[str]
+CTRL_BREAK = signal.SIGUSR2
+"""What stands for it in `as_windows`."""
+
+
+def environment(user: Any, system: str) -> dict[str, str]:
+    """Environment of a program on a computer with `system`."""
+    if system == "linux":
+        return dict(user.environment)
+    before = os.environ.get("PYTHONPATH", "")
+    path = os.pathsep.join(filter(None, [AS_WINDOWS, before]))
+    return user.environment | {"PYTHONPATH": path, "TMPDIR": str(user.folder)}
+
+
+@contextmanager
+def started(user: Any, module: str, config: Path, *, system: str) -> Iterator[Running]:
+    """`python -m MODULE CONFIG` on such a computer."""
+    with subprocess.Popen(
+        [*AS_INSTALLED, module, str(config)],
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(user, system),
+        cwd=user.folder,
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def ended(process: Running) -> None:
+    """Wait for the end of `process`, which must have no error."""
+    errors = process.communicate()[1]
+    assert process.returncode == 0, errors
 
 
 def rig_config(user: Any) -> Path:
     """A recorder here, and bridge and screen on computers that reach it over TCP."""
     (user.folder / "protocol.yaml").write_text(GRATING)
     tifffile.imwrite(user.folder / "scans.tif", SCANS, photometric="minisblack")
-    with socket.create_server(("127.0.0.1", 0)) as door:
-        recorder = f"tcp://127.0.0.1:{door.getsockname()[1]}"
+    with (
+        socket.create_server(("127.0.0.1", 0)) as one,
+        socket.create_server(("127.0.0.1", 0)) as two,
+    ):
+        recorder, screen = (f"tcp://127.0.0.1:{door.getsockname()[1]}" for door in (one, two))
     source = {"kind": "raw_movie", "path": "scans.tif", "scan_rate_hz": 100.0, "speed": 4.0}
     config: Path = user.config(
         processes=["recorder"],
@@ -50,33 +101,28 @@ def rig_config(user: Any) -> Path:
         network={
             "recorder": recorder,
             "bridge": "tcp://127.0.0.1:*",
-            "stimulus": "tcp://127.0.0.1:*",
+            "stimulus": screen,
         },
     )
     return config
 
 
-def recorded_from(user: Any, program: list[str]) -> dict[str, int]:
-    """Messages of the log by stream, once both rigs, which `program` runs, have ended."""
-    config = rig_config(user)
+@contextmanager
+def recorded(user: Any) -> Iterator[tuple[Path, dict[str, int]]]:
+    """The config of a run whose recorder runs in the block, and its messages by stream after it."""
+    config, counted = rig_config(user), dict[str, int]()
     with user.running("run", config, "--json", "summary.json") as recorder:
         wait_for_line(recorder, "recorder: running")
-        rigs = [
-            subprocess.Popen([*program, module, str(config)], stderr=subprocess.PIPE, text=True)
-            for module in ("acquisition_bridge", "stimulus")
-        ]
-        ended = [(rig.communicate()[1], rig.returncode) for rig in rigs]
+        yield config, counted
         recorder.send_signal(signal.SIGINT)
         told = recorder.communicate()[0]
-    assert [code for _, code in ended] == [0, 0], ended
     assert "no message was lost" in told
     summary = json.loads((user.folder / "summary.json").read_text())
     assert summary["lost_messages"] == 0
-    counted: dict[str, int] = summary["messages"]
-    return counted
+    counted |= summary["messages"]
 
 
-def wait_for_line(running: "subprocess.Popen[str]", words: str) -> None:
+def wait_for_line(running: Running, words: str) -> None:
     assert running.stdout is not None
     said = []
     for line in running.stdout:
@@ -116,8 +162,95 @@ def test_a_verb_of_the_decoder_names_the_extra_that_it_needs(
     assert "Traceback" not in told.stderr
 
 
-def test_bridge_and_screen_run_without_the_packages_of_the_decoder(user: Any) -> None:
-    counted = recorded_from(user, AS_INSTALLED)
+@pytest.mark.parametrize("system", ["linux", "windows"])
+def test_bridge_and_screen_run_without_the_packages_of_the_decoder(user: Any, system: str) -> None:
+    with recorded(user) as (config, counted):
+        with (
+            started(user, "acquisition_bridge", config, system=system) as bridge,
+            started(user, "stimulus", config, system=system) as screen,
+        ):
+            ended(bridge)
+            ended(screen)
     assert counted["bridge/scan"] == N_SCANS
     assert counted["stimulus/displayed_frame"] == N_FRAMES
     assert user.left_running() == []
+
+
+def test_a_closed_console_of_windows_ends_the_screen_with_its_last_messages(user: Any) -> None:
+    with recorded(user) as (config, counted):
+        protocol = user.folder / "protocol.yaml"
+        protocol.write_text(GRATING.replace("duration_s: 1.0", "duration_s: 500.0"))
+        with started(user, "stimulus", config, system="windows") as screen:
+            wait_for_frames(config)
+            screen.send_signal(CTRL_BREAK)
+            ended(screen)
+    assert counted["stimulus/end"] == 1
+
+
+def wait_for_frames(config: Path) -> None:
+    """Until the screen has displayed a frame."""
+    endpoint = yaml.safe_load(config.read_text())["network"]["stimulus"]
+    with Messaging() as messaging:
+        inlet = Subscriber(
+            messaging, clock=HostClock(), endpoints=[endpoint], kinds=[DisplayedFrame], queue=100
+        )
+        while not any(isinstance(one.message.body, DisplayedFrame) for one in inlet.take(1.0)):
+            pass
+
+
+def test_every_verb_can_be_imported_on_windows_and_prints_in_its_code_page(user: Any) -> None:
+    modules = sorted({f"rtdecode.commands.{line.module}" for line in VERBS})
+    script = f"import {', '.join(modules)}, sys; sys.argv[1:] = ['--help']; "
+    script += "from rtdecode.__main__ import main; main()"
+    env = environment(user, "windows") | {"PYTHONIOENCODING": "cp1252"}
+    argv = [sys.executable, "-c", script]
+    told = subprocess.run(argv, capture_output=True, encoding="cp1252", check=False, env=env)
+    assert told.returncode == 0, told.stderr
+    assert "Run the whole live loop" in told.stdout
+
+
+def test_everything_that_windows_lacks_is_hidden_from_this_project_alone(user: Any) -> None:
+    script = """
+import os, zmq, importlib.util
+def run(text):
+    scope = {"__spec__": importlib.util.spec_from_loader("rtdecode.crime", None)}
+    scope["__name__"] = "rtdecode.crime"
+    try:
+        exec(text, scope)
+    except Exception as error:
+        return type(error).__name__
+    return "permitted"
+for line in LINES:
+    print(line, "->", run(line))
+exec("import fcntl; from os import fork")
+"""
+    lines = [
+        "import fcntl",
+        "import resource",
+        "import pwd",
+        "import termios",
+        "from os import sched_setaffinity",
+        "import os; os.fork",
+        "import signal; signal.SIGHUP",
+        "import socket; socket.AF_UNIX",
+        "import time; time.clock_gettime",
+        "import zmq; zmq.Context().socket(zmq.PUB).bind('ipc://x')",
+        "import subprocess; subprocess.Popen(['true'], start_new_session=True)",
+        "import tempfile; tempfile.mkdtemp(dir='/tmp')",
+        "open('a:b', 'w', encoding='ascii')",
+        "import os; file = open('a', 'w', encoding='ascii'); os.remove('a')",
+        "open('c', 'w')",
+    ]
+    argv = [sys.executable, "-X", "warn_default_encoding", "-c", f"LINES = {lines!r}\n{script}"]
+    told = subprocess.run(
+        argv,
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environment(user, "windows"),
+        cwd=user.folder,
+    )
+    assert told.returncode == 0, told.stderr
+    permitted = [line for line in told.stdout.splitlines() if line.endswith("permitted")]
+    assert permitted == []
+    assert len(told.stdout.splitlines()) == len(lines)

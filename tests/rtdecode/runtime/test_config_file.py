@@ -36,6 +36,15 @@ def test_paths_are_relative_to_the_file(tmp_path: Path) -> None:
     assert config.calcium.rois == tmp_path / "../masks.npz"
 
 
+@pytest.mark.parametrize("path", [r"D:\data\run 3\m.tif", "D:/data/m.tif", r"\\rig\share\m.tif"])
+def test_a_path_of_another_hosts_system_stays_as_it_is(tmp_path: Path, path: str) -> None:
+    source = f"acquisition: {{source: {{kind: tiff_tail, path: '{path}'}}}}\n"
+    config = read_config(written(tmp_path, source))
+    assert config.model_dump()["acquisition"]["source"]["path"] == Path(path)
+    write_config(config, tmp_path / "again.yaml")
+    assert read_config(tmp_path / "again.yaml") == config
+
+
 def test_all_mistakes_come_at_once_with_their_lines(tmp_path: Path) -> None:
     path = written(
         tmp_path,
