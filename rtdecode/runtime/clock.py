@@ -80,10 +80,9 @@ def _stood_still_ns() -> tuple[int, int] | None:
 
     The process may be preempted between two readings, so CLOCK_MONOTONIC is read before and after.
     """
-    boottime = getattr(time, "CLOCK_BOOTTIME", None)
-    if boottime is None:
+    if sys.platform == "win32" or not hasattr(time, "CLOCK_BOOTTIME"):
         return None
     before_ns = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
-    boot_ns = time.clock_gettime_ns(boottime)
+    boot_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
     after_ns = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
     return boot_ns - after_ns, boot_ns - before_ns

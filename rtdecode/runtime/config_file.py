@@ -260,4 +260,4 @@ def _anchor(section: dict[str, Any], folder: Path) -> None:
 
 def _is_absolute(path: Path) -> bool:
     """Whether `path` is absolute on the system of any host: one config is for all of them."""
-    return PurePosixPath(path.as_posix()).is_absolute() or PureWindowsPath(path).is_absolute()
+    return PurePosixPath(path.as_posix()).is_absolute() or PureWindowsPath(str(path)).is_absolute()

@@ -48,7 +48,7 @@ print("ready", flush=True)
 print(stop.wait(20))
 '''
 with open("log", "wb") as log:
-    child = StoppablePopen([sys.executable, "-c", script], log=log, env=None)
+    child = StoppablePopen([sys.executable, "-c", program], log=log, env=None)
 while "ready" not in Path("log").read_text(encoding="ascii"):
     time.sleep(0.02)
 child.terminate()
