@@ -58,11 +58,27 @@ class LiveTable:
             self._console.print(f"{name}: {health.state}", highlight=False)
         if name == "view" and health.detail and health.detail != self._announced:
             self._announced = health.detail
-            self._console.print(f"[bold]Live page:[/] {escape(health.detail)}", highlight=False)
+            self._announce_page(health.detail.splitlines())
         if name == Role.RECORDER and health.detail and health.detail != self._warned:
             self._warned = health.detail
             self._console.print(
                 "[bold yellow]warning:[/]", escape(health.detail), highlight=False, soft_wrap=True
+            )
+
+    def _announce_page(self, addresses: list[str]) -> None:
+        """Print the addresses of the page, each whole: the terminal wraps it, and no table cuts it.
+
+        Output that is no terminal may be read by others, as a journal is: it gets no token.
+        """
+        if len(addresses) > 1 and not self._console.is_terminal:
+            address = addresses[0].partition("?")[0]
+            addresses = [f"{address} (with its tokens in page.txt in the folder of the session)"]
+        purposes = (
+            ("Live page",) if len(addresses) == 1 else ("Live page to watch", "Live page to act")
+        )
+        for purpose, address in zip(purposes, addresses, strict=True):
+            self._console.print(
+                f"[bold]{purpose}:[/]", escape(address), highlight=False, soft_wrap=True
             )
 
     @contextmanager

@@ -10,6 +10,7 @@ from rtdecode.schema.config import acquisition as sources
 from rtdecode.schema.config.calcium import CalciumConfig
 from rtdecode.schema.config.roles import Role
 from rtdecode.schema.errors import MissingFileError
+from rtdecode.view.certificate import CERTIFICATE, PRIVATE_KEY, REMEDY
 
 _GROWING = (sources.RawTailSource, sources.TiffTailSource, sources.ScanboxMmapSource)
 _ANY = "a file or a folder"
@@ -57,6 +58,9 @@ def named_paths(config: RunConfig, roles: set[Role]) -> Iterator[NamedPath]:
     if Role.EVALUATE in roles and config.evaluate.screen_mask is not None:
         remedy = "make one with `rtdecode fit mask`, or leave it out to score the whole screen"
         yield NamedPath("evaluate.screen_mask", config.evaluate.screen_mask, remedy)
+    if Role.VIEW in roles and config.view.certificate and config.view.private_key:
+        yield NamedPath(CERTIFICATE, config.view.certificate, REMEDY)
+        yield NamedPath(PRIVATE_KEY, config.view.private_key, REMEDY)
 
 
 def _stimulus_paths(config: RunConfig) -> Iterator[NamedPath]:

@@ -6,6 +6,7 @@ pipes nor devices, which could block.
 """
 
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
@@ -42,6 +43,7 @@ from rtdecode.schema.errors import (
 from rtdecode.schema.gamma import gamma_table
 from rtdecode.session.disk_watch import expected_mb_s
 from rtdecode.session.layout import require_place
+from rtdecode.view.certificate import server_context
 
 _LEAST_ROOM_S = 60.0
 """Length in s of a recording for which the disk must have room."""
@@ -76,14 +78,7 @@ def checked(config: RunConfig, *, folder: Path | None = None, host: str = "") ->
     )
     for named in named_paths(config, roles):
         checks.path(named)
-    if Role.STIMULUS in roles:
-        _check_stimulus(checks, config)
-    if Role.DECODER in roles:
-        _check_decoder(checks, config)
-    if Role.EVALUATE in roles and config.evaluate.screen_mask not in checks.missing:
-        checks.tried(scoring_mask, config)
-    if Role.CONTROLLER in roles and config.control is not None:
-        _check_control(checks, config, config.control)
+    _check_processes(checks, config, roles)
     _check_addresses(checks, config, rows, host)
     place = config.record.folder if folder is None else folder
     checks.tried(require_place, place, needed_mb=least_free_mb(config))
@@ -143,6 +138,20 @@ class _Checks:
             raise SeveralMistakesError(mistakes=[str(mistake) for mistake in self._mistakes])
         for mistake in self._mistakes:
             raise mistake
+
+
+def _check_processes(checks: _Checks, config: RunConfig, roles: set[Role]) -> None:
+    """What the processes `roles` would find in the files that they open."""
+    if Role.STIMULUS in roles:
+        _check_stimulus(checks, config)
+    if Role.DECODER in roles:
+        _check_decoder(checks, config)
+    if Role.EVALUATE in roles and config.evaluate.screen_mask not in checks.missing:
+        checks.tried(scoring_mask, config)
+    if Role.CONTROLLER in roles and config.control is not None:
+        _check_control(checks, config, config.control)
+    if Role.VIEW in roles:
+        checks.tried(server_context, config.view, now=datetime.now(UTC))
 
 
 def _check_stimulus(checks: _Checks, config: RunConfig) -> None:

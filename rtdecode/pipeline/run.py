@@ -44,6 +44,7 @@ from rtdecode.schema.interfaces import Clock
 from rtdecode.schema.messages import Health
 from rtdecode.session.environment import environment_here
 from rtdecode.session.layout import SessionLayout, SessionLock, require_space
+from rtdecode.view.access import PageAddresses
 
 _SUPERVISOR = "supervisor"
 
@@ -101,6 +102,7 @@ def prepared(
         clock = HostClock()
         token = secrets.token_hex(16)
         server = ControlServer(messaging, clock=clock, endpoint=network.control, token=token)
+        addresses = PageAddresses(session.page, run_token=token, on_health=on_health)
         recording = _watch(session, run_file, messaging=messaging, clock=clock)
         this_run = _this_run(config, session, token=token)
         hosts = JoinedHosts(
@@ -110,7 +112,7 @@ def prepared(
             server,
             clock,
             session.folder / "logs",
-            on_health=on_health,
+            on_health=addresses.update,
             env={**os.environ, **ONE_THREAD, TOKEN_VARIABLE: token},
             offer_event=recording.offer,
             recording=recording,
@@ -121,6 +123,7 @@ def prepared(
                 yield supervisor, run_file, ControlAccess(connectable(network.control), token)
             finally:
                 supervisor.end()
+                addresses.remove()
 
 
 def _kept(config: RunConfig, session: SessionLayout) -> RunConfig:

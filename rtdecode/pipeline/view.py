@@ -1,8 +1,9 @@
 """The process of the web page: displayed frames, reconstructions, responses, scores → page."""
 
 import logging
+import secrets
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from urllib.parse import urlsplit
 
@@ -28,6 +29,7 @@ from rtdecode.schema.messages import (
     Start,
 )
 from rtdecode.streams.gaps import GapWatch
+from rtdecode.view.access import page_addresses
 from rtdecode.view.server import PageServer
 
 log = logging.getLogger(__name__)
@@ -43,6 +45,10 @@ _SHOWN: tuple[type[Body], ...] = (
     Acknowledgement,
     Delivery,
 )
+_PERIOD_NS = 60_000_000_000
+_REFUSALS = {"refused": "requests", "closed": "browsers"}
+"""Counter of the page → name of its count in the event."""
+_REFUSED_TEXT = "the page refused what had no token of this run, a foreign name, or was too much"
 _NUMBERED = DisplayedFrame | Reconstruction | Responses | Score
 
 
@@ -77,6 +83,30 @@ class PageStage:
         return Received(message, item.t_received_ns)
 
 
+class RefusalEvents:
+    """Reports what the page refuses as an event, at most one a minute.
+
+    Parameters
+    ----------
+    offer
+        Sends an event; False where it cannot be sent now, and is tried again.
+    """
+
+    def __init__(self, offer: Callable[[Event], bool]) -> None:
+        self._offer, self._due_ns = offer, 0
+        self._reported: dict[str, float] = dict.fromkeys(_REFUSALS, 0.0)
+
+    def report(self, counters: Mapping[str, float], *, t_ns: int) -> None:
+        """Report at `t_ns` (HostNs) what the `counters` of the page have more than before."""
+        now = {name: counters[name] for name in _REFUSALS}
+        more = {name: n - self._reported[name] for name, n in now.items()}
+        if t_ns < self._due_ns or not any(more.values()):
+            return
+        counts = {_REFUSALS[name]: n for name, n in more.items() if n}
+        if self._offer(Event("warning", Role.VIEW.value, "page_refused", _REFUSED_TEXT, counts)):
+            self._reported, self._due_ns = now, t_ns + _PERIOD_NS
+
+
 def started_page(process: Process) -> tuple[PageServer, str]:
     """The page and its address: after a restart the one before, so that browsers find it again."""
     config, before = process.config, process.run_info.before_restart
@@ -90,8 +120,15 @@ def started_page(process: Process) -> tuple[PageServer, str]:
 def _page_at(port: int, process: Process) -> tuple[PageServer, str]:
     config = process.config
     view = config.view.model_copy(update={"port": port})
-    page = PageServer(view, frame_rate_hz=config.frame_rate_hz, clock=process.clock)
-    return page, page.start()
+    token = process.run_info.token or secrets.token_hex(16)
+    page = PageServer(
+        view, frame_rate_hz=config.frame_rate_hz, clock=process.clock, run_token=token
+    )
+    address = page.start()
+    # a process without a supervisor has nobody else to print them
+    for one in () if process.run_info.token else page_addresses(address, run_token=token).values():
+        log.info("open %s", one)
+    return page, address
 
 
 def main(process: Process) -> int:
@@ -105,7 +142,8 @@ def main(process: Process) -> int:
         # after a restart the page is needed most where another process gives nothing
         expected = () if process.run_info.restarts else sources.expected
         process.wait_for_start(subscriber, expected)
-        heartbeat = process.on_turn(dict)
+        heartbeat = process.on_turn(page.counters)
+        refusals = RefusalEvents(process.offer_event)
 
         def on_turn(report: LoopReport) -> None:
             for name in page.commands():
@@ -113,6 +151,7 @@ def main(process: Process) -> int:
                     OperatorCommand(name), by="the page", t_ns=process.clock.now_ns()
                 )
                 process.report(command)
+            refusals.report(page.counters(), t_ns=process.clock.now_ns())
             heartbeat(report)
 
         run_loop(

@@ -1,6 +1,7 @@
 """HTML of report pages: one file each, with its pictures inside and nothing loaded from outside."""
 
 import base64
+import hashlib
 import html
 from collections.abc import Sequence
 
@@ -26,9 +27,19 @@ def page(title: str, *, sentences: Sequence[str], parts: Sequence[str]) -> str:
     name, body = html.escape(title), "\n".join(parts)
     return (
         f'<!doctype html>\n<html lang="en">\n<head><meta charset="utf-8">'
+        f'<meta http-equiv="Content-Security-Policy" content="{_policy()}">'
         f'<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{name}</title><style>{_STYLE}</style></head>\n"
         f"<body><h1>{name}</h1>\n{text}\n{body}\n</body>\n</html>\n"
+    )
+
+
+def _policy() -> str:
+    """Content security policy: the style of the page and pictures inside it, and nothing else."""
+    style = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode("ascii")
+    return (
+        f"default-src 'none'; style-src 'sha256-{style}'; img-src data:; base-uri 'none'; "
+        f"form-action 'none'"
     )
 
 

@@ -249,6 +249,10 @@ class Process:
     def _outlets(self) -> list[Publisher]:
         return self._publishers + self._for_events
 
+    def offer_event(self, event: EventMessage) -> bool:
+        """Send `event` to the recorder and to subscribers; False where it cannot be sent now."""
+        return self._offer(event)
+
     def _offer(self, event: EventMessage) -> bool:
         if self._offer_event is None:
             recorder = self.config.network.recorder

@@ -59,6 +59,11 @@ class SessionLayout:
         return self.folder / "control.json"
 
     @property
+    def page(self) -> Path:
+        """Addresses of the page with their tokens; there only while it runs, for its user."""
+        return self.folder / "page.txt"
+
+    @property
     def policy(self) -> Path:
         """Copy of the user's file of the policy."""
         return self.folder / "policy.py"

@@ -21,12 +21,12 @@ class BrowserQueue:
 
     Parameters
     ----------
-    may_arm
-        Whether this browser may arm the controller.
+    may_act
+        Whether this browser may arm the controller and acknowledge alarms.
     """
 
-    def __init__(self, *, may_arm: bool = False) -> None:
-        self.may_arm = may_arm
+    def __init__(self, *, may_act: bool = False) -> None:
+        self.may_act = may_act
         self._packets: dict[Slot, Packet] = {}
         self._texts: deque[str] = deque(maxlen=_TEXTS)
         self._undrawn: list[int] = []

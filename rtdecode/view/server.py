@@ -3,22 +3,21 @@
 import asyncio
 import json
 import logging
-import socket
+import secrets
 import threading
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime
 from importlib import resources
-from ipaddress import ip_address
 from queue import SimpleQueue
 
 import uvicorn
 from starlette.applications import Starlette
-from starlette.datastructures import Headers
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route, WebSocketRoute
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from rtdecode.runtime.clock import HostClock
@@ -26,87 +25,31 @@ from rtdecode.schema.config.session import ViewConfig
 from rtdecode.schema.errors import AddressInUseError
 from rtdecode.schema.interfaces import Clock
 from rtdecode.schema.messages import Received
+from rtdecode.view.access import PageAccess, Right, is_local
+from rtdecode.view.browser_input import (
+    MOST_BYTES,
+    BrowserInput,
+    BrowserMessage,
+    UnwantedInputError,
+)
 from rtdecode.view.browser_queue import BrowserQueue
+from rtdecode.view.certificate import server_context
+from rtdecode.view.gate import OPENING, RIGHT, Gate, OwnAddress, printed_host
+from rtdecode.view.listener import LimitedListener, ShortRequests
 from rtdecode.view.page import Page
 
 log = logging.getLogger(__name__)
 
 _STATUS_S = 0.25
 _STOP_S = 5.0
-_FOREIGN_ORIGIN = 4403
-_LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
-_EVERY_INTERFACE = ("0.0.0.0", "::")  # noqa: S104 - compared, not bound
-_HTTP_PORT = 80
 _TYPES = {"html": "text/html", "css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
-_HEADERS = {
-    "Cache-Control": "no-cache",
-    "Content-Security-Policy": "default-src 'self'; connect-src 'self' ws: wss:",
-    "X-Content-Type-Options": "nosniff",
-}
-
-
-class OwnAddress:
-    """The names under which browsers reach the page, and the check of a request against them.
-
-    A page elsewhere can give its own name the address of this machine (DNS rebinding); the browser
-    then sends that name as Host, and lets the page read the answer. Requests are therefore
-    answered only under a loopback name or the configured host, with the port of the page.
-
-    Where the page listens on every interface, the host name of this machine and addresses in
-    numbers are its names too, as neither can be given away by a name server elsewhere.
-    """
-
-    def __init__(self, host: str, port: int) -> None:
-        self._port = port
-        configured = f"[{host}]" if ":" in host else host.lower()
-        self._names = {*_LOOPBACK, configured}
-        self._numbers = host in _EVERY_INTERFACE
-        if self._numbers:
-            self._names.add(socket.gethostname().lower())
-
-    def permits(self, headers: Headers) -> bool:
-        """Whether Host, and Origin where there is one, are names of this page.
-
-        A program other than a browser sends no Origin.
-        """
-        hosts, origins = headers.getlist("host"), headers.getlist("origin")
-        return (
-            len(hosts) == 1 and self._is_own(hosts[0]) and origins in ([], [f"http://{hosts[0]}"])
-        )
-
-    def _is_own(self, host: str) -> bool:
-        name, colon, port = host.lower().rpartition(":")
-        if not colon or port.endswith("]"):
-            name, port = host.lower(), str(_HTTP_PORT)
-        if port != str(self._port):
-            return False
-        return name in self._names or (self._numbers and _is_numeric(name.strip("[]")))
-
-
-def _is_numeric(host: str) -> bool:
-    try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return True
-
-
-class HostCheck:
-    """Application that answers 403 to requests under a foreign name, and passes on the others."""
-
-    def __init__(self, app: ASGIApp, own_address: Callable[[], OwnAddress]) -> None:
-        self._app, self._own_address = app, own_address
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        kind = scope["type"]
-        if kind == "lifespan" or self._own_address().permits(Headers(scope=scope)):
-            await self._app(scope, receive, send)
-        elif kind == "websocket":
-            # Closed before it is accepted, a WebSocket is answered with 403.
-            await WebSocket(scope, receive, send).close(_FOREIGN_ORIGIN)
-        else:
-            refusal = Response("this page is not available under this name", status_code=403)
-            await refusal(scope, receive, send)
+_REQUEST_BYTES = 16 * 1024
+PEER_STREAMS, STREAMS = 16, 64
+"""Browsers that are sent the page, of one IP address and in all."""
+_TOO_MANY = 1013
+"""Code with which a further browser is closed (try again later)."""
+_UNREADABLE = (1002, 1007, 1009)
+"""Codes with which the server closes: no WebSocket frame, no UTF-8, too large."""
 
 
 class PageServer:
@@ -120,40 +63,54 @@ class PageServer:
         Rate of the frame grid.
     clock
         The host's clock.
+    run_token
+        Secret of the run, from which the tokens of the page follow; a random one by default.
     """
 
     def __init__(
-        self, config: ViewConfig, *, frame_rate_hz: float, clock: Clock | None = None
+        self,
+        config: ViewConfig,
+        *,
+        frame_rate_hz: float,
+        clock: Clock | None = None,
+        run_token: str = "",
     ) -> None:
-        self._config = config
-        self._own_address = OwnAddress(config.host, config.port)
-        self._page = Page(frame_rate_hz=frame_rate_hz, clock=clock or HostClock())
-        self._queues: set[BrowserQueue] = set()
+        self._config, self._clock = config, clock or HostClock()
+        self._run_token = run_token or secrets.token_hex(16)
+        self._own_address = OwnAddress(config, port=config.port)
+        self._access: PageAccess | None = None
+        self._page = Page(frame_rate_hz=frame_rate_hz, clock=self._clock)
+        self._queues: dict[BrowserQueue, str] = {}
+        self._refused = self._closed = 0
         self._commands: SimpleQueue[str] = SimpleQueue()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ready = threading.Event()
-        self._server = uvicorn.Server(
-            uvicorn.Config(
-                self._app(), log_config=None, access_log=False, timeout_graceful_shutdown=1
-            )
-        )
+        self._server = uvicorn.Server(_uvicorn_config(self._app()))
         self._thread: threading.Thread | None = None
 
     def start(self) -> str:
-        """Start the thread; returns the address of the page.
+        """Start the thread; returns the address of the page, without a token.
 
         Raises
         ------
         AddressInUseError
             If another program uses this address.
+        BadInputError
+            If the certificate or its key cannot be used (`server_context`).
         """
+        context = server_context(self._config, now=datetime.now(UTC))
         listener = self._listener()
-        port = listener.getsockname()[1]
-        self._own_address = OwnAddress(self._config.host, port)
+        at, port = listener.getsockname()[:2]
+        scheme = "http" if context is None else "https"
+        self._own_address = OwnAddress(self._config, port=port, scheme=scheme)
+        if not is_local(at) or self._config.names:
+            self._access = PageAccess(self._run_token)
+        self._server.config.load()
+        self._server.config.ssl = context
         self._thread = threading.Thread(target=self._serve, args=(listener,), name="page")
         self._thread.start()
         self._ready.wait()
-        return f"http://{self._config.host}:{port}/"
+        return f"{scheme}://{printed_host(self._config, listens_at=at)}:{port}/"
 
     def push(self, items: Sequence[Received]) -> None:
         """Send packets of these messages to all browsers, without waiting for them."""
@@ -165,6 +122,14 @@ class PageServer:
         """Commands of browsers to the controller since the last call: arm, renew, disarm."""
         return [self._commands.get() for _ in range(self._commands.qsize())]
 
+    def counters(self) -> dict[str, float]:
+        """Connected browsers, refused requests, and browsers closed for what they sent."""
+        return {
+            "browsers": float(len(self._queues)),
+            "refused": float(self._refused),
+            "closed": float(self._closed),
+        }
+
     def stop(self) -> None:
         """Close all connections and end the thread."""
         if self._thread is not None:
@@ -172,20 +137,14 @@ class PageServer:
             self._thread.join(_STOP_S)
             self._thread = None
 
-    def _listener(self) -> socket.socket:
+    def _listener(self) -> LimitedListener:
         host, port = self._config.host, self._config.port
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        listener = socket.socket(family, socket.SOCK_STREAM)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            listener.bind((host, port))
-            listener.listen()  # from here on connections wait instead of being refused
+            return LimitedListener(host, port, on_refused=self._count_refused)
         except OSError as error:
-            listener.close()
             raise AddressInUseError(address=f"{host}:{port}", option="view.port") from error
-        return listener
 
-    def _serve(self, listener: socket.socket) -> None:
+    def _serve(self, listener: LimitedListener) -> None:
         try:
             self._server.run(sockets=[listener])
         finally:
@@ -201,16 +160,24 @@ class PageServer:
             if name not in files:
                 return Response("not found", status_code=404)
             kind = _TYPES.get(name.rpartition(".")[2], "application/octet-stream")
-            return Response(files[name], media_type=kind, headers=_HEADERS)
+            return Response(files[name], media_type=kind)
+
+        async def lead_on(_request: Request) -> Response:
+            return Response(files["open.html"], media_type=_TYPES["html"])
 
         return Starlette(
             routes=[
                 Route("/", serve_file),
+                Route(OPENING, lead_on),
                 WebSocketRoute("/live", self._serve_browser),
                 Route("/{name}", serve_file),
             ],
             lifespan=self._lifespan,
-            middleware=[Middleware(HostCheck, lambda: self._own_address)],
+            middleware=[
+                Middleware(
+                    Gate, lambda: self._own_address, lambda: self._access, self._count_refused
+                )
+            ],
         )
 
     @asynccontextmanager
@@ -233,43 +200,70 @@ class PageServer:
             if self._queues:
                 status = self._page.status()
                 for queue in self._queues:
-                    own = {"dropped": queue.dropped, "may_arm": queue.may_arm}
+                    own = {"dropped": queue.dropped, "may_act": queue.may_act}
                     queue.put_text(json.dumps(status | own))
 
     async def _serve_browser(self, socket: WebSocket) -> None:
         await socket.accept()
-        queue = BrowserQueue(may_arm=_is_of_this_machine(socket))
+        right, peer = socket.scope[RIGHT], "" if socket.client is None else socket.client.host
+        if len(self._queues) >= STREAMS or self._streams_of(peer) >= PEER_STREAMS:
+            self._count_refused()
+            await socket.close(_TOO_MANY, "too many browsers")
+            return
+        queue = BrowserQueue(may_act=right is Right.ACT)
         queue.put_text(json.dumps({"history": self._page.history()}))
-        self._queues.add(queue)
+        self._queues[queue] = peer
         sending = asyncio.create_task(_send(socket, queue))
         try:
-            await self._receive(socket, queue)
+            await self._receive(socket, queue, BrowserInput(right))
         finally:
-            self._queues.discard(queue)
+            self._queues.pop(queue)
             sending.cancel()
 
-    async def _receive(self, socket: WebSocket, queue: BrowserQueue) -> None:
-        """Read what a browser sends until it disconnects.
+    def _streams_of(self, peer: str) -> int:
+        return sum(one == peer for one in self._queues.values())
 
-        Numbers of drawn frames and of acknowledged alarms, and commands to the controller.
-        """
-        with suppress(WebSocketDisconnect):
-            while True:
-                what, _, number = (await socket.receive_text()).rpartition(" ")
-                if not (number.isascii() and number.isdecimal()):
-                    continue
-                if what == "alarm":
-                    self._page.acknowledge_alarm(int(number))
-                elif what == "disarm" or (what in ("arm", "renew") and queue.may_arm):
-                    self._commands.put(what)
-                elif not what:
-                    queue.acknowledge(int(number))
-                    self._page.acknowledge(int(number))
+    async def _receive(self, socket: WebSocket, queue: BrowserQueue, browser: BrowserInput) -> None:
+        """Read what a browser sends until it disconnects, or sends what no browser does."""
+        try:
+            while (message := await socket.receive())["type"] == "websocket.receive":
+                said = browser.read(message.get("text"), t_ns=self._clock.now_ns())
+                self._act_on(said, queue)
+            self._closed += message.get("code") in _UNREADABLE
+        except UnwantedInputError as unwanted:
+            self._closed += 1
+            with suppress(RuntimeError):  # it disconnected meanwhile
+                await socket.close(unwanted.code, unwanted.reason)
+
+    def _act_on(self, said: BrowserMessage, queue: BrowserQueue) -> None:
+        if said.what == "alarm":
+            self._page.acknowledge_alarm(said.number)
+        elif said.what:
+            self._commands.put(said.what)
+        else:
+            queue.acknowledge(said.number)
+            self._page.acknowledge(said.number)
+
+    def _count_refused(self) -> None:
+        self._refused += 1
 
 
-def _is_of_this_machine(socket: WebSocket) -> bool:
-    """Whether the browser runs on the machine of the run, or reaches it through a tunnel to it."""
-    return socket.client is not None and ip_address(socket.client.host).is_loopback
+def _uvicorn_config(app: ASGIApp) -> uvicorn.Config:
+    """Settings of the server, the same whatever other packages of uvicorn are installed."""
+    return uvicorn.Config(
+        app,
+        loop="asyncio",  # which accepts connections through the listener, and its limits
+        http=ShortRequests,
+        h11_max_incomplete_event_size=_REQUEST_BYTES,
+        ws_max_size=MOST_BYTES,
+        proxy_headers=False,  # no header of a request changes its address or scheme
+        server_header=False,
+        log_config=None,
+        # requests, which anybody can send, are not logged; errors of the page are
+        log_level="error",
+        access_log=False,
+        timeout_graceful_shutdown=1,
+    )
 
 
 async def _send(socket: WebSocket, queue: BrowserQueue) -> None:

@@ -1,8 +1,12 @@
 """Settings of recording, live score and web page."""
 
+import re
 from collections.abc import Mapping
+from ipaddress import ip_address
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Self
+
+from pydantic import field_validator, model_validator
 
 from rtdecode.schema.config.section import Count, Index, NotNegative, Port, Positive, Section
 
@@ -45,12 +49,60 @@ class EvaluateConfig(Section):
     """.npy file of the screen mask, the pixels that are scored; null scores the whole screen."""
 
 
+_DNS_NAME = re.compile(
+    r"(?=.{1,253}\Z)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*"
+)
+
+
 class ViewConfig(Section):
-    """The web page."""
+    """The web page.
+
+    Beyond this machine the page needs the address, with a token of the run, that the terminal of
+    the run prints: one address to watch, and one to act too (SECURITY.md).
+    """
 
     host: str = "127.0.0.1"
-    """Address that the page listens on; the default is reachable from this machine only. Requests
-    under another name than this address, a loopback name or, where it is 0.0.0.0, a name or address
-    of this machine, are refused."""
+    """Address that the page listens on; the default is reachable from this machine only, 0.0.0.0
+    from every network of this machine. Requests under another name than this address, a loopback
+    name, the address at which they arrive, or one of `names` are refused."""
     port: Port = 0
     """TCP port of the page; 0 lets the system choose."""
+    names: tuple[str, ...] = ()
+    """DNS names or IP addresses under which browsers reach the page; the first one is printed."""
+    certificate: Path | None = None
+    """PEM file of the certificate, with those of its issuers; the page is then served over TLS."""
+    private_key: Path | None = None
+    """PEM file of the private key of the certificate, without a password."""
+
+    @field_validator("names")
+    @classmethod
+    def _without_port(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            if not (_DNS_NAME.fullmatch(name.lower()) or is_ip_address(name)):
+                raise ValueError(
+                    f"'{name:.60}' is no name: a DNS name or an IP address is expected, without "
+                    f"scheme and port"
+                )
+        return tuple(name.lower() for name in names)
+
+    @model_validator(mode="after")
+    def _certificate_with_key(self) -> Self:
+        if (self.certificate is None) != (self.private_key is None):
+            missing = "certificate" if self.certificate is None else "private_key"
+            raise ValueError(
+                f"certificate and private_key are given together: {missing} is missing"
+            )
+        return self
+
+
+def is_ip_address(text: str) -> bool:
+    """Whether `text` is an address in numbers, without brackets.
+
+    >>> is_ip_address("10.0.0.2"), is_ip_address("fd00::1"), is_ip_address("rig.lab")
+    (True, True, False)
+    """
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True

@@ -52,6 +52,7 @@ from rtdecode.schema.errors.outputs import (
     SerialPortUnusableError,
     UnknownOutputError,
 )
+from rtdecode.schema.errors.page import CertificateDatesError, CertificateKeyError
 from rtdecode.schema.errors.processes import (
     AddressInUseError,
     AddressUnusableError,
@@ -144,6 +145,8 @@ __all__ = [
     "BadInputError",
     "BehaviourChannelsError",
     "CalibrationError",
+    "CertificateDatesError",
+    "CertificateKeyError",
     "CheckpointError",
     "ClipError",
     "ClockUnknownError",

@@ -11,7 +11,7 @@ function actions({ sent, withheld }) {
   return `${sent.toLocaleString("en")} actions sent${withheldText}`;
 }
 
-export function showControl(control, mayArm) {
+export function showControl(control, mayAct) {
   element("control").hidden = control === null;
   if (control === null) return;
   const { armed, text, policy, last, dead_man_left_s: leftS, silent_s: silentS } = control;
@@ -24,8 +24,7 @@ export function showControl(control, mayArm) {
   setText("control-actions", actions(control));
   setText("last-action", last ? `${last.what}: ${last.effect}` : "");
   setText("last-cause", last ? last.cause : "");
-  element("arm").hidden = !mayArm;
-  element("arm-elsewhere").hidden = mayArm;
+  for (const button of ["arm", "disarm"]) element(button).hidden = !mayAct;
   const renews = armed && leftS !== null;
   element("arm").disabled = armed && !renews;
   if (!element("arm").dataset.asked) setText("arm", renews ? "Stay armed" : "Arm");

@@ -39,12 +39,15 @@ export function showEvents(list, events) {
   list.parentElement.classList.toggle("none", !events.length);
 }
 
+// Without `acknowledge`, as for a browser that may only watch, alarms have no button.
 export function showAlarms(banner, alarms, acknowledge) {
-  replaced(banner, alarms, (alarm) => {
+  const mayAcknowledge = acknowledge !== null;
+  replaced(banner, alarms.map((alarm) => ({ ...alarm, mayAcknowledge })), (alarm) => {
     const row = document.createElement("p");
     const button = document.createElement("button");
     button.type = "button";
     button.textContent = "Acknowledge";
+    button.hidden = !mayAcknowledge;
     button.onclick = () => acknowledge(alarm.number);
     row.append(
       cell("process", `Alarm, ${alarm.process}`),

@@ -13,6 +13,8 @@ const setText = (id, text) => {
   if (element(id).textContent !== text) element(id).textContent = text;
 };
 const RETRY_MS = 1000;
+const REFUSED_RETRY_MS = 10000;
+const TOO_MANY = 1013;
 const KEPT_SCORES = 600;
 const OLD_SCORE_S = 5;
 
@@ -29,10 +31,23 @@ function connect() {
     if (typeof data === "string") receiveText(JSON.parse(data));
     else receivePacket(readPacket(data));
   };
-  socket.onclose = () => {
+  socket.onclose = async ({ code }) => {
     showStatus("bad", "Disconnected", "No connection to rtdecode; reconnecting each second.");
-    window.setTimeout(connect, RETRY_MS);
+    const refusal = code === TOO_MANY ? "Too many browsers show this page." : await refused();
+    if (refusal) showStatus("bad", "Refused", refusal);
+    window.setTimeout(connect, refusal ? REFUSED_RETRY_MS : RETRY_MS);
   };
+}
+
+// A browser is not told why a connection was refused: a request for the page states it.
+async function refused() {
+  try {
+    const { status } = await fetch("/", { method: "HEAD" });
+    const sentence = "This address is of another run: open the one that the terminal prints.";
+    return status === 403 ? sentence : "";
+  } catch {
+    return "";
+  }
 }
 
 function receivePacket(packet) {
@@ -85,8 +100,10 @@ function receiveText(message) {
   showCounters(message);
   showLosses(message);
   showEvents(element("events"), message.events);
-  showControl(message.control, message.may_arm);
-  showAlarms(element("alarms"), message.alarms, (number) => send(`alarm ${number}`));
+  element("watching").hidden = message.may_act;
+  showControl(message.control, message.may_act);
+  const acknowledge = message.may_act ? (number) => send(`alarm ${number}`) : null;
+  showAlarms(element("alarms"), message.alarms, acknowledge);
 }
 
 function send(text) {
@@ -181,7 +198,7 @@ function showStatus(level, title, sentence) {
   element("status").dataset.level = level;
   setText("title", title);
   setText("sentence", sentence);
-  document.body.classList.toggle("stale", title === "Stale" || title === "Disconnected");
+  document.body.classList.toggle("stale", ["Stale", "Disconnected", "Refused"].includes(title));
 }
 
 function showAge() {

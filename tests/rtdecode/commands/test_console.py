@@ -68,6 +68,34 @@ def test_the_address_of_the_page_is_printed_once() -> None:
     assert printed(screen).count("http://127.0.0.1:4242") == 1
 
 
+SECRET = "http://rig.lab:4242/?watch=abcdefghijklmnopqrstuvwxyz012345"
+ADDRESSES = f"{SECRET}\n{SECRET.replace('watch', 'act')}"
+
+
+def test_a_terminal_has_both_addresses_of_the_page_each_in_one_piece() -> None:
+    screen = Console(file=io.StringIO(), force_terminal=True, width=30, color_system=None)
+    table = LiveTable(screen)
+    with table.displayed():
+        table.update("view", Health("running", ADDRESSES, {"browsers": 1.0}))
+        table.update("view", Health("running", ADDRESSES, {"browsers": 2.0}))
+    watch, act = ADDRESSES.splitlines()
+    assert printed(screen).count(f"Live page to watch: {watch}\n") == 1
+    assert printed(screen).count(f"Live page to act: {act}\n") == 1
+
+
+def test_output_that_is_no_terminal_has_no_token() -> None:
+    screen = console(terminal=False)
+    LiveTable(screen).update("view", Health("running", ADDRESSES, {}))
+    assert "Live page: http://rig.lab:4242/ (with its tokens in page.txt" in printed(screen)
+    assert "abcdefghijkl" not in printed(screen)
+
+
+def test_an_ipv6_address_is_no_markup() -> None:
+    screen = console(terminal=False)
+    LiveTable(screen).update("view", Health("running", "http://[fd00::1]:4242/", {}))
+    assert "Live page: http://[fd00::1]:4242/" in printed(screen)
+
+
 def test_without_a_terminal_each_change_of_state_is_one_line() -> None:
     screen = console(terminal=False)
     table = LiveTable(screen)

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import BaseModel
+from own_certificate import made_certificate
+from pydantic import BaseModel, ValidationError
 
 from rtdecode.calcium.calibration import Calibration
 from rtdecode.pipeline.addresses import require_form
@@ -299,6 +300,7 @@ def test_every_path_of_a_config_is_checked() -> None:
             "calcium": {"rois": "d", "calibration": "e", "rescale_to": "f"},
             "decode": {"twin": "g"},
             "evaluate": {"screen_mask": "h"},
+            "view": {"certificate": "j", "private_key": "k"},
         }
     )
     named = {each.option for each in named_paths(config, set(Role))}
@@ -314,3 +316,36 @@ def test_endpoints_of_zeromq_are_accepted(address: str) -> None:
 def test_any_other_address_is_a_named_error(address: str) -> None:
     with contextlib.suppress(AddressUnusableError):
         require_form(address, "network.emit")
+
+
+def test_the_certificate_of_the_page_is_checked_where_the_run_has_a_page(
+    small_run: MakeRun, twin_folder: MakeTwin, tmp_path: Path
+) -> None:
+    pair, absent = made_certificate(tmp_path), tmp_path / "absent.pem"
+    view = {"certificate": pair.certificate, "private_key": pair.private_key}
+    page: dict[str, Any] = {"processes": None, "view": view}
+    checked(small_run(twin_folder(), **page))
+    page["view"] = view | {"private_key": pair.certificate}
+    with pytest.raises(UnreadableFileError, match=r"view\.private_key"):
+        checked(small_run(twin_folder(), **page))
+    page["view"] = {"certificate": absent, "private_key": tmp_path / "also.pem"}
+    with pytest.raises(SeveralMistakesError, match=r"(?s)2 mistakes.*certificate.*private_key"):
+        checked(small_run(twin_folder(), **page))
+    checked(small_run(twin_folder(), processes=("recorder", "bridge"), view=page["view"]))
+
+
+@pytest.mark.parametrize(
+    "view",
+    [
+        {"certificate": "c.pem"},
+        {"private_key": "k.pem"},
+        {"names": ["http://rig.lab"]},
+        {"names": ["rig.lab:80"]},
+        {"names": ["rig lab"]},
+        {"names": [""]},
+        {"names": ["rig.lab", "*.lab"]},
+    ],
+)
+def test_half_a_certificate_and_what_is_no_name_are_refused(view: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match=r"certificate|is no name"):
+        RunConfig.model_validate({"view": view})

@@ -12,13 +12,14 @@ import numpy as np
 import pytest
 from websockets.sync.client import connect
 
-from rtdecode.pipeline.view import PageStage, main, started_page
+from rtdecode.pipeline.view import PageStage, RefusalEvents, main, started_page
 from rtdecode.runtime.clock import HostClock
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.config.roles import Role
 from rtdecode.schema.messages import (
     Body,
     DisplayedFrame,
+    Event,
     Gap,
     Received,
     Responses,
@@ -113,7 +114,9 @@ def test_the_page_is_served_before_the_run_starts_and_until_it_ends(
 
 def address_after_restart(before: str) -> str:
     process: Any = SimpleNamespace(
-        config=RunConfig(), run_info=SimpleNamespace(before_restart=before), clock=HostClock()
+        config=RunConfig(),
+        run_info=SimpleNamespace(before_restart=before, token="of the run"),
+        clock=HostClock(),
     )
     page, address = started_page(process)
     page.stop()
@@ -126,6 +129,31 @@ def test_after_a_restart_the_page_has_its_address_again_unless_that_is_taken() -
     with socket.create_server(("127.0.0.1", 0)) as other:
         taken = f"http://127.0.0.1:{other.getsockname()[1]}/"
         assert address_after_restart(taken) != taken
+
+
+def test_refusals_are_an_event_a_minute_and_none_is_lost() -> None:
+    sent: list[dict[str, float]] = []
+    takes = False
+
+    def offer(event: Event) -> bool:
+        if takes:
+            assert (event.severity, event.process, event.code) == (
+                "warning",
+                "view",
+                "page_refused",
+            )
+            sent.append(event.counts)
+        return takes
+
+    refusals, minute_ns = RefusalEvents(offer), 60_000_000_000
+    refusals.report({"refused": 0.0, "closed": 0.0, "browsers": 3.0}, t_ns=0)
+    refusals.report({"refused": 2.0, "closed": 0.0}, t_ns=1)
+    takes = True
+    refusals.report({"refused": 3.0, "closed": 0.0}, t_ns=2)
+    refusals.report({"refused": 9.0, "closed": 1.0}, t_ns=3)
+    refusals.report({"refused": 9.0, "closed": 1.0}, t_ns=minute_ns + 2)
+    refusals.report({"refused": 9.0, "closed": 1.0}, t_ns=3 * minute_ns)
+    assert sent == [{"requests": 3}, {"requests": 6, "browsers": 1}]
 
 
 @pytest.mark.system

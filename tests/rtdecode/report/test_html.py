@@ -1,5 +1,7 @@
 """Report pages are one file, and text in them is escaped."""
 
+import base64
+import hashlib
 from html.parser import HTMLParser
 
 from rtdecode.report import html
@@ -31,6 +33,16 @@ def test_a_page_is_well_formed_and_escaped() -> None:
     assert "1 &lt; 2" in text
     assert "<td>&lt;a&gt;</td><td>1</td>" in text
     assert "base64,UE5H" in text
+
+
+def test_a_page_permits_its_own_style_and_pictures_alone() -> None:
+    text = html.page("t", sentences=[], parts=[])
+    style = text.partition("<style>")[2].partition("</style>")[0].encode()
+    digest = base64.b64encode(hashlib.sha256(style).digest()).decode()
+    policy = text.partition('Content-Security-Policy" content="')[2].partition('"')[0]
+    assert policy.startswith(f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:;")
+    assert "http://" not in text
+    assert "https://" not in text
 
 
 def test_a_table_without_rows_is_nothing() -> None:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
+from chromium import browser, tab
 
 from rtdecode.schema.frame_grid import FrameGrid
 from rtdecode.schema.messages import (

@@ -1,0 +1,109 @@
+"""What strangers occupy of the page is bounded before anything that they send is read."""
+
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+
+from rtdecode.view import listener as limits
+from rtdecode.view.listener import LimitedListener
+
+
+class Refusals:
+    n = 0
+
+    def add(self) -> None:
+        self.n += 1
+
+
+@pytest.fixture
+def refusals() -> Refusals:
+    return Refusals()
+
+
+@pytest.fixture
+def listener(rig: Any, refusals: Refusals) -> Iterator[LimitedListener]:
+    with LimitedListener("127.0.0.1", 0, on_refused=refusals.add, clock=rig.clock) as made:
+        made.settimeout(10)
+        yield made
+
+
+def connected(to: LimitedListener, stack: ExitStack, *, source: str = "127.0.0.1") -> socket.socket:
+    address = to.getsockname()
+    return stack.enter_context(socket.create_connection(address, source_address=(source, 0)))
+
+
+def is_closed(connection: socket.socket) -> bool:
+    connection.settimeout(10)
+    try:
+        return connection.recv(1) == b""
+    except ConnectionResetError:
+        return True
+
+
+def test_connections_of_one_address_are_limited_and_others_are_not_kept_out(
+    listener: LimitedListener, refusals: Refusals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "PEER_CONNECTIONS", 2)
+    with ExitStack() as stack:
+        kept = []
+        for _ in range(2):
+            connected(listener, stack)
+            kept.append(stack.enter_context(listener.accept()[0]))
+        third = connected(listener, stack)
+        other = connected(listener, stack, source="127.0.0.2")
+        accepted, address = listener.accept()
+        stack.enter_context(accepted)
+        assert address[:2] == other.getsockname()
+        assert is_closed(third)
+        assert refusals.n == 1
+        kept[0].close()
+        kept[0].close()
+        fourth, fifth = connected(listener, stack), connected(listener, stack)
+        kept.append(stack.enter_context(listener.accept()[0]))
+        connected(listener, stack, source="127.0.0.3")
+        kept.append(stack.enter_context(listener.accept()[0]))
+        assert is_closed(fifth)
+        assert kept[2].getpeername() == fourth.getsockname()
+
+
+def test_all_connections_together_are_limited(
+    listener: LimitedListener, refusals: Refusals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "CONNECTIONS", 3)
+    with ExitStack() as stack:
+        for k in range(3):
+            connected(listener, stack, source=f"127.0.0.{k + 1}")
+            stack.enter_context(listener.accept()[0])
+        late = connected(listener, stack, source="127.0.0.9")
+        listener.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            listener.accept()
+        assert is_closed(late)
+        assert refusals.n == 1
+
+
+def test_a_connection_that_sends_more_than_a_browser_is_ended(
+    listener: LimitedListener, rig: Any
+) -> None:
+    with ExitStack() as stack:
+        sender = connected(listener, stack)
+        receiver = stack.enter_context(listener.accept()[0])
+        receiver.settimeout(10)
+        for _ in range(4):  # at the permitted rate, for as long as it likes
+            sender.sendall(bytes(limits.BURST_BYTES // 2))
+            left = limits.BURST_BYTES // 2
+            while left:
+                left -= len(receiver.recv(left))
+            rig.clock.t_ns += round(limits.BURST_BYTES / limits.BYTES_PER_S * 1e9)
+        sender.sendall(bytes(limits.BURST_BYTES + 1))
+        receiver.recv_into(bytearray(1))
+        with pytest.raises(ConnectionAbortedError):
+            receiver.recv(limits.BURST_BYTES, socket.MSG_WAITALL)
+
+
+def test_an_address_that_cannot_be_used_is_an_error_and_leaves_no_socket() -> None:
+    with pytest.raises(OSError, match="assign requested address"):
+        LimitedListener("192.0.2.99", 0)
