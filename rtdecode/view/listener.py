@@ -12,6 +12,8 @@ from typing import Any
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.exceptions import InvalidState
 
 from rtdecode.runtime.clock import HostClock
 from rtdecode.schema.interfaces import Clock
@@ -147,3 +149,17 @@ class ShortRequests(H11Protocol):
     def handle_websocket_upgrade(self, event: h11.Request) -> None:
         self._limit.cancel()
         super().handle_websocket_upgrade(event)
+
+
+class EndingStreams(WebSocketsSansIOProtocol):
+    """WebSockets that may be closing when the server ends.
+
+    uvicorn (0.54) then fails at the end of a page with a browser that has closed its tab just
+    before, for as long as its TLS connection takes to end.
+    """
+
+    def shutdown(self) -> None:
+        try:
+            super().shutdown()
+        except InvalidState:
+            self.transport.abort()

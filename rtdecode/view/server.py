@@ -35,7 +35,7 @@ from rtdecode.view.browser_input import (
 from rtdecode.view.browser_queue import BrowserQueue
 from rtdecode.view.certificate import server_context
 from rtdecode.view.gate import OPENING, RIGHT, Gate, OwnAddress, printed_host
-from rtdecode.view.listener import LimitedListener, ShortRequests
+from rtdecode.view.listener import EndingStreams, LimitedListener, ShortRequests
 from rtdecode.view.page import Page
 
 log = logging.getLogger(__name__)
@@ -255,6 +255,7 @@ def _uvicorn_config(app: ASGIApp) -> uvicorn.Config:
         loop="asyncio",  # which accepts connections through the listener, and its limits
         http=ShortRequests,
         h11_max_incomplete_event_size=_REQUEST_BYTES,
+        ws=EndingStreams,
         ws_max_size=MOST_BYTES,
         proxy_headers=False,  # no header of a request changes its address or scheme
         server_header=False,

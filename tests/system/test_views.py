@@ -4,14 +4,16 @@ import json
 import os
 import re
 import signal
+import stat
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
+from websockets.exceptions import InvalidHandshake, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from rtdecode.session.reader import LogReader
@@ -38,9 +40,9 @@ def run(user: Any, *command: object) -> Iterator[tuple[Running, str]]:
         yield running, f"ws://{address.group(1)}live"
 
 
-def quiet_run(user: Any) -> list[object]:
+def quiet_run(user: Any, **settings: Any) -> list[object]:
     config = user.config(
-        processes=["recorder", "bridge", "view"], acquisition={"source": NOBODY_SENDS}
+        processes=["recorder", "bridge", "view"], acquisition={"source": NOBODY_SENDS}, **settings
     )
     return ["run", config]
 
@@ -82,6 +84,50 @@ def test_the_page_shows_a_stalled_recorder_while_it_is_stalled_and_a_restarted_p
     for part in ("Event in the recorder", "Event in the bridge: the process failed"):
         assert part in said
     assert user.left_running() == []
+
+
+def test_a_page_on_the_network_keeps_its_browsers_over_a_restart_and_its_tokens_to_itself(
+    user: Any,
+) -> None:
+    with run(user, *quiet_run(user, view={"host": "0.0.0.0"})) as (running, address):
+        session = user.folder / "s"
+        addresses = (session / "page.txt").read_text().split()
+        tokens = [one.partition("=")[2] for one in addresses]
+        given = {"Authorization": f"Bearer {tokens[0]}"}
+        assert all(one.startswith(address.replace("ws", "http")[:-4]) for one in addresses)
+        assert stat.S_IMODE((session / "page.txt").stat().st_mode) == 0o600
+        with pytest.raises(InvalidStatus, match="403"), connect(address):
+            pass
+        with connect(address, additional_headers=given) as page:
+            found = status_where(page, lambda status: "page_refused" in codes(status["events"]))
+            assert not found["may_act"]
+            named(running, "rtdecode.pipeline.view").kill()
+        with again(address, given) as page:
+            status_where(page, lambda status: "process_restarted" in codes(status["events"]))
+        lines = [" ".join(one.cmdline()) for one in psutil.Process(running.pid).children()]
+        assert any(f"--before-restart {addresses[0].partition('?')[0]}" in one for one in lines)
+        kept = [file.read_bytes() for file in session.rglob("*") if file.is_file()]
+        running.send_signal(signal.SIGINT)
+        said = running.communicate()[0]
+    assert "Event in the view: the page refused" in said
+    assert not (session / "page.txt").exists()
+    for token in tokens:
+        assert token not in said
+        assert not any(token in line for line in lines)
+        assert [token.encode() in content for content in kept].count(True) == 1  # page.txt
+
+
+@contextmanager
+def again(address: str, headers: dict[str, str]) -> Iterator[ClientConnection]:
+    """A connection to the page at `address`, once it is there."""
+    while True:
+        try:
+            opened = connect(address, additional_headers=headers).__enter__()
+        except (OSError, InvalidHandshake):  # it ends or starts
+            continue
+        with closing(opened):
+            yield opened
+        return
 
 
 def test_a_killed_run_ends_by_itself_and_has_its_summary_and_score(user: Any) -> None:

@@ -216,6 +216,7 @@ def test_over_tls_the_page_works_with_a_certificate_of_its_own(
     tab.on("console", lambda message: errors.append(message.text))
     tab.goto(watch)
     tab.wait_for_url(plain(watch))
+    wait_for_text(tab, "title", "Waiting")
     server.push([rig.displayed(1000, 60), rig.responses(1000), rig.decoded(1000, 200.4)])
     wait_for_text(tab, "frame", "1000")
     (cookie,) = context.cookies()
