@@ -34,6 +34,8 @@ def run(user: Any, *command: object) -> Iterator[tuple[Running, str]]:
             seen.append(line)
             if "bridge: running" in line or "stimulus: running" in line:
                 break
+        else:
+            pytest.fail(f"the run has ended: {''.join(seen)}")
         text = "".join(seen)
         address = re.search(r"http://(\S+)", text)
         assert address, text
@@ -105,7 +107,7 @@ def test_a_page_on_the_network_keeps_its_browsers_over_a_restart_and_its_tokens_
         with again(address, given) as page:
             status_where(page, lambda status: "process_restarted" in codes(status["events"]))
         lines = [" ".join(one.cmdline()) for one in psutil.Process(running.pid).children()]
-        assert any(f"--before-restart {addresses[0].partition('?')[0]}" in one for one in lines)
+        assert any(f"--before-restart={addresses[0].partition('?')[0]}" in one for one in lines)
         kept = [file.read_bytes() for file in session.rglob("*") if file.is_file()]
         running.send_signal(signal.SIGINT)
         said = running.communicate()[0]
