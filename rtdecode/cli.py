@@ -39,6 +39,7 @@ VERBS = (
     Verb("import-twin", "import_twin", "Convert published weights of an encoding model into a twin."),
     Verb("reconstruct", "reconstruct", "Reconstruct and score the trials of a tier; write each video and summary.json."),
     Verb("bench", "bench", "Measure speed and quality."),
+    Verb("keys", "keys", "Keys of this computer, and of those that may connect to its runs."),
     Verb("fit", "fit", "Fit a twin, a linear decoder or a screen mask to a session."),
 )  # fmt: skip
 """All verbs, in the order of the help text."""

@@ -9,6 +9,7 @@ from rich.console import Console
 from rtdecode.commands.console import errors_reported, print_plain
 from rtdecode.pipeline.join import HostJoin, this_host
 from rtdecode.runtime.config_file import read_config
+from rtdecode.runtime.key_folder import KeyFolder
 from rtdecode.runtime.stop import stopped_by_signals
 from rtdecode.schema.config.roles import Role
 
@@ -36,7 +37,9 @@ def join(
     console = Console()
     with errors_reported():
         config = read_config(config_file)
-        name = this_host(config, host=host, roles=role or ())
+        own = KeyFolder(config.network.keys).own()
+        key = "" if own is None else own.name
+        name = this_host(config, host=host, roles=role or (), keys=key)
         joining = HostJoin(config, name, say=lambda text: print_plain(console, f"{name}: {text}"))
         with stopped_by_signals() as stop:
             if wait:

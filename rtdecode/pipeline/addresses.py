@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from rtdecode.pipeline.topology import Row
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.config import acquisition as sources
-from rtdecode.schema.config.outputs import ZmqOutput
+from rtdecode.schema.config.endpoints import endpoints, output_endpoints
 from rtdecode.schema.config.roles import Role
 from rtdecode.schema.errors import AddressInUseError, AddressUnusableError
 
@@ -17,22 +17,6 @@ _OVER_TCP = (sources.ScanImageTcpSource, sources.PrairieRawSource)
 _TCP = re.compile(r"tcp://(?P<host>\*|\[[^\]]+\]|[^:\[\]]+):(?P<port>\d+|\*)")
 _IPC = re.compile(r"ipc://.{1,107}")
 _HIGHEST_PORT = 65535
-
-
-def endpoints(config: RunConfig) -> Iterator[tuple[str, str]]:
-    """Option and address of each endpoint that the config gives."""
-    for name, address in config.network.endpoints().items():
-        if address:
-            yield f"network.{name}", address
-    if isinstance(config.acquisition.source, sources.ZmqNativeSource):
-        yield "acquisition.source.address", config.acquisition.source.address
-    yield from _output_endpoints(config)
-
-
-def _output_endpoints(config: RunConfig) -> Iterator[tuple[str, str]]:
-    for output in config.control.outputs if config.control else ():
-        if isinstance(output, ZmqOutput):
-            yield f"control.outputs.{output.name}.endpoint", output.endpoint
 
 
 def require_form(address: str, option: str) -> None:
@@ -78,7 +62,7 @@ def _listened_options(config: RunConfig, rows: Sequence[Row]) -> Iterator[str]:
     if Role.BRIDGE in roles:
         yield "acquisition.source.address"
     if Role.CONTROLLER in roles:
-        yield from (option for option, _ in _output_endpoints(config))
+        yield from (option for option, _ in output_endpoints(config))
     if Role.STIMULUS in roles:
         yield "network.commands"
 

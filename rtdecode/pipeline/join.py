@@ -31,6 +31,7 @@ from rtdecode.runtime.config_comparison import compared, contents, versions_comp
 from rtdecode.runtime.config_file import read_config, write_config
 from rtdecode.runtime.control import TOKEN_VARIABLE
 from rtdecode.runtime.hosted import HostedProcesses, HostLink, follow_run
+from rtdecode.runtime.keys import run_keys
 from rtdecode.runtime.run_info import git_revision
 from rtdecode.runtime.sockets import Messaging
 from rtdecode.runtime.stop import temporary_folder
@@ -116,7 +117,8 @@ class HostJoin:
 
         Raises JoinRefusedError, MainHostSilentError, SessionNameError.
         """
-        with Messaging() as messaging:
+        config = self._config.model_copy(update={"network": self._network})
+        with Messaging(run_keys(config, host=self._host)) as messaging:
             link = HostLink(
                 messaging, self._host, endpoint=self._network.control, clock=self._clock
             )

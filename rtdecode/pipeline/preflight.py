@@ -15,19 +15,21 @@ from rtdecode.calcium.roi_files import read_pixel_lists
 from rtdecode.calcium.rois import Rois
 from rtdecode.control.loading import made_policy, policy_class
 from rtdecode.evaluate.screen_mask import scoring_mask
-from rtdecode.pipeline.addresses import endpoints, listened, require_form, require_free
+from rtdecode.pipeline.addresses import listened, require_form, require_free
 from rtdecode.pipeline.hosts import included_on, network_between_hosts
 from rtdecode.pipeline.named_paths import NamedPath, gamma_table_of, named_paths, planes
 from rtdecode.pipeline.planes_stage import joined_hash
 from rtdecode.pipeline.policy_setting import policy_setting
 from rtdecode.pipeline.timetable import checked_protocol
 from rtdecode.pipeline.topology import Row, with_processes
+from rtdecode.runtime.keys import run_keys
 from rtdecode.runtime.output_devices import require_present
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.config import acquisition as sources
 from rtdecode.schema.config.calcium import CalciumConfig, Detector
 from rtdecode.schema.config.control import ControlConfig
 from rtdecode.schema.config.decode import DecodeConfig
+from rtdecode.schema.config.endpoints import endpoints
 from rtdecode.schema.config.roles import Role
 from rtdecode.schema.control import ActionName
 from rtdecode.schema.errors import (
@@ -91,6 +93,7 @@ def _check_addresses(checks: "_Checks", config: RunConfig, rows: Sequence[Row], 
     config = config.model_copy(update={"network": network_between_hosts(config)})
     for option, address in endpoints(config):
         checks.tried(require_form, address, option)
+    checks.tried(run_keys, config, host=host)
     is_main = host == config.network.main_host
     for option, name, port in listened(config, rows, is_main=is_main):
         checks.tried(require_free, (name, port), option)

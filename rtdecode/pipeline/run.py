@@ -28,6 +28,7 @@ from rtdecode.runtime.config_comparison import compared, contents, versions_comp
 from rtdecode.runtime.config_file import read_config, write_config
 from rtdecode.runtime.control import TOKEN_VARIABLE, ControlServer
 from rtdecode.runtime.joined_hosts import JoinedHosts, ThisRun
+from rtdecode.runtime.keys import NetworkKeys, run_keys
 from rtdecode.runtime.numbering import kept_numbering
 from rtdecode.runtime.operator_link import ControlAccess, connectable
 from rtdecode.runtime.publisher import Publisher
@@ -38,6 +39,7 @@ from rtdecode.runtime.sockets import Messaging
 from rtdecode.runtime.stop import temporary_folder
 from rtdecode.runtime.supervisor import Supervisor
 from rtdecode.schema.config import RunConfig
+from rtdecode.schema.config.network import NetworkConfig
 from rtdecode.schema.config.roles import Role
 from rtdecode.schema.errors import DataLostError
 from rtdecode.schema.interfaces import Clock
@@ -91,7 +93,7 @@ def prepared(
         SessionLock(session),
         private_network(network_between_hosts(config)) as network,
         temporary_folder("rtdecode-config-") as private,
-        Messaging() as messaging,
+        Messaging(_keys(config, network)) as messaging,
     ):
         run_file = private / session.config.name
         write_config(_kept(config, session), session.config)
@@ -124,6 +126,11 @@ def prepared(
             finally:
                 supervisor.end()
                 addresses.remove()
+
+
+def _keys(config: RunConfig, network: NetworkConfig) -> NetworkKeys | None:
+    """The keys of this host for `network`, which the processes of the run open."""
+    return run_keys(config.model_copy(update={"network": network}), host=network.main_host)
 
 
 def _kept(config: RunConfig, session: SessionLayout) -> RunConfig:

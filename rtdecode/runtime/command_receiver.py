@@ -20,7 +20,7 @@ import numpy as np
 from rtdecode.runtime.codec import pack, unpack
 from rtdecode.runtime.limits import COMMAND_BYTES, COMMAND_RATE, PeerLimits
 from rtdecode.runtime.progress import KeptMessages
-from rtdecode.runtime.sockets import CLOCK_NAME, Messaging, address_of, received_parts
+from rtdecode.runtime.sockets import CLOCK_NAME, Arrivals, Messaging, address_of
 from rtdecode.schema.control import Acknowledgement, Action, Outcome, Result
 from rtdecode.schema.errors import MessageError, Refusal
 from rtdecode.schema.interfaces import Clock
@@ -28,8 +28,8 @@ from rtdecode.schema.messages import Health, Stamped
 
 WINDOW = 256
 """Numbers from the oldest command without a result to the newest one, at most."""
-STIMULUS = "stimulus"
-"""Source of the results."""
+STIMULUS, CONTROLLER = "stimulus", "controller"
+"""Sources of the results, and of the commands."""
 NEXT = "next_command"
 """Counter in the `health` messages of the receiver: the number that it expects next."""
 _SILENCE_NS = 2_000_000_000
@@ -136,7 +136,7 @@ class CommandReceiver:
         kept: KeptMessages,
         token: str = "",
     ) -> None:
-        self._refused, self._clock, self._token = messaging.refused, clock, token
+        self._messaging, self._clock, self._token = messaging, clock, token
         self._socket = messaging.router(endpoint, largest=COMMAND_BYTES)
         self._limits = PeerLimits(COMMAND_RATE)
         self._where, self._order = address_of(self._socket), CommandOrder(kept)
@@ -158,13 +158,13 @@ class CommandReceiver:
 
         Each of them must be answered once.
         """
-        parts = received_parts(self._socket, wait_s)
-        batch = self._refused.named_batch(
-            parts,
+        arrivals = Arrivals(self._messaging, self._socket, wait_s)
+        batch = self._messaging.refused.named_batch(
+            arrivals,
             where=self._where,
             clock=self._clock,
             limits=self._limits,
-            require_known=self._require_known,
+            require_known=lambda identity: self._require_known(arrivals.host, identity),
         )
         now_ns, new = self._clock.now_ns(), dict[int, ReceivedCommand]()
         for identity, message in batch:
@@ -195,10 +195,15 @@ class CommandReceiver:
         """Keep and send the one result of the command with the number `seq` on the link."""
         self._send(self._order.answered(seq, result, t_ns=self._clock.now_ns()))
 
-    def _require_known(self, identity: str) -> None:
+    def _require_known(self, host: str, identity: str) -> None:
+        """Raise MessageError where the sender is no controller of this run."""
         name, _, token = identity.partition("/")
         if self._token and not hmac.compare_digest(token.encode(), self._token.encode()):
             reason = f"'{name:.40}' is not a process of this run"
+            raise MessageError(reason=reason, refusal=Refusal.SENDER)
+        keys = self._messaging.keys
+        if host and keys is not None and not keys.may_send(host, source=CONTROLLER, kind="action"):
+            reason = f"the host {host} does not run the controller"
             raise MessageError(reason=reason, refusal=Refusal.SENDER)
 
     def _send(self, data: bytes) -> None:

@@ -11,6 +11,7 @@ from rtdecode.runtime.clock import HostClock
 from rtdecode.runtime.config_file import read_config
 from rtdecode.runtime.control import TOKEN_VARIABLE
 from rtdecode.runtime.extras import missing_extra_named
+from rtdecode.runtime.keys import run_keys
 from rtdecode.runtime.process import Process, StoppedEarlyError
 from rtdecode.runtime.run_info import RunInfo, versions_here
 from rtdecode.runtime.sockets import Messaging
@@ -46,7 +47,7 @@ def run_process(name: str, main: Callable[[Process], int], argv: Sequence[str]) 
             # programs that this process starts need not know it
             os.environ.pop(TOKEN_VARIABLE, ""),
         )
-        with Messaging() as messaging:
+        with Messaging(run_keys(config)) as messaging:
             process = Process(
                 name,
                 config,

@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Self
 
 from rtdecode.runtime.config_comparison import differences
-from rtdecode.runtime.control import HOST_PREFIX, ControlServer
+from rtdecode.runtime.control import HOST_PREFIX, ControlServer, name_in
 from rtdecode.runtime.remote_process import JoinedHost, RemoteProcess
 from rtdecode.schema.errors import HostMissingError
 from rtdecode.schema.hosts import Admission, Admitted, Assignment, HostProcesses, Join
@@ -98,7 +98,7 @@ class JoinedHosts:
         """Take a message of `identity`; whether it is one of a host, and not of a process."""
         if not identity.startswith(HOST_PREFIX):
             return False
-        host = self._hosts.get(identity.partition("/")[0].removeprefix(HOST_PREFIX))
+        host = self._hosts.get(name_in(identity).removeprefix(HOST_PREFIX))
         if isinstance(body, Join):
             self._server.answer(identity, self._admission(host, identity, body))
         elif isinstance(body, HostProcesses):

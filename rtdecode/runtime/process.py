@@ -194,7 +194,7 @@ class Process:
             self._report_clock(self._compared)
         if self._control is not None:
             self._control.push(health)
-        self.messaging.refused.report(self._offer, process=self.name, t_ns=now_ns)
+        self.messaging.report(self._offer, process=self.name, t_ns=now_ns)
         self._receive_commands()
 
     def _report_clock(self, compared: ComparedClock) -> None:

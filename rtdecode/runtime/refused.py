@@ -102,10 +102,12 @@ class RefusedMessages:
         clock: Clock,
         limits: PeerLimits | None = None,
         require_known: Callable[[str], None] = lambda _identity: None,
+        check: Callable[[str, Stamped], None] = lambda _identity, _message: None,
     ) -> list[tuple[str, Stamped]]:
         """(identity of the sender, message) of what a socket with identities received.
 
-        `require_known` raises MessageError for an identity whose messages are not read.
+        `require_known` raises MessageError for an identity whose messages are not read, and `check`
+        for a message that its sender must not send.
         """
         taken: list[tuple[str, Stamped]] = []
         for sender, parts in received:
@@ -114,7 +116,9 @@ class RefusedMessages:
                 name, data = named_part(parts)
                 require_known(name)
                 _require_rate(limits, sender, data, t_ns)
-                taken.append((name, unpack(data)))
+                message = unpack(data)
+                check(name, message)
+                taken.append((name, message))
         return taken
 
     @contextmanager

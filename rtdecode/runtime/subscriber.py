@@ -4,13 +4,14 @@ A message that cannot be read is dropped and counted in `Messaging.refused`.
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
 
 import zmq
 
 from rtdecode.runtime.codec import topics
 from rtdecode.runtime.limits import STREAM_RATE, PeerLimits, Rate
 from rtdecode.runtime.plausible import Plausibility
-from rtdecode.runtime.sockets import Messaging, drained
+from rtdecode.runtime.sockets import Messaging, arrived, drained
 from rtdecode.schema.interfaces import Clock
 from rtdecode.schema.messages import Body, End, Health, Received, Stamped, Start
 
@@ -30,22 +31,23 @@ class Subscriber:
         self._unread: list[Received] = []
         self._clock, self._messaging = clock, messaging
         self._limits, self._plausibility = PeerLimits(STREAM_RATE), Plausibility()
-        self._socket = messaging.connected(zmq.SUB, endpoints, queue=queue)
-        for kind in (*kinds, Start, End, Health):
-            for prefix in topics(kind.kind):
-                self._socket.subscribe(prefix)
+        self._sockets = [
+            messaging.connected(zmq.SUB, group, queue=queue)
+            for group in messaging.by_host(endpoints)
+        ]
+        prefixes = [topics(kind.kind) for kind in (*kinds, Start, End, Health)]
+        for socket in self._sockets:
+            for prefix in chain.from_iterable(prefixes):
+                socket.subscribe(prefix)
 
     def take(self, wait_s: float) -> Sequence[Received]:
         put_back, self._unread = self._unread, []
-        taken = drained(
-            self._socket,
-            self._messaging,
-            self._clock,
-            0.0 if put_back else wait_s,
-            limits=self._limits,
-            check=self._check,
-        )
-        return put_back + [received for _, received in taken]
+        for socket in arrived(self._sockets, 0.0 if put_back else wait_s):
+            taken = drained(
+                socket, self._messaging, self._clock, 0.0, limits=self._limits, check=self._check
+            )
+            put_back += [received for _, received in taken]
+        return put_back
 
     def _check(self, sender: str, received: Received) -> None:
         message, t_ns = received.message, received.t_received_ns

@@ -102,7 +102,7 @@ class Supervisor:
         """Send the events that wait; those that cannot be sent now are kept."""
         self._report_recording()
         now_ns = self.clock.now_ns()
-        self.server.refused.report(self.offer_event, process="supervisor", t_ns=now_ns)
+        self.server.report(self.offer_event, process="supervisor", t_ns=now_ns)
         if self.hosts is not None:
             self._events += self.hosts.taken_events()
         while self._events and self.offer_event(self._events[0]):

@@ -10,7 +10,8 @@ from pydantic import Field, field_validator, model_validator
 from rtdecode.schema.config.roles import JOINABLE, Role
 from rtdecode.schema.config.section import Port, Section
 
-_HOST_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,30}")
+HOST_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,30}")
+"""Name of a host, and of its key."""
 
 
 class HostConfig(Section):
@@ -99,7 +100,7 @@ class NetworkConfig(Section):
     @classmethod
     def _named(cls, hosts: dict[str, HostConfig]) -> dict[str, HostConfig]:
         for name in hosts:
-            if not _HOST_NAME.fullmatch(name):
+            if not HOST_NAME.fullmatch(name):
                 raise ValueError(
                     f"'{name:.40}' is no name of a host: up to 31 lower-case letters, digits and "
                     f"hyphens are expected"

@@ -88,7 +88,7 @@ class FakeChannel:
     """A control channel: each `receive` takes 0.1 s, and `healthy` children send heartbeats."""
 
     def __init__(self, clock: MovedClock) -> None:
-        self.clock, self.refused = clock, RefusedMessages()
+        self.clock, self.report = clock, RefusedMessages().report
         self.children: list[FakeChild] = []
         self.starts_s: list[float] = []
         self.argv, self.detail, self.counters = list[str](), "", dict[str, float]()
