@@ -5,6 +5,7 @@ from pathlib import Path
 from threading import Event
 
 import pytest
+from lab_keys import introduced
 
 from rtdecode.runtime.clock import HostClock
 from rtdecode.runtime.control import ControlServer
@@ -124,7 +125,10 @@ def test_the_supervisor_is_asked_again_and_again_whether_it_answers(tmp_path: Pa
 def test_on_another_host_nothing_begins_before_its_clock_is_known(tmp_path: Path) -> None:
     """192.0.2.0/24 is kept for documentation: no supervisor answers there."""
     path, called = tmp_path / "run.yaml", []
-    path.write_text("network: {control: 'tcp://192.0.2.1:5700'}\n")
+    keys = introduced(tmp_path / "keys", ["decoder", "rig"])["rig"].path
+    hosts = "{decoder: {address: 192.0.2.1}, rig: {address: 192.0.2.3, processes: [bridge]}}"
+    network = f"{{control: 'tcp://192.0.2.1:5700', hosts: {hosts}, keys: {keys}}}"
+    path.write_text(f"network: {network}\n")
     stop = Event()
     stop.set()
     with pytest.MonkeyPatch.context() as patched:
