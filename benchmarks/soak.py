@@ -8,7 +8,8 @@ come and go, are made at random moments. All processes are sampled every five se
 the log is read with the independent reader, and every loss and event must be due to a fault.
 
 Samples and faults are written as they come, to `samples.jsonl` and `faults.jsonl` in --out, and the
-result every minute. Ctrl-C ends the run and evaluates what there is.
+result every minute. Ctrl-C ends the run and evaluates what there is. `--evaluate` with the --out of
+an earlier run evaluates it again.
 """
 
 import argparse
@@ -17,9 +18,10 @@ import shutil
 import signal
 import sys
 import tempfile
+import threading
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +33,7 @@ sys.path += [str(ROOT / "tests" / "fixtures"), str(ROOT / "tests" / "faults")]
 import soak_check
 import soak_samples
 from fault_cells import Cell, Fault
-from fault_run import FaultRun, Left, prepared
+from fault_run import FaultRun, prepared
 from plain_log import read_plain
 from soak_faults import Draw, Injected, faults_until, survivable
 
@@ -43,16 +45,33 @@ SPLIT_MB = 100.0
 _PERIOD_S, _WRITTEN_S = 5.0, 60.0
 _END_PATIENCE_S = 3600.0
 _MB = 1e6
+_SAID = 500
+FAULTS, OUTCOME = "faults.jsonl", "outcome.json"
+
+
+@dataclass(slots=True)
+class Outcome:
+    """How a soak run ended."""
+
+    exit_code: int | None
+    scans_sent: int
+    said: str
+    """The last lines of the command."""
+    zero_ns: int
+    """When the times of the result file begin, on the host's clock."""
+    ended_s: float
+    """When the end of the run began, in s of the samples."""
+    end_lasted_s: float
+    """Duration of the end of the run, with its report."""
 
 
 @dataclass(slots=True)
 class Soak:
-    """A soak run and what is known of it so far."""
+    """A soak run and what is known of it so far, in its folder."""
 
     folder: Path
     settings: dict[str, Any]
     json: Path
-    warm_up_s: float
     faults: list[Injected] = field(default_factory=list)
     zero_ns: int = field(default_factory=time.monotonic_ns)
     written_s: float = 0.0
@@ -66,18 +85,21 @@ class Soak:
         self.faults.append(made)
         row = made.as_json(self.zero_ns)
         print(json.dumps(row), flush=True)
-        with (self.folder / "faults.jsonl").open("a", encoding="utf-8") as file:
+        with (self.folder / FAULTS).open("a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
 
-    def results(self) -> dict[str, Any]:
-        """What faults and samples say; without the log."""
-        samples = soak_samples.lines_of(self.samples)
+    def results(self, *, until_s: float = float("inf")) -> dict[str, Any]:
+        """What faults and samples say, without the log; `until_s` is when the end began."""
+        every = soak_samples.lines_of(self.samples)
+        samples = [one for one in every if one["t_s"] <= until_s]
+        at_end = [one["rss_mb"] for one in every if one["t_s"] > until_s]
         return {
             "finished": False,
-            "minutes": round((time.monotonic_ns() - self.zero_ns) / 60e9, 1),
+            "minutes": round(samples[-1]["t_s"] / 60, 1) if samples else 0.0,
+            "highest_rss_mb_at_end": round(max(at_end), 1) if at_end else None,
             "faults_made": soak_check.counts_by_fault(self.faults),
             "percent_of_core": soak_samples.total_percent(samples),
-            "processes": soak_samples.figures(samples, warm_up_s=self.warm_up_s),
+            "processes": soak_samples.figures(samples),
             "faults": [one.as_json(self.zero_ns) for one in self.faults],
         }
 
@@ -89,6 +111,44 @@ class Soak:
 
     def write(self, results: dict[str, Any]) -> None:
         write_benchmark(self.json, name="soak", config=self.settings, results=results)
+
+    def evaluate(self, outcome: Outcome) -> dict[str, Any]:
+        """All results, with what the log holds, read with the independent reader."""
+        results = self.results(until_s=outcome.ended_s)
+        # what the samples say is kept also where the log cannot be read
+        self.write(results)
+        timeline = soak_check.Timeline()
+        session = self.folder / "session"
+        log = read_plain(session / "log.mcap", timeline.add)
+        explained = soak_check.Explanation(log, timeline, self.faults, frame_rate_hz=FRAME_RATE_HZ)
+        parts = sorted(session.glob("log*.mcap"))
+        results |= {
+            "finished": True,
+            "exit_code": outcome.exit_code,
+            "end_lasted_s": outcome.end_lasted_s,
+            "scans_sent": outcome.scans_sent,
+            "messages": sum(log.messages.values()),
+            "log_mb": [round(part.stat().st_size / _MB, 1) for part in parts],
+            "losses": soak_check.losses(log),
+            "late": explained.late(),
+            "of_a_busy_machine": explained.busy_machine(),
+            "latency": soak_check.latency(timeline, self.faults),
+            "unexplained": [
+                *_ended_wrongly(outcome, expected=3 if log.missing else 0),
+                *soak_check.accounted(log, self.faults, sent=outcome.scans_sent),
+                *explained.unexplained(),
+                *(f"{one.cell.name}: {note}" for one in self.faults for note in one.notes),
+            ],
+        }
+        self.write(results)
+        return results
+
+
+def _ended_wrongly(outcome: Outcome, *, expected: int) -> list[str]:
+    if outcome.exit_code == expected:
+        return []
+    wrong = f"the exit code is {outcome.exit_code}, expected is {expected}"
+    return [f"{wrong}; the run ended with: {outcome.said}"]
 
 
 class SoakRun(FaultRun):
@@ -104,58 +164,37 @@ class SoakRun(FaultRun):
         return config
 
 
-def soaked(soak: Soak, *, minutes: float, draw: Draw) -> Left:
-    """Run for `minutes` with faults, and end as by Ctrl-C; what the run left."""
+def soaked(soak: Soak, *, minutes: float, draw: Draw) -> Outcome:
+    """Run for `minutes` with faults, or until Ctrl-C, and end as by Ctrl-C; what came of it."""
+    stop = threading.Event()
+
+    def ended_by_user(*_: object) -> None:
+        print("ending once the effects of the present fault are over", flush=True)
+        stop.set()
+
     with ExitStack() as stack:
         for file in prepared().iterdir():
             (soak.folder / file.name).symlink_to(file)
         run = SoakRun(soak.folder)
         stack.callback(run.close)
         run.start()
+        stack.callback(signal.signal, signal.SIGINT, signal.signal(signal.SIGINT, ended_by_user))
         soak.zero_ns = time.monotonic_ns()
         sampler = soak_samples.Sampler(run.run.pid, soak.samples, period_s=_PERIOD_S)
         stack.callback(sampler.close)
-        try:
-            end_s = time.monotonic() + 60 * minutes
-            for made in faults_until(run, draw, end_s=end_s, turn=soak.write_if_due):
-                soak.add(made)
-        except KeyboardInterrupt:
-            print("ended by Ctrl-C; what there is is evaluated", flush=True)
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        end_s = time.monotonic() + 60 * minutes
+        for made in faults_until(run, draw, end_s=end_s, stop=stop, turn=soak.write_if_due):
+            soak.add(made)
         ended_s = time.monotonic()
-        sampler.close()
         left = run.end()
-        left.notes.append(f"the end with its report took {time.monotonic() - ended_s:.0f} s")
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        return left
-
-
-def evaluated(soak: Soak, left: Left, results: dict[str, Any]) -> dict[str, Any]:
-    """`results` with what the log holds, read with the independent reader."""
-    timeline = soak_check.Timeline()
-    log = read_plain(left.session / "log.mcap", timeline.add)
-    explained = soak_check.Explanation(log, timeline, soak.faults, frame_rate_hz=FRAME_RATE_HZ)
-    accounted = soak_check.accounted(log, soak.faults, sent=len(left.sent["numbers"]))
-    unexplained = [*([accounted] if accounted else []), *explained.unexplained()]
-    unexplained += [f"{one.cell.name}: {note}" for one in soak.faults for note in one.notes]
-    expected_code = 3 if log.missing else 0
-    if left.exit_code != expected_code:
-        unexplained.append(f"the exit code is {left.exit_code}, expected is {expected_code}")
-    parts = sorted(left.session.glob("log*.mcap"))
-    return {
-        **results,
-        "finished": True,
-        "exit_code": left.exit_code,
-        "notes": left.notes,
-        "scans_sent": len(left.sent["numbers"]),
-        "messages": sum(log.messages.values()),
-        "log_mb": [round(part.stat().st_size / _MB, 1) for part in parts],
-        "losses": soak_check.losses(log),
-        "late": explained.late(),
-        "of_a_busy_machine": explained.busy_machine(),
-        "latency": soak_check.latency(timeline, soak.faults),
-        "unexplained": unexplained,
-    }
+    return Outcome(
+        left.exit_code,
+        len(left.sent["numbers"]),
+        left.said[-_SAID:],
+        soak.zero_ns,
+        ended_s - sampler.begun_s,
+        round(time.monotonic() - ended_s, 1),
+    )
 
 
 def table(results: dict[str, Any]) -> str:
@@ -168,7 +207,8 @@ def table(results: dict[str, Any]) -> str:
         for name, one in results["processes"].items()
     ]
     whole = [
-        f"{key}: {results.get(key)}" for key in ("minutes", "losses", "late", "of_a_busy_machine")
+        f"{key}: {results.get(key)}"
+        for key in ("minutes", "end_lasted_s", "losses", "late", "of_a_busy_machine")
     ]
     wrong = results.get("unexplained", ["the log was not read"])
     return "\n".join(
@@ -182,26 +222,39 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=120.0)
     parser.add_argument("--seed", type=int, default=1, help="seed of the faults")
     parser.add_argument("--gap-s", type=float, default=120.0, help="mean pause between two faults")
-    parser.add_argument("--warm-up-s", type=float, default=soak_samples.WARM_UP_S)
     parser.add_argument("--faults", nargs="*", help="names of cells to draw from; all by default")
     parser.add_argument("--json", type=Path, default=RESULTS, help="file of the result")
     parser.add_argument("--out", type=Path, help="folder of session and samples; kept")
+    parser.add_argument(
+        "--evaluate", action="store_true", help="only evaluate the run in --out again"
+    )
     args = parser.parse_args()
     cells = [one for one in survivable() if args.faults is None or one.name in args.faults]
+    settings = {"minutes": args.minutes, "seed": args.seed, "gap_s": args.gap_s}
+    draw = Draw(seed=args.seed, gap_s=args.gap_s, cells=cells)
     with ExitStack() as stack:
         folder = args.out or Path(tempfile.mkdtemp(prefix="soak-"))
         if args.out is None:
             stack.callback(shutil.rmtree, folder, ignore_errors=True)
         folder.mkdir(parents=True, exist_ok=True)
-        settings = {"minutes": args.minutes, "seed": args.seed, "gap_s": args.gap_s}
-        soak = Soak(folder.resolve(), settings, args.json, args.warm_up_s)
-        draw = Draw(seed=args.seed, gap_s=args.gap_s, cells=cells)
-        left = soaked(soak, minutes=args.minutes, draw=draw)
-        soak.write(results := soak.results())
-        results = evaluated(soak, left, results)
-        soak.write(results)
+        soak = Soak(folder.resolve(), settings, args.json)
+        if args.evaluate:
+            outcome = kept(soak)
+        else:
+            outcome = soaked(soak, minutes=args.minutes, draw=draw)
+            (folder / OUTCOME).write_text(json.dumps(asdict(outcome)), encoding="utf-8")
+        results = soak.evaluate(outcome)
     print(table(results))
     return bool(results["unexplained"])
+
+
+def kept(soak: Soak) -> Outcome:
+    """The outcome of an earlier run in the folder of `soak`, whose faults are read too."""
+    outcome = Outcome(**json.loads((soak.folder / OUTCOME).read_text(encoding="utf-8")))
+    soak.zero_ns = outcome.zero_ns
+    rows = soak_samples.lines_of(soak.folder / FAULTS)
+    soak.faults = [Injected.of_json(row, outcome.zero_ns) for row in rows]
+    return outcome
 
 
 if __name__ == "__main__":

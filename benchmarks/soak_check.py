@@ -261,17 +261,16 @@ def losses(log: PlainLog) -> dict[str, int]:
     }
 
 
-def accounted(log: PlainLog, faults: Sequence[Injected], *, sent: int) -> str:
-    """A sentence where scans that the rig sent are neither in the log nor counted; else empty."""
+def accounted(log: PlainLog, faults: Sequence[Injected], *, sent: int) -> list[str]:
+    """A sentence where scans that the rig sent are neither in the log nor counted."""
     left_out = sum(one.cell.left_out for one in faults)
-    aside = sum(
-        one.cell.lost_scans + one.cell.set_aside for one in faults if one.cell.fault is Fault.RIG
-    )
-    lost = log.lost_scans - aside + log.missing.get("bridge/scan", 0)
-    if len(log.scans) + lost + left_out == sent:
-        return ""
+    of_rig = (one.cell for one in faults if one.cell.fault is Fault.RIG)
+    skipped = sum(cell.lost_scans + cell.set_aside for cell in of_rig)
+    lost = log.lost_scans - skipped + log.missing.get("bridge/scan", 0)
     recorded = len(log.scans)
-    return f"{recorded} scans are in the log, {lost} lost, {left_out} left out; {sent} were sent"
+    if recorded + lost + left_out == sent:
+        return []
+    return [f"{recorded} scans are in the log, {lost} lost, {left_out} left out; {sent} were sent"]
 
 
 def counts_by_fault(faults: Sequence[Injected]) -> dict[str, int]:

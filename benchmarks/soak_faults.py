@@ -9,12 +9,15 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from typing import Any
+from threading import Event
+from typing import Any, Self
 
+import psutil
 from fault_cells import CELLS, RESTARTED, Cell, Fault
 from fault_injection import inject
 from fault_run import FaultRun
 from page_client import Page
+from websockets.exceptions import WebSocketException
 from websockets.sync.client import connect
 
 VISITORS = Cell("page_visitors", Fault.NONE, "none", "three browsers come, read for 10 s and leave")
@@ -63,11 +66,20 @@ class Injected:
     def as_json(self, zero_ns: int) -> dict[str, Any]:
         """The row of the result file; times in s after `zero_ns`."""
         begun_s, ended_s = ((t - zero_ns) / _NS_PER_S for t in (self.begun_ns, self.ended_ns))
-        row = {"fault": self.cell.name, "process": self.cell.process, "done": self.cell.done}
-        return {**row, "begun_s": round(begun_s, 1), "ended_s": round(ended_s, 1), **self._noted()}
+        row: dict[str, Any] = {
+            "fault": self.cell.name,
+            "process": self.cell.process,
+            "done": self.cell.done,
+        }
+        row |= {"begun_s": round(begun_s, 3), "ended_s": round(ended_s, 3)}
+        return row | ({"notes": self.notes} if self.notes else {})
 
-    def _noted(self) -> dict[str, Any]:
-        return {"notes": self.notes} if self.notes else {}
+    @classmethod
+    def of_json(cls, row: dict[str, Any], zero_ns: int) -> Self:
+        """The fault of a row of the result file."""
+        times = (zero_ns + round(row[name] * _NS_PER_S) for name in ("begun_s", "ended_s"))
+        [cell] = [one for one in survivable() if one.name == row["fault"]]
+        return cls(cell, *times, row.get("notes", []))
 
 
 def restarts(cell: Cell) -> bool:
@@ -121,17 +133,25 @@ def injected(run: FaultRun, cell: Cell) -> Injected:
     """Make the fault of `cell`, and wait until the page gets reconstructions again."""
     made = Injected(cell, time.monotonic_ns())
     run.cell, run.notes = cell, made.notes
-    if cell is VISITORS:
-        _visit(run)
-    elif cell is SLOW_VISITOR:
-        _visit_slowly(run)
-    else:
-        inject(run)
+    try:
+        _make(run)
+    except (psutil.Error, OSError, WebSocketException) as error:
+        # a run that has ended, or that cannot be reached, is a result and is stated
+        made.notes.append(f"{type(error).__name__} while it was made: {error}")
     frames = run.page.frames
     if not run.wait(lambda: run.page.frames != frames, patience_s=_RECOVERY_S) and run.alive:
         made.notes.append(f"no reconstruction reached the page within {_RECOVERY_S:.0f} s")
     made.ended_ns, run.notes = time.monotonic_ns(), []
     return made
+
+
+def _make(run: FaultRun) -> None:
+    if run.cell is VISITORS:
+        _visit(run)
+    elif run.cell is SLOW_VISITOR:
+        _visit_slowly(run)
+    else:
+        inject(run)
 
 
 def _visit(run: FaultRun) -> None:
@@ -150,21 +170,22 @@ def _visit_slowly(run: FaultRun) -> None:
 
 
 def faults_until(
-    run: FaultRun, draw: Draw, *, end_s: float, turn: Callable[[], None]
+    run: FaultRun, draw: Draw, *, end_s: float, stop: Event, turn: Callable[[], None]
 ) -> Iterator[Injected]:
-    """Make faults until `end_s` (monotonic), or the run has ended; `turn` is called meanwhile."""
-    last_s = end_s - _EFFECT_S
-    begun_s = time.monotonic()
+    """Make faults until `end_s` (monotonic), `stop` is set, or the run has ended.
 
-    def waited(until_s: float) -> None:
-        while run.alive and time.monotonic() < min(until_s, end_s):
+    `turn` is called about once a second between two faults.
+    """
+    last_s, begun_s = end_s - _EFFECT_S, time.monotonic()
+
+    def waited(until_s: float) -> bool:
+        """Wait; whether the run goes on."""
+        while run.alive and not stop.is_set() and time.monotonic() < min(until_s, end_s):
             turn()
-            time.sleep(min(1.0, max(0.0, until_s - time.monotonic())))
+            stop.wait(min(1.0, max(0.0, until_s - time.monotonic())))
+        return run.alive and not stop.is_set()
 
-    while run.alive and time.monotonic() < last_s:
-        waited(time.monotonic() + draw.pause_s())
-        if not run.alive or time.monotonic() >= last_s:
-            break
+    while waited(time.monotonic() + draw.pause_s()) and time.monotonic() < last_s:
         cell = draw.cell(time.monotonic() - begun_s)
         if cell is not None:
             yield injected(run, cell)

@@ -87,12 +87,12 @@ def lifetimes(samples: Iterable[Sample]) -> dict[str, list[list[Sample]]]:
     return {name: list(of_pid.values()) for name, of_pid in found.items()}
 
 
-def slope_mb_h(life: Sequence[Sample], *, key: str, warm_up_s: float) -> dict[str, float] | None:
+def slope_mb_h(life: Sequence[Sample], *, key: str) -> dict[str, float] | None:
     """Theil-Sen slope of the memory within a lifetime, in MB an hour, with its 95 % interval.
 
     None where less than ten minutes are left after the warm-up.
     """
-    settled = [one for one in life if one["t_s"] - life[0]["t_s"] >= warm_up_s]
+    settled = [one for one in life if one["t_s"] - life[0]["t_s"] >= WARM_UP_S]
     if not settled or settled[-1]["t_s"] - settled[0]["t_s"] < LEAST_S:
         return None
     settled = settled[:: -(-len(settled) // _MOST_POINTS)]
@@ -130,11 +130,11 @@ def _kept(life: Sequence[Sample], *, most: int) -> dict[str, list[float]]:
     return {key: [round(one[key], digits) for one in life[::step]] for key, digits in keys.items()}
 
 
-def of_process(lives: Sequence[Sequence[Sample]], *, warm_up_s: float) -> dict[str, Any]:
+def of_process(lives: Sequence[Sequence[Sample]]) -> dict[str, Any]:
     """Figures of one process over all its lifetimes."""
     every = [one for life in lives for one in life]
     slopes = {
-        key: [found for life in lives if (found := slope_mb_h(life, key=key, warm_up_s=warm_up_s))]
+        key: [found for life in lives if (found := slope_mb_h(life, key=key))]
         for key in ("uss_mb", "rss_mb")
     }
     return {
@@ -146,19 +146,19 @@ def of_process(lives: Sequence[Sequence[Sample]], *, warm_up_s: float) -> dict[s
         # the private part changes too where another program maps the same libraries, or no more
         "slope_private_mb_h": pooled_mb_h(slopes["uss_mb"]),
         "most_handles": max(one["handles"] for one in every),
-        "handles_gained": _gained(lives, "handles", warm_up_s),
-        "threads_gained": _gained(lives, "threads", warm_up_s),
+        "handles_gained": _gained(lives, "handles"),
+        "threads_gained": _gained(lives, "threads"),
         "most_threads": max(one["threads"] for one in every),
         "percent_of_core": _percent_of_core(lives),
         "samples": [_kept(life, most=60) for life in lives if len(life) > 1],
     }
 
 
-def _gained(lives: Iterable[Sequence[Sample]], key: str, warm_up_s: float) -> int:
+def _gained(lives: Iterable[Sequence[Sample]], key: str) -> int:
     """Largest gain of a lifetime: median of its last tenth less that of its first, once warm."""
     gains = [0]
     for life in lives:
-        settled = [one[key] for one in life if one["t_s"] - life[0]["t_s"] >= warm_up_s]
+        settled = [one[key] for one in life if one["t_s"] - life[0]["t_s"] >= WARM_UP_S]
         tenth = len(settled) // 10
         if tenth:
             first, last = np.median(settled[:tenth]), np.median(settled[-tenth:])
@@ -166,12 +166,10 @@ def _gained(lives: Iterable[Sequence[Sample]], key: str, warm_up_s: float) -> in
     return max(gains)
 
 
-def figures(samples: Iterable[Sample], *, warm_up_s: float = WARM_UP_S) -> dict[str, Any]:
+def figures(samples: Iterable[Sample]) -> dict[str, Any]:
     """Figures of all processes, by name."""
     by_process = lifetimes(samples)
-    return {
-        name: of_process(lives, warm_up_s=warm_up_s) for name, lives in sorted(by_process.items())
-    }
+    return {name: of_process(lives) for name, lives in sorted(by_process.items())}
 
 
 def total_percent(samples: Sequence[Sample]) -> float:

@@ -11,8 +11,12 @@ import pytest
 import yaml
 from mcap.reader import make_reader
 
-from rtdecode.schema.messages import Event
+from rtdecode.runtime.clock import HostClock
+from rtdecode.runtime.codec import pack
+from rtdecode.schema.errors import LogFullError
+from rtdecode.schema.messages import Event, Scan, Stamped
 from rtdecode.session.reader import LogReader
+from rtdecode.session.recorder import Recorder
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(240)]
 SIDE_PX, SCANS = 64, 3000
@@ -84,6 +88,32 @@ def test_a_run_on_a_disk_that_fills_up_ends_readable_and_says_what_to_do(
     codes = {event.code for event in events if isinstance(event, Event)}
     # 200 s do not fit on the disk, which is stated at the start
     assert {"disk_short", "disk_full"} <= codes
+
+
+def written_until_full(recorder: Recorder) -> int:
+    """Write scans until the recorder refuses; how many are in the log."""
+    pixels, n = np.zeros((128, 128), np.uint16), 0
+    while True:
+        message = Stamped("bridge", n, n, "host", Scan(pixels, n, 0, n, n))
+        n += 1
+        try:
+            recorder.write(pack(message), message, n)
+        except LogFullError:
+            return n
+
+
+@pytest.mark.parametrize("split_mb", [0.5, 3, 7, 19])
+def test_a_log_in_parts_that_fills_its_disk_is_whole(small_disk: Path, split_mb: float) -> None:
+    recorder = Recorder(small_disk, flush_s=0.001, clock=HostClock(), split_mb=split_mb)
+    n = written_until_full(recorder)
+    recorder.close()
+    reader = LogReader(small_disk / "log.mcap")
+    logged = [(one.stream, one.seq) for one in reader.logged()]
+    assert [seq for stream, seq in logged if stream == "bridge/scan"] == list(range(n))
+    assert ("recorder/event", 0) in logged
+    assert (reader.complete, reader.damage, reader.has_index()) == (True, (), True)
+    assert len(list(small_disk.glob("log*.mcap"))) > 2
+    assert sum(path.stat().st_size for path in small_disk.glob("log*.mcap")) > 45_000_000
 
 
 def test_commands_on_a_full_disk_say_so_in_one_sentence(user: Any, small_disk: Path) -> None:
