@@ -147,8 +147,9 @@ class Soak:
 def _ended_wrongly(outcome: Outcome, *, expected: int) -> list[str]:
     if outcome.exit_code == expected:
         return []
+    said = " ".join(outcome.said.split())
     wrong = f"the exit code is {outcome.exit_code}, expected is {expected}"
-    return [f"{wrong}; the run ended with: {outcome.said}"]
+    return [f"{wrong}; the command ended with: {said}"]
 
 
 class SoakRun(FaultRun):
