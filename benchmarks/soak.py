@@ -174,8 +174,7 @@ def soaked(soak: Soak, *, minutes: float, draw: Draw) -> Outcome:
         stop.set()
 
     with ExitStack() as stack:
-        for file in prepared().iterdir():
-            (soak.folder / file.name).symlink_to(file)
+        shutil.copytree(prepared(), soak.folder, dirs_exist_ok=True)
         run = SoakRun(soak.folder)
         stack.callback(run.close)
         run.start()
