@@ -33,6 +33,8 @@ _MOST_SENDERS = 5
 """Senders that one event names."""
 CODE, TEXT = "message_refused", "messages that could not be read or were too many were dropped"
 
+THIS_HOST = "process "
+"""Begin of the name of a sender on this host; its number, which no reader knows, follows."""
 Arrived = tuple[str, Sequence[bytes]]
 """Name or address of the sender, empty for a program of this host, and the parts of a message."""
 
@@ -59,7 +61,7 @@ class RefusedMessages:
         self.n += 1
         self._reasons[error.refusal.value] += 1
         if sender:
-            name = f"from {sender}"
+            name = "from this host" if sender.startswith(THIS_HOST) else f"from {sender}"
             is_named = name in self._senders or len(self._senders) < _MOST_SENDERS
             self._senders[name if is_named else "from others"] += 1
         self._last = f"at {where}{f' from {sender}' if sender else ''}: {error}"

@@ -14,7 +14,7 @@ from rtdecode.runtime.admission import Admission
 from rtdecode.runtime.file_handles import permit_many_files
 from rtdecode.runtime.keys import NetworkKeys
 from rtdecode.runtime.limits import CONTROL_BYTES, MAX_MESSAGE_BYTES, NO_MESSAGE_BYTES, PeerLimits
-from rtdecode.runtime.refused import Arrived, Check, RefusedMessages
+from rtdecode.runtime.refused import THIS_HOST, Arrived, Check, RefusedMessages
 from rtdecode.schema.config.network import is_near
 from rtdecode.schema.errors import AddressInUseError, KeysMissingError, MessageError, Refusal
 from rtdecode.schema.interfaces import Clock
@@ -291,4 +291,4 @@ def _sender_of(frame: zmq.Frame) -> str:
     except zmq.ZMQError:
         return ""
     host, _, process = address.rpartition(":")
-    return f"process {process}" if host.startswith("localhost:") else address
+    return f"{THIS_HOST}{process}" if host.startswith("localhost:") else address
