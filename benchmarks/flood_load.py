@@ -22,6 +22,7 @@ MESSAGE_BYTES = 60 * 1024 * 1024
 MB_PER_S = 60.0
 _LARGE_CONNECTIONS = 4
 _CHUNK = 256 * 1024
+_ZEROS = bytes(_CHUNK)
 _TURN_S = 0.005
 _AT_ONCE = struct.pack("ii", 1, 0)
 """SO_LINGER with which a closed connection leaves nothing behind."""
@@ -70,38 +71,52 @@ def connections(host: str, port: int, socket_type: str, *, seconds: float) -> di
 
 def large_messages(host: str, port: int, socket_type: str, *, seconds: float) -> dict[str, int]:
     """Send messages of 60 MiB over four connections, 60 MB a second in all."""
-    chunk, sent, again = bytes(_CHUNK), 0, 0
-    head = b"\x02" + struct.pack(">Q", MESSAGE_BYTES)
-    hello = GREETING + ready(socket_type)
-    left = dict.fromkeys(range(_LARGE_CONNECTIONS), 0)
-    made = {n: _begun(host, port) for n in left}
-    greeted: set[int] = set()
-    begun_s = time.monotonic()
+    senders = [_LargeSender(host, port, socket_type) for _ in range(_LARGE_CONNECTIONS)]
+    begun_s, sent = time.monotonic(), 0
     while (passed_s := time.monotonic() - begun_s) < seconds:
-        due = MB_PER_S * 1e6 * passed_s
-        for n in left:
-            if sent >= due:
-                break
-            try:
-                if n not in greeted:
-                    made[n].send(hello)
-                    greeted.add(n)
-                    left[n] = 0
-                if not left[n]:
-                    made[n].send(head)
-                    left[n] = MESSAGE_BYTES
-                taken = made[n].send(chunk[: left[n]])
-                sent, left[n] = sent + taken, left[n] - taken
-            except BlockingIOError:
-                continue
-            except OSError:
-                made[n].close()
-                made[n], again = _begun(host, port), again + 1
-                greeted.discard(n)
+        for sender in senders:
+            if sent < MB_PER_S * 1e6 * passed_s:
+                sent += sender.send()
         time.sleep(_TURN_S / 5)
-    for one in made.values():
-        one.close()
+    for sender in senders:
+        sender.close()
+    again = sum(sender.n_reconnected for sender in senders)
     return {"mb": round(sent / 1e6), "reconnected": again}
+
+
+class _LargeSender:
+    """One connection that sends large messages, and connects again where it is closed."""
+
+    def __init__(self, host: str, port: int, socket_type: str) -> None:
+        self._at, self._hello = (host, port), GREETING + ready(socket_type)
+        self._socket, self._begins, self._left = _begun(host, port), True, 0
+        self.n_reconnected = 0
+
+    def send(self) -> int:
+        """Send what the system takes now, 256 KiB at most; bytes of messages."""
+        try:
+            return self._sent()
+        except BlockingIOError:
+            return 0
+        except OSError:
+            self.close()
+            self._socket, self._begins = _begun(*self._at), True
+            self.n_reconnected += 1
+            return 0
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def _sent(self) -> int:
+        if self._begins:
+            self._socket.send(self._hello)
+            self._begins, self._left = False, 0
+        if not self._left:
+            self._socket.send(b"\x02" + struct.pack(">Q", MESSAGE_BYTES))
+            self._left = MESSAGE_BYTES
+        taken = self._socket.send(_ZEROS[: self._left])
+        self._left -= taken
+        return taken
 
 
 def listen(host: str, port: int) -> None:
