@@ -216,6 +216,7 @@ class _Made:
             behaviour=BehaviourJoin(np.zeros(4, np.float32)),
             decoder=None,
             lines=LineAligner(self._config.calcium),
+            clock=self._clock,
         )
         return self._subscribed("decoder", (Scan, Behaviour, Fluorescence), stage.step)
 
