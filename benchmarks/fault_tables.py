@@ -15,6 +15,7 @@ GROUPS: dict[str, Callable[[dict[str, Any]], bool]] = {
     "disk": lambda row: row["fault"] in ("disk_full", "slow_disk"),
     "messages": lambda row: row["fault"] == "forwarded",
     "rig": lambda row: row["fault"] == "rig",
+    "load": lambda row: row["fault"] == "cpu_hog",
 }
 LAYERS = {
     "lost_scans": "scans lost by the microscope",

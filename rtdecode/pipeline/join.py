@@ -32,6 +32,7 @@ from rtdecode.runtime.config_file import read_config, write_config
 from rtdecode.runtime.control import TOKEN_VARIABLE
 from rtdecode.runtime.hosted import HostedProcesses, HostLink, follow_run
 from rtdecode.runtime.keys import run_keys
+from rtdecode.runtime.processor_watch import ProcessorWatch
 from rtdecode.runtime.run_info import git_revision
 from rtdecode.runtime.sockets import Messaging
 from rtdecode.runtime.stop import temporary_folder
@@ -129,7 +130,13 @@ class HostJoin:
             with self._prepared(admission) as start:
                 roles = frozenset(role.value for role in self._roles)
                 hosted = HostedProcesses(start, roles)
-                over = follow_run(link, hosted, stop=stop, clock=self._clock)
+                over = follow_run(
+                    link,
+                    hosted,
+                    stop=stop,
+                    clock=self._clock,
+                    processors=ProcessorWatch(self._clock, where=self._host),
+                )
         return None if over is None else JoinedRun(over.over, over.code)
 
     def all_runs(self, *, stop: Event) -> None:

@@ -31,6 +31,7 @@ from rtdecode.runtime.joined_hosts import JoinedHosts, ThisRun
 from rtdecode.runtime.keys import NetworkKeys, run_keys
 from rtdecode.runtime.numbering import kept_numbering
 from rtdecode.runtime.operator_link import ControlAccess, connectable
+from rtdecode.runtime.processor_watch import ProcessorWatch
 from rtdecode.runtime.publisher import Publisher
 from rtdecode.runtime.recorder_watch import RECORDER, RecorderWatch
 from rtdecode.runtime.remote_process import JoinedHost
@@ -119,6 +120,7 @@ def prepared(
             offer_event=recording.offer,
             recording=recording,
             hosts=hosts,
+            processors=ProcessorWatch(clock),
         )
         with hosts:
             try:

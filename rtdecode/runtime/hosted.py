@@ -13,6 +13,7 @@ from threading import Event
 
 from rtdecode.runtime.children import ChildProcess
 from rtdecode.runtime.control import HOST_PREFIX, ControlClient
+from rtdecode.runtime.processor_watch import ProcessorWatch
 from rtdecode.runtime.sockets import HAND_OVER_S, Messaging
 from rtdecode.schema.errors import JoinRefusedError, MainHostSilentError
 from rtdecode.schema.hosts import Admission, Admitted, Assignment, Ending, HostProcesses, Join
@@ -139,6 +140,11 @@ class HostedProcesses:
             _end(hosted, how)
 
     @property
+    def pids(self) -> dict[str, int]:
+        """Process numbers by name."""
+        return {name: one.process.pid for name, one in self._hosted.items()}
+
+    @property
     def have_ended(self) -> bool:
         """Whether no process runs."""
         return all(one.process.poll() is not None for one in self._hosted.values())
@@ -151,7 +157,7 @@ class HostedProcesses:
             link.host,
             link.instance,
             starts={name: one.number for name, one in hosted},
-            pids={name: one.process.pid for name, one in hosted},
+            pids=self.pids,
             codes={name: one.process.wait() for name, one in ended.items()},
             tails={name: one.process.end_of_log() for name, one in ended.items()},
             leaves=leaves,
@@ -171,9 +177,16 @@ def _end(hosted: _Hosted, how: int) -> None:
 
 
 def follow_run(
-    link: HostLink, hosted: HostedProcesses, *, stop: Event, clock: Clock
+    link: HostLink,
+    hosted: HostedProcesses,
+    *,
+    stop: Event,
+    clock: Clock,
+    processors: ProcessorWatch | None = None,
 ) -> Assignment | None:
     """Run what is assigned until the run is over, which is returned, or `stop` is set (None).
+
+    Events of saturated `processors` are sent too.
 
     Raises
     ------
@@ -185,6 +198,8 @@ def follow_run(
         if clock.now_ns() >= due_ns:
             due_ns = clock.now_ns() + _PERIOD_NS
             link.push(hosted.report(link))
+            for event in processors.events(hosted.pids) if processors else ():
+                link.push(event)
         for body in link.take(_WAIT_S):
             if isinstance(body, Assignment) and body.instance == link.instance:
                 if body.over:

@@ -103,6 +103,8 @@ class JoinedHosts:
             self._server.answer(identity, self._admission(host, identity, body))
         elif isinstance(body, HostProcesses):
             self._server.answer(identity, self._assignment(host, body))
+        elif isinstance(body, EventMessage) and host is not None and host.identity == identity:
+            self._events.append(body)
         return True
 
     def start(

@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
 
-from rtdecode.runtime.children import ProcessHandle, ProcessSpec, exit_code, spawned
+from rtdecode.runtime.children import ChildProcess, ProcessHandle, ProcessSpec, exit_code, spawned
 from rtdecode.runtime.control import ControlServer
 from rtdecode.runtime.joined_hosts import JoinedHosts
+from rtdecode.runtime.processor_watch import ProcessorWatch
 from rtdecode.runtime.recorder_watch import RECORDER, RecorderWatch
 from rtdecode.runtime.restarts import Restarts, restart_events
 from rtdecode.runtime.supervised import Supervised
@@ -46,6 +47,8 @@ class Supervisor:
     """Confirms that the run is recorded; None where no process is the recorder."""
     hosts: JoinedHosts | None = None
     """The other hosts of the run; None for a run on one computer."""
+    processors: ProcessorWatch | None = None
+    """Notices that the processors of this host are saturated; None: they are not watched."""
     _children: dict[str, Supervised] = field(default_factory=dict)
     _events: list[EventMessage] = field(default_factory=list)
 
@@ -105,6 +108,8 @@ class Supervisor:
         self.server.report(self.offer_event, process="supervisor", t_ns=now_ns)
         if self.hosts is not None:
             self._events += self.hosts.taken_events()
+        if self.processors is not None:
+            self._events += self.processors.events(self._pids_here())
         while self._events and self.offer_event(self._events[0]):
             self._events.pop(0)
 
@@ -155,6 +160,10 @@ class Supervisor:
     def pids(self) -> dict[str, int]:
         """Process numbers by name, on the host of each."""
         return {name: child.process.pid for name, child in self._children.items()}
+
+    def _pids_here(self) -> dict[str, int]:
+        known = {name: child.process for name, child in self._children.items()}
+        return {name: one.pid for name, one in known.items() if isinstance(one, ChildProcess)}
 
     def _spawned(self, spec: ProcessSpec, *, starts: int = 1, detail: str = "") -> ProcessHandle:
         """`spec` as it is started for the time `starts`, here or on its host."""

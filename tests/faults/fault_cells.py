@@ -20,6 +20,7 @@ class Fault(StrEnum):
     SLOW_DISK = "slow_disk"
     FORWARDED = "forwarded"
     RIG = "rig"
+    CPU_HOG = "cpu_hog"
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +121,9 @@ _STALLED = ("recorder", "recorder_stalled")
 _RESUMED = ("recorder", "recorder_resumed")
 _STALLED_SCREEN = ("stimulus", "screen_stalled")
 _MISSED_FLIP = ("stimulus", "flip_missed")
-OF_A_BUSY_MACHINE = frozenset({_STALLED, _RESUMED, _STALLED_SCREEN, _MISSED_FLIP})
+_SATURATED = ("supervisor", "processor_saturated")
+_SHED = frozenset({("decoder", "rate_shed"), ("decoder", "overloaded")})
+OF_A_BUSY_MACHINE = _SHED | {_STALLED, _RESUMED, _STALLED_SCREEN, _MISSED_FLIP, _SATURATED}
 """Events that a busy machine may cause in any cell."""
 _RECORDER_ENDS = Cell(
     "kill_recorder",
@@ -280,5 +283,14 @@ CELLS = (
     ),
     *_FORWARDED,
     *_RIG,
+    Cell(
+        "cpu_hog",
+        Fault.CPU_HOG,
+        "none",
+        "another program computes for 20 s, with two processes for each processor",
+        seconds=20.0,
+        events={_SATURATED: None},
+        decodes_all=True,
+    ),
 )
 """All cells, in the order of the table."""

@@ -1,7 +1,9 @@
 """The faults themselves: what is done to a live run, and until when it is waited."""
 
+import os
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -73,7 +75,23 @@ def inject(run: FaultRun) -> None:
         time.sleep(_FORWARDED_S)
     elif cell.fault is Fault.RIG:
         run.tell("rig", f"inject {cell.detail}")
+    elif cell.fault is Fault.CPU_HOG:
+        with hogs(2 * (os.cpu_count() or 1)):
+            run.wait(lambda: False, patience_s=cell.seconds)
     time.sleep(_AFTER_S)
+
+
+@contextmanager
+def hogs(count: int) -> Iterator[None]:
+    """Processes that compute without a pause while the block runs."""
+    endless = [sys.executable, "-c", "while True: pass"]
+    started = [subprocess.Popen(endless) for _ in range(count)]
+    try:
+        yield
+    finally:
+        for process in started:
+            process.kill()
+            process.wait()
 
 
 def _hit(run: FaultRun) -> None:

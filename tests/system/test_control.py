@@ -143,7 +143,8 @@ def test_a_run_is_armed_by_page_and_command_and_disarmed_by_its_recorders_end(
     assert kept is not None
     assert (kept.policy.file, policy.read_text()) == (policy, POLICY)
     # a recorder that is killed loses its last second
-    events = [body.code for body in found if isinstance(body, Event)]
+    # a busy machine can cause events of other processes
+    events = [b.code for b in found if isinstance(b, Event) and b.process == "controller"]
     assert events[:1] == ["armed"]
     sent = {body.number for body in found if isinstance(body, Action) and body.outcome == "sent"}
     delivered = {body.number for body in found if body.kind == "delivery" and not body.error}  # type: ignore[union-attr]
@@ -248,5 +249,6 @@ def test_keys_arm_and_disarm_and_the_terminal_has_its_mode_afterwards(
         psutil.wait_procs(children, timeout=60)
     assert terminal.mode() == before
     assert process.returncode == (0 if interrupt is once else 130)
-    events = [body.text for body in bodies(user) if isinstance(body, Event)]
+    found = [body for body in bodies(user) if isinstance(body, Event)]
+    events = [body.text for body in found if body.process == "controller"]
     assert [re.sub(" .*", "", text) for text in events] == ["armed", "disarmed:"]

@@ -8,6 +8,7 @@ from rtdecode.runtime.hosted import MAIN_SILENT_S, HostedProcesses, HostLink, fo
 from rtdecode.schema.errors import JoinRefusedError, MainHostSilentError
 from rtdecode.schema.hosts import Admission, Assignment, Ending, HostProcesses, Join
 from rtdecode.schema.messages import Body
+from rtdecode.schema.messages import Event as Event_
 
 
 class Child:
@@ -224,3 +225,20 @@ def test_a_stop_ends_the_wait() -> None:
     stop = Event()
     stop.set()
     assert asked([], stop=stop)[1] is None
+
+
+def test_saturated_processors_of_a_host_are_reported_with_its_processes() -> None:
+    clock, host = Now(), Host()
+    host.follows(1)
+    saturated = Event_("warning", "supervisor", "processor_saturated", "of rig")
+    asked: list[dict[str, int]] = []
+
+    class Watch:
+        def events(self, own: dict[str, int]) -> list[Event_]:
+            asked.append(own)
+            return [saturated] if len(asked) == 1 else []
+
+    link = Link(clock, [[], [Assignment("a", over="time is over")]])
+    follow_run(link, host.hosted, stop=Event(), clock=clock, processors=Watch())  # type: ignore[arg-type]
+    assert asked[0] == {"bridge": 12}
+    assert link.sent.count(saturated) == 1

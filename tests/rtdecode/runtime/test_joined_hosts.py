@@ -10,6 +10,7 @@ from rtdecode.runtime.remote_process import GIVEN_UP_S, JoinedHost, RemoteProces
 from rtdecode.schema.errors import DataLostError, HostMissingError
 from rtdecode.schema.hosts import Admission, Assignment, Ending, HostProcesses, Join
 from rtdecode.schema.messages import Body, Health
+from rtdecode.schema.messages import Event as Message
 
 VERSIONS = {"rtdecode": "1.0", "wire": "2"}
 SETTINGS = {"seconds": "60.0"}
@@ -267,3 +268,14 @@ def test_all_hosts_are_told_the_end_of_the_run_and_its_code(run: Run) -> None:
 
 def test_messages_of_processes_are_left_to_the_supervisor(run: Run) -> None:
     assert not run.hosts.receive("bridge", Health("running", ""))
+
+
+def test_events_of_a_host_are_those_of_the_run_and_events_of_others_are_not() -> None:
+    run = Run()
+    run.asks()
+    run.hosts.taken_events()
+    event = Message("warning", "supervisor", "processor_saturated", "the processors of rig …")
+    assert run.hosts.receive("join-rig/a", event)
+    assert run.hosts.receive("join-rig/another", event)
+    assert run.hosts.receive("join-unknown/a", event)
+    assert run.hosts.taken_events() == [event]
