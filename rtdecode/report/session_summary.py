@@ -12,6 +12,7 @@ from rtdecode.evaluate.latency import StageLatency
 from rtdecode.evaluate.loop_latency import LoopFigures
 from rtdecode.evaluate.output_count import EventSum
 from rtdecode.report.twin_check import TwinCheckFigures
+from rtdecode.runtime.host_clocks import ClockFigures
 from rtdecode.runtime.restarts import HELD_LOST
 from rtdecode.session.recorder import DISK_FULL
 
@@ -109,6 +110,8 @@ class SessionSummary:
     """When the last of these 10 s was emitted."""
     twin_check: TwinCheckFigures | None = None
     """Prediction of the responses from displayed frames; None without a verdict on it."""
+    clocks: Sequence[ClockFigures] = ()
+    """Clocks of the hosts other than the main one."""
     loop: LoopFigures = field(default_factory=LoopFigures)
     """What the policy of the closed loop did; in JSON its fields are beside the summary's."""
 
@@ -136,7 +139,7 @@ class SessionSummary:
                 *self._twin_check(),
                 *self._latency(),
             ]
-        stated += self.loop.sentences()
+        stated += [*self.loop.sentences(), *(clock.sentence() for clock in self.clocks)]
         return [*stated, *(event.sentence(zero_ns=self.first_ns) for event in self.events)]
 
     @property

@@ -33,12 +33,22 @@ from rtdecode.report.twin_check import (
 )
 from rtdecode.runtime.config_file import read_config
 from rtdecode.runtime.disk import write_errors_named
+from rtdecode.runtime.host_clocks import HostClocks
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.config.calcium import CalciumConfig
 from rtdecode.schema.config.roles import Role
 from rtdecode.schema.evaluation import ResponsePrediction
 from rtdecode.schema.frame_grid import FrameGrid
-from rtdecode.schema.messages import End, Received, Reconstruction, Responses, Scan, Score, Start
+from rtdecode.schema.messages import (
+    End,
+    Health,
+    Received,
+    Reconstruction,
+    Responses,
+    Scan,
+    Score,
+    Start,
+)
 from rtdecode.session.layout import SessionLayout
 from rtdecode.session.reader import LogReader, LogSummary
 from rtdecode.session.recorder import DISK_FULL
@@ -47,7 +57,16 @@ __all__ = ["SessionSummary", "summarise", "write_summary"]
 
 _NS_PER_S = 1e9
 _LOOP_KINDS = ("/action", "/acknowledgement", "/delivery")
-_READ_KINDS = ("displayed_frame", "reconstruction", "gap", "event", "/start", "/end", *_LOOP_KINDS)
+_READ_KINDS = (
+    "displayed_frame",
+    "reconstruction",
+    "gap",
+    "event",
+    "/start",
+    "/end",
+    "/health",
+    *_LOOP_KINDS,
+)
 
 
 def write_summary(summary: SessionSummary, path: Path) -> None:
@@ -71,6 +90,7 @@ class _Content:
         """Sources that started and have not ended, in the order of their starts."""
         self.by_plane: Counter[int] = Counter()
         self.running: list[tuple[float, float | None]] = []
+        self.clocks = HostClocks(config.network)
 
     def add(self, item: Received) -> None:
         self.count.count(item)
@@ -83,6 +103,8 @@ class _Content:
             case Reconstruction() as frame:
                 self.timing.add(frame, item.message.t_ns)
                 self.segments.add(frame.t_frame_mid_ns)
+            case Health() as health:
+                self.clocks.add(item.message.source, health)
             case Start():
                 self.without_end[item.message.source] = None
             case End():
@@ -138,6 +160,7 @@ def summarise(
         leaked_clips=list(score.leaked_clips),
         video_r_over_time=content.running,
         twin_check=_checked(content, config, first_ns=counted.first_ns),
+        clocks=content.clocks.figures(),
         loop=_loop(content, config),
         messages=counted.counts,
         events=count.events,

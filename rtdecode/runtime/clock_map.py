@@ -28,6 +28,7 @@ oldest ones are discarded; where the newest contradicts the one before it even a
 """
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -113,6 +114,33 @@ class Estimate:
         return self.width_ns + self.rate_width * abs(local_ns - self.t_ns)
 
 
+class BoundsByTime:
+    """The tightest bounds of each 2 s, in the order of the probes' replies.
+
+    Parameters
+    ----------
+    most
+        Number of them that are kept, the newest ones; None keeps all.
+    """
+
+    def __init__(self, most: int | None = None) -> None:
+        self.kept: deque[Bounds] = deque(maxlen=most)
+        self._begun_ns = 0
+        """Local time at which the newest ones began to be collected."""
+
+    def is_contradicted_by(self, new: Bounds) -> bool:
+        """Whether a clock was reset between the newest bounds and `new` ones."""
+        return bool(self.kept) and new.contradicts(self.kept[-1])
+
+    def add(self, new: Bounds) -> bool:
+        """Take over `new` bounds; False where they are nowhere tighter."""
+        if self.kept and 0 <= new.t_lower_ns - self._begun_ns < _BIN_NS:
+            return self.kept[-1].tighten(new)
+        self.kept.append(new)
+        self._begun_ns = new.t_lower_ns
+        return True
+
+
 class ClockMap:
     """Estimates the offset of the decoder host's clock from probes, in the order of their replies.
 
@@ -126,9 +154,7 @@ class ClockMap:
     """
 
     def __init__(self) -> None:
-        self._bounds: deque[Bounds] = deque(maxlen=_KEPT)
-        self._bin_ns = 0
-        """Local time at which the newest bounds began to be collected."""
+        self._bounds = BoundsByTime(_KEPT)
         self.estimate: Estimate | None = None
         self.n_resets = 0
 
@@ -137,32 +163,34 @@ class ClockMap:
         new = bounds_of(probe)
         if new is None:
             return
-        if self._bounds and new.contradicts(self._bounds[-1]):
-            self._bounds.clear()
+        if self._bounds.is_contradicted_by(new):
+            self._bounds.kept.clear()
             self.n_resets += 1
-        if self._bounds and 0 <= new.t_lower_ns - self._bin_ns < _BIN_NS:
-            if not self._bounds[-1].tighten(new):
-                return
-        else:
-            self._bounds.append(new)
-            self._bin_ns = new.t_lower_ns
-        self.estimate = self._estimated(new.t_lower_ns)
+        if self._bounds.add(new):
+            self.estimate = self._estimated(new.t_lower_ns)
 
     def _estimated(self, t_ns: int) -> Estimate:
-        while len(self._bounds) > 1 and self._bounds[0].t_lower_ns < t_ns - _OLDEST_NS:
-            self._bounds.popleft()
-        while True:
-            columns = _Columns(self._bounds, t_ns=t_ns)
-            slowest, fastest = columns.rates()
-            if slowest <= fastest + 2 * WANDER or len(self._bounds) == 1:
-                return columns.estimate(slowest, fastest)
-            self._bounds.popleft()
+        kept = self._bounds.kept
+        while len(kept) > 1 and kept[0].t_lower_ns < t_ns - _OLDEST_NS:
+            kept.popleft()
+        while (found := estimate_of(kept, t_ns=t_ns)) is None:
+            kept.popleft()
+        return found
+
+
+def estimate_of(bounds: Sequence[Bounds], *, t_ns: int) -> Estimate | None:
+    """The estimate at the local time `t_ns` from all `bounds`; None where they contradict."""
+    columns = _Columns(bounds, t_ns=t_ns)
+    slowest, fastest = columns.rates()
+    if slowest > fastest + 2 * WANDER and len(bounds) > 1:
+        return None
+    return columns.estimate(slowest, fastest)
 
 
 class _Columns:
     """Bounds as arrays in ns relative to the newest upper bound and to `t_ns`, which are exact."""
 
-    def __init__(self, bounds: deque[Bounds], *, t_ns: int) -> None:
+    def __init__(self, bounds: Sequence[Bounds], *, t_ns: int) -> None:
         self._t_ns, self._zero_ns = t_ns, bounds[-1].upper_ns
         self._t_upper = _array([one.t_upper_ns - t_ns for one in bounds])
         self._upper = _array([one.upper_ns - self._zero_ns for one in bounds])

@@ -33,6 +33,7 @@ from rtdecode.schema.messages import (
     Event,
     Fluorescence,
     Gap,
+    Health,
     Reconstruction,
     Responses,
     Scan,
@@ -137,6 +138,21 @@ def test_the_figures_are_those_of_the_log(tmp_path: Path) -> None:
     expected = {"scan": 30, "transport": 1, "calcium": 2, "decode": 20, "pacing": 7}
     found = {name: summary.stages_ms[name].p50 for name in expected}
     assert found == pytest.approx(expected, rel=0.02)
+
+
+def test_clocks_of_other_hosts_are_stated(tmp_path: Path) -> None:
+    counters = {"clock_offset_ms": -2999.987, "clock_drift_ppm": 181.0}
+    heartbeats = [
+        ("bridge", Health("running", "", {**counters, "clock_uncertainty_ms": worst}))
+        for worst in (5.2, 4.1)
+    ]
+    summary = summarise(recorded(tmp_path / "s", extra=heartbeats))
+    assert (
+        "The clock of bridge was 2.999987 s behind the main host's, with a drift of 181 ppm; times "
+        "of this host are right within 5.2 ms."
+    ) in summary.sentences()
+    assert summary.as_json()["clocks"][0]["uncertainty_ms"] == 4.1
+    assert summarise(recorded(tmp_path / "t")).clocks == []
 
 
 def test_a_repaired_log_is_not_called_complete(tmp_path: Path) -> None:
