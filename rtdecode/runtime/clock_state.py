@@ -17,6 +17,8 @@ OFFSET_MS = "clock_offset_ms"
 """Counter of a heartbeat: how far this host's clock is ahead of the decoder host's."""
 DRIFT_PPM = "clock_drift_ppm"
 """Counter of a heartbeat: how much faster this host's clock is."""
+DRIFT_UNCERTAINTY_PPM = "clock_drift_uncertainty_ppm"
+"""Counter of a heartbeat: largest error of the drift."""
 UNCERTAINTY_MS = "clock_uncertainty_ms"
 """Counter of a heartbeat: largest error of the times since the heartbeat before."""
 UNCERTAIN, CERTAIN, RESET = "clock_uncertain", "clock_certain", "clock_reset"
@@ -67,6 +69,7 @@ class ClockState:
             OFFSET_MS: (local_ns - estimate.host_ns(local_ns)) / _NS_PER_MS,
             # host time = (1 + rate) local time, so the local clock gains 1 / (1 + rate) − 1
             DRIFT_PPM: (1 / (1 + estimate.rate) - 1) * 1e6,
+            DRIFT_UNCERTAINTY_PPM: estimate.rate_width * 1e6,
             UNCERTAINTY_MS: self._clock.largest_uncertainty_ns() / _NS_PER_MS,
         }
 

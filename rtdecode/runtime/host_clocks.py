@@ -4,15 +4,20 @@
 >>> hosts = {"decoder": {"address": "10.0.0.2"},
 ...          "microscope": {"address": "10.0.0.3", "processes": ["bridge"]}}
 >>> clocks = HostClocks(NetworkConfig(hosts=hosts))
->>> counters = {OFFSET_MS: -2999.987, DRIFT_PPM: 181.0, UNCERTAINTY_MS: 4.12}
->>> clocks.add("bridge", Health("running", "", counters))
+>>> counters = {OFFSET_MS: -2999.987, DRIFT_PPM: 181.0, DRIFT_UNCERTAINTY_PPM: 24.0}
+>>> clocks.add("bridge", Health("running", "", {**counters, UNCERTAINTY_MS: 4.12}))
 >>> [clock.text() for clock in clocks.figures()]
-['microscope: clock −2.999987 s, 181 ppm, ± 4.1 ms']
+['microscope: clock −2.999987 s, 181 ± 24 ppm, ± 4.1 ms']
 """
 
 from dataclasses import dataclass, replace
 
-from rtdecode.runtime.clock_state import DRIFT_PPM, OFFSET_MS, UNCERTAINTY_MS
+from rtdecode.runtime.clock_state import (
+    DRIFT_PPM,
+    DRIFT_UNCERTAINTY_PPM,
+    OFFSET_MS,
+    UNCERTAINTY_MS,
+)
 from rtdecode.schema.config.network import NetworkConfig
 from rtdecode.schema.messages import Health
 
@@ -29,6 +34,7 @@ class ClockFigures:
     """How far it is ahead."""
     drift_ppm: float
     """How much faster it is."""
+    drift_uncertainty_ppm: float
     uncertainty_ms: float
     """Largest error of times of this host."""
     largest_uncertainty_ms: float
@@ -37,17 +43,20 @@ class ClockFigures:
     def text(self) -> str:
         """Offset, drift and uncertainty, for a status."""
         offset = f"{self.offset_s:.6f}".replace("-", "−")
-        drift = f"{round(self.drift_ppm)}".replace("-", "−")
-        return f"{self.host}: clock {offset} s, {drift} ppm, ± {self.uncertainty_ms:.1f} ms"
+        return f"{self.host}: clock {offset} s, {self._drift()}, ± {self.uncertainty_ms:.1f} ms"
 
     def sentence(self) -> str:
         """The same as a sentence of a summary."""
         direction = "ahead of" if self.offset_s >= 0 else "behind"
         return (
             f"The clock of {self.host} was {abs(self.offset_s):.6f} s {direction} the main host's, "
-            f"with a drift of {round(self.drift_ppm)} ppm; times of this host are right within "
+            f"with a drift of {self._drift()}; times of this host are right within "
             f"{self.largest_uncertainty_ms:.1f} ms."
         )
+
+    def _drift(self) -> str:
+        sign = "−" if round(self.drift_ppm) < 0 else ""
+        return f"{sign}{abs(self.drift_ppm):.0f} ± {self.drift_uncertainty_ppm:.0f} ppm"
 
 
 class HostClocks:
@@ -69,6 +78,7 @@ class HostClocks:
             host=host,
             offset_s=health.counters.get(OFFSET_MS, 0.0) / _MS_PER_S,
             drift_ppm=health.counters.get(DRIFT_PPM, 0.0),
+            drift_uncertainty_ppm=health.counters.get(DRIFT_UNCERTAINTY_PPM, 0.0),
             uncertainty_ms=uncertainty_ms,
             largest_uncertainty_ms=uncertainty_ms,
         )

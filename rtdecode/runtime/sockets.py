@@ -28,6 +28,16 @@ HAND_OVER_S = 60.0
 _LINGER_MS = 2000
 CONTROL_QUEUE = 1000
 """Messages that may wait on a control channel."""
+_TCP_OPTIONS = (
+    # a subscriber sends nothing, so that it would not notice that the other host was started again
+    (zmq.TCP_KEEPALIVE, 1),
+    (zmq.TCP_KEEPALIVE_IDLE, 5),
+    (zmq.TCP_KEEPALIVE_INTVL, 5),
+    # but a link may be cut for ten minutes: a closed connection loses what is under way
+    (zmq.TCP_KEEPALIVE_CNT, 120),
+    # the system repeats its attempts after 1, 2, 4, … s, also when the other host is back
+    (zmq.CONNECT_TIMEOUT, 2000),
+)
 _HANDSHAKE_MS = 5_000
 """Time in ms after which a connection is closed whose other end does not speak ZeroMQ. Until then
 it takes a file handle, and what it sends takes memory."""

@@ -141,15 +141,19 @@ def test_the_figures_are_those_of_the_log(tmp_path: Path) -> None:
 
 
 def test_clocks_of_other_hosts_are_stated(tmp_path: Path) -> None:
-    counters = {"clock_offset_ms": -2999.987, "clock_drift_ppm": 181.0}
+    counters = {
+        "clock_offset_ms": -2999.987,
+        "clock_drift_ppm": 181.0,
+        "clock_drift_uncertainty_ppm": 24.0,
+    }
     heartbeats = [
         ("bridge", Health("running", "", {**counters, "clock_uncertainty_ms": worst}))
         for worst in (5.2, 4.1)
     ]
     summary = summarise(recorded(tmp_path / "s", extra=heartbeats))
     assert (
-        "The clock of bridge was 2.999987 s behind the main host's, with a drift of 181 ppm; times "
-        "of this host are right within 5.2 ms."
+        "The clock of bridge was 2.999987 s behind the main host's, with a drift of 181 ± 24 ppm; "
+        "times of this host are right within 5.2 ms."
     ) in summary.sentences()
     assert summary.as_json()["clocks"][0]["uncertainty_ms"] == 4.1
     assert summarise(recorded(tmp_path / "t")).clocks == []
