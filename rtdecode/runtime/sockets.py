@@ -144,6 +144,8 @@ class Messaging:
         socket.set(zmq.MAXMSGSIZE, largest or _LARGEST.get(kind, MAX_MESSAGE_BYTES))
         socket.set(zmq.HANDSHAKE_IVL, _HANDSHAKE_MS)
         socket.set(zmq.BACKLOG, _WAITING_CONNECTIONS)
+        for option, value in _TCP_OPTIONS:
+            socket.set(option, value)
         if kind == zmq.PUSH:
             # without a connected recorder a send must fail instead of filling the queue
             socket.set(zmq.IMMEDIATE, 1)
