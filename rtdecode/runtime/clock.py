@@ -60,13 +60,15 @@ class SuspendWatch:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._called_ns = clock.now_ns()
-        self._stood_still_ns = _stood_still_ns()
+        self._called_ns: int | None = None
+        self._stood_still_ns: tuple[int, int] | None = None
 
     def seconds(self) -> float:
-        """Seconds of suspend since the last call; 0.0 for none."""
+        """Seconds of suspend since the last call; 0.0 for none, and at the first call."""
         before_ns, self._called_ns = self._called_ns, self._clock.now_ns()
         before, self._stood_still_ns = self._stood_still_ns, _stood_still_ns()
+        if before_ns is None:
+            return 0.0
         if before is None or self._stood_still_ns is None:
             passed_ns = self._called_ns - before_ns
             return passed_ns / _NS_PER_S if passed_ns > _LONGEST_TURN_NS else 0.0

@@ -14,6 +14,8 @@ from pathlib import Path
 from threading import Event
 
 from rtdecode.runtime.children import ChildProcess, ProcessHandle, ProcessSpec, exit_code, spawned
+from rtdecode.runtime.clock import SuspendWatch
+from rtdecode.runtime.clock_state import suspend_events
 from rtdecode.runtime.control import ControlServer
 from rtdecode.runtime.joined_hosts import JoinedHosts
 from rtdecode.runtime.processor_watch import ProcessorWatch
@@ -51,6 +53,10 @@ class Supervisor:
     """Notices that the processors of this host are saturated; None: they are not watched."""
     _children: dict[str, Supervised] = field(default_factory=dict)
     _events: list[EventMessage] = field(default_factory=list)
+    _suspends: SuspendWatch = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._suspends = SuspendWatch(self.clock)
 
     def start(
         self, specs: Sequence[ProcessSpec], *, stop: Event, ready_s: float = _READY_S
@@ -106,6 +112,7 @@ class Supervisor:
         self._report_recording()
         now_ns = self.clock.now_ns()
         self.server.report(self.offer_event, process="supervisor", t_ns=now_ns)
+        self._events += suspend_events(self._suspends.seconds(), process="supervisor")
         if self.hosts is not None:
             self._events += self.hosts.taken_events()
         if self.processors is not None:

@@ -59,7 +59,7 @@ def test_a_cut_of_ten_seconds_loses_nothing() -> None:
     with (
         emulated_hosts(LinkSettings(HOSTS)) as hosts,
         program(hosts, "main", "receive") as main,
-        program(hosts, "rig", "send", "rig") as rig,
+        program(hosts, "rig", "send", "rig"),
     ):
         received = Received(main)
         received.until("subscribed", "rig", number=50)

@@ -104,8 +104,9 @@ def test_a_suspend_is_seen_by_the_clock_that_goes_on(monkeypatch: pytest.MonkeyP
     )
     monkeypatch.setattr("rtdecode.runtime.clock.time.CLOCK_BOOTTIME", 7, raising=False)
     watch = SuspendWatch(Local())
+    slept_ns[0] = 20 * SECOND
     assert watch.seconds() == 0.0
-    slept_ns[0] = 30 * SECOND
+    slept_ns[0] = 50 * SECOND
     assert watch.seconds() == 30.0
     assert watch.seconds() == 0.0
 
@@ -114,6 +115,8 @@ def test_without_that_clock_a_suspend_is_a_long_turn(monkeypatch: pytest.MonkeyP
     monkeypatch.delattr("rtdecode.runtime.clock.time.CLOCK_BOOTTIME", raising=False)
     local = Local()
     watch = SuspendWatch(local)
+    local.t_ns += 60 * SECOND
+    assert watch.seconds() == 0.0
     local.t_ns += SECOND
     assert watch.seconds() == 0.0
     local.t_ns += 20 * SECOND
@@ -128,8 +131,9 @@ def test_an_event_that_is_not_sent_waits(monkeypatch: pytest.MonkeyPatch) -> Non
         raise AssertionError
 
     compared = ComparedClock("bridge", never, local=local, frame_rate_hz=30.0)
-    local.t_ns += 20 * SECOND
     offered: list[Event] = []
+    compared.report(lambda _event: False)
+    local.t_ns += 20 * SECOND
     compared.report(lambda _event: False)
     compared.report(lambda event: not offered.append(event))
     assert [event.code for event in offered] == ["host_suspended"]

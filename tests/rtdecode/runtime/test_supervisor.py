@@ -20,6 +20,7 @@ from rtdecode.runtime.recorder_watch import RecorderWatch
 from rtdecode.runtime.sockets import Messaging
 from rtdecode.runtime.supervisor import Supervisor
 from rtdecode.schema.errors import NotReadyError, ProcessFailedError, RecordingUnconfirmedError
+from rtdecode.schema.messages import Event as EventMessage
 from rtdecode.schema.messages import Health, Start
 
 pytestmark = pytest.mark.system
@@ -225,3 +226,18 @@ def test_a_config_error_is_reported_with_its_line(nursery: Nursery) -> None:
     with pytest.raises(ProcessFailedError, match="line 1: seconds") as failure:
         nursery.supervisor.start([nursery.spec("one")], stop=Event())
     assert failure.value.exit_code == 2
+
+
+def test_a_suspend_of_the_main_host_is_an_event(
+    nursery: Nursery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    suspends_s = [0.0, 30.0]
+    monkeypatch.setattr(
+        "rtdecode.runtime.supervisor.SuspendWatch.seconds",
+        lambda _watch: suspends_s.pop() if suspends_s else 0.0,
+    )
+    offered: list[EventMessage] = []
+    nursery.supervisor.offer_event = lambda event: not offered.append(event)
+    nursery.supervisor.watch(Event(), until_ns=nursery.until(0.3))
+    (event,) = offered
+    assert (event.code, event.counts) == ("host_suspended", {"seconds": 30.0})
