@@ -57,16 +57,8 @@ __all__ = ["SessionSummary", "summarise", "write_summary"]
 
 _NS_PER_S = 1e9
 _LOOP_KINDS = ("/action", "/acknowledgement", "/delivery")
-_READ_KINDS = (
-    "displayed_frame",
-    "reconstruction",
-    "gap",
-    "event",
-    "/start",
-    "/end",
-    "/health",
-    *_LOOP_KINDS,
-)
+_STATE_KINDS = ("/start", "/end", "/health")
+_READ_KINDS = ("displayed_frame", "reconstruction", "gap", "event", *_STATE_KINDS, *_LOOP_KINDS)
 
 
 def write_summary(summary: SessionSummary, path: Path) -> None:

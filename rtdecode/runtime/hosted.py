@@ -14,7 +14,8 @@ from threading import Event
 from rtdecode.runtime.children import ChildProcess
 from rtdecode.runtime.control import HOST_PREFIX, ControlClient
 from rtdecode.runtime.processor_watch import ProcessorWatch
-from rtdecode.runtime.sockets import HAND_OVER_S, Messaging
+from rtdecode.runtime.socket_options import HAND_OVER_S
+from rtdecode.runtime.sockets import Messaging
 from rtdecode.schema.errors import JoinRefusedError, MainHostSilentError
 from rtdecode.schema.hosts import Admission, Admitted, Assignment, Ending, HostProcesses, Join
 from rtdecode.schema.interfaces import Clock

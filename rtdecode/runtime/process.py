@@ -22,7 +22,8 @@ from rtdecode.runtime.numbering import kept_numbering
 from rtdecode.runtime.outlets import backlog_counters, drain, handed_over
 from rtdecode.runtime.publisher import Publisher
 from rtdecode.runtime.run_info import RunInfo
-from rtdecode.runtime.sockets import HAND_OVER_S, Messaging
+from rtdecode.runtime.socket_options import HAND_OVER_S
+from rtdecode.runtime.sockets import Messaging
 from rtdecode.runtime.subscriber import Subscriber
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.errors import RtdecodeError

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from rtdecode.runtime.backlog import BACKLOG_MB, NOT_RECORDED
 from rtdecode.runtime.publisher import Publisher
-from rtdecode.runtime.sockets import HAND_OVER_S
+from rtdecode.runtime.socket_options import HAND_OVER_S
 from rtdecode.schema.errors import RecordingUnconfirmedError
 from rtdecode.schema.interfaces import Clock
 from rtdecode.schema.messages import Body, Event, Health, Recording, Start

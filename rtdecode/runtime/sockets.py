@@ -5,7 +5,7 @@ encrypted where an endpoint can be reached from another computer (`runtime.admis
 nothing of scans or frames.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Self
 
 import zmq
@@ -13,8 +13,9 @@ import zmq
 from rtdecode.runtime.admission import Admission
 from rtdecode.runtime.file_handles import permit_many_files
 from rtdecode.runtime.keys import NetworkKeys
-from rtdecode.runtime.limits import CONTROL_BYTES, MAX_MESSAGE_BYTES, NO_MESSAGE_BYTES, PeerLimits
+from rtdecode.runtime.limits import CONTROL_BYTES, PeerLimits
 from rtdecode.runtime.refused import THIS_HOST, Arrived, Check, RefusedMessages
+from rtdecode.runtime.socket_options import set_options
 from rtdecode.schema.config.network import is_near
 from rtdecode.schema.errors import AddressInUseError, KeysMissingError, MessageError, Refusal
 from rtdecode.schema.interfaces import Clock
@@ -23,31 +24,10 @@ from rtdecode.schema.messages import Event, Received, Stamped
 CLOCK_NAME = "host"
 RECORDER_QUEUE = 16
 """Messages in the ZeroMQ queue of each sender; more wait in its backlog, which counts bytes."""
-HAND_OVER_S = 60.0
-"""Time in s for which an ended process waits for a recorder that takes nothing."""
-_LINGER_MS = 2000
 CONTROL_QUEUE = 1000
 """Messages that may wait on a control channel."""
-_TCP_OPTIONS = (
-    # a subscriber sends nothing, so that it would not notice that the other host was started again
-    (zmq.TCP_KEEPALIVE, 1),
-    (zmq.TCP_KEEPALIVE_IDLE, 5),
-    (zmq.TCP_KEEPALIVE_INTVL, 5),
-    # but a link may be cut for ten minutes: a closed connection loses what is under way
-    (zmq.TCP_KEEPALIVE_CNT, 120),
-    # the system repeats its attempts after 1, 2, 4, … s, also when the other host is back
-    (zmq.CONNECT_TIMEOUT, 2000),
-)
-_HANDSHAKE_MS = 5_000
-"""Time in ms after which a connection is closed whose other end does not speak ZeroMQ. Until then
-it takes a file handle, and what it sends takes memory."""
-_WAITING_CONNECTIONS = 1024
-"""Connections that the system holds until they are accepted; others try again."""
 
 Socket = zmq.Socket[bytes]
-
-_LARGEST: Mapping[int, int] = {zmq.XPUB: NO_MESSAGE_BYTES, zmq.PUSH: NO_MESSAGE_BYTES}
-"""Bytes of a message that a kind of socket receives, at most; `MAX_MESSAGE_BYTES` for others."""
 
 
 class Messaging:
@@ -135,20 +115,7 @@ class Messaging:
     def _made(self, kind: int, *, queue: int, largest: int | None = None) -> Socket:
         socket: Socket = self._context.socket(kind)
         self._sockets.append(socket)
-        # a SUB socket drops subscriptions beyond its high-water mark; 0 is unlimited
-        socket.set(zmq.SNDHWM, 0 if kind == zmq.SUB else queue)
-        socket.set(zmq.RCVHWM, queue)
-        # subscriptions that are still queued for a publisher that has ended are not waited for
-        lingers_ms: dict[int, int] = {zmq.SUB: 0, zmq.PUSH: int(HAND_OVER_S * 1000)}
-        socket.set(zmq.LINGER, lingers_ms.get(kind, _LINGER_MS))
-        socket.set(zmq.MAXMSGSIZE, largest or _LARGEST.get(kind, MAX_MESSAGE_BYTES))
-        socket.set(zmq.HANDSHAKE_IVL, _HANDSHAKE_MS)
-        socket.set(zmq.BACKLOG, _WAITING_CONNECTIONS)
-        for option, value in _TCP_OPTIONS:
-            socket.set(option, value)
-        if kind == zmq.PUSH:
-            # without a connected recorder a send must fail instead of filling the queue
-            socket.set(zmq.IMMEDIATE, 1)
+        set_options(socket, kind, queue=queue, largest=largest)
         return socket
 
     def received(self, socket: Socket, wait_s: float) -> Iterator[tuple[str, Arrived]]:
