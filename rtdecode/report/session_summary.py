@@ -12,7 +12,7 @@ from rtdecode.evaluate.latency import StageLatency
 from rtdecode.evaluate.loop_latency import LoopFigures
 from rtdecode.evaluate.output_count import EventSum
 from rtdecode.report.twin_check import TwinCheckFigures
-from rtdecode.runtime.host_clocks import ClockFigures
+from rtdecode.runtime.clock_state import ClockFigures
 from rtdecode.runtime.restarts import HELD_LOST
 from rtdecode.session.recorder import DISK_FULL
 

@@ -31,9 +31,9 @@ from rtdecode.report.twin_check import (
     TwinCheckSource,
     twin_check_figures,
 )
+from rtdecode.runtime.clock_state import HostClocks
 from rtdecode.runtime.config_file import read_config
 from rtdecode.runtime.disk import write_errors_named
-from rtdecode.runtime.host_clocks import HostClocks
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.config.calcium import CalciumConfig
 from rtdecode.schema.config.roles import Role

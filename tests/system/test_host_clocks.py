@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from emulated_keys import ADDRESSES, introduce
 from emulated_link import EmulatedHosts, LinkSettings, emulated_hosts, why_not_permitted
 
 pytestmark = [
@@ -20,9 +21,8 @@ pytestmark = [
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 PROGRAMS = str(FIXTURES / "clock_programs.py")
-ENDPOINT = "tcp://10.77.0.1:5700"
 HALF_FRAME_NS = 0.5e9 / 30
-HOSTS = {"main": "10.77.0.1", "rig": "10.77.0.2"}
+HOST = "microscope"
 OFFSET_NS, DRIFT = -3_000_000_000, 200e-6
 
 
@@ -38,15 +38,15 @@ def shifted(offset_ns: int, drift: float, zero_ns: int) -> dict[str, str]:
 
 @contextmanager
 def compared(
-    hosts: EmulatedHosts, *, seconds: float, zero_ns: int
+    hosts: EmulatedHosts, keys: Path, *, seconds: float, zero_ns: int
 ) -> Iterator["subprocess.Popen[str]"]:
     """A host that is compared with the main host for `seconds`; its output."""
     python = sys.executable
     pipe = {"stdout": subprocess.PIPE}
-    main = hosts.started("main", [python, PROGRAMS, "answer", ENDPOINT], **pipe)
+    main = hosts.started("main", [python, PROGRAMS, "answer", str(keys)], **pipe)
     environment = shifted(OFFSET_NS, DRIFT, zero_ns)
-    command = [python, PROGRAMS, "compare", ENDPOINT, str(seconds)]
-    rig = hosts.started("rig", command, env=environment, **pipe)
+    command = [python, PROGRAMS, "compare", str(keys), str(seconds)]
+    rig = hosts.started(HOST, command, env=environment, **pipe)
     try:
         yield rig
     finally:
@@ -62,11 +62,12 @@ def error_ns(sample: dict[str, Any]) -> float:
     return max(0, before_ns - mapped_ns, mapped_ns - after_ns)
 
 
-def test_times_are_right_within_the_stated_uncertainty_also_across_a_cut() -> None:
+def test_times_are_right_within_the_stated_uncertainty_also_across_a_cut(tmp_path: Path) -> None:
+    introduce(tmp_path)
     zero_ns, samples, events = time.monotonic_ns(), list[Any](), list[str]()
     with (
-        emulated_hosts(LinkSettings(HOSTS)) as hosts,
-        compared(hosts, seconds=12, zero_ns=zero_ns) as rig,
+        emulated_hosts(LinkSettings(ADDRESSES)) as hosts,
+        compared(hosts, tmp_path, seconds=12, zero_ns=zero_ns) as rig,
     ):
         assert rig.stdout is not None
         for line in rig.stdout:
@@ -76,9 +77,9 @@ def test_times_are_right_within_the_stated_uncertainty_also_across_a_cut() -> No
                 continue
             samples.append(found)
             if len(samples) == 200:
-                hosts.cut("rig")
+                hosts.cut(HOST)
             if len(samples) == 350:
-                hosts.heal("rig")
+                hosts.heal(HOST)
     assert len(samples) == 600
     outside = [one for one in samples if error_ns(one) > one["uncertainty_ns"]]
     assert not outside, outside[0]

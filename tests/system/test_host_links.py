@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from emulated_keys import ADDRESSES, introduce
 from emulated_link import EmulatedHosts, LinkSettings, emulated_hosts, why_not_permitted
 
 pytestmark = [
@@ -18,16 +19,16 @@ pytestmark = [
 ]
 
 PROGRAMS = str(Path(__file__).parents[1] / "fixtures" / "link_programs.py")
-RECORD, PUBLISH = "tcp://10.77.0.1:5701", "tcp://10.77.0.2:5704"
-HOSTS = {"main": "10.77.0.1", "rig": "10.77.0.2"}
-Lines = Iterator[str]
+HOST = "microscope"
 
 
 @contextmanager
-def program(hosts: EmulatedHosts, host: str, *arguments: str) -> Iterator["subprocess.Popen[str]"]:
+def program(
+    hosts: EmulatedHosts, host: str, name: str, keys: Path
+) -> Iterator["subprocess.Popen[str]"]:
     process = hosts.started(
         host,
-        [sys.executable, PROGRAMS, arguments[0], RECORD, PUBLISH, *arguments[1:]],
+        [sys.executable, PROGRAMS, name, str(keys)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     )
@@ -39,51 +40,56 @@ def program(hosts: EmulatedHosts, host: str, *arguments: str) -> Iterator["subpr
 
 
 class Received:
-    """Numbers that the receiving program has printed so far, by how they came and their source."""
+    """Numbers that the receiving program has printed so far, by how they came."""
 
     def __init__(self, process: "subprocess.Popen[str]") -> None:
         assert process.stdout is not None
         self._lines = process.stdout
-        self.numbers: dict[tuple[str, str], list[int]] = {}
+        self.numbers: dict[str, list[int]] = {"recorded": [], "subscribed": []}
 
-    def until(self, how: str, source: str, *, number: int) -> None:
+    def until(self, how: str, *, number: int) -> None:
         """Read until `number` or a later one came; the time limit of the test ends the wait."""
-        while max(self.numbers.get((how, source), [-1])) < number:
+        while max(self.numbers[how], default=-1) < number:
             found = json.loads(self._lines.readline())
             if found != "ready":
-                self.numbers.setdefault((found[0], found[1]), []).append(found[2])
+                self.numbers[found[0]].append(found[1])
 
 
 @pytest.mark.long
-def test_a_cut_of_ten_seconds_loses_nothing() -> None:
+def test_a_cut_of_ten_seconds_loses_nothing(tmp_path: Path) -> None:
+    introduce(tmp_path)
     with (
-        emulated_hosts(LinkSettings(HOSTS)) as hosts,
-        program(hosts, "main", "receive") as main,
-        program(hosts, "rig", "send", "rig"),
+        emulated_hosts(LinkSettings(ADDRESSES)) as hosts,
+        program(hosts, "main", "receive", tmp_path) as main,
+        program(hosts, HOST, "send", tmp_path),
     ):
         received = Received(main)
-        received.until("subscribed", "rig", number=50)
-        hosts.cut("rig")
+        received.until("subscribed", number=50)
+        hosts.cut(HOST)
         time.sleep(10.0)  # the length of the cut
-        hosts.heal("rig")
-        last = received.numbers["recorded", "rig"][-1] + 600
+        hosts.heal(HOST)
+        last = received.numbers["recorded"][-1] + 600
         for how in ("recorded", "subscribed"):
-            received.until(how, "rig", number=last)
-            numbers = received.numbers[how, "rig"]
+            received.until(how, number=last)
+            numbers = received.numbers[how]
             assert numbers == list(range(numbers[0], numbers[-1] + 1)), how
-        assert received.numbers["recorded", "rig"][0] == 0
+        assert received.numbers["recorded"][0] == 0
 
 
-def test_a_host_that_lost_its_power_is_received_again() -> None:
+def test_a_host_that_lost_its_power_is_received_again(tmp_path: Path) -> None:
     """Its connections were not closed: a subscriber, which sends nothing, must notice by itself."""
-    with emulated_hosts(LinkSettings(HOSTS)) as hosts, program(hosts, "main", "receive") as main:
+    introduce(tmp_path)
+    with (
+        emulated_hosts(LinkSettings(ADDRESSES)) as hosts,
+        program(hosts, "main", "receive", tmp_path) as main,
+    ):
         received = Received(main)
-        with program(hosts, "rig", "send", "before"):
-            received.until("subscribed", "before", number=50)
-            hosts.cut("rig")
-        hosts.reboot("rig")
-        hosts.heal("rig")
-        with program(hosts, "rig", "send", "after"):
-            received.until("recorded", "after", number=50)
-            received.until("subscribed", "after", number=50)
-        assert received.numbers["recorded", "after"][:51] == list(range(51))
+        with program(hosts, HOST, "send", tmp_path):
+            received.until("subscribed", number=50)
+            hosts.cut(HOST)
+        hosts.reboot(HOST)
+        hosts.heal(HOST)
+        last = received.numbers["subscribed"][-1]
+        with program(hosts, HOST, "send", tmp_path):
+            received.until("recorded", number=last + 200)
+            received.until("subscribed", number=last + 200)

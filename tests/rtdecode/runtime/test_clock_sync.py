@@ -8,7 +8,7 @@ import pytest
 
 from rtdecode.runtime.clock import HostClock
 from rtdecode.runtime.clock_map import ClockMap
-from rtdecode.runtime.clock_sync import FIRST_PROBES, ClockSync
+from rtdecode.runtime.compared_clock import FIRST_PROBES, ClockSync
 from rtdecode.runtime.control import ControlClient, ControlServer
 from rtdecode.runtime.mapped_clock import MappedClock
 from rtdecode.runtime.sockets import Messaging

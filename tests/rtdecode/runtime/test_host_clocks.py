@@ -1,6 +1,6 @@
 """Clocks of hosts as page and summary state them."""
 
-from rtdecode.runtime.host_clocks import HostClocks
+from rtdecode.runtime.clock_state import HostClocks
 from rtdecode.schema.config.network import NetworkConfig
 from rtdecode.schema.messages import Health
 

@@ -5,11 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import zmq
 
 from rtdecode.runtime.backlog import FULL
 from rtdecode.runtime.clock import HostClock
 from rtdecode.runtime.control import ControlClient, ControlServer
 from rtdecode.runtime.publisher import Publisher
+from rtdecode.runtime.socket_options import set_options
 from rtdecode.runtime.sockets import Messaging
 from rtdecode.runtime.subscriber import Collector, Subscriber
 from rtdecode.schema.errors import AddressInUseError, RecorderAbsentError
@@ -266,3 +268,13 @@ def test_clock_probes_are_answered_to_a_rig_without_the_token(
     assert isinstance(got.message.body, ClockProbe)
     assert got.message.body.t_request_ns == 5
     assert got.message.body.t_reply_ns > 0
+
+
+def test_connections_outlast_a_cut_and_notice_a_host_that_was_started_again() -> None:
+    with zmq.Context() as context, context.socket(zmq.SUB) as socket:
+        set_options(socket, zmq.SUB, queue=10)
+        assert socket.get(zmq.TCP_KEEPALIVE) == 1
+        interval_s = socket.get(zmq.TCP_KEEPALIVE_INTVL)
+        assert socket.get(zmq.TCP_KEEPALIVE_IDLE) <= 10
+        assert interval_s * socket.get(zmq.TCP_KEEPALIVE_CNT) >= 600
+        assert socket.get(zmq.RCVHWM) == 10
