@@ -36,6 +36,7 @@ from rtdecode.schema.errors import (
 from rtdecode.schema.messages import Fluorescence, Reconstruction, Responses, Scan
 from rtdecode.session.disk_watch import short_of_space
 from rtdecode.session.layout import SessionLayout, named_session, new_session
+from rtdecode.view.access import unencrypted
 
 app = typer.Typer()
 
@@ -196,7 +197,9 @@ def _checked(config: RunConfig, *, folder: Path | None = None) -> RunConfig:
     from rtdecode.pipeline.preflight import checked
 
     found = checked(config, folder=folder)
-    if warning := short_of_space(found, folder or found.record.folder):
+    space = short_of_space(found, folder or found.record.folder)
+    page = unencrypted(found.view) if Role.VIEW in (found.processes or ()) else ""
+    for warning in filter(None, (space, page)):
         print_warning(warning)
     return found
 

@@ -105,7 +105,12 @@ def prepared(
         clock = HostClock()
         token = secrets.token_hex(16)
         server = ControlServer(messaging, clock=clock, endpoint=network.control, token=token)
-        addresses = PageAddresses(session.page, run_token=token, on_health=on_health)
+        addresses = PageAddresses(
+            session.page,
+            run_token=token,
+            on_health=on_health,
+            joined_host=_joined_host_of_page(config),
+        )
         recording = _watch(session, run_file, messaging=messaging, clock=clock)
         this_run = _this_run(config, session, token=token)
         hosts = JoinedHosts(
@@ -159,6 +164,12 @@ def _this_run(config: RunConfig, session: SessionLayout, *, token: str) -> ThisR
         versions_compared(),
         compared(config) | contents(config),
     )
+
+
+def _joined_host_of_page(config: RunConfig) -> str:
+    """Name of the other host that runs the page; empty where this one does."""
+    host = config.network.host_of(Role.VIEW)
+    return "" if host == config.network.main_host else host
 
 
 def _other_hosts(config: RunConfig) -> list[JoinedHost]:

@@ -29,7 +29,7 @@ from rtdecode.schema.messages import (
     Start,
 )
 from rtdecode.streams.gaps import GapWatch
-from rtdecode.view.access import page_addresses
+from rtdecode.view.access import is_local, page_addresses
 from rtdecode.view.server import PageServer
 
 log = logging.getLogger(__name__)
@@ -146,11 +146,11 @@ def main(process: Process) -> int:
         refusals = RefusalEvents(process.offer_event)
 
         def on_turn(report: LoopReport) -> None:
-            for name in page.commands():
-                command = command_to_controller(
-                    OperatorCommand(name), by="the page", t_ns=process.clock.now_ns()
-                )
-                process.report(command)
+            for given in page.commands():
+                by = "the page" if is_local(given.peer) else f"the page at {given.peer}"
+                command = OperatorCommand(given.name)
+                t_ns = process.clock.now_ns()
+                process.report(command_to_controller(command, by=by, t_ns=t_ns))
             refusals.report(page.counters(), t_ns=process.clock.now_ns())
             heartbeat(report)
 

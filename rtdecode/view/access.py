@@ -25,6 +25,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from rtdecode.schema.config.roles import Role
+from rtdecode.schema.config.session import ViewConfig
 from rtdecode.schema.messages import Health
 
 log = logging.getLogger(__name__)
@@ -117,6 +118,16 @@ def page_addresses(address: str, *, run_token: str) -> dict[Right, str]:
     return {right: f"{address}?{name}={access.token(right)}" for name, right in PARAMETERS.items()}
 
 
+def unencrypted(view: ViewConfig) -> str:
+    """Warning about a page that leaves this machine without TLS; empty for any other."""
+    if view.certificate is not None or (is_local(view.host) and not view.names):
+        return ""
+    return (
+        f"view.host {view.host} opens the page to the network without TLS: whoever can read the "
+        f"traffic there can read the page and act on it; give view.certificate and view.private_key"
+    )
+
+
 class PageAddresses:
     """Adds the tokens to the page's address on its way to the terminal, and keeps them in a file.
 
@@ -131,11 +142,19 @@ class PageAddresses:
         Token of the run.
     on_health
         Gets all heartbeats; that of the page has an address in each line of its detail.
+    joined_host
+        Name of the host of the page, where it is not that of the terminal.
     """
 
     def __init__(
-        self, file: Path, *, run_token: str, on_health: Callable[[str, Health], None]
+        self,
+        file: Path,
+        *,
+        run_token: str,
+        on_health: Callable[[str, Health], None],
+        joined_host: str = "",
     ) -> None:
+        self._joined_host = joined_host
         self._file, self._run_token, self._on_health = file, run_token, on_health
         self._written = ""
 
@@ -143,10 +162,13 @@ class PageAddresses:
         """Pass on a heartbeat of the process `name`."""
         if name == Role.VIEW and health.detail:
             addresses = page_addresses(health.detail, run_token=self._run_token)
-            health = replace(health, detail="\n".join(addresses.values()))
-            if len(addresses) > 1 and health.detail != self._written:
-                self._written = health.detail
+            detail = "\n".join(addresses.values())
+            if len(addresses) > 1 and detail != self._written:
+                self._written = detail
                 self._write(f"{one}\n" for one in addresses.values())
+            elif len(addresses) == 1 and self._joined_host:
+                detail += f" (in a browser on the host {self._joined_host} alone)"
+            health = replace(health, detail=detail)
         self._on_health(name, health)
 
     def remove(self) -> None:

@@ -39,6 +39,16 @@ class BrowserMessage:
     number: int
 
 
+@dataclass(frozen=True, slots=True)
+class BrowserCommand:
+    """A command to the controller."""
+
+    name: str
+    """arm, renew or disarm."""
+    peer: str
+    """IP address of the browser that sent it."""
+
+
 class BrowserInput:
     """Reads the messages of one browser that has `right`."""
 

@@ -145,6 +145,9 @@ class ShortRequests(H11Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._limit.cancel()
         super().connection_lost(exc)
+        if self.cycle is not None:
+            # it and this object refer to each other, and are only freed together some time later
+            self.cycle.body = bytearray()
 
     def handle_websocket_upgrade(self, event: h11.Request) -> None:
         self._limit.cancel()

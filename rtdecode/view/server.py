@@ -28,6 +28,7 @@ from rtdecode.schema.messages import Received
 from rtdecode.view.access import PageAccess, Right, is_local
 from rtdecode.view.browser_input import (
     MOST_BYTES,
+    BrowserCommand,
     BrowserInput,
     BrowserMessage,
     UnwantedInputError,
@@ -82,7 +83,7 @@ class PageServer:
         self._page = Page(frame_rate_hz=frame_rate_hz, clock=self._clock)
         self._queues: dict[BrowserQueue, str] = {}
         self._refused = self._closed = 0
-        self._commands: SimpleQueue[str] = SimpleQueue()
+        self._commands: SimpleQueue[BrowserCommand] = SimpleQueue()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ready = threading.Event()
         self._server = uvicorn.Server(_uvicorn_config(self._app()))
@@ -118,8 +119,8 @@ class PageServer:
             with suppress(RuntimeError):  # the loop has just closed
                 self._loop.call_soon_threadsafe(self._send_packets, list(items))
 
-    def commands(self) -> list[str]:
-        """Commands of browsers to the controller since the last call: arm, renew, disarm."""
+    def commands(self) -> list[BrowserCommand]:
+        """Commands of browsers to the controller since the last call."""
         return [self._commands.get() for _ in range(self._commands.qsize())]
 
     def counters(self) -> dict[str, float]:
@@ -239,7 +240,7 @@ class PageServer:
         if said.what == "alarm":
             self._page.acknowledge_alarm(said.number)
         elif said.what:
-            self._commands.put(said.what)
+            self._commands.put(BrowserCommand(said.what, self._queues[queue]))
         else:
             queue.acknowledge(said.number)
             self._page.acknowledge(said.number)

@@ -58,7 +58,7 @@ class ViewConfig(Section):
     """The web page.
 
     Beyond this machine the page needs the address, with a token of the run, that the terminal of
-    the run prints: one address to watch, and one to act too (SECURITY.md).
+    the run prints: one address to watch, and one to act too (docs/page.md).
     """
 
     host: str = "127.0.0.1"

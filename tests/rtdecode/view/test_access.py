@@ -2,13 +2,22 @@
 
 import stat
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rtdecode.schema.config.session import ViewConfig
 from rtdecode.schema.messages import Health
-from rtdecode.view.access import PageAccess, PageAddresses, Right, is_local, page_addresses
+from rtdecode.view.access import (
+    PageAccess,
+    PageAddresses,
+    Right,
+    is_local,
+    page_addresses,
+    unencrypted,
+)
 
 ACCESS = PageAccess("run one")
 GIVEN = (Right.WATCH, Right.ACT)
@@ -87,6 +96,36 @@ def test_a_page_of_this_machine_alone_needs_no_file(tmp_path: Path) -> None:
     addresses = PageAddresses(tmp_path / "p", run_token="r", on_health=lambda *_: None)
     addresses.update("view", Health("running", "http://127.0.0.1:1/", {}))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_page_of_another_host_alone_states_its_host(tmp_path: Path) -> None:
+    got: list[str] = []
+    addresses = PageAddresses(
+        tmp_path / "p",
+        run_token="r",
+        on_health=lambda _, health: got.append(health.detail),
+        joined_host="screen",
+    )
+    addresses.update("view", Health("running", "http://127.0.0.1:1/", {}))
+    addresses.update("view", Health("running", "http://rig.lab:1/", {}))
+    assert got[0] == "http://127.0.0.1:1/ (in a browser on the host screen alone)"
+    assert "screen" not in got[1]
+
+
+@pytest.mark.parametrize(
+    ("view", "warned"),
+    [
+        ({}, False),
+        ({"host": "::1"}, False),
+        ({"host": "0.0.0.0"}, True),
+        ({"names": ("rig.lab",)}, True),
+        ({"host": "0.0.0.0", "certificate": "c", "private_key": "k"}, False),
+    ],
+)
+def test_a_page_that_leaves_its_machine_without_tls_is_warned_of(
+    view: dict[str, Any], *, warned: bool
+) -> None:
+    assert bool(unencrypted(ViewConfig(**view))) is warned
 
 
 def test_a_file_that_cannot_be_written_ends_nothing(tmp_path: Path) -> None:

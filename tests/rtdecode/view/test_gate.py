@@ -19,6 +19,7 @@ from websockets.typing import Origin
 
 from rtdecode.schema.config.session import ViewConfig
 from rtdecode.view.access import PageAccess, Right
+from rtdecode.view.browser_input import BrowserCommand
 from rtdecode.view.gate import OwnAddress, printed_host
 from rtdecode.view.server import PEER_STREAMS, PageServer
 
@@ -85,7 +86,7 @@ def test_a_page_of_this_machine_alone_needs_no_token(rig: Any) -> None:
             browser.send("disarm 1")
             taken: list[str] = []
             while len(taken) < 2:
-                taken += opened.server.commands()
+                taken += [command.name for command in opened.server.commands()]
         assert taken == ["arm", "disarm"]
     finally:
         opened.server.stop()
@@ -242,10 +243,10 @@ def test_a_program_sends_the_token_and_has_its_right(page: Opened, right: Right)
         assert program.recv(timeout=10) == '{"history": []}'
         program.send("arm 1")
         if right is Right.ACT:
-            taken: list[str] = []
+            taken: list[BrowserCommand] = []
             while not taken:
                 taken = page.server.commands()
-            assert taken == ["arm"]
+            assert taken == [BrowserCommand("arm", "127.0.0.1")]
         else:
             assert code_of(program) == 1008
             assert page.server.commands() == []

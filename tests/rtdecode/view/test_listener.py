@@ -1,14 +1,23 @@
 """What strangers occupy of the page is bounded before anything that they send is read."""
 
+import asyncio
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
+from types import SimpleNamespace
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
+import uvicorn
+from uvicorn.server import ServerState
+from websockets.protocol import State
+from websockets.sync.client import connect
 
+from rtdecode.schema.config.session import ViewConfig
 from rtdecode.view import listener as limits
-from rtdecode.view.listener import LimitedListener
+from rtdecode.view.listener import EndingStreams, LimitedListener
+from rtdecode.view.server import PageServer
 
 
 class Refusals:
@@ -102,6 +111,49 @@ def test_a_connection_that_sends_more_than_a_browser_is_ended(
         receiver.recv_into(bytearray(1))
         with pytest.raises(ConnectionAbortedError):
             receiver.recv(limits.BURST_BYTES, socket.MSG_WAITALL)
+
+
+HALF = b"GET / HTTP/1.1\r\nHost: rig"
+
+
+@pytest.mark.parametrize("sent", [b"", HALF, b"GET / HTTP/1.1\r\nHost: h\r\n\r\n" + HALF])
+def test_a_request_that_never_ends_is_ended_and_a_browser_is_not(
+    rig: Any, monkeypatch: pytest.MonkeyPatch, sent: bytes
+) -> None:
+    monkeypatch.setattr(limits, "REQUESTS_S", 0.2)
+    server = PageServer(ViewConfig(), frame_rate_hz=30.0, clock=rig.clock)
+    live = server.start().replace("http", "ws") + "live"
+    try:
+        with connect(live) as browser:
+            port = urlsplit(live).port or 0
+            with socket.create_connection(("127.0.0.1", port), timeout=10) as slow:
+                slow.sendall(sent)
+                try:
+                    while slow.recv(4096):
+                        pass
+                except ConnectionResetError:
+                    pass
+            server.push([rig.decoded(1000, 200.0)])
+            while not isinstance(browser.recv(timeout=10), bytes):
+                pass
+    finally:
+        server.stop()
+
+
+def test_the_server_ends_with_a_stream_that_is_closing() -> None:
+    config = uvicorn.Config(lambda *_: None, log_config=None)
+    config.load()
+    aborted: list[bool] = []
+
+    async def ended() -> None:
+        stream = EndingStreams(config, ServerState(), {})
+        stream.transport = SimpleNamespace(abort=lambda: aborted.append(True))  # type: ignore[assignment]
+        stream.handshake_complete = True
+        stream.conn.state = State.CLOSING
+        stream.shutdown()
+
+    asyncio.run(ended())
+    assert aborted == [True]
 
 
 def test_an_address_that_cannot_be_used_is_an_error_and_leaves_no_socket() -> None:

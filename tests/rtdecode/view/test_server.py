@@ -327,7 +327,7 @@ def sent_by(page: PageServer, tab: Page) -> list[str]:
     while not found:
         tab.wait_for_timeout(10)
         found = page.commands()
-    return found
+    return [command.name for command in found]
 
 
 @pytest.mark.system
