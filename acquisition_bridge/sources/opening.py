@@ -20,6 +20,7 @@ from acquisition_bridge.sources.tiff_file import TiffFile
 from acquisition_bridge.sources.tiff_tail import TiffTailSource
 from acquisition_bridge.sources.zmq_native import ZmqNativeSource
 from rtdecode.runtime.extras import SIMULATION, missing_extra_named
+from rtdecode.runtime.keys import rig_keys
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.config import acquisition as configured
 from rtdecode.schema.errors import ScanRateError, UnreadableFileError
@@ -65,7 +66,7 @@ def _scans(config: RunConfig, clock: Clock) -> ScanSource:
         return _simulated(source, config, clock)
     if isinstance(source, configured.FileSource):
         return _from_file(source, clock)
-    return _from_rig(source, clock)
+    return _from_rig(source, config, clock)
 
 
 def _simulated(source: configured.SimulatedSource, config: RunConfig, clock: Clock) -> ScanSource:
@@ -161,7 +162,7 @@ def _scanimage_rate_hz(path: Path, configured_hz: float) -> float | None:
     return configured_hz
 
 
-def _from_rig(source: configured.LiveSource, clock: Clock) -> ScanSource:
+def _from_rig(source: configured.LiveSource, config: RunConfig, clock: Clock) -> ScanSource:
     made: ScanSource
     match source:
         case configured.ScanImageTcpSource():
@@ -171,7 +172,7 @@ def _from_rig(source: configured.LiveSource, clock: Clock) -> ScanSource:
         case configured.PrairieRawSource():
             made = prairie_raw(source, clock)
         case configured.ZmqNativeSource():
-            made = ZmqNativeSource(source, clock=clock)
+            made = ZmqNativeSource(source, clock=clock, keys=rig_keys(config))
         case configured.LslRoisSource():
             made = LslRois(source, LslInlet(source.stream, wait_s=source.wait_s), clock=clock)
     return made

@@ -17,6 +17,7 @@ from acquisition_bridge.sources.contract import FrameSpec, Measured
 from acquisition_bridge.sources.intake import DecodedScan, Intake
 from acquisition_bridge.sources.scan_numbers import Arrival, ScanOrder
 from acquisition_bridge.sources.source_time import SourceTime, host_clock_time
+from rtdecode.runtime.keys import RigKeys
 from rtdecode.runtime.mapped_clock import host_time_of
 from rtdecode.runtime.plausible import Plausibility
 from rtdecode.runtime.sockets import CLOCK_NAME, Messaging
@@ -150,6 +151,11 @@ def _mapped(received: Received, to_host_ns: Callable[[int], int]) -> Received:
 class ZmqNativeSource:
     """Receiving end of the rig program's PUSH socket.
 
+    Parameters
+    ----------
+    keys
+        Keys of this host and of the rig program, where another computer can reach the address.
+
     Raises
     ------
     AddressInUseError
@@ -159,8 +165,15 @@ class ZmqNativeSource:
     needs_displayed_frames = False
     ended = False
 
-    def __init__(self, config: ZmqNativeConfig, *, clock: Clock, queue: int = 1000) -> None:
-        self._messaging = Messaging()
+    def __init__(
+        self,
+        config: ZmqNativeConfig,
+        *,
+        clock: Clock,
+        queue: int = 1000,
+        keys: RigKeys | None = None,
+    ) -> None:
+        self._messaging = Messaging(keys)
         self._clock = clock
         self._messages = NativeMessages(
             scan_rate_hz=config.scan_rate_hz, to_host_ns=host_time_of(clock)
@@ -190,8 +203,9 @@ class ZmqNativeSource:
         return [body for _, received in taken for body in self._messages.measured(received)]
 
     def health(self) -> dict[str, float]:
-        refused = self._messaging.refused.n
-        return {**self._messages.health(), "messages_refused": refused}
+        refused, strangers = self._messaging.refused.n, self._messaging.strangers
+        counted = {"messages_refused": refused, "strangers_refused": strangers}
+        return {**self._messages.health(), **counted}
 
     def close(self) -> None:
         self._messaging.close()

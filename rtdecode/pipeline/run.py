@@ -40,7 +40,7 @@ from rtdecode.runtime.sockets import Messaging
 from rtdecode.runtime.stop import temporary_folder
 from rtdecode.runtime.supervisor import Supervisor
 from rtdecode.schema.config import RunConfig
-from rtdecode.schema.config.network import NetworkConfig
+from rtdecode.schema.config.network import NetworkConfig, is_near
 from rtdecode.schema.config.roles import Role
 from rtdecode.schema.errors import DataLostError
 from rtdecode.schema.interfaces import Clock
@@ -104,7 +104,14 @@ def prepared(
         environment_here().save(session.environment)
         clock = HostClock()
         token = secrets.token_hex(16)
-        server = ControlServer(messaging, clock=clock, endpoint=network.control, token=token)
+        operators = _operators_endpoint(network, private)
+        server = ControlServer(
+            messaging,
+            clock=clock,
+            endpoint=network.control,
+            token=token,
+            also_at={operators} - {network.control},
+        )
         addresses = PageAddresses(
             session.page,
             run_token=token,
@@ -129,7 +136,7 @@ def prepared(
         )
         with hosts:
             try:
-                yield supervisor, run_file, ControlAccess(connectable(network.control), token)
+                yield supervisor, run_file, ControlAccess(operators, token)
             finally:
                 supervisor.end()
                 addresses.remove()
@@ -138,6 +145,12 @@ def prepared(
 def _keys(config: RunConfig, network: NetworkConfig) -> NetworkKeys | None:
     """The keys of this host for `network`, which the processes of the run open."""
     return run_keys(config.model_copy(update={"network": network}), host=network.main_host)
+
+
+def _operators_endpoint(network: NetworkConfig, private: Path) -> str:
+    """Where programs of this user reach the supervisor, without a key."""
+    is_private = is_near(network.control) or os.name == "nt"
+    return connectable(network.control) if is_private else f"ipc://{private / 'control'}"
 
 
 def _kept(config: RunConfig, session: SessionLayout) -> RunConfig:

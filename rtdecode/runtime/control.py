@@ -13,7 +13,7 @@ process before it connects, and messages go to the newest one that was accepted.
 
 import hmac
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from rtdecode.runtime.codec import pack
@@ -23,7 +23,6 @@ from rtdecode.runtime.sockets import (
     CONTROL_QUEUE,
     Arrivals,
     Messaging,
-    address_of,
     drained,
     has_room,
 )
@@ -45,13 +44,25 @@ class ControlServer:
     """The supervisor's end of the control channel: receives heartbeats, sends commands.
 
     A message without `token` is refused and counted.
+
+    Parameters
+    ----------
+    also_at
+        Endpoints of this computer at which it receives too, for programs without a key.
     """
 
     def __init__(
-        self, messaging: Messaging, *, clock: Clock, endpoint: str, token: str = ""
+        self,
+        messaging: Messaging,
+        *,
+        clock: Clock,
+        endpoint: str,
+        token: str = "",
+        also_at: Iterable[str] = (),
     ) -> None:
         self._clock, self._token, self._messaging = clock, token, messaging
-        self._socket, self._limits = messaging.router(endpoint), PeerLimits(CONTROL_RATE)
+        self._socket = messaging.router(endpoint, *also_at)
+        self._where, self._limits = endpoint, PeerLimits(CONTROL_RATE)
         self._seq = 0
         self._identities: dict[str, str] = {}
         """The newest identity of each name that was accepted."""
@@ -66,7 +77,7 @@ class ControlServer:
         taken: list[tuple[str, Stamped]] = []
         for identity, message in self._messaging.refused.named_batch(
             arrivals,
-            where=address_of(self._socket),
+            where=self._where,
             clock=self._clock,
             limits=self._limits,
             check=lambda identity, message: self._check(arrivals.host, identity, message.body),

@@ -91,6 +91,21 @@ class NetworkKeys:
         return is_one or peer == self.network.main_host
 
 
+class RigKeys(NetworkKeys):
+    """Keys for the socket of rig programs: they send under names of their own, with own keys."""
+
+    def may_send(self, peer: str, *, source: str, kind: str) -> bool:
+        """Whether `peer` is a rig program, and not another host of the run."""
+        del source, kind
+        return peer == self.own.name or peer not in self.network.hosts
+
+
+def rig_keys(config: RunConfig) -> RigKeys | None:
+    """`run_keys` for the socket of rig programs."""
+    keys = run_keys(config)
+    return None if keys is None else RigKeys(keys.own, keys.folder, keys.network)
+
+
 def run_keys(config: RunConfig, *, host: str = "") -> NetworkKeys | None:
     """Keys for all endpoints of `config`, as `network_keys`.
 

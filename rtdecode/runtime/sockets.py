@@ -5,16 +5,17 @@ encrypted where an endpoint can be reached from another computer (`runtime.admis
 nothing of scans or frames.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from typing import Self
 
 import zmq
 
 from rtdecode.runtime.admission import Admission
+from rtdecode.runtime.arrivals import key_of, received_frames, sender_of
 from rtdecode.runtime.file_handles import permit_many_files
 from rtdecode.runtime.keys import NetworkKeys
 from rtdecode.runtime.limits import CONTROL_BYTES, PeerLimits
-from rtdecode.runtime.refused import THIS_HOST, Arrived, Check, RefusedMessages
+from rtdecode.runtime.refused import Arrived, Check, RefusedMessages
 from rtdecode.runtime.socket_options import set_options
 from rtdecode.schema.config.network import is_near
 from rtdecode.schema.errors import AddressInUseError, KeysMissingError, MessageError, Refusal
@@ -51,18 +52,21 @@ class Messaging:
         self.refused = RefusedMessages()
         """What the sockets received and could not read."""
 
-    def bound(self, kind: int, endpoint: str, *, queue: int, largest: int | None = None) -> Socket:
-        """A socket bound to `endpoint`; AddressInUseError where that is not possible."""
+    def bound(self, kind: int, *endpoints: str, queue: int, largest: int | None = None) -> Socket:
+        """A socket bound to all `endpoints`; AddressInUseError where that is not possible."""
         socket = self._made(kind, queue=queue, largest=largest)
-        if not is_near(endpoint):
-            admission = self._required(endpoint)
-            admission.secure_server(socket)
-            admission.watch_server(socket)
-            self._hosts[socket] = None
-        try:
-            socket.bind(endpoint)
-        except zmq.ZMQError as error:
-            raise AddressInUseError(address=endpoint, option="network in the config") from error
+        # what is bound after a key was set is encrypted
+        for endpoint in sorted(endpoints, key=is_near, reverse=True):
+            if not is_near(endpoint):
+                admission = self._required(endpoint)
+                admission.secure_server(socket)
+                admission.watch_server(socket)
+                self._hosts[socket] = None
+            try:
+                socket.bind(endpoint)
+            except zmq.ZMQError as error:
+                option = "network in the config"
+                raise AddressInUseError(address=endpoint, option=option) from error
         return socket
 
     def connected(self, kind: int, endpoints: Iterable[str], *, queue: int) -> Socket:
@@ -75,12 +79,12 @@ class Messaging:
             self._connect(socket, endpoint)
         return socket
 
-    def router(self, endpoint: str, *, largest: int = CONTROL_BYTES) -> Socket:
-        """The supervisor's end of a control channel, bound to `endpoint`.
+    def router(self, *endpoints: str, largest: int = CONTROL_BYTES) -> Socket:
+        """The supervisor's end of a control channel, bound to all `endpoints`.
 
         A message of more than `largest` bytes closes its connection before it is taken.
         """
-        socket = self.bound(zmq.ROUTER, endpoint, queue=CONTROL_QUEUE, largest=largest)
+        socket = self.bound(zmq.ROUTER, *endpoints, queue=CONTROL_QUEUE, largest=largest)
         # a process of a host that has lost its power comes back before its connection is given up
         socket.set(zmq.ROUTER_HANDOVER, 1)
         return socket
@@ -124,9 +128,9 @@ class Messaging:
         The host is the name of the sender's key; empty where the endpoint is of this computer.
         """
         is_far, server = socket in self._hosts, self._hosts.get(socket)
-        for frames in _received_frames(socket, wait_s):
-            host = (server or _key_of(frames[-1])) if is_far else ""
-            yield host, (host or _sender_of(frames[0]), [frame.bytes for frame in frames])
+        for frames in received_frames(socket, wait_s):
+            host = (server or key_of(frames[-1])) if is_far else ""
+            yield host, (host or sender_of(frames[0]), [frame.bytes for frame in frames])
 
     def require_sender(self, host: str, message: Stamped) -> None:
         """Raise MessageError where `host` must not send messages of this source."""
@@ -183,10 +187,6 @@ class Messaging:
         self.close()
 
 
-_MOST_RECEIVED = 1000
-"""Messages of one `take`: a reader of a flood of them still sends its heartbeats."""
-
-
 def drained(
     socket: Socket,
     messaging: Messaging,
@@ -236,38 +236,5 @@ def has_room(socket: Socket, wait_s: float = 0.0) -> bool:
 
 def received_parts(socket: Socket, wait_s: float) -> Iterator[Arrived]:
     """Sender and parts of each message that has arrived; waits for the first one."""
-    for frames in _received_frames(socket, wait_s):
-        yield _sender_of(frames[0]), [frame.bytes for frame in frames]
-
-
-def arrived(sockets: Sequence[Socket], wait_s: float) -> list[Socket]:
-    """Those of `sockets` at which a message has arrived; waits `wait_s` for the first one."""
-    poller = zmq.Poller()
-    for socket in sockets:
-        poller.register(socket, zmq.POLLIN)
-    return [socket for socket, _ in poller.poll(max(0, int(wait_s * 1000)))]
-
-
-def _received_frames(socket: Socket, wait_s: float) -> Iterator[list[zmq.Frame]]:
-    for n in range(_MOST_RECEIVED):
-        if not socket.poll(0 if n else max(0, int(wait_s * 1000))):
-            return
-        yield socket.recv_multipart(copy=False)
-
-
-def _key_of(frame: zmq.Frame) -> str:
-    """Name of the key with which the sender of `frame` was admitted."""
-    try:
-        return str(frame.get("User-Id"))
-    except zmq.ZMQError:
-        return ""
-
-
-def _sender_of(frame: zmq.Frame) -> str:
-    """Address of the sender; for a program of this host its process, as the system states it."""
-    try:
-        address = str(frame.get("Peer-Address"))
-    except zmq.ZMQError:
-        return ""
-    host, _, process = address.rpartition(":")
-    return f"{THIS_HOST}{process}" if host.startswith("localhost:") else address
+    for frames in received_frames(socket, wait_s):
+        yield sender_of(frames[0]), [frame.bytes for frame in frames]

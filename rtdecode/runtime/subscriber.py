@@ -8,10 +8,11 @@ from itertools import chain
 
 import zmq
 
+from rtdecode.runtime.arrivals import arrived
 from rtdecode.runtime.codec import topics
 from rtdecode.runtime.limits import STREAM_RATE, PeerLimits, Rate
 from rtdecode.runtime.plausible import Plausibility
-from rtdecode.runtime.sockets import Messaging, arrived, drained
+from rtdecode.runtime.sockets import Messaging, drained
 from rtdecode.schema.interfaces import Clock
 from rtdecode.schema.messages import Body, End, Health, Received, Stamped, Start
 

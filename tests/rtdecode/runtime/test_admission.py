@@ -10,6 +10,7 @@ from lab_keys import Lab
 from zmq.utils.monitor import recv_monitor_message
 
 from rtdecode.runtime.admission import Admission
+from rtdecode.runtime.arrivals import arrived
 from rtdecode.runtime.clock import HostClock
 from rtdecode.runtime.codec import pack
 from rtdecode.runtime.keys import NetworkKeys
@@ -272,6 +273,7 @@ def test_the_handler_admits_no_other_mechanism_and_ends_while_peers_are_connecti
         assert admission._answer(request)[2:5:2] == [b"000", b""]
     address, port = endpoint.removeprefix("tcp://").split(":")
     with socket.create_connection((address, int(port))) as silent:
+        assert arrived([here._sockets[0]], 0.0) == []
         assert silent.recv(1)  # the greeting of ZeroMQ, to which nothing is answered
         assert _taken(inlet) == []
         here.close()

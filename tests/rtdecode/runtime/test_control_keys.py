@@ -158,3 +158,25 @@ def test_the_stimulus_takes_commands_from_the_host_of_the_controller_alone(
     while not got and CLOCK.now_ns() < until_ns:
         got = receiver.take(0.02)
     assert [command.seq for command in got] == [0]
+
+
+def test_a_program_of_this_user_needs_no_key_at_the_private_endpoint(
+    lab: Lab, on: On, tmp_path: Path
+) -> None:
+    endpoint, private = lab.endpoint(), f"ipc://{tmp_path}/control"
+    server = ControlServer(
+        on("decoder"), clock=CLOCK, endpoint=endpoint, token=TOKEN, also_at=[private]
+    )
+    with Messaging() as messaging:
+        operator = client(messaging, "operator-1", private)
+        bridge = client(on("microscope"), "bridge", endpoint)
+        for one in (operator, bridge):
+            one.push(Health("ready", "", {}))
+        got: list[tuple[str, Stamped]] = []
+        until_ns = CLOCK.now_ns() + int(WAIT_S * 1e9)
+        while len(got) < 2 and CLOCK.now_ns() < until_ns:
+            got += server.receive(0.02)
+        assert {name for name, _ in got} == {"operator-1", "bridge"}
+        for name, one in (("operator-1", operator), ("bridge", bridge)):
+            server.send(name, Command(name, "start", ""))
+            assert [taken.message.body.name for taken in one.take(WAIT_S)] == ["start"]
