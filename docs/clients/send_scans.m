@@ -5,6 +5,9 @@ function send_scans(address)                     % send_scans('tcp://127.0.0.1:5
     javaaddpath('jeromq.jar');
     context = org.zeromq.ZContext();
     push = context.createSocket(org.zeromq.SocketType.PUSH);
+    % over the network, with the 40 characters of each key (docs/keys.md):
+    % push.setCurveServerKey(uint8(server_key)); push.setCurvePublicKey(uint8(public_key));
+    % push.setCurveSecretKey(uint8(secret_key));
     push.connect(address);
     clock = tic;
     for scan = 0:299
