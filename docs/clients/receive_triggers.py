@@ -10,11 +10,12 @@ import msgpack
 import zmq
 import zmq.auth
 
+endpoint, *keys = sys.argv[1:]
 socket = zmq.Context().socket(zmq.SUB)
-if len(sys.argv) > 2:
-    socket.curve_publickey, socket.curve_secretkey = zmq.auth.load_certificate(sys.argv[2])
-    socket.curve_serverkey, _ = zmq.auth.load_certificate(sys.argv[3])
-socket.connect(sys.argv[1])
+if keys:
+    socket.curve_publickey, socket.curve_secretkey = zmq.auth.load_certificate(keys[0])
+    socket.curve_serverkey, _ = zmq.auth.load_certificate(keys[1])
+socket.connect(endpoint)
 socket.subscribe(b"")
 while True:
     action = msgpack.unpackb(socket.recv())

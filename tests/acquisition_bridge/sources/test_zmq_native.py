@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+import time
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,13 @@ import msgpack
 import numpy as np
 import pytest
 import zmq
+from lab_keys import free_port, introduced, own_address
 
 from acquisition_bridge.sources.zmq_native import NativeMessages, ZmqNativeSource
 from rtdecode.runtime.codec import WIRE_VERSION, pack, unpack
+from rtdecode.runtime.keys import RigKeys
 from rtdecode.schema.config.acquisition import ZmqNativeSource as ZmqNativeConfig
+from rtdecode.schema.config.network import NetworkConfig
 from rtdecode.schema.errors import AddressInUseError
 from rtdecode.schema.messages import Behaviour, Body, Command, Fluorescence, Received, Scan, Stamped
 
@@ -201,3 +205,31 @@ def test_behaviour_without_a_finite_value_is_left_out_and_counted(
     messages = NativeMessages(scan_rate_hz=30.0)
     assert messages.measured(received(Behaviour(700, running, pupil, PAIR))) == []
     assert messages.health()["behaviour_unusable"] == 1
+
+
+def test_a_rig_program_on_another_computer_sends_with_its_key_and_other_hosts_do_not(
+    tmp_path: Path, clock: Any
+) -> None:
+    folders = introduced(tmp_path, ["microscope", "matlab", "screen"])
+    address, here = own_address(), folders["microscope"]
+    # of the key `screen` the config says that it is another host of the run
+    screen = {"address": "10.0.0.4", "processes": ["stimulus"]}
+    hosts = {"microscope": {"address": address}, "screen": screen}
+    own = [folder.own() for folder in folders.values()]
+    keys = RigKeys(own[0], here, NetworkConfig.model_validate({"hosts": hosts}))
+    endpoint = f"tcp://{address}:{free_port(address)}"
+    source = ZmqNativeSource(ZmqNativeConfig(address=endpoint), clock=clock, keys=keys)
+    with closing(source), zmq.Context() as context:
+        for key, is_taken in ((own[2], False), (own[1], True)):
+            with context.socket(zmq.PUSH) as rig:
+                rig.set(zmq.LINGER, 0)
+                rig.curve_serverkey, rig.curve_publickey = own[0].public, key.public
+                rig.curve_secretkey = key.secret
+                rig.connect(endpoint)
+                rig.send(pack(Stamped("rig", 0, 0, "rig", Scan(np.ones((2, 2), "u2"), 0, 0, 0, 1))))
+                got, refused = [], source.health()["messages_refused"]
+                until_s = time.monotonic() + 10
+                while not got and source.health()["messages_refused"] == refused:
+                    got = list(source.measured_until(clock.now_ns() + 10_000_000))
+                    assert time.monotonic() < until_s
+            assert bool(got) is is_taken

@@ -12,13 +12,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from lab_keys import free_port, introduced, own_address
 
 from rtdecode.runtime import output_devices
 from rtdecode.runtime.clock import HostClock
+from rtdecode.runtime.keys import NetworkKeys
 from rtdecode.runtime.output_devices import require_present
 from rtdecode.runtime.outputs import Outputs
 from rtdecode.runtime.sockets import Messaging
 from rtdecode.runtime.subscriber import Subscriber
+from rtdecode.schema.config.network import NetworkConfig
 from rtdecode.schema.config.outputs import LslOutput, Output, SerialOutput, ZmqOutput
 from rtdecode.schema.control import Action, Delivery
 from rtdecode.schema.errors import (
@@ -299,16 +302,32 @@ def test_an_endpoint_in_use_is_named(messaging: Messaging) -> None:
             opened(config, messaging)
 
 
+@pytest.fixture(params=["on this computer", "with a key"])
+def client_of(
+    request: pytest.FixtureRequest, tmp_path: Path
+) -> Iterator[tuple[Messaging, list[str]]]:
+    """The sockets of a controller, and the arguments with which the client connects to them."""
+    if request.param == "on this computer":
+        with Messaging() as messaging:
+            yield messaging, [f"ipc://{tmp_path}/z"]
+        return
+    folders = introduced(tmp_path, ["decoder", "analysis"])
+    address, own = own_address(), folders["decoder"].own()
+    assert own is not None
+    files = [tmp_path / "analysis" / "analysis.key_secret", tmp_path / "decoder" / "decoder.key"]
+    with Messaging(NetworkKeys(own, folders["decoder"], NetworkConfig())) as messaging:
+        yield messaging, [f"tcp://{address}:{free_port(address)}", *map(str, files)]
+
+
 @pytest.mark.system
 def test_the_client_of_the_documents_prints_each_trigger(
-    messaging: Messaging, tmp_path: Path
+    client_of: tuple[Messaging, list[str]],
 ) -> None:
-    config = ZmqOutput(name="reward", endpoint=f"ipc://{tmp_path}/z")
+    messaging, arguments = client_of
+    config = ZmqOutput(name="reward", endpoint=arguments[0])
     with (
         Outputs([config], clock=CLOCK, messaging=messaging) as outputs,
-        subprocess.Popen(
-            [sys.executable, CLIENT, config.endpoint], stdout=subprocess.PIPE
-        ) as client,
+        subprocess.Popen([sys.executable, CLIENT, *arguments], stdout=subprocess.PIPE) as client,
     ):
         assert client.stdout is not None
         for number in range(int(WAIT_S / 0.05)):
