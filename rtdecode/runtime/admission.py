@@ -44,8 +44,6 @@ _REFUSED_AFTER = 3
 _CONNECTION = zmq.EVENT_ACCEPTED | zmq.EVENT_DISCONNECTED
 _RETRY_MS = 500
 """Time in ms between two attempts to connect."""
-_HEARTBEAT_MS, _SILENT_MS = 5_000, 60_000
-"""A connection that is silent for a minute is made anew, as after a power cut at its other end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +111,6 @@ class Admission:
         socket.set(zmq.CURVE_PUBLICKEY, self._keys.own.public)
         socket.set(zmq.CURVE_SECRETKEY, self._keys.own.secret)
         socket.set(zmq.RECONNECT_IVL, _RETRY_MS)
-        socket.set(zmq.HEARTBEAT_IVL, _HEARTBEAT_MS)
-        socket.set(zmq.HEARTBEAT_TIMEOUT, _SILENT_MS)
 
     def _watch(self, socket: Socket, events: int, note: Callable[[int, int, str], None]) -> None:
         monitor = socket.get_monitor_socket(events)
