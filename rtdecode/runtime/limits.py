@@ -1,9 +1,9 @@
 """Limits of what another program may send, applied before memory is taken for its message.
 
 Duties: the largest message of each kind of socket, lengths of texts, sizes of maps, the number of
-values in a message, and for each peer a rate of messages and a number of streams. A peer is a key
-of the network, else an address, else the programs of this host together (an empty name). This
-module has no socket and no clock: the sockets and the codec call it.
+values in a message, for each peer a rate of messages and a number of streams, and how many files
+and connections a process may have open. A peer is a key of the network, else an address, else a
+process of this host. This module has no socket and no clock: the sockets and the codec call it.
 
 >>> limits = PeerLimits(Rate(messages_per_s=10, burst=2))
 >>> [limits.permits("rig", 10, t_ns=0) for _ in range(3)], limits.permits("rig", 10, t_ns=10**9)
@@ -12,6 +12,7 @@ module has no socket and no clock: the sockets and the codec call it.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib import import_module
 from types import MappingProxyType
 from typing import Any
 
@@ -199,3 +200,28 @@ def brief(value: Any) -> str:
     if isinstance(value, dict | list | tuple):
         return f"{type(value).__name__} of {len(value)}"
     return f"{value!r:.60}"
+
+
+_MOST_FILES = 65_536
+
+
+def permit_many_files() -> int | None:
+    """Raise the number of open files to what the system permits this process, at most 65,536.
+
+    Each connection to a socket takes a file handle, also that of a stranger until its handshake has
+    failed. A process without a free one can open no file, and accepts no connection.
+
+    Returns
+    -------
+    The number that is in force; None where the system, as Windows, has no such limit.
+    """
+    try:
+        resource = import_module("resource")
+    except ImportError:
+        return None
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _MOST_FILES if hard == resource.RLIM_INFINITY else min(_MOST_FILES, hard)
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return int(soft)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    return int(wanted)

@@ -12,9 +12,8 @@ import zmq
 
 from rtdecode.runtime.admission import Admission
 from rtdecode.runtime.arrivals import key_of, received_frames, sender_of
-from rtdecode.runtime.file_handles import permit_many_files
 from rtdecode.runtime.keys import NetworkKeys
-from rtdecode.runtime.limits import CONTROL_BYTES, PeerLimits
+from rtdecode.runtime.limits import CONTROL_BYTES, PeerLimits, permit_many_files
 from rtdecode.runtime.refused import Arrived, Check, RefusedMessages
 from rtdecode.runtime.socket_options import set_options
 from rtdecode.schema.config.network import is_near

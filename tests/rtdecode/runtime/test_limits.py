@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 
 from rtdecode.runtime.clock import HostClock
 from rtdecode.runtime.codec import pack, unpack
-from rtdecode.runtime.file_handles import permit_many_files
 from rtdecode.runtime.limits import (
     CONFIG_CHARS,
     CONTROL_BYTES,
@@ -28,6 +27,7 @@ from rtdecode.runtime.limits import (
     Rate,
     backlog_rate,
     brief,
+    permit_many_files,
     require_few_values,
 )
 from rtdecode.runtime.refused import RefusedMessages
