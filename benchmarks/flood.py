@@ -6,7 +6,10 @@ A run of the demo with a closed loop, all real processes, listens on TCP ports o
 address. For each of its ports, 10,000 connections are opened over 3.5 s and kept open, and messages
 of 60 MiB are sent, 60 MB a second; the same load goes to a program that accepts and discards it.
 The two alternate, and which of them is first alternates too. The log has each frame, and whether
-it was late. About four minutes.
+it was late. About four minutes. With another address of this computer the ports are encrypted, and
+the strangers have no key:
+
+    .venv/bin/python benchmarks/flood.py --address 192.0.2.2
 """
 
 import argparse
@@ -29,7 +32,8 @@ from rtdecode.bench.result_file import write_benchmark
 from rtdecode.demo.config import Purpose, demo_config
 from rtdecode.demo.policies import with_policy
 from rtdecode.runtime.config_file import write_config
-from rtdecode.schema.config.network import ENDPOINTS
+from rtdecode.runtime.keys import KeyFolder
+from rtdecode.schema.config.network import ENDPOINTS, HostConfig, is_near
 from rtdecode.schema.config.stimulus import Display
 from rtdecode.schema.messages import Event, Reconstruction
 from rtdecode.session.reader import LogReader
@@ -70,24 +74,28 @@ class Frames:
         return 100 * self.late / self.frames if self.frames else float("nan")
 
 
-def free_ports(names: Sequence[str]) -> dict[str, int]:
+def free_ports(names: Sequence[str], *, address: str) -> dict[str, int]:
     """A free TCP port for each name."""
     with ExitStack() as stack:
         found = {}
         for name in names:
             held = stack.enter_context(socket.socket())
-            held.bind((HOST, 0))
+            held.bind((HOST if name == "view" else address, 0))
             found[name] = held.getsockname()[1]
     return found
 
 
-def write_run(folder: Path, ports: dict[str, int]) -> Path:
-    """The config of the demo with a closed loop on these ports."""
+def write_run(folder: Path, ports: dict[str, int], *, address: str) -> Path:
+    """The config of the demo with a closed loop on these ports; with keys where they need some."""
     config = demo_config(
         seconds=3600.0, display=Display.VIRTUAL, clips=None, purpose=Purpose.CONTROL
     )
     config = with_policy(config, "open_loop", session=None)
-    network = config.network.with_endpoints({n: f"tcp://{HOST}:{ports[n]}" for n in ENDPOINTS})
+    endpoints: dict[str, Any] = {name: f"tcp://{address}:{ports[name]}" for name in ENDPOINTS}
+    if not is_near(endpoints["recorder"]):
+        KeyFolder(folder / "keys").new("main")
+        endpoints |= {"keys": folder / "keys", "hosts": {"main": HostConfig(address=address)}}
+    network = config.network.with_endpoints(endpoints)
     view = config.view.model_copy(update={"port": ports["view"]})
     path = folder / "flood.yaml"
     write_config(config.model_copy(update={"network": network, "view": view}), path)
@@ -112,9 +120,9 @@ def running(config: Path, session: Path, log: Path) -> Iterator["subprocess.Pope
 
 
 @contextmanager
-def unrelated() -> Iterator[int]:
+def unrelated(address: str) -> Iterator[int]:
     """Port of a program that accepts and discards everything."""
-    command = [sys.executable, str(LOAD), "listen", HOST, "0"]
+    command = [sys.executable, str(LOAD), "listen", address, "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as listener:
         try:
             yield int(listener.stdout.readline())  # type: ignore[union-attr]
@@ -122,9 +130,9 @@ def unrelated() -> Iterator[int]:
             listener.kill()
 
 
-def flooded(kind: str, name: str, target: str, *, port: int, seconds: float) -> Phase:
+def flooded(kind: str, name: str, target: str, *, at: tuple[str, int], seconds: float) -> Phase:
     """Load one port, and wait until it is over."""
-    command = [sys.executable, str(LOAD), kind, HOST, str(port), _PEERS.get(name, "SUB")]
+    command = [sys.executable, str(LOAD), kind, at[0], str(at[1]), _PEERS.get(name, "SUB")]
     start_ns = time.monotonic_ns()
     said = subprocess.run(
         [*command, "--seconds", str(seconds)], stdout=subprocess.PIPE, text=True, check=True
@@ -134,16 +142,17 @@ def flooded(kind: str, name: str, target: str, *, port: int, seconds: float) -> 
     return Phase(kind, name, target, start_ns, end_ns, json.loads(said.stdout))
 
 
-def phases(ports: dict[str, int], *, seconds: float) -> Iterator[Phase]:
+def phases(ports: dict[str, int], *, address: str, seconds: float) -> Iterator[Phase]:
     """All loads in turn, and a time without any."""
     start_ns = time.monotonic_ns()
     time.sleep(_QUIET_S)
     yield Phase(QUIET, "", QUIET, start_ns, time.monotonic_ns(), {})
-    with unrelated() as other:
+    with unrelated(address) as other:
         for number, (kind, name) in enumerate((k, n) for k in KINDS for n in ports):
-            both = [(PORT, ports[name]), (UNRELATED, other)]
-            for target, port in both if number % 2 else both[::-1]:
-                phase = flooded(kind, name, target, port=port, seconds=seconds)
+            host = HOST if name == "view" else address
+            both = [(PORT, (host, ports[name])), (UNRELATED, (address, other))]
+            for target, at in both if number % 2 else both[::-1]:
+                phase = flooded(kind, name, target, at=at, seconds=seconds)
                 print(kind, name, target, phase.done, flush=True)
                 yield phase
 
@@ -199,17 +208,18 @@ def main() -> int:
     """Run, print a table and write the result."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--seconds", type=float, default=3.5, help="length of each load")
+    parser.add_argument("--address", default=HOST, help="address of this computer to listen on")
     parser.add_argument("--ports", nargs="*", help="ports to flood, by name; all by default")
     parser.add_argument("--json", type=Path, default=RESULTS, help="file of the result")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder, measured, most = Path(name), list[Phase](), defaultdict[str, int](int)
-        ports = free_ports([*ENDPOINTS, "view"])
-        config, session = write_run(folder, ports), folder / "session"
+        ports = free_ports([*ENDPOINTS, "view"], address=args.address)
+        config, session = write_run(folder, ports, address=args.address), folder / "session"
         with running(config, session, folder / "said.log") as run:
             time.sleep(_WARM_S)
             flooded_ports = {n: p for n, p in ports.items() if not args.ports or n in args.ports}
-            for phase in phases(flooded_ports, seconds=args.seconds):
+            for phase in phases(flooded_ports, address=args.address, seconds=args.seconds):
                 measured.append(phase)
                 for what, value in resources(run.pid).items():
                     most[what] = max(most[what], value)
@@ -227,7 +237,11 @@ def main() -> int:
         "most": dict(most),
         "phases": [asdict(phase) for phase in measured],
     }
-    settings = {"seconds": args.seconds, "ports": sorted(flooded_ports)}
+    settings = {
+        "seconds": args.seconds,
+        "ports": sorted(flooded_ports),
+        "encrypted": args.address != HOST,
+    }
     write_benchmark(args.json, name="flood", config=settings, results=results)
     return 0
 
