@@ -48,7 +48,7 @@ _SHOWN: tuple[type[Body], ...] = (
 _PERIOD_NS = 60_000_000_000
 _REFUSALS = {"refused": "requests", "closed": "browsers"}
 """Counter of the page → name of its count in the event."""
-_REFUSED_TEXT = "the page refused what had no token of this run, a foreign name, or was too much"
+_REFUSED_TEXT = "refused by the page: no token of this run, a foreign name, or beyond its limits"
 _NUMBERED = DisplayedFrame | Reconstruction | Responses | Score
 
 

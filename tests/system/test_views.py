@@ -111,7 +111,7 @@ def test_a_page_on_the_network_keeps_its_browsers_over_a_restart_and_its_tokens_
         kept = [file.read_bytes() for file in session.rglob("*") if file.is_file()]
         running.send_signal(signal.SIGINT)
         said = running.communicate()[0]
-    assert "Event in the view: the page refused" in said
+    assert "Event in the view: refused by the page" in said
     assert not (session / "page.txt").exists()
     for token in tokens:
         assert token not in said
