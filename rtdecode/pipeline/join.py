@@ -33,7 +33,7 @@ from rtdecode.runtime.control import TOKEN_VARIABLE
 from rtdecode.runtime.hosted import HostedProcesses, HostLink, follow_run
 from rtdecode.runtime.keys import run_keys
 from rtdecode.runtime.processor_watch import ProcessorWatch
-from rtdecode.runtime.run_info import git_revision
+from rtdecode.runtime.run_info import PAGE_VARIABLE, git_revision
 from rtdecode.runtime.sockets import Messaging
 from rtdecode.runtime.stop import temporary_folder
 from rtdecode.schema.config import RunConfig
@@ -179,6 +179,7 @@ class HostJoin:
             argv = [str(run_file), "--session", admission.session, "--supervised"]
             argv += ["--revision", git_revision()]
             env = {**os.environ, **ONE_THREAD, TOKEN_VARIABLE: admission.token}
+            env[PAGE_VARIABLE] = admission.page_secret
             yield Starter(self._rows, argv, env=env, logs=folder / "logs", config=absolute)
 
     def _kept(self, folder: Path) -> RunConfig:

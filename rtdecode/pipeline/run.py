@@ -35,7 +35,7 @@ from rtdecode.runtime.processor_watch import ProcessorWatch
 from rtdecode.runtime.publisher import Publisher
 from rtdecode.runtime.recorder_watch import RECORDER, RecorderWatch
 from rtdecode.runtime.remote_process import JoinedHost
-from rtdecode.runtime.run_info import RunInfo, git_revision, versions_here
+from rtdecode.runtime.run_info import PAGE_VARIABLE, RunInfo, git_revision, versions_here
 from rtdecode.runtime.sockets import Messaging
 from rtdecode.runtime.stop import temporary_folder
 from rtdecode.runtime.supervisor import Supervisor
@@ -103,7 +103,7 @@ def prepared(
         write_config(absolute.model_copy(update={"network": network}), run_file)
         environment_here().save(session.environment)
         clock = HostClock()
-        token = secrets.token_hex(16)
+        token, page_secret = secrets.token_hex(16), secrets.token_hex(16)
         operators = _operators_endpoint(network, private)
         server = ControlServer(
             messaging,
@@ -114,12 +114,12 @@ def prepared(
         )
         addresses = PageAddresses(
             session.page,
-            run_token=token,
+            secret=page_secret,
             on_health=on_health,
             joined_host=_joined_host_of_page(config),
         )
         recording = _watch(session, run_file, messaging=messaging, clock=clock)
-        this_run = _this_run(config, session, token=token)
+        this_run = _this_run(config, session, token=token, page_secret=page_secret)
         hosts = JoinedHosts(
             server, clock, this_run=this_run, hosts=_other_hosts(config), on_health=on_health
         )
@@ -128,7 +128,7 @@ def prepared(
             clock,
             session.folder / "logs",
             on_health=addresses.update,
-            env={**os.environ, **ONE_THREAD, TOKEN_VARIABLE: token},
+            env={**os.environ, **ONE_THREAD, TOKEN_VARIABLE: token, PAGE_VARIABLE: page_secret},
             offer_event=recording.offer,
             recording=recording,
             hosts=hosts,
@@ -168,7 +168,9 @@ def _kept(config: RunConfig, session: SessionLayout) -> RunConfig:
     return kept
 
 
-def _this_run(config: RunConfig, session: SessionLayout, *, token: str) -> ThisRun:
+def _this_run(
+    config: RunConfig, session: SessionLayout, *, token: str, page_secret: str
+) -> ThisRun:
     """What the hosts that join must share."""
     return ThisRun(
         config.network.main_host,
@@ -176,6 +178,7 @@ def _this_run(config: RunConfig, session: SessionLayout, *, token: str) -> ThisR
         token,
         versions_compared(),
         compared(config) | contents(config),
+        page_secret,
     )
 
 

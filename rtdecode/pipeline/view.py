@@ -120,13 +120,11 @@ def started_page(process: Process) -> tuple[PageServer, str]:
 def _page_at(port: int, process: Process) -> tuple[PageServer, str]:
     config = process.config
     view = config.view.model_copy(update={"port": port})
-    token = process.run_info.token or secrets.token_hex(16)
-    page = PageServer(
-        view, frame_rate_hz=config.frame_rate_hz, clock=process.clock, run_token=token
-    )
+    secret = process.run_info.page_secret or secrets.token_hex(16)
+    page = PageServer(view, frame_rate_hz=config.frame_rate_hz, clock=process.clock, secret=secret)
     address = page.start()
     # a process without a supervisor has nobody else to print them
-    for one in () if process.run_info.token else page_addresses(address, run_token=token).values():
+    for one in () if process.run_info.token else page_addresses(address, secret=secret).values():
         log.info("open %s", one)
     return page, address
 

@@ -13,7 +13,7 @@ from rtdecode.runtime.control import TOKEN_VARIABLE
 from rtdecode.runtime.extras import missing_extra_named
 from rtdecode.runtime.keys import run_keys
 from rtdecode.runtime.process import Process, StoppedEarlyError
-from rtdecode.runtime.run_info import RunInfo, versions_here
+from rtdecode.runtime.run_info import PAGE_VARIABLE, RunInfo, versions_here
 from rtdecode.runtime.sockets import Messaging
 from rtdecode.runtime.stop import stop_on_signals, stop_with_parent
 from rtdecode.schema.errors import DataLostError, RtdecodeError
@@ -46,6 +46,7 @@ def run_process(name: str, main: Callable[[Process], int], argv: Sequence[str]) 
             args.before_restart,
             # programs that this process starts need not know it
             os.environ.pop(TOKEN_VARIABLE, ""),
+            os.environ.pop(PAGE_VARIABLE, ""),
         )
         with Messaging(run_keys(config)) as messaging:
             process = Process(

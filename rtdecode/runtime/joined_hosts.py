@@ -19,6 +19,7 @@ from typing import Self
 from rtdecode.runtime.config_comparison import differences
 from rtdecode.runtime.control import HOST_PREFIX, ControlServer, name_in
 from rtdecode.runtime.remote_process import JoinedHost, RemoteProcess
+from rtdecode.schema.config.roles import Role
 from rtdecode.schema.errors import HostMissingError
 from rtdecode.schema.hosts import Admission, Admitted, Assignment, HostProcesses, Join
 from rtdecode.schema.interfaces import Clock
@@ -43,6 +44,8 @@ class ThisRun:
     token: str
     versions: Mapping[str, str]
     settings: Mapping[str, str]
+    page_secret: str = ""
+    """For the host that runs the page."""
 
 
 class JoinedHosts:
@@ -173,8 +176,14 @@ class JoinedHosts:
             return Admission(join.instance, refused, host.refusal)
         if host.instance != join.instance:
             self._admit(host, identity, join)
+        shows_page = Role.VIEW.value in host.roles
         return Admission(
-            join.instance, Admitted.YES.value, "", session=self._run.session, token=self._run.token
+            join.instance,
+            Admitted.YES.value,
+            "",
+            session=self._run.session,
+            token=self._run.token,
+            page_secret=self._run.page_secret if shows_page else "",
         )
 
     def _differences(self, join: Join) -> list[str]:

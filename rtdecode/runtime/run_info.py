@@ -11,6 +11,8 @@ from rtdecode.schema.messages import Start
 
 _RECORDED = ("rtdecode", "numpy", "pyzmq", "msgpack")
 UNKNOWN = "unknown"
+PAGE_VARIABLE = "RTDECODE_PAGE_SECRET"
+"""Environment variable in which a supervisor passes the secret of the page to its processes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,8 @@ class RunInfo:
     """Detail of the last heartbeat before a restart, for example the address of the page."""
     token: str = ""
     """Proves to the supervisor that the process is one of its run."""
+    page_secret: str = ""
+    """Secret of the run from which the tokens of its page follow."""
 
     def start(self, *, twin_hash: str = "") -> Start:
         """START of a source in this session."""

@@ -59,6 +59,8 @@ class Admission:
     session: str = ""
     token: str = ""
     """Proves that a process is one of this run."""
+    page_secret: str = ""
+    """From which the tokens of the page follow; only for the host that runs it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

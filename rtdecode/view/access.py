@@ -2,9 +2,9 @@
 
 A page of this machine alone needs none: whoever reaches it may act, as a person at the terminal
 may. Any other page has two addresses, one to watch and one to act. Opening one sets a cookie in the
-browser, which holds until the run ends. All tokens follow from the token of the run, which is made
-anew for each run and is known to its processes alone: a restarted page knows the same ones, and
-none is sent, logged or passed on a command line.
+browser, which holds until the run ends. All tokens follow from a secret that is made anew for each
+run and is known to the supervisor and the process of the page: a restarted page knows the same
+ones, and none is sent to it, logged or passed on a command line.
 
 >>> access = PageAccess("0123456789abcdef")
 >>> access.of_token(access.token(Right.WATCH)), access.of_token("guessed")
@@ -54,14 +54,14 @@ class PageAccess:
 
     Parameters
     ----------
-    run_token
+    secret
         Secret of the run; not empty.
     """
 
-    def __init__(self, run_token: str) -> None:
-        if not run_token:
-            raise ValueError("the token of a run must not be empty")
-        self._run_token = run_token
+    def __init__(self, secret: str) -> None:
+        if not secret:
+            raise ValueError("the secret of a page must not be empty")
+        self._secret = secret
         self._tokens = {self.token(right): right for right in _GIVEN}
         self._cookies = {self.cookie(right): right for right in _GIVEN}
 
@@ -82,7 +82,7 @@ class PageAccess:
         return max(_found(given, self._cookies), self.of_token(given))
 
     def _derived(self, purpose: str) -> str:
-        digest = hmac.digest(self._run_token.encode(), purpose.encode(), "sha256")
+        digest = hmac.digest(self._secret.encode(), purpose.encode(), "sha256")
         return base64.urlsafe_b64encode(digest[:_BYTES]).decode("ascii")
 
 
@@ -106,15 +106,15 @@ def is_local(host: str) -> bool:
         return host == _LOCAL
 
 
-def page_addresses(address: str, *, run_token: str) -> dict[Right, str]:
+def page_addresses(address: str, *, secret: str) -> dict[Right, str]:
     """Addresses to open by the right that they give, of a page at `address`.
 
-    >>> page_addresses("http://127.0.0.1:4242/", run_token="secret")
+    >>> page_addresses("http://127.0.0.1:4242/", secret="secret")
     {<Right.ACT: 2>: 'http://127.0.0.1:4242/'}
     """
     if is_local(urlsplit(address).hostname or ""):
         return {Right.ACT: address}
-    access = PageAccess(run_token)
+    access = PageAccess(secret)
     return {right: f"{address}?{name}={access.token(right)}" for name, right in PARAMETERS.items()}
 
 
@@ -138,8 +138,8 @@ class PageAddresses:
     ----------
     file
         Where the addresses are kept.
-    run_token
-        Token of the run.
+    secret
+        Secret of the run, as the process of the page has it.
     on_health
         Gets all heartbeats; that of the page has an address in each line of its detail.
     joined_host
@@ -150,18 +150,18 @@ class PageAddresses:
         self,
         file: Path,
         *,
-        run_token: str,
+        secret: str,
         on_health: Callable[[str, Health], None],
         joined_host: str = "",
     ) -> None:
         self._joined_host = joined_host
-        self._file, self._run_token, self._on_health = file, run_token, on_health
+        self._file, self._secret, self._on_health = file, secret, on_health
         self._written = ""
 
     def update(self, name: str, health: Health) -> None:
         """Pass on a heartbeat of the process `name`."""
         if name == Role.VIEW and health.detail:
-            addresses = page_addresses(health.detail, run_token=self._run_token)
+            addresses = page_addresses(health.detail, secret=self._secret)
             detail = "\n".join(addresses.values())
             if len(addresses) > 1 and detail != self._written:
                 self._written = detail

@@ -64,7 +64,7 @@ class PageServer:
         Rate of the frame grid.
     clock
         The host's clock.
-    run_token
+    secret
         Secret of the run, from which the tokens of the page follow; a random one by default.
     """
 
@@ -74,10 +74,10 @@ class PageServer:
         *,
         frame_rate_hz: float,
         clock: Clock | None = None,
-        run_token: str = "",
+        secret: str = "",
     ) -> None:
         self._config, self._clock = config, clock or HostClock()
-        self._run_token = run_token or secrets.token_hex(16)
+        self._secret = secret or secrets.token_hex(16)
         self._own_address = OwnAddress(config, port=config.port)
         self._access: PageAccess | None = None
         self._page = Page(frame_rate_hz=frame_rate_hz, clock=self._clock)
@@ -105,7 +105,7 @@ class PageServer:
         scheme = "http" if context is None else "https"
         self._own_address = OwnAddress(self._config, port=port, scheme=scheme)
         if not is_local(at) or self._config.names:
-            self._access = PageAccess(self._run_token)
+            self._access = PageAccess(self._secret)
         self._server.config.load()
         self._server.config.ssl = context
         self._thread = threading.Thread(target=self._serve, args=(listener,), name="page")

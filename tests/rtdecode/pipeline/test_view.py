@@ -115,7 +115,9 @@ def test_the_page_is_served_before_the_run_starts_and_until_it_ends(
 def address_after_restart(before: str) -> str:
     process: Any = SimpleNamespace(
         config=RunConfig(),
-        run_info=SimpleNamespace(before_restart=before, token="of the run"),
+        run_info=SimpleNamespace(
+            before_restart=before, token="of the run", page_secret="of the page"
+        ),
         clock=HostClock(),
     )
     page, address = started_page(process)

@@ -44,15 +44,15 @@ class Now:
 class Run:
     """One run, of which the host `rig` is to run the bridge."""
 
-    def __init__(self) -> None:
+    def __init__(self, *roles: str) -> None:
         self.server, self.clock = Answers(), Now()
         self.shown: list[tuple[str, str, str]] = []
-        this = ThisRun("main", "monday", TOKEN, VERSIONS, SETTINGS)
+        this = ThisRun("main", "monday", TOKEN, VERSIONS, SETTINGS, "of the page")
         self.hosts = JoinedHosts(
             self.server,  # type: ignore[arg-type]
             self.clock,
             this_run=this,
-            hosts=[JoinedHost("rig", "10.0.0.3", ("bridge",))],
+            hosts=[JoinedHost("rig", "10.0.0.3", roles or ("bridge",))],
             on_health=self._show,
         )
 
@@ -94,6 +94,11 @@ def test_an_equal_host_is_admitted_and_gets_the_token(run: Run) -> None:
     assert (answer.state, answer.session, answer.token) == ("admitted", "monday", TOKEN)
     assert run.hosts.missing() == []
     assert run.asks().state == "admitted"
+
+
+def test_only_the_host_of_the_page_gets_its_secret() -> None:
+    assert Run("bridge", "recorder").asks().page_secret == ""
+    assert Run("bridge", "view").asks().page_secret == "of the page"
 
 
 @pytest.mark.parametrize(

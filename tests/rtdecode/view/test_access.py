@@ -55,12 +55,12 @@ def test_a_run_without_a_secret_gives_no_access() -> None:
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.9.1", "[::1]", "localhost"])
 def test_a_page_of_this_machine_alone_has_one_address_without_a_token(host: str) -> None:
     address = f"https://{host}:4242/"
-    assert page_addresses(address, run_token="r") == {Right.ACT: address}
+    assert page_addresses(address, secret="r") == {Right.ACT: address}
 
 
 @pytest.mark.parametrize("host", ["10.0.0.2", "[fd00::1]", "rig.lab", "localhost.evil.example"])
 def test_any_other_page_has_an_address_for_each_right(host: str) -> None:
-    found = page_addresses(f"http://{host}:4242/", run_token="r")
+    found = page_addresses(f"http://{host}:4242/", secret="r")
     assert list(found) == list(GIVEN)
     for right, address in found.items():
         assert PageAccess("r").of_token(address.partition("=")[2]) is right
@@ -73,7 +73,7 @@ def test_an_address_that_is_no_number_and_not_localhost_is_not_local() -> None:
 def test_the_terminal_gets_the_tokens_and_a_file_of_the_user_keeps_them(tmp_path: Path) -> None:
     got: list[tuple[str, Health]] = []
     addresses = PageAddresses(
-        tmp_path / "page.txt", run_token="r", on_health=lambda *heard: got.append(heard)
+        tmp_path / "page.txt", secret="r", on_health=lambda *heard: got.append(heard)
     )
     for name, detail in (
         ("view", ""),
@@ -81,7 +81,7 @@ def test_the_terminal_gets_the_tokens_and_a_file_of_the_user_keeps_them(tmp_path
         ("view", "http://rig.lab/"),
     ):
         addresses.update(name, Health("running", detail, {"browsers": 1.0}))
-    expected = page_addresses("http://rig.lab/", run_token="r")
+    expected = page_addresses("http://rig.lab/", secret="r")
     assert [health.detail for _, health in got[:2]] == ["", "http://rig.lab/"]
     assert got[2][1].detail.splitlines() == list(expected.values())
     assert got[2][1].counters == {"browsers": 1.0}
@@ -93,7 +93,7 @@ def test_the_terminal_gets_the_tokens_and_a_file_of_the_user_keeps_them(tmp_path
 
 
 def test_a_page_of_this_machine_alone_needs_no_file(tmp_path: Path) -> None:
-    addresses = PageAddresses(tmp_path / "p", run_token="r", on_health=lambda *_: None)
+    addresses = PageAddresses(tmp_path / "p", secret="r", on_health=lambda *_: None)
     addresses.update("view", Health("running", "http://127.0.0.1:1/", {}))
     assert list(tmp_path.iterdir()) == []
 
@@ -102,7 +102,7 @@ def test_a_page_of_another_host_alone_states_its_host(tmp_path: Path) -> None:
     got: list[str] = []
     addresses = PageAddresses(
         tmp_path / "p",
-        run_token="r",
+        secret="r",
         on_health=lambda _, health: got.append(health.detail),
         joined_host="screen",
     )
@@ -131,7 +131,7 @@ def test_a_page_that_leaves_its_machine_without_tls_is_warned_of(
 def test_a_file_that_cannot_be_written_ends_nothing(tmp_path: Path) -> None:
     got: list[str] = []
     addresses = PageAddresses(
-        tmp_path / "absent" / "p", run_token="r", on_health=lambda name, _: got.append(name)
+        tmp_path / "absent" / "p", secret="r", on_health=lambda name, _: got.append(name)
     )
     addresses.update("view", Health("running", "http://rig.lab/", {}))
     assert got == ["view"]

@@ -37,7 +37,7 @@ class Opened:
 
     def __init__(self, rig: Any, *, run: str = RUN, port: int = 0, **view: Any) -> None:
         config = ViewConfig(**({"host": "0.0.0.0", "port": port, "names": ("rig.lab",)} | view))
-        self.server = PageServer(config, frame_rate_hz=30.0, clock=rig.clock, run_token=run)
+        self.server = PageServer(config, frame_rate_hz=30.0, clock=rig.clock, secret=run)
         self.address = self.server.start()
         self.port = urlsplit(self.address).port or 0
         self.own = f"rig.lab:{self.port}"

@@ -35,9 +35,9 @@ def opened(rig: Any) -> Iterator[Opening]:
 
     def made(*, run: str = RUN, **view: Any) -> tuple[PageServer, str, str]:
         config = ViewConfig(**({"host": "0.0.0.0", "names": ("rig.lab",)} | view))
-        server = PageServer(config, frame_rate_hz=30.0, clock=rig.clock, run_token=run)
+        server = PageServer(config, frame_rate_hz=30.0, clock=rig.clock, secret=run)
         servers.append(server)
-        watch, act = page_addresses(server.start(), run_token=run).values()
+        watch, act = page_addresses(server.start(), secret=run).values()
         return server, watch, act
 
     yield made
