@@ -7,13 +7,14 @@ NEEDS := pyproject.toml $(wildcard requirements/*)
 
 export PYTHON
 
-.PHONY: help install demo test test-long test-numerics format clean
+.PHONY: help install demo test test-long test-numerics audit format clean
 
 help:
 	@echo "make demo      see a mouse's screen reconstructed live, for one minute"
 	@echo "make test      every check that a change must pass"
 	@echo "make test-long the fault matrix with real processes, and tests with their full counts"
 	@echo "make test-numerics  the numerical tests under other arithmetic, thread counts and orders"
+	@echo "make audit     compare the installed packages with the known vulnerabilities"
 	@echo "make install   only make .venv"
 	@echo "make format    let ruff format and mend what it can"
 	@echo "make clean     remove .venv and caches"
@@ -35,9 +36,13 @@ test: .venv/.installed-test
 	$(VENV)/lint-imports
 	$(VENV)/mypy
 	$(VENV)/mypy --platform win32 --cache-dir .mypy_cache_windows
+	$(VENV)/python requirements/audit.py
 	$(VENV)/pytest -n 2 --dist loadfile -m "not (system or faults or long)"
 	$(VENV)/pytest -m "system and not (faults or long)"
 	$(VENV)/python tests/numerics_matrix.py --short
+
+audit: .venv/.installed-test
+	$(VENV)/python requirements/audit.py
 
 test-long: .venv/.installed-test
 	$(VENV)/pytest -m "faults or long"

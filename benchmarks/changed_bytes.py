@@ -194,7 +194,7 @@ def write_own_session(folder: Path) -> Path:
 
 def outcomes(logs: Sequence[Path], *, changes: int, seed: int) -> Iterator[Outcome]:
     """`changes` changed bytes, the same number in each of `logs`."""
-    rng = random.Random(seed)  # noqa: S311
+    rng = random.Random(seed)  # noqa: S311 - a draw, not a secret
     for log in logs:
         layout = records(log)
         for at in positions(layout, log.stat().st_size, changes // len(logs), rng):

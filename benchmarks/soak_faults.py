@@ -101,7 +101,7 @@ class Draw:
     """
 
     def __init__(self, *, seed: int, gap_s: float, cells: Sequence[Cell]) -> None:
-        self._rng, self._gap_s, self._cells = random.Random(seed), gap_s, list(cells)  # noqa: S311
+        self._rng, self._gap_s, self._cells = random.Random(seed), gap_s, list(cells)  # noqa: S311 - a draw
         self._deck: list[Cell] = []
         self._restarted_s: dict[str, float] = {}
 

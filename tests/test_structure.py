@@ -115,6 +115,15 @@ def test_names_are_of_the_domain() -> None:
     assert everything & FORBIDDEN_NAMES == set()
 
 
+def test_every_exception_to_the_rules_of_security_has_its_reason() -> None:
+    checked = [*sources(), *(ROOT / "benchmarks").rglob("*.py")]
+    lines = [(path, line) for path in checked for line in path.read_text("utf-8").splitlines()]
+    with_reason = re.compile(r"noqa: S\d+ - \w")
+    excepted = [(path, line) for path, line in lines if re.search(r"noqa: S\d", line)]
+    bare = [(shown(path), line) for path, line in excepted if not with_reason.search(line)]
+    assert bare == []
+
+
 @pytest.mark.parametrize("paths", [sources(), proofs()], ids=["sources", "tests"])
 def test_nothing_is_left_for_later_or_imported_for_types_alone(paths: list[Path]) -> None:
     found = [
