@@ -56,5 +56,5 @@ def git_revision(folder: Path = Path(__file__).parent) -> str:
         return UNKNOWN
     command = [git, "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=12"]
     # a fixed command without a shell
-    described = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - git, without a user's words
+    described = subprocess.run(command, capture_output=True, encoding="utf-8", check=False)  # noqa: S603 - git, without a user's words
     return described.stdout.strip() if described.returncode == 0 else UNKNOWN

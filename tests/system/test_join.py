@@ -4,7 +4,6 @@ Real processes: hosts join late, differ, end their processes, are killed and ret
 """
 
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from typing import Any, TypeVar
 import psutil
 import pytest
 import yaml
+from free_ports import first_free_port
 from plain_log import read_plain
 
 from rtdecode.schema.errors import MissingFileError, UnreadableFileError
@@ -29,27 +29,6 @@ ADDRESSES = {"decoder": "127.0.0.1", "microscope": "127.0.0.2", "screen": "127.0
 PORTS = 12
 T = TypeVar("T", bound=Body)
 Running = subprocess.Popen[str]
-
-
-def first_free_port() -> int:
-    """The first of 12 ports that are free at all three addresses."""
-    while True:
-        with socket.socket() as chosen:
-            chosen.bind(("127.0.0.1", 0))
-            first = int(chosen.getsockname()[1])
-        if first + PORTS < 65536 and all(
-            _is_free(address, first + n) for address in ADDRESSES.values() for n in range(PORTS)
-        ):
-            return first
-
-
-def _is_free(address: str, port: int) -> bool:
-    with socket.socket() as trial:
-        try:
-            trial.bind((address, port))
-        except OSError:
-            return False
-    return True
 
 
 class Rig:
@@ -66,7 +45,10 @@ class Rig:
             "decode": None,
             "stimulus": {"presenter": "headless", "embedded_clips": 2, "clip_s": 1.0},
             "acquisition": {"source": {"kind": "simulated", "neurons": 20}},
-            "network": {"hosts": self.hosts, "first_port": first_free_port()},
+            "network": {
+                "hosts": self.hosts,
+                "first_port": first_free_port([*ADDRESSES.values()], PORTS),
+            },
         }
         for name in ADDRESSES:
             self.folder(name).mkdir()

@@ -5,11 +5,12 @@ The second of these computers has Windows, as `tests/fixtures/as_windows` descri
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ import numpy as np
 import pytest
 import tifffile
 import yaml
+from free_ports import first_free_port
 
 from rtdecode.cli import VERBS
 from rtdecode.runtime.clock import HostClock
@@ -57,10 +59,12 @@ def environment(user: Any, system: str) -> dict[str, str]:
 
 
 @contextmanager
-def started(user: Any, module: str, config: Path, *, system: str) -> Iterator[Running]:
+def started(
+    user: Any, module: str, config: Path, *, system: str, program: Sequence[str] = AS_INSTALLED
+) -> Iterator[Running]:
     """`python -m MODULE CONFIG` on such a computer."""
     with subprocess.Popen(
-        [*AS_INSTALLED, module, str(config)],
+        [*program, module, str(config)],
         stderr=subprocess.PIPE,
         text=True,
         env=environment(user, system),
@@ -187,6 +191,58 @@ def test_a_closed_console_of_windows_ends_the_screen_with_its_last_messages(user
     assert counted["stimulus/end"] == 1
 
 
+def test_computers_with_windows_join_a_run(user: Any) -> None:
+    rig_config(user)
+    config = joined_config(user)
+    with user.running("run", config, "--json", "summary.json") as decoder:
+        wait_for_line(decoder, "recording into")
+        with (
+            joining(user, "microscope", config) as microscope,
+            joining(user, "screen", config) as screen,
+        ):
+            told = decoder.communicate()[0]
+            ended(microscope)
+            ended(screen)
+    assert decoder.returncode == 0, told
+    summary = json.loads((user.folder / "summary.json").read_text())
+    assert summary["lost_messages"] == 0
+    assert summary["messages"]["bridge/scan"] == N_SCANS
+    assert summary["messages"]["stimulus/displayed_frame"] > 0
+    assert user.left_running() == []
+
+
+def joined_config(user: Any) -> Path:
+    """The same rig as three hosts, whose processes join the run."""
+    sections = yaml.safe_load((user.folder / "run.yaml").read_text())
+    addresses = {"decoder": "127.0.0.1", "microscope": "127.0.0.2", "screen": "127.0.0.3"}
+    hosts: dict[str, dict[str, Any]] = {name: {"address": one} for name, one in addresses.items()}
+    hosts["microscope"]["processes"], hosts["screen"]["processes"] = ["bridge"], ["stimulus"]
+    first_port = first_free_port([*addresses.values()], 14)
+    sections["processes"] = ["recorder", "bridge", "stimulus"]
+    config: Path = user.config(**sections | {"network": {"hosts": hosts, "first_port": first_port}})
+    return config
+
+
+@contextmanager
+def joining(user: Any, host: str, config: Path) -> Iterator[Running]:
+    """`rtdecode join` on a computer with Windows, in a folder of its own."""
+    folder = user.folder / host
+    folder.mkdir()
+    for name in (config.name, "protocol.yaml", "scans.tif"):
+        shutil.copy(user.folder / name, folder)
+    with subprocess.Popen(
+        [*AS_INSTALLED, "rtdecode", "join", config.name, "--host", host],
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(user, "windows"),
+        cwd=folder,
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
 def wait_for_frames(config: Path) -> None:
     """Until the screen has displayed a frame."""
     endpoint = yaml.safe_load(config.read_text())["network"]["stimulus"]
@@ -254,3 +310,65 @@ exec("import fcntl; from os import fork")
     permitted = [line for line in told.stdout.splitlines() if line.endswith("permitted")]
     assert permitted == []
     assert len(told.stdout.splitlines()) == len(lines)
+
+
+@pytest.fixture(scope="module")
+def new_environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The Python of a new environment, in which the wheel of this checkout was installed."""
+    folder = tmp_path_factory.mktemp("rig")
+    source, root = folder / "source", Path(base_install.PROJECT).parent
+    for name in (*base_install.OWN, "pyproject.toml", "README.md", "LICENSE"):
+        copied = shutil.copytree if (root / name).is_dir() else shutil.copy
+        source.mkdir(exist_ok=True)
+        copied(root / name, source / name)
+    made = folder / "venv" / "bin" / "python"
+    wheels = folder / "dist"
+    subprocess.run([sys.executable, "-m", "venv", folder / "venv"], check=True)
+    pip = [str(made), "-m", "pip", "--quiet", "--disable-pip-version-check"]
+    built = [*pip, "wheel", "--no-deps", "--wheel-dir", str(wheels), str(source)]
+    for argv in (built, [*pip, "install", str(wheels / "rtdecode-0.1.0-py3-none-any.whl")]):
+        told = subprocess.run(argv, capture_output=True, text=True, check=False)
+        if told.returncode and "No matching distribution" in told.stderr:
+            pytest.skip(f"no package index can be reached: {told.stderr.splitlines()[-1]}")
+        assert told.returncode == 0, told.stderr
+    return made
+
+
+@pytest.mark.long
+@pytest.mark.timeout(900)
+def test_a_new_environment_with_the_wheel_alone_runs_both_rigs(
+    user: Any, new_environment: Path
+) -> None:
+    user.environment.pop("PYTHONPATH", None)  # a checkout that is tested by its path
+    listed = subprocess.run(
+        [new_environment, "-m", "pip", "list", "--format", "json"],
+        capture_output=True,
+        check=True,
+    )
+    packages = {entry["name"].lower() for entry in json.loads(listed.stdout)}
+    assert "pyzmq" in packages
+    assert not packages & {"torch", "numba", "scipy", "matplotlib", "scikit-image", "mcap"}
+    program = [str(new_environment), "-m"]
+    with recorded(user) as (config, counted):
+        with (
+            started(user, "acquisition_bridge", config, system="linux", program=program) as bridge,
+            started(user, "stimulus", config, system="linux", program=program) as screen,
+        ):
+            ended(bridge)
+            ended(screen)
+    assert counted["bridge/scan"] == N_SCANS
+    assert counted["stimulus/displayed_frame"] == N_FRAMES
+
+
+@pytest.mark.long
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize(("verb", "code"), [("--help", 0), ("join", 0), ("arm", 0), ("bench", 2)])
+def test_its_command_has_what_a_rig_computer_needs(
+    new_environment: Path, verb: str, code: int, tmp_path: Path
+) -> None:
+    argv = [new_environment.with_name("rtdecode"), verb, "--help"]
+    told = subprocess.run(
+        argv, capture_output=True, text=True, check=False, cwd=tmp_path, env={"COLUMNS": "100"}
+    )
+    assert told.returncode == code
+    assert ("rtdecode[decoder]" in told.stderr) == bool(code)
