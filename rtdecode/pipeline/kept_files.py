@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from rtdecode.runtime.disk import write_errors_named
+from rtdecode.runtime.platform import private_endpoints
 from rtdecode.runtime.protocol_file import read_protocol, write_protocol
 from rtdecode.runtime.stop import temporary_folder
 from rtdecode.schema.config import RunConfig
@@ -20,22 +21,18 @@ from rtdecode.schema.protocol_limits import Limits
 
 @contextmanager
 def private_network(configured: NetworkConfig) -> Iterator[NetworkConfig]:
-    """`configured` with a Unix socket in a private folder for every endpoint that it leaves empty.
+    """`configured` with an address of this host for every endpoint that it leaves empty.
 
     An endpoint in the private folder of an earlier run, which configs of earlier sessions hold,
     counts as empty.
 
-    Such sockets need no port, cannot collide with another run, and other users cannot open them.
-    The folder's name is short, because the path of a socket has 107 characters at most.
+    It is a Unix socket in a private folder, which needs no port, cannot collide with another run,
+    and which other users cannot open. The folder's name is short, because the path of a socket has
+    107 characters at most. On Windows it is a free port of the loopback interface.
     """
     with temporary_folder("rtdecode-") as folder:
-        yield configured.with_endpoints(
-            {
-                name: f"ipc://{folder / name}"
-                for name, address in configured.endpoints().items()
-                if is_private(address)
-            }
-        )
+        missing = [name for name, one in configured.endpoints().items() if is_private(one)]
+        yield configured.with_endpoints(private_endpoints(folder, missing))
 
 
 def is_private(address: str) -> bool:

@@ -8,10 +8,12 @@ lacks is hidden. Nothing has been run on a real Windows.
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from threading import Thread
 from types import FrameType
@@ -151,6 +153,21 @@ def usable_cores() -> int:
 def needs_display_server() -> bool:
     """Whether a window needs an X server, which DISPLAY names; Windows always has its desktop."""
     return sys.platform != "win32"
+
+
+def private_endpoints(folder: Path, names: Sequence[str]) -> dict[str, str]:
+    """An endpoint of this host for each of `names`: a Unix socket in `folder`.
+
+    On Windows, which has none for ZeroMQ, it is a port of the loopback interface that is free now,
+    and that other users of the computer can reach.
+    """
+    if sys.platform == "win32":
+        with ExitStack() as opened:
+            # all at once, so that no port is chosen twice
+            doors = [opened.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in names]
+            ports = [door.getsockname()[1] for door in doors]
+        return {name: f"tcp://127.0.0.1:{port}" for name, port in zip(names, ports, strict=True)}
+    return {name: f"ipc://{folder / name}" for name in names}
 
 
 class StoppablePopen(subprocess.Popen[bytes]):

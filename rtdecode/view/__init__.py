@@ -1,5 +1,5 @@
-"""The live web page: displayed frames, decoded frames, score and latency of a running session."""
+"""The live web page: displayed frames, decoded frames, score and latency of a running session.
 
-from rtdecode.view.server import PageServer
-
-__all__ = ["PageServer"]
+Nothing is imported here: a computer without the extra `decoder` reads what the config says of a
+page, and has no web server.
+"""

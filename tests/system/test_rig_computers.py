@@ -362,7 +362,7 @@ def test_a_new_environment_with_the_wheel_alone_runs_both_rigs(
 
 @pytest.mark.long
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize(("verb", "code"), [("--help", 0), ("join", 0), ("arm", 0), ("bench", 2)])
+@pytest.mark.parametrize(("verb", "code"), [("--help", 0), ("join", 0), ("keys", 0), ("bench", 2)])
 def test_its_command_has_what_a_rig_computer_needs(
     new_environment: Path, verb: str, code: int, tmp_path: Path
 ) -> None:

@@ -74,7 +74,20 @@ from rtdecode.runtime.terminal import single_keys
 with single_keys() as read_key:
     print(read_key)
 """
+ENDPOINTS = """
+from pathlib import Path
+from rtdecode.runtime.platform import private_endpoints
+from rtdecode.runtime.sockets import Messaging
+from rtdecode.runtime.control import ControlServer
+from rtdecode.runtime.clock import HostClock
+found = private_endpoints(Path.cwd(), ["a", "b", "c"])
+with Messaging() as messaging:
+    for address in found.values():
+        ControlServer(messaging, clock=HostClock(), endpoint=address)
+print(list(found), len(set(found.values())))
+"""
 PARTS = {
+    "endpoints": (ENDPOINTS, ["['a', 'b', 'c'] 3"]),
     "files": (
         FILES,
         ["b'\\x00\\x00\\x00\\n7\\x00\\x00\\x00\\x00\\x00'", "b'\\x00\\n7' b'\\x00\\x00'"],
