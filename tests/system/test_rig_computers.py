@@ -166,7 +166,7 @@ def test_a_verb_of_the_decoder_names_the_extra_that_it_needs(
     assert "Traceback" not in told.stderr
 
 
-@pytest.mark.parametrize("system", ["linux", "windows"])
+@pytest.mark.parametrize("system", [pytest.param("linux", marks=pytest.mark.long), "windows"])
 def test_bridge_and_screen_run_without_the_packages_of_the_decoder(user: Any, system: str) -> None:
     with recorded(user) as (config, counted):
         with (
