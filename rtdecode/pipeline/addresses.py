@@ -46,7 +46,9 @@ def listened(
         if found and option in options and found["port"] != "*":
             yield option, found["host"].strip("[]"), int(found["port"])
     if Role.VIEW in roles:
-        yield "view.port", config.view.host, config.view.port
+        # a port that the system chooses is always free, but not each host can be listened at
+        option = "view.port" if config.view.port else "view.host"
+        yield option, config.view.host, config.view.port
     source = config.acquisition.source
     if Role.BRIDGE in roles and isinstance(source, _OVER_TCP) and source.side == "listen":
         yield "acquisition.source.port", source.host, source.port
@@ -70,7 +72,7 @@ def _listened_options(config: RunConfig, rows: Sequence[Row]) -> Iterator[str]:
 def require_free(at: tuple[str, int], option: str) -> None:
     """Raise an error where nothing can listen at `at`, without listening there."""
     host, port = ("0.0.0.0" if at[0] == "*" else at[0]), at[1]  # noqa: S104 - as ZeroMQ reads it
-    if not 0 < port <= _HIGHEST_PORT or host in {name for _, name in socket.if_nameindex()}:
+    if not 0 <= port <= _HIGHEST_PORT or host in {name for _, name in socket.if_nameindex()}:
         return
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as trial:
         trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -1,6 +1,7 @@
 """Web server of the live page: one thread with its own event loop; `push` never blocks."""
 
 import asyncio
+import errno
 import json
 import logging
 import secrets
@@ -22,7 +23,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from rtdecode.runtime.clock import HostClock
 from rtdecode.schema.config.session import ViewConfig
-from rtdecode.schema.errors import AddressInUseError
+from rtdecode.schema.errors import AddressInUseError, AddressUnusableError
 from rtdecode.schema.interfaces import Clock
 from rtdecode.schema.messages import Received
 from rtdecode.view.access import PageAccess, Right, is_local
@@ -96,6 +97,8 @@ class PageServer:
         ------
         AddressInUseError
             If another program uses this address.
+        AddressUnusableError
+            If this machine has no such address.
         BadInputError
             If the certificate or its key cannot be used (`server_context`).
         """
@@ -143,7 +146,11 @@ class PageServer:
         try:
             return LimitedListener(host, port, on_refused=self._count_refused)
         except OSError as error:
-            raise AddressInUseError(address=f"{host}:{port}", option="view.port") from error
+            address = f"{host}:{port}"
+            if error.errno == errno.EADDRINUSE:
+                raise AddressInUseError(address=address, option="view.port") from error
+            got = error.strerror or str(error)
+            raise AddressUnusableError(address=address, option="view.host", got=got) from error
 
     def _serve(self, listener: LimitedListener) -> None:
         try:

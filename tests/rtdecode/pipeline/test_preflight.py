@@ -220,6 +220,12 @@ def test_an_address_that_another_machine_listens_at_is_not_tried(taken: int) -> 
     checked(RunConfig.model_validate({"processes": ["recorder"], "network": network}))
 
 
+def test_a_host_of_another_machine_is_refused_also_where_the_system_chooses_the_port() -> None:
+    config = RunConfig(processes=(Role.RECORDER, Role.VIEW), view={"host": "192.0.2.99"})  # type: ignore[arg-type]
+    with pytest.raises(AddressUnusableError, match=r"view\.host 192\.0\.2\.99:0 cannot be used"):
+        checked(config)
+
+
 def test_an_address_of_no_interface_is_refused() -> None:
     settings = {"processes": ["recorder", "view"], "view": {"host": "192.0.2.1", "port": 5999}}
     with pytest.raises(AddressUnusableError, match=r"view\.port 192\.0\.2\.1:5999 cannot be used"):

@@ -3,6 +3,7 @@
 Plain sockets send the requests, as a stranger does who is no browser.
 """
 
+import gc
 import socket
 import ssl
 from collections.abc import Iterator
@@ -13,11 +14,13 @@ from urllib.parse import urlsplit
 import pytest
 from own_certificate import made_certificate
 from starlette.datastructures import Headers
+from uvicorn.protocols.http.h11_impl import RequestResponseCycle
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin
 
 from rtdecode.schema.config.session import ViewConfig
+from rtdecode.schema.errors import AddressUnusableError
 from rtdecode.view.access import PageAccess, Right
 from rtdecode.view.browser_input import BrowserCommand
 from rtdecode.view.gate import OwnAddress, printed_host
@@ -338,6 +341,28 @@ def test_what_is_no_request_is_answered_with_an_error_or_an_end(page: Opened, se
             answer = b""
     assert not answer or answer.split()[1].startswith(b"4")
     assert page.status("/", page.cookie(Right.WATCH)) == 200
+
+
+def test_the_body_of_a_request_is_not_kept_after_its_connection(page: Opened) -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        with socket.create_connection(("127.0.0.1", page.port), timeout=10) as line:
+            head = f"POST / HTTP/1.1\r\nHost: {page.own}\r\nContent-Length: 99999\r\n\r\n"
+            line.sendall(head.encode() + bytes(50_000))
+            assert line.recv(4096)
+        while page.server._server.server_state.connections:
+            assert page.status("/absent") == 403
+        kept = [one for one in gc.get_objects() if type(one) is RequestResponseCycle]
+        assert [len(one.body) for one in kept if one.body] == []
+    finally:
+        gc.enable()
+
+
+@pytest.mark.parametrize("host", ["192.0.2.99", "no-such-host.invalid"])
+def test_an_address_of_another_machine_is_refused_by_name(rig: Any, host: str) -> None:
+    with pytest.raises(AddressUnusableError, match=rf"view\.host {host}:0 cannot be used"):
+        Opened(rig, host=host)
 
 
 def test_tls_is_served_with_a_cookie_that_plain_connections_never_get(
