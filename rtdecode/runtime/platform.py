@@ -1,7 +1,7 @@
 """What Windows does otherwise than Linux: files, locks, priorities, signals, starting processes.
 
-Every branch on the operating system is here, in `rtdecode.runtime.terminal` or in
-`rtdecode.runtime.clock`, and no other module imports what only one system has.
+No other module imports or names what only one system has, except `rtdecode.runtime.terminal` and
+`rtdecode.runtime.clock`; `key_folder` and `pipeline.run` know that Windows states no file modes.
 `make test` checks this by the types of both systems, and by runs in which everything that Windows
 lacks is hidden. Nothing has been run on a real Windows.
 """
