@@ -35,7 +35,7 @@ TOKEN_VARIABLE = "RTDECODE_RUN_TOKEN"  # noqa: S105 - the name of the variable
 """Environment variable in which the supervisor passes the token to its processes."""
 HOST_PREFIX = "join-"
 """Begin of the identity of a `rtdecode join`, `join-NAME.NONCE/INSTANCE`, for the host NAME."""
-_OF_HOSTS = (Join, HostProcesses)
+_OF_HOSTS = (Join, HostProcesses, Event)
 _NONCE = "."
 """Stands before the part of an identity that is not its name."""
 

@@ -170,7 +170,7 @@ def _require_hosts(endpoint: str, own: OwnKey, folder: KeyFolder, network: Netwo
             endpoint=endpoint,
             got=f"this host has not allowed the key of {' and '.join(missing)}",
             remedies=[
-                f"carry {files} here, which `rtdecode keys show` names there",
+                f"carry {files} here (`rtdecode keys show` there prints the path)",
                 *(f"run `rtdecode keys allow {name}.key{folder.option}` here" for name in missing),
             ],
         )

@@ -26,7 +26,9 @@ log = logging.getLogger(__name__)
 STRANGER, NOT_ADMITTED = "stranger_refused", "connection_refused"
 """Codes of the events: a peer was refused here, and a peer refused this host or is another one."""
 _MOST_ADDRESSES = 8
-_SHORTEST_NS, _LONGEST_NS = 1_000_000_000, 60_000_000_000
+_SHORTEST_NS, _LONGEST_NS = 1_000_000_000, 10_000_000_000
+"""Time between two events. What is counted in the last part of a run is in the process's log alone,
+which is why events do not become rarer still."""
 
 
 @dataclass(slots=True)

@@ -12,7 +12,7 @@ from rtdecode.runtime.control import ControlClient, ControlServer, identity_of
 from rtdecode.runtime.progress import KeptMessages
 from rtdecode.runtime.sockets import Messaging
 from rtdecode.schema.control import Action
-from rtdecode.schema.messages import Command, Health, Stamped
+from rtdecode.schema.messages import Command, Event, Health, Stamped
 
 CLOCK = HostClock()
 WAIT_S = 10.0
@@ -110,6 +110,21 @@ def test_nobody_occupies_the_name_of_a_process_before_it_connects(lab: Lab, on: 
     assert start.message.body.name == "start"
     assert [squatter.take(0.05) for squatter in squatters] == [[], []]
     assert not plain.poll(0)
+
+
+def test_what_a_joined_host_states_of_itself_needs_no_token_but_its_key(lab: Lab, on: On) -> None:
+    endpoint, here = lab.endpoint(), on("decoder")
+    server = ControlServer(here, clock=CLOCK, endpoint=endpoint, token=TOKEN)
+    event = Event("warning", "screen", "processor_saturated", "busy")
+    client(on("microscope"), "join-screen", endpoint, token="its own").push(event)
+    assert received(server, lambda: here.refused.n == 1) == []
+    client(on("screen"), "join-screen", endpoint, token="its own").push(event)
+    got: list[tuple[str, Stamped]] = []
+    until_ns = CLOCK.now_ns() + int(WAIT_S * 1e9)
+    while not got and CLOCK.now_ns() < until_ns:
+        got += server.receive(0.02)
+    [(identity, message)] = got
+    assert (identity.partition(".")[0], message.body.code) == ("join-screen", event.code)
 
 
 def test_commands_are_passed_on_from_the_page_and_not_from_the_microscope(lab: Lab, on: On) -> None:
