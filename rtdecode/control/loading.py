@@ -118,8 +118,8 @@ def made_policy(config: PolicyConfig, setting: PolicySetting) -> Policy:
 
 
 def _taken(found: Callable[..., Policy]) -> str:
-    """The options that a policy takes, each with its default."""
-    _setting, *options = inspect.signature(found).parameters.values()
+    """The options that a policy takes, each with its default; the first argument is none."""
+    options = [*inspect.signature(found).parameters.values()][1:]
     return ", ".join(str(one.replace(annotation=inspect.Parameter.empty)) for one in options)
 
 

@@ -155,10 +155,12 @@ class KeyFolder:
 
         The files are read anew, so that a key that is allowed or revoked meanwhile is so here.
         """
-        for path in self._allowed_files():
-            with suppress(BadInputError, OSError):
-                if _read(path)[1] == public:
-                    return path.stem
+        # a disk that fails admits nobody, and must not end the thread that asks
+        with suppress(OSError):
+            for path in self._allowed_files():
+                with suppress(BadInputError, OSError):
+                    if _read(path)[1] == public:
+                        return path.stem
         return ""
 
     def allow(self, file: Path) -> str:

@@ -29,7 +29,7 @@ class PolicyOptionsError(BadInputError):
     def __init__(self, *, policy: str, got: str, taken: str) -> None:
         super().__init__(
             f"control.policy: {policy} cannot be made with the given options ({got}): it takes "
-            f"{taken or 'no options'}; change control.policy.options"
+            f"{taken or 'no options'}; change control.policy.options, or its __init__(self, setting, ...)"
         )
 
 

@@ -45,6 +45,10 @@ class Picky:
     def decide(self, observation):
         return []
 
+class Bare:
+    def decide(self, observation):
+        return []
+
 class Leaving:
     def __init__(self, setting):
         raise SystemExit("no licence")
@@ -90,6 +94,7 @@ def test_another_content_has_another_hash_and_a_policy_by_name_has_none(file: Pa
         ("A_NUMBER", {}, "it has another object named A_NUMBER"),
         ("Mute", {}, "Mute has no method decide: a policy needs"),
         ("Picky", {}, r"RuntimeError: no clip suits\): it takes no options"),
+        ("Bare", {}, r"too many positional arguments\): it takes no options"),
         ("Leaving", {}, r"SystemExit: no licence\): it takes no options"),
         ("Mine", {"abvoe": 3}, "'abvoe'.*it takes above=150.0, clip='owl'"),
     ],
