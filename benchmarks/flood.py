@@ -20,7 +20,7 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -47,6 +47,8 @@ _PEERS = {"recorder": "PUSH", "control": "DEALER", "commands": "DEALER"}
 """Socket type of a peer of each port; SUB for the others, which publish."""
 _REST_S, _WARM_S, _QUIET_S, _START_S = 0.7, 8.0, 6.0, 120.0
 _SETTLED_NS = 300_000_000
+_SAMPLED = 0.85
+"""Part of a load after which the resources of the run are sampled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,19 +132,31 @@ def unrelated(address: str) -> Iterator[int]:
             listener.kill()
 
 
-def flooded(kind: str, name: str, target: str, *, at: tuple[str, int], seconds: float) -> Phase:
-    """Load one port, and wait until it is over."""
+def flooded(
+    kind: str,
+    name: str,
+    target: str,
+    *,
+    at: tuple[str, int],
+    seconds: float,
+    sample: Callable[[], None],
+) -> Phase:
+    """Load one port, call `sample` once meanwhile, and wait until it is over."""
     command = [sys.executable, str(LOAD), kind, at[0], str(at[1]), _PEERS.get(name, "SUB")]
     start_ns = time.monotonic_ns()
-    said = subprocess.run(
-        [*command, "--seconds", str(seconds)], stdout=subprocess.PIPE, text=True, check=True
-    )
+    command += ["--seconds", str(seconds)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as load:
+        time.sleep(_SAMPLED * seconds)
+        sample()
+        said, _ = load.communicate()
     end_ns = time.monotonic_ns()
     time.sleep(_REST_S)
-    return Phase(kind, name, target, start_ns, end_ns, json.loads(said.stdout))
+    return Phase(kind, name, target, start_ns, end_ns, json.loads(said))
 
 
-def phases(ports: dict[str, int], *, address: str, seconds: float) -> Iterator[Phase]:
+def phases(
+    ports: dict[str, int], *, address: str, seconds: float, sample: Callable[[], None]
+) -> Iterator[Phase]:
     """All loads in turn, and a time without any."""
     start_ns = time.monotonic_ns()
     time.sleep(_QUIET_S)
@@ -152,7 +166,7 @@ def phases(ports: dict[str, int], *, address: str, seconds: float) -> Iterator[P
             host = HOST if name == "view" else address
             both = [(PORT, (host, ports[name])), (UNRELATED, (address, other))]
             for target, at in both if number % 2 else both[::-1]:
-                phase = flooded(kind, name, target, at=at, seconds=seconds)
+                phase = flooded(kind, name, target, at=at, seconds=seconds, sample=sample)
                 print(kind, name, target, phase.done, flush=True)
                 yield phase
 
@@ -219,10 +233,13 @@ def main() -> int:
         with running(config, session, folder / "said.log") as run:
             time.sleep(_WARM_S)
             flooded_ports = {n: p for n, p in ports.items() if not args.ports or n in args.ports}
-            for phase in phases(flooded_ports, address=args.address, seconds=args.seconds):
-                measured.append(phase)
+
+            def sample() -> None:
                 for what, value in resources(run.pid).items():
                     most[what] = max(most[what], value)
+
+            at = {"address": args.address, "seconds": args.seconds}
+            measured += phases(flooded_ports, **at, sample=sample)
         print((folder / "said.log").read_text(errors="replace")[-3000:])
         found, events = counted(session, measured)
     table = rows(found)
