@@ -121,7 +121,13 @@ def _page_at(port: int, process: Process) -> tuple[PageServer, str]:
     config = process.config
     view = config.view.model_copy(update={"port": port})
     secret = process.run_info.page_secret or secrets.token_hex(16)
-    page = PageServer(view, frame_rate_hz=config.frame_rate_hz, clock=process.clock, secret=secret)
+    page = PageServer(
+        view,
+        frame_rate_hz=config.frame_rate_hz,
+        clock=process.clock,
+        secret=secret,
+        network=config.network,
+    )
     address = page.start()
     # a process without a supervisor has nobody else to print them
     for one in () if process.run_info.token else page_addresses(address, secret=secret).values():

@@ -16,10 +16,12 @@ when this host was suspended. `HostClocks` reads that from heartbeats, for page 
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from math import isfinite
 
 from rtdecode.runtime.clock import SuspendWatch
 from rtdecode.runtime.clock_map import ClockMap
 from rtdecode.runtime.mapped_clock import MappedClock
+from rtdecode.schema.bounded import Recent
 from rtdecode.schema.config.network import NetworkConfig
 from rtdecode.schema.interfaces import Clock
 from rtdecode.schema.messages import Event, Health
@@ -34,6 +36,8 @@ UNCERTAINTY_MS = "clock_uncertainty_ms"
 """Counter of a heartbeat: largest error of the times since the heartbeat before."""
 UNCERTAIN, CERTAIN, RESET = "clock_uncertain", "clock_certain", "clock_reset"
 SUSPENDED = "host_suspended"
+_COUNTERS = (OFFSET_MS, DRIFT_PPM, DRIFT_UNCERTAINTY_PPM, UNCERTAINTY_MS)
+_MOST_HOSTS = 100
 _NS_PER_MS, _NS_PER_S, _MS_PER_S = 1e6, 1e9, 1e3
 
 
@@ -153,11 +157,12 @@ class HostClocks:
         self._hosts = {
             role.value: name for name, host in network.hosts.items() for role in host.processes
         }
-        self._figures: dict[str, ClockFigures] = {}
+        self._figures: Recent[str, ClockFigures] = Recent(_MOST_HOSTS)
 
     def add(self, process: str, health: Health) -> None:
         """Take a heartbeat of `process` into account; most state no clock."""
-        if UNCERTAINTY_MS not in health.counters:
+        stated = [health.counters[name] for name in _COUNTERS if name in health.counters]
+        if UNCERTAINTY_MS not in health.counters or not all(map(isfinite, stated)):
             return
         host = self._hosts.get(process, process)
         uncertainty_ms = health.counters[UNCERTAINTY_MS]

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from rtdecode.evaluate.alignment import TruthOnGrid
 from rtdecode.evaluate.latency import stage_latencies_ms
 from rtdecode.evaluate.loop_latency import LoopLatency
+from rtdecode.schema.config.network import NetworkConfig
 from rtdecode.schema.evaluation import ResponsePrediction
 from rtdecode.schema.frame_grid import FrameGrid
 from rtdecode.schema.interfaces import Clock
@@ -61,15 +62,19 @@ class Page:
         Rate of the frame grid.
     clock
         The host's clock, for ages and for the latency up to the page.
+    network
+        The hosts of the run, after which their clocks are named.
     """
 
-    def __init__(self, *, frame_rate_hz: float, clock: Clock) -> None:
+    def __init__(
+        self, *, frame_rate_hz: float, clock: Clock, network: NetworkConfig | None = None
+    ) -> None:
         self._clock = clock
         self._frame_rate_hz = frame_rate_hz
         self._truth_on_grid = TruthOnGrid(FrameGrid(frame_rate_hz))
         self._displayed: dict[int, NDArray[np.uint8]] = {}
         self._strip = ActivityStrip()
-        self._state = RunState(clock=clock)
+        self._state = RunState(clock=clock, network=network)
         self._newest: Reconstruction | None = None
         self._sent_ns: dict[int, tuple[int, int]] = {}
         self._latencies: dict[str, deque[float]] = {}

@@ -16,7 +16,9 @@ from collections import deque
 from typing import Any
 
 from rtdecode.evaluate.output_count import OutputCount
+from rtdecode.runtime.clock_state import HostClocks
 from rtdecode.schema.bounded import Recent
+from rtdecode.schema.config.network import NetworkConfig
 from rtdecode.schema.interfaces import Clock
 from rtdecode.schema.messages import (
     Body,
@@ -55,10 +57,12 @@ class RunState:
     ----------
     clock
         The host's clock, for ages.
+    network
+        The hosts of the run, after which their clocks are named.
     """
 
-    def __init__(self, *, clock: Clock) -> None:
-        self._clock = clock
+    def __init__(self, *, clock: Clock, network: NetworkConfig | None = None) -> None:
+        self._clock, self._clocks = clock, HostClocks(network or NetworkConfig())
         self._count, self._events = OutputCount(), EventList()
         self._last_ns: dict[type[Body], int] = {}
         self._health: Recent[str, tuple[Health, int]] = Recent(_MOST_SOURCES)
@@ -81,6 +85,7 @@ class RunState:
                 self._events.add(body, t_ns=message.t_ns)
             case Health():
                 self._health[message.source] = body, item.t_received_ns
+                self._clocks.add(message.source, body)
             case Start():
                 self._events.begin(t_ns=message.t_ns)
                 self._ended.pop(message.source, None)
@@ -114,6 +119,7 @@ class RunState:
                 "frames_10_s": late.frames,
             },
             "recorder_backlog_mb": self._backlog_mb(),
+            "clocks": [clock.text() for clock in self._clocks.figures()],
             "score_age_s": self._age_s(Score, now_ns),
             "alarms": self._events.alarms(),
             "events": self._events.newest(),

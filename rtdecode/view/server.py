@@ -22,6 +22,7 @@ from starlette.types import ASGIApp
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from rtdecode.runtime.clock import HostClock
+from rtdecode.schema.config.network import NetworkConfig
 from rtdecode.schema.config.session import ViewConfig
 from rtdecode.schema.errors import AddressInUseError, AddressUnusableError
 from rtdecode.schema.interfaces import Clock
@@ -67,6 +68,8 @@ class PageServer:
         The host's clock.
     secret
         Secret of the run, from which the tokens of the page follow; a random one by default.
+    network
+        The hosts of the run, after which their clocks are named.
     """
 
     def __init__(
@@ -76,12 +79,13 @@ class PageServer:
         frame_rate_hz: float,
         clock: Clock | None = None,
         secret: str = "",
+        network: NetworkConfig | None = None,
     ) -> None:
         self._config, self._clock = config, clock or HostClock()
         self._secret = secret or secrets.token_hex(16)
         self._own_address = OwnAddress(config, port=config.port)
         self._access: PageAccess | None = None
-        self._page = Page(frame_rate_hz=frame_rate_hz, clock=self._clock)
+        self._page = Page(frame_rate_hz=frame_rate_hz, clock=self._clock, network=network)
         self._queues: dict[BrowserQueue, str] = {}
         self._refused = self._closed = 0
         self._commands: SimpleQueue[BrowserCommand] = SimpleQueue()

@@ -122,7 +122,7 @@ function showCounters({ counters, clip, fps, dropped, neurons, ...rest }) {
 }
 
 // Four layers, which are never summed: they count different things.
-function showLosses({ counters, losses, recorder_backlog_mb: backlogMb }) {
+function showLosses({ counters, losses, clocks, recorder_backlog_mb: backlogMb }) {
   const share = (part, whole) => (whole ? `${part} (${((100 * part) / whole).toFixed(1)} %)` : "–");
   const listed = (counts) => Object.entries(counts).map(([what, n]) => `${n} of ${what}`);
   const count = (id, text, wrong) => {
@@ -136,6 +136,7 @@ function showLosses({ counters, losses, recorder_backlog_mb: backlogMb }) {
   const missed = listed(losses.missed).join(", ");
   setText("missed", missed ? `Missed, but not lost from the log: ${missed}.` : "");
   count("late", share(counters.late, counters.frames), counters.late_percent > 2);
+  setText("clocks", clocks.join("; "));
   const { late_10_s: late, frames_10_s: frames } = losses;
   count("late-recent", share(late, frames), late > 0.02 * frames);
   count("backlog", backlogMb === null ? "–" : `${backlogMb.toFixed(1)} MB`, backlogMb > 10);

@@ -195,3 +195,21 @@ def test_a_program_of_this_user_needs_no_key_at_the_private_endpoint(
         for name, one in (("operator-1", operator), ("bridge", bridge)):
             server.send(name, Command(name, "start", ""))
             assert [taken.message.body.name for taken in one.take(WAIT_S)] == ["start"]
+
+
+@pytest.mark.parametrize(("host", "is_accepted"), [("screen", True), ("microscope", False)])
+def test_events_of_a_joined_host_are_accepted_from_its_key(
+    lab: Lab, on: On, host: str, is_accepted: bool
+) -> None:
+    """As that of saturated processors; a host that joins has no token of the run."""
+    endpoint = lab.endpoint()
+    messaging = on("decoder")
+    server = ControlServer(messaging, clock=CLOCK, endpoint=endpoint, token=TOKEN)
+    joined = client(on(host), "join-screen", endpoint, token="instance")
+    joined.push(Event("warning", "screen", "processor_saturated", "its processors are saturated"))
+    got: list[tuple[str, Stamped]] = []
+    until_ns = CLOCK.now_ns() + int(WAIT_S * 1e9)
+    while not got and not messaging.refused.n and CLOCK.now_ns() < until_ns:
+        got = server.receive(0.02)
+    assert bool(got) is is_accepted
+    assert (messaging.refused.n == 0) is is_accepted

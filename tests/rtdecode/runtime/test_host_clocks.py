@@ -44,3 +44,10 @@ def test_processes_of_the_main_host_state_no_clock() -> None:
     clocks = HostClocks(NetworkConfig())
     clocks.add("decoder", Health("running", "", {"frames": 3.0}))
     assert clocks.figures() == []
+
+
+def test_a_heartbeat_with_counters_that_no_clock_has_is_left_out() -> None:
+    clocks = HostClocks(NetworkConfig())
+    clocks.add("bridge", health(float("nan"), 0.0, 1.0))
+    clocks.add("bridge", health(0.0, float("inf"), 1.0))
+    assert clocks.figures() == []

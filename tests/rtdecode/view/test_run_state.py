@@ -66,6 +66,13 @@ def test_a_silent_recorder_is_reported(state: RunState, rig: Any) -> None:
     assert state.as_json()["recorder_backlog_mb"] == 1.5
 
 
+def test_clocks_of_other_hosts_are_stated(state: RunState, rig: Any) -> None:
+    counters = {"clock_offset_ms": 2.0, "clock_drift_ppm": 7.0, "clock_uncertainty_ms": 0.25}
+    state.add(sent(rig, "bridge", Health("running", "", counters)))
+    state.add(sent(rig, "decoder", Health("running", "", {})))
+    assert state.as_json()["clocks"] == ["bridge: clock 0.002000 s, 7 ± 0 ppm, ± 0.2 ms"]
+
+
 def test_a_score_that_is_restarted_is_called_outdated(state: RunState, rig: Any) -> None:
     state.add(rig.received(Score(0.5, 0.4, 0.3, 10.0, 10.0, 300, final=False)))
     rig.clock.t_ns += 6_000_000_000
