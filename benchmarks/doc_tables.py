@@ -10,6 +10,7 @@ from pathlib import Path
 
 import calcium_tables
 import fault_tables
+import host_tables
 import policy_tables
 import quality_tables
 import speed_tables
@@ -26,6 +27,7 @@ TABLES: dict[Path, dict[str, Callable[[], str]]] = {
     ROOT / "docs" / "calcium.md": calcium_tables.TABLES,
     ROOT / "docs" / "benchmarks.md": {**speed_tables.TABLES, **policy_tables.TABLES},
     ROOT / "docs" / "faults.md": fault_tables.TABLES,
+    ROOT / "docs" / "clocks.md": host_tables.TABLES,
 }
 
 if __name__ == "__main__":

@@ -8,11 +8,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import hosts
 import numpy as np
 import pytest
 from emulated_keys import ADDRESSES
 from emulated_link import LinkSettings, emulated_hosts, why_not_permitted
 from network_rig import MAIN, NetworkRig, clocks_of, interrupted
+
+from rtdecode.schema.errors import DataLostError
 
 pytestmark = [
     pytest.mark.system,
@@ -65,3 +68,28 @@ def test_times_of_three_hosts_are_right_and_nothing_is_lost(tmp_path: Path) -> N
         assert rig.plain().missing == {}
         assert rig.count("bridge/clock_probe") > 8
         assert "behind the main host's" in rig.said(MAIN)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("row", hosts.ROWS, ids=lambda row: row.name)
+def test_whatever_the_clocks_and_the_faults_times_are_right(row: hosts.Row, tmp_path: Path) -> None:
+    """Offsets and drifts of both signs, a window, cut links and reboots."""
+    found = hosts.measured(row, tmp_path)
+    for times in found.times.values():
+        assert times.n > 50
+        assert times.outside == 0, times.worst
+    lost = found.missing
+    assert found.stated_missing == lost
+    # a host that loses its power loses what it had not handed over, and nothing else is lost
+    rebooted = hosts.SOURCES.get(row.reboot, "")
+    assert {stream.partition("/")[0] for stream in lost} <= {rebooted}
+    assert found.exit_code == (DataLostError.exit_code if lost else 0)
+    if row.cut:
+        assert {"supervisor: host_silent", "supervisor: host_back"} <= set(found.events)
+    if row.reboot:
+        assert {"supervisor: host_rejoined", f"{rebooted}: process_restarted"} <= set(found.events)
+    if row.decodes:
+        # frames that were dated 3 s wrongly would have no correlation
+        assert found.video_r is not None
+        assert found.video_r > 0.2
