@@ -31,6 +31,8 @@ VERBS = (
     Verb("run", "live", "Run a session with the settings of CONFIG, until Ctrl-C or the end of its source."),
     Verb("check", "live", "Print CONFIG with all defaults and the timetable of its protocol; start nothing."),
     Verb("join", "join", "Run the processes that CONFIG gives this computer, in a run that another one has started."),
+    Verb("start", "requests", "Start the session of a `rtdecode run --wait-for-start` in the folder SESSION."),
+    Verb("stop", "requests", "End the run in the folder SESSION, as Ctrl-C in its terminal does."),
     Verb("arm", "arming", "Arm the controller of the running SESSION, or renew its dead-man time."),
     Verb("disarm", "arming", "Disarm the controller of the running SESSION: no further action is carried out."),
     Verb("score", "sessions", "Recompute the summary of SESSION from its log and write its report."),

@@ -25,6 +25,7 @@ from rtdecode.schema.config import RunConfig
 from rtdecode.schema.config.acquisition import RawMovieSource
 from rtdecode.schema.config.control import Arm
 from rtdecode.schema.config.roles import Role
+from rtdecode.schema.config.run import StartOn
 from rtdecode.schema.config.stimulus import Display
 from rtdecode.schema.errors import (
     DataLostError,
@@ -96,11 +97,17 @@ def run(
     ] = None,
     json_file: Json = None,
     out: Out = None,
+    wait_for_start: Annotated[
+        bool,
+        typer.Option("--wait-for-start", help="get ready, and start with `rtdecode start`"),
+    ] = False,
 ) -> None:
     """Run a session with the settings of CONFIG, until Ctrl-C or the end of its source."""
     console = Console()
     with errors_reported():
         config = read_config(config_file)
+        if wait_for_start:
+            config = config.model_copy(update={"start": StartOn.ON_REQUEST})
         if movie is not None:
             config = config.with_movie(movie)
         recorded = record_session(config, out=out, console=console, json_file=json_file)

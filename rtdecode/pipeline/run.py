@@ -20,6 +20,7 @@ from rtdecode.pipeline.kept_files import (
     with_kept_policy,
     with_kept_protocol,
 )
+from rtdecode.pipeline.session_begin import ended_before_begin, held
 from rtdecode.pipeline.topology import OnEnd, included, with_processes
 from rtdecode.runtime.backlog import share_mb
 from rtdecode.runtime.children import ONE_THREAD, ProcessSpec
@@ -36,12 +37,14 @@ from rtdecode.runtime.publisher import Publisher
 from rtdecode.runtime.recorder_watch import RECORDER, RecorderWatch
 from rtdecode.runtime.remote_process import JoinedHost
 from rtdecode.runtime.run_info import PAGE_VARIABLE, RunInfo, git_revision, versions_here
+from rtdecode.runtime.run_requests import RunRequests
 from rtdecode.runtime.sockets import Messaging
 from rtdecode.runtime.stop import temporary_folder
 from rtdecode.runtime.supervisor import Supervisor
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.config.network import NetworkConfig, is_near
 from rtdecode.schema.config.roles import Role
+from rtdecode.schema.config.run import StartOn
 from rtdecode.schema.errors import DataLostError
 from rtdecode.schema.interfaces import Clock
 from rtdecode.schema.messages import Health
@@ -81,9 +84,15 @@ class RunOutcome:
 
 @contextmanager
 def prepared(
-    config: RunConfig, session: SessionLayout, *, on_health: Callable[[str, Health], None]
+    config: RunConfig,
+    session: SessionLayout,
+    *,
+    on_health: Callable[[str, Health], None],
+    stop: Event | None = None,
 ) -> Iterator[tuple[Supervisor, Path, ControlAccess]]:
     """A supervisor for the processes of `session`, the config file that they read, and the access.
+
+    Another program may ask for `stop` to be set.
 
     That file has the endpoints of this run. The config of the session has only those that the
     user gave, so that it can be run again. Processes that the supervisor has started end with the
@@ -123,6 +132,7 @@ def prepared(
         hosts = JoinedHosts(
             server, clock, this_run=this_run, hosts=_other_hosts(config), on_health=on_health
         )
+        requests = RunRequests(messaging, endpoint=network.requests, stop=stop or Event())
         supervisor = Supervisor(
             server,
             clock,
@@ -133,8 +143,9 @@ def prepared(
             recording=recording,
             hosts=hosts,
             processors=ProcessorWatch(clock),
+            requests=requests,
         )
-        with hosts:
+        with hosts, requests.access.written(session.requests):
             try:
                 yield supervisor, run_file, ControlAccess(operators, token)
             finally:
@@ -245,14 +256,20 @@ def run_session(
     config = with_processes(config)
     # The processes may have another working directory than the caller.
     session = SessionLayout(session.folder.resolve())
-    with prepared(config, session, on_health=on_health) as (supervisor, run_file, access):
+    with prepared(config, session, on_health=on_health, stop=stop) as prepared_run:
+        supervisor, run_file, access = prepared_run
         if not supervisor.start(_specs(config, session, run_file), stop=stop):
             return RunOutcome(session.folder, "stopped before it began", began=False)
-        ends_ns = None
-        if config.seconds is not None:
-            ends_ns = supervisor.clock.now_ns() + round(config.seconds * 1e9)
         # from here on the controller answers
         with access.written(session.control) if config.control else nullcontext():
+            if ended := ended_before_begin(config, session.folder, supervisor, stop):
+                codes = supervisor.end()
+                return RunOutcome(
+                    session.folder, ended, began=config.start is StartOn.ON_FIRST_SCAN, codes=codes
+                )
+            ends_ns = None
+            if config.seconds is not None:
+                ends_ns = supervisor.clock.now_ns() + round(config.seconds * 1e9)
             reason = supervisor.watch(stop, until_ns=ends_ns)
         codes = supervisor.end()
     return RunOutcome(session.folder, reason, began=True, codes=codes)
@@ -261,7 +278,7 @@ def run_session(
 def _specs(config: RunConfig, session: SessionLayout, run_file: Path) -> list[ProcessSpec]:
     arguments = [str(run_file), "--session", session.folder.name]
     arguments += ["--revision", git_revision(), "--supervised"]
-    network = config.network
+    network, waiting = config.network, held(config)
     return [
         ProcessSpec(
             row.role.value,
@@ -269,6 +286,7 @@ def _specs(config: RunConfig, session: SessionLayout, run_file: Path) -> list[Pr
             restarts=row.restarts(config),
             is_essential=row.is_essential,
             ends_run=row.on_end is OnEnd.ENDS_RUN,
+            is_held=row.role in waiting,
             host="" if (host := network.host_of(row.role)) == network.main_host else host,
         )
         for row in included(config)

@@ -50,6 +50,8 @@ class ProcessSpec:
     """Whether its clean end ends the run, as the end of a movie does."""
     host: str = ""
     """Name of the joined host that runs it; empty for this one."""
+    is_held: bool = False
+    """Whether its start waits for what begins the session."""
 
 
 class ProcessHandle(Protocol):

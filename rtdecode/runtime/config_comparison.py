@@ -21,8 +21,9 @@ from typing import Any
 from rtdecode.runtime.codec import WIRE_VERSION
 from rtdecode.schema.config import RunConfig
 
-OWN = ("network.keys", "record.folder")
-"""Settings that each host has for itself: where its keys and its session folders lie."""
+OWN = ("network.keys", "record.folder", "start")
+"""Settings that each host has for itself: where its keys and its session folders lie; and what
+`rtdecode run` alone uses."""
 _CONTENT = "#content"
 _MOST_BYTES = 16_000_000
 _MOST_NAMED = 20

@@ -54,14 +54,21 @@ class ControlAccess:
     @contextmanager
     def written(self, path: Path) -> Iterator[None]:
         """`path` exists while the block runs, readable and writable for its user alone."""
-        path.unlink(missing_ok=True)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _OWNER_ALONE)
-        with open(descriptor, "w", encoding="ascii") as file:
-            json.dump(asdict(self), file)
-        try:
+        with owners_file(path, json.dumps(asdict(self))):
             yield
-        finally:
-            path.unlink(missing_ok=True)
+
+
+@contextmanager
+def owners_file(path: Path, text: str) -> Iterator[None]:
+    """`path` with `text` exists while the block runs, readable and writable for its user alone."""
+    path.unlink(missing_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _OWNER_ALONE)
+    with open(descriptor, "w", encoding="ascii") as file:
+        file.write(text)
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
 
 
 def connectable(endpoint: str) -> str:

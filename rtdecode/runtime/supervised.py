@@ -35,12 +35,17 @@ class Supervised:
     restart_ns: int | None = None
     """Time of its next start, where it has ended and waits for that."""
     is_killed: bool = False
+    is_held: bool = False
+    """Whether it is not started yet, although the run is: it waits for what begins the session."""
 
     @property
     def held_mb(self) -> float:
         """Megabytes that it held for the recorder at its last heartbeat since its last start."""
-        health = self.health if self.heartbeat_ns else None
-        return 0.0 if health is None else health.counters.get(BACKLOG_MB, 0.0)
+        return self.counter(BACKLOG_MB)
+
+    def counter(self, name: str) -> float:
+        """A counter of its last heartbeat since its last start; 0 where it has none."""
+        return self.health.counters.get(name, 0.0) if self.health and self.heartbeat_ns else 0.0
 
     @property
     def detail(self) -> str:

@@ -21,10 +21,11 @@ from rtdecode.runtime.joined_hosts import JoinedHosts
 from rtdecode.runtime.processor_watch import ProcessorWatch
 from rtdecode.runtime.recorder_watch import RECORDER, RecorderWatch
 from rtdecode.runtime.restarts import Restarts, restart_events
+from rtdecode.runtime.run_requests import RunRequests
 from rtdecode.runtime.supervised import Supervised
 from rtdecode.schema.errors import BadInputError, DataLostError, NotReadyError, ProcessFailedError
 from rtdecode.schema.interfaces import Clock
-from rtdecode.schema.messages import Command, Health
+from rtdecode.schema.messages import Body, Command, Health
 from rtdecode.schema.messages import Event as EventMessage
 
 log = logging.getLogger(__name__)
@@ -51,6 +52,8 @@ class Supervisor:
     """The other hosts of the run; None for a run on one computer."""
     processors: ProcessorWatch | None = None
     """Notices that the processors of this host are saturated; None: they are not watched."""
+    requests: RunRequests | None = None
+    """Requests of other programs; None where none are taken."""
     _children: dict[str, Supervised] = field(default_factory=dict)
     _events: list[EventMessage] = field(default_factory=list)
     _suspends: SuspendWatch = field(init=False)
@@ -61,12 +64,12 @@ class Supervisor:
     def start(
         self, specs: Sequence[ProcessSpec], *, stop: Event, ready_s: float = _READY_S
     ) -> bool:
-        """Start all processes, wait until each is ready, then send `start` to all.
+        """Start all processes, wait until each is ready, then send `start` to all but the held.
 
         The recorder gets it first, and the others once it has confirmed that it records this run.
         All hosts must have joined before. False where `stop` was set before; then, as after an
-        error, no process is left running.
-        Raises HostMissingError, ProcessFailedError, NotReadyError, RecordingUnconfirmedError.
+        error, no process is left running. Raises HostMissingError, ProcessFailedError,
+        NotReadyError, RecordingUnconfirmedError.
         """
         self.logs.mkdir(parents=True, exist_ok=True)
         started = False
@@ -77,9 +80,22 @@ class Supervisor:
         finally:
             if not started:
                 self._cancel()
-        for name in self._children:
-            self._command(name, "start")
+        for name, child in self._children.items():
+            if not child.is_held:
+                self._command(name, "start")
         return started
+
+    def begin(self, text: str) -> None:
+        """Start the processes that were held; `text` says what has begun the session."""
+        self._events.append(EventMessage("info", "supervisor", "session_begun", text))
+        for name, child in self._children.items():
+            if child.is_held:
+                child.is_held = False
+                self._command(name, "start")
+
+    def counter(self, process: str, name: str) -> float:
+        """A counter of the last heartbeat of `process`; 0 where it has none."""
+        return self._children[process].counter(name) if process in self._children else 0.0
 
     def _start_all(self, specs: Sequence[ProcessSpec]) -> None:
         for spec in specs:
@@ -88,11 +104,19 @@ class Supervisor:
                 self._spawned(spec),
                 self.clock.now_ns(),
                 Restarts(is_essential=spec.is_essential),
+                is_held=spec.is_held,
             )
 
-    def watch(self, stop: Event, *, until_ns: int | None = None) -> str:
+    def watch(
+        self,
+        stop: Event,
+        *,
+        until_ns: int | None = None,
+        until: Callable[[], str] = lambda: "",
+    ) -> str:
         """Monitor until `stop`, `until_ns`, or the clean end of a source; returns the reason.
 
+        So does the first text that `until` returns and that is not empty.
         Raises ProcessFailedError when a process fails that is not started again.
         """
         while not stop.is_set():
@@ -100,6 +124,8 @@ class Supervisor:
             self._report()
             if until_ns is not None and self.clock.now_ns() >= until_ns:
                 return "time is over"
+            if reason := until():
+                return reason
             for child in self._children.values():
                 code = child.process.poll()
                 if code in (0, DataLostError.exit_code) and child.spec.ends_run:
@@ -109,7 +135,8 @@ class Supervisor:
 
     def _report(self) -> None:
         """Send the events that wait; those that cannot be sent now are kept."""
-        self._report_recording()
+        if self.recording is not None:
+            self.recording.report()
         now_ns = self.clock.now_ns()
         self.server.report(self.offer_event, process="supervisor", t_ns=now_ns)
         self._events += suspend_events(self._suspends.seconds(), process="supervisor")
@@ -119,10 +146,6 @@ class Supervisor:
             self._events += self.processors.events(self._pids_here())
         while self._events and self.offer_event(self._events[0]):
             self._events.pop(0)
-
-    def _report_recording(self) -> None:
-        if self.recording is not None:
-            self.recording.report()
 
     def _check(self, child: Supervised, code: int | None) -> None:
         """Start `child` again where it is due, and kill it where it sends no heartbeat."""
@@ -215,20 +238,25 @@ class Supervisor:
 
     def _take_messages(self, wait_s: float) -> None:
         for name, message in self.server.receive(wait_s):
-            if self.hosts is not None and self.hosts.receive(name, message.body):
-                continue
-            child = self._children.get(name)
-            if self.recording is not None:
-                self.recording.receive(name, message.body)
-            if child is None or not isinstance(message.body, Health):
-                continue
-            child.receive(message.body, t_ns=self.clock.now_ns())
-            if child.starts > 1 and message.body.state == "ready":
-                self._command(name, "start")
-            if message.body.state != "failed":
-                self.on_health(name, message.body)
+            if self.hosts is None or not self.hosts.receive(name, message.body):
+                self._receive(name, message.body)
         if self.hosts is not None:
             self.hosts.watch()
+        if self.requests is not None:
+            self.requests.answer()
+
+    def _receive(self, name: str, body: Body) -> None:
+        """Take a message of the process `name`."""
+        child = self._children.get(name)
+        if self.recording is not None:
+            self.recording.receive(name, body)
+        if child is None or not isinstance(body, Health):
+            return
+        child.receive(body, t_ns=self.clock.now_ns())
+        if child.starts > 1 and body.state == "ready" and not child.is_held:
+            self._command(name, "start")
+        if body.state != "failed":
+            self.on_health(name, body)
 
     def _is_stalled(self, child: Supervised) -> bool:
         recording = self.recording
@@ -266,7 +294,8 @@ class Supervisor:
             if child.spec.name != RECORDER and self._recorder_has_ended():
                 child.process.release()
             self._take_messages(0.05)
-            self._report_recording()
+            if recording is not None:
+                recording.report()
             return child.held_mb
 
         return exit_code(

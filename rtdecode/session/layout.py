@@ -64,6 +64,11 @@ class SessionLayout:
         return self.folder / "page.txt"
 
     @property
+    def requests(self) -> Path:
+        """Where other programs stop the run; there only while it goes on, for its user."""
+        return self.folder / "requests.json"
+
+    @property
     def policy(self) -> Path:
         """Copy of the user's file of the policy."""
         return self.folder / "policy.py"

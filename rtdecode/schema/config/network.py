@@ -65,6 +65,9 @@ class NetworkConfig(Section):
     """Endpoint at which the controller publishes observations, actions and events."""
     evaluate: str = ""
     """Endpoint at which the live score is published."""
+    requests: str = ""
+    """Endpoint at which other programs start and stop the run, for example tcp://127.0.0.1:5690;
+    docs/hosts.md has the requests."""
 
     def endpoints(self) -> dict[str, str]:
         """Endpoint by its name, for all processes; empty where none is given.

@@ -1,8 +1,9 @@
 """The config of a run, all sections together."""
 
 from collections.abc import Mapping
+from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from pydantic import field_validator, model_validator
 
@@ -21,6 +22,16 @@ _SECTIONS_WITH_A_RATE = ("emit", "stimulus", "calcium")
 """Sections of earlier configs that each had a `frame_rate_hz`."""
 
 
+class StartOn(StrEnum):
+    """What starts a session whose processes are ready."""
+
+    AT_ONCE = "at_once"
+    ON_REQUEST = "on_request"
+    """Another program, or `rtdecode start`."""
+    ON_FIRST_SCAN = "on_first_scan"
+    """The first scan of the microscope, for which the bridge waits; then the stimulus starts."""
+
+
 class RunConfig(Section):
     """One run: its processes, its length, and the settings of each process."""
 
@@ -29,6 +40,10 @@ class RunConfig(Section):
     `decode: null` there is no evaluate, as there is nothing to score."""
     seconds: Positive | None = None
     """Length of the run in s; null runs until Ctrl-C or the end of the source."""
+    start: StartOn = StartOn.AT_ONCE
+    """What starts the session once all processes are ready: at_once; on_request, `rtdecode start`
+    or another program; on_first_scan, the microscope, with whose first scan the stimulus starts and
+    `seconds` begin."""
     frame_rate_hz: Positive = 30.0
     """Rate in Hz of movie, responses, reconstructions and their common frame grid. It must be the
     rate that the twin was trained at; the monitor must refresh at least as often."""
@@ -57,6 +72,15 @@ class RunConfig(Section):
         if processes is not None and Role.RECORDER not in processes:
             raise ValueError("processes must include recorder: nothing starts without a recording")
         return processes
+
+    @model_validator(mode="after")
+    def _scans_come_first(self) -> Self:
+        if self.start is StartOn.ON_FIRST_SCAN and self.acquisition.source.kind == "simulated":
+            raise ValueError(
+                "start: on_first_scan needs a microscope; the simulated one watches the stimulus, "
+                "and gives no scan before that starts"
+            )
+        return self
 
     @model_validator(mode="before")
     @classmethod

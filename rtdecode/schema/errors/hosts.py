@@ -1,6 +1,7 @@
 """Errors of a run over several hosts."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from rtdecode.schema.errors.families import BadInputError, RtdecodeError
 
@@ -59,3 +60,29 @@ class SessionNameError(RtdecodeError, ValueError):
             f"session '{got:.100}' is no name of a folder: letters, digits, '_', '.', '+' and '-' "
             f"are expected"
         )
+
+
+class NoRunError(BadInputError):
+    """No run goes on in the session folder that was named."""
+
+    def __init__(self, *, folder: Path, got: str) -> None:
+        super().__init__(
+            f"no run goes on in {folder} ({got}): give the folder that `rtdecode run` has printed"
+        )
+
+
+class RunSilentError(RtdecodeError):
+    """A run did not answer a request to start or to stop."""
+
+    def __init__(self, *, verb: str, waited_s: float) -> None:
+        super().__init__(
+            f"the run did not answer '{verb}' within {waited_s:g} s: see whether `rtdecode run` stands "
+            f"still in its terminal, or has been killed"
+        )
+
+
+class RequestRefusedError(RtdecodeError):
+    """A run has refused a request to start or to stop."""
+
+    def __init__(self, *, verb: str, got: str) -> None:
+        super().__init__(f"'{verb}' was refused: {got}")

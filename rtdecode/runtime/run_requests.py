@@ -1,0 +1,127 @@
+"""Start and stop of a run by another program: requests of one line of text, and their answers.
+
+A request is one ZeroMQ message of text, `VERB TOKEN`, from a REQ or DEALER socket, with the verbs
+of `Verb`. Its answer is one message, `accepted: …` or `refused: …`. Where the endpoint is one of
+this computer the token must be that of `requests.json` in the session folder, which its user alone
+can read. Over the network the key of the sender takes its place.
+"""
+
+import hmac
+import json
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from pathlib import Path
+from threading import Event
+
+from rtdecode.runtime.operator_link import owners_file
+from rtdecode.runtime.sockets import Messaging, has_room, received_parts
+from rtdecode.schema.errors import NoRunError, RunSilentError
+
+_LONGEST = 200
+"""Bytes of a request."""
+ANSWER_S = 5.0
+
+
+class Verb(StrEnum):
+    """What another program may ask for."""
+
+    START = "start"
+    STOP = "stop"
+    STATE = "state"
+
+
+class RunState(StrEnum):
+    """Answers to `state`."""
+
+    PREPARING = "preparing"
+    """Hosts join, and processes become ready."""
+    READY = "ready"
+    """All processes are ready, and the start is awaited."""
+    RUNNING = "running"
+
+
+@dataclass(frozen=True, slots=True)
+class RequestAccess:
+    """What a program of this computer needs to start and stop a run."""
+
+    endpoint: str
+    token: str
+
+    @contextmanager
+    def written(self, path: Path) -> Iterator[None]:
+        """`path` exists while the block runs, readable and writable for its user alone."""
+        with owners_file(path, json.dumps(asdict(self))):
+            yield
+
+
+class RunRequests:
+    """The end of the supervisor: takes requests and answers them.
+
+    Parameters
+    ----------
+    stop
+        Set by the request `stop`.
+    """
+
+    def __init__(self, messaging: Messaging, *, endpoint: str, stop: Event) -> None:
+        self._socket = messaging.router(endpoint, largest=_LONGEST)
+        self._stop, self._token = stop, secrets.token_hex(16)
+        self.access = RequestAccess(endpoint, self._token)
+        self.state = RunState.PREPARING
+        self.is_started = False
+        """Whether a start was asked for."""
+
+    def answer(self) -> None:
+        """Answer all requests that have come."""
+        for _, parts in received_parts(self._socket, 0.0):
+            # the empty part of a REQ socket stands before the text, and before its answer
+            text = self._answer_to(parts[-1].decode(errors="replace"))
+            if has_room(self._socket):
+                self._socket.send_multipart([*parts[:-1], text.encode()])
+
+    def _answer_to(self, request: str) -> str:
+        verb, _, token = request.partition(" ")
+        if not hmac.compare_digest(token.strip().encode(), self._token.encode()):
+            return "refused: the token is not that of requests.json of this session"
+        return self._answered(verb)
+
+    def _answered(self, verb: str) -> str:
+        if verb == Verb.STATE:
+            return f"accepted: {self.state.value}"
+        if verb == Verb.STOP:
+            self._stop.set()
+            return "accepted: the run ends"
+        if verb != Verb.START:
+            return f"refused: '{verb:.20}' is none of {', '.join(Verb)}"
+        if self.state is RunState.RUNNING:
+            return "refused: the run has started already"
+        self.is_started = True
+        is_ready = self.state is RunState.READY
+        return "accepted: the run starts" + ("" if is_ready else " once all processes are ready")
+
+
+def request_access(path: Path) -> RequestAccess:
+    """What `path`, the `requests.json` of a session, gives access to. Raises NoRunError."""
+    try:
+        found = json.loads(path.read_text(encoding="ascii"))
+        return RequestAccess(str(found["endpoint"]), str(found["token"]))
+    except FileNotFoundError as error:
+        got = f"it has no {path.name}, which is there while its run goes on"
+        raise NoRunError(folder=path.parent, got=got) from error
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise NoRunError(folder=path.parent, got=f"its {path.name} cannot be read") from error
+
+
+def requested(access: RequestAccess, verb: Verb, *, wait_s: float = ANSWER_S) -> tuple[bool, str]:
+    """Ask for `verb`; whether it was accepted, and what the answer says. Raises RunSilentError."""
+    name = f"request-{secrets.token_hex(4)}"
+    with Messaging() as messaging:
+        socket = messaging.dealer(access.endpoint, identity=name)
+        socket.send(f"{verb} {access.token}".encode())
+        for _, parts in received_parts(socket, wait_s):
+            outcome, _, text = parts[-1].decode(errors="replace").partition(": ")
+            return outcome == "accepted", text
+    raise RunSilentError(verb=verb, waited_s=wait_s)
