@@ -93,6 +93,7 @@ def bridge(process: Process, movie: Path | None) -> int:
             stop=process.stop,
             clock=process.clock,
             after_turn=lambda: process.send_heartbeat(source.health()),
+            end_after_s=config.acquisition.end_after_s,
         )
         publisher.end(session=process.run_info.session, reason=reason)
         if not process.is_alone:

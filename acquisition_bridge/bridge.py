@@ -107,6 +107,44 @@ class SourceReports:
                 yield EventMessage("warning", "bridge", code, text, {what: more})
 
 
+class ScanWait:
+    """Whether the microscope has stopped: no scan has come for some time after the first one.
+
+    >>> wait = ScanWait(2.0)
+    >>> wait.reason(t_ns=9_000_000_000)
+    ''
+    >>> wait.scan_came(t_ns=9_000_000_000)
+    >>> wait.reason(t_ns=10_000_000_000), wait.reason(t_ns=12_000_000_000)
+    ('', 'the microscope sent no scan for 2 s')
+    """
+
+    def __init__(self, limit_s: float | None) -> None:
+        self._limit_s, self._last_ns = limit_s, 0
+
+    def scan_came(self, *, t_ns: int) -> None:
+        """Note that a scan came at `t_ns`."""
+        self._last_ns = t_ns
+
+    def reason(self, *, t_ns: int) -> str:
+        """Why the bridge ends now; empty where it does not."""
+        if self._limit_s is None or not self._last_ns:
+            return ""
+        is_over = t_ns - self._last_ns > self._limit_s * 1e9
+        return f"the microscope sent no scan for {self._limit_s:g} s" if is_over else ""
+
+
+class WatchedSink:
+    """Sink that notes each scan which passes."""
+
+    def __init__(self, sink: Sink[Body], wait: ScanWait, clock: Clock) -> None:
+        self._sink, self._wait, self._clock = sink, wait, clock
+
+    def push(self, item: Body) -> None:
+        if isinstance(item, Scan | Fluorescence):
+            self._wait.scan_came(t_ns=self._clock.now_ns())
+        self._sink.push(item)
+
+
 class KeptSink:
     """Sink that keeps the last scan before it is pushed, so that no number is given out twice."""
 
@@ -127,6 +165,7 @@ def run_bridge(
     stop: Event,
     clock: Clock,
     after_turn: Callable[[], None] = lambda: None,
+    end_after_s: float | None = None,
 ) -> str:
     """Push the measurements of `source` to `sink` until the source ends or `stop` is set.
 
@@ -136,14 +175,17 @@ def run_bridge(
         Displayed frames, for a source that needs them; None for all others.
     after_turn
         Called at least every 50 ms, for heartbeats.
+    end_after_s
+        Time in s without a scan after which it ends; None never does.
 
     Returns
     -------
     Why the loop ended, as a phrase for the log and the End message.
     """
     source.begin(clock.now_ns())
-    reports, reason = SourceReports(), "stopped as asked"
-    while not stop.is_set():
+    reports, reason, wait = SourceReports(), "", ScanWait(end_after_s)
+    sink = WatchedSink(sink, wait, clock)
+    while not reason and not stop.is_set():
         if screen is not None:
             _show(screen, source)
         for body in source.measured_until(clock.now_ns() + _TURN_NS):
@@ -151,12 +193,11 @@ def run_bridge(
         for event in reports.due(source.health(), t_ns=clock.now_ns()):
             sink.push(event)
         after_turn()
-        if source.ended:
-            reason = "the source is at its end"
-            break
+        at_end = "the source is at its end" if source.ended else ""
+        reason = at_end or wait.reason(t_ns=clock.now_ns())
     for event in reports.rest(source.health(), t_ns=clock.now_ns()):
         sink.push(event)
-    return reason
+    return reason or "stopped as asked"
 
 
 def _show(screen: Source[Received], source: ScanSource) -> None:

@@ -73,8 +73,9 @@ def latency(
     with errors_reported():
         run = read_config(config).model_copy(update={"seconds": seconds})
         summary = record_session(run, out=None, console=console).summary
+        results = {} if summary is None else summary.as_json()
         settings = {"config": str(config), "seconds": seconds}
-        _write_result(json_file, name="latency", config=settings, results=summary.as_json())
+        _write_result(json_file, name="latency", config=settings, results=results)
 
 
 @app.command(epilog="Example: rtdecode bench decoder --twin rtdecode/demo_mouse --steps 3")

@@ -42,11 +42,12 @@ class LiveTable:
     """Table with a line for each process, updated by heartbeats; without a terminal, log lines.
 
     The table is drawn by a thread of its own, so that a terminal that takes no output for a while
-    (Ctrl-S, a connection that hangs) delays neither heartbeats nor commands.
+    (Ctrl-S, a connection that hangs) delays neither heartbeats nor commands. The page is announced
+    with the name of its host where that is another one.
     """
 
-    def __init__(self, console: Console) -> None:
-        self._console = console
+    def __init__(self, console: Console, *, page_host: str = "") -> None:
+        self._console, self._page_host = console, page_host
         self._health: dict[str, Health] = {}
         self._announced = self._warned = ""
 
@@ -76,9 +77,10 @@ class LiveTable:
         purposes = (
             ("Live page",) if len(addresses) == 1 else ("Live page to watch", "Live page to act")
         )
+        where = f" on {self._page_host}" if self._page_host else ""
         for purpose, address in zip(purposes, addresses, strict=True):
             self._console.print(
-                f"[bold]{purpose}:[/]", escape(address), highlight=False, soft_wrap=True
+                f"[bold]{purpose}{where}:[/]", escape(address), highlight=False, soft_wrap=True
             )
 
     @contextmanager

@@ -12,9 +12,15 @@ from rich.console import Console
 from rtdecode.commands.arming import arming_keys
 from rtdecode.commands.console import LiveTable, errors_reported, print_plain, print_warning
 from rtdecode.commands.photodiode import PhotodiodeRequest, check_photodiode
-from rtdecode.commands.sessions import remove_refused, summarise_and_report, summarise_failed
+from rtdecode.commands.sessions import (
+    remove_refused,
+    require_complete,
+    summarise_and_report,
+    summarise_failed,
+)
 from rtdecode.demo.config import Purpose, demo_config
 from rtdecode.demo.policies import with_policy
+from rtdecode.pipeline.hosts import is_recorded_elsewhere, joined_hosts
 from rtdecode.pipeline.run import RunOutcome, run_session
 from rtdecode.pipeline.topology import included
 from rtdecode.report.summary import SessionSummary, write_summary
@@ -28,7 +34,7 @@ from rtdecode.schema.config.roles import Role
 from rtdecode.schema.config.run import StartOn
 from rtdecode.schema.config.stimulus import Display
 from rtdecode.schema.errors import (
-    DataLostError,
+    HostUnknownError,
     MovieNotGivenError,
     NoReconstructionError,
     NotRecordedError,
@@ -118,6 +124,7 @@ def run(
 @app.command(epilog="Example: rtdecode check configs/demo.yaml")
 def check(
     config_file: Config,
+    *,
     photodiode: Photodiode = None,
     session: Annotated[
         Path | None, typer.Option(help="session that ran while the photodiode was recorded")
@@ -128,6 +135,9 @@ def check(
     seconds: Annotated[
         float, typer.Option(help="length in s of the run for an LSL stream", min=10)
     ] = 30.0,
+    host: Annotated[
+        str, typer.Option(help="check what this joined host needs; by default the main host")
+    ] = "",
 ) -> None:
     """Print CONFIG with all defaults and the timetable of its protocol; start nothing.
 
@@ -139,7 +149,10 @@ def check(
             measured = PhotodiodeRequest(config_file, photodiode, session, rate_hz, seconds)
             check_photodiode(measured, console=Console())
             return
-        config = _checked(read_config(config_file))
+        given = read_config(config_file)
+        if host and host not in (known := joined_hosts(given)):
+            raise HostUnknownError(got=f"no host '{host}' joins", hosts=known)
+        config = _checked(given, host=host)
         print_plain(Console(), config_yaml(config))
         _print_timetable(config)
 
@@ -155,13 +168,15 @@ def _print_timetable(config: RunConfig) -> None:
 class Recorded:
     """A recorded session; `stopped` where a signal ended it before its time."""
 
-    summary: SessionSummary
+    summary: SessionSummary | None
+    """None where it was recorded on another host, which summarises it."""
     stopped: bool
     outcome: RunOutcome
 
     def require_all(self) -> None:
         """Raise NotRecordedError where the last messages of a process are not in the log."""
-        if names := self.outcome.unrecorded(self.summary.without_end):
+        without_end = () if self.summary is None else self.summary.without_end
+        if names := self.outcome.unrecorded(without_end):
             raise NotRecordedError(names=names, folder=self.outcome.folder)
 
 
@@ -177,7 +192,7 @@ def record_session(
     config, existed = _checked(config, folder=out), out is not None and out.exists()
     if config.control is not None and config.control.arm is Arm.AT_START:
         print_warning("control.arm is at_start: the controller acts as soon as the run has started")
-    session, table = _session(config, out), LiveTable(console)
+    session, table = _session(config, out), LiveTable(console, page_host=_page_host(config))
     print_plain(console, f"recording into {session.folder}")
     try:
         with (
@@ -188,22 +203,40 @@ def record_session(
         ):
             outcome = run_session(config, session, stop=stop, on_health=table.update)
     except RtdecodeError as failure:
-        if existed or not remove_refused(session, failure):
+        if is_recorded_elsewhere(config):
+            print_plain(console, f"the run failed; {_recorder_host(config)} has what was recorded")
+        elif existed or not remove_refused(session, failure):
             summarise_failed(session, console, json_file=json_file)
         raise
     if not outcome.began:
         print_plain(console, f"{outcome.reason}: nothing was recorded")
         raise typer.Exit
     print_plain(console, f"ended: {outcome.reason}")
+    if is_recorded_elsewhere(config):
+        host = _recorder_host(config)
+        print_plain(console, f"{host} has the recording of {session.folder.name}, and its report")
+        return Recorded(None, stopped=stop.is_set(), outcome=outcome)
     summary = summarise_and_report(session, console)
     return Recorded(summary, stopped=stop.is_set(), outcome=outcome)
 
 
-def _checked(config: RunConfig, *, folder: Path | None = None) -> RunConfig:
+def _page_host(config: RunConfig) -> str:
+    """Name of the host of the page; empty for this one."""
+    name = config.network.host_of(Role.VIEW)
+    return "" if name == config.network.main_host else name
+
+
+def _recorder_host(config: RunConfig) -> str:
+    """Name and address of the host that records."""
+    name = config.network.host_of(Role.RECORDER)
+    return f"{name} ({config.network.hosts[name].address})"
+
+
+def _checked(config: RunConfig, *, folder: Path | None = None, host: str = "") -> RunConfig:
     # numba takes a second to import, which `--help` and other verbs do without
     from rtdecode.pipeline.preflight import checked
 
-    found = checked(config, folder=folder)
+    found = checked(config, folder=folder, host=host)
     space = short_of_space(found, folder or found.record.folder)
     page = unencrypted(found.view) if Role.VIEW in (found.processes or ()) else ""
     for warning in filter(None, (space, page)):
@@ -226,15 +259,20 @@ def _session(config: RunConfig, out: Path | None) -> SessionLayout:
 
 
 def _finish(
-    config: RunConfig, summary: SessionSummary, json_file: Path | None, *, stopped: bool = False
+    config: RunConfig,
+    summary: SessionSummary | None,
+    json_file: Path | None,
+    *,
+    stopped: bool = False,
 ) -> None:
+    if summary is None:
+        if json_file is not None:
+            print_warning(f"--json writes nothing: {_recorder_host(config)} has the recording")
+        return
     if json_file is not None:
         write_summary(summary, json_file)
     _require_reconstructions(config, summary, stopped=stopped)
-    permitted = config.record.permitted_loss
-    if summary.lost_messages > permitted:
-        where = ", ".join(summary.lost_by_stream)
-        raise DataLostError(lost=summary.lost_messages, permitted=permitted, where=where)
+    require_complete(summary, permitted=config.record.permitted_loss)
 
 
 def _require_reconstructions(config: RunConfig, summary: SessionSummary, *, stopped: bool) -> None:

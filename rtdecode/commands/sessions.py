@@ -13,6 +13,7 @@ from rtdecode.report.summary import SessionSummary, summarise, write_summary
 from rtdecode.report.twin_check import TwinCheckSource, computed_twin_check
 from rtdecode.schema.errors import (
     BadInputError,
+    DataLostError,
     OptionWithPolicyError,
     RtdecodeError,
     SecondInstanceError,
@@ -168,6 +169,13 @@ def summarise_failed(
             write_summary(summary, json_file)
     except RtdecodeError as error:
         print_plain(console, f"no summary: {error}")
+
+
+def require_complete(summary: SessionSummary, *, permitted: int) -> None:
+    """Raise DataLostError where the log lacks more than `permitted` messages."""
+    if summary.lost_messages > permitted:
+        where = ", ".join(summary.lost_by_stream)
+        raise DataLostError(lost=summary.lost_messages, permitted=permitted, where=where)
 
 
 def summarise_and_report(

@@ -48,6 +48,11 @@ def included_on(config: RunConfig, host: str) -> tuple[Row, ...]:
     return tuple(row for row in included(config) if config.network.host_of(row.role) == host)
 
 
+def is_recorded_elsewhere(config: RunConfig) -> bool:
+    """Whether the recorder runs on another host than `rtdecode run`."""
+    return config.network.host_of(Role.RECORDER) != config.network.main_host
+
+
 def joined_hosts(config: RunConfig) -> tuple[str, ...]:
     """Names of the hosts that join a run of `config`: those of which it needs a process."""
     network = config.network

@@ -10,7 +10,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
@@ -25,12 +25,13 @@ from rtdecode.pipeline.kept_files import (
 )
 from rtdecode.pipeline.named_paths import named_paths
 from rtdecode.pipeline.topology import Row, with_processes
-from rtdecode.runtime.children import ONE_THREAD, ChildProcess, ProcessSpec, spawned
+from rtdecode.runtime.children import ONE_THREAD, ChildProcess, NotStarted, ProcessSpec, spawned
 from rtdecode.runtime.clock import HostClock
 from rtdecode.runtime.config_comparison import compared, contents, versions_compared
 from rtdecode.runtime.config_file import read_config, write_config
 from rtdecode.runtime.control import TOKEN_VARIABLE
-from rtdecode.runtime.hosted import HostedProcesses, HostLink, follow_run
+from rtdecode.runtime.disk import write_errors_named
+from rtdecode.runtime.hosted import HostedProcesses, HostLink, Start, follow_run
 from rtdecode.runtime.keys import run_keys
 from rtdecode.runtime.processor_watch import ProcessorWatch
 from rtdecode.runtime.run_info import PAGE_VARIABLE, git_revision
@@ -40,13 +41,15 @@ from rtdecode.schema.config import RunConfig
 from rtdecode.schema.config.roles import Role
 from rtdecode.schema.errors import (
     AddressInUseError,
+    BadInputError,
     HostRolesError,
     HostUnknownError,
-    JoinRefusedError,
-    MainHostSilentError,
+    RtdecodeError,
+    SessionExistsError,
     SessionNameError,
+    SeveralMistakesError,
 )
-from rtdecode.schema.hosts import Admission, Join
+from rtdecode.schema.hosts import Admission, Assignment, Join
 from rtdecode.schema.interfaces import Clock
 
 log = logging.getLogger(__name__)
@@ -91,6 +94,8 @@ class JoinedRun:
 
     reason: str
     code: int
+    recorded: Path | None = None
+    """The folder of its session, where its recorder was here."""
 
 
 class HostJoin:
@@ -127,28 +132,70 @@ class HostJoin:
             if admission is None:
                 return None
             self._say(f"joined the run of session {admission.session}")
-            with self._prepared(admission) as start:
-                roles = frozenset(role.value for role in self._roles)
-                hosted = HostedProcesses(start, roles)
-                over = follow_run(
-                    link,
-                    hosted,
-                    stop=stop,
-                    clock=self._clock,
-                    processors=ProcessorWatch(self._clock, where=self._host),
-                )
-        return None if over is None else JoinedRun(over.over, over.code)
+            folder = self._folder(admission)
+            over = self._followed(link, admission, folder, stop)
+        if over is None:
+            return None
+        recorded = folder if Role.RECORDER in self._roles else None
+        return JoinedRun(over.over, over.code, recorded)
 
-    def all_runs(self, *, stop: Event) -> None:
-        """Join one run after the other until `stop` is set; what ends one of them is said."""
+    def _followed(
+        self, link: HostLink, admission: Admission, folder: Path, stop: Event
+    ) -> Assignment | None:
+        """Take part in the run of `admission`, which learns what cannot be prepared here."""
+        roles = frozenset(role.value for role in self._roles)
+        with ExitStack() as stack:
+            start: Start
+            try:
+                start = stack.enter_context(self._prepared(admission, folder))
+            except RtdecodeError as error:
+                failed = NotStarted(error)
+
+                def start(_name: str, _number: int, _detail: str) -> NotStarted:
+                    return failed
+
+            hosted = HostedProcesses(start, roles)
+            return follow_run(link, hosted, stop=stop, clock=self._clock)
+
+    def check(self) -> None:
+        """Look for the files of the processes here, and for addresses at which they can listen.
+
+        `rtdecode check --host NAME` looks into the files too, for which it needs more packages.
+        Raises the mistake, or SeveralMistakesError.
+        """
+        found: list[BadInputError] = []
+        named = named_paths(self._config, self._roles)
+        found += [missing for one in named if (missing := one.mistake()) is not None]
+        config = self._config.model_copy(update={"network": self._network})
+        for option, host, port in listened(config, self._rows):
+            try:
+                require_free((host, port), option)
+            except AddressInUseError:
+                # an earlier `rtdecode join` of this host may be ending
+                log.info("%s %s:%d is in use", option, host, port)
+            except BadInputError as error:
+                found.append(error)
+        if len(found) > 1:
+            raise SeveralMistakesError(mistakes=[str(mistake) for mistake in found])
+        for mistake in found:
+            raise mistake
+
+    def all_runs(
+        self, *, stop: Event, ended: Callable[[JoinedRun], None] = lambda _run: None
+    ) -> None:
+        """Join one run after the other until `stop` is set; what ends one of them is said.
+
+        `ended` is called after each.
+        """
         said = ""
         while not stop.is_set():
             try:
-                ended = self.one_run(stop=stop)
+                over = self.one_run(stop=stop)
                 said = ""
-                if ended is not None:
-                    self._say(f"{ended.reason}; waiting for the next run")
-            except (JoinRefusedError, MainHostSilentError, SessionNameError) as error:
+                if over is not None:
+                    self._say(f"{over.reason}; waiting for the next run")
+                    ended(over)
+            except RtdecodeError as error:
                 if str(error) != said:
                     said = str(error)
                     self._say(f"{error}; waiting for the next run")
@@ -159,20 +206,34 @@ class HostJoin:
         settings = compared(self._config) | contents(self._config, files)
         return Join(self._host, instance, versions_compared(), settings)
 
-    @contextmanager
-    def _prepared(self, admission: Admission) -> Iterator["Starter"]:
-        """What starts processes in the session of `admission`, with its folder and config here."""
+    def _folder(self, admission: Admission) -> Path:
+        """The folder of the session here. Raises SessionNameError."""
         if not _SESSION.fullmatch(admission.session):
             raise SessionNameError(got=admission.session)
-        folder = self._config.record.folder.resolve() / admission.session
-        folder.mkdir(mode=_OF_OWNER, parents=True, exist_ok=True)
-        (folder / "logs").mkdir(exist_ok=True)
+        return self._config.record.folder.resolve() / admission.session
+
+    @contextmanager
+    def _prepared(self, admission: Admission, folder: Path) -> Iterator["Starter"]:
+        """What starts processes in the session of `admission`, with its folder and config here.
+
+        Raises SessionExistsError, FileWriteError, and what a protocol or policy raises.
+        """
+        if Role.RECORDER in self._roles and (folder / "log.mcap").exists():
+            raise SessionExistsError(folder=folder)
+        with write_errors_named(folder):
+            folder.mkdir(mode=_OF_OWNER, parents=True, exist_ok=True)
+            (folder / "logs").mkdir(exist_ok=True)
         with (
             private_network(self._network) as network,
             temporary_folder("rtdecode-config-") as private,
         ):
             kept_file, run_file = folder / "config.yaml", private / "config.yaml"
             write_config(self._kept(folder), kept_file)
+            if Role.RECORDER in self._roles:
+                # a computer that does not record lacks what this needs
+                from rtdecode.session.environment import environment_here
+
+                environment_here().save(folder / "environment.json")
             # the processes' config does not lie in the session folder, to which paths are relative
             absolute = read_config(kept_file)
             write_config(absolute.model_copy(update={"network": network}), run_file)

@@ -13,7 +13,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
 
-from rtdecode.pipeline.hosts import included_on, joined_hosts, network_between_hosts
+from rtdecode.pipeline.hosts import (
+    included_on,
+    is_recorded_elsewhere,
+    joined_hosts,
+    network_between_hosts,
+)
 from rtdecode.pipeline.kept_files import (
     private_network,
     resolved,
@@ -231,7 +236,7 @@ def _watch(
     return RecorderWatch(
         publisher,
         start=run_info.start(),
-        log_file=session.log,
+        log_file=None if is_recorded_elsewhere(config) else session.log,
         backlog_mb=total_mb,
         clock=clock,
     )

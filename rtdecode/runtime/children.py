@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import Protocol
 
 from rtdecode.runtime.platform import StoppablePopen
-from rtdecode.schema.errors import DataLostError
+from rtdecode.schema.errors import DataLostError, RtdecodeError
 from rtdecode.schema.interfaces import Clock
 
 log = logging.getLogger(__name__)
@@ -122,6 +122,29 @@ class ChildProcess:
 
     def end_of_log(self) -> str:
         return end_of_log(self._log_file)
+
+
+class NotStarted:
+    """A process that could not be started: it has ended with the code and sentence of `error`."""
+
+    pid, is_reachable, reachable_since_ns, is_awaited = 0, True, 0, False
+
+    def __init__(self, error: RtdecodeError) -> None:
+        self._error = error
+
+    def poll(self) -> int | None:
+        return self._error.exit_code
+
+    def wait(self) -> int:
+        return self._error.exit_code
+
+    def terminate(self) -> None:
+        """Has no effect, as `release` and `kill`."""
+
+    release = kill = terminate
+
+    def end_of_log(self) -> str:
+        return str(self._error)
 
 
 def spawned(

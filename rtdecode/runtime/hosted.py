@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Event
 
-from rtdecode.runtime.children import ChildProcess
+from rtdecode.runtime.children import ProcessHandle
 from rtdecode.runtime.control import HOST_PREFIX, ControlClient
 from rtdecode.runtime.processor_watch import ProcessorWatch
 from rtdecode.runtime.socket_options import HAND_OVER_S
@@ -31,7 +31,7 @@ _QUEUE = 8
 """Messages that wait while there is no run; each one replaces those before it."""
 _END_S = HAND_OVER_S + 10.0
 
-Start = Callable[[str, int, str], ChildProcess | None]
+Start = Callable[[str, int, str], ProcessHandle | None]
 """Starts the process of a name for the n-th time, with the detail of before; None: not yet."""
 
 
@@ -97,7 +97,7 @@ class HostLink:
 
 @dataclass(slots=True)
 class _Hosted:
-    process: ChildProcess
+    process: ProcessHandle
     number: int
     ending: int = Ending.NO
 

@@ -39,13 +39,19 @@ class RecorderWatch:
     start
         START of the supervisor in this session.
     log_file
-        The log that the recorder of this session writes.
+        The log that the recorder of this session writes; None where it is on another host.
     backlog_mb
         Megabytes that all processes together may hold.
     """
 
     def __init__(
-        self, publisher: Publisher, *, start: Start, log_file: Path, backlog_mb: float, clock: Clock
+        self,
+        publisher: Publisher,
+        *,
+        start: Start,
+        log_file: Path | None,
+        backlog_mb: float,
+        clock: Clock,
     ) -> None:
         self._publisher, self._start, self._log_file = publisher, start, log_file
         self._backlog_mb, self._clock = backlog_mb, clock
@@ -77,7 +83,7 @@ class RecorderWatch:
             if self._clock.now_ns() > deadline_ns:
                 raise RecordingUnconfirmedError(
                     session=self._start.session,
-                    log=self._log_file,
+                    log=self._log_file or "the log of another host",
                     waited_s=wait_s,
                     got=self._answer,
                 )
@@ -94,10 +100,11 @@ class RecorderWatch:
         """Confirm the recording if `recording` is of this run and the log file has its START."""
         if recording.start_source != "supervisor" or self.is_confirmed:
             return
-        is_here = Path(recording.log).resolve() == self._log_file.resolve()
+        log_file = self._log_file
+        is_here = log_file is None or Path(recording.log).resolve() == log_file.resolve()
         if recording.session != self._start.session or not is_here:
             self._answer = f"it records session {recording.session} into {recording.log}"
-        elif not self._log_file.is_file() or self._start_data not in self._log_file.read_bytes():
+        elif log_file is not None and not _contains(log_file, self._start_data):
             self._answer = "it acknowledged a START that is not in the log"
         else:
             self.is_confirmed = True
@@ -184,3 +191,8 @@ class RecorderWatch:
         log.warning("%s %s", text, counts)
         self._publisher.push(Event("warning", RECORDER, "recorder_resumed", text, counts))
         self._stalled_ns = self._losing_ns = None
+
+
+def _contains(log_file: Path, data: bytes) -> bool:
+    """Whether the log has the message `data`; that of another host is not read."""
+    return log_file.is_file() and data in log_file.read_bytes()

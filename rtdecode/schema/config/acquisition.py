@@ -246,5 +246,7 @@ class AcquisitionConfig(Section):
 
     source: Source = SimulatedSource()
     behaviour: LslBehaviour | None = None
+    end_after_s: Positive | None = None
+    """Time in s without a scan, after the first one, after which the run ends; null never does."""
     after_failure: AfterFailure = AfterFailure.RESTART
     """Whether the bridge is started again after a failure, or the failure ends the run."""

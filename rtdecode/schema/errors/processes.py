@@ -57,11 +57,11 @@ class RecorderAbsentError(RtdecodeError):
 class RecordingUnconfirmedError(RtdecodeError):
     """The recorder did not confirm that it records this run; nothing was started."""
 
-    def __init__(self, *, session: str, log: Path, waited_s: float, got: str) -> None:
+    def __init__(self, *, session: str, log: Path | str, waited_s: float, got: str) -> None:
         super().__init__(
             f"the recorder did not confirm within {waited_s:g} s that it records session {session} into "
             f"{log} ({got}), so nothing was started: leave network.control and network.recorder empty, "
-            f"or see to it that no other program uses them, and read {log.parent / 'logs' / 'recorder.log'}"
+            f"or see to it that no other program uses them, and read logs/recorder.log of the session"
         )
 
 
