@@ -35,6 +35,7 @@ from rtdecode.runtime.hosted import HostedProcesses, HostLink, Start, follow_run
 from rtdecode.runtime.keys import run_keys
 from rtdecode.runtime.processor_watch import ProcessorWatch
 from rtdecode.runtime.run_info import PAGE_VARIABLE, git_revision
+from rtdecode.runtime.numbering import numbers_given
 from rtdecode.runtime.sockets import Messaging
 from rtdecode.runtime.stop import temporary_folder
 from rtdecode.schema.config import RunConfig
@@ -155,7 +156,11 @@ class HostJoin:
                     return failed
 
             hosted = HostedProcesses(start, roles)
-            return follow_run(link, hosted, stop=stop, clock=self._clock)
+            over = follow_run(link, hosted, stop=stop, clock=self._clock)
+        if over is not None:
+            # a session that is over is not continued from the numbers of its senders
+            numbers_given(folder)
+        return over
 
     def check(self) -> None:
         """Look for the files of the processes here, and for addresses at which they can listen.

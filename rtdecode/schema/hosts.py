@@ -96,8 +96,6 @@ class HostProcesses:
     """Exit code of each newest start that has ended."""
     tails: dict[str, str] = field(default_factory=dict)
     """Last lines of the log of each that has ended."""
-    sent: dict[str, int] = field(default_factory=dict)
-    """Last number of each stream that those which have ended gave."""
     leaves: bool = False
     """Whether the host leaves the run, as after Ctrl-C there."""
 

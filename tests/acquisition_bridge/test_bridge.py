@@ -118,3 +118,34 @@ class Full:
 def test_a_scan_that_cannot_be_recorded_ends_the_run(clock: Any) -> None:
     with pytest.raises(RecorderAbsentError):
         run_bridge(Scripted([1]), Full(), screen=None, stop=Event(), clock=clock)
+
+
+def test_a_microscope_that_stops_ends_the_bridge_after_its_first_scan_alone() -> None:
+    """Nothing comes for 100 turns of a second, then three scans, then nothing any more."""
+    source, shelf, clock = Scripted([0] * 100 + [1, 1, 1] + [0] * 100), Shelf(), Seconds()
+    reason = run_bridge(source, shelf, screen=None, stop=Event(), clock=clock, end_after_s=5.0)
+    assert reason == "the microscope sent no scan for 5 s"
+    assert len(shelf.items) == 3
+    assert not source.ended
+
+
+class Shelf:
+    def __init__(self) -> None:
+        self.items: list[Body] = []
+
+    def push(self, item: Body) -> None:
+        self.items.append(item)
+
+
+class Seconds:
+    """A clock that goes on by a second whenever it is read."""
+
+    def __init__(self) -> None:
+        self._t_ns = 0
+
+    def now_ns(self) -> int:
+        self._t_ns += 1_000_000_000
+        return self._t_ns
+
+    def sleep_until(self, t_ns: int) -> None:
+        self._t_ns = max(self._t_ns, t_ns)

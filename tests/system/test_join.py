@@ -3,6 +3,7 @@
 Real processes: hosts join late, differ, end their processes, are killed and return.
 """
 
+import os
 import signal
 import subprocess
 import time
@@ -187,4 +188,28 @@ def test_a_host_that_is_stopped_ends_the_run_as_the_end_of_its_source_does(rig: 
     assert (run.returncode, microscope.returncode) == (0, 0), said
     assert "ended: bridge is at its end" in said
     assert "no message was lost" in said
+    assert rig.user.left_running() == []
+
+
+def test_a_session_that_is_recorded_on_another_host_is_summarised_there(rig: Rig) -> None:
+    rig.hosts["microscope"]["processes"] = ["bridge", "stimulus"]
+    rig.hosts["screen"]["processes"] = ["recorder", "view"]
+    for name in ADDRESSES:
+        rig.write(name, processes=["recorder", "stimulus", "bridge", "view"])
+    session = rig.folder("screen") / "sessions" / "s"
+    with rig.run() as run, rig.join("microscope") as microscope, rig.join("screen") as office:
+        read_until(run, "Live page on screen: http://")
+        read_until(run, "bridge: running")
+        rig.session = session
+        rig.wait_for(Scan, "bridge", more_than=5, running=run)
+        assert not (rig.folder("decoder") / "s" / "log.mcap").exists()
+        said = interrupted(run)
+        summary = str(office.communicate()[0])
+        assert microscope.wait() == 0
+    assert (run.returncode, office.returncode) == (0, 0), said + summary
+    assert "screen (127.0.0.3) has the recording of s, and its report" in said
+    assert "no message was lost" in summary
+    assert {"config.yaml", "environment.json", "log.mcap", "logs", "report"} <= set(
+        os.listdir(session)
+    )
     assert rig.user.left_running() == []

@@ -1,5 +1,7 @@
 """Which host a computer is, what is looked for on it, and which sessions it takes part in."""
 
+import subprocess
+import sys
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -93,11 +95,8 @@ def test_each_host_looks_for_the_files_of_its_own_processes(tmp_path: Path) -> N
 def test_a_session_that_is_no_name_of_a_folder_is_refused(session: str, tmp_path: Path) -> None:
     given = config(record={"folder": str(tmp_path)})
     joining = HostJoin(given, "rig", say=lambda _text: None)
-    with (
-        pytest.raises(SessionNameError),
-        joining._prepared(Admission("a", "admitted", "", session, "t")),
-    ):
-        pytest.fail("it was accepted")
+    with pytest.raises(SessionNameError):
+        joining._folder(Admission("a", "admitted", "", session, "t"))
     assert not list(tmp_path.iterdir())
 
 
@@ -113,6 +112,30 @@ def test_a_stop_before_any_run_ends_without_a_trace(tmp_path: Path) -> None:
     assert HostJoin(given, "rig", say=say).one_run(stop=stop) is None
     assert said == ["waits for `rtdecode run` at tcp://127.0.0.1:5700"]
     assert not list(tmp_path.iterdir())
+
+
+WITHOUT = (
+    "import sys; "
+    "absent = ('torch', 'numba', 'scipy', 'skimage', 'matplotlib', 'mcap', 'starlette', 'uvicorn',"
+    " 'fcntl', 'resource', 'pwd', 'termios'); "
+    "sys.modules.update(dict.fromkeys(absent)); "
+    "from rtdecode.commands.join import app; "
+    "from rtdecode.commands.requests import app"
+)
+"""Imports the verbs of a rig's computer where no package of the decoder, nor of POSIX, is there."""
+
+
+def test_a_rig_joins_without_the_packages_of_the_decoder_and_of_posix() -> None:
+    command = [sys.executable, "-c", WITHOUT]
+    told = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert told.returncode == 0, told.stderr
+
+
+def test_the_files_of_this_host_are_looked_for_before_it_joins(tmp_path: Path) -> None:
+    given = config(stimulus={"clips": str(tmp_path / "absent")}, record={"folder": str(tmp_path)})
+    with pytest.raises(MissingFileError, match=r"stimulus\.clips"):
+        HostJoin(given, "rig", say=lambda _text: None).check()
+    HostJoin(given, "office", say=lambda _text: None).check()
 
 
 def test_the_example_for_three_computers_is_a_config_of_two_that_join() -> None:
