@@ -10,7 +10,6 @@ from rtdecode.schema.config import acquisition as sources
 from rtdecode.schema.config.calcium import CalciumConfig
 from rtdecode.schema.config.roles import Role
 from rtdecode.schema.errors import MissingFileError
-from rtdecode.view.certificate import CERTIFICATE, PRIVATE_KEY, REMEDY
 
 _GROWING = (sources.RawTailSource, sources.TiffTailSource, sources.ScanboxMmapSource)
 _ANY = "a file or a folder"
@@ -59,6 +58,9 @@ def named_paths(config: RunConfig, roles: set[Role]) -> Iterator[NamedPath]:
         remedy = "make one with `rtdecode fit mask`, or leave it out to score the whole screen"
         yield NamedPath("evaluate.screen_mask", config.evaluate.screen_mask, remedy)
     if Role.VIEW in roles and config.view.certificate and config.view.private_key:
+        # imports the server of the page, whose packages a computer of a rig does not have
+        from rtdecode.view.certificate import CERTIFICATE, PRIVATE_KEY, REMEDY
+
         yield NamedPath(CERTIFICATE, config.view.certificate, REMEDY)
         yield NamedPath(PRIVATE_KEY, config.view.private_key, REMEDY)
 

@@ -16,12 +16,11 @@ from enum import StrEnum
 from pathlib import Path
 from threading import Event
 
+from rtdecode.runtime.limits import NO_MESSAGE_BYTES
 from rtdecode.runtime.operator_link import owners_file
-from rtdecode.runtime.sockets import Messaging, has_room, received_parts
+from rtdecode.runtime.sockets import Arrivals, Messaging, has_room, received_parts
 from rtdecode.schema.errors import NoRunError, RunSilentError
 
-_LONGEST = 200
-"""Bytes of a request."""
 ANSWER_S = 5.0
 
 
@@ -67,7 +66,8 @@ class RunRequests:
     """
 
     def __init__(self, messaging: Messaging, *, endpoint: str, stop: Event) -> None:
-        self._socket = messaging.router(endpoint, largest=_LONGEST)
+        self._messaging = messaging
+        self._socket = messaging.router(endpoint, largest=NO_MESSAGE_BYTES)
         self._stop, self._token = stop, secrets.token_hex(16)
         self.access = RequestAccess(endpoint, self._token)
         self.state = RunState.PREPARING
@@ -76,15 +76,17 @@ class RunRequests:
 
     def answer(self) -> None:
         """Answer all requests that have come."""
-        for _, parts in received_parts(self._socket, 0.0):
+        arrivals = Arrivals(self._messaging, self._socket, 0.0)
+        for _, parts in arrivals:
             # the empty part of a REQ socket stands before the text, and before its answer
-            text = self._answer_to(parts[-1].decode(errors="replace"))
+            text = self._answer_to(parts[-1].decode(errors="replace"), host=arrivals.host)
             if has_room(self._socket):
                 self._socket.send_multipart([*parts[:-1], text.encode()])
 
-    def _answer_to(self, request: str) -> str:
+    def _answer_to(self, request: str, *, host: str) -> str:
+        """The answer to a `request`; the key of another `host` has been checked."""
         verb, _, token = request.partition(" ")
-        if not hmac.compare_digest(token.strip().encode(), self._token.encode()):
+        if not host and not hmac.compare_digest(token.strip().encode(), self._token.encode()):
             return "refused: the token is not that of requests.json of this session"
         return self._answered(verb)
 

@@ -116,16 +116,15 @@ def test_a_stop_before_any_run_ends_without_a_trace(tmp_path: Path) -> None:
 
 WITHOUT = (
     "import sys; "
-    "absent = ('torch', 'numba', 'scipy', 'skimage', 'matplotlib', 'mcap', 'starlette', 'uvicorn',"
-    " 'fcntl', 'resource', 'pwd', 'termios'); "
+    "absent = ('torch', 'numba', 'scipy', 'skimage', 'matplotlib', 'mcap', 'starlette', 'uvicorn'); "
     "sys.modules.update(dict.fromkeys(absent)); "
     "from rtdecode.commands.join import app; "
     "from rtdecode.commands.requests import app"
 )
-"""Imports the verbs of a rig's computer where no package of the decoder, nor of POSIX, is there."""
+"""Imports the verbs of a rig's computer where no package of the decoder is there."""
 
 
-def test_a_rig_joins_without_the_packages_of_the_decoder_and_of_posix() -> None:
+def test_a_rig_joins_without_the_packages_of_the_decoder() -> None:
     command = [sys.executable, "-c", WITHOUT]
     told = subprocess.run(command, capture_output=True, text=True, check=False)
     assert told.returncode == 0, told.stderr

@@ -169,7 +169,7 @@ def test_a_stalled_recorder_is_tolerated_until_messages_are_lost_for_five_minute
 class FakeChild:
     """A process that ends by itself at `ends_s`, or when it is killed."""
 
-    stdin = None
+    pid, is_reachable, reachable_since_ns, is_awaited = 1, True, 0, False
 
     def __init__(self, clock: MovedClock, *, ends_s: float) -> None:
         self._clock, self._ends_ns, self.killed = clock, ends_s * SECOND_NS, False
@@ -183,6 +183,9 @@ class FakeChild:
 
     def kill(self) -> None:
         self.killed = True
+
+    def release(self) -> None:
+        """A fake has no standard input."""
 
 
 @pytest.mark.parametrize(

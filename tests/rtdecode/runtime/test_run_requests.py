@@ -9,6 +9,7 @@ from pathlib import Path
 from threading import Event, Thread
 
 import pytest
+from lab_keys import Lab
 
 from rtdecode.runtime.run_requests import (
     RequestAccess,
@@ -18,7 +19,7 @@ from rtdecode.runtime.run_requests import (
     request_access,
     requested,
 )
-from rtdecode.runtime.sockets import Messaging
+from rtdecode.runtime.sockets import Arrivals, Messaging
 from rtdecode.schema.errors import NoRunError, RunSilentError
 
 CLIENT = Path(__file__).resolve().parents[3] / "docs" / "clients" / "start_session.py"
@@ -127,3 +128,15 @@ def test_the_client_of_the_documents_is_answered(run: Run, tmp_path: Path) -> No
             told = subprocess.run(command, capture_output=True, text=True, check=True)
             assert told.stdout.strip() == answer
     assert run.requests.is_started
+
+
+def test_an_allowed_key_of_another_computer_takes_the_place_of_the_token(tmp_path: Path) -> None:
+    lab, stop = Lab(tmp_path), Event()
+    with Messaging(lab.keys("decoder")) as server, Messaging(lab.keys("screen")) as client:
+        requests = RunRequests(server, endpoint=lab.endpoint(), stop=stop)
+        with answering(requests):
+            socket = client.dealer(requests.access.endpoint, identity="a program")
+            socket.send(b"stop")
+            (_, answer), *_ = Arrivals(client, socket, 20.0)
+    assert answer[-1] == b"accepted: the run ends"
+    assert stop.is_set()
