@@ -8,14 +8,14 @@ nothing that a computer of a rig does not have.
 import logging
 import os
 import re
-import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 
 from rtdecode.pipeline.addresses import listened, require_free
+from rtdecode.pipeline.host_starter import Starter
 from rtdecode.pipeline.hosts import included_on, joined_hosts, network_between_hosts
 from rtdecode.pipeline.kept_files import (
     private_network,
@@ -24,8 +24,8 @@ from rtdecode.pipeline.kept_files import (
     with_kept_protocol,
 )
 from rtdecode.pipeline.named_paths import named_paths
-from rtdecode.pipeline.topology import Row, with_processes
-from rtdecode.runtime.children import ONE_THREAD, ChildProcess, NotStarted, ProcessSpec, spawned
+from rtdecode.pipeline.topology import with_processes
+from rtdecode.runtime.children import ONE_THREAD, NotStarted
 from rtdecode.runtime.clock import HostClock
 from rtdecode.runtime.config_comparison import compared, contents, versions_compared
 from rtdecode.runtime.config_file import read_config, write_config
@@ -58,8 +58,6 @@ _SESSION = re.compile(r"[\w+-][\w.+-]{0,99}")
 _OF_OWNER = 0o700
 _REFUSED_S = 5.0
 """Time in s between two attempts of a host that was refused and waits for the next run."""
-_PORTS_S = 20.0
-"""Time in s for which the ports of an earlier process of this host are waited for."""
 
 
 def this_host(config: RunConfig, *, host: str, roles: Sequence[Role], keys: str = "") -> str:
@@ -156,7 +154,13 @@ class HostJoin:
                     return failed
 
             hosted = HostedProcesses(start, roles)
-            over = follow_run(link, hosted, stop=stop, clock=self._clock)
+            over = follow_run(
+                link,
+                hosted,
+                stop=stop,
+                clock=self._clock,
+                processors=ProcessorWatch(self._clock, where=self._host),
+            )
         if over is not None:
             # a session that is over is not continued from the numbers of its senders
             numbers_given(folder)
@@ -218,7 +222,7 @@ class HostJoin:
         return self._config.record.folder.resolve() / admission.session
 
     @contextmanager
-    def _prepared(self, admission: Admission, folder: Path) -> Iterator["Starter"]:
+    def _prepared(self, admission: Admission, folder: Path) -> Iterator[Starter]:
         """What starts processes in the session of `admission`, with its folder and config here.
 
         Raises SessionExistsError, FileWriteError, and what a protocol or policy raises.
@@ -255,43 +259,3 @@ class HostJoin:
         if Role.CONTROLLER in self._roles:
             kept = with_kept_policy(kept, folder / "policy.py")
         return kept
-
-
-class Starter:
-    """Starts processes of this host, once their ports are free.
-
-    Those of a `rtdecode join` that was killed end by themselves, which takes a moment.
-    """
-
-    def __init__(
-        self,
-        rows: Sequence[Row],
-        argv: Sequence[str],
-        *,
-        env: Mapping[str, str],
-        logs: Path,
-        config: RunConfig,
-    ) -> None:
-        self._rows = {row.role.value: row for row in rows}
-        self._argv, self._env, self._logs, self._config = argv, env, logs, config
-        self._clock = HostClock()
-        self._since_ns: dict[str, int] = {}
-
-    def __call__(self, name: str, number: int, detail: str) -> ChildProcess | None:
-        row, now_ns = self._rows[name], self._clock.now_ns()
-        waited_ns = now_ns - self._since_ns.setdefault(f"{name} {number}", now_ns)
-        if waited_ns < _PORTS_S * 1e9 and not self._is_free(row):
-            return None
-        spec = ProcessSpec(name, [sys.executable, "-m", row.module, *self._argv])
-        log_file = self._logs / f"{name}.log"
-        return spawned(spec, log_file=log_file, env=self._env, starts=number, detail=detail)
-
-    def _is_free(self, row: Row) -> bool:
-        network = network_between_hosts(self._config)
-        config = self._config.model_copy(update={"network": network})
-        try:
-            for option, host, port in listened(config, [row]):
-                require_free((host, port), option)
-        except AddressInUseError:
-            return False
-        return True

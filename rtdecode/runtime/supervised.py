@@ -1,14 +1,17 @@
-"""One process of a run as its supervisor sees it: its heartbeats, its failures, its next start.
+"""One process of a run as its supervisor sees it: heartbeats, failures, its next start, its end.
 
 Times are on the clock of the supervisor. It sends nothing and starts nothing: the supervisor does.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from rtdecode.runtime.backlog import BACKLOG_MB
-from rtdecode.runtime.children import ProcessHandle, ProcessSpec
+from rtdecode.runtime.children import ProcessHandle, ProcessSpec, exit_code
+from rtdecode.runtime.recorder_watch import RECORDER, RecorderWatch
 from rtdecode.runtime.restarts import Restarts
 from rtdecode.schema.errors import ProcessFailedError
+from rtdecode.schema.interfaces import Clock
 from rtdecode.schema.messages import Health
 
 _START_FACTOR = 3
@@ -88,3 +91,37 @@ class Supervised:
         # on a full disk the log file lacks the sentence of the error
         tail += "" if self.failure in tail else f"\n{self.failure}"
         return ProcessFailedError(name=self.spec.name, code=code, tail=tail)
+
+    def exit_code(
+        self,
+        *,
+        clock: Clock,
+        turn: Callable[[], None],
+        recording: RecorderWatch | None,
+        recorder_has_ended: Callable[[], bool],
+    ) -> int:
+        """Its exit code once it has ended, or was killed as `children.exit_code` states.
+
+        `turn` takes messages of all processes meanwhile.
+        """
+        is_recorder = self.spec.name == RECORDER
+
+        def held_mb() -> float:
+            if not is_recorder and recorder_has_ended():
+                self.process.release()
+            turn()
+            if recording is not None:
+                recording.report()
+            return self.held_mb
+
+        def recorder_is_awaited() -> bool:
+            is_waited_for = recording is not None and recording.is_waited_for()
+            return is_waited_for and (is_recorder or not recorder_has_ended())
+
+        return exit_code(
+            self.process,
+            name=self.spec.name,
+            clock=clock,
+            held_mb=held_mb,
+            recorder_is_awaited=recorder_is_awaited,
+        )

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
 
-from rtdecode.runtime.children import ChildProcess, ProcessHandle, ProcessSpec, exit_code, spawned
 from rtdecode.runtime.clock import SuspendWatch
 from rtdecode.runtime.clock_state import suspend_events
+from rtdecode.runtime.children import ChildProcess, ProcessHandle, ProcessSpec, spawned
 from rtdecode.runtime.control import ControlServer
 from rtdecode.runtime.joined_hosts import JoinedHosts
 from rtdecode.runtime.processor_watch import ProcessorWatch
@@ -288,26 +288,11 @@ class Supervisor:
         return self._exit_code(child)
 
     def _exit_code(self, child: Supervised) -> int:
-        recording = self.recording
-
-        def held_mb() -> float:
-            if child.spec.name != RECORDER and self._recorder_has_ended():
-                child.process.release()
-            self._take_messages(0.05)
-            if recording is not None:
-                recording.report()
-            return child.held_mb
-
-        return exit_code(
-            child.process,
-            name=child.spec.name,
+        return child.exit_code(
             clock=self.clock,
-            held_mb=held_mb,
-            recorder_is_awaited=lambda: (
-                recording is not None
-                and recording.is_waited_for()
-                and (child.spec.name == RECORDER or not self._recorder_has_ended())
-            ),
+            turn=lambda: self._take_messages(0.05),
+            recording=self.recording,
+            recorder_has_ended=self._recorder_has_ended,
         )
 
     def _recorder_has_ended(self) -> bool:

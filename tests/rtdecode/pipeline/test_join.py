@@ -1,5 +1,6 @@
 """Which host a computer is, what is looked for on it, and which sessions it takes part in."""
 
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from rtdecode.pipeline.host_starter import Starter
 from rtdecode.pipeline.hosts import included_on, joined_hosts
 from rtdecode.pipeline.join import HostJoin, this_host
 from rtdecode.pipeline.preflight import checked
@@ -116,7 +118,7 @@ def test_a_stop_before_any_run_ends_without_a_trace(tmp_path: Path) -> None:
 
 WITHOUT = (
     "import sys; "
-    "absent = ('torch', 'numba', 'scipy', 'skimage', 'matplotlib', 'mcap', 'starlette', 'uvicorn'); "
+    "absent = ('torch', 'numba', 'scipy', 'skimage', 'matplotlib', 'mcap', 'starlette'); "
     "sys.modules.update(dict.fromkeys(absent)); "
     "from rtdecode.commands.join import app; "
     "from rtdecode.commands.requests import app"
@@ -135,6 +137,18 @@ def test_the_files_of_this_host_are_looked_for_before_it_joins(tmp_path: Path) -
     with pytest.raises(MissingFileError, match=r"stimulus\.clips"):
         HostJoin(given, "rig", say=lambda _text: None).check()
     HostJoin(given, "office", say=lambda _text: None).check()
+
+
+def test_a_start_waits_while_another_program_uses_the_port_of_its_process(tmp_path: Path) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.3", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        given = config(view={"host": "127.0.0.3", "port": port})
+        rows = included_on(given, "office")
+        start = Starter(rows, ["-c"], env={}, logs=tmp_path, config=given)
+        assert start("view", 1, "") is None
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_example_for_three_computers_is_a_config_of_two_that_join() -> None:
