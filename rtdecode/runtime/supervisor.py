@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
 
+from rtdecode.runtime.children import ChildProcess, ProcessHandle, ProcessSpec, spawned
 from rtdecode.runtime.clock import SuspendWatch
 from rtdecode.runtime.clock_state import suspend_events
-from rtdecode.runtime.children import ChildProcess, ProcessHandle, ProcessSpec, spawned
 from rtdecode.runtime.control import ControlServer
 from rtdecode.runtime.joined_hosts import JoinedHosts
 from rtdecode.runtime.processor_watch import ProcessorWatch
