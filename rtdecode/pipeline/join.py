@@ -17,12 +17,7 @@ from threading import Event
 from rtdecode.pipeline.addresses import listened, require_free
 from rtdecode.pipeline.host_starter import Starter
 from rtdecode.pipeline.hosts import included_on, joined_hosts, network_between_hosts
-from rtdecode.pipeline.kept_files import (
-    private_network,
-    resolved,
-    with_kept_policy,
-    with_kept_protocol,
-)
+from rtdecode.pipeline.kept_files import kept, private_network
 from rtdecode.pipeline.named_paths import named_paths
 from rtdecode.pipeline.topology import with_processes
 from rtdecode.runtime.children import ONE_THREAD, NotStarted
@@ -33,9 +28,9 @@ from rtdecode.runtime.control import TOKEN_VARIABLE
 from rtdecode.runtime.disk import write_errors_named
 from rtdecode.runtime.hosted import HostedProcesses, HostLink, Start, follow_run
 from rtdecode.runtime.keys import run_keys
+from rtdecode.runtime.numbering import numbers_given
 from rtdecode.runtime.processor_watch import ProcessorWatch
 from rtdecode.runtime.run_info import PAGE_VARIABLE, git_revision
-from rtdecode.runtime.numbering import numbers_given
 from rtdecode.runtime.sockets import Messaging
 from rtdecode.runtime.stop import temporary_folder
 from rtdecode.schema.config import RunConfig
@@ -237,7 +232,7 @@ class HostJoin:
             temporary_folder("rtdecode-config-") as private,
         ):
             kept_file, run_file = folder / "config.yaml", private / "config.yaml"
-            write_config(self._kept(folder), kept_file)
+            write_config(kept(self._config, folder, host=self._host), kept_file)
             if Role.RECORDER in self._roles:
                 # a computer that does not record lacks what this needs
                 from rtdecode.session.environment import environment_here
@@ -251,11 +246,3 @@ class HostJoin:
             env = {**os.environ, **ONE_THREAD, TOKEN_VARIABLE: admission.token}
             env[PAGE_VARIABLE] = admission.page_secret
             yield Starter(self._rows, argv, env=env, logs=folder / "logs", config=absolute)
-
-    def _kept(self, folder: Path) -> RunConfig:
-        kept = resolved(self._config, folder=folder.parent)
-        if Role.STIMULUS in self._roles:
-            kept = with_kept_protocol(kept, folder / "protocol.yaml")
-        if Role.CONTROLLER in self._roles:
-            kept = with_kept_policy(kept, folder / "policy.py")
-        return kept

@@ -10,12 +10,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from rtdecode.pipeline.hosts import included_on
+from rtdecode.pipeline.topology import included
 from rtdecode.runtime.disk import write_errors_named
 from rtdecode.runtime.platform import private_endpoints
 from rtdecode.runtime.protocol_file import read_protocol, write_protocol
 from rtdecode.runtime.stop import temporary_folder
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.config.network import NetworkConfig
+from rtdecode.schema.config.roles import Role
 from rtdecode.schema.protocol_limits import Limits
 
 
@@ -38,6 +41,25 @@ def private_network(configured: NetworkConfig) -> Iterator[NetworkConfig]:
 def is_private(address: str) -> bool:
     """Whether `address` is empty, or in the private folder of an earlier run."""
     return not address or re.fullmatch(r"ipc:///tmp/rtdecode-[^/]+/\w+", address) is not None
+
+
+def kept(config: RunConfig, folder: Path, *, host: str) -> RunConfig:
+    """`config` as the session in `folder` keeps it on `host`, with copies of the files there.
+
+    The files that a process of this host reads must be there; those that another host reads are
+    copied where this one has them too.
+    """
+    roles, here = (
+        {row.role for row in rows} for rows in (included(config), included_on(config, host))
+    )
+    found, control = resolved(config, folder=folder.parent), config.control
+    protocol = config.stimulus.protocol if Role.STIMULUS in roles else None
+    policy = None if control is None else control.policy.file
+    if protocol is not None and (Role.STIMULUS in here or protocol.is_file()):
+        found = with_kept_protocol(found, folder / "protocol.yaml")
+    if policy is not None and (Role.CONTROLLER in here or policy.is_file()):
+        found = with_kept_policy(found, folder / "policy.py")
+    return found
 
 
 def resolved(config: RunConfig, *, folder: Path) -> RunConfig:

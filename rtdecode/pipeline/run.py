@@ -19,12 +19,7 @@ from rtdecode.pipeline.hosts import (
     joined_hosts,
     network_between_hosts,
 )
-from rtdecode.pipeline.kept_files import (
-    private_network,
-    resolved,
-    with_kept_policy,
-    with_kept_protocol,
-)
+from rtdecode.pipeline.kept_files import kept, private_network
 from rtdecode.pipeline.session_begin import ended_before_begin, held
 from rtdecode.pipeline.topology import OnEnd, included, with_processes
 from rtdecode.runtime.backlog import share_mb
@@ -97,11 +92,10 @@ def prepared(
 ) -> Iterator[tuple[Supervisor, Path, ControlAccess]]:
     """A supervisor for the processes of `session`, the config file that they read, and the access.
 
-    Another program may ask for `stop` to be set.
-
     That file has the endpoints of this run. The config of the session has only those that the
     user gave, so that it can be run again. Processes that the supervisor has started end with the
-    block. Raises DiskFullError, SecondInstanceError, AddressInUseError.
+    block; another program may set `stop`. Raises DiskFullError, SecondInstanceError,
+    AddressInUseError.
     """
     require_space(session.folder, needed_mb=config.record.min_free_mb)
     with (
@@ -111,11 +105,7 @@ def prepared(
         Messaging(_keys(config, network)) as messaging,
     ):
         run_file = private / session.config.name
-        write_config(_kept(config, session), session.config)
-        # the processes' config does not lie in the session folder, to which its paths are relative
-        absolute = read_config(session.config)
-        write_config(absolute.model_copy(update={"network": network}), run_file)
-        environment_here().save(session.environment)
+        _write_configs(config, session, network=network, run_file=run_file)
         clock = HostClock()
         token, page_secret = secrets.token_hex(16), secrets.token_hex(16)
         operators = _operators_endpoint(network, private)
@@ -126,17 +116,14 @@ def prepared(
             token=token,
             also_at={operators} - {network.control},
         )
+        page_host = _joined_host_of_page(config)
         addresses = PageAddresses(
-            session.page,
-            secret=page_secret,
-            on_health=on_health,
-            joined_host=_joined_host_of_page(config),
+            session.page, secret=page_secret, on_health=on_health, joined_host=page_host
         )
         recording = _watch(session, run_file, messaging=messaging, clock=clock)
         this_run = _this_run(config, session, token=token, page_secret=page_secret)
-        hosts = JoinedHosts(
-            server, clock, this_run=this_run, hosts=_other_hosts(config), on_health=on_health
-        )
+        others = _other_hosts(config)
+        hosts = JoinedHosts(server, clock, this_run=this_run, hosts=others, on_health=on_health)
         requests = RunRequests(messaging, endpoint=network.requests, stop=stop or Event())
         supervisor = Supervisor(
             server,
@@ -158,6 +145,17 @@ def prepared(
                 addresses.remove()
 
 
+def _write_configs(
+    config: RunConfig, session: SessionLayout, *, network: NetworkConfig, run_file: Path
+) -> None:
+    """Write the config and the environment of the session, and the config that processes read."""
+    write_config(kept(config, session.folder, host=config.network.main_host), session.config)
+    # the processes' config does not lie in the session folder, to which its paths are relative
+    absolute = read_config(session.config)
+    write_config(absolute.model_copy(update={"network": network}), run_file)
+    environment_here().save(session.environment)
+
+
 def _keys(config: RunConfig, network: NetworkConfig) -> NetworkKeys | None:
     """The keys of this host for `network`, which the processes of the run open."""
     return run_keys(config.model_copy(update={"network": network}), host=network.main_host)
@@ -167,21 +165,6 @@ def _operators_endpoint(network: NetworkConfig, private: Path) -> str:
     """Where programs of this user reach the supervisor, without a key."""
     is_private = is_near(network.control) or os.name == "nt"
     return connectable(network.control) if is_private else f"ipc://{private / 'control'}"
-
-
-def _kept(config: RunConfig, session: SessionLayout) -> RunConfig:
-    """`config` as the session keeps it, with copies of the files that are on this host."""
-    kept = resolved(config, folder=session.folder.parent)
-    here = {row.role for row in included_on(config, config.network.main_host)}
-    protocol, control = config.stimulus.protocol, config.control
-    included_roles = {row.role for row in included(config)}
-    if protocol is not None and Role.STIMULUS in included_roles:
-        if Role.STIMULUS in here or protocol.is_file():
-            kept = with_kept_protocol(kept, session.protocol)
-    if control is not None and control.policy.file is not None:
-        if Role.CONTROLLER in here or control.policy.file.is_file():
-            kept = with_kept_policy(kept, session.policy)
-    return kept
 
 
 def _this_run(
