@@ -11,6 +11,7 @@ from pathlib import Path
 import calcium_tables
 import fault_tables
 import host_tables
+import overload_tables
 import policy_tables
 import quality_tables
 import speed_tables
@@ -25,7 +26,11 @@ TABLES: dict[Path, dict[str, Callable[[], str]]] = {
         "stills": quality_tables.stills_table,
     },
     ROOT / "docs" / "calcium.md": calcium_tables.TABLES,
-    ROOT / "docs" / "benchmarks.md": {**speed_tables.TABLES, **policy_tables.TABLES},
+    ROOT / "docs" / "benchmarks.md": {
+        **speed_tables.TABLES,
+        **policy_tables.TABLES,
+        **overload_tables.TABLES,
+    },
     ROOT / "docs" / "faults.md": fault_tables.TABLES,
     ROOT / "docs" / "clocks.md": host_tables.TABLES,
 }

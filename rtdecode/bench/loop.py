@@ -82,7 +82,7 @@ def bench_loop(
     fitted = load_fitted_twin(_twin_folder(config))
     rows: list[Row] = []
     for rate_hz in settings.scan_rates_hz:
-        bench = _RateBench(config, settings, fitted, rate_hz=rate_hz)
+        bench = RateBench(config, settings, fitted, rate_hz=rate_hz)
         for deconvolution_lag, steps in settings.kinds:
             found = bench.rows(deconvolution_lag, steps)
             for row in found:
@@ -99,8 +99,8 @@ def _line(row: Row) -> str:
     )
 
 
-class _RateBench:
-    """The sessions of one scan rate, and the calibration of the demo mouse at it.
+class RateBench:
+    """The `sessions` of one scan rate, and the calibration of the demo mouse at it.
 
     At another rate than that of the twin's training the rig is calibrated on a session of its own,
     and activity is converted to the twin's units by its moments (`calcium.rescale: moment`).
@@ -114,14 +114,14 @@ class _RateBench:
         self._source = _source(config).model_copy(update={"scan_rate_hz": rate_hz})
         self._target = Calibration.load(_file(config.calcium.calibration, "calcium.calibration"))
         self._rois = _rois(config, self._target)
-        self._mask = scoring_mask(config)
+        self.mask = scoring_mask(config)
         self._calcium = config.calcium
         self._calibration = self._target
         self._batches: dict[int, list[list[Batch]]] = {}
         if rate_hz != self._target.scan_rate_hz:
             self._calcium = self._calcium.model_copy(update={"rescale": Rescale.MOMENT})
             self._calibration = self._calibrated()
-        self._sessions = [
+        self.sessions = [
             simulated_session(
                 self._source,
                 TEST,
@@ -137,7 +137,7 @@ class _RateBench:
         """Quality and latency at each lag."""
         if deconvolution_lag not in self._batches:
             self._batches[deconvolution_lag] = [
-                list(self._batches_of(session, deconvolution_lag)) for session in self._sessions
+                list(self.batches_of(session, deconvolution_lag)) for session in self.sessions
             ]
         batches = self._batches[deconvolution_lag]
         horizon = {
@@ -157,7 +157,7 @@ class _RateBench:
                 shape=session.video.shape,
                 grid=self._grid,
             )
-            for session, batches_of_one in zip(self._sessions, batches, strict=True)
+            for session, batches_of_one in zip(self.sessions, batches, strict=True)
         ]
         return [self._row(deconvolution_lag, steps, lag, passes) for lag in self._settings.lags]
 
@@ -165,8 +165,8 @@ class _RateBench:
         decoded = [one.by_lag[lag] for one in passes]
         scores = [
             score
-            for one, session in zip(decoded, self._sessions, strict=True)
-            for score in _scores(session, one, self._mask)
+            for one, session in zip(decoded, self.sessions, strict=True)
+            for score in _scores(session, one, self.mask)
         ]
         interval = bootstrap_interval(scores, rng=np.random.default_rng(0))
         ages_ms = np.concatenate([one.age_ms[_WARM_UP_FRAMES:] for one in decoded])
@@ -186,7 +186,7 @@ class _RateBench:
             "paced_output_ms": float(ages_ms.max()) + computed_ms + _MARGIN_MS,
         }
 
-    def _batches_of(self, session: SimulatedSession, deconvolution_lag: int) -> Iterator[Batch]:
+    def batches_of(self, session: SimulatedSession, deconvolution_lag: int) -> Iterator[Batch]:
         calcium = {"deconvolution_lag_scans": deconvolution_lag}
         chain = self._chain(self._calibration, DataClock(), **calcium)
         join = BehaviourJoin(np.array(self._fitted.twin.spec.behaviour_mean, np.float32))

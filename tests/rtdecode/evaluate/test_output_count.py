@@ -1,6 +1,7 @@
 """Losses are counted in their layers; late frames overall and over ten seconds; events summed."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 from hypothesis import given
@@ -46,6 +47,17 @@ def test_frames_not_decoded_are_told_from_messages_that_are_missing(
         if (seq, number) not in lost:
             count.count(frame(number, seq=seq))
     assert count.frames_not_decoded == decoded[-1] - decoded[0] + 1 - len(decoded)
+
+
+def test_frames_that_an_overloaded_decoder_left_out_are_counted_among_those_not_decoded() -> None:
+    count = OutputCount()
+    for seq, (number, shed) in enumerate(((5, 0), (6, 0), (8, 1), (12, 3), (15, 0))):
+        one = frame(number, seq=seq)
+        assert isinstance(one.message.body, Reconstruction)
+        body = replace(one.message.body, frames_shed=shed)
+        count.count(replace(one, message=replace(one.message, body=body)))
+    assert (count.frames_shed, count.frames_not_decoded) == (4, 6)
+    assert count.counters()["frames_shed"] == 4
 
 
 def test_a_restarted_decoder_begins_with_message_0_and_may_repeat_frames() -> None:

@@ -174,6 +174,22 @@ def test_frames_with_fewer_steps_live_are_stated(tmp_path: Path, session: Sessio
     assert found.sentences()[0].startswith(f"{fewer} of {len(frames)} frames had fewer solver")
 
 
+def test_frames_that_were_shed_live_are_stated(tmp_path: Path, session: SessionLayout) -> None:
+    def shed(body: Body) -> Body:
+        if isinstance(body, Reconstruction) and body.frame % 5 == 0:
+            return replace(body, frames_shed=2)
+        return body
+
+    before = live(tmp_path, session, shed)
+    shed_frames = sum(body.frames_shed for body in bodies(before, Reconstruction))
+    found = replay_session(before, named_session(tmp_path / "again"), speed=None)
+    assert found.shed_live == shed_frames > 0
+    assert found.sentences() == [
+        f"{shed_frames} frames were left out live, as the decoder was overloaded: the replay has "
+        "them."
+    ]
+
+
 def test_other_rois_live_are_stated_and_the_same_are_not(
     tmp_path: Path, session: SessionLayout
 ) -> None:
