@@ -14,6 +14,7 @@ import host_tables
 import overload_tables
 import policy_tables
 import quality_tables
+import soak_tables
 import speed_tables
 from results_as_tables import ROOT, filled
 
@@ -30,6 +31,7 @@ TABLES: dict[Path, dict[str, Callable[[], str]]] = {
         **speed_tables.TABLES,
         **policy_tables.TABLES,
         **overload_tables.TABLES,
+        **soak_tables.TABLES,
     },
     ROOT / "docs" / "faults.md": fault_tables.TABLES,
     ROOT / "docs" / "clocks.md": host_tables.TABLES,
