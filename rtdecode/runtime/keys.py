@@ -192,7 +192,8 @@ def _own_key_missing(endpoint: str, folder: KeyFolder, network: NetworkConfig) -
 
 
 def _is_far(address: str) -> bool:
-    return bool(address) and not is_near(address)
+    # any other transport is refused by its form, and by the sockets
+    return address.startswith("tcp://") and not is_near(address)
 
 
 def _is_wildcard(address: str) -> bool:

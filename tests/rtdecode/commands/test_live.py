@@ -238,7 +238,7 @@ def failing_run(*, closes: bool, messages: int) -> Callable[..., None]:
             recorder.close()
         else:
             recorder._log.flush()
-            recorder._log._file.abandon()
+            recorder._log._writer._file.abandon()
         raise ProcessFailedError(name="recorder", code=-9, tail="the end")
 
     return run_session

@@ -21,6 +21,7 @@ from rtdecode.pipeline.addresses import require_form
 from rtdecode.pipeline.named_paths import named_paths
 from rtdecode.pipeline.preflight import checked
 from rtdecode.pipeline.topology import with_processes
+from rtdecode.runtime.key_folder import KeyFolder
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.config.roles import Role
 from rtdecode.schema.errors import (
@@ -209,8 +210,12 @@ def taken() -> Iterator[int]:
         },
     ],
 )
-def test_a_port_in_use_is_found_before_the_start(settings: dict[str, Any], taken: int) -> None:
+def test_a_port_in_use_is_found_before_the_start(
+    settings: dict[str, Any], taken: int, tmp_path: Path
+) -> None:
+    KeyFolder(tmp_path).new("decoder")
     config = json.loads(json.dumps(settings).replace("PORT", str(taken)))
+    config.setdefault("network", {})["keys"] = str(tmp_path)
     with pytest.raises(AddressInUseError, match=f"{taken} is already in use"):
         checked(RunConfig.model_validate(config))
 
