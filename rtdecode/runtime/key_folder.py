@@ -92,7 +92,9 @@ class KeyFolder:
         if len(found) > 1:
             got = f"{found[1].name} lies beside it"
             raise KeyFileError(path=found[0], got=got, remedy="keep the one key of this host")
-        _require_mode(self.path, _OTHERS_WRITE, mode="700", others="change")
+        for folder in (self.path, self.path / "allowed"):
+            if folder.is_dir():
+                _require_mode(folder, _OTHERS_WRITE, mode="700", others="change")
         _require_mode(found[0], _OTHERS_ANY, mode="600", others="read")
         name, public, secret = _read(found[0])
         if not secret or zmq.curve_public(secret) != public:

@@ -58,3 +58,9 @@ def set_options(
     if kind == zmq.PUSH:
         # without a connected recorder a send must fail instead of filling the queue
         socket.set(zmq.IMMEDIATE, 1)
+
+
+def set_family(socket: "zmq.Socket[bytes]", endpoint: str) -> None:
+    """Let `socket` use IPv6 where the address of `endpoint` is one, before it is bound there."""
+    if "[" in endpoint:
+        socket.set(zmq.IPV6, 1)

@@ -5,6 +5,7 @@ encrypted where an endpoint can be reached from another computer (`runtime.admis
 nothing of scans or frames.
 """
 
+import errno
 from collections.abc import Callable, Iterable, Iterator
 from typing import Self
 
@@ -15,9 +16,15 @@ from rtdecode.runtime.arrivals import key_of, received_frames, sender_of
 from rtdecode.runtime.keys import NetworkKeys
 from rtdecode.runtime.limits import CONTROL_BYTES, PeerLimits, permit_many_files
 from rtdecode.runtime.refused import Arrived, Check, RefusedMessages
-from rtdecode.runtime.socket_options import set_options
+from rtdecode.runtime.socket_options import set_family, set_options
 from rtdecode.schema.config.network import is_near
-from rtdecode.schema.errors import AddressInUseError, KeysMissingError, MessageError, Refusal
+from rtdecode.schema.errors import (
+    AddressInUseError,
+    AddressUnusableError,
+    KeysMissingError,
+    MessageError,
+    Refusal,
+)
 from rtdecode.schema.interfaces import Clock
 from rtdecode.schema.messages import Event, Received, Stamped
 
@@ -28,6 +35,8 @@ CONTROL_QUEUE = 1000
 """Messages that may wait on a control channel."""
 
 Socket = zmq.Socket[bytes]
+_NOT_HERE = (errno.EADDRNOTAVAIL, errno.ENODEV, errno.EAFNOSUPPORT, zmq.EADDRNOTAVAIL)
+"""What ZeroMQ states for an address that this machine does not have."""
 
 
 class Messaging:
@@ -52,7 +61,10 @@ class Messaging:
         """What the sockets received and could not read."""
 
     def bound(self, kind: int, *endpoints: str, queue: int, largest: int | None = None) -> Socket:
-        """A socket bound to all `endpoints`; AddressInUseError where that is not possible."""
+        """A socket bound to all `endpoints`.
+
+        Raises AddressInUseError, or AddressUnusableError where this machine lacks the address.
+        """
         socket = self._made(kind, queue=queue, largest=largest)
         # what is bound after a key was set is encrypted
         for endpoint in sorted(endpoints, key=is_near, reverse=True):
@@ -61,10 +73,14 @@ class Messaging:
                 admission.secure_server(socket)
                 admission.watch_server(socket)
                 self._hosts[socket] = None
+            set_family(socket, endpoint)
             try:
                 socket.bind(endpoint)
             except zmq.ZMQError as error:
                 option = "network in the config"
+                if error.errno in _NOT_HERE:
+                    got = zmq.strerror(error.errno)
+                    raise AddressUnusableError(address=endpoint, option=option, got=got) from error
                 raise AddressInUseError(address=endpoint, option=option) from error
         return socket
 
@@ -112,6 +128,7 @@ class Messaging:
             self._required(endpoint).secure_client(socket, endpoint)
         changes = zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED
         self._sockets.append(socket.get_monitor_socket(changes))
+        set_family(socket, endpoint)
         socket.connect(endpoint)
         return self._sockets[-1]
 
@@ -168,6 +185,7 @@ class Messaging:
             if socket not in self._hosts:
                 admission.watch_client(socket, host)
             self._hosts[socket] = host
+        set_family(socket, endpoint)
         socket.connect(endpoint)
 
     def _required(self, endpoint: str) -> Admission:

@@ -9,9 +9,12 @@ from pydantic import Field, field_validator, model_validator
 
 from rtdecode.schema.config.roles import JOINABLE, Role
 from rtdecode.schema.config.section import Port, Section
+from rtdecode.schema.config.session import is_ip_address
 
 HOST_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,30}")
 """Name of a host, and of its key."""
+_DNS_NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,252})")
+_ALL_ADDRESSES = ("0.0.0.0", "::")  # noqa: S104 - refused
 
 
 class HostConfig(Section):
@@ -22,6 +25,17 @@ class HostConfig(Section):
     processes: tuple[Role, ...] = ()
     """Processes that `rtdecode join` runs there. The one host without any is that of
     `rtdecode run`, which starts all other processes."""
+
+    @field_validator("address")
+    @classmethod
+    def _is_of_one_computer(cls, address: str) -> str:
+        is_address = is_ip_address(address) or _DNS_NAME.fullmatch(address)
+        if not is_address or address in _ALL_ADDRESSES:
+            raise ValueError(
+                f"'{address:.60}' is no address under which others reach a computer: an IP address "
+                f"or a DNS name is expected, without scheme and port"
+            )
+        return address
 
 
 class NetworkConfig(Section):
@@ -111,6 +125,17 @@ class NetworkConfig(Section):
         return hosts
 
     @model_validator(mode="after")
+    def _all_reach_each_other(self) -> Self:
+        far = [name for name, host in self.hosts.items() if not _is_loopback(host.address)]
+        near = [name for name in self.hosts if name not in far]
+        if near and far:
+            raise ValueError(
+                f"hosts: {near[0]} has the address {self.hosts[near[0]].address}, under which "
+                f"{far[0]} reaches itself: give one of the network"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _each_process_once(self) -> Self:
         joined = [role for host in self.hosts.values() for role in host.processes]
         if twice := sorted({role.value for role in joined if joined.count(role) > 1}):
@@ -146,3 +171,7 @@ def is_near(endpoint: str) -> bool:
     """
     near = r"(ipc|inproc)://.*|tcp://(127\.\d+\.\d+\.\d+|localhost|\[::1\]):(\d+|\*)"
     return re.fullmatch(near, endpoint) is not None
+
+
+def _is_loopback(address: str) -> bool:
+    return is_near(f"tcp://[{address}]:1" if ":" in address else f"tcp://{address}:1")

@@ -78,6 +78,12 @@ def test_a_secret_key_that_others_can_read_is_refused_with_the_command(here: Key
     here.path.chmod(0o770)
     with pytest.raises(KeyUnprotectedError, match=f"chmod 700 {here.path}"):
         here.own()
+    here.path.chmod(0o700)
+    allowed = here.path / "allowed"
+    allowed.mkdir()
+    allowed.chmod(0o777)
+    with pytest.raises(KeyUnprotectedError, match=f"chmod 700 {allowed}"):
+        here.own()
 
 
 def test_who_is_allowed_is_known_by_name_until_revoked(here: KeyFolder, tmp_path: Path) -> None:

@@ -6,15 +6,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 import zmq
+from free_ports import has_ipv6
 
 from rtdecode.runtime.backlog import FULL
 from rtdecode.runtime.clock import HostClock
 from rtdecode.runtime.control import ControlClient, ControlServer
+from rtdecode.runtime.key_folder import KeyFolder
+from rtdecode.runtime.keys import network_keys
 from rtdecode.runtime.publisher import Publisher
 from rtdecode.runtime.socket_options import set_options
-from rtdecode.runtime.sockets import Messaging
+from rtdecode.runtime.sockets import Messaging, address_of, has_room
 from rtdecode.runtime.subscriber import Collector, Subscriber
-from rtdecode.schema.errors import AddressInUseError, RecorderAbsentError
+from rtdecode.schema.config.network import NetworkConfig
+from rtdecode.schema.errors import AddressInUseError, AddressUnusableError, RecorderAbsentError
 from rtdecode.schema.messages import (
     Body,
     ClockProbe,
@@ -278,3 +282,23 @@ def test_connections_outlast_a_cut_and_notice_a_host_that_was_started_again() ->
         assert socket.get(zmq.TCP_KEEPALIVE_IDLE) <= 10
         assert interval_s * socket.get(zmq.TCP_KEEPALIVE_CNT) >= 600
         assert socket.get(zmq.RCVHWM) == 10
+
+
+@pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6")
+def test_addresses_of_ipv6_are_bound_and_connected(messaging: Messaging) -> None:
+    bound = messaging.bound(zmq.PULL, "tcp://[::1]:*", queue=1)
+    connected = messaging.connected(zmq.PUSH, [address_of(bound)], queue=1)
+    assert has_room(connected, WAIT_S)
+    connected.send(b"scan")
+    assert bound.poll(int(WAIT_S * 1000))
+    assert bound.recv() == b"scan"
+
+
+def test_an_address_of_another_machine_is_not_said_to_be_in_use(tmp_path: Path) -> None:
+    KeyFolder(tmp_path).new("decoder")
+    network = NetworkConfig(control="tcp://*:5700", keys=tmp_path)
+    with (
+        Messaging(network_keys(network)) as messaging,
+        pytest.raises(AddressUnusableError, match=r"192\.0\.2\.1"),
+    ):
+        messaging.bound(zmq.PULL, "tcp://192.0.2.1:5700", queue=1)

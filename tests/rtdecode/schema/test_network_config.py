@@ -20,6 +20,13 @@ DECODER = {"address": "10.0.0.2"}
             {"d": DECODER} | {name: {"address": "r", "processes": ["view"]} for name in "ab"},
             "view must have one host",
         ),
+        ({"d": {"address": "10.0.0.2:5700"}}, "without scheme and port"),
+        ({"d": {"address": "tcp://10.0.0.2"}}, "without scheme and port"),
+        ({"d": {"address": "0.0.0.0"}}, "no address under which others reach a computer"),
+        (
+            {"d": {"address": "127.0.0.1"}, "r": {"address": "10.0.0.3", "processes": ["bridge"]}},
+            "under which r reaches itself",
+        ),
     ],
 )
 def test_hosts_that_make_no_run_are_refused(hosts: dict[str, object], said: str) -> None:
