@@ -45,7 +45,7 @@ SPLIT_MB = 100.0
 _PERIOD_S, _WRITTEN_S = 5.0, 60.0
 _END_PATIENCE_S = 3600.0
 _MB = 1e6
-_SAID = 500
+_SAID, _AFTER_S = 500, 30.0
 FAULTS, OUTCOME = "faults.jsonl", "outcome.json"
 
 
@@ -99,9 +99,14 @@ class Soak:
             "highest_rss_mb_at_end": round(max(at_end), 1) if at_end else None,
             "faults_made": soak_check.counts_by_fault(self.faults),
             "percent_of_core": soak_samples.total_percent(samples),
-            "processes": soak_samples.figures(samples),
+            "processes": soak_samples.figures(samples, self.busy()),
             "faults": [one.as_json(self.zero_ns) for one in self.faults],
         }
+
+    def busy(self) -> list[tuple[float, float]]:
+        """Spans of the faults and their effects, in s of the samples."""
+        rows = (one.as_json(self.zero_ns) for one in self.faults)
+        return [(row["begun_s"] - _PERIOD_S, row["ended_s"] + _AFTER_S) for row in rows]
 
     def write_if_due(self) -> None:
         """Write the result so far, once a minute."""

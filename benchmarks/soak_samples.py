@@ -19,6 +19,7 @@ WARM_UP_S, LEAST_S = 300.0, 600.0
 _MOST_POINTS = 600
 _LOSTLESS = (psutil.Error, OSError)
 Sample = dict[str, Any]
+Span = tuple[float, float]
 
 
 def sampled(command: psutil.Process, t_s: float) -> Iterator[Sample]:
@@ -130,7 +131,23 @@ def _kept(life: Sequence[Sample], *, most: int) -> dict[str, list[float]]:
     return {key: [round(one[key], digits) for one in life[::step]] for key, digits in keys.items()}
 
 
-def of_process(lives: Sequence[Sequence[Sample]]) -> dict[str, Any]:
+def growth_mb_h(lives: Iterable[Sequence[Sample]], busy: Sequence[Span]) -> float | None:
+    """Growth of the resident memory outside of the spans `busy`, in MB an hour.
+
+    A process that falls behind during a fault holds more messages than before; the memory stays
+    with it, and serves the next time. None where less than ten minutes are outside.
+    """
+    grown_mb = hours = 0.0
+    for life in lives:
+        settled = (one for one in life if one["t_s"] - life[0]["t_s"] >= WARM_UP_S)
+        for before, after in pairwise(settled):
+            if not any(begin <= after["t_s"] and before["t_s"] <= end for begin, end in busy):
+                grown_mb += after["rss_mb"] - before["rss_mb"]
+                hours += (after["t_s"] - before["t_s"]) / 3600
+    return round(grown_mb / hours, 3) if hours * 3600 >= LEAST_S else None
+
+
+def of_process(lives: Sequence[Sequence[Sample]], busy: Sequence[Span]) -> dict[str, Any]:
     """Figures of one process over all its lifetimes."""
     every = [one for life in lives for one in life]
     slopes = {
@@ -143,6 +160,7 @@ def of_process(lives: Sequence[Sequence[Sample]]) -> dict[str, Any]:
         "highest_pss_mb": round(max(one["pss_mb"] for one in every), 1),
         "slope_mb_h": pooled_mb_h(slopes["rss_mb"]),
         "slopes": slopes["rss_mb"],
+        "outside_faults_mb_h": growth_mb_h(lives, busy),
         # the private part changes too where another program maps the same libraries, or no more
         "slope_private_mb_h": pooled_mb_h(slopes["uss_mb"]),
         "most_handles": max(one["handles"] for one in every),
@@ -166,10 +184,10 @@ def _gained(lives: Iterable[Sequence[Sample]], key: str) -> int:
     return max(gains)
 
 
-def figures(samples: Iterable[Sample]) -> dict[str, Any]:
-    """Figures of all processes, by name."""
+def figures(samples: Iterable[Sample], busy: Sequence[Span] = ()) -> dict[str, Any]:
+    """Figures of all processes, by name; `busy` are spans of faults in s of the samples."""
     by_process = lifetimes(samples)
-    return {name: of_process(lives) for name, lives in sorted(by_process.items())}
+    return {name: of_process(lives, busy) for name, lives in sorted(by_process.items())}
 
 
 def total_percent(samples: Sequence[Sample]) -> float:

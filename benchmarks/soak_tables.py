@@ -22,13 +22,22 @@ def process_table() -> str:
             f"{one['lifetimes']}",
             f"{one['highest_rss_mb']:.0f}",
             _slope(one),
+            _NONE if one["outside_faults_mb_h"] is None else f"{one['outside_faults_mb_h']:.2f}",
             f"{one['most_handles']} ({one['handles_gained']:+d})",
             f"{one['most_threads']} ({one['threads_gained']:+d})",
             f"{one['percent_of_core']:.1f}",
         ]
         for name, one in result("soak")["processes"].items()
     ]
-    head = ["process", "lifetimes", "highest RSS, MB", "slope, MB an hour", "handles", "threads"]
+    head = [
+        "process",
+        "lifetimes",
+        "highest RSS, MB",
+        "slope, MB an hour",
+        "outside faults",
+        "handles",
+        "threads",
+    ]
     return table([*head, "% of one core"], rows)
 
 

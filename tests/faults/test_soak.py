@@ -183,6 +183,13 @@ def test_the_slope_is_that_within_lifetimes_after_their_start() -> None:
     assert total_percent(samples) == pytest.approx(10, abs=0.1)
 
 
+def test_growth_at_a_fault_is_apart_from_growth_outside() -> None:
+    steps = [sample(t_s, 100 + (8 if t_s > 900 else 0) + t_s / 3600) for t_s in range(0, 2000, 5)]
+    view = figures(steps, [(880.0, 930.0)])["view"]
+    assert view["outside_faults_mb_h"] == pytest.approx(1.0, abs=0.01)
+    assert figures(steps)["view"]["outside_faults_mb_h"] > 15
+
+
 def test_handles_that_are_not_closed_are_stated() -> None:
     samples = [sample(t_s, 100, handles=20 + t_s // 100) for t_s in range(0, 2000, 5)]
     assert figures(samples)["view"]["handles_gained"] == pytest.approx(15, abs=1)
