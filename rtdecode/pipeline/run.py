@@ -35,7 +35,7 @@ from rtdecode.runtime.operator_link import ControlAccess, connectable
 from rtdecode.runtime.processor_watch import ProcessorWatch
 from rtdecode.runtime.publisher import Publisher
 from rtdecode.runtime.recorder_watch import RECORDER, RecorderWatch
-from rtdecode.runtime.remote_process import JoinedHost
+from rtdecode.runtime.remote_process import UNSTATED, JoinedHost
 from rtdecode.runtime.run_info import PAGE_VARIABLE, RunInfo, git_revision, versions_here
 from rtdecode.runtime.run_requests import RunRequests
 from rtdecode.runtime.sockets import Messaging
@@ -70,7 +70,7 @@ class RunOutcome:
         """Processes whose last messages are not in a log that lacks the END of `without_end`.
 
         The recorder did not end by itself, or did not take what they held, or they ended without
-        an error, but the log lacks their END.
+        an error or on a host that no longer states it, but the log lacks their END.
         """
         lost = DataLostError.exit_code
         return [
@@ -78,7 +78,7 @@ class RunOutcome:
             for name, code in self.codes.items()
             if code == lost
             or (name == RECORDER and code != 0)
-            or (name in without_end and code == 0)
+            or (name in without_end and code in (0, UNSTATED))
         ]
 
 

@@ -7,7 +7,6 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from rtdecode.schema.errors import DataLostError
 from rtdecode.schema.hosts import Ending, HostProcesses
 from rtdecode.schema.interfaces import Clock
 
@@ -17,6 +16,8 @@ GIVEN_UP_S = 60.0
 _KILL_S = 5.0
 _LOST = 1
 """Exit code of a process whose host was started again."""
+UNSTATED = -255
+"""Exit code of a process whose host never stated it; the log shows whether its END came."""
 
 
 @dataclass(slots=True)
@@ -130,13 +131,13 @@ class RemoteProcess:
         return reported.codes[self._name]
 
     def wait(self) -> int:
-        """Its exit code, after a kill; that of lost data where its host does not state one."""
+        """Its exit code, after a kill; `UNSTATED` where its host does not state one."""
         until_ns = self._clock.now_ns() + _KILL_S * 1e9
         while self.poll() is None and self._clock.now_ns() < until_ns:
             self._turn()
         if self._code is None:
             log.warning("%s on %s is given up: its host is silent", self._name, self._host.name)
-            self._code = DataLostError.exit_code
+            self._code = UNSTATED
         return self._code
 
     def terminate(self) -> None:

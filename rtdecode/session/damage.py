@@ -48,7 +48,8 @@ class Damage:
 
     def sentence(self, *, zero_ns: int) -> str:
         """State what is missing; times in seconds after `zero_ns`, the start of the log."""
-        begin = f"{(self.first_ns - zero_ns) / _NS_PER_S:.3f} s"
+        # 0 where no message before the missing ones is known
+        begin = f"{(self.first_ns - zero_ns) / _NS_PER_S:.3f} s" if self.first_ns else "its start"
         if self.absent_files:
             where = f"what {self.file} held is missing, from {begin}"
             if self.absent_files > 1:

@@ -11,6 +11,7 @@ import pytest
 
 from rtdecode.pipeline.run import RunOutcome, run_session
 from rtdecode.runtime.config_file import read_config
+from rtdecode.runtime.remote_process import UNSTATED
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.config.network import NetworkConfig
 from rtdecode.schema.config.roles import Role
@@ -83,6 +84,9 @@ def test_a_movie_is_recorded_to_its_last_scan_and_ends_the_run(
         ({"bridge": 0, "recorder": -9}, [], ["recorder"]),
         # it ended well, and yet its END is not there
         ({"bridge": 0, "recorder": 0}, ["bridge"], ["bridge"]),
+        # its host was silent at the end of the run: the log alone shows what came
+        ({"stimulus": UNSTATED, "recorder": 0}, [], []),
+        ({"stimulus": UNSTATED, "recorder": 0}, ["stimulus"], ["stimulus"]),
         # it was killed, which is stated elsewhere, and sent no END
         ({"decoder": -9, "recorder": 0}, ["decoder", "emit"], []),
     ],

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from rtdecode.runtime.joined_hosts import NAMED_S, SILENT_S, JoinedHosts, ThisRun
-from rtdecode.runtime.remote_process import GIVEN_UP_S, JoinedHost, RemoteProcess
-from rtdecode.schema.errors import DataLostError, HostMissingError
+from rtdecode.runtime.remote_process import GIVEN_UP_S, UNSTATED, JoinedHost, RemoteProcess
+from rtdecode.schema.errors import HostMissingError
 from rtdecode.schema.hosts import Admission, Assignment, Ending, HostProcesses, Join
 from rtdecode.schema.messages import Body, Health
 from rtdecode.schema.messages import Event as Message
@@ -248,7 +248,7 @@ def test_a_process_that_was_never_started_has_ended_as_soon_as_it_is_asked_to(ru
     assert run.states("b").starts == {}
 
 
-def test_the_end_waits_for_a_silent_host_and_then_counts_as_lost(run: Run) -> None:
+def test_the_end_waits_for_a_silent_host_and_no_longer(run: Run) -> None:
     run.asks()
     process = run.starts()
     run.states(starts={"bridge": 1})
@@ -258,7 +258,7 @@ def test_the_end_waits_for_a_silent_host_and_then_counts_as_lost(run: Run) -> No
     run.clock.passes(2)
     assert not process.is_awaited
     process.kill()
-    assert process.wait() == DataLostError.exit_code
+    assert process.wait() == UNSTATED
 
 
 def test_all_hosts_are_told_the_end_of_the_run_and_its_code(run: Run) -> None:

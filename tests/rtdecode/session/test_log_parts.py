@@ -261,7 +261,9 @@ def test_a_missing_part_is_damage_with_its_counts_and_times(
     first_ns = 0 if missing[0] == 0 else 1000 + 10 * missing[0] - 1
     assert (damage.first_ns, damage.last_ns) == (first_ns, 1000 + 10 * missing[-1] + 9)
     assert (reader.complete, reader.has_index()) == (False, False)
-    assert f"what {'log_0001' if missing == (1,) else ''}" in damage.sentence(zero_ns=0)
+    sentence = damage.sentence(zero_ns=1000)
+    assert f"what {'log_0001' if missing == (1,) else ''}" in sentence
+    assert ("from its start to" in sentence, "-" in sentence) == (missing[0] == 0, False)
 
 
 def test_a_missing_last_part_is_damage(written: Written) -> None:
