@@ -171,7 +171,9 @@ class JoinedHosts:
             text = "another `rtdecode join` runs for this host"
             return Admission(join.instance, later, text)
         if found := self._differences(join):
-            host.refusal = "; ".join(found)
+            before, host.refusal = host.refusal, found
+            if host.refusal != before:  # it may ask again every few seconds
+                log.warning("%s", host.sentence())
             self._show(detailed=True)
             return Admission(join.instance, refused, host.refusal)
         if host.instance != join.instance:
@@ -186,7 +188,7 @@ class JoinedHosts:
             page_secret=self._run.page_secret if shows_page else "",
         )
 
-    def _differences(self, join: Join) -> list[str]:
+    def _differences(self, join: Join) -> str:
         here, there = self._run.host, join.host
         versions = [
             f"{'the wire format' if name == 'wire' else name} is of version {ours} on {here} and "
@@ -194,8 +196,11 @@ class JoinedHosts:
             for name, ours in self._run.versions.items()
             if join.versions.get(name) != ours
         ]
-        # settings of another release need not be the same
-        return versions or differences(self._run.settings, join.settings, here=here, there=there)
+        if versions:  # settings of another release need not be the same
+            return "; ".join(versions)
+        found = differences(self._run.settings, join.settings, here=here, there=there)
+        remedy = ": copy the same config, and the files that it names, to both hosts"
+        return "; ".join(found) + remedy if found else ""
 
     def _admit(self, host: JoinedHost, identity: str, join: Join) -> None:
         if host.back_ns:

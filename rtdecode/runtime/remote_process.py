@@ -55,7 +55,7 @@ class JoinedHost:
     def state(self) -> str:
         """Its state in a word, for the table."""
         if not self.instance:
-            return "refused" if self.refusal else "missing"
+            return "refused" if self.refusal else "not joined"
         return "silent" if self.is_silent else "joined"
 
 

@@ -12,8 +12,8 @@ class HostUnknownError(BadInputError):
     def __init__(self, *, got: str, hosts: Sequence[str]) -> None:
         known = ", ".join(hosts) if hosts else "none"
         super().__init__(
-            f"{got}; hosts that can join in this config: {known}: give --host NAME, or add this "
-            f"computer to network.hosts, see docs/hosts.md"
+            f"{got}; hosts that can join in this config: {known}: give --host NAME, make a key "
+            f"with `rtdecode keys new NAME`, or add this computer to network.hosts (docs/hosts.md)"
         )
 
 

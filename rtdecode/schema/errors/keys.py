@@ -66,10 +66,8 @@ class KeyNotAllowedError(BadInputError):
     """A name whose key cannot be revoked, as it is not allowed."""
 
     def __init__(self, *, name: str, known: Sequence[str]) -> None:
-        listed = f"the allowed ones are {', '.join(known)}" if known else "none is allowed"
-        super().__init__(
-            f"no key '{name:.40}' is allowed on this host, {listed}: give one of these"
-        )
+        listed = f"give one of {', '.join(known)}" if known else "no other key is allowed either"
+        super().__init__(f"no key '{name:.40}' is allowed on this host: {listed}")
 
 
 class HostUnnamedError(BadInputError):
@@ -98,6 +96,7 @@ class OwnKeyNameError(BadInputError):
     def __init__(self, *, name: str, known: Sequence[str]) -> None:
         super().__init__(
             f"the key of this host is named '{name}', but {' or '.join(known)} is expected here after "
-            f"network.hosts: run the command on that host, rename it in the config, or make a key with "
-            f"`rtdecode keys new NAME --folder FOLDER` and give FOLDER as network.keys"
+            f"network.hosts: run the command on that host; or give the host in the config the name of "
+            f"its key; or delete {name}.key and {name}.key_secret in the folder that `rtdecode keys "
+            f"list` prints, run `rtdecode keys new NAME`, and allow the new key on the other hosts"
         )

@@ -33,7 +33,7 @@ def test_two_computers_get_to_know_each_other(tmp_path: Path) -> None:
         (["new", "Bad Name"], "is no name of a host"),
         (["show"], "rtdecode keys new NAME"),
         (["allow", "/nowhere.key"], "does not exist"),
-        (["revoke", "nobody"], "none is allowed"),
+        (["revoke", "nobody"], "no other key is allowed"),
     ],
 )
 def test_a_mistake_is_named_and_exits_with_2(

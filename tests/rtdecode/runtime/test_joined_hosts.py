@@ -104,7 +104,11 @@ def test_only_the_host_of_the_page_gets_its_secret() -> None:
 @pytest.mark.parametrize(
     ("differing", "named"),
     [
-        ({"settings": {"seconds": "5.0"}}, "seconds is 60.0 on main and 5.0 on rig"),
+        (
+            {"settings": {"seconds": "5.0"}},
+            "seconds is 60.0 on main and 5.0 on rig: "
+            "copy the same config, and the files that it names, to both hosts",
+        ),
         (
             {"versions": VERSIONS | {"rtdecode": "0.9"}},
             "rtdecode is of version 1.0 on main and 0.9 on rig: install the same release on both",
@@ -117,13 +121,16 @@ def test_only_the_host_of_the_page_gets_its_secret() -> None:
     ],
 )
 def test_a_difference_is_refused_by_name_at_both_ends_and_gives_no_token(
-    run: Run, differing: dict[str, Any], named: str
+    run: Run, differing: dict[str, Any], named: str, caplog: pytest.LogCaptureFixture
 ) -> None:
+    run.asks(**differing)
     answer = run.asks(**differing)
+    sentence = f"rig (10.0.0.3) was refused: {named}"
+    assert [record.getMessage() for record in caplog.records] == [sentence]  # once
     assert (answer.state, answer.text) == ("refused", named)
     assert (answer.session, answer.token) == ("", "")
-    assert run.shown[-1] == ("host rig", "refused", f"rig (10.0.0.3) was refused: {named}")
-    assert run.hosts.missing() == [f"rig (10.0.0.3) was refused: {named}"]
+    assert run.shown[-1] == ("host rig", "refused", sentence)
+    assert run.hosts.missing() == [sentence]
 
 
 def test_a_host_that_the_config_does_not_have_is_refused(run: Run) -> None:
@@ -154,7 +161,7 @@ def test_a_missing_host_is_named_with_what_to_type(
     assert not run.hosts.wait(turn, stop=stop)
     sentence = "rig (10.0.0.3) has not joined: on it, run `rtdecode join CONFIG --role bridge`"
     assert [record.getMessage() for record in caplog.records] == [sentence]
-    assert run.shown == [("host rig", "missing", ""), ("host rig", "missing", sentence)]
+    assert run.shown == [("host rig", "not joined", ""), ("host rig", "not joined", sentence)]
 
 
 def test_the_wait_for_a_host_has_a_limit_that_names_it(run: Run) -> None:

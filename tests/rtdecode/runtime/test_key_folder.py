@@ -95,7 +95,7 @@ def test_who_is_allowed_is_known_by_name_until_revoked(here: KeyFolder, tmp_path
     assert (here.name_of(public), here.allowed()) == ("screen", {"screen": public})
     here.revoke("screen")
     assert (here.name_of(public), here.allowed()) == ("", {})
-    with pytest.raises(KeyNotAllowedError, match="none is allowed"):
+    with pytest.raises(KeyNotAllowedError, match="no other key is allowed"):
         here.revoke("screen")
 
 
