@@ -37,7 +37,7 @@ def join(
         bool, typer.Option("--wait", help="join one run after the other, until Ctrl-C")
     ] = False,
 ) -> None:
-    """Run the processes that CONFIG gives this computer, in a run that another one has started."""
+    """Run the processes that CONFIG gives this computer, in a run that another one starts."""
     console = Console()
     with errors_reported():
         config = read_config(config_file)
@@ -55,7 +55,7 @@ def join(
                 return
             ended = joining.one_run(stop=stop)
         if ended is not None:
-            print_plain(console, ended.reason)
+            print_plain(console, f"{name}: {ended.reason}")
             _summarise(ended, config, console)
             raise typer.Exit(ended.code)
 

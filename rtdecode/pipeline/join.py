@@ -71,7 +71,7 @@ def this_host(config: RunConfig, *, host: str, roles: Sequence[Role], keys: str 
     """
     known = joined_hosts(config)
     by_role = {config.network.host_of(role) for role in roles} - {config.network.main_host}
-    name = host or (by_role.pop() if len(by_role) == 1 else "") or (keys if keys in known else "")
+    name = host or (by_role.pop() if len(by_role) == 1 else "") or keys
     if name not in known:
         got = f"no host '{name}' joins" if name else "no host is named, by --host, --role or a key"
         raise HostUnknownError(got=got, hosts=known)
@@ -129,6 +129,7 @@ class HostJoin:
             folder = self._folder(admission)
             over = self._followed(link, admission, folder, stop)
         if over is None:
+            self._say("left the run; the processes of this host have ended")
             return None
         recorded = folder if Role.RECORDER in self._roles else None
         return JoinedRun(over.over, over.code, recorded)

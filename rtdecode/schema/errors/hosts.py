@@ -13,7 +13,8 @@ class HostUnknownError(BadInputError):
         known = ", ".join(hosts) if hosts else "none"
         super().__init__(
             f"{got}; hosts that can join in this config: {known}: give --host NAME, make a key "
-            f"with `rtdecode keys new NAME`, or add this computer to network.hosts (docs/hosts.md)"
+            f"with `rtdecode keys new NAME`, or give this computer processes in network.hosts "
+            f"(docs/hosts.md)"
         )
 
 
