@@ -13,6 +13,7 @@ from threading import Event
 
 from rtdecode.runtime.children import ProcessHandle
 from rtdecode.runtime.control import HOST_PREFIX, ControlClient
+from rtdecode.runtime.limits import NAME_CHARS
 from rtdecode.runtime.processor_watch import ProcessorWatch
 from rtdecode.runtime.socket_options import HAND_OVER_S
 from rtdecode.runtime.sockets import Messaging
@@ -160,7 +161,8 @@ class HostedProcesses:
             starts={name: one.number for name, one in hosted},
             pids=self.pids,
             codes={name: one.process.wait() for name, one in ended.items()},
-            tails={name: one.process.end_of_log() for name, one in ended.items()},
+            # a longer text would be refused, with all that this report states
+            tails={name: one.process.end_of_log()[-NAME_CHARS:] for name, one in ended.items()},
             leaves=leaves,
         )
 

@@ -4,10 +4,11 @@ from threading import Event
 
 import pytest
 
+from rtdecode.runtime.codec import pack, unpack
 from rtdecode.runtime.hosted import MAIN_SILENT_S, HostedProcesses, HostLink, follow_run
 from rtdecode.schema.errors import JoinRefusedError, MainHostSilentError
 from rtdecode.schema.hosts import Admission, Assignment, Ending, HostProcesses, Join
-from rtdecode.schema.messages import Body
+from rtdecode.schema.messages import Body, Stamped
 from rtdecode.schema.messages import Event as Event_
 
 
@@ -17,7 +18,7 @@ class Child:
     def __init__(self) -> None:
         self.code: int | None = None
         self.done: list[str] = []
-        self.pid = 12
+        self.pid, self.tail = 12, "its end"
 
     def poll(self) -> int | None:
         return self.code
@@ -38,7 +39,7 @@ class Child:
         self.code = -9
 
     def end_of_log(self) -> str:
-        return "its end"
+        return self.tail
 
 
 class Host:
@@ -155,6 +156,18 @@ def test_what_runs_and_what_has_ended_is_reported() -> None:
     host.children[0].code = 3
     ended = host.hosted.report(link)  # type: ignore[arg-type]
     assert (ended.codes, ended.tails) == ({"bridge": 3}, {"bridge": "its end"})
+
+
+def test_a_long_end_of_a_log_does_not_hide_that_the_process_has_ended() -> None:
+    host = Host()
+    host.follows(1)
+    (child,) = host.children
+    child.code, child.tail = 3, f"{'a connection was refused. ' * 200}its end"
+    report = host.hosted.report(Link(Now(), []))  # type: ignore[arg-type]
+    taken = unpack(pack(Stamped("join@rig", 0, 1, "host", report)))
+    assert isinstance(taken.body, HostProcesses)
+    assert taken.body.codes == {"bridge": 3}
+    assert taken.body.tails["bridge"].endswith("its end")
 
 
 def test_the_end_of_the_run_kills_what_still_runs() -> None:
