@@ -34,7 +34,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rtdecode.schema.messages import ClockProbe
+from rtdecode.schema.hosts import ClockProbe
 
 _BIN_NS = 2_000_000_000
 _KEPT = 64

@@ -27,8 +27,9 @@ from rtdecode.runtime.clock_state import ClockState
 from rtdecode.runtime.control import ControlClient
 from rtdecode.runtime.mapped_clock import MappedClock
 from rtdecode.schema.config.network import is_near
+from rtdecode.schema.hosts import ClockProbe
 from rtdecode.schema.interfaces import Clock
-from rtdecode.schema.messages import ClockProbe, Event
+from rtdecode.schema.messages import Event
 
 FIRST_PROBES = 8
 """Completed probes after which the offset counts as known."""

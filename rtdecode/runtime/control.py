@@ -27,9 +27,9 @@ from rtdecode.runtime.sockets import (
     has_room,
 )
 from rtdecode.schema.errors import MessageError, Refusal
-from rtdecode.schema.hosts import HostProcesses, Join
+from rtdecode.schema.hosts import ClockProbe, HostProcesses, Join
 from rtdecode.schema.interfaces import Clock
-from rtdecode.schema.messages import Body, ClockProbe, Command, Event, Received, Stamped
+from rtdecode.schema.messages import Body, Command, Event, Received, Stamped
 
 TOKEN_VARIABLE = "RTDECODE_RUN_TOKEN"  # noqa: S105 - the name of the variable
 """Environment variable in which the supervisor passes the token to its processes."""

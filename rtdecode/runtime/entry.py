@@ -12,10 +12,10 @@ from rtdecode.runtime.config_file import read_config
 from rtdecode.runtime.control import TOKEN_VARIABLE
 from rtdecode.runtime.extras import missing_extra_named
 from rtdecode.runtime.keys import run_keys
-from rtdecode.runtime.process import Process, StoppedEarlyError
+from rtdecode.runtime.process import Process
 from rtdecode.runtime.run_info import PAGE_VARIABLE, RunInfo, versions_here
 from rtdecode.runtime.sockets import Messaging
-from rtdecode.runtime.stop import stop_on_signals, stop_with_parent
+from rtdecode.runtime.stop import StoppedEarlyError, stop_on_signals, stop_with_parent
 from rtdecode.schema.errors import DataLostError, RtdecodeError
 
 log = logging.getLogger(__name__)

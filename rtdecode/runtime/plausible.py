@@ -17,9 +17,9 @@ import numpy as np
 
 from rtdecode.schema.bounded import Recent
 from rtdecode.schema.errors import MessageError, Refusal
+from rtdecode.schema.hosts import ClockProbe
 from rtdecode.schema.messages import (
     BODIES,
-    ClockProbe,
     DisplayedFrame,
     Fluorescence,
     Reconstruction,

@@ -24,11 +24,13 @@ from rtdecode.runtime.publisher import Publisher
 from rtdecode.runtime.run_info import RunInfo
 from rtdecode.runtime.socket_options import HAND_OVER_S
 from rtdecode.runtime.sockets import Messaging
+from rtdecode.runtime.stop import StoppedEarlyError
 from rtdecode.runtime.subscriber import Subscriber
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.errors import RtdecodeError
+from rtdecode.schema.hosts import ClockProbe
 from rtdecode.schema.interfaces import Clock
-from rtdecode.schema.messages import Body, ClockProbe, Command, Health, Received
+from rtdecode.schema.messages import Body, Command, Health, Received
 from rtdecode.schema.messages import Event as EventMessage
 
 _HEARTBEAT_NS = 500_000_000
@@ -294,7 +296,3 @@ class Process:
         clock = {} if self._compared is None else self._compared.counters()
         counters = counters | backlog_counters(self._outlets()) | clock
         return Health(state=state, detail=self._detail, counters=counters)
-
-
-class StoppedEarlyError(Exception):
-    """Ends a process that was stopped before its start, and closes what it has opened."""

@@ -56,6 +56,10 @@ def _remove(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
+class StoppedEarlyError(Exception):
+    """Ends a process that was stopped before its start, and closes what it has opened."""
+
+
 class SignalEvent(Event):
     """An event that a signal handler may set at any moment.
 

@@ -1,4 +1,4 @@
-"""Messages between `rtdecode run` and the hosts that join it, over the control channel.
+"""Messages between `rtdecode run` and its other hosts, over the control channel.
 
 A host asks with `join` until it gets an `admission`. It then sends `host_processes` four times a
 second, each of which is answered by an `assignment`. Both state the whole of what is and of what
@@ -100,4 +100,19 @@ class HostProcesses:
     """Whether the host leaves the run, as after Ctrl-C there."""
 
 
-HostMessage = Join | Admission | Assignment | HostProcesses
+@dataclass(frozen=True, slots=True, eq=False)
+class ClockProbe:
+    """The four times of one clock exchange, from which `ClockMap` computes the clock offset."""
+
+    kind: ClassVar[str] = "clock_probe"
+    t_request_ns: int
+    """Request sent, on the clock of the asking host."""
+    t_request_received_ns: int
+    """Request received, on the decoder host's clock."""
+    t_reply_ns: int
+    """Reply sent, on the decoder host's clock."""
+    t_reply_received_ns: int
+    """Reply received, on the clock of the asking host."""
+
+
+HostMessage = Join | Admission | Assignment | HostProcesses | ClockProbe

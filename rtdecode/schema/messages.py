@@ -106,6 +106,7 @@ class Responses:
     """False where a neuron has no measurement in this frame; its activity is then undefined."""
     frame: int
     t_frame_start_ns: int
+    """Start of the frame on the frame grid."""
     t_scan_ns: int
     """Middle of the newest scan that was used."""
     t_scan_end_ns: int
@@ -185,6 +186,7 @@ class Gap:
     first_missing: int
     n_missing: int
     detected_by: str
+    """Name of the process that detected the gap."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -243,24 +245,9 @@ class Recording:
     log: str
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class ClockProbe:
-    """The four times of one clock exchange, from which `ClockMap` computes the clock offset."""
-
-    kind: ClassVar[str] = "clock_probe"
-    t_request_ns: int
-    """Request sent, on the clock of the asking host."""
-    t_request_received_ns: int
-    """Request received, on the decoder host's clock."""
-    t_reply_ns: int
-    """Reply sent, on the decoder host's clock."""
-    t_reply_received_ns: int
-    """Reply received, on the clock of the asking host."""
-
-
 Measurement = Scan | Behaviour | Fluorescence | Responses
 Picture = Reconstruction | DisplayedFrame | Score | ResponsePrediction
-Notice = Gap | Health | Event | Command | Trigger | Recording | ClockProbe
+Notice = Gap | Health | Event | Command | Trigger | Recording
 Body = Start | End | Measurement | Picture | Notice | Loop | HostMessage
 BODIES: tuple[type[Body], ...] = get_args(Body)
 

@@ -13,7 +13,8 @@ from collections import deque
 from pathlib import Path
 
 from rtdecode.runtime.clock_map import Bounds, BoundsByTime, Estimate, bounds_of, estimate_of
-from rtdecode.schema.messages import ClockProbe, Start
+from rtdecode.schema.hosts import ClockProbe
+from rtdecode.schema.messages import Start
 from rtdecode.session.reader import LogReader
 
 _NEAR = 32

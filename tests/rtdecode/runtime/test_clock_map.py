@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from rtdecode.runtime.clock_map import LARGEST_RATE, WANDER, ClockMap, bounds_of
 from rtdecode.runtime.mapped_clock import MappedClock, host_time_of
 from rtdecode.schema.errors import ClockUnknownError
-from rtdecode.schema.messages import ClockProbe
+from rtdecode.schema.hosts import ClockProbe
 
 SECOND = 1_000_000_000
 MS = 1_000_000

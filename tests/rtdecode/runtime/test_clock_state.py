@@ -8,7 +8,8 @@ from rtdecode.runtime.clock_state import ClockState, suspend_events
 from rtdecode.runtime.compared_clock import ComparedClock, is_on_another_host
 from rtdecode.runtime.control import ControlClient
 from rtdecode.runtime.mapped_clock import MappedClock
-from rtdecode.schema.messages import ClockProbe, Event
+from rtdecode.schema.hosts import ClockProbe
+from rtdecode.schema.messages import Event
 
 SECOND, MS = 1_000_000_000, 1_000_000
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from rtdecode.runtime.plausible import MOST_LOST, Plausibility, SteadySize
 from rtdecode.schema.control import Action
 from rtdecode.schema.errors import MessageError, Refusal
-from rtdecode.schema.messages import Behaviour, Body, ClockProbe, DisplayedFrame, Scan, Stamped
+from rtdecode.schema.hosts import ClockProbe
+from rtdecode.schema.messages import Behaviour, Body, DisplayedFrame, Scan, Stamped
 
 NOW_NS = 50_000 * 1_000_000_000
 HOUR_NS = 3_600 * 1_000_000_000

@@ -19,9 +19,9 @@ from rtdecode.runtime.sockets import Messaging, address_of, has_room
 from rtdecode.runtime.subscriber import Collector, Subscriber
 from rtdecode.schema.config.network import NetworkConfig
 from rtdecode.schema.errors import AddressInUseError, AddressUnusableError, RecorderAbsentError
+from rtdecode.schema.hosts import ClockProbe
 from rtdecode.schema.messages import (
     Body,
-    ClockProbe,
     DisplayedFrame,
     End,
     Event,

@@ -7,7 +7,8 @@ import numpy as np
 from rtdecode.runtime.clock import HostClock
 from rtdecode.runtime.clock_map import ClockMap
 from rtdecode.runtime.codec import pack
-from rtdecode.schema.messages import Body, ClockProbe, Stamped, Start
+from rtdecode.schema.hosts import ClockProbe
+from rtdecode.schema.messages import Body, Stamped, Start
 from rtdecode.session.layout import named_session
 from rtdecode.session.recorded_clocks import recorded_clocks
 from rtdecode.session.recorder import Recorder

@@ -22,11 +22,10 @@ from rtdecode.runtime.config_file import write_config
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.evaluation import ResponsePrediction
 from rtdecode.schema.frame_grid import FrameGrid
-from rtdecode.schema.hosts import HostMessage
+from rtdecode.schema.hosts import ClockProbe, HostMessage
 from rtdecode.schema.messages import (
     BODIES,
     Body,
-    ClockProbe,
     DisplayedFrame,
     End,
     Event,
