@@ -71,7 +71,7 @@ class AddressInUseError(BadInputError):
     def __init__(self, *, address: str, option: str) -> None:
         super().__init__(
             f"{address} is already in use: end the other instance, or set {option} "
-            f"(0 lets the system choose a free port)"
+            f"(0 lets the system choose a free port), or network.first_port with network.hosts"
         )
 
 
@@ -81,7 +81,8 @@ class AddressUnusableError(BadInputError):
     def __init__(self, *, address: str, option: str, got: str) -> None:
         super().__init__(
             f"{option} {address} cannot be used ({got}): give an address of this machine that no "
-            f"other program uses, or leave {option} out"
+            f"other program uses, or leave {option} out; where network.hosts has the address, "
+            f"correct it there"
         )
 
 
