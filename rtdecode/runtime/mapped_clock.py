@@ -4,7 +4,7 @@ Duties: give HostNs that never run backwards and have no steps, and state their 
 
 >>> from rtdecode.runtime.clock import HostClock
 >>> from rtdecode.runtime.clock_map import ClockMap
->>> from rtdecode.schema.messages import ClockProbe
+>>> from rtdecode.schema.hosts import ClockProbe
 >>> clock_map, local = ClockMap(), HostClock()
 >>> now_ns = local.now_ns()
 >>> clock_map.absorb(ClockProbe(now_ns, 5, 5, now_ns))
