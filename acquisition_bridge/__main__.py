@@ -96,8 +96,7 @@ def bridge(process: Process, movie: Path | None) -> int:
             end_after_s=config.acquisition.end_after_s,
         )
         publisher.end(session=process.run_info.session, reason=reason)
-        if not process.is_alone:
-            # a bridge whose `rtdecode join` was killed continues under the next one
+        if not process.may_continue:
             progress.remove()
         log.info("%s: %s", reason, source.health())
     return 0

@@ -73,8 +73,7 @@ def main(process: Process) -> int:
             show.commands.end()
             publisher.end(session=process.run_info.session, reason=reason)
             log.info("%s: %s", reason, player.display_log.counters())
-    if not process.is_alone:
-        # a stimulus whose `rtdecode join` was killed continues under the next one
+    if not process.may_continue:
         progress.remove()
         show.remove()
     return 0

@@ -197,18 +197,17 @@ class Process:
             self._report_clock(self._compared)
         if self._control is not None:
             self._control.push(health)
-        self.messaging.report(self._offer, process=self.name, t_ns=now_ns)
+        self.messaging.report(self.offer_event, process=self.name, t_ns=now_ns)
         self._receive_commands()
 
     def _report_clock(self, compared: ComparedClock) -> None:
         """Send the probes and what changed; held as all else while the recorder takes nothing."""
-        publisher = self._publishers[0] if self._publishers else None
-        if publisher is None:
-            compared.report(self._offer)
+        if not self._publishers:
+            compared.report(self.offer_event)
             return
         for probe in compared.probes():
-            publisher.push(probe)
-        compared.report(publisher.held)
+            self._publishers[0].push(probe)
+        compared.report(self._publishers[0].held)
 
     def send_events_to(self, offer: Callable[[EventMessage], bool]) -> None:
         """Pass events of this process to `offer`, as the recorder does, which has no recorder."""
@@ -218,6 +217,11 @@ class Process:
     def is_alone(self) -> bool:
         """Whether the supervisor has ended before this process, as after a kill."""
         return self._alone.is_set()
+
+    @property
+    def may_continue(self) -> bool:
+        """Whether a later start may go on from here; on another host a cut looks like the end."""
+        return self.is_alone or self._compared is not None
 
     def supervisor_ns(self) -> int:
         """When the newest message of the supervisor was sent (HostNs), which is asked for one.
@@ -254,9 +258,6 @@ class Process:
 
     def offer_event(self, event: EventMessage) -> bool:
         """Send `event` to the recorder and to subscribers; False where it cannot be sent now."""
-        return self._offer(event)
-
-    def _offer(self, event: EventMessage) -> bool:
         if self._offer_event is None:
             recorder = self.config.network.recorder
             self._for_events.append(self._publisher("", self.name, record=recorder))

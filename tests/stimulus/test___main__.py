@@ -18,8 +18,8 @@ from rtdecode.runtime.clock import HostClock
 from rtdecode.runtime.control import ControlServer
 from rtdecode.runtime.sockets import Messaging
 from rtdecode.runtime.subscriber import Subscriber
+from rtdecode.schema.control import Acknowledgement
 from rtdecode.schema.messages import (
-    Acknowledgement,
     Command,
     DisplayedFrame,
     End,

@@ -10,6 +10,7 @@ from lab_keys import introduced
 from rtdecode.runtime.clock import HostClock
 from rtdecode.runtime.control import ControlServer
 from rtdecode.runtime.entry import run_process
+from rtdecode.runtime.keys import network_keys
 from rtdecode.runtime.process import Process
 from rtdecode.runtime.publisher import Publisher
 from rtdecode.runtime.run_info import RunInfo
@@ -135,3 +136,31 @@ def test_on_another_host_nothing_begins_before_its_clock_is_known(tmp_path: Path
         patched.setattr("rtdecode.runtime.entry.stop_on_signals", lambda: stop)
         assert run_process("bridge", lambda _process: called.append(1) or 7, [str(path)]) == 0
     assert not called
+
+
+def test_on_another_host_what_a_later_start_continues_from_is_kept(tmp_path: Path) -> None:
+    """There a cut of the network for longer than a minute ends a process as the end of a run."""
+    keys = introduced(tmp_path / "keys", ["decoder", "rig"])["rig"].path
+    hosts = {
+        "decoder": {"address": "192.0.2.1"},
+        "rig": {"address": "192.0.2.3", "processes": ["bridge"]},
+    }
+    network = {"control": "tcp://192.0.2.1:5700", "hosts": hosts, "keys": keys}
+    assert may_continue(RunConfig.model_validate({"network": network}))
+    assert not may_continue(RunConfig())
+
+
+def may_continue(config: RunConfig) -> bool:
+    """Whether a bridge with `config` says that a later start may go on."""
+    with Messaging(network_keys(config.network)) as messaging:
+        process = Process(
+            "bridge",
+            config,
+            run_info=RunInfo("s", "r", "", {}),
+            messaging=messaging,
+            stop=Event(),
+            clock=HostClock(),
+        )
+        found = process.may_continue
+        process.close()
+    return found

@@ -65,9 +65,10 @@ class MovedClock:
 
 
 class FakeChild:
-    """A process that runs until it is killed."""
+    """A process of this host that runs until it is killed."""
 
-    pid, stdin = 1, None
+    pid = 1
+    is_reachable, reachable_since_ns, is_awaited = True, 0, False
 
     def __init__(self) -> None:
         self.code: int | None = None
@@ -80,8 +81,14 @@ class FakeChild:
 
     terminate = kill
 
-    def wait(self, _timeout_s: float | None = None) -> int | None:
+    def wait(self) -> int | None:
         return self.code
+
+    def release(self) -> None:
+        """It waits for nothing."""
+
+    def end_of_log(self) -> str:
+        return "the last line"
 
 
 class FakeChannel:
@@ -91,12 +98,12 @@ class FakeChannel:
         self.clock, self.report = clock, RefusedMessages().report
         self.children: list[FakeChild] = []
         self.starts_s: list[float] = []
-        self.argv, self.detail, self.counters = list[str](), "", dict[str, float]()
+        self.start, self.detail, self.counters = (0, ""), "", dict[str, float]()
         self.healthy: Callable[[int], bool] = lambda _start: True
         self.each_turn: Callable[[], None] = lambda: None
 
-    def spawned(self, spec: ProcessSpec) -> FakeChild:
-        self.argv = list(spec.argv)
+    def spawned(self, _spec: ProcessSpec, *, starts: int = 1, detail: str = "") -> FakeChild:
+        self.start = starts, detail
         self.children.append(FakeChild())
         self.starts_s.append(self.clock.t_ns / SECOND_NS)
         return self.children[-1]
@@ -124,8 +131,10 @@ def supervised(
         events.append(event)
         return True
 
-    monkeypatch.setattr(Supervisor, "_spawned", lambda _self, spec: channel.spawned(spec))
-    (folder / "child.log").write_text("the last line")
+    def spawned(_self: Supervisor, spec: ProcessSpec, **again: Any) -> FakeChild:
+        return channel.spawned(spec, **again)
+
+    monkeypatch.setattr(Supervisor, "_spawned", spawned)
     supervisor = Supervisor(channel, clock, folder, offer_event=offer)
     spec = ProcessSpec("child", [], restarts=True, is_essential=is_essential)
     assert supervisor.start([spec], stop=Event())
@@ -178,7 +187,7 @@ def test_a_restarted_process_gets_the_detail_of_its_last_heartbeat(
     supervisor.watch(Event(), until_ns=supervisor.clock.now_ns() + SECOND_NS)
     channel.children[-1].kill()
     supervisor.watch(Event(), until_ns=supervisor.clock.now_ns() + 3 * SECOND_NS)
-    assert channel.argv == ["--restarts", "1", "--before-restart", "http://127.0.0.1:5000/"]
+    assert channel.start == (2, "http://127.0.0.1:5000/")
 
 
 def test_messages_that_a_failed_process_held_are_reported_as_lost(
