@@ -38,6 +38,7 @@ from rtdecode.schema.errors import (
     FrameRateError,
     RoisMissingError,
     ScreenSizeError,
+    SettingMissingError,
     SeveralMistakesError,
     TwinMissingError,
     UnknownOutputError,
@@ -144,7 +145,9 @@ class _Checks:
 
 
 def _check_processes(checks: _Checks, config: RunConfig, roles: set[Role]) -> None:
-    """What the processes `roles` would find in the files that they open."""
+    """What the processes `roles` would find in the files that they open, and would wait for."""
+    if Role.BRIDGE in roles:
+        checks.tried(_require_screen, config)
     if Role.STIMULUS in roles:
         _check_stimulus(checks, config)
     if Role.DECODER in roles:
@@ -155,6 +158,15 @@ def _check_processes(checks: _Checks, config: RunConfig, roles: set[Role]) -> No
         _check_control(checks, config, config.control)
     if Role.VIEW in roles:
         checks.tried(server_context, config.view, now=datetime.now(UTC))
+
+
+def _require_screen(config: RunConfig) -> None:
+    """Refuse a simulated microscope without the displayed frames that it would wait for."""
+    is_shown = config.processes is None or Role.STIMULUS in config.processes
+    simulated = isinstance(config.acquisition.source, sources.SimulatedSource)
+    if simulated and not is_shown and not config.network.stimulus:
+        reason = "the simulated mouse is shown its displayed frames; other microscopes do without"
+        raise SettingMissingError(setting="stimulus in processes", reason=reason)
 
 
 def _check_stimulus(checks: _Checks, config: RunConfig) -> None:

@@ -7,6 +7,7 @@ recorder sends no heartbeat, as on a slow disk, for at most 60 s, nor while its 
 
 import logging
 import math
+import os
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from rtdecode.schema.interfaces import Clock
 log = logging.getLogger(__name__)
 _STOP_S = 10.0
 _TAIL_LINES = 12
+_TAIL_BYTES = 8192
 ONE_THREAD: Mapping[str, str] = MappingProxyType(
     {
         "OMP_NUM_THREADS": "1",
@@ -173,7 +175,9 @@ def spawned(
 def end_of_log(log_file: Path) -> str:
     """The last lines of the log of a process."""
     try:
-        text = log_file.read_text(encoding="utf-8", errors="replace")
+        with log_file.open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL_BYTES))
+            text = file.read().decode("utf-8", errors="replace")
     except FileNotFoundError:
         return f"{log_file} is gone: the session folder was removed or renamed during its run"
     return "\n".join(text.splitlines()[-_TAIL_LINES:])

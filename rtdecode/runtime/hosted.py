@@ -162,7 +162,9 @@ class HostedProcesses:
             pids=self.pids,
             codes={name: one.process.wait() for name, one in ended.items()},
             # a longer text would be refused, with all that this report states
-            tails={name: one.process.end_of_log()[-NAME_CHARS:] for name, one in ended.items()},
+            tails={
+                name: one.process.end_of_log()[-NAME_CHARS:] for name, one in self._hosted.items()
+            },
             leaves=leaves,
         )
 

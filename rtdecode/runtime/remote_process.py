@@ -153,7 +153,7 @@ class RemoteProcess:
         self._end(Ending.KILL)
 
     def end_of_log(self) -> str:
-        """The last lines of its log, as its host stated them at its end."""
+        """The last lines of its log, as its host stated them last."""
         return self._tail or f"(its log is on {self._host.name})"
 
     def _end(self, how: Ending) -> None:

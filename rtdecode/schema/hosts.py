@@ -95,7 +95,7 @@ class HostProcesses:
     codes: dict[str, int] = field(default_factory=dict)
     """Exit code of each newest start that has ended."""
     tails: dict[str, str] = field(default_factory=dict)
-    """Last lines of the log of each that has ended."""
+    """Last lines of the log of each, which may state why it does not begin."""
     leaves: bool = False
     """Whether the host leaves the run, as after Ctrl-C there."""
 

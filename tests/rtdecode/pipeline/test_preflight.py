@@ -37,6 +37,7 @@ from rtdecode.schema.errors import (
     NothingToScoreError,
     RoisMissingError,
     ScreenSizeError,
+    SettingMissingError,
     SeveralMistakesError,
     TwinMissingError,
     UnreadableFileError,
@@ -45,7 +46,7 @@ from rtdecode.session import layout
 
 MakeRun = Callable[..., RunConfig]
 MakeTwin = Callable[..., Path]
-RECORDED = ("recorder", "bridge")
+RECORDED = ("recorder", "stimulus", "bridge")
 
 
 def calibration(neurons: int, shape: tuple[int, int]) -> Calibration:
@@ -179,6 +180,7 @@ def test_everything_is_reported_at_once(tmp_path: Path) -> None:
         ({"calcium": {"detector": "local_correlation"}}, TwinMissingError),
         ({"processes": ["recorder", "evaluate"], "decode": None}, NothingToScoreError),
         ({"processes": RECORDED, "record": {"min_free_mb": 1e12}}, DiskFullError),
+        ({"processes": ["recorder", "bridge"]}, SettingMissingError),
     ],
 )
 def test_a_single_mistake_has_its_own_error(
