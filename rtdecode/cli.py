@@ -30,7 +30,7 @@ VERBS = (
     Verb("demo", "live", "Run the whole live loop on the embedded simulated rig and write a session."),
     Verb("run", "live", "Run a session with the settings of CONFIG, until Ctrl-C or the end of its source."),
     Verb("check", "live", "Print CONFIG with all defaults and the timetable of its protocol; start nothing."),
-    Verb("join", "join", "Run the processes that CONFIG gives this computer, in a run that another one has started."),
+    Verb("join", "join", "Run the processes that CONFIG gives this computer, in a run that another one starts."),
     Verb("start", "requests", "Start the session of a `rtdecode run --wait-for-start` in the folder SESSION."),
     Verb("stop", "requests", "End the run in the folder SESSION, as Ctrl-C in its terminal does."),
     Verb("arm", "arming", "Arm the controller of the running SESSION, or renew its dead-man time."),

@@ -45,7 +45,7 @@ def test_every_source_has_one_publisher_and_an_endpoint_of_its_name() -> None:
     names = [source.name for row in TOPOLOGY for source in row.publishes]
     assert len(set(names)) == len(names)
     sources = {*names, SUPERVISOR.name}
-    assert sources | {"control", "recorder", "commands"} == set(ENDPOINTS)
+    assert sources | {"control", "requests", "recorder", "commands"} == set(ENDPOINTS)
     assert {name for row in TOPOLOGY for name, _ in row.subscribes} <= sources
 
 
