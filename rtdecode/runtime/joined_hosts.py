@@ -18,6 +18,7 @@ from typing import Self
 
 from rtdecode.runtime.config_comparison import differences
 from rtdecode.runtime.control import HOST_PREFIX, ControlServer, name_in
+from rtdecode.runtime.hosted import MAIN_SILENT_S
 from rtdecode.runtime.remote_process import JoinedHost, RemoteProcess
 from rtdecode.schema.config.roles import Role
 from rtdecode.schema.errors import HostMissingError
@@ -134,6 +135,13 @@ class JoinedHosts:
                 host.is_silent = True
                 text = f"{host.name} ({host.address}) sends nothing; its processes may go on"
                 self._event("host_silent", text)
+            if host.is_silent and not host.is_given_up and silent_s > MAIN_SILENT_S:
+                host.is_given_up = True
+                text = (
+                    f"{host.name} ({host.address}) has sent nothing for {MAIN_SILENT_S:g} s, after "
+                    f"which its processes end: once the network is back, run {host.command()} on it"
+                )
+                self._event("host_given_up", text)
         self._show(detailed=False)
 
     def taken_events(self) -> list[EventMessage]:
@@ -212,7 +220,7 @@ class JoinedHosts:
             "",
             None,
         )
-        host.is_silent, host.received_ns = False, self._clock.now_ns()
+        host.is_silent, host.is_given_up, host.received_ns = False, False, self._clock.now_ns()
         host.back_ns = host.received_ns
         # what ran before has ended, and waits for the next start that the supervisor gives
         host.starts = {name: n for name, n in host.starts.items() if name in host.pending}
@@ -226,7 +234,7 @@ class JoinedHosts:
         now_ns = self._clock.now_ns()
         if host.is_silent:
             seconds = round((now_ns - host.received_ns) / 1e9, 1)
-            host.is_silent, host.back_ns = False, now_ns
+            host.is_silent, host.is_given_up, host.back_ns = False, False, now_ns
             text = f"{host.name} ({host.address}) sends messages again"
             self._event("host_back", text, {"seconds": seconds})
         host.received_ns, host.reported = now_ns, reported

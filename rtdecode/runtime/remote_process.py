@@ -35,6 +35,8 @@ class JoinedHost:
     back_ns: int = 0
     """When it came back after it was silent, or joined."""
     is_silent: bool = False
+    is_given_up: bool = False
+    """Whether it was silent for so long that its processes have ended by themselves."""
     refusal: str = ""
     starts: dict[str, int] = field(default_factory=dict)
     ends: dict[str, int] = field(default_factory=dict)
@@ -46,11 +48,12 @@ class JoinedHost:
         """Why it has not joined, and what to do."""
         if self.refusal:
             return f"{self.name} ({self.address}) was refused: {self.refusal}"
+        return f"{self.name} ({self.address}) has not joined: on it, run {self.command()}"
+
+    def command(self) -> str:
+        """What is typed on it."""
         roles = " ".join(f"--role {role}" for role in self.roles)
-        return (
-            f"{self.name} ({self.address}) has not joined: on it, run "
-            f"`rtdecode join CONFIG {roles}`"
-        )
+        return f"`rtdecode join CONFIG {roles}`"
 
     def state(self) -> str:
         """Its state in a word, for the table."""

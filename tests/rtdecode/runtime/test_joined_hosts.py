@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from rtdecode.runtime.hosted import MAIN_SILENT_S
 from rtdecode.runtime.joined_hosts import NAMED_S, SILENT_S, JoinedHosts, ThisRun
 from rtdecode.runtime.remote_process import GIVEN_UP_S, UNSTATED, JoinedHost, RemoteProcess
 from rtdecode.schema.errors import HostMissingError
@@ -207,6 +208,18 @@ def test_a_silent_host_is_an_event_and_its_process_is_not_taken_for_ended(run: R
     assert process.reachable_since_ns == run.clock.now_ns()
     (event,) = run.hosts.taken_events()
     assert (event.code, event.counts) == ("host_back", {"seconds": SILENT_S + 7})
+
+
+def test_a_host_that_stays_silent_is_named_with_what_to_type_there(run: Run) -> None:
+    run.asks()
+    run.starts()
+    run.states(starts={"bridge": 1})
+    for _ in range(3):
+        run.clock.passes(MAIN_SILENT_S / 2 + 1)
+        run.hosts.watch()
+    silent, given_up = run.hosts.taken_events()
+    assert (silent.code, given_up.code) == ("host_silent", "host_given_up")
+    assert "`rtdecode join CONFIG --role bridge`" in given_up.text
 
 
 def test_a_new_program_of_the_host_ends_what_ran_and_starts_nothing_by_itself(run: Run) -> None:
