@@ -61,7 +61,7 @@ def test_frames_are_observed_and_decided_about_and_only_an_armed_controller_acts
     with conducted(main, run, tmp_path) as scene:
         ready, _, events = (scene.publisher(one) for one in ("ready", "bridge", "events"))
         scene.go()
-        ready.push(frame(7, 10**18))
+        ready.push(frame(7, HostClock().now_ns()))
         scene.until(lambda health: health.counters["withheld"] == 1)
         events.push(Health("running", "", {}))
         arm = command_to_controller(OperatorCommand.ARM, by="a test", t_ns=HostClock().now_ns())
@@ -71,7 +71,7 @@ def test_frames_are_observed_and_decided_about_and_only_an_armed_controller_acts
             return bool(health.counters["armed"])
 
         scene.until(is_armed)
-        ready.push(frame(8, 10**18))
+        ready.push(frame(8, HostClock().now_ns()))
         scene.until(lambda health: health.counters["actions"] == 2)
         assert scene.end() == 0
     told = scene.bodies("controller")
