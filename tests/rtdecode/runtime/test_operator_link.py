@@ -51,7 +51,7 @@ def test_a_session_without_a_controller_is_refused(tmp_path: Path, text: str | N
 @contextmanager
 def supervised(endpoint: str, *, answers: bool = True) -> Iterator[list[str]]:
     """A supervisor that forwards, and a controller that says yes to arm and no to all else."""
-    stop, seen = threading.Event(), list[str]()
+    stop, accepted, seen = threading.Event(), threading.Event(), list[str]()
 
     def run() -> None:
         with Messaging() as messaging:
@@ -61,7 +61,8 @@ def supervised(endpoint: str, *, answers: bool = True) -> Iterator[list[str]]:
             )
             controller.push(Health("running", "", {}))
             while not stop.is_set():
-                server.receive(0.01)
+                if server.receive(0.01):
+                    accepted.set()
                 for received in controller.take(0.0):
                     body = received.message.body
                     assert isinstance(body, Command)
@@ -72,6 +73,8 @@ def supervised(endpoint: str, *, answers: bool = True) -> Iterator[list[str]]:
 
     thread = threading.Thread(target=run)
     thread.start()
+    # a command to a process that has sent nothing yet is dropped
+    assert accepted.wait(20)
     try:
         yield seen
     finally:
