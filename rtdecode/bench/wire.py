@@ -31,6 +31,8 @@ from rtdecode.schema.messages import End, Health, Scan, Stamped, Start
 
 _RATE_HZ = 30.0
 _NS_PER_S = 1e9
+_ANNOUNCED = 200
+"""Messages before the first scan, 2 s, in which a connection with a key is made."""
 _LONGEST_S = 120
 _US = 1e3
 _HOST = "bench"
@@ -172,7 +174,7 @@ def send(folder: Path, side_px: int, count: int, hops: Mapping[str, str]) -> Non
             Publisher(wire, source, clock=clock, publish=endpoint, record="", queue=count + 10)
             for source, endpoint in hops.items()
         ]
-        for _ in range(50):
+        for _ in range(_ANNOUNCED):
             for outlet in outlets:
                 outlet.announce(Health("starting", ""))
             clock.sleep_until(clock.now_ns() + period_ns)
