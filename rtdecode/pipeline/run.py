@@ -31,7 +31,8 @@ from rtdecode.runtime.control import TOKEN_VARIABLE, ControlServer
 from rtdecode.runtime.joined_hosts import JoinedHosts, ThisRun
 from rtdecode.runtime.keys import NetworkKeys, run_keys
 from rtdecode.runtime.numbering import kept_numbering
-from rtdecode.runtime.operator_link import ControlAccess, connectable
+from rtdecode.runtime.operator_link import connectable
+from rtdecode.runtime.owner_file import Access
 from rtdecode.runtime.processor_watch import ProcessorWatch
 from rtdecode.runtime.publisher import Publisher
 from rtdecode.runtime.recorder_watch import RECORDER, RecorderWatch
@@ -89,7 +90,7 @@ def prepared(
     *,
     on_health: Callable[[str, Health], None],
     stop: Event | None = None,
-) -> Iterator[tuple[Supervisor, Path, ControlAccess]]:
+) -> Iterator[tuple[Supervisor, Path, Access]]:
     """A supervisor for the processes of `session`, the config file that they read, and the access.
 
     That file has the endpoints of this run. The config of the session has only those that the
@@ -139,7 +140,7 @@ def prepared(
         )
         with hosts, requests.access.written(session.requests):
             try:
-                yield supervisor, run_file, ControlAccess(operators, token)
+                yield supervisor, run_file, Access(operators, token)
             finally:
                 supervisor.end()
                 addresses.remove()

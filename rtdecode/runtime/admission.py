@@ -9,7 +9,6 @@ A peer that is refused gets no message through: the handshake precedes the first
 """
 
 import socket as system_socket
-import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
@@ -18,6 +17,7 @@ from threading import Event, Thread
 import zmq
 from zmq.utils import z85
 
+from rtdecode.runtime.arrivals import monitor_event
 from rtdecode.runtime.keys import NetworkKeys
 from rtdecode.runtime.strangers import Strangers
 
@@ -30,8 +30,6 @@ until its time is over. libzmq closes the connection at once for a status that d
 _OF_THE_REPLY = 0x20000000
 """Least number of the protocol errors that are those of a reply (ZMQ_PROTOCOL_ERROR_ZAP_*)."""
 _DOMAIN = b"rtdecode"
-_EVENT = struct.Struct("=HI")
-"""Number of a monitor's event and its value, as libzmq writes the first part of its message."""
 _FAILED = (
     zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
     | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
@@ -134,9 +132,7 @@ class Admission:
                         watched[new.monitor] = new.note
                         poller.register(new.monitor, zmq.POLLIN)
                 else:
-                    first, endpoint = socket.recv_multipart()
-                    event, value = _EVENT.unpack(first)
-                    watched[socket](event, value, endpoint.decode(errors="replace"))
+                    watched[socket](*monitor_event(socket.recv_multipart()))
         for monitor in [*watched, *(new.monitor for new in _emptied(self._new))]:
             monitor.close()
         self._handler.close()

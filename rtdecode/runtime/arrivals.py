@@ -4,6 +4,7 @@ Duties: wait for messages, take them without copying, and name their sender. `ru
 `runtime.subscriber` read with these functions; they know nothing of what a message contains.
 """
 
+import struct
 from collections.abc import Iterator, Sequence
 
 import zmq
@@ -11,6 +12,8 @@ import zmq
 from rtdecode.runtime.refused import THIS_HOST
 
 Socket = zmq.Socket[bytes]
+_EVENT = struct.Struct("=HI")
+"""Number of a monitor's event and its value, as libzmq writes the first part of its message."""
 _MOST_RECEIVED = 1000
 """Messages of one `take`: a reader of a flood of them still sends its heartbeats."""
 
@@ -29,6 +32,12 @@ def received_frames(socket: Socket, wait_s: float) -> Iterator[list[zmq.Frame]]:
         if not socket.poll(0 if n else max(0, int(wait_s * 1000))):
             return
         yield socket.recv_multipart(copy=False)
+
+
+def monitor_event(parts: Sequence[bytes]) -> tuple[int, int, str]:
+    """Number of the event, its value and its endpoint in a message of a socket's monitor."""
+    event, value = _EVENT.unpack(parts[0])
+    return event, value, parts[1].decode(errors="replace")
 
 
 def key_of(frame: zmq.Frame) -> str:

@@ -4,13 +4,11 @@ The kernel closes the sockets of a process that is killed, on Unix sockets and o
 process that stands still, and a machine that loses its power, close nothing: heartbeats show those.
 """
 
-import struct
 from collections.abc import Mapping
 
+from rtdecode.runtime.arrivals import monitor_event
 from rtdecode.runtime.sockets import Messaging, Socket, received_parts
 
-_EVENT = struct.Struct("=HI")
-"""Number of the event and its value, as libzmq writes the first part of a monitor's message."""
 _CONNECTED, _DISCONNECTED = 0x1000, 0x0200
 """ZMQ_EVENT_HANDSHAKE_SUCCEEDED and ZMQ_EVENT_DISCONNECTED of zmq.h."""
 
@@ -36,7 +34,7 @@ class ConnectionWatch:
         return [name for name, monitor in self._monitors.items() if self._is_lost(name, monitor)]
 
     def _is_lost(self, name: str, monitor: Socket) -> bool:
-        events = [_EVENT.unpack(parts[0])[0] for _, parts in received_parts(monitor, 0.0)]
+        events = [monitor_event(parts)[0] for _, parts in received_parts(monitor, 0.0)]
         if events:
             change = self.connected.add if events[-1] == _CONNECTED else self.connected.discard
             change(name)

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from rtdecode.runtime.codec import pack
+from rtdecode.runtime.keys import HOST_PREFIX
 from rtdecode.runtime.limits import CONTROL_RATE, PeerLimits
 from rtdecode.runtime.sockets import (
     CLOCK_NAME,
@@ -33,8 +34,6 @@ from rtdecode.schema.messages import Body, Command, Event, Received, Stamped
 
 TOKEN_VARIABLE = "RTDECODE_RUN_TOKEN"  # noqa: S105 - the name of the variable
 """Environment variable in which the supervisor passes the token to its processes."""
-HOST_PREFIX = "join-"
-"""Begin of the identity of a `rtdecode join`, `join-NAME.NONCE/INSTANCE`, for the host NAME."""
 _OF_HOSTS = (Join, HostProcesses, Event)
 _NONCE = "."
 """Stands before the part of an identity that is not its name."""

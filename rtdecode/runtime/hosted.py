@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from threading import Event
 
 from rtdecode.runtime.children import ProcessHandle
-from rtdecode.runtime.control import HOST_PREFIX, ControlClient
+from rtdecode.runtime.control import ControlClient
+from rtdecode.runtime.keys import HOST_PREFIX
 from rtdecode.runtime.limits import NAME_CHARS
 from rtdecode.runtime.processor_watch import ProcessorWatch
 from rtdecode.runtime.socket_options import HAND_OVER_S

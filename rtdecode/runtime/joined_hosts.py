@@ -17,8 +17,9 @@ from types import TracebackType
 from typing import Self
 
 from rtdecode.runtime.config_comparison import differences
-from rtdecode.runtime.control import HOST_PREFIX, ControlServer, name_in
+from rtdecode.runtime.control import ControlServer, name_in
 from rtdecode.runtime.hosted import MAIN_SILENT_S
+from rtdecode.runtime.keys import HOST_PREFIX
 from rtdecode.runtime.remote_process import JoinedHost, RemoteProcess
 from rtdecode.schema.config.roles import Role
 from rtdecode.schema.errors import HostMissingError

@@ -25,6 +25,7 @@ import zmq
 from zmq.utils import z85
 
 from rtdecode.runtime.disk import write_errors_named
+from rtdecode.runtime.owner_file import new_owner_file
 from rtdecode.schema.config.network import HOST_NAME
 from rtdecode.schema.errors import (
     BadInputError,
@@ -40,7 +41,7 @@ from rtdecode.schema.errors import (
 _SECRET, _PUBLIC = ".key_secret", ".key"
 _MOST_BYTES = 10_000
 _KEY_BYTES = 32
-_OWNER_ALONE, _FOLDER_OF_OWNER = 0o600, 0o700
+_FOLDER_OF_OWNER = 0o700
 _OTHERS_ANY, _OTHERS_WRITE = 0o077, 0o022
 _FIELD = re.compile(r'^\s*(name|public-key|secret-key)\s*=\s*"([^"]*)"\s*$', re.MULTILINE)
 _GET_ANEW = "get the file that `rtdecode keys show` names on its host"
@@ -236,8 +237,7 @@ def _write(path: Path, name: str, public: bytes, secret: bytes | None = None) ->
     lines = [f"#   {what} of the host {name}, for rtdecode", "metadata", f'    name = "{name}"']
     lines += ["curve", f'    public-key = "{public.decode()}"']
     lines += [] if secret is None else [f'    secret-key = "{secret.decode()}"']
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _OWNER_ALONE)
-    with open(descriptor, "w", encoding="ascii") as file:
+    with new_owner_file(path) as file:
         file.write("\n".join([*lines, ""]))
 
 

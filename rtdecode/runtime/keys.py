@@ -25,8 +25,8 @@ from rtdecode.schema.errors import (
     OwnKeyNameError,
 )
 
-JOIN_PREFIX = "join-"
-"""Begin of the identity of `rtdecode join` on the control channel; the name of its host follows."""
+HOST_PREFIX = "join-"
+"""Begin of the identity of a `rtdecode join`, `join-NAME.NONCE/INSTANCE`, for the host NAME."""
 _RELAYED = ("start", "event", "gap")
 """Kinds that the recorder publishes again as they came, of all sources."""
 _COMMANDING = (Role.VIEW, Role.CONTROLLER)
@@ -80,8 +80,8 @@ class NetworkKeys:
 
     def may_control(self, peer: str, name: str) -> bool:
         """Whether the host `peer` takes part in the control channel as `name`."""
-        if name.startswith(JOIN_PREFIX):
-            return name == JOIN_PREFIX + peer
+        if name.startswith(HOST_PREFIX):
+            return name == HOST_PREFIX + peer
         role = next((role for role in Role if role == name), None)
         return peer == self.network.main_host if role is None else self.has_role(peer, role)
 

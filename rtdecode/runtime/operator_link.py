@@ -5,17 +5,14 @@ run and is readable for its user alone, and pass a command and its answer. A com
 supervisor, which forwards it to the controller, and its answer comes back the same way.
 """
 
-import json
-import os
 import re
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
 from rtdecode.runtime.control import ControlClient
+from rtdecode.runtime.owner_file import Access
 from rtdecode.runtime.sockets import Messaging
 from rtdecode.schema.errors import ControllerSilentError, NoControllerError
 from rtdecode.schema.interfaces import Clock
@@ -24,7 +21,6 @@ from rtdecode.schema.messages import Command
 CONTROLLER = "controller"
 """Name of the process of the controller."""
 ANSWER_S = 5.0
-_OWNER_ALONE = 0o600
 
 
 class OperatorCommand(StrEnum):
@@ -44,33 +40,6 @@ class Answer:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class ControlAccess:
-    """What a program needs to send commands to the processes of a run."""
-
-    endpoint: str
-    token: str
-
-    @contextmanager
-    def written(self, path: Path) -> Iterator[None]:
-        """`path` exists while the block runs, readable and writable for its user alone."""
-        with owners_file(path, json.dumps(asdict(self))):
-            yield
-
-
-@contextmanager
-def owners_file(path: Path, text: str) -> Iterator[None]:
-    """`path` with `text` exists while the block runs, readable and writable for its user alone."""
-    path.unlink(missing_ok=True)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _OWNER_ALONE)
-    with open(descriptor, "w", encoding="ascii") as file:
-        file.write(text)
-    try:
-        yield
-    finally:
-        path.unlink(missing_ok=True)
-
-
 def connectable(endpoint: str) -> str:
     """Where a program of this machine reaches what is bound to `endpoint`.
 
@@ -80,7 +49,7 @@ def connectable(endpoint: str) -> str:
     return re.sub(r"^tcp://(\*|0\.0\.0\.0):", "tcp://127.0.0.1:", endpoint)
 
 
-def control_access(path: Path) -> ControlAccess:
+def control_access(path: Path) -> Access:
     """What `path`, the `control.json` of a session, gives access to.
 
     Raises
@@ -89,8 +58,7 @@ def control_access(path: Path) -> ControlAccess:
         If there is none, or it cannot be read.
     """
     try:
-        found = json.loads(path.read_text(encoding="ascii"))
-        return ControlAccess(str(found["endpoint"]), str(found["token"]))
+        return Access.read(path)
     except FileNotFoundError as error:
         got = f"it has no {path.name}, which is there while all processes of a run go on"
         raise NoControllerError(folder=path.parent, got=got) from error
@@ -142,7 +110,7 @@ def too_old(command: Command, *, t_ns: int) -> str:
 
 
 def send_to_controller(
-    access: ControlAccess,
+    access: Access,
     command: OperatorCommand,
     *,
     by: str,

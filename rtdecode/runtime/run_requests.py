@@ -7,17 +7,13 @@ can read. Over the network the key of the sender takes its place.
 """
 
 import hmac
-import json
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
 from threading import Event
 
 from rtdecode.runtime.limits import NO_MESSAGE_BYTES
-from rtdecode.runtime.operator_link import owners_file
+from rtdecode.runtime.owner_file import Access
 from rtdecode.runtime.sockets import Arrivals, Messaging, has_room, received_parts
 from rtdecode.schema.errors import NoRunError, RunSilentError
 
@@ -42,20 +38,6 @@ class RunState(StrEnum):
     RUNNING = "running"
 
 
-@dataclass(frozen=True, slots=True)
-class RequestAccess:
-    """What a program of this computer needs to start and stop a run."""
-
-    endpoint: str
-    token: str
-
-    @contextmanager
-    def written(self, path: Path) -> Iterator[None]:
-        """`path` exists while the block runs, readable and writable for its user alone."""
-        with owners_file(path, json.dumps(asdict(self))):
-            yield
-
-
 class RunRequests:
     """The end of the supervisor: takes requests and answers them.
 
@@ -69,7 +51,7 @@ class RunRequests:
         self._messaging = messaging
         self._socket = messaging.router(endpoint, largest=NO_MESSAGE_BYTES)
         self._stop, self._token = stop, secrets.token_hex(16)
-        self.access = RequestAccess(endpoint, self._token)
+        self.access = Access(endpoint, self._token)
         self.state = RunState.PREPARING
         self.is_started = False
         """Whether a start was asked for."""
@@ -105,11 +87,10 @@ class RunRequests:
         return "accepted: the run starts" + ("" if is_ready else " once all processes are ready")
 
 
-def request_access(path: Path) -> RequestAccess:
+def request_access(path: Path) -> Access:
     """What `path`, the `requests.json` of a session, gives access to. Raises NoRunError."""
     try:
-        found = json.loads(path.read_text(encoding="ascii"))
-        return RequestAccess(str(found["endpoint"]), str(found["token"]))
+        return Access.read(path)
     except FileNotFoundError as error:
         got = f"it has no {path.name}, which is there while its run goes on"
         raise NoRunError(folder=path.parent, got=got) from error
@@ -117,7 +98,7 @@ def request_access(path: Path) -> RequestAccess:
         raise NoRunError(folder=path.parent, got=f"its {path.name} cannot be read") from error
 
 
-def requested(access: RequestAccess, verb: Verb, *, wait_s: float = ANSWER_S) -> tuple[bool, str]:
+def requested(access: Access, verb: Verb, *, wait_s: float = ANSWER_S) -> tuple[bool, str]:
     """Ask for `verb`; whether it was accepted, and what the answer says. Raises RunSilentError."""
     name = f"request-{secrets.token_hex(4)}"
     with Messaging() as messaging:

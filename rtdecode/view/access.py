@@ -16,7 +16,6 @@ ones, and none is sent to it, logged or passed on a command line.
 import base64
 import hmac
 import logging
-import os
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from enum import IntEnum
@@ -24,13 +23,13 @@ from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from rtdecode.runtime.owner_file import new_owner_file
 from rtdecode.schema.config.roles import Role
 from rtdecode.schema.config.session import ViewConfig
 from rtdecode.schema.messages import Health
 
 log = logging.getLogger(__name__)
 _BYTES = 24
-_OWNER_ALONE = 0o600
 _LOCAL = "localhost"
 
 
@@ -178,8 +177,7 @@ class PageAddresses:
     def _write(self, lines: Iterable[str]) -> None:
         try:
             self.remove()
-            descriptor = os.open(self._file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _OWNER_ALONE)
-            with open(descriptor, "w", encoding="utf-8") as file:
+            with new_owner_file(self._file) as file:
                 file.writelines(lines)
         except OSError as error:  # a full disk ends a run by itself; the page alone never does
             log.warning("%s cannot be written: %s", self._file, error)

@@ -14,13 +14,13 @@ from rtdecode.runtime.clock import HostClock
 from rtdecode.runtime.control import ControlClient, ControlServer
 from rtdecode.runtime.operator_link import (
     Answer,
-    ControlAccess,
     OperatorCommand,
     answer_to,
     control_access,
     send_to_controller,
     sender_of,
 )
+from rtdecode.runtime.owner_file import Access
 from rtdecode.runtime.sockets import Messaging
 from rtdecode.schema.errors import ControllerSilentError, NoControllerError
 from rtdecode.schema.messages import Command, Health
@@ -29,7 +29,7 @@ CLOCK = HostClock()
 
 
 def test_the_file_is_there_during_the_run_and_for_its_user_alone(tmp_path: Path) -> None:
-    path, access = tmp_path / "control.json", ControlAccess("ipc:///tmp/c", "secret")
+    path, access = tmp_path / "control.json", Access("ipc:///tmp/c", "secret")
     path.write_text("left by a run that was killed")
     path.chmod(0o666)
     with access.written(path):
@@ -83,7 +83,7 @@ def supervised(endpoint: str, *, answers: bool = True) -> Iterator[list[str]]:
 
 
 def test_a_command_is_answered_and_states_who_sent_it(tmp_path: Path) -> None:
-    access = ControlAccess(f"ipc://{tmp_path}/c", "secret")
+    access = Access(f"ipc://{tmp_path}/c", "secret")
     with supervised(access.endpoint) as seen:
         armed = send_to_controller(access, OperatorCommand.ARM, by="a test", clock=CLOCK)
         refused = send_to_controller(access, OperatorCommand.DISARM, by="a test", clock=CLOCK)
@@ -95,7 +95,7 @@ def test_a_command_is_answered_and_states_who_sent_it(tmp_path: Path) -> None:
 def test_without_an_answer_or_the_token_the_person_is_told_to_look(
     tmp_path: Path, token: str, *, answers: bool
 ) -> None:
-    access = ControlAccess(f"ipc://{tmp_path}/c", token)
+    access = Access(f"ipc://{tmp_path}/c", token)
     with (
         supervised(access.endpoint, answers=answers) as seen,
         pytest.raises(ControllerSilentError, match="did not answer 'arm'"),

@@ -11,8 +11,8 @@ from threading import Event, Thread
 import pytest
 from lab_keys import Lab
 
+from rtdecode.runtime.owner_file import Access
 from rtdecode.runtime.run_requests import (
-    RequestAccess,
     RunRequests,
     RunState,
     Verb,
@@ -33,7 +33,7 @@ class Run:
 
     def asks(self, verb: str, token: str | None = None) -> tuple[bool, str]:
         access = self.requests.access
-        given = access if token is None else RequestAccess(access.endpoint, token)
+        given = access if token is None else Access(access.endpoint, token)
         return requested(given, verb)  # type: ignore[arg-type]
 
 
@@ -114,7 +114,7 @@ def test_a_damaged_file_is_named(tmp_path: Path) -> None:
 
 
 def test_a_run_that_stands_still_is_named(tmp_path: Path) -> None:
-    access = RequestAccess(f"ipc://{tmp_path}/nobody", "t")
+    access = Access(f"ipc://{tmp_path}/nobody", "t")
     with pytest.raises(RunSilentError, match="did not answer 'stop'"):
         requested(access, Verb.STOP, wait_s=0.1)
 
