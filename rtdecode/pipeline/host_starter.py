@@ -41,7 +41,8 @@ class Starter:
         waited_ns = now_ns - self._since_ns.setdefault(f"{name} {number}", now_ns)
         if waited_ns < _PORTS_S * 1e9 and not self._is_free(row):
             return None
-        spec = ProcessSpec(name, [sys.executable, "-m", row.module, *self._argv])
+        argv = [sys.executable, "-m", row.module, *self._argv]
+        spec = ProcessSpec(name, argv, keeps_memory=row.keeps_memory)
         log_file = self._logs / f"{name}.log"
         return spawned(spec, log_file=log_file, env=self._env, starts=number, detail=detail)
 

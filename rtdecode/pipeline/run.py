@@ -276,6 +276,7 @@ def _specs(config: RunConfig, session: SessionLayout, run_file: Path) -> list[Pr
             is_essential=row.is_essential,
             ends_run=row.on_end is OnEnd.ENDS_RUN,
             is_held=row.role in waiting,
+            keeps_memory=row.keeps_memory,
             host="" if (host := network.host_of(row.role)) == network.main_host else host,
         )
         for row in included(config)

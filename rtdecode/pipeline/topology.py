@@ -83,6 +83,8 @@ class Row:
     is_essential: bool = True
     """Whether the run fails once the process has failed more than three times in ten minutes. Any
     other process is started again, with growing delays, for as long as the run lasts."""
+    keeps_memory: bool = False
+    """Whether freed memory stays with it, because it needs the same again in the next step."""
 
     def restarts(self, config: RunConfig) -> bool:
         """Whether it is started again after a failure."""
@@ -155,6 +157,7 @@ TOPOLOGY = (
         ),
         subscribes=(("bridge", Needs.NOTHING),),
         on_end=OnEnd.RESTARTED,
+        keeps_memory=True,
     ),
     Row(
         Role.EVALUATE,

@@ -29,13 +29,22 @@ ONE_THREAD: Mapping[str, str] = MappingProxyType(
         "OPENBLAS_NUM_THREADS": "1",
         "MKL_NUM_THREADS": "1",
         "NUMBA_NUM_THREADS": "1",
-        # By default glibc returns freed memory to the system after every step and requests it
-        # again, which makes torch on the CPU several times slower.
-        "MALLOC_TRIM_THRESHOLD_": "268435456",
-        "MALLOC_MMAP_THRESHOLD_": "268435456",
     }
 )
-"""Environment of a process of the run: one thread for each library, and memory that is kept."""
+"""Environment of every process of the run: one thread for each library."""
+_FREED_MEMORY_IS_KEPT: Mapping[str, str] = MappingProxyType(
+    # By default glibc returns freed memory to the system after every step and requests it again,
+    # which makes torch on the CPU several times slower.
+    {"MALLOC_TRIM_THRESHOLD_": "268435456", "MALLOC_MMAP_THRESHOLD_": "268435456"}
+)
+_FREED_MEMORY_IS_RETURNED: Mapping[str, str] = MappingProxyType(
+    # What waited during a fault would otherwise remain with the process, piece by piece.
+    {
+        "MALLOC_ARENA_MAX": "2",
+        "MALLOC_TRIM_THRESHOLD_": "1048576",
+        "MALLOC_MMAP_THRESHOLD_": "262144",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +63,8 @@ class ProcessSpec:
     """Name of the joined host that runs it; empty for this one."""
     is_held: bool = False
     """Whether its start waits for what begins the session."""
+    keeps_memory: bool = False
+    """Whether freed memory stays with it, because it needs the same again in the next step."""
 
 
 class ProcessHandle(Protocol):
@@ -167,6 +178,8 @@ def spawned(
         Detail of its last heartbeat before this start.
     """
     again = ["--restarts", str(starts - 1), f"--before-restart={detail}"] if starts > 1 else []
+    memory = _FREED_MEMORY_IS_KEPT if spec.keeps_memory else _FREED_MEMORY_IS_RETURNED
+    env = {**(os.environ if env is None else env), **memory}
     with log_file.open("ab") as stderr:
         popen = StoppablePopen([*spec.argv, *again], log=stderr, env=env)
     return ChildProcess(popen, log_file)
