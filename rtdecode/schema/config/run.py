@@ -11,6 +11,7 @@ from rtdecode.schema.config.acquisition import AcquisitionConfig, RawMovieSource
 from rtdecode.schema.config.calcium import CalciumConfig
 from rtdecode.schema.config.control import ControlConfig
 from rtdecode.schema.config.decode import DecodeConfig, EmitConfig
+from rtdecode.schema.config.metadata import MetadataConfig
 from rtdecode.schema.config.network import NetworkConfig
 from rtdecode.schema.config.roles import Role
 from rtdecode.schema.config.section import Positive, Section
@@ -47,6 +48,7 @@ class RunConfig(Section):
     frame_rate_hz: Positive = 30.0
     """Rate in Hz of movie, responses, reconstructions and their common frame grid. It must be the
     rate that the twin was trained at; the monitor must refresh at least as often."""
+    session: MetadataConfig = MetadataConfig()
     acquisition: AcquisitionConfig = AcquisitionConfig()
     stimulus: StimulusConfig = StimulusConfig()
     calcium: CalciumConfig = CalciumConfig()

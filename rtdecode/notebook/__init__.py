@@ -1,0 +1,1 @@
+"""What `import rtdecode` offers in a notebook: sessions as arrays, the decoder, fits."""
