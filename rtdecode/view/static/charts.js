@@ -12,6 +12,7 @@ const STAGES = [
 ];
 
 export function drawScores(canvas, scores) {
+  if (!canvas.clientWidth) return;
   const style = getComputedStyle(document.documentElement);
   const colour = (name) => style.getPropertyValue(name).trim();
   const scale = window.devicePixelRatio || 1;

@@ -1,10 +1,8 @@
 // State of the controller: armed or not, its last action, and the buttons that arm and disarm it.
 
+import { element, setText } from "./elements.js";
+
 const CONFIRM_MS = 5000;
-const element = (id) => document.getElementById(id);
-const setText = (id, text) => {
-  if (element(id).textContent !== text) element(id).textContent = text;
-};
 
 function actions({ sent, withheld }) {
   const withheldText = withheld ? `, ${withheld.toLocaleString("en")} withheld` : "";

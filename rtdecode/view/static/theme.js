@@ -1,0 +1,25 @@
+// Dark and light colours; what draws on a canvas is told where they change.
+
+import { element, setText } from "./elements.js";
+
+const LIGHT = window.matchMedia("(prefers-color-scheme: light)");
+const redrawn = [];
+let chosen = LIGHT.matches ? "light" : "dark";
+
+export const theme = () => chosen;
+
+export function onTheme(draw) {
+  redrawn.push(draw);
+}
+
+function setTheme(name) {
+  chosen = name;
+  document.documentElement.dataset.theme = name;
+  setText("theme", name === "dark" ? "Light" : "Dark");
+  for (const draw of redrawn) draw();
+}
+
+export function connectTheme() {
+  element("theme").onclick = () => setTheme(chosen === "dark" ? "light" : "dark");
+  setTheme(chosen);
+}
