@@ -1,6 +1,7 @@
 """Terminal output that the verbs share: live table, progress bar, errors in one sentence."""
 
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -23,6 +24,7 @@ from rtdecode.runtime.extras import missing_extra_named
 from rtdecode.schema.config.roles import Role
 from rtdecode.schema.errors import RtdecodeError
 from rtdecode.schema.messages import Health
+from rtdecode.schema.work import Work
 
 _PROCESSES = tuple(role.value for role in Role)
 _INTERRUPTED = 130
@@ -149,8 +151,8 @@ def _stderr() -> Console:
     return Console(stderr=True, soft_wrap=True, highlight=False)
 
 
-_LOGGED_STEPS = 100
-"""Steps between two lines in a file."""
+_LOGGED_STEPS, _LOGGED_S = 100, 10.0
+"""Steps, or seconds, between two lines in a file."""
 _NO_R = -1.0
 """Value of the best validation r before the first validation."""
 
@@ -176,18 +178,37 @@ def training_status(*, loss: float, best_r: float, eta_s: float) -> str:
     return f"loss {loss:.4f}, {validated}, {eta_s / 60:.1f} min remaining"
 
 
-class TrainingLine:
-    """Progress of a training: its current part and the steps done; log lines without a terminal."""
+class WorkLine:
+    """Progress of long work: its part, the rounds done, and the time that remains.
+
+    On a terminal it is one line that changes. A file gets a line for each part, and one for every
+    hundredth step of a training and every ten seconds of other parts.
+    """
 
     def __init__(self, progress: Progress, console: Console) -> None:
         self._progress, self._console = progress, console
         self._task = progress.add_task("", total=None, status="")
+        self._begun_s = self._logged_s = time.monotonic()
+
+    def work(self) -> Work:
+        """What long work reports to."""
+        return Work(begun=self.start_part, report=self.count, cut_short=self._warn)
 
     def start_part(self, part: str) -> None:
         """Start `part`, whose number of steps is not known yet."""
         self._progress.remove_task(self._task)
         self._task = self._progress.add_task(part, total=None, status="")
+        self._begun_s = self._logged_s = time.monotonic()
         self._log(part)
+
+    def count(self, done: int, total: int) -> None:
+        """Set the number of rounds done and in all."""
+        self._progress.update(self._task, completed=done, total=total)
+        now_s = time.monotonic()
+        if done and now_s - self._logged_s >= _LOGGED_S:
+            self._logged_s = now_s
+            left_s = (now_s - self._begun_s) / done * (total - done)
+            self._log(f"{done} of {total}: {left_s:.0f} s remaining")
 
     def advance(self, step: int, steps: int, *, status: str) -> None:
         """Set the number of steps done and in all, and the status beside the bar."""
@@ -198,3 +219,6 @@ class TrainingLine:
     def _log(self, line: str) -> None:
         if not self._console.is_terminal:
             self._console.print(line)
+
+    def _warn(self, sentence: str) -> None:
+        self._console.print("[bold yellow]warning:[/]", escape(sentence), highlight=False)

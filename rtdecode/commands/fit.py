@@ -14,9 +14,10 @@ from rich.console import Console
 from rich.table import Table
 
 from rtdecode.commands.console import (
-    TrainingLine,
+    WorkLine,
     errors_reported,
     print_plain,
+    print_warning,
     progress_bar,
     training_status,
 )
@@ -80,10 +81,11 @@ def twin(
         prepare_process(threads=threads_used(threads))
         wanted = steps or (STEPS if core is None else READOUT_STEPS)
         config = TrainingConfig(seed=seed, steps=wanted, max_minutes=max_minutes)
+        session = open_video_session(data)
         with progress_bar(console) as progress:
-            line = TrainingLine(progress, console)
+            line = WorkLine(progress, console)
             outcome = fit_compact(
-                open_video_session(data),
+                session,
                 out,
                 config,
                 clock=HostClock(),
@@ -92,7 +94,7 @@ def twin(
                     now.steps,
                     status=training_status(loss=now.loss, best_r=now.best_r, eta_s=now.eta_s),
                 ),
-                begun=line.start_part,
+                work=line.work(),
                 core=core,
             )
         r = outcome.single_trial_r
@@ -103,6 +105,9 @@ def twin(
             f"{minutes:.1f}",
         )  # fmt: skip
         console.print(table)
+        for warning in outcome.warnings:
+            print_warning(warning)
+        print_plain(console, f"twin, prior, noise model and uncertainty are in {out}")
 
 
 @app.command(epilog="Example: rtdecode fit ridge --data sessions/2026-11-24_10-15-00 --out ridge")
@@ -120,21 +125,26 @@ def ridge(
     with errors_reported():
         from rtdecode.datasets.opening import open_video_session
         from rtdecode.decode.compute import prepare_process
-        from rtdecode.offline.ridge import fit_ridge
+        from rtdecode.offline.ridge import fit_ridge, ridge_warnings
 
         prepare_process(threads=threads_used(threads))
+        session = open_video_session(data)
         tried: list[tuple[float, float]] = []
-        with console.status("accumulating activity and video"):
+        with progress_bar(console) as progress:
             fitted = fit_ridge(
-                open_video_session(data),
+                session,
                 lag_frames=lag_frames,
                 report=lambda penalty, r: tried.append((penalty, r)),
+                work=WorkLine(progress, console).work(),
             )
         fitted.save(out)
         table = Table("penalty", "validation r", box=None)
         for penalty, r in tried:
             table.add_row(f"{penalty:g}" + (" *" if penalty == fitted.penalty else ""), f"{r:.3f}")
         console.print(table)
+        for warning in ridge_warnings(fitted, session, tried):
+            print_warning(warning)
+        print_plain(console, f"the linear decoder at a lag of {lag_frames} frames is in {out}")
 
 
 @app.command(
@@ -163,13 +173,14 @@ def mask(
 
         prepare_process(threads=threads_used(threads))
         with progress_bar(console) as progress:
-            task = progress.add_task("screen mask", total=steps, status="")
+            line = WorkLine(progress, console)
+            line.start_part("screen mask")
             alpha = fit_transparency(
                 load_twin(twin),
                 open_clips(data),
                 steps=steps,
                 seed=seed,
-                report=lambda done: progress.update(task, completed=done),
+                report=lambda done: line.count(done, steps),
             )
         scored = save_mask(alpha, out, scored_from=scored_from)
         print_plain(
@@ -203,16 +214,14 @@ def demo_mouse(
         folder = Path(str(importlib.resources.files("rtdecode") / "demo_mouse"))
         rig = demo_rig(folder / "demo.yaml", neurons=neurons, clock=HostClock())
         with progress_bar(console) as progress:
-            task = progress.add_task("demo mouse", total=1, status="")
+            line = WorkLine(progress, console)
             outcome = make_demo_mouse(
                 out or folder,
                 session or Path(scratch) / "session",
                 rig,
                 DemoPlan(train=trials, seed=seed),
                 config=TrainingConfig(seed=seed, steps=steps, max_minutes=max_minutes),
-                report=lambda what, done, total: progress.update(
-                    task, description=what, completed=done, total=total
-                ),
+                work=line.work(),
             )
         print_plain(
             console, f"{out or folder}: single-trial r {np.nanmean(outcome.single_trial_r):.3f}"

@@ -29,13 +29,15 @@ from rtdecode.decode.noise import Noise
 from rtdecode.decode.predictor import predictor
 from rtdecode.decode.prior import VideoPrior
 from rtdecode.schema.errors import UnreadableFileError
+from rtdecode.schema.work import UNSEEN, Work
 from rtdecode.twins.folder import finite_tensors
 from rtdecode.twins.twin import Twin
 
 POSTERIOR_FILE = "posterior.safetensors"
 WINDOW_FRAMES = 36
 _KEPT_FRAMES = 24
-_DRAWS = 32
+PART = "measuring uncertainty: posterior"
+_DRAWS, _FEWEST_DRAWS = 32, 8
 _SOLVED_AT = 4
 """Number of videos at which the prediction is linearised, each for an equal part of the draws."""
 _ITERATIONS = 20
@@ -53,6 +55,7 @@ def posterior_sd(
     *,
     window_frames: int = WINDOW_FRAMES,
     draws: int = _DRAWS,
+    work: Work = UNSEEN,
 ) -> Float[Tensor, "back row col"]:
     """Standard deviation of each pixel in grey levels; `back` counts frames from the newest, 0.
 
@@ -65,20 +68,20 @@ def posterior_sd(
         horizon, which would constrain it, are missing.
     draws
         Number of draws; the standard deviation has a relative error of 1 / sqrt(2 draws).
+    work
+        Is told each draw. Once its time is over, no more than `_FEWEST_DRAWS` are made.
     """
     generator = torch.Generator().manual_seed(_SEED)
     block = EstimatedFrames(prior, frames=window_frames)
-    squares = torch.zeros(window_frames, *prior.mean.shape)
+    squares, drawn = torch.zeros(window_frames, *prior.mean.shape), 0
     each = -(-draws // _SOLVED_AT)
-    for _ in range(_SOLVED_AT):
-        local = _LinearisedPosterior(twin, block, noise, generator)
-        for _ in range(each):
-            squares += local.deviation(generator).square()
-    return (
-        (squares / (_SOLVED_AT * each))
-        .sqrt()
-        .flip(0)[: window_frames * _KEPT_FRAMES // WINDOW_FRAMES]
-    )
+    total = _SOLVED_AT * each
+    for k in work.rounds(PART, range(total), total=total, fewest=_FEWEST_DRAWS):
+        if k % each == 0:
+            local = _LinearisedPosterior(twin, block, noise, generator)
+        squares += local.deviation(generator).square()
+        drawn += 1
+    return (squares / drawn).sqrt().flip(0)[: window_frames * _KEPT_FRAMES // WINDOW_FRAMES]
 
 
 def smoothed_sd(sd: Float[Tensor, "back row col"]) -> Float[Tensor, "back row col"]:

@@ -29,6 +29,7 @@ from rtdecode.schema.config.training import TrainingConfig
 from rtdecode.schema.errors import TooShortError, UnreadableFileError
 from rtdecode.schema.frame_grid import FrameGrid
 from rtdecode.schema.interfaces import Clock
+from rtdecode.schema.work import UNSEEN, Work
 from rtdecode.streams.behaviour_join import BehaviourJoin
 from rtdecode.train.training import Outcome
 from rtdecode.train.twin_fit import fit_compact
@@ -161,15 +162,14 @@ def make_demo_mouse(
     plan: DemoPlan,
     *,
     config: TrainingConfig,
-    report: Callable[[str, int, int], None],
+    work: Work = UNSEEN,
 ) -> Outcome:
     """Record a session into `session`, train on it and write the files of the demo mouse to `out`.
 
-    `report` is called with the name of the current part, the amount done, and its total.
+    `work` is told each part.
     """
-    rois, calibration = record_demo_session(
-        session, rig, plan, report=lambda done, total: report("recording", done, total)
-    )
+    work.begun("recording")
+    rois, calibration = record_demo_session(session, rig, plan, report=work.report)
     out.mkdir(parents=True, exist_ok=True)
     rois.save(out / MASKS_FILE)
     calibration.save(out / CALIBRATION_FILE)
@@ -179,15 +179,16 @@ def make_demo_mouse(
         out,
         config,
         clock=rig.clock,
-        report=lambda now: report("training", now.step, now.steps),
-        begun=lambda part: report(part, 0, 1),
+        report=lambda now: work.report(now.step, now.steps),
+        work=work,
     )
+    work.begun("scoring mask")
     alpha = fit_transparency(
         load_twin(out),
         data,
         steps=_MASK_STEPS,
         seed=config.seed,
-        report=lambda done: report("scoring mask", done, _MASK_STEPS),
+        report=lambda done: work.report(done, _MASK_STEPS),
     )
     save_mask(alpha, out / SCORING_MASK_FILE, scored_from=_SCORED_FROM)
     return outcome

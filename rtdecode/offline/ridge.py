@@ -5,7 +5,7 @@ three frames. The weights are W = (X'X + penalty I)^-1 X'Y for features X and fr
 centred; the penalty is the one with the highest correlation on validation trials.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,17 +16,20 @@ from safetensors.numpy import save_file
 from scipy.linalg import cho_factor, cho_solve
 
 from rtdecode.datasets.video_session import TRAIN, VALIDATION, Segment, VideoSession, segments
+from rtdecode.evaluate.fit_checks import chance_warning, clip_warning, edge_warning, warnings
 from rtdecode.evaluate.metrics import FIRST_SCORED_FRAME, pearson_r
 from rtdecode.runtime.atomic_file import written_atomically
 from rtdecode.schema.errors import MissingFileError, UnreadableFileError
+from rtdecode.schema.work import UNSEEN, Work
 
 F32 = NDArray[np.float32]
 
 
-def mean_frame_of(data: VideoSession) -> F32:
+def mean_frame_of(data: VideoSession, work: Work = UNSEEN) -> F32:
     """(row, col) mean of all training frames in grey levels."""
     total, frames = np.zeros((data.rows_px, data.cols_px)), 0
-    for number in data.trials(TRAIN):
+    trials = data.trials(TRAIN)
+    for number in work.rounds("mean frame", trials, total=len(trials)):
         video = data.video(number)
         total += video.sum(0, dtype=np.float64)
         frames += len(video)
@@ -42,6 +45,8 @@ _EARLIEST_DELAY = -3
 _FEWEST_BINS = 4
 _MOST_FEATURES = 12_000
 _SILENT_SD = 1e-5
+CHANCE_SHIFTS = 20
+"""Number of circular shifts in time from which the correlation by chance is estimated."""
 _EVERY_FRAME = 2
 """Every second frame is fitted, as neighbouring frames are nearly identical."""
 
@@ -113,6 +118,7 @@ def fit_ridge(
     *,
     lag_frames: int,
     report: Callable[[float, float], None] = lambda _penalty, _r: None,
+    work: Work = UNSEEN,
 ) -> Ridge:
     """Fit the linear decoder of a session.
 
@@ -126,13 +132,15 @@ def fit_ridge(
         Frames between the decoded frame and the newest activity.
     report
         Called with each penalty and its mean correlation on the validation trials.
+    work
+        Is told each trial that is read, and each penalty that is tried.
     """
-    mean_frame = mean_frame_of(data)
-    mean_activity, projection = _projection(data)
-    gram, cross = _sums(data, mean_frame, mean_activity, projection, lag_frames)
+    mean_frame = mean_frame_of(data, work)
+    mean_activity, projection = _projection(data, work)
+    gram, cross = _sums(data, mean_frame, mean_activity, projection, lag_frames, work=work)
     unit = float(np.trace(gram)) / len(gram)
     candidates: list[tuple[float, Ridge]] = []
-    for penalty in PENALTIES:
+    for penalty in work.rounds("trying penalties", PENALTIES, total=len(PENALTIES)):
         penalised = gram.copy()
         penalised[np.diag_indices_from(gram)] += np.float32(penalty * unit)
         factor = cho_factor(penalised, lower=True, overwrite_a=True, check_finite=False)
@@ -173,10 +181,15 @@ def _features(responses: F32, mean: F32, projection: F32, lag_frames: int) -> F3
     return (np.concatenate(parts, 1) / _BIN_FRAMES).astype(np.float32)
 
 
-def _projection(data: VideoSession) -> tuple[F32, F32]:
+def _training_segments(data: VideoSession, work: Work, part: str) -> Iterator[Segment]:
+    """The training trials, each a round of `part`."""
+    return work.rounds(part, segments(data, TRAIN), total=len(data.trials(TRAIN)))
+
+
+def _projection(data: VideoSession, work: Work) -> tuple[F32, F32]:
     """(neuron,) mean and (neuron, component) scaling; principal components for many neurons."""
     total, square, measured = (np.zeros(data.neurons) for _ in range(3))
-    for segment in segments(data, TRAIN):
+    for segment in _training_segments(data, work, "mean activity"):
         total += np.nansum(segment.responses, 0, dtype=np.float64)
         square += np.nansum(np.square(segment.responses, dtype=np.float64), 0)
         measured += segment.measured.sum(0)
@@ -187,14 +200,18 @@ def _projection(data: VideoSession) -> tuple[F32, F32]:
     scale = np.where(sd > _SILENT_SD, 1 / sd, 0)
     if data.neurons <= most:
         return mean.astype(np.float32), np.diag(scale).astype(np.float32)
-    return mean.astype(np.float32), _principal_components(data, mean, scale, most)
+    return mean.astype(np.float32), _principal_components(data, mean, scale, most, work)
 
 
 def _principal_components(
-    data: VideoSession, mean: NDArray[np.float64], scale: NDArray[np.float64], count: int
+    data: VideoSession,
+    mean: NDArray[np.float64],
+    scale: NDArray[np.float64],
+    count: int,
+    work: Work,
 ) -> F32:
     covariance = np.zeros((data.neurons, data.neurons), np.float32)
-    for segment in segments(data, TRAIN):
+    for segment in _training_segments(data, work, "principal components"):
         scaled = np.nan_to_num((segment.responses - mean) * scale).astype(np.float32)[::_BIN_FRAMES]
         covariance += scaled.T @ scaled
     _, vectors = np.linalg.eigh(covariance)
@@ -202,12 +219,18 @@ def _principal_components(
 
 
 def _sums(
-    data: VideoSession, mean_frame: F32, mean_activity: F32, projection: F32, lag_frames: int
+    data: VideoSession,
+    mean_frame: F32,
+    mean_activity: F32,
+    projection: F32,
+    lag_frames: int,
+    *,
+    work: Work,
 ) -> tuple[F32, F32]:
     size = len(delay_bins(lag_frames)) * projection.shape[1]
     gram = np.zeros((size, size), np.float32)
     cross = np.zeros((size, mean_frame.size), np.float32)
-    for segment in segments(data, TRAIN):
+    for segment in _training_segments(data, work, "activity against video"):
         features = _features(segment.responses, mean_activity, projection, lag_frames)
         kept = np.s_[_EVERY_FRAME * _FEWEST_BINS : len(features) - lag_frames : _EVERY_FRAME]
         frames = (segment.video - mean_frame).reshape(len(features), -1)
@@ -218,6 +241,41 @@ def _sums(
 
 def _validation_r(ridge: Ridge, data: VideoSession) -> float:
     return float(np.mean([_trial_r(ridge, cut) for cut in segments(data, VALIDATION)]))
+
+
+def clips_warned_of(data: VideoSession) -> str | None:
+    """A sentence where the session has too few training clips."""
+    trials = data.trials(TRAIN)
+    clip_s = float(np.mean([data.frames(number) for number in trials])) / data.frame_rate_hz
+    return clip_warning(len(trials), clip_s=clip_s)
+
+
+def ridge_warnings(
+    ridge: Ridge, data: VideoSession, tried: Sequence[tuple[float, float]]
+) -> Iterator[str]:
+    """What the decoder should not be relied on for; `tried` are penalties with their r."""
+    return warnings(
+        clips_warned_of(data),
+        edge_warning(ridge.penalty, [penalty for penalty, _ in tried], PENALTIES),
+        chance_warning(
+            dict(tried)[ridge.penalty],
+            validation_r_by_chance(ridge, data),
+            what="the decoded video of validation trials",
+            remedy="check that the frame times fit the scans",
+        ),
+    )
+
+
+def validation_r_by_chance(ridge: Ridge, data: VideoSession) -> list[float]:
+    """Mean correlation on the validation trials with video that is shifted in time, by shift."""
+    shifts = [k / (CHANCE_SHIFTS + 1) for k in range(1, CHANCE_SHIFTS + 1)]
+    of_trial = []
+    for cut in segments(data, VALIDATION):
+        scored = np.s_[FIRST_SCORED_FRAME : len(cut.video) - ridge.lag_frames]
+        video, decoded = cut.video[scored], ridge.video(cut.responses)[scored]
+        moved = (np.roll(video, round(part * len(video)), 0) for part in shifts)
+        of_trial.append([pearson_r(one, decoded) for one in moved])
+    return [float(r) for r in np.mean(of_trial, 0)]
 
 
 def _trial_r(ridge: Ridge, cut: Segment) -> float:

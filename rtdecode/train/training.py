@@ -78,6 +78,8 @@ class Outcome:
     single_trial_r: F64
     """(neuron,) on validation trials; NaN for a neuron without variance."""
     standing: Standing
+    warnings: tuple[str, ...] = ()
+    """What the result should not be relied on for, in sentences."""
 
 
 class Training:
@@ -97,6 +99,8 @@ class Training:
         Measures elapsed time.
     machines
         Process group of a distributed run.
+    limit_s
+        Time in s at which the training ends; by default that of `config`.
     """
 
     def __init__(
@@ -108,8 +112,11 @@ class Training:
         checkpoint: Path,
         clock: Clock,
         machines: Machines,
+        limit_s: float | None = None,
     ) -> None:
         self._data, self._config, self._checkpoint = data, config, checkpoint
+        of_config_s = None if config.max_minutes is None else 60 * config.max_minutes
+        self._limit_s = of_config_s if limit_s is None else limit_s
         self._clock, self._machines = clock, machines
         self._device = next(twin.parameters()).device
         self._twin, self._model = cast(Twin, twin), twin
@@ -163,7 +170,7 @@ class Training:
         return self._outcome()
 
     def _is_over(self) -> bool:
-        standing, limit_s = self._trainee.standing, self._limit_s()
+        standing, limit_s = self._trainee.standing, self._limit_s
         return (
             standing.step >= self._config.steps
             or standing.worse_since >= self._config.patience
@@ -203,7 +210,7 @@ class Training:
             steps=self._config.steps,
             warm_up=self._config.warm_up_steps,
             elapsed_s=standing.elapsed_s,
-            limit_s=self._limit_s(),
+            limit_s=self._limit_s,
         )
         for group in self._trainee.optimiser.param_groups:
             group["lr"] = self._config.learning_rate * group["share"] * factor
@@ -236,14 +243,10 @@ class Training:
         """Remove the checkpoint, after the twin has been written."""
         self._checkpoint.unlink(missing_ok=True)
 
-    def _limit_s(self) -> float | None:
-        minutes = self._config.max_minutes
-        return None if minutes is None else 60 * minutes
-
     def _progress(self) -> Progress:
         standing, steps = self._trainee.standing, self._config.steps
         eta_s = standing.elapsed_s / standing.step * (steps - standing.step)
-        limit_s = self._limit_s()
+        limit_s = self._limit_s
         if limit_s is not None:
             eta_s = min(eta_s, max(0.0, limit_s - standing.elapsed_s))
         return Progress(

@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import islice
 from pathlib import Path
 
@@ -18,10 +18,13 @@ from rtdecode.decode.fitted_twin import FittedTwin
 from rtdecode.decode.noise import save_noise
 from rtdecode.decode.posterior import posterior_sd, save_posterior_sd, smoothed_sd
 from rtdecode.decode.prior import fit_prior, save_prior
+from rtdecode.evaluate.fit_checks import chance_warning, warnings
+from rtdecode.offline.ridge import clips_warned_of
 from rtdecode.offline.trial import Input, first_frames, trials_of
 from rtdecode.schema.config.training import TrainingConfig
 from rtdecode.schema.errors import UnknownModelError, UnreadableFileError
 from rtdecode.schema.interfaces import Clock
+from rtdecode.schema.work import UNSEEN, Work
 from rtdecode.train.checkpoint import FILE
 from rtdecode.train.distributed import Machines
 from rtdecode.train.held_out_error import calibrated_sd, contrast_of
@@ -34,6 +37,7 @@ from rtdecode.train.starting_point import (
     with_core,
 )
 from rtdecode.train.training import Outcome, Progress, Training
+from rtdecode.train.validation import F64, chance_correlations
 from rtdecode.twins.compact.network import DEFAULT_SIZES, Compact
 from rtdecode.twins.folder import TRAINING_REPORT, load_twin, save_twin
 from rtdecode.twins.twin import TwinSpec
@@ -41,6 +45,10 @@ from rtdecode.twins.twin import TwinSpec
 MODELS = ("compact",)
 _TRIALS = 60
 """Largest number of trials of a tier from which prior and noise model are estimated."""
+_KEPT_OF_LIMIT, _MOST_KEPT_S = 0.2, 240.0
+"""Part of a time limit that is kept for what is measured after the training."""
+_LEAST_OF_LIMIT = 0.1
+_NS_PER_S = 1e9
 _TRIALS_DECODED, _FRAMES_DECODED = 20, 150
 """Trials and frames of each on which reconstruction errors are measured, at most.
 
@@ -55,7 +63,7 @@ def fit_compact(
     *,
     clock: Clock,
     report: Callable[[Progress], None],
-    begun: Callable[[str], None] = lambda _part: None,
+    work: Work = UNSEEN,
     core: Path | None = None,
     device: torch.device | None = None,
 ) -> Outcome:
@@ -72,8 +80,10 @@ def fit_compact(
         Steps, rates, seed and time limit.
     clock
         Measures elapsed time.
-    report, begun
-        Called after each training step, and with the name of each part of the work.
+    report
+        Called after each training step.
+    work
+        Is told the other parts; training leaves them a fifth of the time limit, at most 4 min.
     core
         Twin whose filters are kept fixed; only the readout is trained.
     device
@@ -86,27 +96,61 @@ def fit_compact(
     DivergedError, CheckpointError, UnreadableFileError
         As `Training.run`; the last also if `core` is not a compact twin.
     """
-    machines = Machines()
+    machines, limit = Machines(), _TimeLimit(config.max_minutes, clock)
     data.trials(VALIDATION)  # NoSuchTierError now instead of after the first steps
-    begun("reading the session")
-    found = survey(data)
-    spec = _spec(data, found, config, core=core)
-    twin = fresh_compact(spec, found, receptive_field_centers(data), seed=config.seed)
-    if core is not None:
-        twin = with_core(_compact(core), twin)
+    work.begun("reading the session")
+    twin = _untrained(data, config, core=core)
     out.mkdir(parents=True, exist_ok=True)
     training = Training(
-        twin.to(device), data, config, checkpoint=out / FILE, clock=clock, machines=machines
+        twin.to(device),
+        data,
+        config,
+        checkpoint=out / FILE,
+        clock=clock,
+        machines=machines,
+        limit_s=limit.of_training_s(),
     )
-    begun("training")
+    work.begun("training")
     outcome = training.run(report)
     if machines.leads:
-        _measure(twin.cpu().requires_grad_(False), data, out, begun)
-        save_twin(twin, out)
-        _write_report(out, outcome, config)
+        limited = replace(work, is_over=limit.ends_after(outcome.standing.elapsed_s))
+        _measure(twin.cpu().requires_grad_(False), data, out, limited)
+        outcome = _written(twin, outcome, data, out, config)
         training.discard_checkpoint()
     machines.close()
     return outcome
+
+
+def _untrained(data: VideoSession, config: TrainingConfig, *, core: Path | None) -> Compact:
+    """The twin that the training starts from, with the filters of `core` where it is given."""
+    found = survey(data)
+    spec = _spec(data, found, config, core=core)
+    twin = fresh_compact(spec, found, receptive_field_centers(data), seed=config.seed)
+    return twin if core is None else with_core(_compact(core), twin)
+
+
+class _TimeLimit:
+    """The time limit of a whole fit, in minutes; None has no end."""
+
+    def __init__(self, minutes: float | None, clock: Clock) -> None:
+        self._limit_s, self._clock = None if minutes is None else 60 * minutes, clock
+        self._since_ns, self._read_s = clock.now_ns(), 0.0
+
+    def of_training_s(self) -> float | None:
+        """Time in s of the training itself, now that the session has been read."""
+        self._read_s = (self._clock.now_ns() - self._since_ns) / _NS_PER_S
+        if self._limit_s is None:
+            return None
+        kept_s = min(_KEPT_OF_LIMIT * self._limit_s, _MOST_KEPT_S)
+        return max(self._limit_s - kept_s - self._read_s, _LEAST_OF_LIMIT * self._limit_s)
+
+    def ends_after(self, trained_s: float) -> Callable[[], bool]:
+        """Whether the time is over, where the training has ended now after `trained_s`."""
+        if self._limit_s is None:
+            return UNSEEN.is_over
+        left_s = self._limit_s - self._read_s - trained_s
+        ends_ns = self._clock.now_ns() + round(left_s * _NS_PER_S)
+        return lambda: self._clock.now_ns() >= ends_ns
 
 
 def check_model(model: str) -> None:
@@ -169,25 +213,27 @@ def _rois(data: VideoSession) -> dict[str, str]:
     return {"rois_hash": known} if known else {}
 
 
-def _measure(twin: Compact, data: VideoSession, out: Path, begun: Callable[[str], None]) -> None:
+def _measure(twin: Compact, data: VideoSession, out: Path, work: Work) -> None:
     """Estimate and write prior, noise model and uncertainty."""
-    begun("measuring noise")
+    work.begun("measuring noise")
     prior = fit_prior(training_videos(data))
     noise = fit_noise(twin, trials_of_tier(data, VALIDATION), trials_of_tier(data, TRAIN))
     save_prior(prior, out)
     save_noise(noise, out)
-    begun("measuring uncertainty")
-    save_posterior_sd(_uncertainty(FittedTwin(twin, prior, noise), data), out)
+    save_posterior_sd(_uncertainty(FittedTwin(twin, prior, noise), data, work), out)
 
 
-def _uncertainty(fitted: FittedTwin, data: VideoSession) -> Tensor:
+def _uncertainty(fitted: FittedTwin, data: VideoSession, work: Work) -> Tensor:
     """(back, row, col) SD of a pixel in grey levels, calibrated on held-out trials."""
-    sd = smoothed_sd(posterior_sd(fitted.twin, fitted.prior, fitted.noise))
+    sd = smoothed_sd(posterior_sd(fitted.twin, fitted.prior, fitted.noise, work=work))
     held_out = islice(trials_of(data, VALIDATION, Input.RESPONSES), _TRIALS_DECODED)
+    beginnings = (first_frames(trial, _FRAMES_DECODED) for trial in held_out)
+    total = min(len(data.trials(VALIDATION)), _TRIALS_DECODED)
+    part = "measuring uncertainty: errors on held-out trials"
     return calibrated_sd(
         sd,
         fitted,
-        (first_frames(trial, _FRAMES_DECODED) for trial in held_out),
+        work.rounds(part, beginnings, total=total, fewest=1),
         contrast=contrast_of(training_videos(data), fitted.prior.mean.numpy()),
     )
 
@@ -201,10 +247,33 @@ def _compact(folder: Path) -> Compact:
     return twin
 
 
-def _write_report(out: Path, outcome: Outcome, config: TrainingConfig) -> None:
+def _written(
+    twin: Compact, outcome: Outcome, data: VideoSession, out: Path, config: TrainingConfig
+) -> Outcome:
+    """`outcome` with its warnings, once the twin and the report of its training are written."""
+    save_twin(twin, out)
+    r = outcome.single_trial_r[np.isfinite(outcome.single_trial_r)]
+    chance = chance_correlations(twin, data, tier=VALIDATION)
+    found = warnings(
+        clips_warned_of(data),
+        chance_warning(
+            float(r.mean()) if r.size else float("nan"),
+            chance.tolist(),
+            what="the prediction of single trials",
+            remedy="check that frame times fit the scans, and that the ROIs are of this session",
+        ),
+    )
+    judged = replace(outcome, warnings=tuple(found))
+    _write_report(out, judged, config, chance=chance)
+    return judged
+
+
+def _write_report(out: Path, outcome: Outcome, config: TrainingConfig, *, chance: F64) -> None:
     r = outcome.single_trial_r
     plain = {
         "single_trial_r": {"mean": float(np.nanmean(r)), "median": float(np.nanmedian(r))},
+        "single_trial_r_by_chance": [round(float(one), 5) for one in chance],
+        "warnings": outcome.warnings,
         "standing": asdict(outcome.standing),
         "config": config.model_dump(mode="json"),
         "single_trial_r_of_neuron": [

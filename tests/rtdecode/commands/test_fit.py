@@ -30,6 +30,8 @@ def test_a_twin_is_trained_and_its_prediction_is_reported(
     assert load_twin(tmp_path / "t").spec.neurons == 12
     assert done.stdout.splitlines()[:2] == ["reading the session", "training"]
     assert "measuring uncertainty" in done.stdout
+    assert f"are in {tmp_path / 't'}" in done.stdout
+    assert "fewer than 30 are seldom enough" in done.stderr
     assert "single-trial r" in done.stdout
     assert (tmp_path / "t" / "training.json").read_text().count('"seed": 2') == 1
 
@@ -55,6 +57,7 @@ def test_a_linear_decoder_is_fitted_and_its_penalty_is_marked(
     ridge = Ridge.load(tmp_path / "r")
     assert ridge.lag_frames == 3
     assert f"{ridge.penalty:g} *" in done.stdout
+    assert f"is in {tmp_path / 'r'}" in done.stdout
 
 
 def test_a_mask_that_would_be_empty_is_a_failure_with_a_remedy(

@@ -22,6 +22,7 @@ from rtdecode.decode.prior import fit_prior, load_prior
 from rtdecode.schema.config.training import TrainingConfig
 from rtdecode.schema.errors import NoSuchTierError, UnknownModelError, UnreadableFileError
 from rtdecode.schema.interfaces import Clock
+from rtdecode.schema.work import Work
 from rtdecode.train.starting_point import survey
 from rtdecode.train.twin_fit import (
     check_model,
@@ -158,6 +159,34 @@ def test_a_core_is_kept_and_only_the_readout_learns(
     assert torch.equal(core.combine, twin.combine)
     assert not torch.equal(core.weights, twin.weights)
     assert twin.spec.provenance["core"] == blob_twin.name
+
+
+class SteadyClock:
+    """A clock on which every look at it takes half a second."""
+
+    now_s = 0.0
+
+    def now_ns(self) -> int:
+        self.now_s += 0.5
+        return round(self.now_s * 1e9)
+
+
+def test_a_time_limit_is_that_of_the_whole_work_and_what_it_leaves_out_is_said(
+    blob_session: SensoriumFolder, tmp_path: Path
+) -> None:
+    limited = SHORT.model_copy(update={"steps": 1000, "max_minutes": 0.5})
+    clock, said = SteadyClock(), list[str]()
+    outcome = fit_compact(
+        blob_session,
+        tmp_path / "t",
+        limited,
+        clock=clock,
+        report=lambda _: None,
+        work=Work(cut_short=said.append),
+    )
+    assert outcome.standing.elapsed_s == pytest.approx(24, abs=1)
+    assert clock.now_s == pytest.approx(30, rel=0.1)
+    assert any("of 32 rounds, because the time was over" in sentence for sentence in said)
 
 
 def test_a_core_of_another_kind_is_refused(
