@@ -114,7 +114,7 @@ def unpack(data: bytes | memoryview) -> Stamped:
         kinds = ", ".join(_BY_KIND)
         raise MessageError(reason=f"unknown kind '{wire['kind']:.40}'; known: {kinds}")
     plan = _field_plan(body.kind)
-    if missing := plan.keys() - wire.keys() - _optional(body.kind):
+    if missing := plan.keys() - wire.keys() - optional_fields(body.kind):
         raise MessageError(reason=f"{body.kind}: fields missing: {', '.join(sorted(missing))}")
     values = {name: read(name, wire[name]) for name, (_, read) in plan.items() if name in wire}
     return Stamped(wire["source"], wire["seq"], wire["t_ns"], wire["clock"], body(**values))
@@ -154,8 +154,13 @@ def topics(kind: str) -> tuple[bytes, ...]:
     sender of version 2 may use: from the required fields up to some that a later release adds.
     """
     n_fields = len(fields(_BY_KIND[kind]))
-    permitted = range(n_fields - len(_optional(kind)), n_fields + _LATER_FIELDS + 1)
+    permitted = range(n_fields - len(optional_fields(kind)), n_fields + _LATER_FIELDS + 1)
     return tuple(_head(kind, n) for n in permitted)
+
+
+def starts_as(kind: str, data: bytes) -> bool:
+    """Whether `data` starts as a message of `kind` in the version that this release writes."""
+    return kind in _BY_KIND and data.startswith(topics(kind))
 
 
 def _head(kind: str, n_fields: int) -> bytes:
@@ -196,8 +201,8 @@ def _field_plan(kind: str) -> dict[str, tuple[ArraySpec | None, Reader]]:
 
 
 @cache
-def _optional(kind: str) -> frozenset[str]:
-    """Fields with a default, which senders of an earlier release leave out."""
+def optional_fields(kind: str) -> frozenset[str]:
+    """Fields of `kind` with a default, which senders of an earlier release leave out."""
     without = (MISSING, MISSING)
     return frozenset(
         field.name

@@ -155,7 +155,8 @@ class DamageCount:
 
     def _skip(self, part: Unreadable) -> None:
         left = (_INDEX_BYTES + _INDEX_ENTRY_BYTES * n for n in self._unindexed.values())
-        harmless = part.size < max(_LEAST_CHUNK_BYTES, sum(left) + 1) and not part.is_tail
+        small = part.size < max(_LEAST_CHUNK_BYTES, sum(left) + 1) or part.is_one_metadata
+        harmless = small and not part.is_tail
         skipped = _Skipped(part, self._last_ns, is_harmless=harmless)
         self._skipped.append(skipped)
         self._open = not harmless

@@ -1,5 +1,7 @@
 """Log file of a session: MCAP with one channel for each stream, and messages as on the wire.
 
+The channel of a stream refers to the JSON Schema of its kind (`log_schema`), which is written once.
+
 Chunks are not compressed, because shot noise does not compress and the recorder shares its core.
 A chunk ends at 64 kB, so a scan is a chunk of its own, and small messages wait in memory until
 the next flush.
@@ -14,8 +16,10 @@ from typing import Any
 
 from mcap.writer import CompressionType, Writer
 
+from rtdecode.runtime.codec import starts_as
 from rtdecode.schema.errors import LogRemovedError, LogWriteError, SessionExistsError
 from rtdecode.session.log_file import LogFile
+from rtdecode.session.log_schema import SCHEMA_ENCODING, message_schema, schema_name
 
 MESSAGE_ENCODING = "msgpack"
 PROFILE = "rtdecode"
@@ -56,6 +60,7 @@ class LogWriter:
         stream: Any = self._file
         self._writer = Writer(stream, chunk_size=_CHUNK_BYTES, compression=CompressionType.NONE)
         self._channels: dict[str, int] = {}
+        self._schemas: dict[str, int] = {}
         self._writer.start(profile=PROFILE)
         try:
             # so that a log is valid even if the recorder is killed within its first second
@@ -93,8 +98,8 @@ class LogWriter:
         try:
             channel = self._channels.get(stream)
             if channel is None:
-                # schema 0: messages are self-describing
-                channel = self._writer.register_channel(stream, MESSAGE_ENCODING, 0)
+                schema = self._schema(stream.rpartition("/")[2], data)
+                channel = self._writer.register_channel(stream, MESSAGE_ENCODING, schema)
                 self._channels[stream] = channel
             self._writer.add_message(
                 channel,
@@ -106,6 +111,19 @@ class LogWriter:
             )
         except OSError as error:
             raise self._refused(error) from error
+
+    def _schema(self, kind: str, data: bytes) -> int:
+        """Number of the schema of `kind`; 0, none, where `data` is not a message that it describes.
+
+        That is so in a log of an earlier wire version that is repaired.
+        """
+        if not starts_as(kind, data):
+            return 0
+        if kind not in self._schemas:
+            self._schemas[kind] = self._writer.register_schema(
+                schema_name(kind), SCHEMA_ENCODING, message_schema(kind)
+            )
+        return self._schemas[kind]
 
     def note(self, name: str, values: Mapping[str, str]) -> None:
         """Append a metadata record, which states something about the log as a whole."""

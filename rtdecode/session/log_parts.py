@@ -26,6 +26,7 @@ from typing import Self
 
 from rtdecode.schema.errors import LogWriteError, SessionExistsError
 from rtdecode.session.log import LogWriter
+from rtdecode.session.log_schema import ABOUT, about_log
 
 PART, PART_END = "rtdecode.part", "rtdecode.part_end"
 """Names of the metadata records at the start of a part and at its end."""
@@ -224,6 +225,7 @@ class LogParts:
                 path.unlink(missing_ok=True)
             raise
         try:
+            writer.note(ABOUT, about_log())
             writer.note(PART, self._note(number).values())
             writer.flush()
             if number and writer.full:

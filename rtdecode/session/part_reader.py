@@ -21,6 +21,7 @@ from rtdecode.schema.errors import MessageError, UnreadableFileError
 from rtdecode.session.damage import Damage, DamageCount, damage_noted
 from rtdecode.session.log import RECOVERY
 from rtdecode.session.log_parts import PART, PART_END, PartNote, part_path, parts_of
+from rtdecode.session.log_schema import ABOUT
 from rtdecode.session.records import Content, Part, RecordFile, Unreadable
 
 Wanted = Callable[[str], bool]
@@ -76,11 +77,20 @@ class LogFileReader:
         return any(note is not None and note.is_followed for note in notes)
 
     def note_at_start(self) -> PartNote | None:
-        """What the file states at its start about itself; None where it states nothing."""
+        """Which part of which log the file is; None where it does not state it at its start."""
+        values = self._stated_at_start(PART)
+        return None if values is None else PartNote.of(values)
+
+    def about(self) -> Mapping[str, str] | None:
+        """How the messages are read, as the file states it at its start; None where it does not."""
+        return self._stated_at_start(ABOUT)
+
+    def _stated_at_start(self, name: str) -> Mapping[str, str] | None:
+        """Values of the metadata record `name` before the first message."""
         with self.path.open("rb") as file:
             for part in RecordFile(file).parts():
-                if isinstance(part, Metadata) and part.name == PART:
-                    return PartNote.of(part.metadata)
+                if isinstance(part, Metadata) and part.name == name:
+                    return dict(part.metadata)
                 if isinstance(part, Content | Unreadable):
                     return None
         return None

@@ -45,8 +45,12 @@ _START_BYTES = 64
 _RECORD_LIMIT = 1024 * 1024 * 1024
 """Far above any record of rtdecode; a damaged length must not allocate all memory."""
 _WINDOW_BYTES = 4 * 1024 * 1024
-_CANDIDATE = re.compile(rb"(?=[\x06\x07].{4}\x00{4})", re.DOTALL)
-"""Head of a chunk or of a message index shorter than 4 GiB."""
+OWN_NAMES = b"rtdecode."
+"""Start of the names of all metadata records of a log."""
+_CANDIDATE = re.compile(
+    rb"(?=[\x06\x07].{4}\x00{4}|\x0c.{4}\x00{4}.\x00{3}" + re.escape(OWN_NAMES) + rb")", re.DOTALL
+)
+"""Head of a chunk, a message index or a metadata record of a log, shorter than 4 GiB."""
 _KINDS: dict[int, Callable[[ReadDataStream], McapRecord]] = {
     Opcode.HEADER: Header.read,
     Opcode.SCHEMA: Schema.read,
@@ -79,6 +83,16 @@ class Unreadable:
         _, length = _HEAD.unpack_from(self.content)
         (held,) = struct.unpack_from("<Q", self.content, _HEAD.size + _CHUNK_FIELDS_BYTES - 8)
         return self.size in {_HEAD.size + length, _HEAD.size + _CHUNK_FIELDS_BYTES + held}
+
+    @property
+    def is_one_metadata(self) -> bool:
+        """Whether two of opcode, length and name agree with a metadata record of a log."""
+        if len(self.content) < _START_BYTES:
+            return False
+        opcode, length = _HEAD.unpack_from(self.content)
+        is_named = self.content.startswith(OWN_NAMES, _HEAD.size + 4)
+        agreeing = opcode == Opcode.METADATA, self.size == _HEAD.size + length, is_named
+        return bool(sum(agreeing) > 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +193,7 @@ class RecordFile:
         return (record, following) if stream.count == length else (None, at)
 
     def _resynchronised(self, start: int) -> int:
-        """Byte of the first chunk or message index at or after `start` that agrees with itself."""
+        """Byte of the first record at or after `start` that `_CANDIDATE` finds and that agrees."""
         while start < self._limit:
             window = self._read(start, min(_WINDOW_BYTES, self._limit - start))
             for match in _CANDIDATE.finditer(window):
@@ -255,7 +269,7 @@ def torn_messages(content: bytes) -> tuple[Counter[int], dict[int, str]]:
             except _DAMAGED:
                 break
             topics[channel.id] = channel.topic
-        else:
+        elif opcode != Opcode.SCHEMA:
             break
         at += _HEAD.size + length
     return counts, topics

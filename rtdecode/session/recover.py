@@ -11,6 +11,7 @@ from rtdecode.session.damage import Damage, damage_as_values
 from rtdecode.session.layout import SessionLock, session_at
 from rtdecode.session.log import RECOVERY, LogWriter
 from rtdecode.session.log_parts import PART, PART_END, PartNote, part_path, parts_of
+from rtdecode.session.log_schema import ABOUT
 from rtdecode.session.part_reader import LogFileReader
 from rtdecode.session.reader import LogReader
 
@@ -151,7 +152,9 @@ def _copy(path: Path, repaired: Path, lost: Sequence[Damage], *, is_followed: bo
 
 def _copied(file: LogFileReader, writer: LogWriter) -> PartNote | None:
     """Copy the messages of `file`; what it states at its start about itself."""
-    begin = file.note_at_start()
+    begin, about = file.note_at_start(), file.about()
+    if about is not None:
+        writer.note(ABOUT, about)
     if begin is not None:
         writer.note(PART, begin.values())
     for entry in file.messages():
