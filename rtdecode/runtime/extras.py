@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 from rtdecode.schema.errors import ExtraMissingError
 
-DECODER, SIMULATION = "decoder", "simulation"
+DECODER, SIMULATION, NOTEBOOK = "decoder", "simulation", "notebook"
 """Names of the extras."""
 DECODER_PACKAGES: Mapping[str, str] = MappingProxyType(
     {
@@ -28,6 +28,8 @@ DECODER_PACKAGES: Mapping[str, str] = MappingProxyType(
     }
 )
 """Package of each module that only the extra brings."""
+_OTHER_PACKAGES: Mapping[str, str] = MappingProxyType({"xarray": "xarray"})
+"""The same of the other extras."""
 
 
 @contextmanager
@@ -51,7 +53,7 @@ def missing_extra_named(extra: str = DECODER) -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as error:
-        package = DECODER_PACKAGES.get(error.name or "")
+        package = {**DECODER_PACKAGES, **_OTHER_PACKAGES}.get(error.name or "")
         if package is None:
             raise
         raise ExtraMissingError(package=package, extra=extra) from error

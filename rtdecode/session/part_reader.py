@@ -46,6 +46,10 @@ class Logged:
     t_received_ns: int
     """When the recorder received it."""
     seq: int
+    file: str = ""
+    """Name of the file of the log that holds it."""
+    at: int = -1
+    """Byte of `file` at which its record begins; -1 in a compressed chunk, or in none."""
 
 
 class LogFileReader:
@@ -107,13 +111,13 @@ class LogFileReader:
                 count.add(part)
                 if isinstance(part, Metadata):
                     noted += self._noted(part)
-                for message in _messages(part, topics):
+                for message, at in _messages(part, topics):
                     topic = topics.get(message.channel_id) or _own_stream(message.data)
                     topics[message.channel_id] = topic
                     self.counts[topic] += 1
                     self.last_ns = message.log_time
                     if wanted(current_stream(topic)):
-                        yield _logged(message, topic)
+                        yield _logged(message, topic, file=self.path.name, at=at)
             self.complete = records.complete
         streams = {number: current_stream(topic) for number, topic in topics.items()}
         name = self.path.name
@@ -248,13 +252,15 @@ def _sum(damage: list[Damage]) -> Counter[str]:
     return sum((Counter(one.counts) for one in damage), Counter[str]())
 
 
-def _messages(part: Part, topics: dict[int, str]) -> Iterator[Message]:
-    """Messages in `part`; the channels in it are added to `topics` on the way."""
-    for record in part.records if isinstance(part, Content) else [part]:
+def _messages(part: Part, topics: dict[int, str]) -> Iterator[tuple[Message, int]]:
+    """Messages in `part`, each with its byte; channels are added to `topics` on the way."""
+    content = part if isinstance(part, Content) else None
+    places = iter(()) if content is None else content.places()
+    for record in [part] if content is None else content.records:
         if isinstance(record, Channel):
             topics[record.id] = record.topic
         elif isinstance(record, Message):
-            yield record
+            yield record, next(places, -1)
 
 
 def _own_stream(data: bytes) -> str:
@@ -265,7 +271,7 @@ def _own_stream(data: bytes) -> str:
         return "unknown/unknown"
 
 
-def _logged(record: Message, topic: str) -> Logged:
+def _logged(record: Message, topic: str, *, file: str, at: int) -> Logged:
     return Logged(
         stream=current_stream(topic),
         topic=topic,
@@ -273,4 +279,6 @@ def _logged(record: Message, topic: str) -> Logged:
         t_sent_ns=record.publish_time,
         t_received_ns=record.log_time,
         seq=record.sequence,
+        file=file,
+        at=at,
     )

@@ -22,6 +22,7 @@ from mcap.records import (
     Attachment,
     Channel,
     Chunk,
+    ChunkIndex,
     Footer,
     Header,
     McapRecord,
@@ -100,6 +101,19 @@ class Content:
     """The records in an intact chunk."""
 
     records: list[McapRecord]
+    at: int = -1
+    """Byte of the file at which its first record begins; -1 where the chunk is compressed."""
+    held: bytes = b""
+    """Its records as bytes; empty where the chunk is compressed."""
+
+    def places(self) -> Iterator[int]:
+        """Byte of the file at which each of its messages begins, in order."""
+        at = 0
+        while at + _HEAD.size <= len(self.held):
+            opcode, length = _HEAD.unpack_from(self.held, at)
+            if opcode == Opcode.MESSAGE:
+                yield self.at + at
+            at += _HEAD.size + length
 
 
 Part = McapRecord | Content | Unreadable
@@ -127,6 +141,11 @@ class RecordFile:
             record, _ = self._record(MetadataIndex.read(content).offset)
             if isinstance(record, Metadata):
                 yield record
+
+    def summary_chunks(self) -> Iterator[ChunkIndex]:
+        """Where each chunk and its message indices are; none if the summary is damaged."""
+        for content in self._of_summary(Opcode.CHUNK_INDEX):
+            yield ChunkIndex.read(content)
 
     def _of_summary(self, wanted: int) -> Iterator[ReadDataStream]:
         """Content of the records of one kind in the summary."""
@@ -166,7 +185,10 @@ class RecordFile:
             return record, following
         else:
             try:
-                return Content(breakup_chunk(record, validate_crc=True)), following
+                records = breakup_chunk(record, validate_crc=True)
+                if record.compression:
+                    return Content(records), following
+                return Content(records, following - len(record.data), record.data), following
             except _DAMAGED:
                 # the length agrees with the content, thus the next record is where it states
                 following = min(following, self._limit)

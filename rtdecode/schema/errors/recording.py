@@ -123,6 +123,35 @@ class StreamMissingError(BadInputError):
         super().__init__(f"{log} holds no {what}: {remedy}")
 
 
+class NoSuchStreamError(BadInputError):
+    """A session lacks a stream that was asked for."""
+
+    def __init__(self, *, session: Path, stream: str, has: Sequence[str], why: str = "") -> None:
+        super().__init__(
+            f"session {session} has no {stream}{f' ({why})' if why else ''}; it has "
+            f"{', '.join(has) or 'no stream'}"
+        )
+
+
+class SizeChangedError(BadInputError):
+    """The values of a stream change their size within the part that was asked for."""
+
+    def __init__(self, *, stream: str, sizes: Sequence[tuple[int, ...]], remedy: str) -> None:
+        super().__init__(
+            f"{stream} has values of different sizes, {', '.join(map(str, sizes))}, which are no "
+            f"one array: {remedy}"
+        )
+
+
+class NoSuchClipError(BadInputError):
+    """A session did not display the clip that was asked for."""
+
+    def __init__(self, *, session: Path, clip: str, clips: Sequence[str]) -> None:
+        super().__init__(
+            f"session {session} displays no clip '{clip}'; it displays {', '.join(clips) or 'none'}"
+        )
+
+
 class NeuronsChangedError(BadInputError):
     """The neurons, identified by their number and their ROIs, change within a session."""
 

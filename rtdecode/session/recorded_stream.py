@@ -1,0 +1,331 @@
+"""One stream of a recorded session, of which only what is asked for is read from the log.
+
+Duties: give times and values of a part of a stream, cut by number, time or clip. It must not know
+which streams there are: `rtdecode.session.stream_kinds` states that.
+
+    displayed = RecordedSession(folder).displayed
+    displayed.between(10, 12).load().values
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rtdecode.runtime.codec import unpack
+from rtdecode.schema.errors import NoSuchClipError, NoSuchStreamError, SizeChangedError
+from rtdecode.schema.messages import Stamped
+from rtdecode.session.message_heads import message_head
+from rtdecode.session.message_index import MessageIndex
+from rtdecode.session.series import (
+    F64,
+    I64,
+    TIME,
+    Coords,
+    Series,
+    described,
+    rate_hz,
+    seconds_since,
+)
+
+Read = Callable[[Any], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class StreamKind:
+    """What a stream of a session is, and how it is read from its messages."""
+
+    name: str
+    stream: str
+    """Name of the stream in the log."""
+    unit: str
+    dims: tuple[str, ...]
+    values: Callable[[Any], NDArray[Any]]
+    """The values of one message, from its body."""
+    t_ns: Callable[[Stamped], int]
+    """Time of one message."""
+    t_means: str
+    """What the times are the times of."""
+    coords: Mapping[str, Read]
+    """What else is known of each message, from its body; the same for all kinds of one stream."""
+    fixed: Coords
+    """What is known of the other axes."""
+    is_part: Callable[[Any], bool] | None = None
+    """Which messages belong to it; None for all."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Heads:
+    """What is known of the messages of a stream without their arrays."""
+
+    t_ns: I64
+    coords: Mapping[str, NDArray[Any]]
+    is_part: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Presentation:
+    """A clip that was displayed once, from its first flip to the flip after its last frame."""
+
+    clip: str
+    number: int
+    """How often the clip was displayed before."""
+    t_start_ns: int
+    t_end_ns: int
+    t_start_s: float
+    """Seconds since the first message of the session, as `t_end_s`."""
+    t_end_s: float
+    n_frames: int
+
+
+class RecordedLog:
+    """The messages of one log, the heads that were read of them, and the clips."""
+
+    def __init__(self, path: Path, index: MessageIndex) -> None:
+        self.path, self.index = path, index
+        self.bytes_read = 0
+        """Bytes that were read from the log since it was opened, without its index."""
+        self.presentations: Callable[[], Sequence[Presentation]] = lambda: ()
+        self._heads: dict[str, Heads] = {}
+
+    def heads(self, kind: StreamKind) -> Heads:
+        """Times and numbers of all messages of `kind`; they are read once."""
+        if kind.stream not in self._heads:
+            count = len(self.index.places[kind.stream])
+            self._heads[kind.stream] = self._read_heads(kind, range(count))
+        return self._heads[kind.stream]
+
+    def heads_of(self, kind: StreamKind, numbers: Sequence[int] | I64) -> Heads:
+        """Times and numbers of some messages of `kind`."""
+        if kind.stream in self._heads or len(numbers) == len(self.index.places[kind.stream]):
+            known = self.heads(kind)
+            chosen = np.asarray(numbers, np.int64)
+            coords = {name: column[chosen] for name, column in known.coords.items()}
+            return Heads(known.t_ns[chosen], coords, known.is_part[chosen])
+        return self._read_heads(kind, numbers)
+
+    def _read_heads(self, kind: StreamKind, numbers: Sequence[int] | I64) -> Heads:
+        places = self.index.places[kind.stream]
+        with self.index.opened() as messages:
+            each = (message_head(messages, places, int(number)) for number in numbers)
+            found = heads_in(kind, each)
+            self.bytes_read += messages.bytes_read
+        return found
+
+    def messages(self, kind: StreamKind, numbers: I64) -> Iterator[Stamped]:
+        """Whole messages of `kind`, one after another."""
+        places = self.index.places[kind.stream]
+        with self.index.opened() as messages:
+            for number in numbers:
+                yield unpack(messages.content(places, int(number)))
+            self.bytes_read += messages.bytes_read
+
+
+def heads_in(kind: StreamKind, messages: Iterable[Stamped]) -> Heads:
+    """Times and numbers of `messages`, which may be whole."""
+    times, part = list[int](), list[bool]()
+    columns: dict[str, list[Any]] = {name: [] for name in kind.coords}
+    for message in messages:
+        times.append(kind.t_ns(message))
+        part.append(kind.is_part is None or kind.is_part(message.body))
+        for name, read in kind.coords.items():
+            columns[name].append(read(message.body))
+    return Heads(
+        np.array(times, np.int64),
+        {name: np.array(column) for name, column in columns.items()},
+        np.array(part, np.bool_),
+    )
+
+
+class _Values:
+    """Values of a stream in one array, filled while its messages are read."""
+
+    def __init__(self, kind: StreamKind, count: int) -> None:
+        self._kind, self._count = kind, count
+        self._filled = 0
+        self.array: NDArray[Any] = np.zeros((0,) * len(kind.dims))
+
+    def passed(self, messages: Iterable[Stamped]) -> Iterator[Stamped]:
+        """The same messages, whose values were added."""
+        for message in messages:
+            self._add(self._kind.values(message.body))
+            yield message
+
+    def _add(self, value: NDArray[Any]) -> None:
+        if not self._filled:
+            self.array = np.empty((self._count, *value.shape), value.dtype)
+        if value.shape != self.array.shape[1:]:
+            raise SizeChangedError(
+                stream=self._kind.name,
+                sizes=[self.array.shape[1:], value.shape],
+                remedy="take a part, for example by `between`, or a plane by `of_plane`",
+            )
+        self.array[self._filled] = value
+        self._filled += 1
+
+
+class RecordedStream:
+    """A stream of a recorded session, or a part of one; values are read by `load`.
+
+    It is cut by numbers (`stream[10:20]`), by time (`between`) and by clip (`of_clip`), which gives
+    a part of the stream. `numpy.asarray(stream)` reads its values as well.
+
+    Parameters
+    ----------
+    log
+        The log of the session.
+    kind
+        What the stream is.
+    numbers
+        Numbers of its messages in the log; None for all.
+    """
+
+    def __init__(self, log: RecordedLog, kind: StreamKind, numbers: I64 | None = None) -> None:
+        self._log, self._kind = log, kind
+        if numbers is None and kind.is_part is not None:
+            numbers = np.flatnonzero(log.heads(kind).is_part)
+        if numbers is None:
+            numbers = np.arange(len(log.index.places[kind.stream]))
+        self._numbers: I64 = numbers
+
+    @property
+    def name(self) -> str:
+        """Name of the stream."""
+        return self._kind.name
+
+    @property
+    def unit(self) -> str:
+        """Unit of the values."""
+        return self._kind.unit
+
+    @property
+    def dims(self) -> tuple[str, ...]:
+        """Names of the axes, the time first."""
+        return self._kind.dims
+
+    @property
+    def t_ns(self) -> I64:
+        """(time,) times in ns of CLOCK_MONOTONIC on the decoder's host."""
+        return self._heads().t_ns
+
+    @property
+    def t_s(self) -> F64:
+        """(time,) times in s since the first message of the session."""
+        return seconds_since(self.t_ns, self._log.index.first_ns)
+
+    @property
+    def t_means(self) -> str:
+        """What the times are the times of."""
+        return self._kind.t_means
+
+    @property
+    def rate_hz(self) -> float:
+        """Values a second, from the median of the intervals."""
+        return rate_hz(self.t_ns)
+
+    @property
+    def coords(self) -> Coords:
+        """What is known of each item of an axis, by name: (axis, array)."""
+        return self._coords(self._heads())
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the values, from the first one."""
+        if not len(self):
+            return (0,) * len(self.dims)
+        (first,) = self._log.messages(self._kind, self._numbers[:1])
+        return (len(self), *self._kind.values(first.body).shape)
+
+    @property
+    def values(self) -> NDArray[Any]:
+        """(time, ...) the values; read from the log each time."""
+        return self.load().values
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def __getitem__(self, chosen: slice | NDArray[Any]) -> "RecordedStream":
+        """A part of the stream: a slice, or an array of numbers or of bools."""
+        return RecordedStream(self._log, self._kind, self._numbers[chosen])
+
+    def between(self, t0_s: float, t1_s: float) -> "RecordedStream":
+        """The part from `t0_s` up to, and without, `t1_s`; in s since the first message."""
+        return self[(self.t_s >= t0_s) & (self.t_s < t1_s)]
+
+    def of_clip(self, name: str, presentation: int | None = None) -> "RecordedStream":
+        """The part while clip `name` was displayed: all of its presentations, or one of them.
+
+        Raises
+        ------
+        NoSuchClipError
+            If the clip was not displayed, or less often; it names those that were.
+        """
+        found = self._log.presentations()
+        spans = [one for one in found if one.clip == name and presentation in {None, one.number}]
+        if not spans:
+            clips = list(dict.fromkeys(one.clip for one in found))
+            asked = name if presentation is None else f"{name}' at presentation '{presentation}"
+            raise NoSuchClipError(session=self._log.path.parent, clip=asked, clips=clips)
+        t_ns = self.t_ns
+        return self[
+            np.any([(one.t_start_ns <= t_ns) & (t_ns < one.t_end_ns) for one in spans], axis=0)
+        ]
+
+    def of_plane(self, plane: int) -> "RecordedStream":
+        """The part of one plane, of streams that state it: `fluorescence`, `neuropil`, `scans`.
+
+        Raises
+        ------
+        NoSuchStreamError
+            If the stream has no such plane.
+        """
+        planes = self._heads().coords.get("plane", np.zeros(len(self), np.int64))
+        if plane not in planes:
+            has = [f"plane {one}" for one in np.unique(planes)]
+            session, name = self._log.path.parent, f"{self.name} of plane {plane}"
+            raise NoSuchStreamError(session=session, stream=name, has=has)
+        return self[planes == plane]
+
+    def load(self) -> Series:
+        """Read the values from the log.
+
+        Raises
+        ------
+        SizeChangedError
+            If values differ in size, as fluorescence of several planes does.
+        """
+        values = _Values(self._kind, len(self))
+        messages = self._log.messages(self._kind, self._numbers)
+        heads = heads_in(self._kind, values.passed(messages))
+        return Series(
+            name=self.name,
+            values=values.array,
+            t_ns=heads.t_ns,
+            zero_ns=self._log.index.first_ns,
+            unit=self.unit,
+            dims=self.dims,
+            coords=self._coords(heads) if len(self) else {},
+            t_means=self.t_means,
+        )
+
+    def to_xarray(self) -> Any:
+        """The values as `xarray.DataArray`; ExtraMissingError where xarray is not installed."""
+        return self.load().to_xarray()
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        return np.asarray(self.load().values, dtype=dtype)
+
+    def __repr__(self) -> str:
+        # times of recording: those of the stream need a part of each message
+        t_ns = self._log.index.places[self._kind.stream].t_logged_ns[self._numbers]
+        return described(self.name, self.shape, self.dims, unit=self.unit, t_ns=t_ns)
+
+    def _heads(self) -> Heads:
+        return self._log.heads_of(self._kind, self._numbers)
+
+    def _coords(self, heads: Heads) -> Coords:
+        along = {name: (TIME, column) for name, column in heads.coords.items()}
+        return {**along, **self._kind.fixed}
