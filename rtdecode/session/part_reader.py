@@ -11,7 +11,7 @@ modules use; recovery reads single parts. It never writes.
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from mcap.records import Channel, Message, Metadata
@@ -46,9 +46,9 @@ class Logged:
     t_received_ns: int
     """When the recorder received it."""
     seq: int
-    file: str = ""
+    file: str = field(default="", compare=False)
     """Name of the file of the log that holds it."""
-    at: int = -1
+    at: int = field(default=-1, compare=False)
     """Byte of `file` at which its record begins; -1 in a compressed chunk, or in none."""
 
 

@@ -34,7 +34,8 @@ from rtdecode.session.recorded_facts import (
     read_rois,
     session_metadata,
 )
-from rtdecode.session.recorded_stream import Presentation, RecordedLog, RecordedStream
+from rtdecode.session.recorded_log import Presentation, RecordedLog
+from rtdecode.session.recorded_stream import RecordedStream
 from rtdecode.session.stream_kinds import STREAM_KINDS
 
 _NS_PER_S = 1e9
@@ -58,12 +59,6 @@ class RecordedSession:
         If there is no log.
     UnreadableFileError
         If the file is not the log of a session.
-
-    Examples
-    --------
-    >>> session = RecordedSession("sessions/2026-11-30_09-00-00")  # doctest: +SKIP
-    >>> session.decoded.between(10, 12).load().values.shape  # doctest: +SKIP
-    (60, 36, 64)
     """
 
     def __init__(self, path: str | PathLike[str]) -> None:

@@ -21,7 +21,7 @@ from rtdecode.schema.messages import (
     Scan,
     Score,
 )
-from rtdecode.session.recorded_stream import StreamKind
+from rtdecode.session.recorded_log import StreamKind
 
 _GREY = "grey level (0-255)"
 _FRAME = ("time", "row", "col")

@@ -7,6 +7,7 @@ import pytest
 from shown_run import CLIPS, COLS, FIRST, FRAMES, LAG, NEURONS, ROWS, SCAN_PX, write_shown_run
 from split_log import split_copy
 
+from rtdecode.runtime.codec import unpack
 from rtdecode.schema.errors import (
     MissingFileError,
     NoSuchClipError,
@@ -20,6 +21,7 @@ from rtdecode.session.message_heads import message_head
 from rtdecode.session.message_index import index_of
 from rtdecode.session.recorded import RecordedSession
 from rtdecode.session.recorded_facts import RecordedEvent, read_rois
+from rtdecode.session.recorded_log import heads_in
 from rtdecode.session.recorded_stream import RecordedStream
 from rtdecode.session.stream_kinds import STREAM_KINDS
 
@@ -110,9 +112,14 @@ def test_heads_are_the_messages_without_their_arrays(written: SessionLayout) -> 
     index = index_of(written.log)
     with index.opened() as messages:
         for kind in STREAM_KINDS.values():
-            body = message_head(messages, index.places[kind.stream], 1).body
-            assert kind.t_ns(message_head(messages, index.places[kind.stream], 1)) > 0
-            assert {name: read(body) for name, read in kind.coords.items()}.keys() == {*kind.coords}
+            places = index.places[kind.stream]
+            whole = [unpack(messages.content(places, number)) for number in range(3)]
+            heads = [message_head(messages, places, number) for number in range(3)]
+            expected, found = heads_in(kind, whole), heads_in(kind, heads)
+            assert found.t_ns.tolist() == expected.t_ns.tolist()
+            assert {name: column.tolist() for name, column in found.coords.items()} == {
+                name: column.tolist() for name, column in expected.coords.items()
+            }
 
 
 def test_clips_events_and_trials_are_values(session: RecordedSession) -> None:
