@@ -35,6 +35,7 @@ VERBS = (
     Verb("stop", "requests", "End the run in the folder SESSION, as Ctrl-C in its terminal does."),
     Verb("arm", "arming", "Arm the controller of the running SESSION, or renew its dead-man time."),
     Verb("disarm", "arming", "Disarm the controller of the running SESSION: no further action is carried out."),
+    Verb("note", "notes", "Add a note with its time to SESSION, which may be running or have ended."),
     Verb("score", "sessions", "Recompute the summary of SESSION from its log and write its report."),
     Verb("replay", "sessions", "Decode the recorded scans of SESSION again and write a new session."),
     Verb("recover", "sessions", "Repair a log that is damaged or ends early, state what is missing; the old log is kept."),

@@ -34,7 +34,7 @@ from rtdecode.runtime.run_info import git_revision
 from rtdecode.schema.errors import MissingFileError, MissingOptionError
 from rtdecode.schema.interfaces import Clock
 from rtdecode.session.environment import package_versions
-from rtdecode.twins.folder import twin_hash
+from rtdecode.twins.record import twin_hash
 
 LAG, STEP_COUNT = 8, 3
 

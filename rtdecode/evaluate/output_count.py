@@ -20,6 +20,7 @@ from dataclasses import dataclass, replace
 
 from rtdecode.schema.bounded import OTHERS, kept_name
 from rtdecode.schema.messages import Event, Gap, Received, Reconstruction
+from rtdecode.schema.notes import NOTE
 
 _NS_PER_S = 1e9
 _SCANS_LOST = "scans_lost"
@@ -33,6 +34,8 @@ _MOST_TEXTS = 20
 _MOST_EVENTS, _MOST_COUNTS, _MOST_STREAMS, _MOST_STEPS = 300, 50, 1_000, 100
 """Sums of events, names of the counts of one sum, streams with a loss, and numbers of solver steps
 that are stated apart."""
+_MOST_NOTES = 2_000
+"""Notes of persons, each of which is stated apart, in addition to the sums of events."""
 _MOST_RECENT = 20_000
 """Frames of the window, however wrong their times are."""
 _MOST_NOT_DECODED = 1_000_000_000
@@ -59,6 +62,8 @@ class EventSum:
 
     def sentence(self, *, zero_ns: int) -> str:
         """State what happened, how often and when, in s after `zero_ns`, the start of the log."""
+        if self.code == NOTE:
+            return f"Note at {(self.first_ns - zero_ns) / _NS_PER_S:.1f} s: {self.text}"
         sums = [f"{name}: {count:,.0f}" for name, count in self.counts.items()]
         if not sums and self.times > 1:
             sums = [f"{self.times:,} times"]
@@ -102,6 +107,7 @@ class OutputCount:
         self._recent: deque[tuple[int, bool]] = deque(maxlen=_MOST_RECENT)
         self._missing: defaultdict[tuple[str, str], int] = defaultdict(int)
         self._events: dict[tuple[str, str, str], EventSum] = {}
+        self._n_notes = 0
         self._texts: Counter[tuple[str, str]] = Counter()
         """Number of texts that are summed apart, by process and code."""
 
@@ -172,13 +178,20 @@ class OutputCount:
 
     def _count_event(self, event: Event, t_ns: int) -> None:
         others = (OTHERS, OTHERS, "")
-        key = kept_name(self._events, self._event_key(event), most=_MOST_EVENTS, others=others)
+        most = _MOST_EVENTS + self._n_notes
+        key = kept_name(self._events, self._event_key(event), most=most, others=others)
         if key == others:
             event = replace(event, process=OTHERS, code=OTHERS, text=_OTHER_EVENTS)
         self._events[key] = event_sum(self._events.get(key), event, t_ns=t_ns)
 
     def _event_key(self, event: Event) -> tuple[str, str, str]:
-        """What `event` is summed by; after a number of texts, others of its code are one sum."""
+        """What `event` is summed by; after a number of texts, others of its code are one sum.
+
+        Each note is stated apart, also where two have the same text.
+        """
+        if event.code == NOTE and self._n_notes < _MOST_NOTES:
+            self._n_notes += 1
+            return event.process, event.code, f"{self._n_notes} {event.text}"
         kind, summed = (event.process, event.code), (event.process, event.code, "")
         apart = (event.process, event.code, event.text)
         if event.counts or apart in self._events:

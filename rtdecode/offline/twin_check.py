@@ -21,7 +21,8 @@ from rtdecode.schema.config import RunConfig
 from rtdecode.schema.frame_grid import FrameGrid
 from rtdecode.schema.interfaces import Clock
 from rtdecode.streams.behaviour_join import BehaviourJoin
-from rtdecode.twins.folder import DESCRIPTION, TRAINING_REPORT, load_twin
+from rtdecode.twins.folder import load_twin
+from rtdecode.twins.record import DESCRIPTION, TRAINING_REPORT
 from rtdecode.twins.twin import TailTwin, Twin, predict_tail
 
 log = logging.getLogger(__name__)

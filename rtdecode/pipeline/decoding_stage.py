@@ -34,7 +34,7 @@ from rtdecode.schema.messages import (
 )
 from rtdecode.streams.behaviour_join import BehaviourJoin
 from rtdecode.streams.gaps import GapWatch
-from rtdecode.twins.folder import twin_hash
+from rtdecode.twins.record import twin_hash
 
 log = logging.getLogger(__name__)
 _REPORTED_OFFSET_PX = 0.5

@@ -6,6 +6,7 @@ from itertools import chain
 
 from rtdecode.pipeline.calcium_files import mismatch_figure
 from rtdecode.pipeline.decoding_stage import assembled
+from rtdecode.pipeline.session_begin import twin_facts
 from rtdecode.runtime.clock import HostClock
 from rtdecode.runtime.codec import pack
 from rtdecode.runtime.config_file import read_config, write_config
@@ -17,6 +18,7 @@ from rtdecode.session.layout import SessionLayout, SessionLock
 from rtdecode.session.reader import LogReader
 from rtdecode.session.recorder import Recorder
 from rtdecode.session.replay import RecordedClock, Replay
+from rtdecode.session.session_file import recorded_wall_clock, write_session_file
 
 _WAIT_S = 0.5
 
@@ -83,6 +85,13 @@ def replay_session(
     config = read_config(recorded.config)
     write_config(config, into.config)
     environment_here().save(into.environment)
+    write_session_file(
+        into,
+        config,
+        wall_clock=recorded_wall_clock(recorded),
+        twin=twin_facts(config),
+        replay_of=recorded.folder.resolve().name,
+    )
     clock = RecordedClock()
     parts = assembled(config, detected_by="decoder", clock=clock)
     stamps = _Stamps(clock)

@@ -9,7 +9,7 @@ import secrets
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Event
 
@@ -20,11 +20,11 @@ from rtdecode.pipeline.hosts import (
     network_between_hosts,
 )
 from rtdecode.pipeline.kept_files import kept, private_network
-from rtdecode.pipeline.session_begin import ended_before_begin, held
+from rtdecode.pipeline.session_begin import ended_before_begin, held, twin_facts
 from rtdecode.pipeline.topology import OnEnd, included, with_processes
 from rtdecode.runtime.backlog import share_mb
 from rtdecode.runtime.children import ONE_THREAD, ProcessSpec
-from rtdecode.runtime.clock import HostClock
+from rtdecode.runtime.clock import HostClock, wall_clock
 from rtdecode.runtime.config_comparison import compared, contents, versions_compared
 from rtdecode.runtime.config_file import read_config, write_config
 from rtdecode.runtime.control import TOKEN_VARIABLE, ControlServer
@@ -49,8 +49,10 @@ from rtdecode.schema.config.run import StartOn
 from rtdecode.schema.errors import DataLostError
 from rtdecode.schema.interfaces import Clock
 from rtdecode.schema.messages import Health
+from rtdecode.schema.wall_clock import WallClock
 from rtdecode.session.environment import environment_here
 from rtdecode.session.layout import SessionLayout, SessionLock, require_space
+from rtdecode.session.session_file import write_session_file
 from rtdecode.view.access import PageAddresses
 
 _SUPERVISOR = "supervisor"
@@ -106,10 +108,10 @@ def prepared(
         Messaging(_keys(config, network)) as messaging,
     ):
         run_file = private / session.config.name
-        _write_configs(config, session, network=network, run_file=run_file)
-        clock = HostClock()
+        begins = wall_clock(clock := HostClock())
+        _write_configs(config, session, network=network, run_file=run_file, begins=begins)
         token, page_secret = secrets.token_hex(16), secrets.token_hex(16)
-        operators = _operators_endpoint(network, private)
+        operators, others = _operators_endpoint(network, private), _other_hosts(config)
         server = ControlServer(
             messaging,
             clock=clock,
@@ -117,15 +119,13 @@ def prepared(
             token=token,
             also_at={operators} - {network.control},
         )
-        page_host = _joined_host_of_page(config)
-        addresses = PageAddresses(
-            session.page, secret=page_secret, on_health=on_health, joined_host=page_host
-        )
-        recording = _watch(session, run_file, messaging=messaging, clock=clock)
+        addresses = _page_addresses(config, session, secret=page_secret, on_health=on_health)
+        recording = _watch(session, run_file, messaging=messaging, clock=clock, begins=begins)
         this_run = _this_run(config, session, token=token, page_secret=page_secret)
-        others = _other_hosts(config)
         hosts = JoinedHosts(server, clock, this_run=this_run, hosts=others, on_health=on_health)
-        requests = RunRequests(messaging, endpoint=network.requests, stop=stop or Event())
+        requests = RunRequests(
+            messaging, endpoint=network.requests, stop=stop or Event(), record=recording.offer
+        )
         supervisor = Supervisor(
             server,
             clock,
@@ -147,14 +147,20 @@ def prepared(
 
 
 def _write_configs(
-    config: RunConfig, session: SessionLayout, *, network: NetworkConfig, run_file: Path
+    config: RunConfig,
+    session: SessionLayout,
+    *,
+    network: NetworkConfig,
+    run_file: Path,
+    begins: WallClock,
 ) -> None:
-    """Write the config and the environment of the session, and the config that processes read."""
+    """Write what the session keeps of its beginning, and the config that processes read."""
     write_config(kept(config, session.folder, host=config.network.main_host), session.config)
     # the processes' config does not lie in the session folder, to which its paths are relative
     absolute = read_config(session.config)
     write_config(absolute.model_copy(update={"network": network}), run_file)
     environment_here().save(session.environment)
+    write_session_file(session, config, wall_clock=begins, twin=twin_facts(config))
 
 
 def _keys(config: RunConfig, network: NetworkConfig) -> NetworkKeys | None:
@@ -182,10 +188,16 @@ def _this_run(
     )
 
 
-def _joined_host_of_page(config: RunConfig) -> str:
-    """Name of the other host that runs the page; empty where this one does."""
-    host = config.network.host_of(Role.VIEW)
-    return "" if host == config.network.main_host else host
+def _page_addresses(
+    config: RunConfig,
+    session: SessionLayout,
+    *,
+    secret: str,
+    on_health: Callable[[str, Health], None],
+) -> PageAddresses:
+    host, main = config.network.host_of(Role.VIEW), config.network.main_host
+    joined = "" if host == main else host
+    return PageAddresses(session.page, secret=secret, on_health=on_health, joined_host=joined)
 
 
 def _other_hosts(config: RunConfig) -> list[JoinedHost]:
@@ -200,7 +212,12 @@ def _other_hosts(config: RunConfig) -> list[JoinedHost]:
 
 
 def _watch(
-    session: SessionLayout, run_file: Path, *, messaging: Messaging, clock: Clock
+    session: SessionLayout,
+    run_file: Path,
+    *,
+    messaging: Messaging,
+    clock: Clock,
+    begins: WallClock,
 ) -> RecorderWatch:
     """The supervisor's view of the recorder of `session`, with the config in `run_file`."""
     config = read_config(run_file)
@@ -219,7 +236,7 @@ def _watch(
     )
     return RecorderWatch(
         publisher,
-        start=run_info.start(),
+        start=replace(run_info.start(), utc_ns=begins.utc_ns, utc_at_ns=begins.t_ns),
         log_file=None if is_recorded_elsewhere(config) else session.log,
         backlog_mb=total_mb,
         clock=clock,

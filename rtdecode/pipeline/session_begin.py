@@ -1,14 +1,17 @@
-"""What begins a session whose processes are ready, and which of them wait for it."""
+"""What begins a session whose processes are ready, which of them wait for it, and its twin."""
 
 import logging
 from pathlib import Path
 from threading import Event
+from typing import Any
 
 from rtdecode.runtime.run_requests import RunState
 from rtdecode.runtime.supervisor import Supervisor
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.config.roles import Role
 from rtdecode.schema.config.run import StartOn
+from rtdecode.schema.errors import MissingFileError
+from rtdecode.twins.record import twin_record
 
 log = logging.getLogger(__name__)
 
@@ -55,3 +58,13 @@ def _begun(supervisor: Supervisor, *, on_scan: bool) -> str:
 def _set_state(supervisor: Supervisor, state: RunState) -> None:
     if supervisor.requests is not None:
         supervisor.requests.state = state
+
+
+def twin_facts(config: RunConfig) -> dict[str, Any] | None:
+    """What a session keeps of its twin; None without one, or where another host has it."""
+    if config.decode is None or config.decode.twin is None:
+        return None
+    try:
+        return twin_record(config.decode.twin).as_json()
+    except MissingFileError:
+        return None

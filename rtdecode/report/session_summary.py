@@ -11,17 +11,17 @@ from typing import Any
 from rtdecode.evaluate.latency import StageLatency
 from rtdecode.evaluate.loop_latency import LoopFigures
 from rtdecode.evaluate.output_count import EventSum
+from rtdecode.report.latency_sentences import latency_sentences
 from rtdecode.report.twin_check import TwinCheckFigures
 from rtdecode.runtime.clock_state import ClockFigures
 from rtdecode.runtime.restarts import HELD_LOST
+from rtdecode.schema.wall_clock import WallClock
+from rtdecode.session.notes import LaterNote
 from rtdecode.session.recorder import DISK_FULL
 
 _NS_PER_S = 1e9
-_ROUNDED_FROM_MS = 9.95
 SUPERVISOR = "supervisor"
 """Source whose END is that of the run."""
-_PARTS = ("scan", "transport", "calcium", "decode", "pacing")
-"""Stages on the way of a scan, in their order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +112,10 @@ class SessionSummary:
     """Prediction of the responses from displayed frames; None without a verdict on it."""
     clocks: Sequence[ClockFigures] = ()
     """Clocks of the hosts other than the main one."""
+    wall_clock: WallClock | None = None
+    """UTC at an instant of the session; None where it was not recorded."""
+    later_notes: Sequence[LaterNote] = ()
+    """Notes that were given after the end; those given before are events."""
     loop: LoopFigures = field(default_factory=LoopFigures)
     """What the policy of the closed loop did; in JSON its fields are beside the summary's."""
 
@@ -119,6 +123,10 @@ class SessionSummary:
         """The figures as plain values, without the environment."""
         figures = asdict(self)
         del figures["environment"], figures["loop"]
+        figures["begins_utc"] = self.begins_utc
+        figures["later_notes"] = [
+            {"utc": note.utc.isoformat(), "text": note.text} for note in self.later_notes
+        ]
         return figures | asdict(self.loop)
 
     def text(self) -> str:
@@ -137,10 +145,18 @@ class SessionSummary:
                 *self._leaks(),
                 self._score(),
                 *self._twin_check(),
-                *self._latency(),
+                *latency_sentences(self.stages_ms),
             ]
         stated += [*self.loop.sentences(), *(clock.sentence() for clock in self.clocks)]
-        return [*stated, *(event.sentence(zero_ns=self.first_ns) for event in self.events)]
+        stated += [event.sentence(zero_ns=self.first_ns) for event in self.events]
+        return [*stated, *(note.sentence() for note in self.later_notes)]
+
+    @property
+    def begins_utc(self) -> str | None:
+        """Date and time of the first message, in ISO 8601; None where it was not recorded."""
+        if self.wall_clock is None or not self.first_ns:
+            return None
+        return self.wall_clock.utc(self.first_ns).isoformat(timespec="milliseconds")
 
     @property
     def cut_by_full_disk(self) -> bool:
@@ -160,7 +176,9 @@ class SessionSummary:
             none = "those that a failed process held may be lost"
         messages = f"{sum(self.messages.values()):,} messages can be read"
         losses = f"lost messages: {lost}" if lost else none
-        return f"{self.seconds:.0f} s were recorded; the log is {log}; {losses}; {messages}."
+        begin = self.begins_utc
+        since = "" if begin is None else f" from {begin[:10]} {begin[11:19]} UTC"
+        return f"{self.seconds:.0f} s were recorded{since}; the log is {log}; {losses}; {messages}."
 
     def _end(self) -> list[str]:
         if self.cut_by_full_disk:
@@ -270,31 +288,3 @@ class SessionSummary:
 
     def _twin_check(self) -> list[str]:
         return [] if self.twin_check is None else [self.twin_check.sentence()]
-
-    def _latency(self) -> list[str]:
-        stated = []
-        if "screen_to_output" in self.stages_ms:
-            whole = self.stages_ms["screen_to_output"]
-            stated.append(
-                f"The latency from screen to output, which includes the lag, has a median of "
-                f"{whole.p50:.0f} ms and a 99th percentile of {whole.p99:.0f} ms."
-            )
-        if "output_delay" in self.stages_ms:
-            delay = self.stages_ms["output_delay"]
-            stated.append(
-                f"Frames left the decoder a median of {delay.p50:.0f} ms after the newest frame on "
-                f"which they rest, by the measured time of computation."
-            )
-        known = [name for name in _PARTS if name in self.stages_ms]
-        if known:
-            medians = ", ".join(f"{name} {_rounded(self.stages_ms[name].p50)}" for name in known)
-            stated.append(f"Median latency of each stage in ms: {medians}.")
-        missing = [name for name in _PARTS if name not in self.stages_ms]
-        if missing:
-            names = ", ".join(missing)
-            stated.append(f"The latency of {names} was not measured; a replay does not time it.")
-        return stated
-
-
-def _rounded(ms: float) -> str:
-    return f"{ms:.1f}" if ms < _ROUNDED_FROM_MS else f"{ms:,.0f}"

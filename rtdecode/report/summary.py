@@ -24,6 +24,7 @@ from rtdecode.evaluate.online import OnlineScore
 from rtdecode.evaluate.output_count import OutputCount
 from rtdecode.evaluate.running import DecodedSegments
 from rtdecode.evaluate.screen_mask import scoring_mask
+from rtdecode.report.scan_counts import decoded_scans
 from rtdecode.report.session_summary import SessionSummary
 from rtdecode.report.twin_check import (
     RecordedTwinCheck,
@@ -35,7 +36,6 @@ from rtdecode.runtime.clock_state import HostClocks
 from rtdecode.runtime.config_file import read_config
 from rtdecode.runtime.disk import write_errors_named
 from rtdecode.schema.config import RunConfig
-from rtdecode.schema.config.calcium import CalciumConfig
 from rtdecode.schema.config.roles import Role
 from rtdecode.schema.evaluation import ResponsePrediction
 from rtdecode.schema.frame_grid import FrameGrid
@@ -49,9 +49,12 @@ from rtdecode.schema.messages import (
     Score,
     Start,
 )
+from rtdecode.schema.wall_clock import WallClock
 from rtdecode.session.layout import SessionLayout
+from rtdecode.session.notes import later_notes
 from rtdecode.session.reader import LogReader, LogSummary
 from rtdecode.session.recorder import DISK_FULL
+from rtdecode.session.session_file import kept_wall_clock, wall_clock_of
 
 __all__ = ["SessionSummary", "summarise", "write_summary"]
 
@@ -83,6 +86,7 @@ class _Content:
         self.by_plane: Counter[int] = Counter()
         self.running: list[tuple[float, float | None]] = []
         self.clocks = HostClocks(config.network)
+        self.wall_clock: WallClock | None = None
 
     def add(self, item: Received) -> None:
         self.count.count(item)
@@ -97,7 +101,8 @@ class _Content:
                 self.segments.add(frame.t_frame_mid_ns)
             case Health() as health:
                 self.clocks.add(item.message.source, health)
-            case Start():
+            case Start() as start:
+                self.wall_clock = self.wall_clock or wall_clock_of(start)
                 self.without_end[item.message.source] = None
             case End():
                 self.without_end.pop(item.message.source, None)
@@ -129,9 +134,8 @@ def summarise(
     for item in LogReader(session.log).messages(lambda stream: stream.endswith(kinds)):
         content.add(item)
         content.running += _running_scores(score, item, first_ns=counted.first_ns)
-    count, timing = content.count, content.timing
+    count, lost = content.count, _lost_by_stream(content.count, counted)
     cut = any(event.code == DISK_FULL for event in count.events)
-    lost = _lost_by_stream(count, counted)
     return SessionSummary(
         session=session.folder.name,
         complete=counted.complete and not counted.has_gaps and not cut,
@@ -139,7 +143,7 @@ def summarise(
         seconds=(counted.last_ns - counted.first_ns) / _NS_PER_S,
         decoder=config.decode is not None,
         decoder_started=config.processes is None or Role.DECODER in config.processes,
-        **_output(count, timing),
+        **_output(count, content.timing),
         lost_scans=count.lost_scans,
         lost_messages=sum(lost.values()),
         lost_by_stream=lost,
@@ -153,15 +157,24 @@ def summarise(
         video_r_over_time=content.running,
         twin_check=_checked(content, config, first_ns=counted.first_ns),
         clocks=content.clocks.figures(),
+        **_of_folder(session, content),
         loop=_loop(content, config),
         messages=counted.counts,
         events=count.events,
-        environment=_environment(session.environment),
-        repaired=session.repaired,
         frames_with_fewer_steps=_fewer_steps(config, count),
         neurons=_neurons(session, counted.counts),
-        **_decoded_scans(config.calcium, counted.counts, lost=lost, by_plane=content.by_plane),
+        **decoded_scans(config.calcium, counted.counts, lost=lost, by_plane=content.by_plane),
     )
+
+
+def _of_folder(session: SessionLayout, content: _Content) -> dict[str, Any]:
+    """What the other files of the session state."""
+    return {
+        "environment": _environment(session.environment),
+        "repaired": session.repaired,
+        "wall_clock": content.wall_clock or kept_wall_clock(session),
+        "later_notes": later_notes(session),
+    }
 
 
 def _read_kinds(config: RunConfig) -> tuple[str, ...]:
@@ -232,34 +245,6 @@ def _lost_by_stream(count: OutputCount, log: LogSummary) -> dict[str, int]:
     for part in log.damage:
         lost.update(part.counts)
     return dict(lost)
-
-
-def _decoded_scans(
-    calcium: CalciumConfig,
-    counts: Mapping[str, int],
-    *,
-    lost: Mapping[str, int],
-    by_plane: Mapping[int, int],
-) -> dict[str, Any]:
-    """Scans in the log, and those that were sent without fluorescence, also where some are lost.
-
-    The planes of recorded scans are counted; of those that the log lacks, each plane counts for an
-    equal part.
-    """
-    scans = [stream for stream in {*counts, *lost} if stream.endswith("/scan")]
-    recorded = sum(counts.get(stream, 0) for stream in scans)
-    to_decode, part = recorded, 1.0
-    if calcium.planes > 1:
-        to_decode = sum(by_plane.get(plane, 0) for plane in calcium.decoded_planes)
-        part = len(calcium.decoded_planes) / calcium.planes
-    sent = to_decode + round(part * sum(lost.get(stream, 0) for stream in scans))
-    decoded = sum(found.get("decoder/fluorescence", 0) for found in (counts, lost))
-    missing = sent - decoded if "decoder/start" in counts else 0
-    return {
-        "scans": recorded,
-        "scans_to_decode": to_decode,
-        "scans_not_decoded": max(0, missing),
-    }
 
 
 def _running_scores(

@@ -134,7 +134,7 @@ def computed_twin_check(session: SessionLayout) -> TwinCheckSource:
 
 def _has_its_twin(session: SessionLayout, config: RunConfig) -> bool:
     """Whether the configured twin is the one of the log; a replay does not record its hash."""
-    from rtdecode.twins.folder import twin_hash
+    from rtdecode.twins.record import twin_hash
 
     if config.decode is None or config.decode.twin is None:
         return False

@@ -15,12 +15,14 @@ from threading import Thread
 
 from rtdecode.runtime.platform import thread_ns
 from rtdecode.schema.interfaces import Clock
+from rtdecode.schema.wall_clock import WallClock
 
 _SPIN_NS = 300_000
 """The kernel ends a sleep up to about 0.1 ms late, so the last 0.3 ms are polled."""
 _NS_PER_S = 1_000_000_000
 _SHORTEST_SUSPEND_NS = 500_000_000
 _LONGEST_TURN_NS = 10_000_000_000
+_READINGS = 5
 
 
 def local_ns() -> int:
@@ -41,6 +43,17 @@ class HostClock:
     def sleep_until(self, t_ns: int) -> None:
         while (left_ns := t_ns - local_ns()) > 0:
             time.sleep(max(0, left_ns - _SPIN_NS) / 1e9)
+
+
+def wall_clock(clock: Clock) -> WallClock:
+    """The clock of the day beside `clock`: of a few readings the one that took the least time."""
+    return min((_reading(clock) for _ in range(_READINGS)), key=lambda one: one.uncertainty_ns)
+
+
+def _reading(clock: Clock) -> WallClock:
+    before_ns, utc_ns, after_ns = clock.now_ns(), time.time_ns(), clock.now_ns()
+    middle_ns, half_ns = (before_ns + after_ns) // 2, (after_ns - before_ns + 1) // 2
+    return WallClock(utc_ns, middle_ns, half_ns)
 
 
 def processor_ns(thread: Thread) -> int:

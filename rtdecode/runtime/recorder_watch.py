@@ -56,7 +56,7 @@ class RecorderWatch:
         self._publisher, self._start, self._log_file = publisher, start, log_file
         self._backlog_mb, self._clock = backlog_mb, clock
         self._start_data = b""
-        self.is_confirmed = False
+        self.is_confirmed = self._is_finished = False
         self._answer = "it sent no acknowledgement"
         self._began_ns = self._heartbeat_ns = clock.now_ns()
         self._held_mb: dict[str, float] = {}
@@ -111,10 +111,11 @@ class RecorderWatch:
             self._began_ns = self._heartbeat_ns = self._kept_up_ns = self._clock.now_ns()
 
     def offer(self, event: Event) -> bool:
-        """Send `event` to the recorder, or hold it; False before the recording is confirmed."""
-        if self.is_confirmed:
+        """Send `event` to the recorder, or hold it; False before it records, and after END."""
+        is_open = self.is_confirmed and not self._is_finished
+        if is_open:
             self._publisher.push(event)
-        return self.is_confirmed
+        return is_open
 
     def _note(self, name: str, health: Health) -> None:
         """Take the heartbeat of the process `name` into account."""
@@ -168,6 +169,7 @@ class RecorderWatch:
             return
         self.report()
         self._publisher.end(session=self._start.session, reason="stopped")
+        self._is_finished = True
         while self._publisher.backlog and self._silent_s() < HAND_OVER_S:
             turn()
             self._publisher.drain()

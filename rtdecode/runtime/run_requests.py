@@ -1,13 +1,15 @@
 """Start and stop of a run by another program: requests of one line of text, and their answers.
 
 A request is one ZeroMQ message of text, `VERB TOKEN`, from a REQ or DEALER socket, with the verbs
-of `Verb`. Its answer is one message, `accepted: …` or `refused: …`. Where the endpoint is one of
-this computer the token must be that of `requests.json` in the session folder, which its user alone
-can read. Over the network the key of the sender takes its place.
+of `Verb`; the text of a note follows on the next lines. Its answer is one message, `accepted: …` or
+`refused: …`. Where the endpoint is one of this computer the token must be that of `requests.json`
+in the session folder, which its user alone can read. Over the network the key of the sender takes
+its place.
 """
 
 import hmac
 import secrets
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 from threading import Event
@@ -15,9 +17,13 @@ from threading import Event
 from rtdecode.runtime.limits import NO_MESSAGE_BYTES
 from rtdecode.runtime.owner_file import Access
 from rtdecode.runtime.sockets import Arrivals, Messaging, has_room, received_parts
-from rtdecode.schema.errors import NoRunError, RunSilentError
+from rtdecode.schema.errors import BadInputError, NoRunError, RunSilentError
+from rtdecode.schema.messages import Event as EventMessage
+from rtdecode.schema.notes import clean_note, note_event
 
 ANSWER_S = 5.0
+_SUPERVISOR = "supervisor"
+_LINE = "\n"
 
 
 class Verb(StrEnum):
@@ -26,6 +32,8 @@ class Verb(StrEnum):
     START = "start"
     STOP = "stop"
     STATE = "state"
+    NOTE = "note"
+    """Record the text that follows as a note."""
 
 
 class RunState(StrEnum):
@@ -45,12 +53,21 @@ class RunRequests:
     ----------
     stop
         Set by the request `stop`.
+    record
+        Records an event; False where the session has not begun, or is at its end.
     """
 
-    def __init__(self, messaging: Messaging, *, endpoint: str, stop: Event) -> None:
+    def __init__(
+        self,
+        messaging: Messaging,
+        *,
+        endpoint: str,
+        stop: Event,
+        record: Callable[[EventMessage], bool] = lambda _event: False,
+    ) -> None:
         self._messaging = messaging
         self._socket = messaging.router(endpoint, largest=NO_MESSAGE_BYTES)
-        self._stop, self._token = stop, secrets.token_hex(16)
+        self._stop, self._record, self._token = stop, record, secrets.token_hex(16)
         self.access = Access(endpoint, self._token)
         self.state = RunState.PREPARING
         self.is_started = False
@@ -67,10 +84,20 @@ class RunRequests:
 
     def _answer_to(self, request: str, *, host: str) -> str:
         """The answer to a `request`; the key of another `host` has been checked."""
-        verb, _, token = request.partition(" ")
+        head, _, text = request.partition("\n")
+        verb, _, token = head.partition(" ")
         if not host and not hmac.compare_digest(token.strip().encode(), self._token.encode()):
             return "refused: the token is not that of requests.json of this session"
-        return self._answered(verb)
+        return self._noted(text) if verb == Verb.NOTE else self._answered(verb)
+
+    def _noted(self, text: str) -> str:
+        try:
+            event = note_event(clean_note(text), process=_SUPERVISOR)
+        except BadInputError as error:
+            return f"refused: {error}"
+        if not self._record(event):
+            return "refused: the session has not begun yet, or ends now: give the note again later"
+        return "accepted: the note is recorded in the log"
 
     def _answered(self, verb: str) -> str:
         if verb == Verb.STATE:
@@ -98,13 +125,18 @@ def request_access(path: Path) -> Access:
         raise NoRunError(folder=path.parent, got=f"its {path.name} cannot be read") from error
 
 
-def requested(access: Access, verb: Verb, *, wait_s: float = ANSWER_S) -> tuple[bool, str]:
-    """Ask for `verb`; whether it was accepted, and what the answer says. Raises RunSilentError."""
+def requested(
+    access: Access, verb: Verb, *, text: str = "", wait_s: float = ANSWER_S
+) -> tuple[bool, str]:
+    """Ask for `verb`, with the `text` of a note; whether it was accepted, and what the answer says.
+
+    Raises RunSilentError.
+    """
     name = f"request-{secrets.token_hex(4)}"
     with Messaging() as messaging:
         socket = messaging.dealer(access.endpoint, identity=name)
-        socket.send(f"{verb} {access.token}".encode())
+        socket.send(f"{verb} {access.token}{_LINE + text if text else ''}".encode())
         for _, parts in received_parts(socket, wait_s):
-            outcome, _, text = parts[-1].decode(errors="replace").partition(": ")
-            return outcome == "accepted", text
+            outcome, _, answer = parts[-1].decode(errors="replace").partition(": ")
+            return outcome == "accepted", answer
     raise RunSilentError(verb=verb, waited_s=wait_s)

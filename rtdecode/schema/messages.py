@@ -36,6 +36,9 @@ class Start:
     versions: dict[str, str] = field(default_factory=dict)
     last_seq_before: dict[str, int] = field(default_factory=dict)
     """Last number of each kind before a restart, so that messages of before are found missing."""
+    utc_ns: int = 0
+    """Wall clock of the supervisor's host at `utc_at_ns`, since 1970-01-01 UTC; 0 if not stated."""
+    utc_at_ns: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -54,6 +54,16 @@ class SessionLayout:
         return self.folder / "environment.json"
 
     @property
+    def session_file(self) -> Path:
+        """Who, when and which twin: `rtdecode.session.session_file`."""
+        return self.folder / "session.json"
+
+    @property
+    def notes(self) -> Path:
+        """Notes that were given after the end, one a line: `rtdecode.session.notes`."""
+        return self.folder / "notes.jsonl"
+
+    @property
     def control(self) -> Path:
         """Where a controller of this session is armed; there only while it runs, for its user."""
         return self.folder / "control.json"
@@ -239,7 +249,7 @@ def remove_unstarted(layout: SessionLayout) -> None:
     caller makes sure that the log holds no message.
     """
     logs = layout.folder / "logs"
-    kept = (layout.config, layout.policy, layout.protocol)
+    kept = (layout.config, layout.policy, layout.protocol, layout.session_file)
     for file in (*kept, layout.environment, layout.lock, layout.log, *logs.glob("*.log")):
         file.unlink(missing_ok=True)
     for folder in (layout.report, logs, layout.folder):

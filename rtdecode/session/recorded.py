@@ -31,11 +31,13 @@ from rtdecode.session.recorded_facts import (
     RecordedEvent,
     RecordedRois,
     RecordedTrial,
+    note_events,
     read_rois,
     session_metadata,
 )
 from rtdecode.session.recorded_log import Presentation, RecordedLog
 from rtdecode.session.recorded_stream import RecordedStream
+from rtdecode.session.session_file import recorded_wall_clock
 from rtdecode.session.stream_kinds import STREAM_KINDS
 
 _NS_PER_S = 1e9
@@ -201,13 +203,15 @@ class RecordedSession:
 
     @cached_property
     def events(self) -> tuple[RecordedEvent, ...]:
-        """What happened in the processes, in order."""
+        """What happened in the processes, in order; then the notes that were given afterwards."""
         found = (one.message for one in self.messages(Event.kind))
-        return tuple(
+        recorded = [
             RecordedEvent.of(one.body, t_ns=one.t_ns, zero_ns=self.zero_ns)
             for one in found
             if isinstance(one.body, Event)
-        )
+        ]
+        clock = recorded_wall_clock(self.layout)
+        return (*recorded, *note_events(self.layout, clock, zero_ns=self.zero_ns))
 
     @cached_property
     def trials(self) -> tuple[RecordedTrial, ...]:

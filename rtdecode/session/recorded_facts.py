@@ -1,6 +1,7 @@
 """What is known of a recorded session beside its streams: events, trials, ROIs and metadata."""
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +15,13 @@ from rtdecode.schema.config import RunConfig
 from rtdecode.schema.config.calcium import MASKS_FILE, plane_folder
 from rtdecode.schema.control import Trial
 from rtdecode.schema.messages import Event, Received, Start
+from rtdecode.schema.notes import NOTE
+from rtdecode.schema.wall_clock import WallClock
 from rtdecode.session.layout import SessionLayout
+from rtdecode.session.notes import later_notes
+from rtdecode.session.session_file import kept_wall_clock, session_facts, wall_clock_of
 
 _NS_PER_S = 1e9
-_TRAINING_REPORT = "training.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,18 @@ class RecordedEvent:
         """The event that was sent at `t_ns`."""
         t_s = (t_ns - zero_ns) / _NS_PER_S
         return cls(t_s, t_ns, event.severity, event.process, event.code, event.text, event.counts)
+
+
+def note_events(
+    layout: SessionLayout, clock: WallClock | None, *, zero_ns: int
+) -> list[RecordedEvent]:
+    """Notes that were given after the end; their time is NaN without a wall clock."""
+    found = []
+    for note in later_notes(layout):
+        t_ns = 0 if clock is None else clock.t_ns_of(note.utc)
+        t_s = (t_ns - zero_ns) / _NS_PER_S if clock is not None else math.nan
+        found.append(RecordedEvent(t_s, t_ns, "info", "", NOTE, note.text, {}))
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,11 +168,14 @@ class _Described(Protocol):
 def session_metadata(session: _Described, config: RunConfig | None) -> dict[str, Any]:
     """Metadata of a session, by name."""
     environment = _json(session.layout.environment)
-    starts = [one.message.body for one in session.messages(Start.kind)]
-    twins = [one.twin_hash for one in starts if isinstance(one, Start) and one.twin_hash]
+    bodies = [one.message.body for one in session.messages(Start.kind)]
+    starts = [one for one in bodies if isinstance(one, Start)]
+    twins = [one.twin_hash for one in starts if one.twin_hash]
+    clock = next(filter(None, map(wall_clock_of, starts)), kept_wall_clock(session.layout))
+    twin = session_facts(session.layout).get("twin") or {}
     found: dict[str, Any] = {
         "session": session.name,
-        "started_utc": environment.get("started_utc"),
+        "started_utc": None if clock is None else clock.utc(session.zero_ns).isoformat(),
         "seconds": session.seconds,
         "zero_ns": session.zero_ns,
         "complete": session.complete,
@@ -166,7 +185,8 @@ def session_metadata(session: _Described, config: RunConfig | None) -> dict[str,
         "environment": environment,
         "twin_hash": next(iter(twins), None),
         "twin": None,
-        "twin_single_trial_r": None,
+        "twin_single_trial_r": twin.get("training_r"),
+        "twin_training": twin,
     }
     return found if config is None else found | _of_config(config)
 
@@ -184,10 +204,8 @@ def _of_config(config: RunConfig) -> dict[str, Any]:
     }
     if config.decode is None or config.decode.twin is None:
         return found
-    training = _json(config.decode.twin / _TRAINING_REPORT)
     return found | {
         "twin": str(config.decode.twin),
-        "twin_single_trial_r": training.get("single_trial_r", {}).get("mean"),
         "lag_frames": config.decode.lag_frames,
         "steps": config.decode.steps,
     }

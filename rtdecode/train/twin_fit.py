@@ -39,7 +39,8 @@ from rtdecode.train.starting_point import (
 from rtdecode.train.training import Outcome, Progress, Training
 from rtdecode.train.validation import F64, chance_correlations
 from rtdecode.twins.compact.network import DEFAULT_SIZES, Compact
-from rtdecode.twins.folder import TRAINING_REPORT, load_twin, save_twin
+from rtdecode.twins.folder import load_twin, save_twin
+from rtdecode.twins.record import TRAINING_REPORT
 from rtdecode.twins.twin import TwinSpec
 
 MODELS = ("compact",)

@@ -4,7 +4,6 @@ A twin is a folder with `twin.safetensors` (weights by parameter name) and `twin
 of `TwinSpec`).
 """
 
-import hashlib
 import json
 import math
 from collections.abc import Iterator, Mapping
@@ -16,18 +15,13 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from rtdecode.schema.errors import MissingFileError, NotFiniteWeightsError, UnreadableFileError
+from rtdecode.schema.errors import NotFiniteWeightsError, UnreadableFileError
 from rtdecode.twins.compact.network import Compact
 from rtdecode.twins.dwiseneuro.network import DwiseNeuro
 from rtdecode.twins.linear import Linear
+from rtdecode.twins.record import DESCRIPTION, WEIGHTS, existing
 from rtdecode.twins.still import Still
 from rtdecode.twins.twin import TwinSpec
-
-WEIGHTS = "twin.safetensors"
-DESCRIPTION = "twin.json"
-TRAINING_REPORT = "training.json"
-"""Record of the training, with the single-trial correlation of each neuron; optional."""
-_REMEDY = "give a folder that `rtdecode fit twin` or `rtdecode import-twin` wrote"
 
 _NAMES_ON_DISK = {"temporal_stride": "pace"}
 """Sizes that twin.json calls otherwise than the code, so that folders of all versions agree."""
@@ -72,7 +66,7 @@ def load_twin(folder: Path, *, device: torch.device | None = None) -> AnyTwin:
         If a weight is NaN or infinite, as after a training that diverged.
     """
     spec = read_spec(folder)
-    weights = _existing(folder / WEIGHTS)
+    weights = existing(folder / WEIGHTS)
     # On the meta device a twin has shapes and no memory, whatever sizes the description states.
     with torch.device("meta"):
         _require_maps(outline := _built(spec, folder), folder)
@@ -139,7 +133,7 @@ def read_spec(folder: Path) -> TwinSpec:
     UnreadableFileError
         If it is no JSON, its fields are not those of `TwinSpec`, or a value is out of range.
     """
-    path = _existing(folder / DESCRIPTION)
+    path = existing(folder / DESCRIPTION)
     try:
         plain = json.loads(path.read_bytes())
         in_code = {on_disk: name for name, on_disk in _NAMES_ON_DISK.items()}
@@ -180,26 +174,6 @@ def _out_of_range(spec: TwinSpec) -> Iterator[str]:
         yield "NaN or infinity in luminance or behaviour"
     if {len(spec.behaviour_mean), len(spec.behaviour_sd)} != {len(spec.behaviour_channels)}:
         yield "behaviour_channels, behaviour_mean and behaviour_sd of different lengths"
-
-
-def twin_hash(folder: Path) -> str:
-    """SHA-256 of description and weights, in hexadecimal, which identifies a twin in a log.
-
-    Raises
-    ------
-    MissingFileError
-        If one of the two files does not exist.
-    """
-    digest = hashlib.sha256()
-    for name in (DESCRIPTION, WEIGHTS):
-        digest.update(_existing(folder / name).read_bytes())
-    return digest.hexdigest()
-
-
-def _existing(path: Path) -> Path:
-    if not path.is_file():
-        raise MissingFileError(what="twin file", path=path, remedy=_REMEDY)
-    return path
 
 
 def _built(spec: TwinSpec, folder: Path) -> AnyTwin:

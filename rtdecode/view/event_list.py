@@ -23,6 +23,7 @@ from typing import Any
 from rtdecode.evaluate.output_count import EventSum, event_sum
 from rtdecode.schema.bounded import Recent
 from rtdecode.schema.messages import Event
+from rtdecode.schema.notes import NOTE
 
 _NS_PER_S = 1e9
 _LISTED = 40
@@ -43,7 +44,7 @@ ENDS: Mapping[str, str] = MappingProxyType(
 
 @dataclass(slots=True)
 class _Row:
-    """Events of one process and code without another event between them."""
+    """Events of one process and code without another event between them; each note by itself."""
 
     number: int
     """Consecutive number of its newest event."""
@@ -70,7 +71,8 @@ class EventList:
         key = event.process, event.code
         self._newest[key] = t_ns
         last = self._rows[-1] if self._rows else None
-        if last is not None and (last.events.process, last.events.code) == key:
+        is_same = last is not None and (last.events.process, last.events.code) == key
+        if last is not None and is_same and event.code != NOTE:
             self._rows.pop()
             row = _Row(self._number, event_sum(last.events, event, t_ns=t_ns))
         else:

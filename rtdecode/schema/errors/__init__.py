@@ -85,6 +85,7 @@ from rtdecode.schema.errors.processes import (
 )
 from rtdecode.schema.errors.recording import (
     DiskFullError,
+    EmptyNoteError,
     FileWriteError,
     LogFullError,
     LogRemovedError,
@@ -95,6 +96,8 @@ from rtdecode.schema.errors.recording import (
     NoSuchClipError,
     NoSuchStreamError,
     NoSuchTierError,
+    NoteRefusedError,
+    NoteTooLongError,
     RepairWriteError,
     SessionExistsError,
     SizeChangedError,
@@ -175,6 +178,7 @@ __all__ = [
     "DiskFullError",
     "DivergedError",
     "EmptyMaskError",
+    "EmptyNoteError",
     "EndpointMissingError",
     "ExtraMissingError",
     "FieldMismatchError",
@@ -223,6 +227,8 @@ __all__ = [
     "NotNowError",
     "NotReadyError",
     "NotRecordedError",
+    "NoteRefusedError",
+    "NoteTooLongError",
     "NothingToScoreError",
     "OptionWithPolicyError",
     "OtherSettingsError",

@@ -186,3 +186,29 @@ class TooShortError(BadInputError):
             f"{what} has {frames} frames, at least {needed} are needed: "
             f"remove it from the data, or record longer trials"
         )
+
+
+class EmptyNoteError(BadInputError):
+    """A note without text."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            'the note is empty: give its text in quotes, as in `rtdecode note SESSION "eye closed"`'
+        )
+
+
+class NoteTooLongError(BadInputError):
+    """A note that does not fit into one event."""
+
+    def __init__(self, *, got: int, most: int) -> None:
+        super().__init__(
+            f"the note has {got:,} characters, and at most {most:,} are kept: give it in several "
+            f"notes, or put the text as a file into the session folder and name it in a note"
+        )
+
+
+class NoteRefusedError(RtdecodeError):
+    """A run that is about to begin or to end has not taken a note."""
+
+    def __init__(self, *, got: str) -> None:
+        super().__init__(f"the note was not taken: {got}")

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from rtdecode.evaluate.output_count import OutputCount
 from rtdecode.schema.messages import Body, Command, Event, Gap, Received, Reconstruction, Stamped
+from rtdecode.schema.notes import note_event
 
 
 def received(body: Body) -> Received:
@@ -122,3 +123,17 @@ def test_events_without_counts_are_stated_with_each_of_their_causes() -> None:
     # a process that states ever new texts does not fill the memory
     assert len(others) < 30
     assert sum(one.times for one in count.events) == len(causes)
+
+
+def test_each_note_is_stated_apart_and_others_stay_summed() -> None:
+    count = OutputCount()
+    events = [note_event("again", process="view") for _ in range(400)]
+    events.append(Event("alarm", "decoder", "late", "it is late"))
+    for seq, event in enumerate(events):
+        count.count(Received(Stamped("view", seq, seq * 10**9, "host", event), 0))
+    notes, (alarm,) = count.events[:-1], count.events[-1:]
+    assert [note.sentence(zero_ns=0) for note in notes[:2]] == [
+        "Note at 0.0 s: again",
+        "Note at 1.0 s: again",
+    ]
+    assert (len(notes), alarm.code) == (400, "late")

@@ -14,8 +14,9 @@ from rtdecode.offline.twin_check import response_predictor, training_r, twin_che
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.config.decode import DecodeConfig
 from rtdecode.schema.config.stimulus import Display
-from rtdecode.twins.folder import TRAINING_REPORT, save_twin
+from rtdecode.twins.folder import save_twin
 from rtdecode.twins.linear import Linear
+from rtdecode.twins.record import TRAINING_REPORT
 from rtdecode.twins.twin import TwinSpec
 
 NEURONS, ROWS, COLS, HISTORY = 5, 4, 6, 2

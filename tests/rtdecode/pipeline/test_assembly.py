@@ -11,7 +11,7 @@ from rtdecode.schema.config import RunConfig
 from rtdecode.schema.errors import NeuronCountError, RoisMissingError
 from rtdecode.schema.interfaces import Clock
 from rtdecode.schema.messages import Body, Fluorescence, Received, Reconstruction, Responses
-from rtdecode.twins.folder import twin_hash
+from rtdecode.twins.record import twin_hash
 
 MakeRun = Callable[..., RunConfig]
 MakeTwin = Callable[..., Path]

@@ -13,7 +13,7 @@ from rtdecode.runtime.process import Process
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.errors import KeptFileError
 from rtdecode.schema.messages import Body, End, Event, Gap, Reconstruction, Responses, Start
-from rtdecode.twins.folder import twin_hash
+from rtdecode.twins.record import twin_hash
 
 MakeRun = Callable[..., RunConfig]
 GREY = np.full((2, 2), 128, np.float32)

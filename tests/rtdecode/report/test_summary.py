@@ -413,6 +413,7 @@ def test_report_and_json_print_the_sentences_of_the_terminal(tmp_path: Path, kin
     stages = {name: StageLatency(**stage) for name, stage in figures.pop("stages_ms").items()}
     events = [EventSum(**event) for event in figures.pop("events")]
     loop = LoopFigures(**{one.name: figures.pop(one.name) for one in fields(LoopFigures)})
+    assert figures.pop("begins_utc") == summary.begins_utc
     read_back = SessionSummary(stages_ms=stages, events=events, loop=loop, **figures)
     assert read_back.sentences() == summary.sentences()
 

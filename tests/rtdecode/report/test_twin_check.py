@@ -25,8 +25,9 @@ from rtdecode.schema.frame_grid import FrameGrid
 from rtdecode.schema.messages import Event, Start
 from rtdecode.session.layout import SessionLayout, session_at
 from rtdecode.session.reader import LogReader
-from rtdecode.twins.folder import save_twin, twin_hash
+from rtdecode.twins.folder import save_twin
 from rtdecode.twins.linear import Linear
+from rtdecode.twins.record import twin_hash
 from rtdecode.twins.twin import TwinSpec
 
 GRID = FrameGrid(30.0)

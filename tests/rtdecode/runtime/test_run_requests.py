@@ -95,7 +95,7 @@ def test_another_token_does_nothing(run: Run, token: str) -> None:
 
 
 def test_another_word_is_refused_with_those_that_are_known(run: Run) -> None:
-    assert run.asks("dance") == (False, "'dance' is none of start, stop, state")
+    assert run.asks("dance") == (False, "'dance' is none of start, stop, state, note")
 
 
 def test_the_file_is_for_its_user_alone_and_goes_with_the_run(run: Run, tmp_path: Path) -> None:

@@ -17,16 +17,9 @@ from rtdecode.schema.errors import (
 )
 from rtdecode.twins.compact.network import Compact
 from rtdecode.twins.dwiseneuro.network import DwiseNeuro
-from rtdecode.twins.folder import (
-    DESCRIPTION,
-    WEIGHTS,
-    AnyTwin,
-    load_twin,
-    read_spec,
-    save_twin,
-    twin_hash,
-)
+from rtdecode.twins.folder import AnyTwin, load_twin, read_spec, save_twin
 from rtdecode.twins.linear import Linear
+from rtdecode.twins.record import DESCRIPTION, WEIGHTS, twin_hash
 from rtdecode.twins.still import Still
 from rtdecode.twins.twin import TwinSpec
 

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rtdecode.schema.messages import Event
+from rtdecode.schema.notes import note_event
 from rtdecode.view.event_list import EventList
 
 S = 1_000_000_000
@@ -85,3 +86,10 @@ def test_rows_sum_up_what_happened_in_a_row(codes: list[str]) -> None:
     assert len(rows) == 40 or len(expanded) == len(codes)
     last = [code for n, code in enumerate(codes) if n == 0 or codes[n - 1] != code]
     assert [row["code"] for row in rows] == last[-40:]
+
+
+def test_notes_that_follow_each_other_are_rows_of_their_own() -> None:
+    events = EventList()
+    for n, text in enumerate(("eye closed", "eye open", "eye open")):
+        events.add(note_event(text, process="view"), t_ns=n)
+    assert [one["text"] for one in events.newest()] == ["eye open", "eye open", "eye closed"]

@@ -1,0 +1,116 @@
+"""What a session keeps of the twin that it is decoded with; needs no torch.
+
+The folder of a twin may be fitted again or moved after a session, so its name, hash, training and
+score are read when the session begins.
+
+    record = twin_record(config.decode.twin)
+    print(record.name, record.hash, record.training_r)
+"""
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from rtdecode.schema.errors import MissingFileError
+
+WEIGHTS = "twin.safetensors"
+DESCRIPTION = "twin.json"
+TRAINING_REPORT = "training.json"
+"""Record of the training, with the single-trial correlation of each neuron; optional."""
+REMEDY = "give a folder that `rtdecode fit twin` or `rtdecode import-twin` wrote"
+
+
+@dataclass(frozen=True, slots=True)
+class TwinRecord:
+    """Name, content hash and training of a twin; what its folder does not state is empty."""
+
+    name: str
+    folder: str
+    hash: str
+    """SHA-256 of description and weights, as the START of the decoder has it."""
+    architecture: str = ""
+    neurons: int | None = None
+    trained_on: str = ""
+    """Name of the session that it was trained on."""
+    training: str = ""
+    """Loss, steps and seed."""
+    written: str = ""
+    """Date and time (UTC) of the file of its weights."""
+    clips: int | None = None
+    """Number of clips that it was trained on."""
+    training_r: float | None = None
+    """Single-trial correlation on held-out clips at the training, mean over neurons."""
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, plain: Mapping[str, Any]) -> "TwinRecord":
+        """What `as_json` gave; unknown fields are ignored."""
+        known = {name: plain[name] for name in cls.__slots__ if name in plain}
+        return cls(**{"name": "", "folder": "", "hash": "", **known})
+
+
+def twin_record(folder: Path) -> TwinRecord:
+    """What is known of the twin in `folder`.
+
+    Raises
+    ------
+    MissingFileError
+        If description or weights do not exist.
+    """
+    described, training = _json_of(folder / DESCRIPTION), _json_of(folder / TRAINING_REPORT)
+    provenance = _map(described.get("provenance"))
+    clips, r = described.get("training_clips"), _map(training.get("single_trial_r")).get("mean")
+    written = datetime.fromtimestamp(existing(folder / WEIGHTS).stat().st_mtime, UTC)
+    neurons = described.get("neurons")
+    return TwinRecord(
+        name=folder.resolve().name,
+        folder=str(folder.resolve()),
+        hash=twin_hash(folder),
+        architecture=str(described.get("architecture", "")),
+        neurons=neurons if isinstance(neurons, int) else None,
+        trained_on=str(provenance.get("session", "")),
+        training=str(provenance.get("trained", "")),
+        written=written.isoformat(timespec="seconds"),
+        clips=len(clips) if isinstance(clips, list | dict) and clips else None,
+        training_r=r if isinstance(r, float) and math.isfinite(r) else None,
+    )
+
+
+def twin_hash(folder: Path) -> str:
+    """SHA-256 of description and weights, in hexadecimal, which identifies a twin in a log.
+
+    Raises
+    ------
+    MissingFileError
+        If one of the two files does not exist.
+    """
+    digest = hashlib.sha256()
+    for name in (DESCRIPTION, WEIGHTS):
+        digest.update(existing(folder / name).read_bytes())
+    return digest.hexdigest()
+
+
+def existing(path: Path) -> Path:
+    """`path` if it is a file of a twin that exists; else MissingFileError."""
+    if not path.is_file():
+        raise MissingFileError(what="twin file", path=path, remedy=REMEDY)
+    return path
+
+
+def _json_of(path: Path) -> Mapping[str, Any]:
+    try:
+        return _map(json.loads(path.read_bytes()))
+    except (OSError, ValueError, RecursionError):
+        return {}
+
+
+def _map(found: Any) -> Mapping[str, Any]:
+    return found if isinstance(found, dict) else {}
