@@ -30,6 +30,7 @@ from rtdecode.schema.messages import (
 )
 from rtdecode.streams.gaps import GapWatch
 from rtdecode.view.access import is_local, page_addresses
+from rtdecode.view.run_facts import RunFacts
 from rtdecode.view.server import PageServer
 
 log = logging.getLogger(__name__)
@@ -126,7 +127,7 @@ def _page_at(port: int, process: Process) -> tuple[PageServer, str]:
         frame_rate_hz=config.frame_rate_hz,
         clock=process.clock,
         secret=secret,
-        network=config.network,
+        facts=RunFacts.of(config, session=process.run_info.session),
     )
     address = page.start()
     # a process without a supervisor has nobody else to print them

@@ -11,12 +11,15 @@ disk is full is found by the log itself.
 
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from rtdecode.runtime.disk import free_bytes, free_mb, mount_point
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.config.acquisition import LslRoisSource
 from rtdecode.schema.messages import Event
+from rtdecode.session.layout import SessionLayout
+from rtdecode.session.log_parts import parts_of
 
 _BYTES_PER_MB = 1_000_000
 _NS_PER_S = 1e9
@@ -30,6 +33,8 @@ _LOW_MIN, _LAST_MIN = 10.0, 0.1
 _LEAST_MINUTES_S = 120.0
 """Time in s from which it is stated in minutes."""
 LOW, SHORT = "disk_low", "disk_short"
+LOG_MB, FREE_MB, MINUTES_LEFT = "log_mb", "disk_free_mb", "disk_minutes_left"
+"""Counters of the recorder's heartbeat: the log on the disk, free space, and what it lasts for."""
 
 
 def expected_mb_s(config: RunConfig, *, side_px: int = _SIDE_PX) -> float:
@@ -69,6 +74,15 @@ def _lasting(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < _LEAST_MINUTES_S else f"{seconds / 60:,.1f} min"
 
 
+def _log_bytes(folder: Path) -> int:
+    """Size on the disk of the log in `folder`, with all its parts; 0 without one."""
+    sizes = 0
+    for part in parts_of(SessionLayout(folder).log).values():
+        with suppress(OSError):  # removed meanwhile, which the recorder reports itself
+            sizes += part.stat().st_size
+    return sizes
+
+
 class DiskWatch:
     """Measures how fast the disk of a session fills, and sends an alarm before it is full.
 
@@ -95,12 +109,14 @@ class DiskWatch:
         """Minutes until the disk is full; None before it is known, or if nothing grows."""
         self.text = ""
         """The newest alarm; empty while there is room."""
+        self._log_bytes = 0
 
     def step(self, *, t_ns: int, written_bytes: int) -> Iterator[Event]:
         """Measure if that is due; the alarm where the disk is soon full."""
         if self._measured and t_ns - self._measured[-1][0] < _PERIOD_S * _NS_PER_S:
             return
         self._measured.append((t_ns, written_bytes, self._free(self._folder)))
+        self._log_bytes = _log_bytes(self._folder)
         while t_ns - self._measured[0][0] > _WINDOW_S * _NS_PER_S:
             self._measured.popleft()
         rate_mb_s, has_mb = self._rate_mb_s(), self._measured[-1][2] / _BYTES_PER_MB
@@ -116,7 +132,11 @@ class DiskWatch:
 
     def counters(self) -> dict[str, float]:
         """Counters of the heartbeat."""
-        return {} if self.minutes_left is None else {"disk_minutes_left": self.minutes_left}
+        if not self._measured:
+            return {}
+        free_mb, log_mb = self._measured[-1][2] / _BYTES_PER_MB, self._log_bytes / _BYTES_PER_MB
+        left = {} if self.minutes_left is None else {MINUTES_LEFT: self.minutes_left}
+        return {LOG_MB: log_mb, FREE_MB: free_mb, **left}
 
     def _rate_mb_s(self) -> float:
         """MB/s over the measurements; 0 where they are too few."""

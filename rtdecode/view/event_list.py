@@ -97,10 +97,14 @@ class EventList:
         """The newest events, the last one first, as plain values."""
         return [self._as_json(row) for row in reversed(self._rows)]
 
-    def newest_of(self, process: str, *codes: str) -> int | None:
-        """When `process` last sent an event of one of `codes`; None where it has not."""
-        found = [t_ns for key, t_ns in self._newest.items() if key in {(process, c) for c in codes}]
-        return max(found, default=None)
+    @property
+    def zero_ns(self) -> int | None:
+        """When the session started; None before a source has."""
+        return self._zero_ns
+
+    def newest_of_code(self, code: str) -> int | None:
+        """When any process last sent an event of `code`; None where none has."""
+        return max((t_ns for key, t_ns in self._newest.items() if key[1] == code), default=None)
 
     def warning_since(self, t_ns: int) -> EventSum | None:
         """The newest warning after `t_ns`."""

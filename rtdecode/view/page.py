@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 from rtdecode.evaluate.alignment import TruthOnGrid
 from rtdecode.evaluate.latency import stage_latencies_ms
 from rtdecode.evaluate.loop_latency import LoopLatency
-from rtdecode.schema.config.network import NetworkConfig
 from rtdecode.schema.evaluation import ResponsePrediction
 from rtdecode.schema.frame_grid import FrameGrid
 from rtdecode.schema.interfaces import Clock
@@ -41,6 +40,7 @@ from rtdecode.view.packets import (
     grey_plane,
     picture_packet,
 )
+from rtdecode.view.run_facts import RunFacts
 from rtdecode.view.run_state import RunState
 
 _NS_PER_S = 1e9
@@ -48,6 +48,12 @@ _NS_PER_MS = 1e6
 _KEPT_FRAMES = 450
 """Latencies cover the last 15 s; those of the whole session are in its report."""
 _KEPT_SCORES = 600
+_STEPS = {
+    "transport": "transport to the decoder",
+    "calcium": "scan to activity",
+    "decode": "reconstruction",
+}
+"""Stages that can make a frame late, as the page names them."""
 _DISPLAYED_KEPT_FRAMES = 300
 _ALONE_AFTER_FRAMES = 60
 """Displayed frames without a reconstruction after which they are sent alone; 2 s."""
@@ -62,19 +68,19 @@ class Page:
         Rate of the frame grid.
     clock
         The host's clock, for ages and for the latency up to the page.
-    network
-        The hosts of the run, after which their clocks are named.
+    facts
+        What the config states of the run.
     """
 
     def __init__(
-        self, *, frame_rate_hz: float, clock: Clock, network: NetworkConfig | None = None
+        self, *, frame_rate_hz: float, clock: Clock, facts: RunFacts | None = None
     ) -> None:
         self._clock = clock
         self._frame_rate_hz = frame_rate_hz
         self._truth_on_grid = TruthOnGrid(FrameGrid(frame_rate_hz))
         self._displayed: dict[int, NDArray[np.uint8]] = {}
         self._strip = ActivityStrip()
-        self._state = RunState(clock=clock, network=network)
+        self._state = RunState(clock=clock, facts=facts)
         self._newest: Reconstruction | None = None
         self._sent_ns: dict[int, tuple[int, int]] = {}
         self._latencies: dict[str, deque[float]] = {}
@@ -102,14 +108,15 @@ class Page:
     def status(self) -> dict[str, Any]:
         """Status line, counts, events, latencies and newest score, as plain values for JSON."""
         lag_frames = self._newest.lag_frames if self._newest else 0
+        latency_ms = {stage: _quantiles(spans) for stage, spans in self._latencies.items()}
         return {
-            **self._state.as_json(),
+            **self._state.as_json(longest_step=_longest_step(latency_ms)),
             "clip": self._clip,
             "lag_frames": lag_frames,
             "lag_ms": lag_frames / self._frame_rate_hz * 1000,
             "neurons": self._neurons,
             "fps": self._fps(),
-            "latency_ms": {stage: _quantiles(spans) for stage, spans in self._latencies.items()},
+            "latency_ms": latency_ms,
             "score": _score_json(self._scores[-1]) if self._scores else None,
             "loop": asdict(self._loop.figures()),
             "control": self._control.as_json(),
@@ -216,6 +223,15 @@ class Page:
 def _quantiles(spans_ms: deque[float]) -> dict[str, float]:
     p50, p99 = np.percentile(spans_ms, [50, 99])
     return {"p50": float(p50), "p99": float(p99)}
+
+
+def _longest_step(latency_ms: Mapping[str, Mapping[str, float]]) -> str:
+    """The step of the decoder's side with the largest 99th percentile, in words."""
+    spans = {name: latency_ms[name]["p99"] for name in _STEPS if name in latency_ms}
+    if not spans:
+        return ""
+    longest = max(spans, key=lambda name: spans[name])
+    return f"the longest step is {_STEPS[longest]}, 99th percentile {spans[longest]:.0f} ms"
 
 
 def _twin_check_json(check: ResponsePrediction) -> dict[str, float | str | None]:

@@ -11,14 +11,13 @@ after a reconnection; each is counted once.
     state.as_json()
 """
 
-import math
 from collections import deque
 from typing import Any
 
-from rtdecode.evaluate.output_count import OutputCount
+from rtdecode.evaluate.output_count import LateFrames, OutputCount
 from rtdecode.runtime.clock_state import HostClocks
 from rtdecode.schema.bounded import Recent
-from rtdecode.schema.config.network import NetworkConfig
+from rtdecode.schema.config.roles import Role
 from rtdecode.schema.interfaces import Clock
 from rtdecode.schema.messages import (
     Body,
@@ -35,19 +34,17 @@ from rtdecode.schema.messages import (
     Start,
 )
 from rtdecode.view.event_list import EventList
-from rtdecode.view.status_text import WARNING_DISPLAYED_S, Ages, run_status
+from rtdecode.view.process_watch import SILENT_S, ProcessWatch
+from rtdecode.view.recording_state import RecordingState
+from rtdecode.view.run_facts import RunFacts
+from rtdecode.view.status_text import STALE_S, WARNING_DISPLAYED_S, Ages, run_status
 
 _NS_PER_S = 1e9
 _KNOWN_MESSAGES = 10_000
 """Far above the messages that a recorder publishes again."""
 _MOST_SOURCES = 100
 """Sources whose state is known; a run has about ten."""
-_SILENT_S = 3.0
-"""Time in s without a heartbeat after which a process is reported; heartbeats come each 0.5 s."""
-_RECORDER, _DECODER, _EVALUATE = "events", "decoder", "evaluate"
-"""Sources whose heartbeats are watched; the recorder publishes as `events`."""
-_BACKLOG = "recorder_backlog_mb"
-RESTARTED = "process_restarted"
+_SATURATED, _RECOVERED = "processor_saturated", "processor_recovered"
 
 
 class RunState:
@@ -57,15 +54,17 @@ class RunState:
     ----------
     clock
         The host's clock, for ages.
-    network
-        The hosts of the run, after which their clocks are named.
+    facts
+        What the config states of the run.
     """
 
-    def __init__(self, *, clock: Clock, network: NetworkConfig | None = None) -> None:
-        self._clock, self._clocks = clock, HostClocks(network or NetworkConfig())
+    def __init__(self, *, clock: Clock, facts: RunFacts | None = None) -> None:
+        self._clock, self._facts = clock, facts or RunFacts()
+        self._clocks = HostClocks(self._facts.network)
         self._count, self._events = OutputCount(), EventList()
+        self._watch = ProcessWatch(self._facts)
+        self._recording = RecordingState(flush_s=self._facts.flush_s)
         self._last_ns: dict[type[Body], int] = {}
-        self._health: Recent[str, tuple[Health, int]] = Recent(_MOST_SOURCES)
         self._known: set[tuple[str, int, int]] = set()
         self._order: deque[tuple[str, int, int]] = deque()
         self._ended: Recent[str, bool] = Recent(_MOST_SOURCES)
@@ -78,13 +77,14 @@ class RunState:
             return
         self._last_ns[type(body)] = item.t_received_ns
         self._count.count(item)
+        self._watch.add(item)
+        self._recording.add(item)
         match body:
             case Reconstruction():
                 self._warm = body.warm
             case Event():
                 self._events.add(body, t_ns=message.t_ns)
             case Health():
-                self._health[message.source] = body, item.t_received_ns
                 self._clocks.add(message.source, body)
             case Start():
                 self._events.begin(t_ns=message.t_ns)
@@ -96,20 +96,27 @@ class RunState:
         """Remove the alarm with this number from the banner."""
         self._events.acknowledge(alarm)
 
-    def as_json(self) -> dict[str, Any]:
-        """Status line, counts, losses and events, as plain values for JSON."""
+    def as_json(self, *, longest_step: str = "") -> dict[str, Any]:
+        """Status line, counts, losses and events, as plain values for JSON.
+
+        `longest_step` names the step that takes longest, for late frames.
+        """
         now_ns = self._clock.now_ns()
         counters, late = self._count.counters(), self._count.late_until(now_ns)
         status = run_status(
-            self._ages(now_ns),
+            self._ages(now_ns, late=late, longest_step=longest_step),
             warm=self._warm,
             ended=bool(self._ended),
             lost=int(counters["lost_messages"]),
+            decodes=self._facts.decodes,
         )
         return {
             "level": status.level,
             "title": status.title,
             "sentence": status.sentence,
+            "is_outdated": status.is_outdated,
+            "run": self._run(now_ns),
+            "recording": self._recording.as_json(now_ns),
             "counters": counters,
             "losses": {
                 "scans_lost": self._count.lost_scans,
@@ -118,7 +125,6 @@ class RunState:
                 "late_10_s": late.late,
                 "frames_10_s": late.frames,
             },
-            "recorder_backlog_mb": self._backlog_mb(),
             "clocks": [clock.text() for clock in self._clocks.figures()],
             "score_age_s": self._age_s(Score, now_ns),
             "alarms": self._events.alarms(),
@@ -135,44 +141,44 @@ class RunState:
             self._known.discard(self._order.popleft())
         return True
 
-    def _backlog_mb(self) -> float | None:
-        """MB that wait for the recorder's disk, by the heartbeats; None where none states it."""
-        found = [one.counters.get(_BACKLOG) for one, _ in self._health.values()]
-        known = [mb for mb in found if mb is not None and math.isfinite(mb)]
-        return sum(known) if known else None
+    def _run(self, now_ns: int) -> dict[str, Any]:
+        """Name, kind, and length of the run so far."""
+        began_ns = self._events.zero_ns
+        elapsed_s = None if began_ns is None else max(0.0, (now_ns - began_ns) / _NS_PER_S)
+        return {
+            "session": self._facts.session,
+            "decodes": self._facts.decodes,
+            "elapsed_s": elapsed_s,
+            "seconds": self._facts.seconds,
+            "scans": self._watch.counter(Role.BRIDGE, "scans"),
+            "frames_displayed": self._watch.counter(Role.STIMULUS, "frames_shown"),
+        }
 
-    def _ages(self, now_ns: int) -> Ages:
+    def _ages(self, now_ns: int, *, late: LateFrames, longest_step: str) -> Ages:
         warning = self._events.warning_since(now_ns - round(WARNING_DISPLAYED_S * _NS_PER_S))
+        decoded_s = self._age_s(Reconstruction, now_ns)
+        is_stale = decoded_s is not None and decoded_s > STALE_S
+        problems = self._watch.problems(now_ns, silent_s=STALE_S if is_stale else SILENT_S)
         return Ages(
-            decoded_s=self._age_s(Reconstruction, now_ns),
+            decoded_s=decoded_s,
             displayed_s=self._age_s(DisplayedFrame, now_ns),
             responses_s=self._age_s(Responses, now_ns),
             loss_s=self._age_s(Gap, now_ns),
-            recorder_s=self._heartbeat_age_s(_RECORDER, now_ns),
-            decoder=self._problem(_DECODER, Reconstruction, now_ns),
-            score=self._problem(_EVALUATE, Score, now_ns),
+            problems=tuple(problems),
             alarms=len(self._events.alarms()),
             warning="" if warning is None else f"{warning.process}: {warning.text}",
+            late=late,
+            late_cause=self._saturated(now_ns) or longest_step,
         )
+
+    def _saturated(self, now_ns: int) -> str:
+        """Since when the processors of a host are saturated, where an event has stated it."""
+        since_ns = self._events.newest_of_code(_SATURATED)
+        over_ns = self._events.newest_of_code(_RECOVERED)
+        if since_ns is None or (over_ns is not None and over_ns > since_ns):
+            return ""
+        return f"processors saturated since {(now_ns - since_ns) / _NS_PER_S:.0f} s"
 
     def _age_s(self, kind: type[Body], now_ns: int) -> float | None:
         last_ns = self._last_ns.get(kind)
         return None if last_ns is None else (now_ns - last_ns) / _NS_PER_S
-
-    def _heartbeat_age_s(self, source: str, now_ns: int) -> float | None:
-        found = self._health.get(source)
-        return None if found is None else (now_ns - found[1]) / _NS_PER_S
-
-    def _problem(self, process: str, kind: type[Body], now_ns: int) -> str:
-        """Why `process` gives nothing of `kind` now, as far as is known; else empty."""
-        since_ns = self._last_ns.get(kind, 0)
-        restarted_ns = self._events.newest_of(process, RESTARTED)
-        if restarted_ns is not None and restarted_ns >= since_ns:
-            return f"{process} is restarting"
-        health, health_ns = self._health.get(process, (None, 0))
-        if health is None:
-            return ""
-        if health.state == "starting" and health_ns > since_ns:
-            return f"{process} is starting"
-        silent_s = (now_ns - health_ns) / _NS_PER_S
-        return f"{process} sends no heartbeat for {silent_s:.0f} s" if silent_s > _SILENT_S else ""

@@ -22,7 +22,6 @@ from starlette.types import ASGIApp
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from rtdecode.runtime.clock import HostClock
-from rtdecode.schema.config.network import NetworkConfig
 from rtdecode.schema.config.session import ViewConfig
 from rtdecode.schema.errors import AddressInUseError, AddressUnusableError
 from rtdecode.schema.interfaces import Clock
@@ -40,6 +39,7 @@ from rtdecode.view.certificate import server_context
 from rtdecode.view.gate import OPENING, RIGHT, Gate, OwnAddress, printed_host
 from rtdecode.view.listener import EndingStreams, LimitedListener, ShortRequests
 from rtdecode.view.page import Page
+from rtdecode.view.run_facts import RunFacts
 
 log = logging.getLogger(__name__)
 
@@ -68,8 +68,8 @@ class PageServer:
         The host's clock.
     secret
         Secret of the run, from which the tokens of the page follow; a random one by default.
-    network
-        The hosts of the run, after which their clocks are named.
+    facts
+        What the config states of the run.
     """
 
     def __init__(
@@ -79,13 +79,13 @@ class PageServer:
         frame_rate_hz: float,
         clock: Clock | None = None,
         secret: str = "",
-        network: NetworkConfig | None = None,
+        facts: RunFacts | None = None,
     ) -> None:
         self._config, self._clock = config, clock or HostClock()
         self._secret = secret or secrets.token_hex(16)
         self._own_address = OwnAddress(config, port=config.port)
         self._access: PageAccess | None = None
-        self._page = Page(frame_rate_hz=frame_rate_hz, clock=self._clock, network=network)
+        self._page = Page(frame_rate_hz=frame_rate_hz, clock=self._clock, facts=facts)
         self._queues: dict[BrowserQueue, str] = {}
         self._refused = self._closed = 0
         self._commands: SimpleQueue[BrowserCommand] = SimpleQueue()

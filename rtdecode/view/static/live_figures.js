@@ -3,6 +3,7 @@
 import { drawScores, milliseconds, showStages } from "./charts.js";
 import { element, setText } from "./elements.js";
 import { drawnPicture } from "./live_pictures.js";
+import { size } from "./status.js";
 import { onTab } from "./tabs.js";
 import { onTheme } from "./theme.js";
 
@@ -33,6 +34,7 @@ export function showFigures(message) {
   showLoop(message.loop);
   showCounters(message);
   showLosses(message);
+  showRecorded(message);
 }
 
 export function connectFigures() {
@@ -54,7 +56,7 @@ function showCounters({ counters, clip, fps, dropped, neurons, ...rest }) {
 }
 
 // Four layers, which are never summed: they count different things.
-function showLosses({ counters, losses, clocks, recorder_backlog_mb: backlogMb }) {
+function showLosses({ counters, losses, clocks }) {
   const share = (part, whole) => (whole ? `${part} (${((100 * part) / whole).toFixed(1)} %)` : "–");
   const listed = (counts) => Object.entries(counts).map(([what, n]) => `${n} of ${what}`);
   const count = (id, text, wrong) => {
@@ -71,7 +73,15 @@ function showLosses({ counters, losses, clocks, recorder_backlog_mb: backlogMb }
   setText("clocks", clocks.join("; "));
   const { late_10_s: late, frames_10_s: frames } = losses;
   count("late-recent", share(late, frames), late > 0.02 * frames);
-  count("backlog", backlogMb === null ? "–" : `${backlogMb.toFixed(1)} MB`, backlogMb > 10);
+}
+
+// What a run records that decodes nothing.
+function showRecorded({ run, recording, neurons }) {
+  const whole = (n) => (n ? n.toLocaleString("en") : "–");
+  setText("recorded-scans", whole(run.scans));
+  setText("recorded-frames", whole(run.frames_displayed));
+  setText("recorded-neurons", whole(neurons));
+  setText("recorded-mb", size(recording.log_mb) || "–");
 }
 
 function showScore(score, ageS) {

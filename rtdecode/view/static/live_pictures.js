@@ -12,6 +12,8 @@ export const drawnPicture = () => state.drawn;
 // Draws `packet`, and keeps it for the time at which the tab is visible again.
 export function drawPicture(packet, { visible }) {
   state.drawn = packet;
+  // a displayed frame without a reconstruction is of now, also while nothing is decoded
+  document.body.classList.toggle("alone", !packet.hasDecoded);
   if (!visible) return;
   const { rows, cols, displayed, decoded } = packet;
   const grey = (plane) => (i) => [plane[i], plane[i], plane[i]];

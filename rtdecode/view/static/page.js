@@ -8,7 +8,7 @@ import { addScore, connectFigures, setScores, showFigures } from "./live_figures
 import { connectPictures, drawPicture } from "./live_pictures.js";
 import { receiveMicroscope, showMicroscope } from "./microscope.js";
 import { readPacket, Strip } from "./pictures.js";
-import { showStatus } from "./status.js";
+import { countDrawn, showFacts, showStatus } from "./status.js";
 import { connectTabs, isVisible, onTab } from "./tabs.js";
 import { connectTheme } from "./theme.js";
 
@@ -30,12 +30,16 @@ function connect() {
     else receivePacket(data);
   };
   socket.onclose = async ({ code }) => {
-    showStatus("bad", "Disconnected", "No connection to rtdecode; reconnecting each second.");
+    showBroken("Disconnected", "No connection to rtdecode; reconnecting each second.");
     const refusal = code === TOO_MANY ? "Too many browsers show this page." : await refused();
-    if (refusal) showStatus("bad", "Refused", refusal);
+    if (refusal) showBroken("Refused", refusal);
     window.setTimeout(connect, refusal ? REFUSED_RETRY_MS : RETRY_MS);
   };
 }
+
+const showBroken = (title, sentence) => (
+  showStatus({ level: "bad", title, sentence, is_outdated: true })
+);
 
 // A browser is not told why a connection was refused: a request for the page states it.
 async function refused() {
@@ -69,6 +73,7 @@ function draw() {
   const packet = state.pending;
   state.pending = null;
   drawPicture(packet, { visible: isVisible("live") });
+  countDrawn();
   send(packet.frame.toString());
 }
 
@@ -79,7 +84,8 @@ function receiveText(message) {
   }
   state.message = message;
   addScore(message.score);
-  showStatus(message.level, message.title, message.sentence);
+  showStatus(message);
+  showFacts(message);
   element("watching").hidden = message.may_act;
   showControl(message.control, message.may_act);
   const acknowledge = message.may_act ? (number) => send(`alarm ${number}`) : null;

@@ -248,7 +248,7 @@ def test_the_page_shows_losses_by_layer_and_warnings_in_amber(
     page.push([rig.received(Gap("bridge/scan", 3, 5, "recorder"))])
     page.push([rig.received(Health("running", "", {"recorder_backlog_mb": 12.34}))])
     say(page, rig, "warning", "odd", "something is odd")
-    for element, text in (("lost", "5"), ("not-decoded", "3"), ("backlog", "12.3 MB")):
+    for element, text in (("lost", "5"), ("not-decoded", "3"), ("backlog", "backlog 12 MB")):
         wait_for_text(tab, element, text)
     assert tab.get_attribute("#lost", "class") == "warning"
     assert tab.get_attribute("#scans-lost", "class") == ""
