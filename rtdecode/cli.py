@@ -38,6 +38,7 @@ VERBS = (
     Verb("note", "notes", "Add a note with its time to SESSION, which may be running or have ended."),
     Verb("score", "sessions", "Recompute the summary of SESSION from its log and write its report."),
     Verb("replay", "sessions", "Decode the recorded scans of SESSION again and write a new session."),
+    Verb("export", "export", "Write SESSION as one file for other programs; the session is unchanged."),
     Verb("recover", "sessions", "Repair a log that is damaged or ends early, state what is missing; the old log is kept."),
     Verb("import-twin", "import_twin", "Convert published weights of an encoding model into a twin."),
     Verb("reconstruct", "reconstruct", "Reconstruct and score the trials of a tier; write each video and summary.json."),

@@ -19,6 +19,15 @@ from rtdecode.schema.errors.control import (
     PolicyTooSlowError,
     UnknownPolicyError,
 )
+from rtdecode.schema.errors.exports import (
+    NoScreenMaskError,
+    OutputExistsError,
+    OutputInLogError,
+    OutputSuffixError,
+    TimeSpanError,
+    UnknownExportError,
+    UnsuitedExportOptionError,
+)
 from rtdecode.schema.errors.families import BadInputError, DataLostError, RtdecodeError
 from rtdecode.schema.errors.hosts import (
     HostMissingError,
@@ -219,6 +228,7 @@ __all__ = [
     "NoDisplayError",
     "NoReconstructionError",
     "NoRunError",
+    "NoScreenMaskError",
     "NoSuchClipError",
     "NoSuchStreamError",
     "NoSuchTierError",
@@ -232,7 +242,10 @@ __all__ = [
     "NothingToScoreError",
     "OptionWithPolicyError",
     "OtherSettingsError",
+    "OutputExistsError",
     "OutputFailedError",
+    "OutputInLogError",
+    "OutputSuffixError",
     "OwnKeyNameError",
     "ParameterValueError",
     "PatchWordError",
@@ -275,6 +288,7 @@ __all__ = [
     "StreamAbsentError",
     "StreamError",
     "StreamMissingError",
+    "TimeSpanError",
     "TooFewClipsError",
     "TooShortError",
     "TraceClippedError",
@@ -288,6 +302,7 @@ __all__ = [
     "TwinRoisError",
     "UnknownClipError",
     "UnknownCommandError",
+    "UnknownExportError",
     "UnknownFormatError",
     "UnknownModelError",
     "UnknownOutputError",
@@ -295,6 +310,7 @@ __all__ = [
     "UnknownPolicyError",
     "UnreadableFileError",
     "UnsafePickleError",
+    "UnsuitedExportOptionError",
     "UnsuitedMethodError",
     "UnsuitedOptionError",
 ]

@@ -1,0 +1,70 @@
+"""Errors of `rtdecode export`."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rtdecode.schema.errors.families import BadInputError
+
+
+class UnknownExportError(BadInputError):
+    """There is no export of this name."""
+
+    def __init__(self, *, got: str, known: Sequence[str]) -> None:
+        super().__init__(f"--to {got} is not known: give one of {', '.join(known)}")
+
+
+class OutputSuffixError(BadInputError):
+    """The name of the output does not end as files of its format do."""
+
+    def __init__(self, *, out: Path, to: str, suffix: str) -> None:
+        got = f"ends with {out.suffix}" if out.suffix else "has no ending"
+        super().__init__(
+            f"--out {out} {got}, a file of --to {to} ends with {suffix}: "
+            f"give --out {out.with_suffix(suffix)}, or another --to"
+        )
+
+
+class OutputExistsError(BadInputError):
+    """The output exists, and is never overwritten."""
+
+    def __init__(self, *, out: Path) -> None:
+        super().__init__(f"{out} exists already and is not overwritten: choose another --out")
+
+
+class OutputInLogError(BadInputError):
+    """The output would be taken for a part of the log of a session."""
+
+    def __init__(self, *, out: Path) -> None:
+        super().__init__(
+            f"{out} would be taken for a part of the log of the session beside it: choose a name "
+            f"that does not start with 'log', or another folder"
+        )
+
+
+class UnsuitedExportOptionError(BadInputError):
+    """An option that an export does not take."""
+
+    def __init__(self, *, option: str, to: str, suited: Sequence[str]) -> None:
+        super().__init__(
+            f"{option} does not apply to --to {to}: leave it out, or export to {' or '.join(suited)}"
+        )
+
+
+class TimeSpanError(BadInputError):
+    """The span of time that was asked for has nothing of the session."""
+
+    def __init__(self, *, start_s: float, end_s: float, lasts_s: float) -> None:
+        super().__init__(
+            f"nothing was displayed or decoded from {start_s:g} to {end_s:g} s: the session lasts "
+            f"{lasts_s:.1f} s; give --start-s and --end-s within it, in seconds since its first message"
+        )
+
+
+class NoScreenMaskError(BadInputError):
+    """A session has no screen mask whose outline could be drawn."""
+
+    def __init__(self, *, session: Path) -> None:
+        super().__init__(
+            f"session {session} has no screen mask (evaluate.screen_mask in its config.yaml): "
+            f"leave out --mask, or make a mask with `rtdecode fit mask` and name it there"
+        )

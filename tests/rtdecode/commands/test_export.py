@@ -1,0 +1,131 @@
+"""`rtdecode export` writes a whole new file or none, and refuses what it cannot write by name."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import Result
+from shown_run import write_shown_run
+from typer.testing import CliRunner
+
+from rtdecode.cli import app
+from rtdecode.commands import export as command
+from rtdecode.commands.export import FORMATS, Format
+from rtdecode.runtime.atomic_file import new_output
+
+
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_shown_run(tmp_path_factory.mktemp("exported") / "run").folder
+
+
+def export(session: Path, out: Path, to: str = "npz", *options: str) -> Result:
+    words = ["export", str(session), "--to", to, "--out", str(out), *options]
+    return CliRunner().invoke(app, words)
+
+
+def left(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_it_states_where_it_wrote_how_large_and_what_is_lacking(
+    shown: Path, tmp_path: Path
+) -> None:
+    told = export(shown, tmp_path / "made" / "a.npz")
+    assert told.exit_code == 0, told.output
+    assert f"{tmp_path / 'made' / 'a.npz'} was written (" in told.output.replace("\n", "")
+    assert "It lacks the scans" in told.output
+    assert left(tmp_path / "made") == ["a.npz"]
+
+
+def test_every_format_has_its_writer() -> None:
+    for name, row in FORMATS.items():
+        assert callable(row.loaded()), name
+        assert row.suffix in {"", *(f".{one}" for one in ("npz", "mp4", "mcap", "nwb"))}
+
+
+@pytest.mark.parametrize(
+    ("out", "words", "says"),
+    [
+        ("a.avi", ("avi",), "--to avi is not known: give one of"),
+        ("a.zip", ("npz",), "ends with .npz: give --out"),
+        ("a", ("npz",), "has no ending"),
+        ("there.npz", ("npz",), "exists already and is not overwritten: choose another --out"),
+        ("there.npz/a.npz", ("npz",), "expected a path in a folder"),
+        ("a.npz", ("npz", "--start-s", "50"), "the session lasts 3.0 s; give --start-s"),
+    ],
+)
+def test_bad_input_is_refused_by_name_and_leaves_nothing(
+    shown: Path, tmp_path: Path, out: str, words: tuple[str, ...], says: str
+) -> None:
+    (tmp_path / "there.npz").write_bytes(b"precious")
+    told = export(shown, tmp_path / out, *words)
+    assert told.exit_code == 2
+    assert says in told.stderr
+    assert left(tmp_path) == ["there.npz"]
+    assert (tmp_path / "there.npz").read_bytes() == b"precious"
+
+
+def test_a_folder_without_a_log_is_refused(tmp_path: Path) -> None:
+    told = export(tmp_path, tmp_path / "a.npz")
+    assert told.exit_code == 2
+    assert "give a folder that `rtdecode run` or `rtdecode demo` has written" in told.stderr
+
+
+def _interrupted(_session: object, out: Path, **_: Any) -> list[str]:
+    out.write_bytes(b"half")
+    raise KeyboardInterrupt
+
+
+def _failed(_session: object, out: Path, **_: Any) -> list[str]:
+    out.mkdir()
+    (out / "half").write_bytes(b"half")
+    raise ValueError("a mistake")
+
+
+def _written(writer: Callable[..., list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let `writer` be that of `npz`."""
+    row = Format("npz", "write_npz", ".npz")
+    monkeypatch.setattr(command, "FORMATS", {"npz": row})
+    monkeypatch.setattr(Format, "loaded", lambda _: writer)
+
+
+@pytest.mark.parametrize(("writer", "code"), [(_interrupted, 130), (_failed, 1)])
+def test_what_ends_early_leaves_nothing(
+    shown: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    writer: Callable[..., list[str]],
+    code: int,
+) -> None:
+    _written(writer, monkeypatch)
+    assert export(shown, tmp_path / "a.npz").exit_code == code
+    assert left(tmp_path) == []
+
+
+def test_an_option_that_a_format_does_not_take_is_refused(
+    shown: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _written(_failed, monkeypatch)
+    told = export(shown, tmp_path / "a.npz", "npz", "--end-s", "2")
+    assert told.exit_code == 2
+    assert "--end-s does not apply to --to npz" in told.stderr
+
+
+def test_what_a_killed_process_has_left_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "a.part").mkdir()
+    (tmp_path / "a.part" / "old").write_bytes(b"old")
+    with new_output(tmp_path / "a") as unfinished:
+        unfinished.mkdir()
+        (unfinished / "new").write_bytes(b"new")
+    assert left(tmp_path) == ["a"]
+    assert left(tmp_path / "a") == ["new"]
+
+
+def test_a_span_is_passed_on(shown: Path, tmp_path: Path) -> None:
+    told = export(shown, tmp_path / "a.npz", "npz", "--start-s", "1", "--end-s", "2")
+    assert told.exit_code == 0, told.output
+    times_s = np.load(tmp_path / "a.npz")["displayed_t_s"]
+    assert (times_s.min(), len(times_s)) == (pytest.approx(1, abs=0.04), 30)
