@@ -75,20 +75,16 @@ def fit_compact(
     data
         Session with training and validation trials.
     out
-        Folder to write: twin, prior, noise model, uncertainty, `training.json` with the
-        single-trial correlation of each neuron and, during training, a checkpoint.
+        Folder to write: twin, prior, noise model, uncertainty, `training.json` with the r of each
+        neuron and, during training, a checkpoint.
     config
         Steps, rates, seed and time limit.
-    clock
-        Measures elapsed time.
-    report
-        Called after each training step.
+    clock, report
+        The clock measures elapsed time; `report` is called after each training step.
     work
         Is told the other parts; training leaves them a fifth of the time limit, at most 4 min.
-    core
-        Twin whose filters are kept fixed; only the readout is trained.
-    device
-        Device of the training; the CPU by default.
+    core, device
+        Twin whose filters are kept, so that only the readout is trained; CPU by default.
 
     Raises
     ------
