@@ -29,7 +29,7 @@ class Verb(NamedTuple):
 VERBS = (
     Verb("demo", "live", "Run the whole live loop on the embedded simulated rig and write a session."),
     Verb("run", "live", "Run a session with the settings of CONFIG, until Ctrl-C or the end of its source."),
-    Verb("check", "live", "Print CONFIG with all defaults and the timetable of its protocol; start nothing."),
+    Verb("check", "check", "Say in sentences what a run of CONFIG would do, and record where; start nothing."),
     Verb("join", "join", "Run the processes that CONFIG gives this computer, in a run that another one starts."),
     Verb("start", "requests", "Start the session of a `rtdecode run --wait-for-start` in the folder SESSION."),
     Verb("stop", "requests", "End the run in the folder SESSION, as Ctrl-C in its terminal does."),

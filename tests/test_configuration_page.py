@@ -24,8 +24,9 @@ PAGE = Path(__file__).resolve().parents[1] / "docs" / "configuration.md"
 HEAD = """# Configuration
 
 A run is described by one YAML file in UTF-8, which contains everything that changes an experiment.
-`rtdecode check FILE` prints the resolved config with the processes that it starts, or all errors
-of the file, each with its line. An unknown key is an error, and so is one that is given twice; YAML
+`rtdecode check FILE` says in sentences what a run would do, where it would record and for how long
+there is room, or names all errors of the file, each with its line; `--yaml` prints the config with
+all defaults. An unknown key is an error, and so is one that is given twice; YAML
 aliases are not read. Paths in a file are relative to the file. A key that is left out has the
 default given below. Examples are in `configs/`.
 

@@ -14,27 +14,13 @@ import numpy as np
 from acquisition_bridge.sources.contract import COUNT_TYPES, Pixels, as_counts
 from rtdecode.schema.config.acquisition import RawMovieSource as RawMovieConfig
 from rtdecode.schema.errors import SettingMissingError, UnreadableFileError
+from rtdecode.schema.file_content import content_of
 
 _ITEM_BYTES = 2
 _MOST_SIGNED = 32767
 _MOST_PIXELS = 4096 * 4096
 _MOST_CHUNK_BYTES = 1 << 30
 _SUITE2P_NAMES = ("data.bin", "data_raw.bin", "data_chan2.bin", "data_chan2_raw.bin")
-_MARKS = {
-    b"II*\0": "TIFF",
-    b"MM\0*": "TIFF",
-    b"II+\0": "TIFF",
-    b"MM\0+": "TIFF",
-    b"\x89HDF\r\n\x1a\n": "HDF5",
-    b"\x93NUMPY": "NumPy (.npy)",
-    b"PK\x03\x04": "zip (.npz, .zip)",
-    b"RIFF": "AVI",
-    b"\x1aE\xdf\xa3": "Matroska (.mkv)",
-    b"MATLAB 5.0 MAT": "MATLAB (.mat)",
-    b"\x1f\x8b\x08": "gzip",
-}
-_MARK_BYTES = 16
-_VIDEO_MARK = b"ftyp"
 
 
 class ScanPlace(NamedTuple):
@@ -63,15 +49,6 @@ class Movie(Protocol):
         ...
 
     def close(self) -> None: ...
-
-
-def content_of(path: Path) -> str | None:
-    """Name of the container format of a file by its first bytes; None for bare pixels."""
-    with path.open("rb") as file:
-        head = file.read(_MARK_BYTES)
-    if head[4:8] == _VIDEO_MARK:
-        return "MP4"
-    return next((name for mark, name in _MARKS.items() if head.startswith(mark)), None)
 
 
 class HeaderlessFile(Movie):

@@ -5,10 +5,11 @@ from pathlib import Path
 
 from acquisition_bridge.sources.contract import FrameSpec, Measured
 from acquisition_bridge.sources.growing_tiff import SINGLE_PAGES, following_path
-from acquisition_bridge.sources.movie_files import Movie, bare_or_hdf5, content_of
+from acquisition_bridge.sources.movie_files import Movie, bare_or_hdf5
 from acquisition_bridge.sources.tiff_file import TiffFile
 from rtdecode.schema.config.acquisition import RawMovieSource as RawMovieConfig
 from rtdecode.schema.errors import MissingFileError, MovieFileError, MovieNotGivenError
+from rtdecode.schema.file_content import content_of
 from rtdecode.schema.interfaces import Clock
 from rtdecode.schema.messages import DisplayedFrame, Scan
 

@@ -15,9 +15,9 @@ import numpy as np
 from acquisition_bridge.sources.contract import FrameSpec
 from acquisition_bridge.sources.decoded_source import DecodedSource
 from acquisition_bridge.sources.intake import DecodedScan, Intake, VolumeLayout
-from acquisition_bridge.sources.movie_files import content_of
 from rtdecode.schema.config.acquisition import RawTailSource
 from rtdecode.schema.errors import MissingFileError, SettingMissingError, UnreadableFileError
+from rtdecode.schema.file_content import content_of
 from rtdecode.schema.interfaces import Clock
 
 _NS_PER_S = 1_000_000_000

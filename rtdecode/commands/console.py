@@ -1,8 +1,10 @@
 """Terminal output that the verbs share: live table, progress bar, errors in one sentence."""
 
+import os
 import sys
 import time
-from collections.abc import Iterator
+import webbrowser
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -35,6 +37,17 @@ _LEFT_OUT = ("_p99_ms", "_max_ms")
 """Counters that are in the report only; the table has the median latency of each stage."""
 
 
+def open_in_browser(address: str) -> bool:
+    """Open `address` in a browser where there is a display to show it; whether that was tried.
+
+    Without a display the standard library would start a browser of the terminal.
+    """
+    is_graphical = sys.platform != "linux" or any(
+        os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY")
+    )
+    return is_graphical and webbrowser.open(address)
+
+
 def print_plain(console: Console, text: str) -> None:
     """Print `text` without wrapping, so that paths and YAML can be copied, and without markup."""
     console.print(text, highlight=False, markup=False, soft_wrap=True)
@@ -45,11 +58,17 @@ class LiveTable:
 
     The table is drawn by a thread of its own, so that a terminal that takes no output for a while
     (Ctrl-S, a connection that hangs) delays neither heartbeats nor commands. The page is announced
-    with the name of its host where that is another one.
+    with the name of its host where that is another one, and given to `on_page`.
     """
 
-    def __init__(self, console: Console, *, page_host: str = "") -> None:
-        self._console, self._page_host = console, page_host
+    def __init__(
+        self,
+        console: Console,
+        *,
+        page_host: str = "",
+        on_page: Callable[[str], object] = lambda _address: None,
+    ) -> None:
+        self._console, self._page_host, self._on_page = console, page_host, on_page
         self._health: dict[str, Health] = {}
         self._announced = self._warned = ""
 
@@ -62,6 +81,7 @@ class LiveTable:
         if name == "view" and health.detail and health.detail != self._announced:
             self._announced = health.detail
             self._announce_page(health.detail.splitlines())
+            self._on_page(health.detail.splitlines()[-1])
         if name == Role.RECORDER and health.detail and health.detail != self._warned:
             self._warned = health.detail
             self._console.print(

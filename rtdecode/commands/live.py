@@ -1,5 +1,6 @@
-"""`rtdecode demo`, `run` and `check`: live sessions and their configs."""
+"""`rtdecode demo` and `run`: live sessions."""
 
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,8 +11,14 @@ import typer
 from rich.console import Console
 
 from rtdecode.commands.arming import arming_keys
-from rtdecode.commands.console import LiveTable, errors_reported, print_plain, print_warning
-from rtdecode.commands.photodiode import PhotodiodeRequest, check_photodiode
+from rtdecode.commands.check import checked_with_warnings
+from rtdecode.commands.console import (
+    LiveTable,
+    errors_reported,
+    open_in_browser,
+    print_plain,
+    print_warning,
+)
 from rtdecode.commands.sessions import (
     remove_refused,
     require_complete,
@@ -20,11 +27,11 @@ from rtdecode.commands.sessions import (
 )
 from rtdecode.demo.config import Purpose, demo_config
 from rtdecode.demo.policies import with_policy
-from rtdecode.pipeline.hosts import is_recorded_elsewhere, joined_hosts
+from rtdecode.pipeline.hosts import is_recorded_elsewhere
 from rtdecode.pipeline.run import RunOutcome, run_session
 from rtdecode.pipeline.topology import included
 from rtdecode.report.summary import SessionSummary, write_summary
-from rtdecode.runtime.config_file import config_yaml, read_config
+from rtdecode.runtime.config_file import read_config
 from rtdecode.runtime.disk import write_errors_named
 from rtdecode.runtime.stop import stopped_by_signals
 from rtdecode.schema.config import RunConfig
@@ -34,16 +41,13 @@ from rtdecode.schema.config.roles import Role
 from rtdecode.schema.config.run import StartOn
 from rtdecode.schema.config.stimulus import Display
 from rtdecode.schema.errors import (
-    HostUnknownError,
     MovieNotGivenError,
     NoReconstructionError,
     NotRecordedError,
     RtdecodeError,
 )
 from rtdecode.schema.messages import Fluorescence, Reconstruction, Responses, Scan
-from rtdecode.session.disk_watch import short_of_space
 from rtdecode.session.layout import SessionLayout, named_session, new_session
-from rtdecode.view.access import unencrypted
 
 app = typer.Typer()
 
@@ -52,14 +56,6 @@ Json = Annotated[
     Path | None, typer.Option("--json", help="write the summary to this file", dir_okay=False)
 ]
 Out = Annotated[Path | None, typer.Option(help="session folder; a new one by default")]
-Photodiode = Annotated[
-    str | None,
-    typer.Option(
-        metavar="SOURCE",
-        help="trace of a photodiode on the patch: a .csv, .tsv, .txt, .npy or .wav file, lsl:NAME, "
-        "behaviour:running or behaviour:pupil_diameter; scans without a photodiode",
-    ),
-]
 Config = Annotated[Path, typer.Argument(metavar="CONFIG", help="YAML config of the run")]
 
 
@@ -81,6 +77,10 @@ def demo(
     session: Annotated[
         Path | None, typer.Option(help="session whose actions the policy sham repeats")
     ] = None,
+    browser: Annotated[
+        bool | None,
+        typer.Option(help="open the page in a browser; by default from a terminal with a display"),
+    ] = None,
 ) -> None:
     """Run the whole live loop on the embedded simulated rig and write a session."""
     console = Console()
@@ -90,9 +90,20 @@ def demo(
         config = demo_config(seconds=seconds, display=display, clips=clips, purpose=purpose)
         if policy is not None:
             config = with_policy(config, policy, session=session)
-        recorded = record_session(config, out=out, console=console, json_file=json_file)
+        opens = (console.is_terminal and not headless) if browser is None else browser
+        recorded = record_session(
+            config,
+            out=out,
+            console=console,
+            json_file=json_file,
+            on_page=open_in_browser if opens else _not_opened,
+        )
         _finish(config, recorded.summary, json_file, stopped=recorded.stopped)
         recorded.require_all()
+
+
+def _not_opened(_address: str) -> None:
+    """Leave the page to its user."""
 
 
 @app.command(epilog="Example: rtdecode run configs/real_scans.yaml --movie recording.raw")
@@ -121,49 +132,6 @@ def run(
         recorded.require_all()
 
 
-@app.command(epilog="Example: rtdecode check configs/demo.yaml")
-def check(
-    config_file: Config,
-    *,
-    photodiode: Photodiode = None,
-    session: Annotated[
-        Path | None, typer.Option(help="session that ran while the photodiode was recorded")
-    ] = None,
-    rate_hz: Annotated[
-        float | None, typer.Option(help="sampling rate in Hz of a trace without times", min=1)
-    ] = None,
-    seconds: Annotated[
-        float, typer.Option(help="length in s of the run for an LSL stream", min=10)
-    ] = 30.0,
-    host: Annotated[
-        str, typer.Option(help="check what this joined host needs; by default the main host")
-    ] = "",
-) -> None:
-    """Print CONFIG with all defaults and the timetable of its protocol; start nothing.
-
-    A config with mistakes that a run would meet gets a list of them all instead. With --photodiode,
-    the delay from flip to light is measured instead, and written into CONFIG.
-    """
-    with errors_reported():
-        if photodiode is not None:
-            measured = PhotodiodeRequest(config_file, photodiode, session, rate_hz, seconds)
-            check_photodiode(measured, console=Console())
-            return
-        given = read_config(config_file)
-        if host and host not in (known := joined_hosts(given)):
-            raise HostUnknownError(got=f"no host '{host}' joins", hosts=known)
-        config = _checked(given, host=host)
-        print_plain(Console(), config_yaml(config))
-        _print_timetable(config)
-
-
-def _print_timetable(config: RunConfig) -> None:
-    from rtdecode.pipeline.timetable import checked_protocol, timetable
-
-    if Role.STIMULUS in (config.processes or ()) and (found := checked_protocol(config)):
-        print_plain(Console(), timetable(config, *found))
-
-
 @dataclass(frozen=True, slots=True)
 class Recorded:
     """A recorded session; `stopped` where a signal ended it before its time."""
@@ -181,18 +149,26 @@ class Recorded:
 
 
 def record_session(
-    config: RunConfig, *, out: Path | None, console: Console, json_file: Path | None = None
+    config: RunConfig,
+    *,
+    out: Path | None,
+    console: Console,
+    json_file: Path | None = None,
+    on_page: Callable[[str], object] = _not_opened,
 ) -> Recorded:
     """Run a session with a live table; print its summary and write its report.
+
+    `on_page` is called with the address of the page.
 
     A session that is stopped before it started has no summary, and ends the command. What was
     recorded of a run that fails is summarised too, also in `json_file`.
     """
     _require_movie(config)
-    config, existed = _checked(config, folder=out), out is not None and out.exists()
+    config, existed = checked_with_warnings(config, folder=out), out is not None and out.exists()
     if config.control is not None and config.control.arm is Arm.AT_START:
         print_warning("control.arm is at_start: the controller acts as soon as the run has started")
-    session, table = _session(config, out), LiveTable(console, page_host=_page_host(config))
+    session = _session(config, out)
+    table = LiveTable(console, page_host=_page_host(config), on_page=on_page)
     print_plain(console, f"recording into {session.folder}")
     try:
         with (
@@ -230,18 +206,6 @@ def _recorder_host(config: RunConfig) -> str:
     """Name and address of the host that records."""
     name = config.network.host_of(Role.RECORDER)
     return f"{name} ({config.network.hosts[name].address})"
-
-
-def _checked(config: RunConfig, *, folder: Path | None = None, host: str = "") -> RunConfig:
-    # numba takes a second to import, which `--help` and other verbs do without
-    from rtdecode.pipeline.preflight import checked
-
-    found = checked(config, folder=folder, host=host)
-    space = short_of_space(found, folder or found.record.folder)
-    page = unencrypted(found.view) if Role.VIEW in (found.processes or ()) else ""
-    for warning in filter(None, (space, page)):
-        print_warning(warning)
-    return found
 
 
 def _require_movie(config: RunConfig) -> None:

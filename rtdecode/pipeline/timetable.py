@@ -123,8 +123,8 @@ def _frames(
     return full if planned is None else min(full, planned)
 
 
-def timetable(config: RunConfig, protocol: Protocol, lengths: dict[Path, float]) -> str:
-    """The timetable as lines of comments of YAML: the first trials, their number, and the length.
+def timetable(config: RunConfig, protocol: Protocol, lengths: dict[Path, float]) -> list[str]:
+    """The timetable in lines: the first trials, their number, and the length.
 
     Times do not contain the waits for `start_block`.
     """
@@ -150,7 +150,7 @@ def timetable(config: RunConfig, protocol: Protocol, lengths: dict[Path, float])
     lines.append(f"{count} trials, {end_s:.2f} s{waiting}")
     if config.seconds is not None and config.seconds < end_s:
         lines.append(f"the run ends before, after {config.seconds:g} s (seconds)")
-    return "\n".join(f"# {line}" for line in lines)
+    return lines
 
 
 def _row(timed: TimedTrial, named: set[str]) -> tuple[str, ...]:

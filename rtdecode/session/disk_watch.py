@@ -32,6 +32,8 @@ _LOW_MIN, _LAST_MIN = 10.0, 0.1
 """Minutes of remaining recording below which an alarm is sent, then at each half, down to these."""
 _LEAST_MINUTES_S = 120.0
 """Time in s from which it is stated in minutes."""
+_LEAST_HOURS_MIN = 120.0
+"""Time in min from which it is stated in hours."""
 LOW, SHORT = "disk_low", "disk_short"
 LOG_MB, FREE_MB, MINUTES_LEFT = "log_mb", "disk_free_mb", "disk_minutes_left"
 """Counters of the recorder's heartbeat: the log on the disk, free space, and what it lasts for."""
@@ -66,12 +68,20 @@ def short_of_space(config: RunConfig, folder: Path) -> str:
     return (
         f"the disk mounted at {mount_point(folder)} has {has_mb:,.0f} MB free, and this run of "
         f"{config.seconds:,.0f} s needs about {needed_mb:,.0f} MB ({rate:.1f} MB/s): the disk will "
-        f"be full after about {_lasting(has_mb / rate)}"
+        f"be full after about {lasting(has_mb / rate)}"
     )
 
 
-def _lasting(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < _LEAST_MINUTES_S else f"{seconds / 60:,.1f} min"
+def lasting(seconds: float) -> str:
+    """A duration in s, min or h.
+
+    >>> lasting(90), lasting(600), lasting(36_000)
+    ('90 s', '10.0 min', '10.0 h')
+    """
+    if seconds < _LEAST_MINUTES_S:
+        return f"{seconds:.0f} s"
+    minutes = seconds / 60
+    return f"{minutes:,.1f} min" if minutes < _LEAST_HOURS_MIN else f"{minutes / 60:,.1f} h"
 
 
 def _log_bytes(folder: Path) -> int:
@@ -150,7 +160,7 @@ class DiskWatch:
         return max(written - first_written, first_free - free) / span_s / _BYTES_PER_MB
 
     def _alarm(self, minutes: float, rate_mb_s: float, has_mb: float) -> Event:
-        left, mount = _lasting(60 * minutes), mount_point(self._folder)
+        left, mount = lasting(60 * minutes), mount_point(self._folder)
         self.text = (
             f"the disk mounted at {mount} has room for {left} more at {rate_mb_s:.1f} MB/s "
             f"({has_mb:,.0f} MB free): free space there, or end the run before"

@@ -17,6 +17,7 @@ from rtdecode.schema.errors import (
     SessionExistsError,
     UnreadableFileError,
 )
+from rtdecode.schema.file_content import MCAP, content_of
 from rtdecode.session.log_parts import parts_of
 
 _OF_OWNER = 0o700
@@ -119,6 +120,16 @@ def session_at(folder: Path) -> SessionLayout:
                 expected=f"a session folder or its {layout.log.name}",
                 got="a further part of the log of a session",
                 remedy=f"give {layout.folder}",
+            )
+        content = content_of(folder)
+        if content != MCAP and folder.suffix != ".mcap":
+            raise UnreadableFileError(
+                what="session",
+                path=folder,
+                expected=f"a session folder or its {layout.log.name}",
+                got="a file of unknown content"
+                if content is None
+                else f"a file in {content} format",
             )
         raise UnreadableFileError(
             what="session",

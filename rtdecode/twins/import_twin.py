@@ -4,6 +4,7 @@ Checkpoints are read as plain tensors (`weights_only=True`), so that no code in 
 """
 
 import pickle
+import struct
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
@@ -13,6 +14,7 @@ import torch
 from torch import Tensor
 
 from rtdecode.schema.errors import ForeignWeightsError, MissingFileError
+from rtdecode.schema.file_content import content_of
 from rtdecode.twins.folder import AnyTwin, save_twin
 from rtdecode.twins.published_weights import dwiseneuro_twin, still_twin
 
@@ -73,6 +75,33 @@ def import_twin(
     return twin
 
 
+_UNREADABLE = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    EOFError,
+    ImportError,
+    LookupError,
+    MemoryError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    pickle.UnpicklingError,
+    struct.error,
+)
+"""Exceptions that torch raises for bytes that are no checkpoint: its unpickler checks nothing."""
+
+
+def _held_by(weights: Path, *, is_pickle: bool) -> str:
+    """What a file is that is no checkpoint of tensors."""
+    content = content_of(weights)
+    if content not in (None, "zip (.npz, .zip)"):
+        return f"a file in {content} format, which cannot be read as a checkpoint of PyTorch"
+    if is_pickle:
+        return "more than tensors and plain values, which cannot be read without executing it"
+    return "a file that cannot be read as a checkpoint of PyTorch"
+
+
 def published_state(weights: Path) -> tuple[Published, dict[str, Any]]:
     """Parameters by their published names, and the settings stored beside them, if any.
 
@@ -89,11 +118,10 @@ def published_state(weights: Path) -> tuple[Published, dict[str, Any]]:
         )
     try:
         held = torch.load(weights, map_location="cpu", weights_only=True)
-    except (RuntimeError, pickle.UnpicklingError, EOFError, ValueError, KeyError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ForeignWeightsError(
-            path=weights, got=f"a file that cannot be read ({reason})"
-        ) from error
+    except _UNREADABLE as error:
+        # torch advises to execute what is in the file, which this command never does
+        held_instead = _held_by(weights, is_pickle=isinstance(error, pickle.UnpicklingError))
+        raise ForeignWeightsError(path=weights, got=held_instead) from error
     if not isinstance(held, dict):
         raise ForeignWeightsError(path=weights, got=f"a {type(held).__name__}")
     settings = held.get("params")

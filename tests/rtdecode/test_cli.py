@@ -108,7 +108,7 @@ def test_the_module_is_the_command() -> None:
 
 
 @pytest.mark.system
-@pytest.mark.parametrize("module", ["rtdecode.cli", "rtdecode.commands.live"])
+@pytest.mark.parametrize("module", ["rtdecode.cli", "rtdecode.commands.check"])
 def test_an_interrupt_while_a_command_is_imported_prints_nothing(module: str) -> None:
     argv = [sys.executable, "-c", IMPORTED_SLOWLY, module]
     with subprocess.Popen(

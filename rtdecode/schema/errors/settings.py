@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtdecode.schema.errors.families import BadInputError
+from rtdecode.schema.file_content import content_of
 
 
 class ConfigError(BadInputError):
@@ -39,14 +40,33 @@ def _kind_found(path: Path, expected: str) -> str:
     try:
         mode = path.stat().st_mode
     except (FileNotFoundError, NotADirectoryError):
-        return "does not exist"
+        return f"does not exist{_reason(path)}"
     except (OSError, ValueError) as error:
         return f"cannot be found ({getattr(error, 'strerror', None) or error})"
     if stat.S_ISREG(mode):
-        return "does not exist" if "file" in expected else f"is a file, not {expected}"
+        return "does not exist" if "file" in expected else f"is {_file(path)}, not {expected}"
     kinds = ((stat.S_ISDIR, "folder"), (stat.S_ISFIFO, "named pipe"), (stat.S_ISSOCK, "socket"))
     found = next((name for is_kind, name in kinds if is_kind(mode)), "device")
     return f"is a {found}, not {expected}"
+
+
+def _reason(path: Path) -> str:
+    """Why there is nothing at `path`, where a folder on the way is a file or is not there."""
+    parents = [one for one in path.parents if str(one) != "."]
+    there = next((one for one in parents if one.exists()), None)
+    if there is not None and there.is_file():
+        return f", because {there} is {_file(there)}, not a folder"
+    missing = [one for one in parents if not one.exists()]
+    return f", because there is no folder {missing[-1]}" if missing else ""
+
+
+def _file(path: Path) -> str:
+    """`a file`, with its format where that is known."""
+    try:
+        content = content_of(path)
+    except OSError:
+        content = None
+    return "a file" if content is None else f"a file in {content} format"
 
 
 class UnreadableFileError(BadInputError):

@@ -9,7 +9,7 @@ from threading import Event, Thread
 import pytest
 from rich.console import Console
 
-from rtdecode.commands.console import LiveTable, errors_reported, print_plain
+from rtdecode.commands.console import LiveTable, errors_reported, open_in_browser, print_plain
 from rtdecode.schema.errors import MissingFileError
 from rtdecode.schema.messages import Health
 
@@ -179,3 +179,20 @@ def test_a_terminal_that_takes_no_output_does_not_delay_heartbeats() -> None:
     assert terminal.waited.is_set()
     assert not was_delayed
     assert "decoder" in terminal.getvalue()
+
+
+def test_the_page_is_opened_once_and_only_where_there_is_a_display(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    opened: list[str] = []
+    monkeypatch.setattr("webbrowser.open", lambda address: opened.append(address) is None)
+    monkeypatch.setattr("sys.platform", "linux")
+    table = LiveTable(console(terminal=False), on_page=open_in_browser)
+    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    table.update("view", Health("running", "http://127.0.0.1:1", {}))
+    assert opened == []
+    monkeypatch.setenv("DISPLAY", ":0")
+    for _ in range(2):
+        table.update("view", Health("running", "http://127.0.0.1:2", {}))
+    assert opened == ["http://127.0.0.1:2"]

@@ -12,9 +12,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from rtdecode.cli import app
 from rtdecode.commands import live
-from rtdecode.commands.live import _finish, app
+from rtdecode.commands.live import _finish
 from rtdecode.pipeline.preflight import checked
+from rtdecode.pipeline.run_plan import run_plan
 from rtdecode.report.summary import SessionSummary, summarise
 from rtdecode.runtime.clock import HostClock
 from rtdecode.runtime.codec import pack
@@ -45,10 +47,20 @@ def summary(tmp_path: Path) -> SessionSummary:
 
 
 def test_what_check_prints_is_the_run_itself(movie_config: Path, tmp_path: Path) -> None:
-    told = USER.invoke(app, ["check", str(movie_config)])
+    told = USER.invoke(app, ["check", str(movie_config), "--yaml"])
     assert told.exit_code == 0
     (tmp_path / "printed.yaml").write_text(told.stdout)
     assert read_config(tmp_path / "printed.yaml") == checked(read_config(movie_config))
+
+
+def test_check_says_what_a_run_would_do_and_for_how_long_there_is_room(movie_config: Path) -> None:
+    told = USER.invoke(app, ["check", str(movie_config)])
+    assert told.exit_code == 0
+    config = checked(read_config(movie_config))
+    assert told.stdout.splitlines()[:-1] == [
+        *run_plan(config, folder=config.record.folder.absolute())
+    ]
+    assert told.stdout.splitlines()[-1].startswith("No mistakes were found")
 
 
 def test_all_mistakes_are_reported_at_once_with_their_lines(tmp_path: Path) -> None:

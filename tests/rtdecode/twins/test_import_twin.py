@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import Tensor
 
 from rtdecode.schema.errors import ForeignWeightsError, MissingFileError
@@ -108,19 +110,31 @@ def test_no_code_in_a_checkpoint_is_executed(tmp_path: Path) -> None:
     (tmp_path / "theirs.pth").write_bytes(pickle.dumps({"core": Harm()}, protocol=2))
     torch.save({"core": Harm()}, tmp_path / "zipped.pth")
     for name in ("theirs.pth", "zipped.pth"):
-        with pytest.raises(ForeignWeightsError, match=name):
+        with pytest.raises(ForeignWeightsError, match=f"{name}.*without executing it") as refused:
             published_state(tmp_path / name)
+        # the advice of torch itself would execute the file
+        assert "weights_only" not in str(refused.value)
     assert not (tmp_path / "ran").exists()
 
 
 @pytest.mark.parametrize(
     ("content", "got"),
-    [(b"", "cannot be read"), (b"no checkpoint", "cannot be read")],
+    [(b"", "a file that cannot be read"), (b"this is no checkpoint", "a file in text format")],
 )
 def test_a_file_that_is_no_checkpoint_is_named(tmp_path: Path, content: bytes, got: str) -> None:
     (tmp_path / "theirs.pth").write_bytes(content)
     with pytest.raises(ForeignWeightsError, match=rf"theirs\.pth.*{got}"):
         published_state(tmp_path / "theirs.pth")
+
+
+@given(content=st.binary(max_size=60))
+def test_any_other_bytes_are_refused_by_name(
+    content: bytes, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    file = tmp_path_factory.getbasetemp() / "any.pth"
+    file.write_bytes(content)
+    with pytest.raises(ForeignWeightsError, match=r"any\.pth"):
+        published_state(file)
 
 
 def test_a_tensor_alone_is_no_checkpoint(tmp_path: Path) -> None:
