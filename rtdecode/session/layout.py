@@ -113,31 +113,11 @@ def session_at(folder: Path) -> SessionLayout:
     is_file = folder.is_file() or (folder.suffix == ".mcap" and not folder.is_dir())
     layout = SessionLayout(folder.parent if is_file else folder)
     if folder.is_file() and folder.name != layout.log.name:
-        if folder in parts_of(layout.log).values():
-            raise UnreadableFileError(
-                what="session",
-                path=folder,
-                expected=f"a session folder or its {layout.log.name}",
-                got="a further part of the log of a session",
-                remedy=f"give {layout.folder}",
-            )
-        content = content_of(folder)
-        if content != MCAP and folder.suffix != ".mcap":
-            raise UnreadableFileError(
-                what="session",
-                path=folder,
-                expected=f"a session folder or its {layout.log.name}",
-                got="a file of unknown content"
-                if content is None
-                else f"a file in {content} format",
-            )
         raise UnreadableFileError(
             what="session",
             path=folder,
             expected=f"a session folder or its {layout.log.name}",
-            got="a file of another name",
-            remedy=f"move it to a folder of its own as {layout.log.name}, with the config.yaml of "
-            f"its run",
+            **_found_instead(folder, layout),
         )
     if not layout.has_log:
         raise MissingFileError(
@@ -146,6 +126,17 @@ def session_at(folder: Path) -> SessionLayout:
             remedy="give a folder that `rtdecode run` or `rtdecode demo` has written",
         )
     return layout
+
+
+def _found_instead(file: Path, layout: SessionLayout) -> dict[str, str]:
+    """What `file` is that is not the log of `layout`, and what to do."""
+    content = content_of(file)
+    if content != MCAP and file.suffix != layout.log.suffix:
+        return {"got": f"a {content or 'different'} file"}
+    if file in parts_of(layout.log).values():
+        return {"got": "a further part of a log", "remedy": f"give {layout.folder}"}
+    remedy = f"move it to a folder of its own as {layout.log.name}, with the config.yaml of its run"
+    return {"got": "a file of another name", "remedy": remedy}
 
 
 def session_with_config(folder: Path) -> SessionLayout:
