@@ -34,6 +34,7 @@ from numpy.typing import NDArray
 from rtdecode.calcium.calibration import Calibration
 from rtdecode.calcium.counts_chain import CountsChain
 from rtdecode.calcium.field_check import BlackStart, FieldCheck, is_black, leading_dark
+from rtdecode.calcium.field_picture import PlaneField
 from rtdecode.calcium.register import mean_of_aligned
 from rtdecode.calcium.rois import Rois
 from rtdecode.calcium.scan_count import ScanCount, ScanTime
@@ -121,6 +122,7 @@ class CalciumChain:
             self._set_reference(reference)
         self._first: list[tuple[Scan, int, int]] = []
         self._black = BlackStart()
+        self._newest = ScanTime(-1, 0, 0)
 
     @property
     def calibration(self) -> Calibration | None:
@@ -131,6 +133,14 @@ class CalciumChain:
     def field_lost(self) -> bool:
         """Whether recent scans could not be registered onto the reference."""
         return self._reader is not None and self._reader.guard.lost
+
+    @property
+    def field(self) -> PlaneField:
+        """The field of view after the newest scan; its counts are overwritten by the next one."""
+        nothing = np.zeros(self._rois.shape, np.float32)
+        counts = nothing if self._reader is None else self._reader.registered_counts
+        newest = self._newest
+        return PlaneField(self._plane, self._rois, counts, newest.number, newest.t_middle_ns)
 
     def accept_field(self) -> None:
         """Do not check the field of view, which an earlier chain of this session has checked."""
@@ -192,6 +202,7 @@ class CalciumChain:
     ) -> Iterator[Out]:
         was_lost = reader.guard.lost
         signals, time = reader.read(scan.pixels_counts), _time(scan)
+        self._newest = time
         yield Fluorescence(
             f_raw=signals.f_raw,
             f_neuropil=signals.f_neuropil,

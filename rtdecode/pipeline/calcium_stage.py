@@ -8,6 +8,7 @@ from rtdecode.calcium import CalciumChain
 from rtdecode.calcium.calibration import Calibration
 from rtdecode.calcium.detect import detected_rois
 from rtdecode.calcium.field_check import BlackStart, is_black
+from rtdecode.calcium.field_picture import PlaneField
 from rtdecode.calcium.register import mean_of_aligned
 from rtdecode.calcium.roi_chain import RoiChain
 from rtdecode.calcium.roi_files import read_pixel_lists
@@ -152,10 +153,15 @@ class MaskedChain(_OneChain):
         )
         super().__init__(chain)
         self.rois_hash, self.accept_field = rois.hash, chain.accept_field
+        self._masked = chain
 
     @property
     def neurons(self) -> int:
         return self._rois.count
+
+    @property
+    def fields(self) -> Sequence[PlaneField]:
+        return [self._masked.field]
 
     @property
     def kept(self) -> dict[str, str]:
@@ -171,6 +177,8 @@ class MaskedChain(_OneChain):
 
 class RoisChain(_OneChain):
     """A chain for ROI values that the microscope's program sends."""
+
+    fields = None
 
     def __init__(self, config: RunConfig, *, clock: Clock) -> None:
         self._rois = RoiChain(
@@ -192,20 +200,10 @@ def _calibration(path: Path | None) -> Calibration | None:
     return None if path is None else Calibration.load(path)
 
 
-class FirstScanChain:
-    """A chain whose ROIs are placed in a field of the size of the first scan, which sets it up.
+class _LaterChain:
+    """A stage whose chain begins with its first scans."""
 
-    An NWB file may leave the size of the field open, and does not fix the order of its axes.
-    """
-
-    def __init__(self, found: PixelLists, config: RunConfig, *, clock: Clock) -> None:
-        self._found, self._config, self._clock = found, config, clock
-        (self._plane,) = config.calcium.decoded_planes
-        self._chain: MaskedChain | None = None
-
-    @property
-    def neurons(self) -> int:
-        return self._found.count if self._chain is None else self._chain.neurons
+    _chain: MaskedChain | None = None
 
     @property
     def calibrated(self) -> bool:
@@ -218,6 +216,29 @@ class FirstScanChain:
     @property
     def kept(self) -> dict[str, str]:
         return {} if self._chain is None else self._chain.kept
+
+    @property
+    def fields(self) -> Sequence[PlaneField]:
+        return [] if self._chain is None else self._chain.fields
+
+    def save(self, folder: Path) -> None:
+        if self._chain is not None:
+            self._chain.save(folder)
+
+
+class FirstScanChain(_LaterChain):
+    """A chain whose ROIs are placed in a field of the size of the first scan, which sets it up.
+
+    An NWB file may leave the size of the field open, and does not fix the order of its axes.
+    """
+
+    def __init__(self, found: PixelLists, config: RunConfig, *, clock: Clock) -> None:
+        self._found, self._config, self._clock = found, config, clock
+        (self._plane,) = config.calcium.decoded_planes
+
+    @property
+    def neurons(self) -> int:
+        return self._found.count if self._chain is None else self._chain.neurons
 
     def step(self, items: Sequence[Received]) -> Iterator[Out]:
         for item in items:
@@ -229,12 +250,8 @@ class FirstScanChain:
             if self._chain is not None:
                 yield from self._chain.step([item])
 
-    def save(self, folder: Path) -> None:
-        if self._chain is not None:
-            self._chain.save(folder)
 
-
-class DetectingChain:
+class DetectingChain(_LaterChain):
     """A chain that buffers the first scans, detects cells in them, and then processes all scans.
 
     No scan is lost: the buffered ones are processed as soon as the cells are known.
@@ -245,23 +262,10 @@ class DetectingChain:
         (self._plane,) = config.calcium.decoded_planes
         self._kept: list[Received] = []
         self._black = BlackStart()
-        self._chain: MaskedChain | None = None
 
     @property
     def neurons(self) -> int | None:
         return None if self._chain is None else self._chain.neurons
-
-    @property
-    def calibrated(self) -> bool:
-        return self._chain is not None and self._chain.calibrated
-
-    @property
-    def rois_hash(self) -> str:
-        return "" if self._chain is None else self._chain.rois_hash
-
-    @property
-    def kept(self) -> dict[str, str]:
-        return {} if self._chain is None else self._chain.kept
 
     def step(self, items: Sequence[Received]) -> Iterator[Out]:
         for item in items:
@@ -269,10 +273,6 @@ class DetectingChain:
                 yield from self._chain.step([item])
             elif isinstance(item.message.body, Scan) and item.message.body.plane == self._plane:
                 yield from self._keep(item, item.message.body)
-
-    def save(self, folder: Path) -> None:
-        if self._chain is not None:
-            self._chain.save(folder)
 
     def _keep(self, item: Received, scan: Scan) -> Iterator[Out]:
         if is_black(scan.pixels_counts):

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from rtdecode.pipeline.calcium_files import CalciumFiles, mismatch_figure
 from rtdecode.pipeline.decoding_stage import Assembly, assembled, response_latency_s
+from rtdecode.pipeline.field_views import FieldViews
 from rtdecode.pipeline.topology import subscriptions
 from rtdecode.runtime.entry import run_process
 from rtdecode.runtime.loop import LoopReport, run_loop
@@ -159,6 +160,9 @@ def _decode(process: Process, folder: Path) -> None:
     )
     emission = None if config.decode is None else _emission(process)
     files = CalciumFiles(parts.calcium, folder)
+    views = FieldViews(
+        parts.calcium, publisher, clock=process.clock, places=parts.places, hz=config.frame_rate_hz
+    )
     with _refusal_recorded(process, publisher):
         files.check(process.run_info.before_restart)
     heartbeat = process.on_turn(lambda: _counters(parts, emission))
@@ -170,6 +174,7 @@ def _decode(process: Process, folder: Path) -> None:
     def on_turn(report: LoopReport) -> None:
         save_new()
         heartbeat(report)
+        views.publish(report.step_ns[-1] if report.step_ns else 0)
 
     save_new()
     process.wait_for_start(subscriber, expected_sources=sources.expected)

@@ -34,6 +34,7 @@ from rtdecode.schema.messages import (
 )
 from rtdecode.streams.behaviour_join import BehaviourJoin
 from rtdecode.streams.gaps import GapWatch
+from rtdecode.twins.readout import preferred_places
 from rtdecode.twins.record import twin_hash
 
 log = logging.getLogger(__name__)
@@ -151,6 +152,8 @@ class Assembly:
     calcium: CalciumStage
     twin_hash: str
     """SHA-256 of the twin; empty for a run that stops at the responses."""
+    places: NDArray[np.float32] | None = None
+    """(neuron, 2) preferred places x and y on the screen, where the twin has them."""
 
 
 def assembled(
@@ -202,7 +205,7 @@ def assembled(
         clock=clock,
         lines=lines,
     )
-    return Assembly(stage, calcium, twin_hash(folder))
+    return Assembly(stage, calcium, twin_hash(folder), preferred_places(fitted.twin))
 
 
 def response_latency_s(config: RunConfig) -> float:

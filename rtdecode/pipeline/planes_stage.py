@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
+from rtdecode.calcium.field_picture import PlaneField
 from rtdecode.calcium.plane_join import PlaneJoin
 from rtdecode.schema.arrays import content_hash
 from rtdecode.schema.config.calcium import plane_folder
@@ -34,6 +35,11 @@ class CalciumStage(Protocol):
     @property
     def kept(self) -> Mapping[str, str]:
         """Content hash of each file that `save` writes, as far as its content is known."""
+        ...
+
+    @property
+    def fields(self) -> Sequence[PlaneField] | None:
+        """The field of view of each plane, empty while ROIs are unknown; None without scans."""
         ...
 
     def step(self, items: Sequence[Received]) -> Iterator[Out]:
@@ -86,6 +92,11 @@ class PlanesChain:
             for plane, chain in self._chains.items()
             for name, found in chain.kept.items()
         }
+
+    @property
+    def fields(self) -> Sequence[PlaneField]:
+        each = [chain.fields or () for chain in self._chains.values()]
+        return [field for fields in each for field in fields] if all(each) else []
 
     def step(self, items: Sequence[Received]) -> Iterator[Out]:
         for item in items:

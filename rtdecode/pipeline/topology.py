@@ -151,7 +151,7 @@ TOPOLOGY = (
         Role.DECODER,
         "rtdecode.pipeline.decoder",
         publishes=(
-            Source("decoder", "fluorescence, responses, gaps"),
+            Source("decoder", "fluorescence, responses, gaps; unrecorded, ROIs and field of view"),
             Source("emit", "reconstructions", Needs.DECODER),
             Source("ready", "reconstructions before pacing, unrecorded", Needs.CONTROLLED_DECODER),
         ),

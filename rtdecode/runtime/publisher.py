@@ -17,7 +17,7 @@ from rtdecode.runtime.sockets import CLOCK_NAME, RECORDER_QUEUE, Messaging, has_
 from rtdecode.schema.bounded import RecentMessages
 from rtdecode.schema.errors import RecorderAbsentError
 from rtdecode.schema.interfaces import Clock
-from rtdecode.schema.messages import Body, End, Health, Stamped, Start
+from rtdecode.schema.messages import Body, End, Stamped, Start
 
 _RECORDER_WAIT_S = 5.0
 _MOST_FORWARDED = 1000
@@ -102,8 +102,14 @@ class Publisher:
 
     def forward(self, data: bytes) -> None:
         """Publish a packed message, now and, among the last thousand, to each new subscriber."""
-        self._publish(data)
-        self._for_new.append(data)
+        with self._lock:
+            self._publish(data)
+            self._for_new.append(data)
+
+    def announce_to_all(self, body: Body) -> None:
+        """Publish `body` without number and record, now and to each new subscriber."""
+        data = pack(Stamped(self._source, 0, self._clock.now_ns(), CLOCK_NAME, body))
+        self.forward(data)
 
     def end(self, *, session: str, reason: str) -> None:
         """Send END with the last number of each kind, so that a missing tail is detected."""
@@ -122,9 +128,11 @@ class Publisher:
                 room = (has_room(queue, wait_s) for _ in range(RECORDER_QUEUE))
                 self.backlog.send(queue.send, while_true=room)
 
-    def announce(self, body: Health) -> None:
-        """Publish `body` without number and record: shows before START that the source exists."""
-        self._publish(pack(Stamped(self._source, 0, self._clock.now_ns(), CLOCK_NAME, body)))
+    def announce(self, body: Body) -> None:
+        """Publish `body` without number and record: before START, and what only the page shows."""
+        data = pack(Stamped(self._source, 0, self._clock.now_ns(), CLOCK_NAME, body))
+        with self._lock:
+            self._publish(data)
 
     def announce_start(self) -> None:
         """Publish START and all forwarded messages again if a subscriber has joined."""

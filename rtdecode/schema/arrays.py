@@ -31,11 +31,15 @@ _MAX_SIDE = 65_535
 """Sides of pictures; the page sends them with 16 bits."""
 MAX_PIXELS = 4096 * 4096
 MAX_NEURONS = 200_000
+MAX_ROI_PIXELS = 2 * 1024 * 1024
+"""A publisher keeps ROIs for later subscribers beside its other messages, in 16 MiB in all."""
 MAX_SCREEN_PIXELS = 1024 * 1024
 MAX_CLIP_PIXELS = 32 * 1024 * 1024
 
 PixelsCounts = Annotated[NDArray[Any], ArraySpec(("uint16", "int16"), 2, MAX_PIXELS)]
 NeuronF32 = Annotated[NDArray[np.float32], ArraySpec(("float32",), 1, MAX_NEURONS)]
+NeuronI32 = Annotated[NDArray[np.int32], ArraySpec(("int32",), 1, MAX_NEURONS + 1)]
+RoiPixelsI32 = Annotated[NDArray[np.int32], ArraySpec(("int32",), 1, MAX_ROI_PIXELS)]
 NeuronBool = Annotated[NDArray[np.bool_], ArraySpec(("bool",), 1, MAX_NEURONS)]
 PairF32 = Annotated[NDArray[np.float32], ArraySpec(("float32",), 1, 2)]
 FrameF32 = Annotated[NDArray[np.float32], ArraySpec(("float32",), 2, MAX_SCREEN_PIXELS)]

@@ -22,6 +22,7 @@ from rtdecode.schema.arrays import (
 from rtdecode.schema.control import Loop
 from rtdecode.schema.evaluation import ResponsePrediction
 from rtdecode.schema.hosts import HostMessage
+from rtdecode.schema.microscope import FieldOfView, PlaneNeurons
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -251,7 +252,8 @@ class Recording:
 Measurement = Scan | Behaviour | Fluorescence | Responses
 Picture = Reconstruction | DisplayedFrame | Score | ResponsePrediction
 Notice = Gap | Health | Event | Command | Trigger | Recording
-Body = Start | End | Measurement | Picture | Notice | Loop | HostMessage
+Unrecorded = FieldOfView | PlaneNeurons
+Body = Start | End | Measurement | Picture | Notice | Unrecorded | Loop | HostMessage
 BODIES: tuple[type[Body], ...] = get_args(Body)
 
 

@@ -2,10 +2,14 @@
 
 from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor
+from numpy.typing import NDArray
+from torch import Tensor, nn
 from torch.nn.functional import embedding_bag
+
+_PLACE_AXES = 2
 
 
 def newest_frames(frames_in: int, *, count: int, stride: int) -> list[int]:
@@ -67,6 +71,19 @@ def corner_weights(
     across = torch.stack([1 - right_part, right_part], 1)
     down = torch.stack([1 - low_part, low_part], 1)
     return corners, (down[:, :, None] * across[:, None, :]).flatten(1)
+
+
+def preferred_places(twin: object) -> NDArray[np.float32] | None:
+    """(neuron, 2) place x and y on the screen that each neuron's readout has learned, or None.
+
+    Both go from -1 (left, top) to 1 (right, bottom), as `corner_weights` takes them. A twin whose
+    readout is not at one position, as the linear one, has none.
+    """
+    position = getattr(twin, "position", None)
+    if not isinstance(position, nn.Parameter) or position.ndim != _PLACE_AXES:
+        return None
+    places: NDArray[np.float32] = position.detach().float().clamp(-1, 1).cpu().numpy()
+    return places if places.shape[1] == _PLACE_AXES else None
 
 
 def bilinear_interpolation(

@@ -10,6 +10,7 @@ from rtdecode.twins.compact.network import Compact
 from rtdecode.twins.dwiseneuro.network import DwiseNeuro
 from rtdecode.twins.folder import AnyTwin
 from rtdecode.twins.linear import Linear
+from rtdecode.twins.readout import preferred_places
 from rtdecode.twins.still import Still
 from rtdecode.twins.twin import TailTwin, Twin, TwinSpec, predict_tail
 
@@ -107,3 +108,17 @@ def test_a_description_of_another_version_is_refused() -> None:
         TwinSpec.from_json({**plain, "colour": "green"})
     with pytest.raises(TypeError, match="neurons"):
         TwinSpec.from_json({"architecture": "compact"})
+
+
+def test_preferred_places_are_the_positions_of_a_readout_on_the_screen() -> None:
+    made = compact(2)
+    with torch.no_grad():
+        made.position[0] = torch.tensor([-3.0, 0.25])
+    places = preferred_places(made)
+    assert places is not None
+    assert places[0].tolist() == [-1.0, 0.25]
+    assert places.shape == (made.spec.neurons, 2)
+
+
+def test_a_twin_without_positions_has_no_preferred_places(twin: Linear) -> None:
+    assert preferred_places(twin) is None
