@@ -17,9 +17,11 @@ from rtdecode.schema.control import Acknowledgement, Action, Delivery
 from rtdecode.schema.errors import AddressInUseError
 from rtdecode.schema.evaluation import ResponsePrediction
 from rtdecode.schema.messages import (
+    Behaviour,
     Body,
     DisplayedFrame,
     Event,
+    Fluorescence,
     Gap,
     Received,
     Reconstruction,
@@ -28,6 +30,7 @@ from rtdecode.schema.messages import (
     Stamped,
     Start,
 )
+from rtdecode.schema.microscope import FieldOfView, PlaneNeurons
 from rtdecode.streams.gaps import GapWatch
 from rtdecode.view.access import is_local, page_addresses
 from rtdecode.view.run_facts import RunFacts
@@ -45,6 +48,10 @@ _SHOWN: tuple[type[Body], ...] = (
     Action,
     Acknowledgement,
     Delivery,
+    Fluorescence,
+    Behaviour,
+    FieldOfView,
+    PlaneNeurons,
 )
 _PERIOD_NS = 60_000_000_000
 _REFUSALS = {"refused": "requests", "closed": "browsers"}

@@ -17,7 +17,9 @@ MOST_BYTES = 64
 """Bytes of a message; the longest that a browser sends has about 30."""
 BURST, PER_S = 240, 120
 """Messages at once, and on average; a browser sends one for each frame that it has drawn."""
-_FORM = re.compile(r"(?:(alarm|arm|renew|disarm) )?([0-9]{1,18})", re.ASCII)
+WATCHING = ("watch", "trace", "untrace")
+"""Messages about the Microscope tab of one browser, for which no right to act is needed."""
+_FORM = re.compile(rf"(?:(alarm|arm|renew|disarm|{'|'.join(WATCHING)}) )?([0-9]{{1,18}})", re.ASCII)
 _NS_PER_S = 1e9
 _WRONG_KIND, _NOT_PERMITTED = 1003, 1008
 
@@ -32,10 +34,10 @@ class UnwantedInputError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class BrowserMessage:
-    """Number of a drawn frame or of an acknowledged alarm, or a command to the controller."""
+    """A drawn frame, an acknowledged alarm, a command to the controller, or what is watched."""
 
     what: str
-    """Empty for a drawn frame, else alarm, arm, renew or disarm."""
+    """Empty for a drawn frame, else alarm, arm, renew, disarm, watch, trace or untrace."""
     number: int
 
 
@@ -71,7 +73,7 @@ class BrowserInput:
         if found is None:
             raise UnwantedInputError("a message of another form")
         what, number = found[1] or "", int(found[2])
-        if what and self._right < Right.ACT:
+        if what and what not in WATCHING and self._right < Right.ACT:
             raise UnwantedInputError(f"{what} needs the address to act")
         return BrowserMessage(what, number)
 

@@ -4,6 +4,9 @@ import asyncio
 from collections import deque
 from collections.abc import Sequence
 
+from rtdecode.view.browser_input import BrowserMessage
+from rtdecode.view.microscope import Microscope
+from rtdecode.view.microscope_watcher import MicroscopeWatcher, watched
 from rtdecode.view.packets import Packet, Slot
 
 _IN_FLIGHT_FRAMES = 4
@@ -31,6 +34,7 @@ class BrowserQueue:
         self._texts: deque[str] = deque(maxlen=_TEXTS)
         self._undrawn: list[int] = []
         self._changed = asyncio.Event()
+        self._watcher: MicroscopeWatcher | None = None
         self.dropped = 0
 
     def put_packet(self, packet: Packet) -> None:
@@ -43,6 +47,18 @@ class BrowserQueue:
     def put_text(self, text: str) -> None:
         """Queue `text` behind the texts before it; the oldest is lost where too many wait."""
         self._texts.append(text)
+        self._changed.set()
+
+    def put_packets(self, packets: Sequence[Packet]) -> None:
+        """Queue `packets`, and what is new of the Microscope tab where this browser shows it."""
+        for packet in packets:
+            self.put_packet(packet)
+        if self._watcher is not None:
+            self._changed.set()
+
+    def watch(self, said: BrowserMessage, microscope: Microscope) -> None:
+        """Act on a message watch, trace or untrace of the browser."""
+        self._watcher = watched(microscope, self._watcher, said)
         self._changed.set()
 
     def acknowledge(self, frame: int) -> None:
@@ -64,5 +80,7 @@ class BrowserQueue:
                     found.append(packet.data)
                     if slot is Slot.PICTURE:
                         self._undrawn.append(packet.frame)
+            if self._watcher is not None:
+                found += self._watcher.packets()
             if found:
                 return found

@@ -32,6 +32,7 @@ from rtdecode.schema.messages import (
     Stamped,
 )
 from rtdecode.view.control_state import ControlState
+from rtdecode.view.microscope import Microscope
 from rtdecode.view.packets import (
     ActivityStrip,
     Flag,
@@ -80,6 +81,11 @@ class Page:
         self._truth_on_grid = TruthOnGrid(FrameGrid(frame_rate_hz))
         self._displayed: dict[int, NDArray[np.uint8]] = {}
         self._strip = ActivityStrip()
+        facts = facts or RunFacts()
+        self.microscope = Microscope(
+            frame_rate_hz=frame_rate_hz, neuropil_weight=facts.neuropil_weight
+        )
+        """What browsers see that have opened the Microscope tab."""
         self._state = RunState(clock=clock, facts=facts)
         self._newest: Reconstruction | None = None
         self._sent_ns: dict[int, tuple[int, int]] = {}
@@ -136,6 +142,7 @@ class Page:
         self._state.add(item)
         self._loop.add(body)
         self._control.add(item)
+        self.microscope.add(item)
         match body:
             case DisplayedFrame():
                 return self._displayed_packets(message, body)

@@ -30,6 +30,8 @@ class RunFacts:
     flush_s: float = 1.0
     """Interval in s at which the log is flushed."""
     network: NetworkConfig = field(default_factory=NetworkConfig)
+    neuropil_weight: float = 0.0
+    """Weight of f_neuropil in the traces of fluorescence."""
 
     @classmethod
     def of(cls, config: RunConfig, *, session: str) -> Self:
@@ -44,6 +46,7 @@ class RunFacts:
             decodes=config.decode is not None and Role.DECODER in processes,
             flush_s=config.record.flush_s,
             network=config.network,
+            neuropil_weight=config.calcium.neuropil_weight,
         )
 
     def place(self, role: Role) -> str:

@@ -29,6 +29,7 @@ from rtdecode.schema.messages import Received
 from rtdecode.view.access import PageAccess, Right, is_local
 from rtdecode.view.browser_input import (
     MOST_BYTES,
+    WATCHING,
     BrowserCommand,
     BrowserInput,
     BrowserMessage,
@@ -202,9 +203,9 @@ class PageServer:
         status.cancel()
 
     def _send_packets(self, items: Sequence[Received]) -> None:
-        for packet in self._page.packets_of(items):
-            for queue in self._queues:
-                queue.put_packet(packet)
+        packets = self._page.packets_of(items)
+        for queue in self._queues:
+            queue.put_packets(packets)
 
     async def _send_status(self) -> None:
         while True:
@@ -250,6 +251,8 @@ class PageServer:
     def _act_on(self, said: BrowserMessage, queue: BrowserQueue) -> None:
         if said.what == "alarm":
             self._page.acknowledge_alarm(said.number)
+        elif said.what in WATCHING:
+            queue.watch(said, self._page.microscope)
         elif said.what:
             self._commands.put(BrowserCommand(said.what, self._queues[queue]))
         else:

@@ -6,7 +6,7 @@ import { element } from "./elements.js";
 import { showAlarms, showEvents } from "./events.js";
 import { addScore, connectFigures, setScores, showFigures } from "./live_figures.js";
 import { connectPictures, drawPicture } from "./live_pictures.js";
-import { receiveMicroscope, showMicroscope } from "./microscope.js";
+import { connectMicroscope, receiveMicroscope, showMicroscope, watch } from "./microscope.js";
 import { readPacket, Strip } from "./pictures.js";
 import { countDrawn, showFacts, showStatus } from "./status.js";
 import { connectTabs, isVisible, onTab } from "./tabs.js";
@@ -25,6 +25,7 @@ function connect() {
   const socket = new WebSocket(`${scheme}://${window.location.host}/live`);
   socket.binaryType = "arraybuffer";
   state.socket = socket;
+  socket.onopen = () => watch(true);
   socket.onmessage = ({ data }) => {
     if (typeof data === "string") receiveText(JSON.parse(data));
     else receivePacket(data);
@@ -104,13 +105,14 @@ function showVisible() {
 }
 
 function send(text) {
-  if (state.socket.readyState === WebSocket.OPEN) state.socket.send(text);
+  if (state.socket?.readyState === WebSocket.OPEN) state.socket.send(text);
 }
 
 connectTheme();
 connectPictures();
 connectFigures();
 connectControl(send);
+connectMicroscope(send);
 connectTabs();
 onTab(showVisible);
 connect();
