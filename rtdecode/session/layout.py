@@ -134,7 +134,8 @@ def _found_instead(file: Path, layout: SessionLayout) -> dict[str, str]:
     if content != MCAP and file.suffix != layout.log.suffix:
         return {"got": f"a {content or 'different'} file"}
     if file in parts_of(layout.log).values():
-        return {"got": "a further part of a log", "remedy": f"give {layout.folder}"}
+        got = "a further part of the log of a session"
+        return {"got": got, "remedy": f"give {layout.folder}"}
     remedy = f"move it to a folder of its own as {layout.log.name}, with the config.yaml of its run"
     return {"got": "a file of another name", "remedy": remedy}
 
