@@ -41,6 +41,7 @@ VERBS = (
     Verb("export", "export", "Write SESSION as one file for other programs; the session is unchanged."),
     Verb("recover", "sessions", "Repair a log that is damaged or ends early, state what is missing; the old log is kept."),
     Verb("import-twin", "import_twin", "Convert published weights of an encoding model into a twin."),
+    Verb("import-session", "import_session", "Write traces of suite2p and a stimulus log as a session of rtdecode."),
     Verb("reconstruct", "reconstruct", "Reconstruct and score the trials of a tier; write each video and summary.json."),
     Verb("bench", "bench", "Measure speed and quality."),
     Verb("keys", "keys", "Keys of this computer, and of those that may connect to its runs."),

@@ -96,7 +96,7 @@ def _suite2p(folder: Path, shape: tuple[int, int] | None) -> PixelLists:
     path = folder / "stat.npy"
     stat = _objects(path, expected="an array of ROIs as suite2p writes it")
     with damage_named(path, what=_SUITE2P, expected="the pixels of each ROI", remedy=_REMEDY):
-        cells = _iscell(folder / "iscell.npy", len(stat))
+        cells = accepted_cells(folder / "iscell.npy", len(stat))
         neurons = [_pixels(roi) for roi, is_cell in zip(stat, cells, strict=True) if is_cell]
     return PixelLists(neurons, _suite2p_shape(folder) or _required(shape, folder), str(folder))
 
@@ -143,8 +143,12 @@ def _required(shape: tuple[int, int] | None, folder: Path) -> tuple[int, int]:
     )
 
 
-def _iscell(path: Path, count: int) -> NDArray[np.bool_]:
-    """Whether each ROI is a cell: the first of two columns, or one column of flags."""
+def accepted_cells(path: Path, count: int) -> NDArray[np.bool_]:
+    """(ROI,) True for a cell: the first of two columns of iscell.npy, or one column of flags.
+
+    All of `count` ROIs are cells where there is no such file. Raises RoisError if it has another
+    number of rows, and as `array_of_npy`.
+    """
     if not path.exists():
         return np.ones(count, bool)
     iscell = array_of_npy(path, what=_SUITE2P, expected="flags of cells", remedy=_REMEDY)
