@@ -37,7 +37,7 @@ _LONGEST_SOURCE = 200
 """Characters of the name of a source."""
 DISK_FULL = "disk_full"
 _KINDS = frozenset(body.kind for body in BODIES)
-_IGNORED = {
+IGNORED = {
     "stream_refused": f"messages of more than {MOST_STREAMS} streams, or of a source with a name "
     f"of more than {_LONGEST_SOURCE} characters, were not recorded",
     "number_implausible": "messages whose number, or whose START or END, cannot be genuine were "
@@ -274,7 +274,7 @@ class Recorder:
         counted, self._ignored = self._ignored, Counter()
         for code, n in counted.items():
             if n:
-                text = _IGNORED[code]
+                text = IGNORED[code]
                 self._write_own(Event("warning", _SOURCE, code, text, {"messages": n}))
 
     def _write_own(self, body: Gap | Event) -> None:
