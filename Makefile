@@ -7,13 +7,14 @@ NEEDS := pyproject.toml $(wildcard requirements/*)
 
 export PYTHON
 
-.PHONY: help install demo test test-long test-numerics audit format clean
+.PHONY: help install demo docs test test-long test-numerics audit format clean
 
 help:
 	@echo "make demo      see a mouse's screen reconstructed live, for one minute"
 	@echo "make test      every check that a change must pass"
 	@echo "make test-long the fault matrix with real processes, and tests with their full counts"
 	@echo "make test-numerics  the numerical tests under other arithmetic, thread counts and orders"
+	@echo "make docs      write the documentation as a site to site/"
 	@echo "make audit     compare the installed packages with the known vulnerabilities"
 	@echo "make install   only make .venv"
 	@echo "make format    let ruff format and mend what it can"
@@ -37,9 +38,14 @@ test: .venv/.installed-test
 	$(VENV)/mypy
 	$(VENV)/mypy --platform win32 --cache-dir .mypy_cache_windows
 	$(VENV)/python requirements/audit.py
+	NO_MKDOCS_2_WARNING=1 $(VENV)/mkdocs build --strict --quiet
 	$(VENV)/pytest -n 2 --dist loadfile -m "not (system or faults or long)"
 	$(VENV)/pytest -m "system and not (faults or long)"
 	$(VENV)/python tests/numerics_matrix.py --short
+
+docs: .venv/.installed-test
+	NO_MKDOCS_2_WARNING=1 $(VENV)/mkdocs build --strict --quiet
+	@echo "the documentation is in site/index.html"
 
 audit: .venv/.installed-test
 	$(VENV)/python requirements/audit.py
@@ -55,4 +61,4 @@ format: .venv/.installed-test
 	$(VENV)/ruff check --fix .
 
 clean:
-	rm -rf .venv .mypy_cache .mypy_cache_windows .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv site .mypy_cache .mypy_cache_windows .ruff_cache .pytest_cache .hypothesis .import_linter_cache

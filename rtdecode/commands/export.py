@@ -58,6 +58,7 @@ class Format:
 
 FORMATS: Mapping[str, Format] = MappingProxyType(
     {
+        "mp4": Format("mp4", "write_mp4", ".mp4", frozenset({_SPAN, _MASK})),
         "npz": Format("npz", "write_npz", ".npz", frozenset({_SPAN})),
     }
 )
@@ -76,12 +77,15 @@ def export(
     end_s: Annotated[
         float | None, typer.Option(help="second of the session at which the file ends", min=0)
     ] = None,
+    mask: Annotated[
+        bool, typer.Option("--mask", help="draw the outline of the screen mask into the video")
+    ] = False,
 ) -> None:
     """Write SESSION as one file for other programs; the session is unchanged."""
     console = Console()
     with errors_reported():
         chosen = _format(to)
-        given = {"--start-s": start_s is not None, "--end-s": end_s is not None}
+        given = {"--start-s": start_s is not None, "--end-s": end_s is not None, "--mask": mask}
         _require_suited(given, to)
         _require_new(out, to, chosen)
 
@@ -89,8 +93,8 @@ def export(
         from rtdecode.session.recorded import RecordedSession
 
         recorded = RecordedSession(session)
-        options: dict[str, Any] = {}
-        if any(given.values()):
+        options: dict[str, Any] = {"mask": True} if mask else {}
+        if given["--start-s"] or given["--end-s"]:
             options["span"] = Span(start_s or 0.0, math.inf if end_s is None else end_s)
         write = partial(chosen.loaded(), **options)
         with new_output(out) as unfinished, progress_bar(console) as progress:

@@ -113,12 +113,9 @@ def session_at(folder: Path) -> SessionLayout:
     is_file = folder.is_file() or (folder.suffix == ".mcap" and not folder.is_dir())
     layout = SessionLayout(folder.parent if is_file else folder)
     if folder.is_file() and folder.name != layout.log.name:
-        raise UnreadableFileError(
-            what="session",
-            path=folder,
-            expected=f"a session folder or its {layout.log.name}",
-            **_found_instead(folder, layout),
-        )
+        expected = f"a session folder or its {layout.log.name}"
+        found = _found_instead(folder, layout)
+        raise UnreadableFileError(what="session", path=folder, expected=expected, **found)
     if not layout.has_log:
         raise MissingFileError(
             what="session log",
@@ -130,11 +127,11 @@ def session_at(folder: Path) -> SessionLayout:
 
 def _found_instead(file: Path, layout: SessionLayout) -> dict[str, str]:
     """What `file` is that is not the log of `layout`, and what to do."""
-    content = content_of(file)
-    if content != MCAP and file.suffix != layout.log.suffix:
+    if (content := content_of(file)) != MCAP and file.suffix != layout.log.suffix:
         return {"got": f"a {content or 'different'} file"}
     if file in parts_of(layout.log).values():
-        return {"got": "a further part of a log", "remedy": f"give {layout.folder}"}
+        remedy = f"give {layout.folder}"
+        return {"got": "a further part of the log of a session", "remedy": remedy}
     remedy = f"move it to a folder of its own as {layout.log.name}, with the config.yaml of its run"
     return {"got": "a file of another name", "remedy": remedy}
 
