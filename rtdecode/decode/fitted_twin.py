@@ -23,6 +23,18 @@ from rtdecode.schema.interfaces import Clock
 from rtdecode.twins.folder import load_twin
 from rtdecode.twins.twin import Twin, TwinSpec
 
+_NO_DEADLINE_MS = 1e9
+
+
+class _StillClock:
+    """A clock that stands still, so that no estimation takes time."""
+
+    def now_ns(self) -> int:
+        return 0
+
+    def sleep_until(self, t_ns: int) -> None:
+        del t_ns
+
 
 @dataclass(frozen=True, slots=True)
 class FittedTwin:
@@ -47,6 +59,14 @@ class FittedTwin:
             clock=clock,
             work_control=work_control,
         )
+
+    def unhurried_decoder(self, config: DecodeConfig) -> Decoder:
+        """A decoder that takes all steps of each frame, however long they last.
+
+        Its frames depend on responses and settings alone, not on the speed of the machine.
+        """
+        without_deadline = config.model_copy(update={"deadline_ms": _NO_DEADLINE_MS})
+        return self.decoder(without_deadline, clock=_StillClock())
 
     def solver(
         self, *, window_frames: int, estimated_frames: int, likelihood_weight: float | None = None

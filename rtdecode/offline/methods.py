@@ -20,8 +20,6 @@ from rtdecode.twins.twin import Twin
 
 F32 = NDArray[np.float32]
 
-_NO_DEADLINE_MS = 1e9
-
 
 class Method(Protocol):
     """Reconstructs the video of a trial; NaN in frames for which the method gives none."""
@@ -101,8 +99,7 @@ class Online:
         return float(self.config.steps * len(self.twins))
 
     def _decoded(self, fitted: FittedTwin, trial: Trial) -> F32:
-        without_deadline = self.config.model_copy(update={"deadline_ms": _NO_DEADLINE_MS})
-        decoder = fitted.decoder(without_deadline, clock=_StillClock())
+        decoder = fitted.unhurried_decoder(self.config)
         video = np.full(trial.truth.shape, np.nan, np.float32)
         for item in _window_frames(trial):
             for reconstruction in decoder.step([item]):
@@ -175,16 +172,6 @@ class Reference:
             report=lambda done, video: self.report(place, done, video),
             report_at=self.report_at,
         )
-
-
-class _StillClock:
-    """A clock that stands still, so that scores do not depend on the speed of the machine."""
-
-    def now_ns(self) -> int:
-        return 0
-
-    def sleep_until(self, t_ns: int) -> None:
-        del t_ns
 
 
 def _window_frames(trial: Trial) -> list[WindowFrame]:

@@ -63,7 +63,8 @@ def trials_of(
             responses, valid = causal.responses(number)
             trial = replace(trial, responses=responses, valid=valid)
         elif kind is Input.PREDICTED and twin is not None:
-            trial = replace(trial, responses=_predicted(twin, trial))
+            predicted = predicted_activity(twin, trial.truth, trial.behaviour)
+            trial = replace(trial, responses=predicted)
         yield trial
 
 
@@ -79,6 +80,10 @@ def with_neurons(trial: Trial, kept: NDArray[np.bool_]) -> Trial:
 
 
 @torch.no_grad()
-def _predicted(twin: Twin, trial: Trial) -> F32:
-    video, behaviour = torch.from_numpy(trial.truth), torch.from_numpy(trial.behaviour)
-    return np.asarray(twin(video[None], behaviour[None])[0].numpy(), np.float32)
+def predicted_activity(twin: Twin, video: F32, behaviour: F32) -> F32:
+    """(frame, neuron) activity in twin units that `twin` expects, without noise.
+
+    `video` is (frame, row, col) in grey levels, `behaviour` (frame, channel).
+    """
+    activity = twin(torch.from_numpy(video)[None], torch.from_numpy(behaviour)[None])
+    return np.asarray(activity[0].numpy(), np.float32)

@@ -22,7 +22,8 @@ from rtdecode.runtime.config_file import read_config
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.control import Trial
 from rtdecode.schema.errors import NoSuchStreamError
-from rtdecode.schema.messages import Event, Received
+from rtdecode.schema.messages import Event, Received, Start
+from rtdecode.schema.wall_clock import WallClock
 from rtdecode.session.damage import Damage
 from rtdecode.session.layout import session_at, session_with_config
 from rtdecode.session.message_index import index_of
@@ -37,7 +38,7 @@ from rtdecode.session.recorded_facts import (
 )
 from rtdecode.session.recorded_log import Presentation, RecordedLog
 from rtdecode.session.recorded_stream import RecordedStream
-from rtdecode.session.session_file import recorded_wall_clock
+from rtdecode.session.session_file import kept_wall_clock, wall_clock_of
 from rtdecode.session.stream_kinds import STREAM_KINDS
 
 _NS_PER_S = 1e9
@@ -210,8 +211,14 @@ class RecordedSession:
             for one in found
             if isinstance(one.body, Event)
         ]
-        clock = recorded_wall_clock(self.layout)
-        return (*recorded, *note_events(self.layout, clock, zero_ns=self.zero_ns))
+        return (*recorded, *note_events(self.layout, self.wall_clock, zero_ns=self.zero_ns))
+
+    @cached_property
+    def wall_clock(self) -> WallClock | None:
+        """UTC of the session's times; None where it was not recorded, as by earlier releases."""
+        starts = (one.message.body for one in self.messages(Start.kind))
+        stated = (wall_clock_of(one) for one in starts if isinstance(one, Start))
+        return kept_wall_clock(self.layout) or next(filter(None, stated), None)
 
     @cached_property
     def trials(self) -> tuple[RecordedTrial, ...]:

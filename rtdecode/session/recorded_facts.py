@@ -19,7 +19,7 @@ from rtdecode.schema.notes import NOTE
 from rtdecode.schema.wall_clock import WallClock
 from rtdecode.session.layout import SessionLayout
 from rtdecode.session.notes import later_notes
-from rtdecode.session.session_file import kept_wall_clock, session_facts, wall_clock_of
+from rtdecode.session.session_file import session_facts
 
 _NS_PER_S = 1e9
 
@@ -161,6 +161,8 @@ class _Described(Protocol):
     def zero_ns(self) -> int: ...
     @property
     def complete(self) -> bool: ...
+    @property
+    def wall_clock(self) -> WallClock | None: ...
 
     def messages(self, *kinds: str) -> Iterator[Received]: ...
 
@@ -171,7 +173,7 @@ def session_metadata(session: _Described, config: RunConfig | None) -> dict[str,
     bodies = [one.message.body for one in session.messages(Start.kind)]
     starts = [one for one in bodies if isinstance(one, Start)]
     twins = [one.twin_hash for one in starts if one.twin_hash]
-    clock = next(filter(None, map(wall_clock_of, starts)), kept_wall_clock(session.layout))
+    clock = session.wall_clock
     twin = session_facts(session.layout).get("twin") or {}
     found: dict[str, Any] = {
         "session": session.name,

@@ -18,7 +18,7 @@ from rtdecode.session.message_heads import message_head
 from rtdecode.session.message_index import MessageIndex
 from rtdecode.session.series import I64, Coords
 
-Read = Callable[[Any], Any]
+Read = Callable[[Stamped], Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class StreamKind:
     t_means: str
     """What the times are the times of."""
     coords: Mapping[str, Read]
-    """What else is known of each message, from its body; the same for all kinds of one stream."""
+    """What else is known of each message; the same for all kinds of one stream."""
     fixed: Coords
     """What is known of the other axes."""
     is_part: Callable[[Any], bool] | None = None
@@ -119,7 +119,7 @@ def heads_in(kind: StreamKind, messages: Iterable[Stamped]) -> Heads:
         times.append(kind.t_ns(message))
         part.append(kind.is_part is None or kind.is_part(message.body))
         for name, read in kind.coords.items():
-            columns[name].append(read(message.body))
+            columns[name].append(read(message))
     return Heads(
         np.array(times, np.int64),
         {name: np.array(column) for name, column in columns.items()},

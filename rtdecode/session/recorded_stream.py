@@ -8,12 +8,18 @@ which streams there are: `rtdecode.session.stream_kinds` states that.
 """
 
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from rtdecode.schema.errors import NoSuchClipError, NoSuchStreamError, SizeChangedError
+from rtdecode.schema.errors import (
+    NoSuchClipError,
+    NoSuchStreamError,
+    SizeChangedError,
+    TimeBeforeStreamError,
+)
 from rtdecode.schema.messages import Stamped
 from rtdecode.session.recorded_log import Heads, RecordedLog, StreamKind, heads_in
 from rtdecode.session.series import (
@@ -58,8 +64,8 @@ class _Values:
 class RecordedStream:
     """A stream of a recorded session, or a part of one; values are read by `load`.
 
-    It is cut by numbers (`stream[10:20]`), by time (`between`) and by clip (`of_clip`), which gives
-    a part of the stream. `numpy.asarray(stream)` reads its values as well.
+    It is cut by numbers (`stream[10:20]`), by time (`between`, `at`) and by clip (`of_clip`), which
+    gives a part of the stream. `numpy.asarray(stream)` reads its values as well.
 
     Parameters
     ----------
@@ -83,6 +89,11 @@ class RecordedStream:
     def name(self) -> str:
         """Name of the stream."""
         return self._kind.name
+
+    @property
+    def session(self) -> Path:
+        """Folder of the session."""
+        return self._log.path.parent
 
     @property
     def unit(self) -> str:
@@ -143,6 +154,33 @@ class RecordedStream:
         """The part from `t0_s` up to, and without, `t1_s`; in s since the first message."""
         return self[(self.t_s >= t0_s) & (self.t_s < t1_s)]
 
+    def at(self, t_s: ArrayLike) -> "RecordedStream":
+        """The newest item at each time, such as the frame that was on the screen then.
+
+        Across a gap of the stream that is the item before it.
+
+        Parameters
+        ----------
+        t_s
+            (time,) or one time, in s since the first message of the session.
+
+        Returns
+        -------
+        A part with one item for each time.
+
+        Raises
+        ------
+        TimeBeforeStreamError
+            If a time lies before the first item.
+        """
+        times, own = np.atleast_1d(np.asarray(t_s, np.float64)), self.t_s
+        order = np.argsort(own, kind="stable")
+        newest = np.searchsorted(own[order], times, side="right") - 1
+        if (newest < 0).any():
+            first = float(own.min()) if own.size else float("nan")
+            raise TimeBeforeStreamError(stream=self.name, t_s=float(times.min()), first_s=first)
+        return self[order[newest]]
+
     def of_clip(self, name: str, presentation: int | None = None) -> "RecordedStream":
         """The part while clip `name` was displayed: all of its presentations, or one of them.
 
@@ -156,7 +194,7 @@ class RecordedStream:
         if not spans:
             clips = list(dict.fromkeys(one.clip for one in found))
             asked = name if presentation is None else f"{name}' at presentation '{presentation}"
-            raise NoSuchClipError(session=self._log.path.parent, clip=asked, clips=clips)
+            raise NoSuchClipError(session=self.session, clip=asked, clips=clips)
         t_ns = self.t_ns
         return self[
             np.any([(one.t_start_ns <= t_ns) & (t_ns < one.t_end_ns) for one in spans], axis=0)
@@ -173,9 +211,13 @@ class RecordedStream:
         planes = self._heads().coords.get("plane", np.zeros(len(self), np.int64))
         if plane not in planes:
             has = [f"plane {one}" for one in np.unique(planes)]
-            session, name = self._log.path.parent, f"{self.name} of plane {plane}"
+            session, name = self.session, f"{self.name} of plane {plane}"
             raise NoSuchStreamError(session=session, stream=name, has=has)
         return self[planes == plane]
+
+    def messages(self) -> Iterator[Stamped]:
+        """The messages of the log that the values stand in, in order."""
+        return self._log.messages(self._kind, self._numbers)
 
     def load(self) -> Series:
         """Read the values from the log.
@@ -186,8 +228,7 @@ class RecordedStream:
             If values differ in size, as fluorescence of several planes does.
         """
         values = _Values(self._kind, len(self))
-        messages = self._log.messages(self._kind, self._numbers)
-        heads = heads_in(self._kind, values.passed(messages))
+        heads = heads_in(self._kind, values.passed(self.messages()))
         return Series(
             name=self.name,
             values=values.array,
@@ -197,6 +238,7 @@ class RecordedStream:
             dims=self.dims,
             coords=self._coords(heads) if len(self) else {},
             t_means=self.t_means,
+            session=self.session,
         )
 
     def to_xarray(self) -> Any:

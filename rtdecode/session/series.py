@@ -13,6 +13,7 @@ a labelled array of xarray. It must not read a log; `rtdecode.session.recorded` 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -55,6 +56,8 @@ class Series:
     """What is known of each item of an axis: clip, number of the frame, name of the channel."""
     t_means: str = "time of the sample"
     """What the times are the times of."""
+    session: Path | None = None
+    """Folder of the session that it was read from."""
 
     def __post_init__(self) -> None:
         if self.values.ndim != len(self.dims):
@@ -97,6 +100,7 @@ class Series:
                 for name, (dim, array) in self.coords.items()
             },
             t_means=self.t_means,
+            session=self.session,
         )
 
     def between(self, t0_s: float, t1_s: float) -> "Series":

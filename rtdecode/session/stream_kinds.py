@@ -21,23 +21,14 @@ from rtdecode.schema.messages import (
     Scan,
     Score,
 )
-from rtdecode.session.recorded_log import StreamKind
+from rtdecode.session.recorded_log import Read, StreamKind
 
 _GREY = "grey level (0-255)"
 _FRAME = ("time", "row", "col")
 _CHANNELS = ("running_cm_s", "pupil_diameter_px", "pupil_x_px", "pupil_y_px")
 _SCORES = ("video_r", "frame_r", "ssim", "shift_ms")
-_DECODED = MappingProxyType(
-    {
-        "frame": lambda body: body.frame,
-        "lag_frames": lambda body: body.lag_frames,
-        "steps": lambda body: body.steps,
-        "warm": lambda body: body.warm,
-        "late": lambda body: body.late,
-        "left_out": lambda body: body.frame_left_out,
-    }
-)
-_SCANNED = MappingProxyType({"scan": lambda body: body.number, "plane": lambda body: body.plane})
+_DECODED = ("frame", "lag_frames", "steps", "warm", "late", "frame_left_out")
+_SCANNED = {"scan": "number", "plane": "plane"}
 
 
 def _activity(body: Responses) -> NDArray[np.float32]:
@@ -59,6 +50,16 @@ def _scores(body: Score) -> NDArray[np.float64]:
     return np.array([getattr(body, name) for name in _SCORES])
 
 
+def _fields(*same: str, **renamed: str) -> dict[str, Read]:
+    """Readers of fields of the body, by the name of the coordinate."""
+    named = {**{name: name for name in same}, **renamed}
+    return {name: _reader(field) for name, field in named.items()}
+
+
+def _reader(field: str) -> Read:
+    return lambda message: getattr(message.body, field)
+
+
 def _named(names: tuple[str, ...]) -> dict[str, tuple[str, NDArray[Any]]]:
     return {"channel": ("channel", np.array(names))}
 
@@ -70,9 +71,9 @@ def _of_decoder(name: str, values: Any) -> StreamKind:
         unit=_GREY,
         dims=_FRAME,
         values=values,
-        t_ns=lambda message: message.body.t_frame_mid_ns,  # type: ignore[union-attr]
+        t_ns=_reader("t_frame_mid_ns"),
         t_means="middle of the frame that is reconstructed",
-        coords=_DECODED,
+        coords=_fields(*_DECODED),
         fixed={},
     )
 
@@ -84,9 +85,9 @@ def _of_scans(name: str, field: str) -> StreamKind:
         unit="a.u.",
         dims=("time", "neuron"),
         values=lambda body: np.asarray(getattr(body, field), np.float32),
-        t_ns=lambda message: message.body.t_scan_ns,  # type: ignore[union-attr]
+        t_ns=_reader("t_scan_ns"),
         t_means="middle of the scan",
-        coords=_SCANNED,
+        coords=_fields(**_SCANNED),
         fixed={},
     )
 
@@ -101,13 +102,9 @@ STREAM_KINDS: Mapping[str, StreamKind] = MappingProxyType(
                 unit=_GREY,
                 dims=_FRAME,
                 values=lambda body: body.luminance,
-                t_ns=lambda message: message.body.t_flip_ns,  # type: ignore[union-attr]
+                t_ns=_reader("t_flip_ns"),
                 t_means="flip, when the light of the frame left the screen",
-                coords={
-                    "clip": lambda body: body.clip,
-                    "index": lambda body: body.index,
-                    "number": lambda body: body.number,
-                },
+                coords={**_fields("clip", "index", "number"), "seq": lambda message: message.seq},
                 fixed={},
             ),
             _of_decoder("decoded", lambda body: body.luminance),
@@ -118,9 +115,9 @@ STREAM_KINDS: Mapping[str, StreamKind] = MappingProxyType(
                 unit="twin unit",
                 dims=("time", "neuron"),
                 values=_activity,
-                t_ns=lambda message: message.body.t_frame_start_ns,  # type: ignore[union-attr]
+                t_ns=_reader("t_frame_start_ns"),
                 t_means="start of the frame of the grid",
-                coords={"frame": lambda body: body.frame},
+                coords=_fields("frame"),
                 fixed={},
             ),
             _of_scans("fluorescence", "f_raw"),
@@ -131,7 +128,7 @@ STREAM_KINDS: Mapping[str, StreamKind] = MappingProxyType(
                 unit="cm/s and px, as the channels state",
                 dims=("time", "channel"),
                 values=_behaviour,
-                t_ns=lambda message: message.body.t_sample_ns,  # type: ignore[union-attr]
+                t_ns=_reader("t_sample_ns"),
                 t_means="time of the sample",
                 coords={},
                 fixed=_named(_CHANNELS),
@@ -144,7 +141,7 @@ STREAM_KINDS: Mapping[str, StreamKind] = MappingProxyType(
                 values=_scores,
                 t_ns=lambda message: message.t_ns,
                 t_means="time at which the running score was sent",
-                coords={"n_frames": lambda body: body.n_frames},
+                coords=_fields("n_frames"),
                 fixed=_named(_SCORES),
                 is_part=lambda body: not body.final,
             ),
@@ -156,7 +153,7 @@ STREAM_KINDS: Mapping[str, StreamKind] = MappingProxyType(
                 values=lambda body: body.pixels_counts,
                 t_ns=lambda message: (message.body.t_start_ns + message.body.t_end_ns) // 2,  # type: ignore[union-attr]
                 t_means="middle of the scan",
-                coords=_SCANNED,
+                coords=_fields(**_SCANNED),
                 fixed={},
             ),
         )

@@ -133,6 +133,16 @@ class NoSuchStreamError(BadInputError):
         )
 
 
+class TimeBeforeStreamError(BadInputError):
+    """A value is asked for at a time before the first one."""
+
+    def __init__(self, *, stream: str, t_s: float, first_s: float) -> None:
+        super().__init__(
+            f"{stream} has no value at {t_s:.3f} s: its first one is at {first_s:.3f} s; give times "
+            f"from there on"
+        )
+
+
 class SizeChangedError(BadInputError):
     """The values of a stream change their size within the part that was asked for."""
 
@@ -141,6 +151,13 @@ class SizeChangedError(BadInputError):
             f"{stream} has values of different sizes, {', '.join(map(str, sizes))}, which are no "
             f"one array: {remedy}"
         )
+
+
+class NoFrameScoredError(BadInputError):
+    """No frame can be scored."""
+
+    def __init__(self, *, why: str) -> None:
+        super().__init__(f"no frame can be scored: {why}")
 
 
 class NoSuchClipError(BadInputError):

@@ -74,6 +74,39 @@ def test_two_replays_are_the_same_bit_for_bit_at_any_speed(session: SessionLayou
     assert len(bodies(one, Reconstruction)) > SCANS
 
 
+def test_a_notebook_decodes_the_recorded_activity_to_the_same_frames(
+    session: SessionLayout,
+) -> None:
+    from rtdecode import Decoder, open_session
+
+    replay = open_session(replayed(session, "again").folder)
+    activity, decoded = replay.activity.load(), replay.decoded.load()
+    behaviour, config = replay.behaviour.load(), replay.config.decode
+    assert config is not None
+    assert config.twin is not None
+    decoder, found = Decoder(config.twin, config=config), []
+    # activity that was recorded at one time became known with one scan
+    for t_logged_ns in np.unique(logged_ns := replay_times(replay.layout)):
+        now = logged_ns == t_logged_ns
+        known = behaviour.t_ns <= t_logged_ns
+        samples = behaviour.values[known] if known.any() else np.full((1, 4), np.nan)
+        given = [
+            [np.interp(t_ns, behaviour.t_ns[known], column) for column in samples.T]
+            if known.any()
+            else decoder.twin.spec.behaviour_mean
+            for t_ns in activity.t_ns[now]
+        ]
+        found += [*decoder.push_batch(activity.values[now], np.array(given))]
+    assert len(found) == len(decoded) > SCANS
+    np.testing.assert_allclose(found, decoded.values, rtol=1e-5, atol=1e-3)
+
+
+def replay_times(replay: SessionLayout) -> np.ndarray:
+    """When each frame of activity was recorded, in ns."""
+    stream = LogReader(replay.log).messages(lambda name: name == "decoder/responses")
+    return np.array([item.t_received_ns for item in stream])
+
+
 def test_displayed_frames_never_reach_the_decoder(
     tmp_path: Path, rig: Any, small_run: MakeRun, twin_folder: MakeTwin
 ) -> None:

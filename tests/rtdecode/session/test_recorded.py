@@ -13,6 +13,7 @@ from rtdecode.schema.errors import (
     NoSuchClipError,
     NoSuchStreamError,
     SizeChangedError,
+    TimeBeforeStreamError,
     UnreadableFileError,
 )
 from rtdecode.schema.frame_grid import FrameGrid
@@ -92,6 +93,16 @@ def test_parts_by_number_time_and_clip_are_the_same_values(session: RecordedSess
     again = session.decoded.of_clip("waves", presentation=1)
     assert again.values[:, 0, 0].tolist() == [k + 0.25 for k in range(75, FRAMES - LAG)]
     assert len(session.activity.of_clip("grains")) == CLIPS[1][1]
+
+
+def test_the_frame_on_the_screen_at_a_time_is_its_ground_truth(session: RecordedSession) -> None:
+    times = session.decoded[3:8].t_s
+    assert session.displayed.at(times).values[:, 0, 0].tolist() == [3, 4, 5, 6, 7]
+    assert len(session.displayed.at(1.0)) == 1
+    with pytest.raises(
+        TimeBeforeStreamError, match=r"no value at -1\.000 s: its first one is at 0"
+    ):
+        session.displayed.at([-1, 1])
 
 
 def test_opening_and_cutting_read_no_array_that_is_not_asked_for(session: RecordedSession) -> None:
