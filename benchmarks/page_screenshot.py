@@ -1,23 +1,28 @@
-"""Take the screenshot of the page in the README from a run of the demo.
+"""Take the pictures of the page in the documents from runs of the demo.
 
-    .venv/bin/python benchmarks/page_screenshot.py --out docs/images/page.png
+    .venv/bin/python benchmarks/page_screenshot.py --out docs/images
 
-Starts `rtdecode demo --headless`, opens its page in Debian's Chromium, waits for scores, and
-saves the screenshot. Needs `apt-get install chromium` and the `dev` extra.
+Starts `rtdecode demo --headless`, opens its page in Debian's Chromium, waits for scores, and saves
+each tab, dark and light, the full-screen view, a phone, and what the page states at the end; a
+second, short run closes the loop for the tab of that name. `page.png` is the one in the README.
+Needs `apt-get install chromium` and the `dev` extra.
 """
 
 import argparse
 import re
+import signal
 import subprocess
 import sys
 import tempfile
-import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 CHROMIUM = "/usr/bin/chromium"
 FLAGS = [
+    "--headless",
     "--no-sandbox",
     "--disable-gpu",
     "--disable-quic",
@@ -26,6 +31,11 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+DESK, WALL, PHONE = (1440, 900), (1920, 1080), (390, 844)
+_SCORED = "() => document.getElementById('video-r').textContent !== '–'"
+_ACTED = "() => document.querySelectorAll('#loop-actions tr').length >= 3"
+_ENDED = "() => document.body.classList.contains('over')"
+_START_MS = 120_000
 
 
 def page_address(demo: "subprocess.Popen[str]") -> str:
@@ -42,41 +52,92 @@ def page_address(demo: "subprocess.Popen[str]") -> str:
     )
 
 
-def take(address: str, *, after_s: float, out: Path, size: tuple[int, int]) -> None:
-    """Open `address`, wait `after_s`, save a screenshot as `out`."""
-    with sync_playwright() as playwright, tempfile.TemporaryDirectory() as profile:
-        browser = playwright.chromium.launch_persistent_context(
-            profile,
-            executable_path=CHROMIUM,
-            args=FLAGS,
-            viewport={"width": size[0], "height": size[1]},
+@contextmanager
+def demo_run(*options: str) -> Iterator[tuple["subprocess.Popen[str]", str]]:
+    """A run of the demo with these options, and the address of its page."""
+    with tempfile.TemporaryDirectory() as folder:
+        session = Path(folder) / "2026-11-30_09-00-00"
+        command = [sys.executable, "-m", "rtdecode", "demo", "--headless", *options]
+        demo = subprocess.Popen(
+            [*command, "--out", str(session)], stdout=subprocess.PIPE, text=True
         )
-        page = browser.pages[0]
-        page.goto(address)
-        time.sleep(after_s)
-        out.parent.mkdir(parents=True, exist_ok=True)
-        page.screenshot(path=str(out))
-        browser.close()
+        try:
+            yield demo, page_address(demo)
+        finally:
+            if demo.poll() is None:
+                demo.send_signal(signal.SIGINT)
+            print(demo.communicate()[0])
+
+
+def opened(browser: Browser, address: str, size: tuple[int, int], *, theme: str = "light") -> Page:
+    """The page at `address` in a window of `size` (width, height in px), once it has scores."""
+    context = browser.new_context(
+        viewport={"width": size[0], "height": size[1]},
+        color_scheme="dark" if theme == "dark" else "light",
+    )
+    page = context.new_page()
+    page.goto(address)
+    page.wait_for_function(_SCORED, timeout=_START_MS)
+    return page
+
+
+def save(page: Page, out: Path, *, key: str = "", full: bool = False) -> None:
+    """Press `key`, let the page draw for a second, and save a screenshot as `out`."""
+    if key:
+        page.keyboard.press(key)
+    page.wait_for_timeout(1500)
+    page.screenshot(path=str(out), full_page=full)
+    print(out, f"{out.stat().st_size / 1000:.0f} kB")
+
+
+def take(browser: Browser, folder: Path, *, after_s: float) -> None:
+    """Pictures of a run from its first scores to its end."""
+    with demo_run("--seconds", str(after_s + 120)) as (demo, address):
+        page = opened(browser, address, DESK)
+        page.wait_for_timeout(1000 * after_s)
+        save(page, folder / "page.png")
+        save(page, folder / "page_microscope.png", key="2")
+        save(page, folder / "page_events.png", key="4")
+        dark = opened(browser, address, DESK, theme="dark")
+        save(dark, folder / "page_dark.png")
+        dark.context.close()
+        phone = opened(browser, address, PHONE, theme="dark")
+        save(phone, folder / "page_phone.png", full=True)
+        phone.context.close()
+        wall = opened(browser, address, WALL, theme="dark")
+        save(wall, folder / "page_wide.png", key="f")
+        wall.context.close()
+        page.keyboard.press("1")
+        demo.send_signal(signal.SIGINT)
+        page.wait_for_function(_ENDED, timeout=_START_MS)
+        demo.wait()
+        save(page, folder / "page_end.png")
+        page.context.close()
+
+
+def take_loop(browser: Browser, folder: Path) -> None:
+    """The tab Loop of a run whose policy has acted."""
+    with demo_run("--seconds", "120", "--policy", "threshold") as (_, address):
+        page = opened(browser, address, DESK)
+        page.keyboard.press("3")
+        page.wait_for_function(_ACTED, timeout=_START_MS)
+        save(page, folder / "page_loop.png")
+        page.context.close()
 
 
 def main() -> int:
-    """Run the demo and take the screenshot."""
+    """Run the demo twice and take the screenshots."""
     args = argparse.ArgumentParser(description=__doc__)
-    args.add_argument("--out", type=Path, default=Path("docs/images/page.png"))
-    args.add_argument("--after-s", type=float, default=25.0, help="time of the screenshot")
-    args.add_argument("--size", type=int, nargs=2, default=(1440, 900), help="width, height in px")
+    args.add_argument("--out", type=Path, default=Path("docs/images"), help="folder")
+    args.add_argument("--after-s", type=float, default=20.0, help="time after the first score, s")
     opt = args.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        seconds, session = str(opt.after_s + 15), str(Path(folder) / "session")
-        command = [sys.executable, "-m", "rtdecode", "demo", "--headless"]
-        demo = subprocess.Popen(
-            [*command, "--seconds", seconds, "--out", session], stdout=subprocess.PIPE, text=True
-        )
-        try:
-            take(page_address(demo), after_s=opt.after_s, out=opt.out, size=tuple(opt.size))
-        finally:
-            print(demo.communicate()[0])
-    return demo.returncode
+    opt.out.mkdir(parents=True, exist_ok=True)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        take(browser, opt.out, after_s=opt.after_s)
+        take_loop(browser, opt.out)
+        browser.close()
+    return 0
 
 
 if __name__ == "__main__":

@@ -53,6 +53,7 @@ _SHOWN: tuple[type[Body], ...] = (
     FieldOfView,
     PlaneNeurons,
 )
+_LAST_S = 0.05
 _PERIOD_NS = 60_000_000_000
 _REFUSALS = {"refused": "requests", "closed": "browsers"}
 """Counter of the page → name of its count in the event."""
@@ -163,18 +164,25 @@ def main(process: Process) -> int:
                 command = OperatorCommand(given.name)
                 t_ns = process.clock.now_ns()
                 process.report(command_to_controller(command, by=by, t_ns=t_ns))
+            page.notes.send(process.offer_event)
             refusals.report(page.counters(), t_ns=process.clock.now_ns())
             heartbeat(report)
 
+        stage = PageStage(page)
         run_loop(
             subscriber,
-            PageStage(page),
+            stage,
             NullSink(),
             stop=process.stop,
             clock=process.clock,
             poll_s=0.02,
             on_turn=on_turn,
         )
+        # the page ends after the sources: their last messages, and the final score, are here
+        stage.step(subscriber.take(_LAST_S))
+        page.notes.send(process.offer_event)
+        for text in page.notes.left:
+            log.error("a note could not be recorded at the end of the run: %s", text)
     finally:
         page.stop()
     return 0

@@ -61,6 +61,11 @@ class BrowserQueue:
         self._watcher = watched(microscope, self._watcher, said)
         self._changed.set()
 
+    @property
+    def waits(self) -> bool:
+        """Whether a text waits to be sent."""
+        return bool(self._texts)
+
     def acknowledge(self, frame: int) -> None:
         """Note that the browser has drawn `frame`, and therefore draws no older one."""
         drawn = self._undrawn.index(frame) + 1 if frame in self._undrawn else 0

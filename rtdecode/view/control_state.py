@@ -7,6 +7,8 @@ recorder, also long after they happened; only the newest one states the arming.
 import math
 from typing import Any
 
+from rtdecode.schema.bounded import Recent
+from rtdecode.schema.config.control import ControlConfig
 from rtdecode.schema.control import Acknowledgement, Action, ActionName, Delivery, Outcome
 from rtdecode.schema.interfaces import Clock
 from rtdecode.schema.messages import Event, Health, Received, Start
@@ -15,6 +17,8 @@ _CONTROLLER = "controller"
 _ARMING = {"armed": True, "dead_man_renewed": True, "disarmed": False}
 """Codes of events that state the arming."""
 _SILENT_S = 3.0
+_LISTED = 12
+"""Newest actions that are listed."""
 _NS_PER_S, _NS_PER_MS = 1e9, 1e6
 _OUTCOMES = {Outcome.NOT_ARMED.value: "withheld: not armed", Outcome.RATE_LIMITED.value: "withheld"}
 
@@ -22,14 +26,18 @@ _OUTCOMES = {Outcome.NOT_ARMED.value: "withheld: not armed", Outcome.RATE_LIMITE
 class ControlState:
     """State of the controller of one run, from its messages."""
 
-    def __init__(self, *, clock: Clock) -> None:
-        self._clock = clock
+    def __init__(self, *, clock: Clock, config: ControlConfig | None = None) -> None:
+        self._clock, self._config = clock, config
         self._armed, self._arming_ns = False, 0
         self._arming_text = "nothing is carried out"
         self._policy = ""
         self._health, self._received_ns = Health("", "", {}), 0
         self._action: Action | None = None
         self._effect = ""
+        self._recent: Recent[int, dict[str, Any]] = Recent(_LISTED)
+        """The newest actions by their number, as plain values."""
+        self._t_scan_ns: Recent[int, int] = Recent(_LISTED)
+        self._zero_ns: int | None = None
 
     def add(self, item: Received) -> None:
         """Take one message into account; those of other processes are ignored."""
@@ -44,13 +52,14 @@ class ControlState:
                 self._health, self._received_ns = body, item.t_received_ns
                 if message.t_ns >= self._arming_ns and "armed" in body.counters:
                     self._armed = body.counters["armed"] > 0
-            case Start(versions=versions) if message.source == _CONTROLLER:
-                self._policy = versions.get("policy", "")
+            case Start(versions=versions):
+                self._zero_ns = min(message.t_ns, self._zero_ns or message.t_ns)
+                if message.source == _CONTROLLER:
+                    self._policy = versions.get("policy", "")
             case Action():
-                self._action, self._effect = body, ""
-                self._policy = body.policy
-            case Acknowledgement() | Delivery() if self._is_effect(body):
-                self._effect = _effect(body)
+                self._add_action(body)
+            case Acknowledgement() | Delivery():
+                self._add_effect(body)
 
     def as_json(self) -> dict[str, Any] | None:
         """The state as plain values for JSON; None where there is no controller."""
@@ -68,10 +77,34 @@ class ControlState:
             "dead_man_left_s": counters.get("dead_man_left_s") if self._armed else None,
             "silent_s": silent_s if silent_s > _SILENT_S else None,
             "last": None if self._action is None else self._last(self._action),
+            "parameters": _parameters(self._config),
+            "recent": list(reversed(self._recent.values())),
         }
 
-    def _is_effect(self, body: Acknowledgement | Delivery) -> bool:
-        return self._action is not None and body.number == self._action.number
+    def _add_action(self, action: Action) -> None:
+        self._action, self._effect, self._policy = action, "", action.policy
+        self._t_scan_ns[action.number] = action.t_scan_ns
+        zero_ns = self._zero_ns
+        t_s = None if zero_ns is None else (action.t_decided_ns - zero_ns) / _NS_PER_S
+        self._recent[action.number] = {
+            "number": action.number,
+            "t_s": t_s,
+            **self._last(action),
+            "ms": None,
+        }
+
+    def _add_effect(self, body: Acknowledgement | Delivery) -> None:
+        """Note what became of an action, and the time from the newest scan to its effect."""
+        effect = _effect(body)
+        if self._action is not None and body.number == self._action.number:
+            self._effect = effect
+        if body.number not in self._recent:
+            return
+        at_ns = body.t_sent_ns if isinstance(body, Delivery) else body.t_flip_ns
+        scan_ns = self._t_scan_ns.get(body.number, 0)
+        ms = (at_ns - scan_ns) / _NS_PER_MS if at_ns and scan_ns else None
+        # assigned as a whole it would become the newest one
+        self._recent[body.number].update(effect=effect, ms=ms)
 
     def _last(self, action: Action) -> dict[str, str]:
         what = f"{action.name} {action.target}".strip()
@@ -84,6 +117,20 @@ class ControlState:
             "cause": f"{cause:.120}",
             "effect": self._effect or _OUTCOMES.get(action.outcome, "sent"),
         }
+
+
+def _parameters(config: ControlConfig | None) -> dict[str, str]:
+    """What the config states of policy and controller, as text."""
+    if config is None:
+        return {}
+    limits = {
+        "max_actions_per_s": f"{config.max_actions_per_s:g}",
+        "dead_man_s": "no limit" if config.dead_man_s is None else f"{config.dead_man_s:g}",
+        "silence_s": f"{config.silence_s:g}",
+        "step_budget_ms": f"{config.step_budget_ms:g}",
+    }
+    options = {str(name)[:40]: f"{value}"[:80] for name, value in config.policy.options.items()}
+    return options | limits
 
 
 def _effect(body: Acknowledgement | Delivery) -> str:

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from typing import Any
 
 import h11
+import uvicorn
+from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.exceptions import InvalidState
@@ -24,6 +26,7 @@ BURST_BYTES, BYTES_PER_S = 128 * 1024, 16 * 1024
 """What a connection may send at once, and on average; a browser sends about 1 kB/s."""
 REQUESTS_S = 30.0
 """Time in s after which a connection is closed that has not become a WebSocket."""
+_REQUEST_BYTES = 16 * 1024
 _AT_ONCE = 100
 """Connections that are refused before other work of the page has its turn."""
 _NS_PER_S = 1e9
@@ -166,3 +169,25 @@ class EndingStreams(WebSocketsSansIOProtocol):
             super().shutdown()
         except InvalidState:
             self.transport.abort()
+
+
+def server_settings(app: ASGIApp, *, most_bytes: int) -> uvicorn.Config:
+    """Settings of the server, the same whatever other packages of uvicorn are installed.
+
+    A WebSocket is closed that sends a message of more than `most_bytes`.
+    """
+    return uvicorn.Config(
+        app,
+        loop="asyncio",  # which accepts connections through the listener, and its limits
+        http=ShortRequests,
+        h11_max_incomplete_event_size=_REQUEST_BYTES,
+        ws=EndingStreams,
+        ws_max_size=most_bytes,
+        proxy_headers=False,  # no header of a request changes its address or scheme
+        server_header=False,
+        log_config=None,
+        # requests, which anybody can send, are not logged; errors of the page are
+        log_level="error",
+        access_log=False,
+        timeout_graceful_shutdown=1,
+    )

@@ -95,7 +95,7 @@ class Page:
         self._clip, self._neurons = "", 0
         self._twin_check: ResponsePrediction | None = None
         self._loop = LoopLatency()
-        self._control = ControlState(clock=clock)
+        self._control = ControlState(clock=clock, config=None if facts is None else facts.control)
 
     def packets_of(self, items: Sequence[Received]) -> list[Packet]:
         """Packets that result from these messages, in their order."""
@@ -128,6 +128,11 @@ class Page:
             "control": self._control.as_json(),
             "twin_check": None if self._twin_check is None else _twin_check_json(self._twin_check),
         }
+
+    @property
+    def is_ended(self) -> bool:
+        """Whether the run has ended."""
+        return self._state.is_ended
 
     def acknowledge_alarm(self, number: int) -> None:
         """Remove the alarm with this number from the banner of all browsers."""

@@ -54,11 +54,11 @@ class RecordingState:
         """MB that wait for the recorder in all processes; None where none states it."""
         return sum(self._held_mb.values()) if self._held_mb else None
 
-    def as_json(self, now_ns: int) -> dict[str, Any]:
+    def as_json(self, now_ns: int, *, is_ended: bool = False) -> dict[str, Any]:
         """State and figures, as plain values for JSON; null where unknown."""
         counters = self._counters
         return {
-            "state": self._state(now_ns),
+            "state": "ended" if is_ended else self._state(now_ns),
             "log_mb": counters.get(LOG_MB),
             "free_mb": counters.get(FREE_MB),
             "minutes_left": counters.get(MINUTES_LEFT),

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from rtdecode.schema.config import RunConfig
+from rtdecode.schema.config.control import ControlConfig
 from rtdecode.schema.config.network import NetworkConfig
 from rtdecode.schema.config.roles import Role
 from rtdecode.session.layout import SessionLayout
@@ -29,6 +30,7 @@ class RunFacts:
     """False with `decode: null`: the run records, and there is no reconstruction."""
     flush_s: float = 1.0
     """Interval in s at which the log is flushed."""
+    control: ControlConfig | None = None
     network: NetworkConfig = field(default_factory=NetworkConfig)
     neuropil_weight: float = 0.0
     """Weight of f_neuropil in the traces of fluorescence."""
@@ -45,6 +47,7 @@ class RunFacts:
             processes=processes,
             decodes=config.decode is not None and Role.DECODER in processes,
             flush_s=config.record.flush_s,
+            control=config.control,
             network=config.network,
             neuropil_weight=config.calcium.neuropil_weight,
         )

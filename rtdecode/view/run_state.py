@@ -33,6 +33,7 @@ from rtdecode.schema.messages import (
     Stamped,
     Start,
 )
+from rtdecode.view.end_state import end_losses, end_score
 from rtdecode.view.event_list import EventList
 from rtdecode.view.process_watch import SILENT_S, ProcessWatch
 from rtdecode.view.recording_state import RecordingState
@@ -67,8 +68,10 @@ class RunState:
         self._last_ns: dict[type[Body], int] = {}
         self._known: set[tuple[str, int, int]] = set()
         self._order: deque[tuple[str, int, int]] = deque()
-        self._ended: Recent[str, bool] = Recent(_MOST_SOURCES)
+        self._ended: Recent[str, int] = Recent(_MOST_SOURCES)
+        """When each source that has ended did so."""
         self._warm = False
+        self._score: Score | None = None
 
     def add(self, item: Received) -> None:
         """Count one message."""
@@ -82,6 +85,8 @@ class RunState:
         match body:
             case Reconstruction():
                 self._warm = body.warm
+            case Score():
+                self._score = body
             case Event():
                 self._events.add(body, t_ns=message.t_ns)
             case Health():
@@ -90,7 +95,12 @@ class RunState:
                 self._events.begin(t_ns=message.t_ns)
                 self._ended.pop(message.source, None)
             case End():
-                self._ended[message.source] = True
+                self._ended[message.source] = message.t_ns
+
+    @property
+    def is_ended(self) -> bool:
+        """Whether a source has ended that has not started again."""
+        return bool(self._ended)
 
     def acknowledge(self, alarm: int) -> None:
         """Remove the alarm with this number from the banner."""
@@ -106,7 +116,7 @@ class RunState:
         status = run_status(
             self._ages(now_ns, late=late, longest_step=longest_step),
             warm=self._warm,
-            ended=bool(self._ended),
+            ended=self.is_ended,
             lost=int(counters["lost_messages"]),
             decodes=self._facts.decodes,
         )
@@ -116,7 +126,8 @@ class RunState:
             "sentence": status.sentence,
             "is_outdated": status.is_outdated,
             "run": self._run(now_ns),
-            "recording": self._recording.as_json(now_ns),
+            "end": self._end(now_ns),
+            "recording": self._recording.as_json(now_ns, is_ended=self.is_ended),
             "counters": counters,
             "losses": {
                 "scans_lost": self._count.lost_scans,
@@ -143,16 +154,31 @@ class RunState:
 
     def _run(self, now_ns: int) -> dict[str, Any]:
         """Name, kind, and length of the run so far."""
-        began_ns = self._events.zero_ns
-        elapsed_s = None if began_ns is None else max(0.0, (now_ns - began_ns) / _NS_PER_S)
         return {
             "session": self._facts.session,
             "decodes": self._facts.decodes,
-            "elapsed_s": elapsed_s,
+            "elapsed_s": self._elapsed_s(now_ns),
             "seconds": self._facts.seconds,
             "scans": self._watch.counter(Role.BRIDGE, "scans"),
             "frames_displayed": self._watch.counter(Role.STIMULUS, "frames_shown"),
         }
+
+    def _end(self, now_ns: int) -> dict[str, Any] | None:
+        """What is stated of a run that has ended; None before."""
+        if not self._ended:
+            return None
+        return {
+            "elapsed_s": self._elapsed_s(now_ns),
+            "score": end_score(self._score, decodes=self._facts.decodes),
+            "losses": end_losses(self._count, decodes=self._facts.decodes),
+            "report": self._facts.report,
+        }
+
+    def _elapsed_s(self, now_ns: int) -> float | None:
+        """Seconds since the session began, until its end; None before it began."""
+        until_ns = max(self._ended.values(), default=now_ns)
+        began_ns = self._events.zero_ns
+        return None if began_ns is None else max(0.0, (until_ns - began_ns) / _NS_PER_S)
 
     def _ages(self, now_ns: int, *, late: LateFrames, longest_step: str) -> Ages:
         warning = self._events.warning_since(now_ns - round(WARNING_DISPLAYED_S * _NS_PER_S))

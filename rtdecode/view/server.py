@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from importlib import resources
 from queue import SimpleQueue
+from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
@@ -18,7 +19,6 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route, WebSocketRoute
-from starlette.types import ASGIApp
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from rtdecode.runtime.clock import HostClock
@@ -38,7 +38,8 @@ from rtdecode.view.browser_input import (
 from rtdecode.view.browser_queue import BrowserQueue
 from rtdecode.view.certificate import server_context
 from rtdecode.view.gate import OPENING, RIGHT, Gate, OwnAddress, printed_host
-from rtdecode.view.listener import EndingStreams, LimitedListener, ShortRequests
+from rtdecode.view.listener import LimitedListener, server_settings
+from rtdecode.view.note_inbox import NoteInbox
 from rtdecode.view.page import Page
 from rtdecode.view.run_facts import RunFacts
 
@@ -46,8 +47,8 @@ log = logging.getLogger(__name__)
 
 _STATUS_S = 0.25
 _STOP_S = 5.0
+_LAST_S, _TURN_S = 1.0, 0.02
 _TYPES = {"html": "text/html", "css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
-_REQUEST_BYTES = 16 * 1024
 PEER_STREAMS, STREAMS = 16, 64
 """Browsers that are sent the page, of one IP address and in all."""
 _TOO_MANY = 1013
@@ -92,7 +93,9 @@ class PageServer:
         self._commands: SimpleQueue[BrowserCommand] = SimpleQueue()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ready = threading.Event()
-        self._server = uvicorn.Server(_uvicorn_config(self._app()))
+        self.notes = NoteInbox(lambda: self._page.is_ended)
+        """Notes of browsers that may act."""
+        self._server = uvicorn.Server(server_settings(self._app(), most_bytes=MOST_BYTES))
         self._thread: threading.Thread | None = None
 
     def start(self) -> str:
@@ -140,7 +143,10 @@ class PageServer:
         }
 
     def stop(self) -> None:
-        """Close all connections and end the thread."""
+        """Send the last status, close all connections and end the thread."""
+        if self._loop is not None:
+            with suppress(RuntimeError, TimeoutError):  # the loop has just closed, or is busy
+                asyncio.run_coroutine_threadsafe(self._send_last(), self._loop).result(_LAST_S)
         if self._thread is not None:
             self._server.should_exit = True
             self._thread.join(_STOP_S)
@@ -182,6 +188,7 @@ class PageServer:
             routes=[
                 Route("/", serve_file),
                 Route(OPENING, lead_on),
+                Route("/note", self.notes.receive, methods=["POST"]),
                 WebSocketRoute("/live", self._serve_browser),
                 Route("/{name}", serve_file),
             ],
@@ -211,10 +218,24 @@ class PageServer:
         while True:
             await asyncio.sleep(_STATUS_S)
             if self._queues:
-                status = self._page.status()
-                for queue in self._queues:
-                    own = {"dropped": queue.dropped, "may_act": queue.may_act}
-                    queue.put_text(json.dumps(status | own))
+                self._put_status()
+
+    def _put_status(self) -> None:
+        status = self._page.status()
+        for queue in self._queues:
+            own: dict[str, Any] = {"dropped": queue.dropped, "may_act": queue.may_act}
+            if status["end"] and not queue.may_act:  # paths of this machine are for its users
+                own["end"] = status["end"] | {"report": "report/index.html of the session"}
+            queue.put_text(json.dumps(status | own))
+
+    async def _send_last(self) -> None:
+        """Send what a browser keeps on display once the page of a run that has ended is gone."""
+        if not self._page.is_ended:
+            return
+        self._put_status()
+        while any(queue.waits for queue in self._queues):
+            await asyncio.sleep(_TURN_S)
+        await asyncio.sleep(_TURN_S)
 
     async def _serve_browser(self, socket: WebSocket) -> None:
         await socket.accept()
@@ -261,25 +282,6 @@ class PageServer:
 
     def _count_refused(self) -> None:
         self._refused += 1
-
-
-def _uvicorn_config(app: ASGIApp) -> uvicorn.Config:
-    """Settings of the server, the same whatever other packages of uvicorn are installed."""
-    return uvicorn.Config(
-        app,
-        loop="asyncio",  # which accepts connections through the listener, and its limits
-        http=ShortRequests,
-        h11_max_incomplete_event_size=_REQUEST_BYTES,
-        ws=EndingStreams,
-        ws_max_size=MOST_BYTES,
-        proxy_headers=False,  # no header of a request changes its address or scheme
-        server_header=False,
-        log_config=None,
-        # requests, which anybody can send, are not logged; errors of the page are
-        log_level="error",
-        access_log=False,
-        timeout_graceful_shutdown=1,
-    )
 
 
 async def _send(socket: WebSocket, queue: BrowserQueue) -> None:

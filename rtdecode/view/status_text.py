@@ -144,8 +144,9 @@ def _loss(ages: Ages, *, lost: int) -> Status | None:
 
 def _late(ages: Ages) -> str:
     late, frames = ages.late.late, ages.late.frames
+    share = f"{100 * late / frames:.0f} %"
     cause = f"; {ages.late_cause}" if ages.late_cause else ""
-    return f"{late} of {frames} frames of the last 10 s were late ({late / frames:.0%}){cause}."
+    return f"{late} of {frames} frames of the last 10 s were late ({share}){cause}."
 
 
 def _before_first_frame(ages: Ages) -> Status:

@@ -11,6 +11,7 @@ from typing import Any
 import psutil
 import pytest
 import yaml
+from chromium import browser, tab
 
 MARK = "RTDECODE_TEST_FOLDER"
 Running = subprocess.Popen[str]

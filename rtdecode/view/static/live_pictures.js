@@ -1,6 +1,7 @@
 // Pictures of the Live tab: displayed and decoded frame, and their error or the uncertainty.
 
 import { element, setText } from "./elements.js";
+import { onKey } from "./keys.js";
 import { blank, errorColour, FULL_UNCERTAINTY, paint, uncertaintyColour } from "./pictures.js";
 import { onTab } from "./tabs.js";
 import { onTheme, theme } from "./theme.js";
@@ -65,9 +66,9 @@ function redraw() {
 }
 
 export function connectPictures() {
-  element("panel-button").onclick = () => (
-    setPanel(state.panel === "error" ? "uncertainty" : "error")
-  );
+  const change = () => setPanel(state.panel === "error" ? "uncertainty" : "error");
+  element("panel-button").onclick = change;
+  onKey("u", "error or uncertainty in the third picture", change);
   onTheme(redraw);
   onTab((name) => {
     if (name === "live" && state.drawn) drawPicture(state.drawn, { visible: true });

@@ -5,12 +5,16 @@ import { connectControl, showControl } from "./control.js";
 import { element } from "./elements.js";
 import { showAlarms, showEvents } from "./events.js";
 import { addScore, connectFigures, setScores, showFigures } from "./live_figures.js";
+import { connectKeys } from "./keys.js";
 import { connectPictures, drawPicture } from "./live_pictures.js";
+import { showLoopTab } from "./loop.js";
 import { connectMicroscope, receiveMicroscope, showMicroscope, watch } from "./microscope.js";
 import { readPacket, Strip } from "./pictures.js";
-import { countDrawn, showFacts, showStatus } from "./status.js";
+import { connectNotes, showNoteButton } from "./notes.js";
+import { countDrawn, showEnd, showFacts, showStatus } from "./status.js";
 import { connectTabs, isVisible, onTab } from "./tabs.js";
 import { connectTheme } from "./theme.js";
+import { connectWide } from "./wide.js";
 
 const RETRY_MS = 1000;
 const REFUSED_RETRY_MS = 10000;
@@ -31,6 +35,8 @@ function connect() {
     else receivePacket(data);
   };
   socket.onclose = async ({ code }) => {
+    // the server has gone with its run: there is nothing to connect to
+    if (state.message?.end) return;
     showBroken("Disconnected", "No connection to rtdecode; reconnecting each second.");
     const refusal = code === TOO_MANY ? "Too many browsers show this page." : await refused();
     if (refusal) showBroken("Refused", refusal);
@@ -86,7 +92,9 @@ function receiveText(message) {
   state.message = message;
   addScore(message.score);
   showStatus(message);
+  showEnd(message.end);
   showFacts(message);
+  showNoteButton(message.may_act && !message.end);
   element("watching").hidden = message.may_act;
   showControl(message.control, message.may_act);
   const acknowledge = message.may_act ? (number) => send(`alarm ${number}`) : null;
@@ -101,6 +109,7 @@ function showVisible() {
     showFigures(message);
     showEvents(element("events"), message.events);
   } else if (isVisible("microscope")) showMicroscope(message);
+  else if (isVisible("loop")) showLoopTab(message);
   else if (isVisible("events")) showEvents(element("all-events"), message.events);
 }
 
@@ -113,6 +122,10 @@ connectPictures();
 connectFigures();
 connectControl(send);
 connectMicroscope(send);
+connectNotes();
+connectWide();
+connectKeys();
 connectTabs();
+element("end-reload").onclick = () => window.location.reload();
 onTab(showVisible);
 connect();

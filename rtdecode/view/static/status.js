@@ -9,6 +9,7 @@ const DRAWN_OVER_MS = 2000;
 const RECORDINGS = {
   waiting: () => "not recording yet",
   recording: (mb) => `recording ${size(mb)}`,
+  ended: (mb) => (mb ? `recorded ${size(mb)}` : ""),
   silent: () => "recorder silent",
   still: (mb) => `log stands still at ${size(mb)}`,
 };
@@ -55,9 +56,11 @@ export function showFacts({ run, recording }) {
   setText("recording-text", RECORDINGS[state](logMb));
   const lasts = left === null ? "" : `, for ${lasting(left)}`;
   fact("disk", freeMb === null ? "" : `${size(freeMb)} free${lasts}`, left !== null && left < SHORT_MIN);
-  fact("backlog", waits === null ? "" : `backlog ${size(waits)}`, waits > LARGE_BACKLOG_MB);
+  fact("backlog", waits === null || state === "ended" ? "" : `backlog ${size(waits)}`, waits > LARGE_BACKLOG_MB);
   showDrawn();
 }
+
+const isOver = () => document.body.classList.contains("over");
 
 // Called for each picture that is drawn, in whatever tab.
 export function countDrawn() {
@@ -69,5 +72,16 @@ function showDrawn() {
   const since = performance.now() - DRAWN_OVER_MS;
   while (drawnAt.length && drawnAt[0] < since) drawnAt.shift();
   const perS = (1000 * drawnAt.length) / DRAWN_OVER_MS;
-  setText("drawn", `${perS.toFixed(0)} drawn/s`);
+  setText("drawn", isOver() ? "" : `${perS.toFixed(0)} drawn/s`);
+}
+
+// Once the run has ended, the page states it calmly and stays as it is.
+export function showEnd(end) {
+  element("end").hidden = !end;
+  document.body.classList.toggle("over", Boolean(end));
+  if (!end) return;
+  setText("end-length", end.elapsed_s === null ? "" : `after ${duration(end.elapsed_s)}`);
+  setText("end-score", end.score);
+  setText("end-losses", end.losses);
+  setText("end-report", end.report);
 }

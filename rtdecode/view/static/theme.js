@@ -1,6 +1,7 @@
 // Dark and light colours; what draws on a canvas is told where they change.
 
 import { element, setText } from "./elements.js";
+import { onKey } from "./keys.js";
 
 const LIGHT = window.matchMedia("(prefers-color-scheme: light)");
 const redrawn = [];
@@ -20,6 +21,8 @@ function setTheme(name) {
 }
 
 export function connectTheme() {
-  element("theme").onclick = () => setTheme(chosen === "dark" ? "light" : "dark");
+  const change = () => setTheme(chosen === "dark" ? "light" : "dark");
+  element("theme").onclick = change;
+  onKey("t", "dark or light colours", change);
   setTheme(chosen);
 }

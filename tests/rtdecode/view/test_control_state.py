@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from rtdecode.schema.config.control import ControlConfig
 from rtdecode.schema.control import Acknowledgement, Action, Delivery
 from rtdecode.schema.messages import Body, Event, Health, Received, Stamped, Start
 from rtdecode.view.control_state import ControlState
@@ -115,3 +116,30 @@ def test_the_policy_is_named_before_it_acts(scene: Scene) -> None:
     scene.told(heartbeat())
     start = Start("s", "", "", "", {"policy": "show_back"})
     assert scene.told(start)["policy"] == "show_back"
+
+
+def test_the_last_actions_are_listed_with_cause_effect_and_latency(scene: Scene) -> None:
+    scene.told(Start("s", "", "", ""), source="supervisor", t_ns=0)
+    scene.told(heartbeat())
+    for number in range(15):
+        at_ns = (number + 1) * S
+        scene.told(replace(ACTION, number=number, t_scan_ns=at_ns, t_decided_ns=at_ns))
+    flip = Acknowledgement(13, "applied", "show_clip", "owl", 14 * S, 14 * S + 90_000_000, 7)
+    found = scene.told(flip)["recent"]
+    assert [one["number"] for one in found] == list(range(14, 2, -1))
+    assert (found[1]["ms"], found[1]["t_s"]) == (90, 14)
+    assert found[1]["effect"].startswith("applied, displayed 90 ms")
+    assert (found[0]["ms"], found[0]["effect"]) == (None, "sent")
+    assert found[0]["cause"] == "after emit/reconstruction (frame 41)"
+
+
+def test_policy_and_limits_are_stated_as_in_the_config(rig: Any) -> None:
+    config = ControlConfig.model_validate(
+        {"policy": {"name": "threshold", "options": {"above": 140}}, "dead_man_s": 30}
+    )
+    state = ControlState(clock=rig.clock, config=config)
+    now_ns = rig.clock.now_ns()
+    state.add(Received(Stamped("controller", 0, now_ns, "host", heartbeat()), now_ns))
+    found = state.as_json()
+    assert found is not None
+    assert {"above": "140", "dead_man_s": "30"}.items() <= found["parameters"].items()

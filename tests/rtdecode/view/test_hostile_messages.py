@@ -12,19 +12,33 @@ from hypothesis import strategies as st
 
 from rtdecode.schema.control import Action, Delivery
 from rtdecode.schema.evaluation import ResponsePrediction
-from rtdecode.schema.messages import Body, Event, Health, Received, Reconstruction, Score
+from rtdecode.schema.messages import (
+    Body,
+    End,
+    Event,
+    Health,
+    Received,
+    Reconstruction,
+    Score,
+    Start,
+)
 from rtdecode.view.page import Page
 
 FLOATS = st.sampled_from([math.nan, math.inf, -math.inf, 1e308, -1e308, 0.0])
 TEXTS = st.sampled_from(["", "armed", "\x1b[2J", "x" * 20_000])
 COUNTERS = st.dictionaries(
-    st.sampled_from(["armed", "actions", "withheld", "dead_man_left_s", "recorder_backlog_mb"]),
+    st.sampled_from(
+        "armed actions withheld dead_man_left_s recorder_backlog_mb log_mb disk_free_mb "
+        "disk_minutes_left scans frames_shown".split()
+    ),
     FLOATS,
 )
 INTS = st.sampled_from([0, -1, 2**53, -(2**53)])
 BODIES = (
     st.builds(Health, TEXTS, TEXTS, COUNTERS)
     | st.builds(Event, TEXTS, TEXTS, TEXTS, TEXTS, COUNTERS)
+    | st.builds(End, TEXTS, TEXTS)
+    | st.builds(Start, TEXTS, TEXTS, TEXTS, TEXTS)
     | st.builds(Score, FLOATS, FLOATS, FLOATS, FLOATS, FLOATS, INTS, st.booleans())
     | st.builds(ResponsePrediction, FLOATS, FLOATS, FLOATS, TEXTS, INTS, INTS, FLOATS, INTS, INTS)
     | st.builds(Delivery, INTS, TEXTS, INTS, FLOATS, TEXTS)
@@ -40,7 +54,10 @@ def page(rig: Any) -> Page:
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=100)
-@given(bodies=st.lists(BODIES, max_size=5), sources=st.sampled_from(["controller", "events", "x"]))
+@given(
+    bodies=st.lists(BODIES, max_size=5),
+    sources=st.sampled_from(["controller", "events", "bridge", "x"]),
+)
 def test_the_status_is_valid_json_after_any_messages(
     rig: Any, bodies: list[Body], sources: str
 ) -> None:

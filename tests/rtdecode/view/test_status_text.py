@@ -46,7 +46,7 @@ def test_a_run_without_problems_is_live() -> None:
         (
             Ages(decoded_s=0, late=LateFrames(30, 300, 0), late_cause="processors saturated"),
             "Late frames",
-            "30 of 300 frames of the last 10 s were late (10%); processors saturated.",
+            "30 of 300 frames of the last 10 s were late (10 %); processors saturated.",
         ),
         (Ages(decoded_s=0, displayed_s=0, late=LateFrames(6, 300, 0)), "Live", ""),
         (Ages(decoded_s=0, displayed_s=0, late=LateFrames(9, 20, 0)), "Live", ""),
