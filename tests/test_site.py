@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import rtdecode
+
 ROOT = Path(__file__).resolve().parents[1]
 GENERATED = {"index.md", "decisions/index.md"}
 
@@ -40,3 +42,9 @@ def test_a_link_to_a_page_or_heading_that_is_not_there_ends_the_build(tmp_path: 
     assert "link 'kays.md'" in done.stderr
     assert "does not contain an anchor '#none'" in done.stderr
     assert "hosts.md'" not in done.stderr
+
+
+def test_the_reference_has_every_public_name() -> None:
+    page = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+    named = {one.rpartition(".")[2] for one in re.findall(r"^::: ([\w.]+)$", page, re.MULTILINE)}
+    assert named | {"__version__"} == set(rtdecode.__all__)
