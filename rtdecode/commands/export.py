@@ -58,6 +58,7 @@ class Format:
 
 FORMATS: Mapping[str, Format] = MappingProxyType(
     {
+        "foxglove": Format("foxglove", "write_foxglove", ".mcap", frozenset({_SPAN})),
         "mp4": Format("mp4", "write_mp4", ".mp4", frozenset({_SPAN, _MASK})),
         "npz": Format("npz", "write_npz", ".npz", frozenset({_SPAN})),
     }

@@ -53,14 +53,12 @@ class Moments:
     Parameters
     ----------
     session
-        A session with reconstructions; displayed frames may be absent.
+        A session with displayed frames, reconstructions, or both.
     span
         The part of it.
 
     Raises
     ------
-    NoSuchStreamError
-        If nothing was decoded in the session.
     TimeSpanError
         If nothing was displayed or decoded in `span`.
     """
@@ -68,12 +66,14 @@ class Moments:
     def __init__(self, session: RecordedSession, span: Span) -> None:
         self._grid = FrameGrid(session.config.frame_rate_hz)
         self._zero_ns = session.zero_ns
-        self._decoded, self._uncertainty = session.decoded, session.uncertainty
-        self._displayed = session.displayed if "displayed" in session.streams else None
-        self._decoded_at = _places(self._decoded.coords["frame"][1])
-        self._warm = self._decoded.coords["warm"][1]
+        held = {name: session.stream(name) for name in session.streams}
+        self._decoded, self._uncertainty = held.get("decoded"), held.get("uncertainty")
+        self._displayed = held.get("displayed")
+        coords = {} if self._decoded is None else self._decoded.coords
+        self._decoded_at = _places(coords["frame"][1]) if coords else {}
+        self._warm = coords["warm"][1] if coords else np.zeros(0, np.bool_)
         self._flips = _Flips(self._displayed)
-        scores = session.scores.load() if "scores" in session.streams else None
+        scores = held["scores"].load() if "scores" in held else None
         self.score_t_s = np.zeros(0) if scores is None else scores.t_s
         self.score_r = np.zeros(0) if scores is None else scores.values[:, 0]
         frames = [frame for frame in self._all_frames() if span.holds(self._t_s(frame))]
@@ -83,8 +83,9 @@ class Moments:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """(row, col) of the reconstructions."""
-        _, rows, cols = self._decoded.shape
+        """(row, col) of the reconstructions, or of the displayed frames where there are none."""
+        stream = self._displayed if self._decoded is None else self._decoded
+        _, rows, cols = (0, 0, 0) if stream is None else stream.shape
         return rows, cols
 
     @property
@@ -109,10 +110,9 @@ class Moments:
 
     def _all_frames(self) -> range:
         """From the first frame that was displayed or decoded to the last."""
-        decoded = list(self._decoded_at)
         of_flips = [self._grid.frame_at(t_ns) for t_ns in self._flips.ends_ns]
-        ends = [min(decoded), max(decoded), *of_flips]
-        return range(min(ends), max(ends) + 1)
+        known = [*self._decoded_at, *of_flips]
+        return range(min(known), max(known) + 1) if known else range(0)
 
     def _block(self, frames: range) -> Iterator[Moment]:
         middles = np.array([self._grid.middle_ns(frame) for frame in frames], np.int64)

@@ -74,10 +74,10 @@ def write_mp4(
     NoScreenMaskError
         If an outline is asked for, and the session has no screen mask.
     """
-    moments = Moments(session, span)
+    sentences, moments = _sentences(session), Moments(session, span)
     panels = Panels(
         moments.shape,
-        sentences=_sentences(session),
+        sentences=sentences,
         trace=_trace(moments),
         mask=_mask(session, moments.shape) if mask else None,
     )

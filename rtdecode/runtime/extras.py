@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 from rtdecode.schema.errors import ExtraMissingError
 
-DECODER, SIMULATION, NOTEBOOK = "decoder", "simulation", "notebook"
+DECODER, SIMULATION, NOTEBOOK, FOXGLOVE = "decoder", "simulation", "notebook", "foxglove"
 """Names of the extras."""
 DECODER_PACKAGES: Mapping[str, str] = MappingProxyType(
     {
@@ -28,7 +28,13 @@ DECODER_PACKAGES: Mapping[str, str] = MappingProxyType(
     }
 )
 """Package of each module that only the extra brings."""
-_OTHER_PACKAGES: Mapping[str, str] = MappingProxyType({"xarray": "xarray"})
+_OTHER_PACKAGES: Mapping[str, str] = MappingProxyType(
+    {
+        "foxglove_schemas_protobuf": "foxglove-schemas-protobuf",
+        "mcap_protobuf": "mcap-protobuf-support",
+        "xarray": "xarray",
+    }
+)
 """The same of the other extras."""
 
 

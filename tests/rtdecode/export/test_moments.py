@@ -11,7 +11,7 @@ from rtdecode.export import moments as module
 from rtdecode.export.moments import Moment, Moments
 from rtdecode.export.span import Span
 from rtdecode.schema.config import RunConfig
-from rtdecode.schema.errors import NoSuchStreamError, TimeSpanError
+from rtdecode.schema.errors import TimeSpanError
 from rtdecode.schema.messages import DisplayedFrame, Reconstruction
 from rtdecode.session.recorded import RecordedSession
 
@@ -56,10 +56,13 @@ def test_a_span_is_cut_by_the_middles_of_frames(session: RecordedSession) -> Non
         Moments(session, Span(50, 60))
 
 
-def test_a_session_without_reconstructions_is_refused(tmp_path: Path) -> None:
+def test_a_session_without_reconstructions_has_displayed_frames(tmp_path: Path) -> None:
     session = RecordedSession(write_shown_run(tmp_path / "run", decoded=False).folder)
-    with pytest.raises(NoSuchStreamError, match="its config has no decoder"):
-        Moments(session, Span())
+    found = of(session)
+    assert len(found) == FRAMES
+    assert all(one.displayed is not None for one in found)
+    assert [one.decoded for one in found] == [None] * FRAMES
+    assert Moments(session, Span()).shape == (ROWS, COLS)
 
 
 def decoded(frame: int, grey: float = 1.0) -> Reconstruction:

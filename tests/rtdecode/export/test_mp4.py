@@ -13,7 +13,7 @@ from rtdecode.export.lettering import enlarged
 from rtdecode.export.mp4 import Video, write_mp4
 from rtdecode.export.panels import Panels, Sentences, Trace
 from rtdecode.export.span import Span
-from rtdecode.schema.errors import NoScreenMaskError
+from rtdecode.schema.errors import NoScreenMaskError, NoSuchStreamError
 from rtdecode.session.recorded import RecordedSession
 
 COMPRESSION = 3.0
@@ -78,6 +78,12 @@ def test_sharp_pixels_survive_compression(tmp_path: Path) -> None:
     assert len(found) == len(frames)
     for frame, shown in zip(frames, found, strict=True):
         assert np.abs(shown.astype(float) - frame).mean() < COMPRESSION
+
+
+def test_a_session_without_reconstructions_is_refused(tmp_path: Path) -> None:
+    session = RecordedSession(write_shown_run(tmp_path / "run", decoded=False).folder)
+    with pytest.raises(NoSuchStreamError, match="its config has no decoder"):
+        write_mp4(session, tmp_path / "a.mp4")
 
 
 def test_an_outline_needs_a_screen_mask(session: RecordedSession, tmp_path: Path) -> None:
