@@ -37,7 +37,7 @@ VERBS = (
     Verb("disarm", "arming", "Disarm the controller of the running SESSION: no further action is carried out."),
     Verb("note", "notes", "Add a note with its time to SESSION, which may be running or have ended."),
     Verb("score", "sessions", "Recompute the summary of SESSION from its log and write its report."),
-    Verb("replay", "sessions", "Decode the recorded scans of SESSION again and write a new session."),
+    Verb("replay", "replay", "Decode a recorded session, or the trials of a data set, again as if it were live."),
     Verb("export", "export", "Write SESSION as one file for other programs; the session is unchanged."),
     Verb("recover", "sessions", "Repair a log that is damaged or ends early, state what is missing; the old log is kept."),
     Verb("import-twin", "import_twin", "Convert published weights of an encoding model into a twin."),

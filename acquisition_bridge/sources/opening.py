@@ -23,7 +23,7 @@ from rtdecode.runtime.extras import SIMULATION, missing_extra_named
 from rtdecode.runtime.keys import rig_keys
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.config import acquisition as configured
-from rtdecode.schema.errors import ScanRateError, UnreadableFileError
+from rtdecode.schema.errors import ScanRateError, SettingMissingError, UnreadableFileError
 from rtdecode.schema.interfaces import Clock
 
 log = logging.getLogger(__name__)
@@ -62,6 +62,9 @@ def _continued(scans: ScanSource, config: RunConfig, last: LastScan | None) -> S
 
 def _scans(config: RunConfig, clock: Clock) -> ScanSource:
     source = config.acquisition.source
+    if isinstance(source, configured.RecordedTrialsSource):
+        reason = "only `rtdecode run` and `rtdecode replay` send recorded_trials"
+        raise SettingMissingError(setting="acquisition.source to a microscope", reason=reason)
     if isinstance(source, configured.SimulatedSource):
         return _simulated(source, config, clock)
     if isinstance(source, configured.FileSource):

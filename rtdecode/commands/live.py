@@ -98,7 +98,7 @@ def demo(
             json_file=json_file,
             on_page=open_in_browser if opens else _not_opened,
         )
-        _finish(config, recorded.summary, json_file, stopped=recorded.stopped)
+        finish(config, recorded.summary, json_file, stopped=recorded.stopped)
         recorded.require_all()
 
 
@@ -128,7 +128,7 @@ def run(
         if movie is not None:
             config = config.with_movie(movie)
         recorded = record_session(config, out=out, console=console, json_file=json_file)
-        _finish(config, recorded.summary, json_file, stopped=recorded.stopped)
+        finish(config, recorded.summary, json_file, stopped=recorded.stopped)
         recorded.require_all()
 
 
@@ -222,13 +222,14 @@ def _session(config: RunConfig, out: Path | None) -> SessionLayout:
     return new_session(config.record.folder, started=datetime.now().astimezone())
 
 
-def _finish(
+def finish(
     config: RunConfig,
     summary: SessionSummary | None,
     json_file: Path | None,
     *,
     stopped: bool = False,
 ) -> None:
+    """Write the summary; raise where a run has no reconstruction, or lost more than permitted."""
     if summary is None:
         if json_file is not None:
             print_warning(f"--json writes nothing: {_recorder_host(config)} has the recording")

@@ -1,6 +1,5 @@
-"""`rtdecode score`, `replay` and `recover`: work on a recorded session."""
+"""`rtdecode score` and `recover`, and what all verbs print of a session."""
 
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -14,14 +13,11 @@ from rtdecode.report.twin_check import TwinCheckSource, computed_twin_check
 from rtdecode.schema.errors import (
     BadInputError,
     DataLostError,
-    OptionWithPolicyError,
     RtdecodeError,
     SecondInstanceError,
 )
 from rtdecode.session.layout import (
     SessionLayout,
-    named_session,
-    new_session,
     remove_unstarted,
     session_at,
     session_with_config,
@@ -46,72 +42,6 @@ def score(session: Session, json_file: Json = None) -> None:
         summary = summarise_and_report(found, console, twin_check=computed_twin_check(found))
         if json_file is not None:
             write_summary(summary, json_file)
-
-
-@app.command(epilog="Example: rtdecode replay sessions/2026-11-24_10-15-00")
-def replay(
-    session: Session,
-    speed: Annotated[
-        float | None,
-        typer.Option(help="factor of the recorded speed; as fast as possible by default", min=0.01),
-    ] = None,
-    out: Annotated[
-        Path | None, typer.Option(help="folder of the new session; beside SESSION by default")
-    ] = None,
-    policy: Annotated[
-        Path | None,
-        typer.Option(
-            help="YAML or Python file of a policy, which decides again; nothing is decoded"
-        ),
-    ] = None,
-) -> None:
-    """Decode the recorded scans of SESSION again and write a new session.
-
-    With --policy, list instead what a policy would have done, or did, in SESSION.
-    """
-    console = Console()
-    if policy is not None:
-        with errors_reported():
-            _replay_policy(session, policy, console, given=(speed, out))
-        return
-    with errors_reported():
-        # torch takes seconds to import, and no other verb of this file needs it
-        from rtdecode.pipeline.replay import replay_session
-
-        recorded = session_with_config(session)
-        started = datetime.now().astimezone()
-        parent = recorded.folder.resolve().parent
-        existed = out is not None and out.exists()
-        into = new_session(parent, started=started) if out is None else named_session(out)
-        print_plain(console, f"replaying into {into.folder}")
-        try:
-            compared = replay_session(recorded, into, speed=speed)
-        except RtdecodeError as refusal:
-            if not existed:
-                remove_refused(into, refusal)
-            raise
-        summarise_and_report(into, console, twin_check=computed_twin_check(into))
-        for sentence in compared.sentences():
-            print_plain(console, sentence)
-
-
-def _replay_policy(
-    session: Path, file: Path, console: Console, *, given: tuple[float | None, Path | None]
-) -> None:
-    """Print the decisions of the policy in `file` over the recorded session, and a summary."""
-    from rtdecode.pipeline.policy_replay import read_policy, replay_policy
-
-    for option, value in zip(("--speed", "--out"), given, strict=True):
-        if value is not None:
-            raise OptionWithPolicyError(option=option)
-    replayed = replay_policy(session_with_config(session), read_policy(file))
-    rows = [("time, s", "action", "outcome", "cause", "reason"), *replayed.rows()]
-    widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
-    for row in rows:
-        cells = (text.ljust(width) for text, width in zip(row, widths, strict=True))
-        print_plain(console, "  ".join(cells).rstrip())
-    for sentence in replayed.sentences():
-        print_plain(console, sentence)
 
 
 @app.command(epilog="Example: rtdecode recover sessions/2026-11-24_10-15-00")

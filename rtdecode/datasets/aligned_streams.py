@@ -54,6 +54,11 @@ class AlignedStreams:
         """Content hash of the ROIs, the same in every frame; empty in earlier logs."""
         return next(iter(self.responses.values())).rois_hash
 
+    @property
+    def causality(self) -> str:
+        """Causality of the activity; causal unless the session is the replay of a data set."""
+        return next(iter(self.responses.values())).causality
+
     def is_measured(self, frame: int) -> bool:
         """Whether any neuron was measured in `frame`."""
         found = self.responses.get(frame)

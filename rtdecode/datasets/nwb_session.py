@@ -94,6 +94,11 @@ class NwbSession:
         self._videos: dict[int, NDArray[np.uint8]] = {}
         self._tiers = self._stated_tiers() or self._tiers_by_clip()
 
+    @property
+    def tier_names(self) -> tuple[str, ...]:
+        """The tiers that have a trial, in alphabetical order."""
+        return tuple(sorted(set(self._tiers.values())))
+
     def trials(self, tier: str) -> tuple[int, ...]:
         """Numbers of the trials of `tier`, ascending; NoSuchTierError if there is none."""
         return numbers_of(tier, self._tiers, folder=self.folder)

@@ -47,16 +47,20 @@ class OwnSession:
         If fewer than three different clips were shown while neurons were measured.
     """
 
-    causality = Causality.CAUSAL
-
     def __init__(self, path: Path) -> None:
         session = session_at(path)
         self.folder = session.folder
         streams = read_aligned_streams(session)
         self.rows_px, self.cols_px = streams.screen_px
+        self.causality = Causality(streams.causality)
         self.neurons, self.rois_hash = streams.neurons, streams.rois_hash
         self.frame_rate_hz = streams.grid.rate_hz
         self._trials = list(_trials(streams))
+
+    @property
+    def tier_names(self) -> tuple[str, ...]:
+        """The tiers that have a trial, in alphabetical order."""
+        return tuple(sorted({trial.tier for trial in self._trials}))
 
     def trials(self, tier: str) -> tuple[int, ...]:
         """Numbers of the trials of `tier`, ascending; NoSuchTierError if there is none."""

@@ -66,6 +66,11 @@ class SensoriumFolder:
         for number in range(len(self.tiers)):
             self._check_shapes(number)
 
+    @property
+    def tier_names(self) -> tuple[str, ...]:
+        """The tiers that have a trial, in alphabetical order."""
+        return tuple(sorted(set(self.tiers.tolist())))
+
     def trials(self, tier: str) -> tuple[int, ...]:
         """Numbers of the trials of `tier`, ascending; NoSuchTierError if there is none."""
         return numbers_of(tier, dict(enumerate(self.tiers.tolist())), folder=self.folder)

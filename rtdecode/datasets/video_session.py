@@ -105,6 +105,11 @@ class VideoSession(Clips, Protocol):
     causality: Causality
     """Of the responses."""
 
+    @property
+    def tier_names(self) -> tuple[str, ...]:
+        """The tiers that have a trial, in alphabetical order."""
+        ...
+
     def video(self, number: int) -> F32:
         """(frame, row, col) grey levels of a whole trial."""
         ...

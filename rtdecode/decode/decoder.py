@@ -9,6 +9,7 @@ comes from the clock that it is given.
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -84,13 +85,15 @@ class Decoder:
         self._config, self._clock, self._device = config, clock, device
         spec = twin.spec
         self._grid = FrameGrid(spec.frame_rate_hz)
-        self._horizon = ObservationWindow(
+        self._new_horizon = partial(
+            ObservationWindow,
             neurons=spec.neurons,
             channels=len(spec.behaviour_channels),
             frames=config.window_frames,
             twin=spec.provenance.get("session", spec.architecture),
             rois_hash=spec.rois_hash if config.rois_check is RoisCheck.CONTENT else "",
         )
+        self._horizon = self._new_horizon()
         self._noise = (noise or even_noise(spec.neurons)).to(device)
         self._solver = Solver(
             twin,
@@ -110,7 +113,7 @@ class Decoder:
         self._next = self._after_given = self._turns = self._batch = 0
         self._cost = Estimation()
         self._work, self._level = work_control, WorkLevel(config.steps)
-        self._waiting = WaitingFrames(room=config.room_frames, lag=config.output_lag_frames)
+        self._waiting = self._no_frames()
 
     def step(
         self, items: Sequence[WindowFrame], *, begun_ns: int | None = None
@@ -146,6 +149,22 @@ class Decoder:
     def events(self) -> list[Event]:
         """Changes of the level of work since the last call, oldest first."""
         return [] if self._work is None else self._work.events()
+
+    def reset(self) -> int:
+        """Return to the state before the first frame; the frames that were not given out.
+
+        Their lag has not passed: what follows is another trial, which has no information about
+        them, nor they about it.
+        """
+        newest = self._horizon.newest
+        left = 0 if newest is None else max(0, newest + len(self._waiting) + 1 - self._next)
+        self._horizon, self._waiting = self._new_horizon(), self._no_frames()
+        self._solver.reset()
+        self._first, self._turns = None, 0
+        return left
+
+    def _no_frames(self) -> WaitingFrames:
+        return WaitingFrames(room=self._config.room_frames, lag=self._config.output_lag_frames)
 
     def _restart(self, deadline_ns: int) -> list[Reconstruction]:
         """Return the frames whose lag has not passed yet, and reset the solver.

@@ -19,10 +19,19 @@ from collections.abc import Mapping, Sequence
 
 from rtdecode.evaluate.alignment import Pair, Pairing
 from rtdecode.evaluate.latency import Latencies, StageLatency, stage_latencies_ms
-from rtdecode.evaluate.leakage import HASHED_EVERY_FRAMES, LEAKED_FRACTION, TrainedClips
+from rtdecode.evaluate.leakage import (
+    HASHED_EVERY_FRAMES,
+    LEAKED_FRACTION,
+    TrainedClips,
+    trained_clips,
+)
 from rtdecode.evaluate.metrics import Mask, mean_of_finite
 from rtdecode.evaluate.output_count import OutputCount
 from rtdecode.evaluate.running import FrameScorer, Presentations, SlidingWindow, Sums
+from rtdecode.evaluate.screen_mask import scoring_mask
+from rtdecode.evaluate.trial_scores import TrialScores
+from rtdecode.schema.config import RunConfig
+from rtdecode.schema.config.acquisition import RecordedTrialsSource
 from rtdecode.schema.config.session import EvaluateConfig
 from rtdecode.schema.errors import ShapeError
 from rtdecode.schema.frame_grid import FrameGrid
@@ -54,6 +63,9 @@ class OnlineScore:
         Rate of the frame grid.
     trained
         Hashes of the training clips of the twin; a displayed clip among them is reported once.
+    by_trial
+        Whether the displayed clips are trials of a recorded data set: the final score is then the
+        mean over trials, by the definitions of `rtdecode reconstruct`.
 
     Raises
     ------
@@ -68,6 +80,7 @@ class OnlineScore:
         *,
         frame_rate_hz: float,
         trained: Sequence[str] = (),
+        by_trial: bool = False,
     ) -> None:
         if not mask.any():
             raise ShapeError("mask", expected="at least one pixel set", got=mask)
@@ -84,6 +97,7 @@ class OnlineScore:
         )
         self._whole = self._scorer.empty_sums
         self._leaks = _LeakCheck(TrainedClips(trained), frame_rate_hz=frame_rate_hz)
+        self._trials = TrialScores(mask, frame_rate_hz=frame_rate_hz) if by_trial else None
         self._latencies = Latencies()
         self._output = OutputCount()
         self._first_scored: int | None = None
@@ -95,6 +109,8 @@ class OnlineScore:
 
     def finish(self) -> list[Score]:
         """Final score of the run after the warm-up; empty where no frame could be scored."""
+        if self._trials is not None:
+            return self._final_of_trials(self._trials)
         if not self._whole.n_frames:
             return []
         per_clip = self._presentations.video_r()
@@ -104,7 +120,9 @@ class OnlineScore:
 
     @property
     def per_presentation(self) -> Sequence[float]:
-        """video_r of each presentation of a clip so far."""
+        """video_r of each presentation of a clip, or of each trial, so far."""
+        if self._trials is not None:
+            return [scores.video_r for _, scores in self._trials.scores()]
         return self._presentations.video_r()
 
     @property
@@ -140,6 +158,8 @@ class OnlineScore:
             self._latencies.add(stage_latencies_ms(body))
         if isinstance(body, DisplayedFrame):
             self._leaks.add(body)
+            if self._trials is not None:
+                self._trials.add_displayed(body)
         return [score for pair in self._pairing.add(item.message) for score in self._pair(pair)]
 
     def _check(self, body: Reconstruction | DisplayedFrame) -> None:
@@ -147,7 +167,25 @@ class OnlineScore:
             expected = f"the shape of the mask, {self._mask_shape}"
             raise ShapeError(body.kind, expected=expected, got=body.luminance)
 
+    def _final_of_trials(self, trials: TrialScores) -> list[Score]:
+        mean = trials.mean()
+        if not mean.n_frames:
+            return []
+        return [
+            Score(
+                video_r=mean.video_r,
+                frame_r=mean.frame_r,
+                ssim=mean.ssim,
+                shift_ms=mean.shift_ms,
+                window_s=mean.n_frames / self._rate_hz,
+                n_frames=mean.n_frames,
+                final=True,
+            )
+        ]
+
     def _pair(self, pair: Pair) -> list[Score]:
+        if self._trials is not None:
+            self._trials.add(pair)
         if not pair.reconstruction.warm or not self._warmed_up(pair.frame):
             return []
         score = self._scorer.score(pair)
@@ -182,6 +220,20 @@ class OnlineScore:
             n_frames=sums.n_frames,
             final=final,
         )
+
+
+def online_score(config: RunConfig) -> OnlineScore:
+    """The score of a run of `config`, with its screen mask and the training clips of its twin.
+
+    Raises as `scoring_mask` does.
+    """
+    return OnlineScore(
+        config.evaluate,
+        scoring_mask(config),
+        frame_rate_hz=config.frame_rate_hz,
+        trained=trained_clips(config),
+        by_trial=isinstance(config.acquisition.source, RecordedTrialsSource),
+    )
 
 
 class _LeakCheck:

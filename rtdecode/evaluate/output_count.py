@@ -25,6 +25,8 @@ from rtdecode.schema.notes import NOTE
 _NS_PER_S = 1e9
 _SCANS_LOST = "scans_lost"
 """Code of the events that count scans which the microscope lost."""
+TRIAL_ENDED = "trial_ended"
+"""Code of the events that count the frames of a trial whose lag goes beyond its end."""
 _RECORDER = "recorder"
 _SEVERITIES = ("info", "warning", "alarm")
 _LATE_WINDOW_NS = 10_000_000_000
@@ -93,7 +95,7 @@ class OutputCount:
     """Number, rate and lateness of reconstructions, losses by layer, and events."""
 
     def __init__(self) -> None:
-        self.n_frames = self.n_late = self.frames_not_decoded = 0
+        self.n_frames = self.n_late = self._frames_missing = 0
         self.frames_left_out = self.neurons_left_out = 0
         self.frames_shed = 0
         """Those of `frames_not_decoded` that an overloaded decoder left out."""
@@ -162,8 +164,18 @@ class OutputCount:
     @property
     def lost_scans(self) -> int:
         """Scans that the microscope lost, by its own numbers."""
-        sums = (one.counts.get("scans", 0) for one in self.events if one.code == _SCANS_LOST)
-        return round(sum(sums))
+        return self._sum_of(_SCANS_LOST, "scans")
+
+    @property
+    def frames_not_decoded(self) -> int:
+        """Frames between the first and the last emitted one for which nothing was emitted.
+
+        The last frames of a trial, which could not be decoded before the next one, do not count.
+        """
+        return max(0, self._frames_missing - self._sum_of(TRIAL_ENDED, "frames"))
+
+    def _sum_of(self, code: str, count: str) -> int:
+        return round(sum(one.counts.get(count, 0) for one in self.events if one.code == code))
 
     @property
     def lost_by_stream(self) -> dict[str, int]:
@@ -224,7 +236,7 @@ class OutputCount:
         not_received = seq - (seq_before + 1 if seq > seq_before else 0)
         missing = frame - before - 1 - not_received
         if missing <= _MOST_NOT_DECODED:
-            self.frames_not_decoded += max(0, missing)
+            self._frames_missing += max(0, missing)
             self._newest = max(before, frame), seq
 
     def _drop_until(self, t_ns: int) -> None:

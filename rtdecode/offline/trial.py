@@ -1,6 +1,6 @@
 """Trials as reconstruction methods receive them, with the ground truth for scoring."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -54,8 +54,15 @@ def trials_of(
     data: VideoSession, tier: str, kind: Input, *, twin: Twin | None = None
 ) -> Iterator[Trial]:
     """Trials of a tier, one in memory at a time; `twin` predicts for `Input.PREDICTED`."""
+    return numbered_trials(data, data.trials(tier), kind, twin=twin)
+
+
+def numbered_trials(
+    data: VideoSession, numbers: Sequence[int], kind: Input, *, twin: Twin | None = None
+) -> Iterator[Trial]:
+    """The trials `numbers`, as `trials_of` gives those of a tier."""
     causal = CausalInput(data) if kind is Input.TRACES else None
-    for number in data.trials(tier):
+    for number in numbers:
         cut = data.segment(number)
         activity = np.where(cut.measured, cut.responses, np.float32(0))
         trial = Trial(number, activity, cut.measured, cut.behaviour, cut.video, data.frame_rate_hz)

@@ -29,6 +29,7 @@ from rtdecode.schema.messages import (
     Scan,
     Start,
 )
+from rtdecode.schema.recorded_activity import RecordedActivity
 from rtdecode.session.layout import SessionLayout
 from rtdecode.streams.paced_output import PacedOutput
 
@@ -150,7 +151,8 @@ def _decode(process: Process, folder: Path) -> None:
     config, network = process.config, process.config.network
     publisher = process.publisher(network.decoder)
     sources = subscriptions(Role.DECODER, config)
-    subscriber = process.subscriber(sources.endpoints, [Scan, Fluorescence, Behaviour])
+    kinds = [Scan, Fluorescence, RecordedActivity, Behaviour]
+    subscriber = process.subscriber(sources.endpoints, kinds)
     restarted = process.run_info.restarts > 0
     parts = assembled(
         config,

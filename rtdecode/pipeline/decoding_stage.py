@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +14,13 @@ from rtdecode.decode.compute import prepare_process
 from rtdecode.decode.decoder import Decoder
 from rtdecode.decode.fitted_twin import FittedTwin, load_fitted_twin, require_rois
 from rtdecode.decode.work_control import WorkControl
+from rtdecode.evaluate.output_count import TRIAL_ENDED
 from rtdecode.pipeline.calcium_stage import calcium_stage
 from rtdecode.pipeline.planes_stage import CalciumStage
+from rtdecode.pipeline.recorded_activity_stage import RecordedActivityStage
 from rtdecode.pipeline.warm_up import warm_up_decoder
 from rtdecode.schema.config import RunConfig
+from rtdecode.schema.config.acquisition import RecordedTrialsSource
 from rtdecode.schema.config.calcium import CalciumConfig
 from rtdecode.schema.config.decode import DecodeConfig
 from rtdecode.schema.errors import FrameRateError, SettingMissingError, TwinMissingError
@@ -28,10 +32,12 @@ from rtdecode.schema.messages import (
     Fluorescence,
     Gap,
     Received,
+    Reconstruction,
     Responses,
     Scan,
     WindowFrame,
 )
+from rtdecode.schema.recorded_activity import RecordedActivity
 from rtdecode.streams.behaviour_join import BehaviourJoin
 from rtdecode.streams.gaps import GapWatch
 from rtdecode.twins.readout import preferred_places
@@ -39,6 +45,10 @@ from rtdecode.twins.record import twin_hash
 
 log = logging.getLogger(__name__)
 _REPORTED_OFFSET_PX = 0.5
+_TRIAL_ENDED = (
+    "the last frames of a trial were not decoded, as their lag goes beyond its end; the decoder "
+    "was reset for the next trial"
+)
 
 
 class LineAligner:
@@ -101,6 +111,7 @@ class DecodingStage:
         self._gaps, self._calcium = gaps, calcium
         self._behaviour, self._decoder = behaviour, decoder
         self._counts = dict.fromkeys(("scans", "responses", "reconstructions"), 0)
+        self._trial: int | None = None
 
     def step(self, items: Sequence[Received]) -> Iterator[Body]:
         frames: list[WindowFrame] = []
@@ -113,11 +124,26 @@ class DecodingStage:
                 if isinstance(out, Responses):
                     frames.extend(self._behaviour.step([out]))
                 yield out
-        if self._decoder is not None and frames:
-            for reconstruction in self._decoder.step(frames, begun_ns=begun_ns):
-                self._counts["reconstructions"] += 1
-                yield reconstruction
-            yield from self._decoder.events()
+        if self._decoder is not None:
+            for trial, of_trial in groupby(frames, key=lambda frame: frame.responses.trial):
+                yield from self._trial_ended(self._decoder, before=trial)
+                yield from self._decoded(self._decoder, list(of_trial), begun_ns=begun_ns)
+
+    def _decoded(
+        self, decoder: Decoder, frames: Sequence[WindowFrame], *, begun_ns: int
+    ) -> Iterator[Reconstruction | Event]:
+        for reconstruction in decoder.step(frames, begun_ns=begun_ns):
+            self._counts["reconstructions"] += 1
+            yield reconstruction
+        yield from decoder.events()
+
+    def _trial_ended(self, decoder: Decoder, *, before: int) -> Iterator[Event]:
+        """Reset the decoder where another trial begins; the Event of frames without an estimate."""
+        ended, self._trial = self._trial, before
+        if ended in (None, before):
+            return
+        if left := decoder.reset():
+            yield Event("info", "decoder", TRIAL_ENDED, _TRIAL_ENDED, {"frames": float(left)})
 
     def counters(self) -> dict[str, float]:
         """Counters of the heartbeat."""
@@ -128,8 +154,8 @@ class DecodingStage:
         if isinstance(body, Behaviour):
             for _ in self._behaviour.step([body]):
                 pass
-        if isinstance(body, Scan | Fluorescence):
-            self._counts["scans"] += 1
+        if isinstance(body, Scan | Fluorescence | RecordedActivity):
+            self._counts["scans"] += not isinstance(body, RecordedActivity)
             if isinstance(body, Scan) and self._lines is not None:
                 item = self._lines.aligned(item, body)
                 if (finding := self._lines.finding()) is not None:
@@ -179,7 +205,10 @@ def assembled(
     BadInputError
         If a file of the ROIs, the calibration or the twin cannot be used.
     """
-    calcium = calcium_stage(config, clock=clock, kept=kept)
+    if isinstance(config.acquisition.source, RecordedTrialsSource):
+        calcium: CalciumStage = RecordedActivityStage(clock=clock)
+    else:
+        calcium = calcium_stage(config, clock=clock, kept=kept)
     gaps, lines = GapWatch(detected_by=detected_by), LineAligner(config.calcium)
     if config.decode is None:
         behaviour = BehaviourJoin(np.zeros(_BEHAVIOUR_CHANNELS, np.float32))
@@ -214,6 +243,8 @@ def response_latency_s(config: RunConfig) -> float:
     A scan completes the frames before its beginning; the deconvolution waits for `lag_scans` more.
     Raises SettingMissingError where the scan rate is not configured.
     """
+    if isinstance(config.acquisition.source, RecordedTrialsSource):
+        return 0.5 / config.frame_rate_hz  # the activity of a frame is sent at its end
     rate_hz = config.acquisition.source.scan_rate_hz
     if rate_hz is None:
         reason = "the times at which reconstructed frames are due follow from it"

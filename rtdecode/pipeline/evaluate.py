@@ -9,9 +9,7 @@ import sys
 from collections.abc import Iterator, Sequence
 
 from rtdecode.decode.compute import prepare_process
-from rtdecode.evaluate.leakage import trained_clips
-from rtdecode.evaluate.online import OnlineScore
-from rtdecode.evaluate.screen_mask import scoring_mask
+from rtdecode.evaluate.online import OnlineScore, online_score
 from rtdecode.evaluate.twin_check import TwinCheck
 from rtdecode.offline.twin_check import ResponsePredictor, response_predictor, twin_check
 from rtdecode.pipeline.topology import subscriptions
@@ -80,12 +78,7 @@ def main(process: Process) -> int:
     config, sources = process.config, subscriptions(Role.EVALUATE, process.config)
     publisher = process.publisher(config.network.evaluate)
     subscriber = process.subscriber(sources.endpoints, _COMPARED)
-    score = OnlineScore(
-        config.evaluate,
-        scoring_mask(config),
-        frame_rate_hz=config.frame_rate_hz,
-        trained=trained_clips(config),
-    )
+    score = online_score(config)
     prepare_process(threads=_THREADS)
     predictor = response_predictor(config)
     twin = None if predictor is None else _twin_check(predictor, process)

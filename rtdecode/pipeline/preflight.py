@@ -215,6 +215,8 @@ def _require_output(control: ControlConfig) -> None:
 
 def _neurons(checks: _Checks, config: RunConfig, calcium: CalciumConfig) -> tuple[int | None, str]:
     """Number of neurons of one plane, and the content hash of its ROIs; None and "" if unknown."""
+    if isinstance(source := config.acquisition.source, sources.RecordedTrialsSource):
+        return _neurons_of_data(checks, source), ""
     target = _calibration(checks, calcium.rescale_to)
     calibration = _calibration(checks, calcium.calibration)
     if calcium.rois_from_source or isinstance(config.acquisition.source, sources.LslRoisSource):
@@ -232,6 +234,17 @@ def _neurons(checks: _Checks, config: RunConfig, calcium: CalciumConfig) -> tupl
     if target is not None and target.count != rois.count:
         checks.found(CalibrationError(expected=f"{rois.count} neurons", got=f"{target.count}"))
     return rois.count, rois.hash if isinstance(rois, Rois) else ""
+
+
+def _neurons_of_data(checks: _Checks, source: sources.RecordedTrialsSource) -> int | None:
+    """Number of neurons of the data set whose trials are replayed; None where it is unreadable."""
+    if source.path in checks.missing:
+        return None
+    # the readers of data need torch
+    from rtdecode.pipeline.trial_stream import TrialStream
+
+    stream = checks.tried(TrialStream, source)
+    return None if stream is None else stream.data.neurons
 
 
 def _calibration(checks: _Checks, path: Path | None) -> Calibration | None:

@@ -1,6 +1,6 @@
 """Replay of a recorded session through the decoder: same log and twin, same reconstructions."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
@@ -10,14 +10,26 @@ from rtdecode.pipeline.session_begin import twin_facts
 from rtdecode.runtime.clock import HostClock
 from rtdecode.runtime.codec import pack
 from rtdecode.runtime.config_file import read_config, write_config
+from rtdecode.runtime.run_info import RunInfo, git_revision, versions_here
+from rtdecode.schema.config import RunConfig
 from rtdecode.schema.frame_grid import FrameGrid
 from rtdecode.schema.interfaces import Clock
-from rtdecode.schema.messages import Body, Received, Reconstruction, Responses, Stamped
+from rtdecode.schema.messages import (
+    Body,
+    End,
+    Received,
+    Reconstruction,
+    Responses,
+    Stamped,
+    Start,
+)
+from rtdecode.schema.wall_clock import WallClock
 from rtdecode.session.environment import environment_here
+from rtdecode.session.injected_faults import InjectedFaults
 from rtdecode.session.layout import SessionLayout, SessionLock
 from rtdecode.session.reader import LogReader
 from rtdecode.session.recorder import Recorder
-from rtdecode.session.replay import RecordedClock, Replay
+from rtdecode.session.replay import Conduct, RecordedClock, Replay
 from rtdecode.session.session_file import recorded_wall_clock, write_session_file
 
 _WAIT_S = 0.5
@@ -27,13 +39,65 @@ class _Stamps:
     """Numbers the output of a replayed decoder as its publishers number it live."""
 
     def __init__(self, clock: Clock) -> None:
-        self._clock, self._next_seq = clock, dict[str, int]()
+        self._clock, self.numbers = clock, StreamNumbers()
+        self.has_started = False
 
-    def stamped(self, body: Body) -> Stamped:
-        source = "emit" if isinstance(body, Reconstruction) else "decoder"
-        seq = self._next_seq.get(body.kind, 0)
-        self._next_seq[body.kind] = seq + 1
-        return Stamped(source, seq, self._clock.now_ns(), "host", body)
+    def stamped(self, body: Body, *, source: str = "") -> Stamped:
+        source = source or ("emit" if isinstance(body, Reconstruction) else "decoder")
+        return self.numbers.stamped(source, body, t_ns=self._clock.now_ns())
+
+    def starts(self, session: SessionLayout, *, twin_hash: str) -> Iterator[Stamped]:
+        """START of both sources of a decoder."""
+        self.has_started = True
+        start = replay_start(session, twin_hash=twin_hash)
+        yield from (self.stamped(start, source=source) for source in ("decoder", "emit"))
+
+    def ends(self, session: SessionLayout) -> Iterator[Stamped]:
+        """END of both sources of a decoder."""
+        for source in ("decoder", "emit"):
+            end = End(session.folder.name, "the replay is at its end", self.numbers.last(source))
+            yield self.stamped(end, source=source)
+
+
+class StreamNumbers:
+    """Numbers the messages of each stream from 0.
+
+    >>> numbers = StreamNumbers()
+    >>> [numbers.stamped("bridge", End("", ""), t_ns=0).seq for _ in range(2)]
+    [0, 1]
+    """
+
+    def __init__(self) -> None:
+        self._next: dict[tuple[str, str], int] = {}
+
+    def stamped(self, source: str, body: Body, *, t_ns: int) -> Stamped:
+        """`body` as the next message of its stream, sent at `t_ns`."""
+        seq = self._next.get((source, body.kind), 0)
+        self._next[source, body.kind] = seq + 1
+        return Stamped(source, seq, t_ns, "host", body)
+
+    def last(self, source: str) -> dict[str, int]:
+        """Last number of each kind that `source` sent."""
+        return {kind: n - 1 for (known, kind), n in self._next.items() if known == source}
+
+
+def replay_start(session: SessionLayout, *, twin_hash: str = "") -> Start:
+    """START of a source of the replay that is recorded in `session`."""
+    text = session.config.read_text(encoding="utf-8")
+    info = RunInfo(session.folder.name, git_revision(), text, versions_here())
+    return info.start(twin_hash=twin_hash)
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What is replayed."""
+
+    name: str
+    """Name of the session, or of the data set."""
+    wall_clock: WallClock | None
+    """UTC at an instant of the times of its messages; of a data set the start of the replay."""
+    is_data: bool = False
+    """Whether it is a data set, whose replay has START and END of the decoder, with its twin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,47 +136,119 @@ class ReplayComparison:
 
 
 def replay_session(
-    recorded: SessionLayout, into: SessionLayout, *, speed: float | None
+    recorded: SessionLayout,
+    into: SessionLayout,
+    *,
+    speed: float | None = None,
+    config: RunConfig | None = None,
+    conduct: Conduct | None = None,
 ) -> ReplayComparison:
     """Decode the scans and behaviour of `recorded` again and record the result in `into`.
 
     Parameters
     ----------
     speed
-        1 replays in real time, None as fast as possible. The result does not depend on it: the
-        clock shows the time at which messages were received, and an estimation takes no time.
+        As `Conduct` has it, where that is not given.
+    config
+        Settings of the replay; those of the session by default.
+    conduct
+        Speed, faults and progress. What was replayed before a stop is kept.
     """
-    config = read_config(recorded.config)
+    conduct = conduct or Conduct(speed=speed)
+    config = config or read_config(recorded.config)
+    grid = FrameGrid(config.frame_rate_hz)
+    replay = Replay(
+        recorded.log,
+        grid=grid,
+        clock=HostClock(),
+        speed=conduct.speed,
+        wanted=_of_a_rig,
+        altered=conduct.faults.step,
+    )
+    record_decoded(
+        config,
+        _batches(replay),
+        into,
+        conduct,
+        span_ns=LogReader(recorded.log).span_ns(),
+        origin=Origin(recorded.folder.resolve().name, recorded_wall_clock(recorded)),
+    )
+    return _compared(recorded, into)
+
+
+def record_decoded(
+    config: RunConfig,
+    batches: Iterator[Sequence[Received]],
+    into: SessionLayout,
+    conduct: Conduct,
+    *,
+    span_ns: tuple[int, int],
+    origin: Origin,
+) -> None:
+    """Decode `batches` of a rig's messages as the live decoder does, and record both in `into`.
+
+    Parameters
+    ----------
+    span_ns
+        Times of the first and the last message.
+    origin
+        What is replayed, for the record of the new session.
+    """
     write_config(config, into.config)
     environment_here().save(into.environment)
     write_session_file(
         into,
         config,
-        wall_clock=recorded_wall_clock(recorded),
+        wall_clock=origin.wall_clock,
         twin=twin_facts(config),
-        replay_of=recorded.folder.resolve().name,
+        replay_of=origin.name,
     )
     clock = RecordedClock()
     parts = assembled(config, detected_by="decoder", clock=clock)
     stamps = _Stamps(clock)
-    grid = FrameGrid(config.frame_rate_hz)
-    replay = Replay(recorded.log, grid=grid, clock=HostClock(), speed=speed, wanted=_of_a_rig)
     with SessionLock(into), mismatch_figure(into.report):
         recorder = Recorder(
             into.folder,
             flush_s=config.record.flush_s,
             split_mb=config.record.split_mb,
-            clock=HostClock(),
+            # its own messages, as gaps, have times of the recording
+            clock=clock,
         )
+
+        def record(messages: Iterable[Stamped]) -> None:
+            for message in messages:
+                recorder.write(pack(message), message, clock.now_ns())
+
         try:
-            for batch in _batches(replay, clock):
+            for batch in batches:
+                if conduct.stop.is_set():
+                    break
+                clock.follow(batch)
+                if origin.is_data and not stamps.has_started:
+                    record(stamps.starts(into, twin_hash=parts.twin_hash))
                 made = (stamps.stamped(body) for body in parts.stage.step(batch))
-                for message in chain((item.message for item in batch), made):
-                    recorder.write(pack(message), message, clock.now_ns())
+                record(chain((item.message for item in batch), made))
+                conduct.report(
+                    *((t_ns - span_ns[0]) / 1e9 for t_ns in (clock.now_ns(), span_ns[1]))
+                )
+            record(stamps.ends(into) if stamps.has_started else ())
+            if conduct.faults.is_active:
+                _record_faults(conduct.faults, recorder, record, stamps)
         finally:
             recorder.close()
             parts.calcium.save(into.folder)
-    return _compared(recorded, into)
+
+
+def _record_faults(
+    faults: InjectedFaults,
+    recorder: Recorder,
+    record: Callable[[Iterable[Stamped]], None],
+    stamps: "_Stamps",
+) -> None:
+    """Record what was injected; the recorder then finds lost last messages missing too."""
+    for source, last_seq in faults.last_seq.items():
+        recorder.expect_last(source, last_seq)
+    record([stamps.stamped(faults.event(), source="replay")])
 
 
 def _compared(live: SessionLayout, replayed: SessionLayout) -> ReplayComparison:
@@ -143,8 +279,7 @@ def _of_a_rig(stream: str) -> bool:
     return stream.partition("/")[0] in ("bridge", "stimulus")
 
 
-def _batches(replay: Replay, clock: RecordedClock) -> Iterator[Sequence[Received]]:
+def _batches(replay: Replay) -> Iterator[Sequence[Received]]:
     while not replay.finished:
-        batch = replay.take(_WAIT_S)
-        if batch:
-            yield clock.follow(batch)
+        if batch := replay.take(_WAIT_S):
+            yield batch

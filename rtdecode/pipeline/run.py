@@ -24,7 +24,7 @@ from rtdecode.pipeline.session_begin import ended_before_begin, held, twin_facts
 from rtdecode.pipeline.topology import OnEnd, included, with_processes
 from rtdecode.runtime.backlog import share_mb
 from rtdecode.runtime.children import ONE_THREAD, ProcessSpec
-from rtdecode.runtime.clock import HostClock, wall_clock
+from rtdecode.runtime.clock import HostClock, session_clock, wall_clock
 from rtdecode.runtime.config_comparison import compared, contents, versions_compared
 from rtdecode.runtime.config_file import read_config, write_config
 from rtdecode.runtime.control import TOKEN_VARIABLE, ControlServer
@@ -108,13 +108,15 @@ def prepared(
         Messaging(_keys(config, network)) as messaging,
     ):
         run_file = private / session.config.name
-        begins = wall_clock(clock := HostClock())
+        # messages have the time of the session, and limits of waiting that of this host
+        clock, session_time = HostClock(), session_clock(config)
+        begins = wall_clock(session_time)
         _write_configs(config, session, network=network, run_file=run_file, begins=begins)
         token, page_secret = secrets.token_hex(16), secrets.token_hex(16)
         operators, others = _operators_endpoint(network, private), _other_hosts(config)
         server = ControlServer(
             messaging,
-            clock=clock,
+            clock=session_time,
             endpoint=network.control,
             token=token,
             also_at={operators} - {network.control},
@@ -227,7 +229,7 @@ def _watch(
     publisher = Publisher(
         messaging,
         _SUPERVISOR,
-        clock=clock,
+        clock=session_clock(config),
         publish=config.network.supervisor,
         record=config.network.recorder,
         queue=config.record.queue_messages,

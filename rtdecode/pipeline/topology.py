@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from rtdecode.schema.config import RunConfig
-from rtdecode.schema.config.acquisition import SimulatedSource
+from rtdecode.schema.config.acquisition import RecordedTrialsSource, SimulatedSource
 from rtdecode.schema.config.roles import Role
 from rtdecode.schema.config.section import AfterFailure
 from rtdecode.schema.errors import NothingToScoreError, SettingMissingError
@@ -92,6 +92,8 @@ class Row:
             Role.STIMULUS: config.stimulus.after_failure,
             Role.BRIDGE: config.acquisition.after_failure,
         }
+        if self.module == TRIAL_RIG.module:
+            return False
         return self.on_end is not OnEnd.FAILS_RUN and (
             ends_run.get(self.role) is not AfterFailure.END_RUN
         )
@@ -191,10 +193,39 @@ TOPOLOGY = (
         is_essential=False,
     ),
 )
-"""All processes, in the order in which they are started and ended; the recorder ends last.
+"""All processes of a run with a rig, in the order in which they are started and ended.
+
+The recorder ends last.
 
 The controller ends first, so that nothing acts on a run that ends. It is ready after its sources.
 """
+
+
+TRIAL_RIG = Row(
+    Role.BRIDGE,
+    "rtdecode.pipeline.trial_rig",
+    publishes=(
+        Source("bridge", "activity that a data set holds, behaviour"),
+        Source("stimulus", "frames that were displayed"),
+    ),
+    subscribes=(),
+    on_end=OnEnd.ENDS_RUN,
+)
+"""The process in place of bridge and stimulus where trials of a data set are replayed.
+
+It is not started again after a failure: its trials would begin anew.
+"""
+
+
+def rows(config: RunConfig) -> tuple[Row, ...]:
+    """The processes that a run of `config` may have, in their order."""
+    if not isinstance(config.acquisition.source, RecordedTrialsSource):
+        return TOPOLOGY
+    return tuple(
+        TRIAL_RIG if row.role is Role.BRIDGE else row
+        for row in TOPOLOGY
+        if row.role is not Role.STIMULUS
+    )
 
 
 def included(config: RunConfig) -> tuple[Row, ...]:
@@ -204,12 +235,12 @@ def included(config: RunConfig) -> tuple[Row, ...]:
     SettingMissingError where it names the controller and there is no section `control`.
     """
     if config.processes is None:
-        return tuple(row for row in TOPOLOGY if row.needs.met(config))
+        return tuple(row for row in rows(config) if row.needs.met(config))
     if Role.EVALUATE in config.processes and config.decode is None:
         raise NothingToScoreError
     if Role.CONTROLLER in config.processes and config.control is None:
         raise SettingMissingError(setting="control", reason="processes names the controller")
-    return tuple(row for row in TOPOLOGY if row.role in config.processes)
+    return tuple(row for row in rows(config) if row.role in config.processes)
 
 
 def with_processes(config: RunConfig) -> RunConfig:
@@ -220,7 +251,7 @@ def with_processes(config: RunConfig) -> RunConfig:
 
 def subscriptions(role: Role, config: RunConfig) -> Subscriptions:
     """The sources that the process `role` subscribes to in a run of `config`."""
-    (row,) = (row for row in TOPOLOGY if row.role is role)
+    (row,) = (row for row in rows(config) if row.role is role)
     started = {source.name for other in included(config) for source in _sources(other, config)}
     names = tuple(name for name, needs in row.subscribes if needs.met(config))
     return Subscriptions(
@@ -236,14 +267,19 @@ def _sources(row: Row, config: RunConfig) -> Iterator[Source]:
 def as_markdown() -> str:
     """The table of docs/architecture.md."""
     head = "| process | module | publishes | subscribes to | started | its end | essential |"
-    rows = (
+    lines = (
         f"| {row.role.value} | `{row.module}` | {_published(row)} | {_subscribed(row)} "
         f"| {row.needs.value} | {row.on_end.value} "
         f"| {'yes' if row.is_essential else 'no'} |"
         for row in TOPOLOGY
     )
+    trial_rig = (
+        f"| {TRIAL_RIG.role.value}, with `kind: recorded_trials` | `{TRIAL_RIG.module}` "
+        f"| {_published(TRIAL_RIG)} | | in place of bridge and stimulus "
+        f"| a clean end ends the run, a failure too | yes |"
+    )
     supervisor = f"| | `rtdecode run` | `{SUPERVISOR.name}`: {SUPERVISOR.kinds} | | | | |"
-    return "\n".join([head, "|---|---|---|---|---|---|---|", *rows, supervisor])
+    return "\n".join([head, "|---|---|---|---|---|---|---|", *lines, trial_rig, supervisor])
 
 
 def _published(row: Row) -> str:

@@ -18,9 +18,8 @@ from typing import Any
 
 from rtdecode.control.loading import policy_name
 from rtdecode.evaluate.latency import OutputTiming
-from rtdecode.evaluate.leakage import trained_clips
 from rtdecode.evaluate.loop_latency import LoopFigures, LoopLatency
-from rtdecode.evaluate.online import OnlineScore
+from rtdecode.evaluate.online import OnlineScore, online_score
 from rtdecode.evaluate.output_count import OutputCount
 from rtdecode.evaluate.running import DecodedSegments
 from rtdecode.evaluate.screen_mask import scoring_mask
@@ -122,12 +121,7 @@ def summarise(
     """
     config = read_config(session.config)
     mask = scoring_mask(config)
-    score = OnlineScore(
-        config.evaluate,
-        mask,
-        frame_rate_hz=config.frame_rate_hz,
-        trained=trained_clips(config),
-    )
+    score = online_score(config)
     counted = LogReader(session.log).summary()
     twin = twin_check or RecordedTwinCheck()
     content, kinds = _Content(config, twin), (*_read_kinds(config), *twin.kinds)

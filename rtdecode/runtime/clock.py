@@ -9,11 +9,14 @@ host is mapped to that of the decoder's is in `rtdecode.runtime.clock_map`.
 0.0
 """
 
+import math
 import sys
 import time
 from threading import Thread
 
 from rtdecode.runtime.platform import thread_ns
+from rtdecode.schema.config import RunConfig
+from rtdecode.schema.config.acquisition import RecordedTrialsSource
 from rtdecode.schema.interfaces import Clock
 from rtdecode.schema.wall_clock import WallClock
 
@@ -54,6 +57,36 @@ def _reading(clock: Clock) -> WallClock:
     before_ns, utc_ns, after_ns = clock.now_ns(), time.time_ns(), clock.now_ns()
     middle_ns, half_ns = (before_ns + after_ns) // 2, (after_ns - before_ns + 1) // 2
     return WallClock(utc_ns, middle_ns, half_ns)
+
+
+class SpedClock:
+    """The clock of a session that replays a recording at `speed` times its rate.
+
+    It is the host's clock times `speed`, and so the same in all processes of this host.
+
+    >>> clock = SpedClock(4.0)
+    >>> begun_ns = clock.now_ns()
+    >>> clock.sleep_until(begun_ns + 4_000_000)
+    >>> clock.now_ns() - begun_ns >= 4_000_000
+    True
+    """
+
+    def __init__(self, speed: float) -> None:
+        self._speed, self._host = speed, HostClock()
+
+    def now_ns(self) -> int:
+        return int(self._host.now_ns() * self._speed)
+
+    def sleep_until(self, t_ns: int) -> None:
+        self._host.sleep_until(math.ceil((t_ns + 1) / self._speed))
+
+
+def session_clock(config: RunConfig) -> Clock:
+    """The clock of the messages of a run of `config`: the host's, unless a replay is faster."""
+    source = config.acquisition.source
+    if isinstance(source, RecordedTrialsSource) and source.speed != 1:
+        return SpedClock(source.speed)
+    return HostClock()
 
 
 def processor_ns(thread: Thread) -> int:

@@ -8,7 +8,7 @@ import codecs
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import yaml
 from pydantic import ValidationError
@@ -53,6 +53,37 @@ def read_config(path: Path) -> RunConfig:
     if "blocks" in content:
         raise ConfigError(path=path, mistakes=[_PROTOCOL])
     return _anchored(validated(RunConfig, content, path, lines), path.resolve().parent)
+
+
+def read_config_over(base: RunConfig, path: Path) -> RunConfig:
+    """`base` with the settings of the config in `path`, which may be a part of one.
+
+    What `path` does not state stays as in `base`, setting by setting; a source, which has other
+    settings by its kind, is replaced as a whole. Raises as `read_config` does.
+    """
+    content, lines = sections_of(path, what="config", remedy="give settings such as decode: steps")
+    if "blocks" in content:
+        raise ConfigError(path=path, mistakes=[_PROTOCOL])
+    laid = _laid_over(base.model_dump(), content, RunConfig)
+    return _anchored(validated(RunConfig, laid, path, lines), path.resolve().parent)
+
+
+def _laid_over(base: Any, given: Any, model: Any) -> Any:
+    """The map `given` over the map `base` of the section `model`, at any depth."""
+    known, is_replaced = model.model_fields, given.get("kind", base.get("kind")) != base.get("kind")
+    found = {} if is_replaced else dict(base)
+    for key, value in given.items():
+        name = model.earlier_names.get(key, key)
+        section = known[name].annotation if name in known else None
+        parts = [part for part in (section, *get_args(section)) if _is_section(part)]
+        if isinstance(value, dict) and isinstance(base.get(name), dict) and parts:
+            value = _laid_over(base[name], value, parts[0])
+        found[name] = value
+    return found
+
+
+def _is_section(part: Any) -> bool:
+    return isinstance(part, type) and issubclass(part, Section)
 
 
 def sections_of(path: Path, *, what: str, remedy: str) -> tuple[dict[str, Any], Lines]:

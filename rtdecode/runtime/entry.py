@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from rtdecode.runtime.clock import HostClock
+from rtdecode.runtime.clock import session_clock
 from rtdecode.runtime.config_file import read_config
 from rtdecode.runtime.control import TOKEN_VARIABLE
 from rtdecode.runtime.extras import missing_extra_named
@@ -55,7 +55,7 @@ def run_process(name: str, main: Callable[[Process], int], argv: Sequence[str]) 
                 run_info=run_info,
                 messaging=messaging,
                 stop=stop,
-                clock=HostClock(),
+                clock=session_clock(config),
                 alone=alone,
             )
             try:

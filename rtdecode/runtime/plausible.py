@@ -27,6 +27,7 @@ from rtdecode.schema.messages import (
     Scan,
     Stamped,
 )
+from rtdecode.schema.recorded_activity import RecordedActivity
 
 MOST_LOST = 1_000_000_000
 """Longest gap in a stream that is believed: a year at 30 Hz. A larger number is not genuine."""
@@ -37,7 +38,14 @@ _LARGEST = 2**53
 """Of a number of scans, frames or messages, which floating-point numbers still count exactly."""
 _MOST_STREAMS = 1_000
 _CONFIRMING = 3
-_OF_ONE_SIZE = (Scan, Fluorescence, Responses, Reconstruction, DisplayedFrame)
+_OF_ONE_SIZE = (
+    Scan,
+    Fluorescence,
+    RecordedActivity,
+    Responses,
+    Reconstruction,
+    DisplayedFrame,
+)
 _OTHERS_CLOCK = (ClockProbe,)
 _MEANT_LATER = "t_due_ns"
 

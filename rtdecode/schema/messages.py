@@ -23,6 +23,7 @@ from rtdecode.schema.control import Loop
 from rtdecode.schema.evaluation import ResponsePrediction
 from rtdecode.schema.hosts import HostMessage
 from rtdecode.schema.microscope import FieldOfView, PlaneNeurons
+from rtdecode.schema.recorded_activity import RecordedActivity
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -118,6 +119,10 @@ class Responses:
     t_ready_ns: int
     rois_hash: str = ""
     """As in Fluorescence; of all planes together where several are decoded."""
+    causality: str = "causal"
+    """causal, as published or predicted; as published: preprocessed with later scans."""
+    trial: int = -1
+    """Number of the trial of a recorded data set, before which the decoder is reset; -1: none."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -249,7 +254,7 @@ class Recording:
     log: str
 
 
-Measurement = Scan | Behaviour | Fluorescence | Responses
+Measurement = Scan | Behaviour | Fluorescence | RecordedActivity | Responses
 Picture = Reconstruction | DisplayedFrame | Score | ResponsePrediction
 Notice = Gap | Health | Event | Command | Trigger | Recording
 Unrecorded = FieldOfView | PlaneNeurons

@@ -8,10 +8,14 @@ with it. It must not interpret messages, and never writes.
     scans = reader.messages(lambda stream: stream.endswith("/scan"))
 """
 
+import struct
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from mcap.exceptions import McapError
+from mcap.reader import make_reader
 
 from rtdecode.runtime.codec import unpack
 from rtdecode.schema.errors import MissingFileError
@@ -81,6 +85,18 @@ class LogReader:
         is_whole = list(found) == list(range(len(found))) and not files[-1].is_followed()
         return is_whole and all(one.has_index() for one in files)
 
+    def span_ns(self) -> tuple[int, int]:
+        """When the first and the last message were received, in ns; 0 and 0 in an empty log.
+
+        They are in the index of each part; without an index the whole log is read.
+        """
+        found = [_indexed_span_ns(path) for path in parts_of(self._path).values()]
+        known = [span for span in found if span is not None]
+        if len(known) < len(found) or not known:
+            counted = self.summary()
+            return counted.first_ns, counted.last_ns
+        return min(first for first, _ in known), max(last for _, last in known)
+
     def logged(self, wanted: Wanted = every_stream) -> Iterator[Logged]:
         """Messages of the `wanted` streams, as bytes."""
         self.complete, self.damage = False, ()
@@ -105,3 +121,15 @@ class LogReader:
             last_ns = max(last_ns, entry.t_received_ns)
             counts[entry.stream] += 1
         return LogSummary(dict(counts), first_ns, last_ns, self.complete, self.damage)
+
+
+def _indexed_span_ns(path: Path) -> tuple[int, int] | None:
+    """First and last time in the statistics of one part; None where it has none."""
+    with path.open("rb") as file:
+        try:
+            summary = make_reader(file).get_summary()
+        except (McapError, struct.error):
+            return None
+    if summary is None or summary.statistics is None or not summary.statistics.message_count:
+        return None
+    return summary.statistics.message_start_time, summary.statistics.message_end_time

@@ -1,15 +1,22 @@
 """Replays the messages of a log at any speed, in the same batches each time."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
+from threading import Event
 
 from rtdecode.schema.frame_grid import FrameGrid
 from rtdecode.schema.interfaces import Clock
 from rtdecode.schema.messages import Behaviour, DisplayedFrame, End, Received, Scan, Start
+from rtdecode.schema.recorded_activity import RecordedActivity
+from rtdecode.session.injected_faults import InjectedFaults
 from rtdecode.session.reader import LogReader, Wanted
 
-INPUT_KINDS = frozenset(body.kind for body in (Start, End, Scan, Behaviour, DisplayedFrame))
+INPUT_KINDS = frozenset(
+    body.kind for body in (Start, End, Scan, RecordedActivity, Behaviour, DisplayedFrame)
+)
+Altered = Callable[[Iterator[Received]], Iterator[Received]]
 _INPUT_SOURCES = frozenset({"bridge", "stimulus"})
 
 
@@ -17,6 +24,19 @@ def is_input(stream: str) -> bool:
     """Whether `stream` was sent by a rig, and is therefore input of a decoder."""
     source, _, kind = stream.partition("/")
     return source in _INPUT_SOURCES and kind in INPUT_KINDS
+
+
+@dataclass(frozen=True, slots=True)
+class Conduct:
+    """How a replay goes on: its speed, its faults, its progress, and what stops it."""
+
+    speed: float | None = None
+    """1 replays in real time, None as fast as possible. The result does not depend on it: the clock
+    shows the time at which messages were received, and an estimation takes no time."""
+    faults: InjectedFaults = field(default_factory=InjectedFaults)
+    stop: Event = field(default_factory=Event)
+    report: Callable[[float, float], None] = lambda _done_s, _all_s: None
+    """Called with the time of the recording that is replayed, and that of all of it, in s."""
 
 
 class Replay:
@@ -32,14 +52,14 @@ class Replay:
         A `log.mcap`, complete or not.
     grid
         Frame grid of the session.
-    grid
-        Frame grid of the session.
     clock
         Paces the replay.
     speed
         1 replays in real time, 10 ten times as fast; None without waiting.
     wanted
         Selects streams; by default those that a rig sent.
+    altered
+        What the messages pass through, in their order, as where faults are injected.
     """
 
     def __init__(
@@ -50,8 +70,9 @@ class Replay:
         clock: Clock,
         speed: float | None = 1.0,
         wanted: Wanted = is_input,
+        altered: Altered = iter,
     ) -> None:
-        self._batches = _batches(LogReader(log).messages(wanted), grid)
+        self._batches = batches_of(altered(LogReader(log).messages(wanted)), grid)
         self._clock = clock
         self._speed = speed
         self._first_ns: int | None = None
@@ -107,6 +128,7 @@ class RecordedClock:
         self._now_ns = max(self._now_ns, t_ns)
 
 
-def _batches(messages: Iterator[Received], grid: FrameGrid) -> Iterator[Sequence[Received]]:
+def batches_of(messages: Iterator[Received], grid: FrameGrid) -> Iterator[Sequence[Received]]:
+    """The messages that were received within one frame of `grid`, frame by frame."""
     for _, batch in groupby(messages, key=lambda item: grid.frame_at(item.t_received_ns)):
         yield tuple(batch)

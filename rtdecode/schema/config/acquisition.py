@@ -234,11 +234,42 @@ class LslBehaviour(Section):
     """Time in s to wait for the stream to appear."""
 
 
+class RecordedTrialsSource(Section):
+    """Trials of a recorded data set, one after the other: activity, displayed frames, behaviour.
+
+    `rtdecode replay DATA` makes such a config. Nothing is scanned or displayed: the process of the
+    bridge sends what the data hold, also the displayed frames, and the decoder is reset before each
+    trial.
+    """
+
+    kind: Literal["recorded_trials"] = "recorded_trials"
+    """Trials of a data set, replayed as a live session."""
+    path: Path
+    """Folder in the layout of Sensorium 2023, or NWB file."""
+    tier: str = "test"
+    """Tier of the trials."""
+    trials: tuple[Index, ...] | None = None
+    """Numbers of the trials, of any tier, in this order; null takes all trials of `tier`."""
+    input: Literal["responses", "traces"] = "responses"
+    """Activity that is sent: the responses of the data set, or those of the online calcium chain
+    from its raw fluorescence."""
+    speed: Positive = 1.0
+    """Speed relative to the recording: the clock of the session runs that much faster, so that all
+    its times and limits in s are in time of the recording."""
+
+    @property
+    def scan_rate_hz(self) -> None:
+        """Not known: the activity is on the frame grid already."""
+        return
+
+
 FileSource = RawMovieSource | RawTailSource | TiffTailSource
 LiveSource = (
     ScanImageTcpSource | ScanboxMmapSource | PrairieRawSource | ZmqNativeSource | LslRoisSource
 )
-Source = Annotated[SimulatedSource | FileSource | LiveSource, Field(discriminator="kind")]
+Source = Annotated[
+    SimulatedSource | FileSource | LiveSource | RecordedTrialsSource, Field(discriminator="kind")
+]
 
 
 class AcquisitionConfig(Section):

@@ -118,6 +118,13 @@ class UnsuitedOptionError(BadInputError):
         )
 
 
+class ReplayOptionError(BadInputError):
+    """An option of `rtdecode replay` that does not apply to what is replayed."""
+
+    def __init__(self, *, option: str, replayed: Path, instead: str) -> None:
+        super().__init__(f"{option} does not apply to a replay of {replayed}: {instead}")
+
+
 class UnknownModelError(BadInputError):
     """There is no training for this architecture."""
 

@@ -8,7 +8,7 @@ from threading import Event
 import pytest
 from typer.testing import CliRunner, Result
 
-from rtdecode.commands.sessions import app
+from rtdecode.cli import app
 from rtdecode.pipeline.run import run_session
 from rtdecode.report.summary import summarise
 from rtdecode.runtime.config_file import read_config, write_config

@@ -14,7 +14,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from rtdecode.commands.sessions import app
+from rtdecode.cli import app
 from rtdecode.control.decision_stage import TIME, DecisionStage, Given, given
 from rtdecode.control.loading import made_policy
 from rtdecode.control.policy import Observation, PolicySetting, Request

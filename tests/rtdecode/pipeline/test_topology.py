@@ -20,6 +20,7 @@ from rtdecode.pipeline.topology import (
     subscriptions,
 )
 from rtdecode.schema.config import RunConfig
+from rtdecode.schema.config.acquisition import AcquisitionConfig, RecordedTrialsSource
 from rtdecode.schema.config.control import ControlConfig, PolicyConfig
 from rtdecode.schema.config.network import ENDPOINTS
 from rtdecode.schema.config.roles import Role
@@ -52,6 +53,17 @@ def test_every_source_has_one_publisher_and_an_endpoint_of_its_name() -> None:
 def test_by_default_all_processes_run_except_a_controller() -> None:
     assert roles(RunConfig()) == [role for role in Role if role is not Role.CONTROLLER]
     assert roles(CONTROLLED) == list(Role)
+
+
+def test_replayed_trials_have_one_process_for_microscope_and_screen() -> None:
+    source = RecordedTrialsSource(path=Path("mouse.nwb"))
+    config = RunConfig(acquisition=AcquisitionConfig(source=source))
+    left_out = {Role.CONTROLLER, Role.STIMULUS}
+    assert roles(config) == [role for role in Role if role not in left_out]
+    (rig,) = (row for row in included(config) if row.role is Role.BRIDGE)
+    assert importlib.util.find_spec(rig.module)
+    assert not rig.restarts(config)
+    assert "stimulus" in subscriptions(Role.VIEW, config).expected
 
 
 def test_without_a_decoder_there_is_no_score() -> None:
