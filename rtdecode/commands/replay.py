@@ -54,9 +54,7 @@ app = typer.Typer()
 _TIER = "test"
 
 
-@app.command(
-    epilog="Example: rtdecode replay sessions/2026-11-24_10-15-00 --drop 1% --jitter 20ms"
-)
+@app.command(epilog="Example: rtdecode replay sessions/2026-11-24_10-15-00 --drop 1% --jitter 20ms")
 def replay(
     recorded: Recorded,
     *,

@@ -21,12 +21,11 @@ from dataclasses import dataclass, replace
 from rtdecode.schema.bounded import OTHERS, kept_name
 from rtdecode.schema.messages import Event, Gap, Received, Reconstruction
 from rtdecode.schema.notes import NOTE
+from rtdecode.schema.recorded_activity import TRIAL_ENDED
 
 _NS_PER_S = 1e9
 _SCANS_LOST = "scans_lost"
 """Code of the events that count scans which the microscope lost."""
-TRIAL_ENDED = "trial_ended"
-"""Code of the events that count the frames of a trial whose lag goes beyond its end."""
 _RECORDER = "recorder"
 _SEVERITIES = ("info", "warning", "alarm")
 _LATE_WINDOW_NS = 10_000_000_000

@@ -14,7 +14,6 @@ from rtdecode.decode.compute import prepare_process
 from rtdecode.decode.decoder import Decoder
 from rtdecode.decode.fitted_twin import FittedTwin, load_fitted_twin, require_rois
 from rtdecode.decode.work_control import WorkControl
-from rtdecode.evaluate.output_count import TRIAL_ENDED
 from rtdecode.pipeline.calcium_stage import calcium_stage
 from rtdecode.pipeline.planes_stage import CalciumStage
 from rtdecode.pipeline.recorded_activity_stage import RecordedActivityStage
@@ -37,7 +36,7 @@ from rtdecode.schema.messages import (
     Scan,
     WindowFrame,
 )
-from rtdecode.schema.recorded_activity import RecordedActivity
+from rtdecode.schema.recorded_activity import TRIAL_ENDED, RecordedActivity
 from rtdecode.streams.behaviour_join import BehaviourJoin
 from rtdecode.streams.gaps import GapWatch
 from rtdecode.twins.readout import preferred_places

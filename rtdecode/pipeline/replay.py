@@ -1,6 +1,6 @@
 """Replay of a recorded session through the decoder: same log and twin, same reconstructions."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
@@ -40,7 +40,6 @@ class _Stamps:
 
     def __init__(self, clock: Clock) -> None:
         self._clock, self.numbers = clock, StreamNumbers()
-        self.has_started = False
 
     def stamped(self, body: Body, *, source: str = "") -> Stamped:
         source = source or ("emit" if isinstance(body, Reconstruction) else "decoder")
@@ -48,7 +47,6 @@ class _Stamps:
 
     def starts(self, session: SessionLayout, *, twin_hash: str) -> Iterator[Stamped]:
         """START of both sources of a decoder."""
-        self.has_started = True
         start = replay_start(session, twin_hash=twin_hash)
         yield from (self.stamped(start, source=source) for source in ("decoder", "emit"))
 
@@ -205,7 +203,6 @@ def record_decoded(
     )
     clock = RecordedClock()
     parts = assembled(config, detected_by="decoder", clock=clock)
-    stamps = _Stamps(clock)
     with SessionLock(into), mismatch_figure(into.report):
         recorder = Recorder(
             into.folder,
@@ -214,41 +211,43 @@ def record_decoded(
             # its own messages, as gaps, have times of the recording
             clock=clock,
         )
-
-        def record(messages: Iterable[Stamped]) -> None:
-            for message in messages:
-                recorder.write(pack(message), message, clock.now_ns())
-
+        log = _ReplayLog(recorder, clock)
+        begins = log.stamps.starts(into, twin_hash=parts.twin_hash) if origin.is_data else ()
         try:
             for batch in batches:
                 if conduct.stop.is_set():
                     break
                 clock.follow(batch)
-                if origin.is_data and not stamps.has_started:
-                    record(stamps.starts(into, twin_hash=parts.twin_hash))
-                made = (stamps.stamped(body) for body in parts.stage.step(batch))
-                record(chain((item.message for item in batch), made))
-                conduct.report(
-                    *((t_ns - span_ns[0]) / 1e9 for t_ns in (clock.now_ns(), span_ns[1]))
-                )
-            record(stamps.ends(into) if stamps.has_started else ())
+                log.record(begins)
+                begins = ()
+                made = (log.stamps.stamped(body) for body in parts.stage.step(batch))
+                log.record(chain((item.message for item in batch), made))
+                conduct.report((clock.now_ns() - span_ns[0]) / 1e9, (span_ns[1] - span_ns[0]) / 1e9)
+            log.record(log.stamps.ends(into) if origin.is_data else ())
             if conduct.faults.is_active:
-                _record_faults(conduct.faults, recorder, record, stamps)
+                log.record_faults(conduct.faults)
         finally:
             recorder.close()
             parts.calcium.save(into.folder)
 
 
-def _record_faults(
-    faults: InjectedFaults,
-    recorder: Recorder,
-    record: Callable[[Iterable[Stamped]], None],
-    stamps: "_Stamps",
-) -> None:
-    """Record what was injected; the recorder then finds lost last messages missing too."""
-    for source, last_seq in faults.last_seq.items():
-        recorder.expect_last(source, last_seq)
-    record([stamps.stamped(faults.event(), source="replay")])
+class _ReplayLog:
+    """The log of a replay, with the messages of its decoder."""
+
+    def __init__(self, recorder: Recorder, clock: Clock) -> None:
+        self._recorder, self._clock = recorder, clock
+        self.stamps = _Stamps(clock)
+
+    def record(self, messages: Iterable[Stamped]) -> None:
+        """Record `messages` as received now."""
+        for message in messages:
+            self._recorder.write(pack(message), message, self._clock.now_ns())
+
+    def record_faults(self, faults: InjectedFaults) -> None:
+        """Record what was injected; lost last messages are then found missing too."""
+        for source, last_seq in faults.last_seq.items():
+            self._recorder.expect_last(source, last_seq)
+        self.record([self.stamps.stamped(faults.event(), source="replay")])
 
 
 def _compared(live: SessionLayout, replayed: SessionLayout) -> ReplayComparison:

@@ -108,9 +108,7 @@ def prepared(
         Messaging(_keys(config, network)) as messaging,
     ):
         run_file = private / session.config.name
-        # messages have the time of the session, and limits of waiting that of this host
-        clock, session_time = HostClock(), session_clock(config)
-        begins = wall_clock(session_time)
+        clock, begins = HostClock(), wall_clock(session_time := session_clock(config))
         _write_configs(config, session, network=network, run_file=run_file, begins=begins)
         token, page_secret = secrets.token_hex(16), secrets.token_hex(16)
         operators, others = _operators_endpoint(network, private), _other_hosts(config)

@@ -82,7 +82,10 @@ class SpedClock:
 
 
 def session_clock(config: RunConfig) -> Clock:
-    """The clock of the messages of a run of `config`: the host's, unless a replay is faster."""
+    """The clock of the messages of a run of `config`: the host's, unless a replay is faster.
+
+    The supervisor's limits of waiting stay in the time of the host.
+    """
     source = config.acquisition.source
     if isinstance(source, RecordedTrialsSource) and source.speed != 1:
         return SpedClock(source.speed)

@@ -9,6 +9,9 @@ from typing import ClassVar
 
 from rtdecode.schema.arrays import NeuronBool, NeuronF32
 
+TRIAL_ENDED = "trial_ended"
+"""Code of the events that count the frames of a trial whose lag goes beyond its end."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RecordedActivity:
