@@ -16,6 +16,7 @@ class RecordedActivityStage:
     """
 
     calibrated = True
+    fields = None
     rois_hash = ""
     neurons: int | None = None
     kept: Mapping[str, str] = {}
