@@ -82,14 +82,24 @@ class AlignedStreams:
 
         Zeros if no behaviour was recorded: a constant channel does not affect a twin's prediction.
         """
-        if not self.samples:
-            return np.zeros((len(frames), CHANNELS), np.float32)
         times = np.array(sorted(self.samples), np.int64)
         values = np.array([self.samples[int(time)] for time in times])
-        # relative to the first sample: float64 cannot hold nanoseconds since boot exactly
-        at = np.array([self.grid.start_ns(frame) for frame in frames], np.int64) - times[0]
-        columns = [np.interp(at, times - times[0], column) for column in values.T]
-        return np.column_stack(columns).astype(np.float32)
+        return behaviour_on_grid(times, values, frames, grid=self.grid)
+
+
+def behaviour_on_grid(
+    t_ns: NDArray[np.int64], values: NDArray[np.float64], frames: range, *, grid: FrameGrid
+) -> F32:
+    """(frame, 4) at the start of each frame, from (sample, 4) `values` at ascending times.
+
+    Zeros without samples.
+    """
+    if not len(t_ns):
+        return np.zeros((len(frames), CHANNELS), np.float32)
+    # relative to the first sample: float64 cannot hold nanoseconds since boot exactly
+    at = np.array([grid.start_ns(frame) for frame in frames], np.int64) - t_ns[0]
+    columns = [np.interp(at, t_ns - t_ns[0], column) for column in values.T]
+    return np.column_stack(columns).astype(np.float32)
 
 
 def read_aligned_streams(session: SessionLayout) -> AlignedStreams:

@@ -1,9 +1,9 @@
 """The stimulus of an NWB file at any time, as grey-level frames, for `nwb_session`."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +25,8 @@ _IMAGES_AT_ONCE = 64
 """Images read at a time, which bounds the memory for large screens."""
 
 ReadImages = Callable[[I64], F32]
-"""(image, 36, 64) grey levels of the images with these ascending numbers."""
+"""(image, row, col) grey levels of the images with these ascending numbers."""
+Size = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,10 +59,23 @@ class Screen:
         0..255; floating-point values are too, unless none exceeds 1: they are then scaled by 255.
     path
         The file, named in error messages.
+    size_px
+        (row, col) to which the images are averaged.
     """
 
-    def __init__(self, series: Sequence[Any], path: Path) -> None:
-        self.stimuli = [_read_stimulus(one, path) for one in series]
+    def __init__(self, series: Sequence[Any], path: Path, *, size_px: Size = SCREEN_PX) -> None:
+        self.size_px = size_px
+        self.stimuli = [_read_stimulus(one, path, size_px) for one in series]
+
+    @classmethod
+    def of_export(cls, series: Sequence[Any], path: Path) -> Self:
+        """The stimulus of a file of rtdecode: in its own size, each image until the next one."""
+        rows, cols = series[0].data.shape[1:]
+        screen = cls(series, path, size_px=(rows, cols))
+        screen.stimuli = [
+            replace(one, end_s=np.append(one.t_s[1:], np.inf)) for one in screen.stimuli
+        ]
+        return screen
 
     def is_on(self, at_s: F64) -> NDArray[np.bool_]:
         """(time,) True where an image is displayed."""
@@ -70,7 +84,7 @@ class Screen:
     def video(self, at_s: F64) -> NDArray[np.uint8]:
         """(time, row, col) grey levels at ascending times; 0 where no image is displayed."""
         which, place = self._displayed(at_s)
-        video = np.zeros((len(at_s), *SCREEN_PX), np.uint8)
+        video = np.zeros((len(at_s), *self.size_px), np.uint8)
         for number, stimulus in enumerate(self.stimuli):
             on = which == number
             if on.any():
@@ -91,22 +105,23 @@ class Screen:
         return which, place
 
 
-def _read_stimulus(series: Any, path: Path) -> Stimulus:
-    read = _indexed(series, path) if is_a(series, "IndexSeries") else _frames(series, path)
+def _read_stimulus(series: Any, path: Path, size: Size) -> Stimulus:
+    indexed = is_a(series, "IndexSeries")
+    read = _indexed(series, path, size) if indexed else _frames(series, path, size)
     t_s = times_of(series, path)
     return Stimulus(str(series.name), t_s, ends_of(t_s), read)
 
 
-def _indexed(series: Any, path: Path) -> ReadImages:
+def _indexed(series: Any, path: Path, size: Size) -> ReadImages:
     """Images that are stored once and referred to by number."""
     order = np.asarray(series.data[:], np.int64)
     frames = series.indexed_timeseries
     if frames is not None:
-        kept, count = _frames(frames, path), len(frames.data)
+        kept, count = _frames(frames, path, size), len(frames.data)
     else:
         held = series.indexed_images
         images = list(held.order_of_images or held.images.values())
-        kept, count = _images(images, path), len(images)
+        kept, count = _images(images, path, size), len(images)
     outside = np.flatnonzero((order < 0) | (order >= count))
     if len(outside):
         got = f"number {order[outside[0]]} at sample {outside[0]}"
@@ -119,16 +134,16 @@ def _indexed(series: Any, path: Path) -> ReadImages:
     return read
 
 
-def _images(images: Sequence[Any], path: Path) -> ReadImages:
+def _images(images: Sequence[Any], path: Path, size: Size) -> ReadImages:
     """Images of any size, by number."""
     for image in images:
         _check(image.data.shape, f"image '{image.name}'", path)
     some = [image.data for image in images[:: max(1, len(images) // _SAMPLED_IMAGES)]]
     brightness = _brightness(some)
-    return lambda numbers: np.stack([_small(images[k].data[:]) * brightness for k in numbers])
+    return lambda numbers: np.stack([_small(images[k].data[:], size) * brightness for k in numbers])
 
 
-def _frames(series: Any, path: Path) -> ReadImages:
+def _frames(series: Any, path: Path, size: Size) -> ReadImages:
     """Frames of an ImageSeries, by number."""
     if series.external_file is not None:
         linked = ", ".join(str(name) for name in series.external_file)
@@ -138,7 +153,7 @@ def _frames(series: Any, path: Path) -> ReadImages:
     brightness = _brightness(
         [data[k] for k in range(0, len(data), len(data) // _SAMPLED_IMAGES + 1)]
     )
-    return lambda numbers: np.stack([_small(one) * brightness for one in data[numbers]])
+    return lambda numbers: np.stack([_small(one, size) * brightness for one in data[numbers]])
 
 
 def _check(shape: Sequence[int], what: str, path: Path) -> None:
@@ -157,10 +172,10 @@ def _brightness(some: Sequence[Any]) -> np.float32:
     return np.float32(255 if brightest <= 1 else 1)
 
 
-def _small(image: NDArray[Any]) -> F32:
-    """Grey levels, averaged over the area of each of 36 x 64 pixels."""
+def _small(image: NDArray[Any], size: Size) -> F32:
+    """Grey levels, averaged over the area of each of `size` pixels."""
     values = image.astype(np.float32)
     grey = values[..., :3] @ _GREY if values.ndim == _COLOURED_RANK else values
-    if grey.shape == SCREEN_PX:
+    if grey.shape == size:
         return grey
-    return np.asarray(resize_local_mean(grey, SCREEN_PX))  # type: ignore[no-untyped-call]
+    return np.asarray(resize_local_mean(grey, size))  # type: ignore[no-untyped-call]

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtdecode.calcium.roi_nwb import accepted_column, accepted_rows
+from rtdecode.datasets.nwb_export import ACTIVITY, export_in
 from rtdecode.schema.errors import ExtraMissingError, MissingFileError, UnreadableFileError
 
 F32 = NDArray[np.float32]
@@ -26,6 +27,8 @@ _DECONVOLVED = ("deconv", "spike", "event")
 _PAUSE_STEPS = 5
 """A gap of more than this many median steps between samples is a pause, not interpolated."""
 _LONGEST_REASON = 160
+_SAME_S = 1e-6
+"""Times that differ by less are the same: rates and nanoseconds are rounded."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,7 +39,11 @@ class Samples:
     read: Callable[[slice], NDArray[Any]]
 
     def between(self, at_s: F64) -> F64:
-        """(time, ...) interpolated linearly at ascending times; constant beyond both ends."""
+        """(time, ...) interpolated linearly at ascending times; constant beyond both ends.
+
+        At a time within 1 µs of a sample it is that sample, whatever its neighbours are.
+        """
+        at_s = self._at_samples(at_s)
         begin_s, end_s = (at_s[0], at_s[-1]) if len(at_s) else (self.t_s[0], self.t_s[0])
         first = max(0, int(np.searchsorted(self.t_s, begin_s, side="right")) - 1)
         stop = min(len(self.t_s), int(np.searchsorted(self.t_s, end_s)) + 1)
@@ -44,6 +51,15 @@ class Samples:
         columns = values.reshape(len(values), -1).T
         interpolated = [np.interp(at_s, self.t_s[first:stop], column) for column in columns]
         return np.stack(interpolated, axis=1).reshape(len(at_s), *values.shape[1:])
+
+    def _at_samples(self, at_s: F64) -> F64:
+        """`at_s`, with the times of samples for those that differ by rounding alone."""
+        last = len(self.t_s) - 1
+        after = np.searchsorted(self.t_s, at_s).clip(0, last)
+        before = (after - 1).clip(0)
+        nearer = np.where(at_s - self.t_s[before] < self.t_s[after] - at_s, before, after)
+        nearest_s = self.t_s[nearer]
+        return np.where(np.abs(nearest_s - at_s) < _SAME_S, nearest_s, at_s)
 
     def covers(self, at_s: F64) -> NDArray[np.bool_]:
         """(time,) True between two samples, outside pauses."""
@@ -81,7 +97,9 @@ def read_nwb(path: Path) -> Found:
     file = _opened(path)
     series = [item for item in file.objects.values() if is_a(item, "TimeSeries")]
     activity = [one for one in series if is_a(one, "RoiResponseSeries")]
-    deconvolved = _deconvolved(activity)
+    exported = [one for one in activity if label_of(one).startswith(f"{ACTIVITY}/")]
+    is_export = export_in(file) is not None and exported
+    deconvolved = sorted(exported, key=label_of) if is_export else _deconvolved(activity)
     if not deconvolved:
         expected = (
             "a RoiResponseSeries of deconvolved activity (a name with deconv, spike or event; "

@@ -4,7 +4,8 @@ Trials are the rows of the trials table or, without one, parts of about ten seco
 stimulus. All streams are resampled to 30 frames a second from the start of a trial: the image
 displayed in the middle of a frame; activity and behaviour at its start, interpolated linearly.
 Tiers come from the column `tier` of the table or, without one, from the displayed clips, as in
-sessions of rtdecode.
+sessions of rtdecode. A file that `rtdecode export` wrote is read as its session: with the trials,
+frame rate, screen and tiers of that.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtdecode.datasets.nwb_behaviour import behaviour_of
+from rtdecode.datasets.nwb_export import Export, export_in
 from rtdecode.datasets.nwb_screen import SCREEN_PX, Screen
 from rtdecode.datasets.nwb_series import Found, read_nwb, unlike
 from rtdecode.datasets.segments import PART_FRAMES, SHORTEST_FRAMES, ClipSegment, tiers_of_segments
@@ -48,6 +50,7 @@ class _Trial:
     start_s: float
     frames: int
     tier: str | None
+    part: int = 0
 
 
 _Span = tuple[str, float, float, str | None]
@@ -81,14 +84,19 @@ class NwbSession:
     causality = Causality.AS_PUBLISHED
     frame_rate_hz = _RATE_HZ
     rows_px, cols_px = SCREEN_PX
+    rois_hash = ""
 
     def __init__(self, path: Path) -> None:
         self.folder = path
         self._found = read_nwb(path)
         self.neurons = sum(plane.read(slice(0, 1)).shape[1] for plane in self._found.activity)
         self._behaviour = behaviour_of(self._found.others, path)
-        self._screen = Screen(self._found.stimuli, path)
-        self._trials = _trials(self._found, self._screen)
+        export = export_in(self._found.file)
+        if export is None:
+            self._screen = Screen(self._found.stimuli, path)
+            self._trials = _trials(self._found, self._screen)
+        else:
+            self._read_export(export, path)
         if not self._trials:
             raise unlike(path, "a trial of 3 s with activity and images", self._spans())
         self._videos: dict[int, NDArray[np.uint8]] = {}
@@ -98,6 +106,16 @@ class NwbSession:
     def tier_names(self) -> tuple[str, ...]:
         """The tiers that have a trial, in alphabetical order."""
         return tuple(sorted(set(self._tiers.values())))
+
+    def _read_export(self, export: Export, path: Path) -> None:
+        """Take trials, frame rate and screen as the file states them."""
+        self.causality, self.frame_rate_hz = Causality.CAUSAL, export.frame_rate_hz
+        self.rois_hash = export.rois_hash
+        self._screen = Screen.of_export(self._found.stimuli, path)
+        self.rows_px, self.cols_px = self._screen.size_px
+        self._trials = [
+            _Trial(one.clip, one.start_s, one.frames, one.tier, one.part) for one in export.segments
+        ]
 
     def trials(self, tier: str) -> tuple[int, ...]:
         """Numbers of the trials of `tier`, ascending; NoSuchTierError if there is none."""
@@ -111,7 +129,7 @@ class NwbSession:
         """`frames` frames of a trial, starting at `first`; by default all remaining ones."""
         known = self.frames(number)
         stop = known if frames is None else min(known, first + frames)
-        at_s = self._trials[number].start_s + np.arange(first, stop) / _RATE_HZ
+        at_s = self._trials[number].start_s + np.arange(first, stop) / self.frame_rate_hz
         activity = [plane.between(at_s) for plane in self._found.activity]
         return Segment(
             video=self._video(number)[first:stop].astype(np.float32),
@@ -135,7 +153,8 @@ class NwbSession:
         """The video of a trial, cached: reading and resizing the images is slow."""
         if number not in self._videos:
             trial = self._trials[number]
-            self._videos[number] = self._screen.video(_middles_s(trial.start_s, trial.frames))
+            at_s = _middles_s(trial.start_s, trial.frames, rate_hz=self.frame_rate_hz)
+            self._videos[number] = self._screen.video(at_s)
         return self._videos[number]
 
     def _spans(self) -> str:
@@ -150,7 +169,7 @@ class NwbSession:
         return {k: trial.tier for k, trial in enumerate(self._trials) if trial.tier is not None}
 
     def _tiers_by_clip(self) -> dict[int, str]:
-        segments = [_segment(trial) for trial in self._trials]
+        segments = [_segment(trial, self.frame_rate_hz) for trial in self._trials]
         video = {segment: self._video(k) for k, segment in enumerate(segments)}
         return tiers_of_segments(segments, video.__getitem__, source=self.folder)
 
@@ -188,14 +207,14 @@ def _longest_run(known: NDArray[np.bool_]) -> range:
     return range(int(edges[most]) + 1, int(edges[most + 1]))
 
 
-def _middles_s(start_s: float, frames: int) -> F64:
-    middles_s: F64 = start_s + (np.arange(frames, dtype=np.float64) + 0.5) / _RATE_HZ
+def _middles_s(start_s: float, frames: int, *, rate_hz: float = _RATE_HZ) -> F64:
+    middles_s: F64 = start_s + (np.arange(frames, dtype=np.float64) + 0.5) / rate_hz
     return middles_s
 
 
-def _segment(trial: _Trial) -> ClipSegment:
-    first = round(trial.start_s * _RATE_HZ)
-    return ClipSegment(trial.clip, 0, range(first, first + trial.frames))
+def _segment(trial: _Trial, rate_hz: float) -> ClipSegment:
+    first = round(trial.start_s * rate_hz)
+    return ClipSegment(trial.clip, trial.part, range(first, first + trial.frames))
 
 
 def _rows(table: Any) -> Iterator[_Span]:

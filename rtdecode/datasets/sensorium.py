@@ -3,9 +3,11 @@
 `data/{videos,responses,behavior,pupil_center}/K.npy` for each trial K, with time as the last axis,
 and `meta/trials/tiers.npy` with the tier of each trial. Trials shorter than their arrays are padded
 with NaN at the end. The constructor reads headers only; values are read through a memory map when a
-trial or a part of it is requested.
+trial or a part of it is requested. A folder that `rtdecode export` wrote also states frame rate and
+causality, in `meta/rtdecode.json`.
 """
 
+import json
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,8 @@ from rtdecode.datasets.video_session import (
 from rtdecode.schema.array_files import NUMBERS, TEXTS, arrays_of_npz
 from rtdecode.schema.errors import FolderNotEmptyError, NonFiniteError, UnreadableFileError
 
+STATED = Path("meta") / "rtdecode.json"
+"""File in which a folder of `rtdecode export` states what the layout has no place for."""
 PUBLISHED_RATE_HZ = 30.0
 """Frame rate of the Sensorium 2023 sessions; their folders do not state it."""
 _VIDEO_RANK = 3
@@ -54,9 +58,11 @@ class SensoriumFolder:
 
     causality = Causality.AS_PUBLISHED
     frame_rate_hz = PUBLISHED_RATE_HZ
+    rois_hash = ""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._read_stated(folder / STATED)
         self.tiers = _tiers(folder)
         screen = _header(self._path("videos", 0))
         if len(screen.shape) != _VIDEO_RANK:
@@ -115,6 +121,24 @@ class SensoriumFolder:
         if not np.isfinite(traces.dff).all():
             raise NonFiniteError(path=path, where="dff")
         return traces
+
+    def _read_stated(self, path: Path) -> None:
+        """Take frame rate, causality and ROIs as a folder of `rtdecode export` states them."""
+        if not path.is_file():
+            return
+        try:
+            stated = json.loads(path.read_text(encoding="utf-8"))
+            self.frame_rate_hz = float(stated["frame_rate_hz"])
+            self.causality = Causality(stated["causality"])
+            self.rois_hash = str(stated["rois_hash"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise UnreadableFileError(
+                what="session file",
+                path=path,
+                expected="frame_rate_hz, causality and rois_hash in JSON",
+                got=f"{type(error).__name__}: {error}",
+                remedy="export the session again",
+            ) from error
 
     @cached_property
     def _lengths(self) -> list[int]:

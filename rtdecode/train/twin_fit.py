@@ -12,7 +12,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from rtdecode.datasets.own_session import OwnSession
 from rtdecode.datasets.video_session import TRAIN, VALIDATION, VideoSession
 from rtdecode.decode.fitted_twin import FittedTwin
 from rtdecode.decode.noise import save_noise
@@ -206,7 +205,7 @@ def _spec(
 
 def _rois(data: VideoSession) -> dict[str, str]:
     """The hash of the ROIs where it is known, with which a run of the twin is compared."""
-    known = isinstance(data, OwnSession) and data.rois_hash
+    known = getattr(data, "rois_hash", "")
     return {"rois_hash": known} if known else {}
 
 
