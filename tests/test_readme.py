@@ -70,9 +70,9 @@ def test_every_verb_and_option_that_is_named_exists() -> None:
         assert [option for option in options if option not in shown] == [], words
 
 
-RUN_ELSEWHERE = {"session.md", "notebook.md"}
-"""Pages whose blocks need a session: tests/test_session_page.py runs those of the one with one, and
-tests/rtdecode/notebook/test_page.py those of the other."""
+RUN_ELSEWHERE = {"session.md", "notebook.md", "export.md"}
+"""Pages whose blocks need a session: tests/test_session_page.py runs those of the first with one,
+tests/rtdecode/notebook/test_page.py and tests/rtdecode/export those of the others."""
 
 
 def test_every_python_block_runs() -> None:

@@ -61,6 +61,8 @@ FORMATS: Mapping[str, Format] = MappingProxyType(
         "foxglove": Format("foxglove", "write_foxglove", ".mcap", frozenset({_SPAN})),
         "mp4": Format("mp4", "write_mp4", ".mp4", frozenset({_SPAN, _MASK})),
         "npz": Format("npz", "write_npz", ".npz", frozenset({_SPAN})),
+        "nwb": Format("nwb", "write_nwb", ".nwb"),
+        "sensorium": Format("sensorium", "write_sensorium", ""),
     }
 )
 """Formats by the name that `--to` takes."""

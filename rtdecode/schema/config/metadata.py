@@ -46,7 +46,8 @@ class ImagingConfig(Section):
     microscope: str = ""
     """Name of the microscope."""
     location: str = ""
-    """Area and layer, such as V1, layer 2/3."""
+    """Area and layer, by name or acronym of the Allen Mouse Brain Atlas, which archives expect:
+    VISp2/3 for layer 2/3 of V1."""
     indicator: str = ""
     """Calcium indicator, such as GCaMP6s."""
     depth_um: Positive | None = None

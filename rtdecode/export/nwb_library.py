@@ -1,0 +1,125 @@
+"""What the parts of the NWB export share: pynwb itself, times of a series, datasets and tables.
+
+pynwb is imported when a file is written, as it belongs to the extra `nwb`. Data are compressed with
+gzip, which every HDF5 library reads.
+"""
+
+import importlib
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rtdecode.export.large_arrays import block_rows
+from rtdecode.schema.errors import ExtraMissingError
+
+F64 = NDArray[np.float64]
+Values = Sequence[Any] | NDArray[Any]
+
+_COMPRESSION: Mapping[str, Any] = {"compression": "gzip", "compression_opts": 1, "shuffle": True}
+"""Level 1: noise compresses no better at higher levels, and an hour is written in minutes."""
+_FEWEST_REGULAR = 3
+_DECIMALS = 9
+"""Decimals of a second in which the steps of regular times agree, as nwbinspector compares them."""
+
+
+def nwb_library() -> Any:
+    """The package pynwb; ExtraMissingError where it is not installed."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of the libraries that pynwb imports
+            return importlib.import_module("pynwb")
+    except ImportError as error:
+        raise ExtraMissingError(package="pynwb", extra="nwb") from error
+
+
+def times(t_s: F64) -> dict[str, Any]:
+    """Keyword arguments of a TimeSeries at `t_s`: start and rate where these are regular."""
+    steps_s = np.unique(np.diff(t_s).round(_DECIMALS))
+    if len(t_s) >= _FEWEST_REGULAR and len(steps_s) == 1 and steps_s[0] > 0:
+        rate_hz = (len(t_s) - 1) / float(t_s[-1] - t_s[0])
+        return {"starting_time": float(t_s[0]), "rate": rate_hz}
+    return {"timestamps": compressed(t_s)}
+
+
+def compressed(values: Values) -> Any:
+    """`values` as a dataset that is compressed."""
+    return nwb_library().H5DataIO(np.asarray(values), **_COMPRESSION)
+
+
+def empty_dataset(shape: tuple[int, ...], dtype: type) -> Any:
+    """A dataset that is filled once the file is written; NaN until then where it can be.
+
+    Its `dataset` is that of h5py after the file was written.
+    """
+    rows = block_rows(shape[1:], dtype=dtype, rows=shape[0])
+    filled = {"fillvalue": np.nan} if np.dtype(dtype).kind == "f" else {}
+    return nwb_library().H5DataIO(
+        shape=shape, dtype=dtype, chunks=(rows, *shape[1:]), **_COMPRESSION, **filled
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Column:
+    """One column of a table."""
+
+    name: str
+    description: str
+    values: Values
+
+
+def table(name: str, description: str, columns: Sequence[Column]) -> Any:
+    """A DynamicTable with these columns."""
+    lib = nwb_library()
+    data = [
+        lib.core.VectorData(name=one.name, description=one.description, data=_data(one.values))
+        for one in columns
+    ]
+    return lib.core.DynamicTable(name=name, description=description, columns=data)
+
+
+def events_table(
+    name: str,
+    description: str,
+    *,
+    t_s: F64,
+    columns: Sequence[Column],
+    source: str,
+    duration_s: F64 | None = None,
+) -> Any:
+    """An EventsTable whose rows happened at `t_s`."""
+    event = nwb_library().event
+    stamps = event.TimestampVectorData(
+        name="timestamp", description="Time in s from the start of the session.", data=t_s
+    )
+    found = [stamps]
+    if duration_s is not None:
+        what = "Duration in s; NaN where it is not known."
+        found.append(event.DurationVectorData(name="duration", description=what, data=duration_s))
+    vector = nwb_library().core.VectorData
+    found += [
+        vector(name=one.name, description=one.description, data=_data(one.values))
+        for one in columns
+    ]
+    return event.EventsTable(
+        name=name, description=description, columns=found, source_description=source
+    )
+
+
+def intervals(name: str, description: str, columns: Sequence[Column]) -> Any:
+    """A TimeIntervals table; its columns include start_time and stop_time."""
+    lib = nwb_library()
+    data = [
+        lib.core.VectorData(name=one.name, description=one.description, data=_data(one.values))
+        for one in columns
+    ]
+    return lib.epoch.TimeIntervals(name=name, description=description, columns=data)
+
+
+def _data(values: Values) -> Values:
+    """Texts as a list, which HDF5 stores with their own lengths; numbers as an array."""
+    array = np.asarray(values)
+    return [str(one) for one in values] if array.dtype.kind in "UO" else array
