@@ -60,6 +60,8 @@ class Problem:
     """Two or three words for the status line."""
     sentence: str
     """The same with since when, without a capital and a full stop."""
+    is_start: bool = False
+    """Whether it is about to give something, for the first time or after a restart."""
 
 
 class ProcessWatch:
@@ -142,7 +144,8 @@ class ProcessWatch:
         if now_ns - health_ns > (_START_S if is_starting else silent_s) * _NS_PER_S:
             return _since(role, f"{role} silent", f"{name} silent", now_ns - health_ns)
         if is_starting:
-            return Problem(role, f"{role} starting".capitalize(), f"{name} is starting")
+            title, sentence = f"{role} starting".capitalize(), f"{name} is starting"
+            return Problem(role, title, sentence, is_start=True)
         return self._without_output(role, now_ns)
 
     def _without_output(self, role: Role, now_ns: int) -> Problem | None:

@@ -22,7 +22,8 @@ class RunFacts:
     session: str = ""
     """Name of the session; empty for a page that was started by hand."""
     report: str = ""
-    """Path of the report that is written at the end, on the host of the recorder."""
+    """Where the report is written at the end, with the host of the recorder if there are several.
+    """
     seconds: float | None = None
     """Length of the run in s; None until it is stopped."""
     processes: frozenset[Role] = frozenset(Role)
@@ -39,10 +40,11 @@ class RunFacts:
     def of(cls, config: RunConfig, *, session: str) -> Self:
         """The facts in `config` about `session`."""
         processes = frozenset(Role if config.processes is None else config.processes)
-        layout = SessionLayout(config.record.folder / session)
+        report = SessionLayout(config.record.folder / session).report.absolute() / "index.html"
+        host = config.network.host_of(Role.RECORDER)
         return cls(
             session=session,
-            report=str(layout.report.absolute() / "index.html") if session else "",
+            report=f"{report} on {host}" if host else str(report),
             seconds=config.seconds,
             processes=processes,
             decodes=config.decode is not None and Role.DECODER in processes,

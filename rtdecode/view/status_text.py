@@ -123,7 +123,8 @@ def _warning(ages: Ages, *, lost: int) -> Status | None:
         text = f"Alarms that are neither over nor acknowledged: {ages.alarms}."
         return Status(Level.BAD, "Alarm", text)
     if ages.problems:
-        return Status(Level.WARNING, ages.problems[0].title, _sentence(ages.problems))
+        level = Level.WAITING if all(p.is_start for p in ages.problems) else Level.WARNING
+        return Status(level, ages.problems[0].title, _sentence(ages.problems))
     if ages.displayed_s is not None and ages.displayed_s > STALE_S:
         text = f"No displayed frame for {ages.displayed_s:.0f} s: scoring is paused."
         return Status(Level.WARNING, "No displayed frames", text)

@@ -1,4 +1,4 @@
-"""The page of a real run in a browser: a killed decoder in words, a note, and a calm end."""
+"""The page of a real run in a browser: a killed decoder in words, a note, a calm end, its report."""
 
 import re
 import signal
@@ -6,6 +6,7 @@ from typing import Any
 
 import psutil
 import pytest
+from chromium import serious_violations
 from playwright.sync_api import Page
 
 from rtdecode.session.recorded import RecordedSession
@@ -49,7 +50,10 @@ def test_a_killed_decoder_is_stated_in_words_a_note_is_recorded_and_the_end_is_c
         said = running.communicate()[0]
         wait_for(tab, "title", "Ended")
         wait_for(tab, "end-losses", r"\.")
-        assert tab.text_content("#end-report") == str(user.folder / "s" / "report" / "index.html")
+        report = user.folder / "s" / "report" / "index.html"
+        assert tab.text_content("#end-report") == str(report)
+    tab.goto(report.as_uri())
+    assert serious_violations(tab) == []
     assert "eye closed" in said
     notes = [one for one in RecordedSession(user.folder / "s").events if one.code == "note"]
     assert [(one.process, one.text) for one in notes] == [("view", "eye closed")]

@@ -5,8 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from chromium import wait_for_text
+from chromium import serious_violations, wait_for_text
 from playwright.sync_api import Page
 
 from rtdecode.schema.config.session import ViewConfig
@@ -59,17 +58,6 @@ def a_whole_run(rig: Any) -> list[Any]:
     return items
 
 
-def serious(tab: Page) -> list[str]:
-    """What axe finds that is serious or critical, with its elements."""
-    found = Axe().run(tab).response["violations"]
-    return [
-        f"{one['id']}: {node['html']} {node.get('failureSummary', '')}"
-        for one in found
-        if one["impact"] in ("serious", "critical")
-        for node in one["nodes"]
-    ]
-
-
 def test_axe_finds_nothing_serious_in_any_tab_in_dark_and_light_and_after_the_end(
     server: tuple[PageServer, str], rig: Any, tab: Page
 ) -> None:
@@ -82,18 +70,18 @@ def test_axe_finds_nothing_serious_in_any_tab_in_dark_and_light_and_after_the_en
     for theme in ("dark", "light"):
         for key in "1234":
             tab.keyboard.press(key)
-            found += [f"{theme} {key} {one}" for one in serious(tab)]
+            found += [f"{theme} {key} {one}" for one in serious_violations(tab)]
         tab.keyboard.press("t")
     for key in ("f", "f", "?"):
         tab.keyboard.press(key)
-        found += [f"{key} {one}" for one in serious(tab)]
+        found += [f"{key} {one}" for one in serious_violations(tab)]
     tab.keyboard.press("Escape")
     page.push([rig.received(Event("alarm", "recorder", "disk_low", "the disk is nearly full"))])
     wait_for_text(tab, "alarms", "nearly full")
-    found += serious(tab)
+    found += serious_violations(tab)
     page.push([sent_by(rig, "bridge", End("s", "stopped"))])
     wait_for_text(tab, "title", "Ended")
-    found += serious(tab)
+    found += serious_violations(tab)
     assert found == []
 
 

@@ -96,3 +96,10 @@ def test_a_run_that_decodes_nothing_is_no_run_without_a_reconstruction(
     assert (found.level, found.title) == (level, title)
     assert part in found.sentence
     assert "no reconstruction" not in found.sentence
+
+
+def test_processes_that_start_are_no_warning() -> None:
+    start = Problem(Role.BRIDGE, "Bridge starting", "bridge is starting", is_start=True)
+    for problems, level in (((start,), Level.WAITING), ((start, SILENT), Level.WARNING)):
+        found = run_status(Ages(problems=problems), warm=False, ended=False, lost=0, decodes=False)
+        assert (found.level, found.title) == (level, "Bridge starting")
