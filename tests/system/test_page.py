@@ -1,4 +1,4 @@
-"""The page of a real run in a browser: a killed decoder in words, a note, a calm end, its report."""
+"""A real run in a browser: a killed decoder in words, a note, a calm end, an accessible report."""
 
 import re
 import signal
