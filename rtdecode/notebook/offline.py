@@ -16,10 +16,13 @@ from rtdecode.notebook.progress_lines import ProgressLines, Say
 from rtdecode.notebook.twin import Twin
 from rtdecode.offline.job import Request
 from rtdecode.offline.reconstruct import reconstruct as reconstruct_trials
+from rtdecode.offline.trial import Input
 from rtdecode.runtime.clock import HostClock
 from rtdecode.runtime.platform import usable_cores
+from rtdecode.schema.errors import UnknownValueError
 
 F32 = NDArray[np.float32]
+METHODS = ("online", "offline", "reference", "ridge", "mean")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,6 +90,8 @@ def reconstruct(
         done = rtdecode.reconstruct("sessions/2026-11-30_09-00-00", "twin", lag_frames=12)
         done.video_r, done.videos[0].shape
     """
+    _require_known("method", method, METHODS)
+    _require_known("source", source, [one.value for one in Input])
     prepare_process(threads=threads or usable_cores())
     twins = [twin] if isinstance(twin, str | PathLike | Twin) else list(twin)
     with tempfile.TemporaryDirectory() as scratch:
@@ -97,6 +102,11 @@ def reconstruct(
             None if mask is None else path_of(mask), source,
         )  # fmt: skip
         return _reconstructed(request, ProgressLines(progress, clock=HostClock()))
+
+
+def _require_known(name: str, got: str, known: Sequence[str]) -> None:
+    if got not in known:
+        raise UnknownValueError(name=name, got=got, known=known)
 
 
 def _reconstructed(request: Request, lines: ProgressLines) -> Reconstructed:

@@ -31,6 +31,7 @@ _NO_PAIR = (
 )
 _TOO_SHORT = "{} frames are no more than the {} that fill the estimation window (first_frame)"
 _RATE_HZ = 30.0
+_VIDEO_AXES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +66,7 @@ def score(
     Parameters
     ----------
     displayed, decoded
-        Streams or series of a session, or (frame, row, col) arrays in grey levels; frames with NaN
-        are left out.
+        Streams or series, or (frame, row, col) arrays in grey levels; NaN is left out.
     mask
         (row, col) bool, True where pixels are scored, or the .npy file of one. By default the one
         that the session was scored with, and for arrays all pixels.
@@ -81,7 +81,8 @@ def score(
 
     Returns
     -------
-    Those of `rtdecode score` for whole streams, of `rtdecode reconstruct` for arrays of a trial.
+    For arrays of a trial those of `rtdecode reconstruct`, and for whole streams of a session those
+    of `rtdecode score`, which leaves out frames that were emitted more than 10 s late.
 
     Raises
     ------
@@ -104,11 +105,17 @@ def score(
         without = decoded if isinstance(displayed, Timed) else displayed
         raise ShapeError("displayed and decoded", expected=expected, got=np.asarray(without))
     truth, video = np.asarray(displayed), np.asarray(decoded)
-    if len(truth) <= first_frame:
-        raise NoFrameScoredError(why=_TOO_SHORT.format(len(truth), first_frame))
+    _require_frames(truth, first_frame)
     inside, rate_hz = _mask(mask, truth.shape[1:]), frame_rate_hz or _RATE_HZ
     found = clip_scores(truth, video, inside, frame_rate_hz=rate_hz, first_frame=first_frame)
     return Scores(found.video_r, found.frame_r, found.ssim, found.shift_ms, found.n_frames)
+
+
+def _require_frames(truth: NDArray[Any], first_frame: int) -> None:
+    if truth.ndim != _VIDEO_AXES:
+        raise ShapeError("displayed", expected="(frame, row, col)", got=truth)
+    if len(truth) <= first_frame:
+        raise NoFrameScoredError(why=_TOO_SHORT.format(len(truth), first_frame))
 
 
 def _of_streams(

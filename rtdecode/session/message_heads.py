@@ -14,7 +14,7 @@ from rtdecode.schema.messages import Stamped
 from rtdecode.session.message_index import OpenedLog, Places
 
 _WINDOW_BYTES = 512
-"""Bytes read at once; the fields before the array of a frame need about 150."""
+"""Bytes that are read at once behind an array."""
 _ARRAY = re.compile(
     rb"\x83\xa5dtype(?P<dtype>[\xa0-\xbf][a-z0-9]{3,8})\xa5shape(?P<rank>[\x91-\x94])"
     rb"(?:[\x00-\x7f]|\xcc.|\xcd..|\xce....){1,4}\xa4data"
@@ -30,18 +30,19 @@ def message_head(messages: OpenedLog, places: Places, number: int) -> Stamped:
 
     An array that is written in another order of its keys is read as a whole.
     """
-    size = messages.size(places, number)
+    window, size = messages.start(places, number)
     kept, at = list[bytes](), 0
-    while at < size:
-        window = messages.part(places, number, start=at, size=min(_WINDOW_BYTES, size - at))
-        match = _ARRAY.search(window)
-        if match is None:
-            read = at + len(window)
-            kept += [window, messages.part(places, number, start=read, size=size - read)]
-            break
+    while match := _ARRAY.search(window):
         kept += [window[: match.start()], _empty(match)]
-        at += match.end() + _content_bytes(match)
-    return unpack(b"".join(kept))
+        content = _content_bytes(match)
+        at += match.end() + content
+        window = window[match.end() + content :]
+        if not window and at < size:
+            window = messages.part(places, number, start=at, size=min(_WINDOW_BYTES, size - at))
+    rest = size - at - len(window)
+    if rest:
+        window += messages.part(places, number, start=at + len(window), size=rest)
+    return unpack(b"".join([*kept, window]))
 
 
 def _content_bytes(array: re.Match[bytes]) -> int:

@@ -20,7 +20,6 @@ from typing import IO
 
 import numpy as np
 from mcap.opcode import Opcode
-from mcap.records import ChunkIndex
 from numpy.typing import NDArray
 
 from rtdecode.runtime.codec import current_stream
@@ -38,8 +37,12 @@ _MESSAGE = struct.Struct("<BQHIQQ")
 _FIELDS_BYTES = _MESSAGE.size - _HEAD.size
 _INDEX = struct.Struct("<BQHI")
 """Opcode, length, channel and bytes of the entries of a message index."""
+_CHUNK_INDEX = struct.Struct("<QQQQI")
+"""First and last time, start and size of a chunk, and bytes of the offsets that follow."""
 _CHUNK_FIELDS_BYTES = 40
 """Length of a chunk record without its compression name and its content."""
+_START_BYTES = 512
+"""Bytes of a message that are read at once; the fields before the array of a frame need 150."""
 _LONGEST_BYTES = 1024 * 1024 * 1024
 
 
@@ -90,24 +93,27 @@ class OpenedLog:
         """Bytes that were read from the files."""
 
     def content(self, places: Places, number: int) -> bytes:
-        """Wire bytes of message `number` of `places`."""
-        size = self.size(places, number)
-        return self.part(places, number, start=0, size=size)
+        """Wire bytes of message `number` of `places`; UnreadableFileError as `start`."""
+        found, size = self.start(places, number)
+        if len(found) < size:
+            found += self.part(places, number, start=len(found), size=size - len(found))
+        return found
 
-    def size(self, places: Places, number: int) -> int:
-        """Number of wire bytes of a message.
+    def start(self, places: Places, number: int) -> tuple[bytes, int]:
+        """The first wire bytes of a message, at most 512, and the number of them in all.
 
         Raises
         ------
         UnreadableFileError
             If the record is not where the index of its file states it.
         """
-        raw = self._read(places, number, 0, _MESSAGE.size)
-        if len(raw) == _MESSAGE.size:
-            opcode, length, _, _, t_logged_ns, _ = _MESSAGE.unpack(raw)
+        raw = self._read(places, number, 0, _MESSAGE.size + _START_BYTES)
+        if len(raw) >= _MESSAGE.size:
+            opcode, length, _, _, t_logged_ns, _ = _MESSAGE.unpack_from(raw)
             agrees = opcode == Opcode.MESSAGE and t_logged_ns == places.t_logged_ns[number]
             if agrees and _FIELDS_BYTES <= length <= _LONGEST_BYTES:
-                return int(length) - _FIELDS_BYTES
+                size = int(length) - _FIELDS_BYTES
+                return raw[_MESSAGE.size : _MESSAGE.size + size], size
         path = self._paths[int(places.part[number])]
         raise UnreadableFileError(
             what="session log",
@@ -183,26 +189,41 @@ def _indexed(log: Path) -> MessageIndex | None:
                 damage += damage_noted(note.metadata) if note.name == RECOVERY else []
                 logs |= {note.metadata.get("log", "")} if note.name == PART else set()
             topics = {one.id: current_stream(one.topic) for one in records.summary_channels()}
-            for chunk in records.summary_chunks():
+            for chunk in map(_chunk_place, records.summary_records(Opcode.CHUNK_INDEX)):
                 for channel, entries in _message_indices(file, chunk):
-                    if channel not in topics or chunk.compression:
+                    if channel not in topics or chunk.is_compressed:
                         return None
-                    growing[topics[channel]].add(part, _records_at(chunk), entries)
+                    growing[topics[channel]].add(part, chunk.records_at, entries)
     if len(logs) > 1:
         return None
     places = {stream: one.places() for stream, one in growing.items()}
     return _made(files, places, damage, is_indexed=True)
 
 
-def _records_at(chunk: ChunkIndex) -> int:
-    """Byte at which the records of an uncompressed chunk begin."""
-    return chunk.chunk_start_offset + _HEAD.size + _CHUNK_FIELDS_BYTES
+@dataclass(frozen=True, slots=True)
+class _ChunkPlace:
+    """Where a chunk is, as the index of its file states it."""
+
+    records_at: int
+    """Byte at which the records in it begin, where it is not compressed."""
+    index_at: int
+    """Byte at which its message indices begin."""
+    index_size: int
+    is_compressed: bool
 
 
-def _message_indices(file: IO[bytes], chunk: ChunkIndex) -> Iterator[tuple[int, bytes]]:
+def _chunk_place(content: bytes) -> _ChunkPlace:
+    """The place of a chunk, from the content of its index record."""
+    _, _, start, size, offsets = _CHUNK_INDEX.unpack_from(content)
+    index_size, name = struct.unpack_from("<QI", content, _CHUNK_INDEX.size + offsets)
+    records_at = start + _HEAD.size + _CHUNK_FIELDS_BYTES
+    return _ChunkPlace(records_at, start + size, index_size, is_compressed=name > 0)
+
+
+def _message_indices(file: IO[bytes], chunk: _ChunkPlace) -> Iterator[tuple[int, bytes]]:
     """Channel and entries of each message index behind `chunk`; channel -1 where one is damaged."""
-    file.seek(chunk.chunk_start_offset + chunk.chunk_length)
-    raw, at = file.read(chunk.message_index_length), 0
+    file.seek(chunk.index_at)
+    raw, at = file.read(chunk.index_size), 0
     while at < len(raw):
         if at + _INDEX.size > len(raw):
             yield -1, b""

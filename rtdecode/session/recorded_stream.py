@@ -9,7 +9,7 @@ which streams there are: `rtdecode.session.stream_kinds` states that.
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -21,6 +21,7 @@ from rtdecode.schema.errors import (
     TimeBeforeStreamError,
 )
 from rtdecode.schema.messages import Stamped
+from rtdecode.session.message_index import Places
 from rtdecode.session.recorded_log import Heads, RecordedLog, StreamKind, heads_in
 from rtdecode.session.series import (
     F64,
@@ -82,7 +83,7 @@ class RecordedStream:
         if numbers is None and kind.is_part is not None:
             numbers = np.flatnonzero(log.heads(kind).is_part)
         if numbers is None:
-            numbers = np.arange(len(log.index.places[kind.stream]))
+            numbers = np.arange(len(self._places))
         self._numbers: I64 = numbers
 
     @property
@@ -133,9 +134,10 @@ class RecordedStream:
     @property
     def shape(self) -> tuple[int, ...]:
         """Shape of the values, from the first one."""
-        if not len(self):
+        numbers = self._numbers if len(self) else np.arange(len(self._places))
+        if not len(numbers):
             return (0,) * len(self.dims)
-        (first,) = self._log.messages(self._kind, self._numbers[:1])
+        (first,) = self._log.messages(self._kind, numbers[:1])
         return (len(self), *self._kind.values(first.body).shape)
 
     @property
@@ -146,13 +148,28 @@ class RecordedStream:
     def __len__(self) -> int:
         return len(self._numbers)
 
-    def __getitem__(self, chosen: slice | NDArray[Any]) -> "RecordedStream":
-        """A part of the stream: a slice, or an array of numbers or of bools."""
+    @overload
+    def __getitem__(self, chosen: int) -> NDArray[Any]: ...
+
+    @overload
+    def __getitem__(self, chosen: slice | NDArray[Any]) -> "RecordedStream": ...
+
+    def __getitem__(self, chosen: int | slice | NDArray[Any]) -> "RecordedStream | NDArray[Any]":
+        """A part of the stream: a slice, or an array of numbers or of bools.
+
+        With one number it is read: the values of that item, without the axis of time.
+        """
+        if isinstance(chosen, int | np.integer):
+            (message,) = self._log.messages(self._kind, self._numbers[[chosen]])
+            return self._kind.values(message.body)
+        return self._part(chosen)
+
+    def _part(self, chosen: slice | NDArray[Any]) -> "RecordedStream":
         return RecordedStream(self._log, self._kind, self._numbers[chosen])
 
     def between(self, t0_s: float, t1_s: float) -> "RecordedStream":
         """The part from `t0_s` up to, and without, `t1_s`; in s since the first message."""
-        return self[(self.t_s >= t0_s) & (self.t_s < t1_s)]
+        return self._part((self.t_s >= t0_s) & (self.t_s < t1_s))
 
     def at(self, t_s: ArrayLike) -> "RecordedStream":
         """The newest item at each time, such as the frame that was on the screen then.
@@ -179,7 +196,7 @@ class RecordedStream:
         if (newest < 0).any():
             first = float(own.min()) if own.size else float("nan")
             raise TimeBeforeStreamError(stream=self.name, t_s=float(times.min()), first_s=first)
-        return self[order[newest]]
+        return self._part(order[newest])
 
     def of_clip(self, name: str, presentation: int | None = None) -> "RecordedStream":
         """The part while clip `name` was displayed: all of its presentations, or one of them.
@@ -196,9 +213,8 @@ class RecordedStream:
             asked = name if presentation is None else f"{name}' at presentation '{presentation}"
             raise NoSuchClipError(session=self.session, clip=asked, clips=clips)
         t_ns = self.t_ns
-        return self[
-            np.any([(one.t_start_ns <= t_ns) & (t_ns < one.t_end_ns) for one in spans], axis=0)
-        ]
+        within = [(one.t_start_ns <= t_ns) & (t_ns < one.t_end_ns) for one in spans]
+        return self._part(np.any(within, axis=0))
 
     def of_plane(self, plane: int) -> "RecordedStream":
         """The part of one plane, of streams that state it: `fluorescence`, `neuropil`, `scans`.
@@ -213,7 +229,7 @@ class RecordedStream:
             has = [f"plane {one}" for one in np.unique(planes)]
             session, name = self.session, f"{self.name} of plane {plane}"
             raise NoSuchStreamError(session=session, stream=name, has=has)
-        return self[planes == plane]
+        return self._part(planes == plane)
 
     def messages(self) -> Iterator[Stamped]:
         """The messages of the log that the values stand in, in order."""
@@ -231,12 +247,12 @@ class RecordedStream:
         heads = heads_in(self._kind, values.passed(self.messages()))
         return Series(
             name=self.name,
-            values=values.array,
+            values=values.array if len(self) else np.empty(self.shape),
             t_ns=heads.t_ns,
             zero_ns=self._log.index.first_ns,
             unit=self.unit,
             dims=self.dims,
-            coords=self._coords(heads) if len(self) else {},
+            coords=self._coords(heads),
             t_means=self.t_means,
             session=self.session,
         )
@@ -250,8 +266,12 @@ class RecordedStream:
 
     def __repr__(self) -> str:
         # times of recording: those of the stream need a part of each message
-        t_ns = self._log.index.places[self._kind.stream].t_logged_ns[self._numbers]
+        t_ns = self._places.t_logged_ns[self._numbers]
         return described(self.name, self.shape, self.dims, unit=self.unit, t_ns=t_ns)
+
+    @property
+    def _places(self) -> Places:
+        return self._log.index.places[self._kind.stream]
 
     def _heads(self) -> Heads:
         return self._log.heads_of(self._kind, self._numbers)

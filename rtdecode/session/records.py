@@ -22,7 +22,6 @@ from mcap.records import (
     Attachment,
     Channel,
     Chunk,
-    ChunkIndex,
     Footer,
     Header,
     McapRecord,
@@ -132,30 +131,26 @@ class RecordFile:
 
     def summary_channels(self) -> Iterator[Channel]:
         """Channels that the summary repeats; none if the summary is damaged."""
-        for content in self._of_summary(Opcode.CHANNEL):
-            yield Channel.read(content)
+        for content in self.summary_records(Opcode.CHANNEL):
+            yield Channel.read(ReadDataStream(BytesIO(content)))
 
     def summary_metadata(self) -> Iterator[Metadata]:
         """Metadata records that the summary refers to; none if the summary is damaged."""
-        for content in self._of_summary(Opcode.METADATA_INDEX):
-            record, _ = self._record(MetadataIndex.read(content).offset)
+        for content in self.summary_records(Opcode.METADATA_INDEX):
+            record, _ = self._record(MetadataIndex.read(ReadDataStream(BytesIO(content))).offset)
             if isinstance(record, Metadata):
                 yield record
 
-    def summary_chunks(self) -> Iterator[ChunkIndex]:
-        """Where each chunk and its message indices are; none if the summary is damaged."""
-        for content in self._of_summary(Opcode.CHUNK_INDEX):
-            yield ChunkIndex.read(content)
-
-    def _of_summary(self, wanted: int) -> Iterator[ReadDataStream]:
-        """Content of the records of one kind in the summary."""
-        at = self._summary_start
-        while at is not None and at < self._size:
-            opcode, length = self._head(at)
+    def summary_records(self, wanted: int) -> Iterator[bytes]:
+        """Content of the records of one kind in the summary; none if the summary is damaged."""
+        start = self._size if self._summary_start is None else self._summary_start
+        summary, at = self._read(start, self._size - start), 0
+        while at + _HEAD.size <= len(summary):
+            opcode, length = _HEAD.unpack_from(summary, at)
             if opcode == Opcode.FOOTER:
                 return
             if opcode == wanted:
-                yield ReadDataStream(BytesIO(self._read(at + _HEAD.size, length)))
+                yield summary[at + _HEAD.size : at + _HEAD.size + length]
             at += _HEAD.size + length
 
     def parts(self) -> Iterator[Part]:

@@ -14,7 +14,7 @@ a labelled array of xarray. It must not read a log; `rtdecode.session.recorded` 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -86,8 +86,19 @@ class Series:
     def __len__(self) -> int:
         return len(self.values)
 
-    def __getitem__(self, chosen: slice | NDArray[Any]) -> "Series":
-        """The chosen times: a slice, or an array of numbers or of bools."""
+    @overload
+    def __getitem__(self, chosen: int) -> NDArray[Any]: ...
+
+    @overload
+    def __getitem__(self, chosen: slice | NDArray[Any]) -> "Series": ...
+
+    def __getitem__(self, chosen: int | slice | NDArray[Any]) -> "Series | NDArray[Any]":
+        """The chosen times: a slice, or an array of numbers or of bools; the values of one."""
+        if isinstance(chosen, int | np.integer):
+            return np.asarray(self.values[chosen])
+        return self._part(chosen)
+
+    def _part(self, chosen: slice | NDArray[Any]) -> "Series":
         return Series(
             name=self.name,
             values=self.values[chosen],
@@ -105,7 +116,7 @@ class Series:
 
     def between(self, t0_s: float, t1_s: float) -> "Series":
         """The values from `t0_s` up to, and without, `t1_s`; in s since the first message."""
-        return self[(self.t_s >= t0_s) & (self.t_s < t1_s)]
+        return self._part((self.t_s >= t0_s) & (self.t_s < t1_s))
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         return np.array(self.values, dtype=dtype, copy=copy)

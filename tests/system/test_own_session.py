@@ -5,14 +5,19 @@ import subprocess
 import sys
 from pathlib import Path
 
+import matplotlib as mpl
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
+from notebook_page import block_of_page, run_block
 
 import rtdecode
 from rtdecode.datasets.own_session import OwnSession
+from rtdecode.report.summary import summarise
 from rtdecode.runtime.clock import HostClock
 from rtdecode.schema.config.training import TrainingConfig
+from rtdecode.session.layout import session_at
 from rtdecode.train.distributed import Machines
 from rtdecode.train.training import Training
 from rtdecode.train.validation import single_trial_correlation
@@ -44,6 +49,28 @@ def test_the_twin_of_the_mouse_predicts_what_was_recorded_of_it(session: Path) -
     for tier in ("train", "test"):
         r = single_trial_correlation(twin, data, tier=tier, device=torch.device("cpu"))
         assert np.nanmedian(r) > 0.3
+
+
+def test_a_notebook_shows_it_and_scores_it_as_the_commands_do(
+    session: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "sessions").mkdir()
+    (tmp_path / "sessions" / "2026-11-30_09-00-00").symlink_to(session)
+    monkeypatch.chdir(tmp_path)
+    mpl.use("Agg")
+    made = run_block(block_of_page(0))
+    made["figure"].savefig(tmp_path / "figure.png")
+    plt.close("all")
+    opened, summary = made["session"], summarise(session_at(session))
+    assert opened.complete
+    assert opened.check() == ()
+    scores = rtdecode.score(opened.displayed, opened.decoded)
+    assert scores.video_r == pytest.approx(summary.video_r, abs=1e-6)
+    assert scores.n_frames == summary.frames_scored
+    assert len(opened.rois[0]) == opened.activity.shape[1]
+    assert {one.clip for one in opened.presentations} == set(opened.displayed.coords["clip"][1])
+    for name in opened.streams:
+        assert np.isfinite(opened.stream(name)[:3].t_s).all()
 
 
 def test_a_twin_is_trained_on_it(session: Path, tmp_path: Path) -> None:

@@ -132,6 +132,13 @@ class UnknownModelError(BadInputError):
         super().__init__(f"there is no training for model '{model}': choose {' or '.join(known)}")
 
 
+class UnknownValueError(BadInputError):
+    """A value is none of those that a setting can have."""
+
+    def __init__(self, *, name: str, got: object, known: Sequence[str]) -> None:
+        super().__init__(f"{name} '{got}' is not known: give one of {', '.join(known)}")
+
+
 class UnknownFormatError(BadInputError):
     """The format cannot be imported."""
 

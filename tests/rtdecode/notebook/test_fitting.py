@@ -9,15 +9,16 @@ import numpy as np
 import pytest
 from linear_twin import twin_of
 
+from rtdecode.commands.reconstruct import MethodName
 from rtdecode.datasets.sensorium import SensoriumFolder
 from rtdecode.notebook import fitting
 from rtdecode.notebook.fitting import FitWarning, fit_ridge, fit_twin
-from rtdecode.notebook.offline import reconstruct
+from rtdecode.notebook.offline import METHODS, reconstruct
 from rtdecode.notebook.progress_lines import ProgressLines
 from rtdecode.notebook.twin import load_twin
 from rtdecode.offline.ridge import Ridge
 from rtdecode.schema.config.training import READOUT_STEPS, STEPS, TrainingConfig
-from rtdecode.schema.errors import MissingOptionError, NoSuchTierError
+from rtdecode.schema.errors import MissingOptionError, NoSuchTierError, UnknownValueError
 
 
 def test_a_linear_decoder_is_fitted_written_and_used(
@@ -78,6 +79,11 @@ def test_a_reconstruction_is_written_where_that_is_asked_for(
 def test_errors_are_those_of_the_commands(blob_session: SensoriumFolder, linear_twin: Path) -> None:
     with pytest.raises(MissingOptionError, match="--twin"):
         reconstruct(blob_session.folder, threads=1, progress=None)
+    with pytest.raises(UnknownValueError, match="method 'magic' is not known: give one of online"):
+        reconstruct(blob_session.folder, linear_twin, method="magic", progress=None)
+    with pytest.raises(UnknownValueError, match="source 'spikes'"):
+        reconstruct(blob_session.folder, linear_twin, source="spikes", progress=None)
+    assert METHODS == tuple(MethodName)
     with pytest.raises(NoSuchTierError):
         reconstruct(blob_session.folder, linear_twin, tier="none", threads=1, progress=None)
 

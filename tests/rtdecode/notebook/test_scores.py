@@ -76,6 +76,8 @@ def test_what_cannot_be_scored_is_named(session: RecordedSession, tmp_path: Path
         score(session.displayed, session.decoded, np.ones((3, 3), bool))
     with pytest.raises(MissingFileError, match=r"mask\.npy"):
         score(session.displayed, session.decoded, str(tmp_path / "mask.npy"))
+    with pytest.raises(ShapeError, match=r"displayed must have \(frame, row, col\)"):
+        score(1, 2)
     with pytest.raises(NoFrameScoredError, match="20 frames are no more than the 30"):
         score(np.zeros((20, 4, 4)), np.zeros((20, 4, 4)))
     with pytest.raises(NoFrameScoredError, match="in both"):

@@ -80,6 +80,9 @@ def test_parts_by_number_time_and_clip_are_the_same_values(session: RecordedSess
     decoded = session.decoded
     whole = decoded.load()
     np.testing.assert_array_equal(decoded[5:9].values, whole.values[5:9])
+    np.testing.assert_array_equal(decoded[-1], whole[-1])
+    np.testing.assert_array_equal(decoded[3], whole.values[3])
+    assert decoded.between(90, 99).load().shape == (0, *whole.shape[1:])
     part = decoded.between(1.0, 2.0)
     assert part.load().t_s.tolist() == whole.between(1.0, 2.0).t_s.tolist()
     assert part.t_s.min() >= 1
