@@ -12,6 +12,7 @@ import calcium_tables
 import fault_tables
 import host_tables
 import overload_tables
+import page_tables
 import policy_tables
 import quality_tables
 import soak_tables
@@ -31,6 +32,7 @@ TABLES: dict[Path, dict[str, Callable[[], str]]] = {
         **speed_tables.TABLES,
         **policy_tables.TABLES,
         **overload_tables.TABLES,
+        **page_tables.TABLES,
         **soak_tables.TABLES,
     },
     ROOT / "docs" / "faults.md": fault_tables.TABLES,

@@ -35,6 +35,7 @@ class BrowserQueue:
         self._undrawn: list[int] = []
         self._changed = asyncio.Event()
         self._watcher: MicroscopeWatcher | None = None
+        self._watch_due = False
         self.dropped = 0
 
     def put_packet(self, packet: Packet) -> None:
@@ -47,18 +48,21 @@ class BrowserQueue:
     def put_text(self, text: str) -> None:
         """Queue `text` behind the texts before it; the oldest is lost where too many wait."""
         self._texts.append(text)
+        # the status comes four times a second, also where no activity does
+        self._watch_due = True
         self._changed.set()
 
     def put_packets(self, packets: Sequence[Packet]) -> None:
         """Queue `packets`, and what is new of the Microscope tab where this browser shows it."""
         for packet in packets:
             self.put_packet(packet)
-        if self._watcher is not None:
-            self._changed.set()
+        # one packet of each kind for each frame, and not for each sample of behaviour
+        self._watch_due |= any(packet.slot is Slot.ACTIVITY for packet in packets)
 
     def watch(self, said: BrowserMessage, microscope: Microscope) -> None:
         """Act on a message watch, trace or untrace of the browser."""
         self._watcher = watched(microscope, self._watcher, said)
+        self._watch_due = True
         self._changed.set()
 
     @property
@@ -85,7 +89,8 @@ class BrowserQueue:
                     found.append(packet.data)
                     if slot is Slot.PICTURE:
                         self._undrawn.append(packet.frame)
-            if self._watcher is not None:
+            if self._watcher is not None and self._watch_due:
                 found += self._watcher.packets()
+            self._watch_due = False
             if found:
                 return found

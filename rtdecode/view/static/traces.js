@@ -129,6 +129,7 @@ function drawLine(context, line, box, newest) {
 
 export function short(value) {
   const size = Math.abs(value);
+  if (size < 0.005) return "0";
   if (size >= 100) return Math.round(value).toLocaleString("en");
   return value.toFixed(size >= 10 ? 0 : size >= 1 ? 1 : 2);
 }
@@ -153,7 +154,9 @@ export function drawRows(canvas, rows, newest) {
   drawTimeAxis(context, all);
   const step = (all.bottom - all.top) / Math.max(1, rows.length);
   rows.forEach((row, k) => {
-    const box = { ...all, top: all.top + k * step + 3, bottom: all.top + (k + 1) * step - 3 };
+    const first = all.top + k * step;
+    // the name of a row stands above its lines
+    const box = { ...all, top: first + (row.name ? 1.25 * letter : 3), bottom: first + step - 3 };
     context.save();
     context.beginPath();
     context.rect(box.left, box.top - 2, box.right - box.left, box.bottom - box.top + 4);
@@ -164,19 +167,16 @@ export function drawRows(canvas, rows, newest) {
     if (row.right) drawScale(context, row.right, box.right + 0.4 * letter, box, "left");
     if (row.name) {
       context.fillStyle = soft;
-      context.strokeStyle = colours().panel;
-      context.lineWidth = 4;
       context.textAlign = "left";
       context.textBaseline = "top";
-      context.strokeText(row.name, box.left + 4, box.top);
-      context.fillText(row.name, box.left + 4, box.top);
+      context.fillText(row.name, box.left + 4, first + 2);
     }
     if (k > 0) {
       context.strokeStyle = line;
       context.lineWidth = 1;
       context.beginPath();
-      context.moveTo(all.left, box.top - 3);
-      context.lineTo(all.right, box.top - 3);
+      context.moveTo(all.left, first);
+      context.lineTo(all.right, first);
       context.stroke();
     }
   });

@@ -1,0 +1,54 @@
+"""Tables of the page's benchmarks in docs/benchmarks.md."""
+
+from results_as_tables import content, table
+
+_MISSING = "Not measured yet on an idle machine."
+
+
+def load_table() -> str:
+    """Late frames with and without a client that watches the Microscope tab."""
+    try:
+        ways = content("page_load")["results"]["ways"]
+    except FileNotFoundError:
+        return _MISSING
+    head = ["a client watches", "frames", "frames/s", "late, %", "most in 20 s, %", "kB/s"]
+    return table(
+        head,
+        [
+            [
+                way,
+                f"{one['frames']:,}",
+                f"{one['frames_a_second']:.1f}",
+                f"{one['late_percent']:.2f}",
+                f"{one['late_percent_most']:.2f}",
+                f"{one['kb_a_second']:.0f}",
+            ]
+            for way, one in ways.items()
+        ],
+    )
+
+
+def drawing_table() -> str:
+    """Drawn frames and memory of a browser that shows the tab."""
+    try:
+        found = content("page_drawing")
+    except FileNotFoundError:
+        return _MISSING
+    figures, memory = found["results"]["figures"], found["results"]["memory"]
+    head = ["neurons", "fed, frames/s", "drawn, frames/s", "least in 5 s", "heap, MB"]
+    head += ["typed arrays, MB", "DOM nodes", "over, s"]
+    ends = [memory[0], memory[-1]]
+    row = [
+        f"{figures['neurons']:,}",
+        f"{figures['fed_a_second']:.1f}",
+        f"{figures['drawn_a_second']:.1f}",
+        f"{figures['drawn_a_second_least']:.1f}",
+        " to ".join(f"{one['heap_mb']:.2f}" for one in ends),
+        " to ".join(f"{one['arrays_mb']:.2f}" for one in ends),
+        " to ".join(f"{one['nodes']:.0f}" for one in ends),
+        f"{found['config']['seconds']:.0f}",
+    ]
+    return table(head, [row])
+
+
+TABLES = {"page_load": load_table, "page_drawing": drawing_table}
