@@ -101,27 +101,39 @@ function scaled(line, newest) {
   return line.scale;
 }
 
+// Samples in one column of pixels become their least and largest value, so that no peak is left out.
 function drawLine(context, line, box, newest) {
   const scale = scaled(line, newest);
   if (!scale) return;
   const { samples, quantity } = line;
   const { times } = samples;
   const values = samples.values[quantity];
+  const pixel = 1 / (window.devicePixelRatio || 1);
   const perS = (box.right - box.left) / SPAN_S;
   const perUnit = (box.bottom - box.top) / (scale.high - scale.low);
+  const y = (value) => box.bottom - (value - scale.low) * perUnit;
   context.beginPath();
   context.strokeStyle = colours()[line.colour];
-  context.lineWidth = 1.3;
-  context.lineJoin = "round";
-  let before = -Infinity;
+  // lines of one pixel of the screen take a fraction of the time of wider ones
+  context.lineWidth = pixel;
+  let [before, column, low, high] = [-Infinity, -Infinity, 0, 0];
   for (let k = 0; k < samples.length; k += 1) {
     const at = samples.at(k);
     const [t, value] = [times[at], values[at]];
     if (t < newest - SPAN_S || value !== value) continue;
     const x = box.right - (newest - t) * perS;
-    const y = box.bottom - (value - scale.low) * perUnit;
-    if (t - before > GAP_S) context.moveTo(x, y);
-    else context.lineTo(x, y);
+    if (x - column < pixel) {
+      low = Math.min(low, value);
+      high = Math.max(high, value);
+    } else {
+      if (high > low) {
+        context.lineTo(column, y(low));
+        context.lineTo(column, y(high));
+      }
+      if (t - before > GAP_S) context.moveTo(x, y(value));
+      else context.lineTo(x, y(value));
+      [column, low, high] = [x, value, value];
+    }
     before = t;
   }
   context.stroke();
@@ -268,7 +280,7 @@ export class Raster {
       context.beginPath();
       context.rect(box.left, box.top, box.right - box.left, box.bottom - box.top);
       context.clip();
-      context.imageSmoothingEnabled = this.bins < MOST_BINS / 8 ? false : true;
+      context.imageSmoothingEnabled = false;
       const [tall, left] = [box.bottom - box.top, box.left - Math.max(0, late)];
       const old = source.width - split;
       if (old > 0) context.drawImage(source, split, 0, old, this.bins, left, box.top, old * perColumn, tall);
