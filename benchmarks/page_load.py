@@ -83,7 +83,7 @@ def wait_until_warm(page: ClientConnection) -> None:
 
 
 def watched(address: str, *, turns: int, seconds: float) -> list[Phase]:
-    """Both ways by turns, and the other one first in every second turn."""
+    """Both ways alternately, and the other one first in every second turn."""
     phases = []
     with connect(address, max_size=None) as page:
         wait_until_warm(page)

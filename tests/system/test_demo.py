@@ -13,6 +13,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from websockets.sync.client import connect
 
 from rtdecode.schema.errors import DataLostError
 from rtdecode.schema.evaluation import ResponsePrediction, Verdict
@@ -60,12 +61,23 @@ def named(processes: Sequence[psutil.Process], module: str) -> psutil.Process:
     return next(one for one in processes if module in one.cmdline())
 
 
+def watch_microscope(address: str) -> None:
+    """Wait until the Microscope tab has had pictures, cells, behaviour and ROIs of the run."""
+    kinds = set[int]()
+    with connect(address, max_size=None) as page:
+        page.send("watch 1")
+        while not {3, 4, 5, 6} <= kinds:
+            data = page.recv(timeout=100)
+            kinds |= {data[0]} if isinstance(data, bytes) else set()
+
+
 def test_it_serves_a_page_ends_by_itself_and_prints_a_summary(tmp_path: Path) -> None:
     summary = tmp_path / "d.json"
     with demo(tmp_path, ["--seconds", "20", "--json", str(summary)]) as running:
         address = line_with(running, r"http://127\.0\.0\.1:\d+")
         with urllib.request.urlopen(address) as page:
             assert b"<canvas" in page.read()
+        watch_microscope(f"{address.replace('http', 'ws')}/live")
         told = running.communicate()[0]
         assert running.returncode == 0, told
     figures = json.loads(summary.read_text())
