@@ -1,6 +1,6 @@
 """rtdecode shows, live, what a mouse sees.
 
-In a notebook, its functions are those of the commands, with arrays as results::
+In a notebook, its functions are those of the commands, with arrays as results:
 
     import rtdecode as rd
 

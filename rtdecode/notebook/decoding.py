@@ -40,7 +40,7 @@ class Decoder:
 
     Examples
     --------
-    Decode the activity of a session again, with another lag::
+    Decode the activity of a session again, with another lag:
 
         decoder = rtdecode.Decoder(rtdecode.load_twin("twin"), lag_frames=12)
         frames = [decoder.push(activity) for activity in session.activity.values]

@@ -51,7 +51,7 @@ def fit_twin(
 
     Examples
     --------
-    ::
+    A twin within 20 minutes:
 
         twin = rtdecode.fit_twin("sessions/2026-11-30_09-00-00", "twin", max_minutes=20)
         twin.single_trial_r.mean()
@@ -109,7 +109,7 @@ def fit_ridge(
 
     Examples
     --------
-    ::
+    A linear decoder, and what it decodes:
 
         linear = rtdecode.fit_ridge("sessions/2026-11-30_09-00-00", lag_frames=8)
         video = linear.video(session.activity.values)

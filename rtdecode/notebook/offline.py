@@ -85,7 +85,7 @@ def reconstruct(
 
     Examples
     --------
-    ::
+    The held-out trials of a session, decoded with a lag of 12 frames:
 
         done = rtdecode.reconstruct("sessions/2026-11-30_09-00-00", "twin", lag_frames=12)
         done.video_r, done.videos[0].shape

@@ -40,7 +40,7 @@ def open_session(path: Place) -> RecordedSession:
 
     Examples
     --------
-    ::
+    Two seconds of decoded frames:
 
         session = rtdecode.open_session("sessions/2026-11-30_09-00-00")
         session.decoded.between(10, 12).load().values

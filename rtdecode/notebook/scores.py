@@ -93,7 +93,7 @@ def score(
 
     Examples
     --------
-    ::
+    The score of a whole session:
 
         session = rtdecode.open_session("sessions/2026-11-30_09-00-00")
         rtdecode.score(session.displayed, session.decoded).video_r

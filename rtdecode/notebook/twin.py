@@ -26,7 +26,7 @@ class Twin:
 
     Examples
     --------
-    Activity that the twin predicts for the frames that were displayed::
+    Activity that the twin predicts for the frames that were displayed:
 
         twin = rtdecode.load_twin("twin")
         predicted = twin.predict(session.displayed.of_clip("waves").values)
@@ -138,7 +138,7 @@ def load_twin(path: str | PathLike[str]) -> Twin:
 
     Examples
     --------
-    ::
+    A twin, its size and its screen:
 
         twin = rtdecode.load_twin("twin")
         twin.neurons, twin.screen_px

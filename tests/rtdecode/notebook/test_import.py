@@ -1,5 +1,6 @@
 """`import rtdecode` is quick: it imports nothing until a name is used, and then no more than it."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -50,5 +51,7 @@ def test_the_stub_states_the_same_names() -> None:
 
 
 def test_every_name_is_documented_with_an_example() -> None:
-    for name in ("open_session", "load_twin", "Decoder", "score", "reconstruct", "fit_twin"):
-        assert "::\n" in (getattr(rtdecode, name).__doc__ or "")
+    functions = ("open_session", "load_twin", "score", "reconstruct", "fit_twin", "fit_ridge")
+    for name in (*functions, "Decoder", "Twin"):
+        text = getattr(rtdecode, name).__doc__ or ""
+        assert re.search(r"Examples\n +-+\n.+:\n\n +\w+ = rtdecode\.", text), name

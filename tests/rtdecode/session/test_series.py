@@ -1,9 +1,11 @@
 """A series keeps values, times, unit and axes together, also as an array of xarray."""
 
+import sys
+
 import numpy as np
 import pytest
 
-from rtdecode.schema.errors import ShapeError
+from rtdecode.schema.errors import ExtraMissingError, ShapeError
 from rtdecode.session.series import Series, rate_hz
 
 DAY_NS = 86_400 * 10**9
@@ -54,3 +56,9 @@ def test_parts_that_do_not_fit_are_refused() -> None:
         ramp(t_ns=np.arange(3))
     with pytest.raises(ShapeError, match="frame"):
         ramp(coords={"frame": ("time", np.arange(3))})
+
+
+def test_without_xarray_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "xarray", None)
+    with pytest.raises(ExtraMissingError, match=r'pip install "rtdecode\[notebook\]"'):
+        ramp().to_xarray()
