@@ -242,3 +242,15 @@ class WorkLine:
 
     def _warn(self, sentence: str) -> None:
         self._console.print("[bold yellow]warning:[/]", escape(sentence), highlight=False)
+
+
+def in_columns(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """The lines of a table of texts in columns of equal width; none where it is empty.
+
+    >>> list(in_columns([("name", "r"), ("lag 4", "0.8")]))
+    ['name   r', 'lag 4  0.8']
+    """
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = (text.ljust(width) for text, width in zip(row, widths, strict=True))
+        yield "  ".join(cells).rstrip()

@@ -11,17 +11,20 @@ from pathlib import Path
 import typer
 from rich.console import Console
 
-from rtdecode.commands.console import errors_reported, print_plain
+from rtdecode.commands.console import errors_reported, in_columns, print_plain
 from rtdecode.commands.live import finish, record_session
 from rtdecode.commands.replay_options import (
+    Configs,
     DataOptions,
     Drop,
     InputName,
     Jitter,
+    Json,
     Mask,
     Out,
     PolicyFile,
     Recorded,
+    ReplayOptions,
     Seed,
     Source,
     Speed,
@@ -34,6 +37,7 @@ from rtdecode.commands.replay_options import (
 )
 from rtdecode.commands.replay_progress import ReplayProgress
 from rtdecode.commands.sessions import remove_refused, summarise_and_report
+from rtdecode.report.summary import write_summary
 from rtdecode.report.twin_check import computed_twin_check
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.errors import (
@@ -66,6 +70,8 @@ def replay(
     trials: Trials = None,
     mask: Mask = None,
     source: Source = None,
+    configs: Configs = None,
+    json_file: Json = None,
     drop: Drop = "0%",
     jitter: Jitter = "0ms",
     seed: Seed = 0,
@@ -77,21 +83,31 @@ def replay(
     A data set needs its twin: `rtdecode replay mouse.nwb --twin twin --tier test`; with `--speed 1`
     all processes of a run replay it, with the live page.
 
+    With --config, compare settings in one table, and write no session unless --out names a folder:
+    `rtdecode replay SESSION --config lag4.yaml --config lag12.yaml`.
+
     With --policy, list instead what a policy would have done, or did, in SESSION:
     `rtdecode replay SESSION --policy policy.py`.
     """
     console = Console()
     numbers = None if trials is None else trial_numbers(trials)
     options = DataOptions(twin, tier, numbers, mask, source)
-    faults = InjectedFaults(drop=percent(drop), jitter_ms=milliseconds(jitter), seed=seed)
+    asked = ReplayOptions(speed, out, json_file, percent(drop), milliseconds(jitter), seed)
     with errors_reported():
         if policy is not None:
             _replay_policy(recorded, policy, console, given=(speed, out))
             return
-        if _is_data(recorded, options):
-            _replay_data(recorded, options, speed=speed, out=out, faults=faults, console=console)
+        is_data = _is_data(recorded, options)
+        if configs:
+            # needs torch
+            from rtdecode.commands.what_if import compare
+
+            data = _data_config(recorded, options, asked) if is_data else None
+            compare(recorded, configs, asked, data=data, console=console)
+        elif is_data:
+            _replay_data(_data_config(recorded, options, asked), asked, console)
         else:
-            _replay_session(recorded, speed=speed, out=out, faults=faults, console=console)
+            _replay_session(recorded, asked, console)
 
 
 def _is_data(recorded: Path, options: DataOptions) -> bool:
@@ -111,37 +127,22 @@ def _is_data(recorded: Path, options: DataOptions) -> bool:
     return options.twin is not None
 
 
-def _replay_session(
-    recorded: Path,
-    *,
-    speed: float | None,
-    out: Path | None,
-    faults: InjectedFaults,
-    console: Console,
-) -> None:
+def _replay_session(recorded: Path, asked: ReplayOptions, console: Console) -> None:
     # torch takes seconds to import, and no refusal of a session needs it
     from rtdecode.pipeline.replay import replay_session
 
-    session = session_with_config(recorded)
-    with _new_session(out, session.folder.resolve().parent, console) as into:
-        with ReplayProgress(console, speed=speed, faults=faults) as progress:
+    session, faults = session_with_config(recorded), asked.faults()
+    with _new_session(asked.out, session.folder.resolve().parent, console) as into:
+        with ReplayProgress(console, speed=asked.speed, faults=faults) as progress:
             compared = replay_session(session, into, conduct=progress.conduct)
-    _print_end(into, progress, faults, console)
+    _print_end(into, progress, faults, console, json_file=asked.json_file)
     for sentence in compared.sentences():
         print_plain(console, sentence)
 
 
-def _replay_data(
-    data: Path,
-    options: DataOptions,
-    *,
-    speed: float | None,
-    out: Path | None,
-    faults: InjectedFaults,
-    console: Console,
-) -> None:
-    from rtdecode.pipeline.preflight import checked
-    from rtdecode.pipeline.trial_replay import TrialRequest, replay_trials, trial_config
+def _data_config(data: Path, options: DataOptions, asked: ReplayOptions) -> RunConfig:
+    """The config of a run that replays the trials of a data set."""
+    from rtdecode.pipeline.trial_replay import TrialRequest, trial_config
 
     request = TrialRequest(
         data,
@@ -150,32 +151,30 @@ def _replay_data(
         trials=options.trials,
         mask=options.mask,
         source=(options.source or InputName.RESPONSES).value,
-        speed=speed or 1.0,
+        speed=asked.speed or 1.0,
     )
-    config = trial_config(request)
-    if speed is not None:
-        _run_live(config, out, faults, console)
+    return trial_config(request)
+
+
+def _replay_data(config: RunConfig, asked: ReplayOptions, console: Console) -> None:
+    from rtdecode.pipeline.preflight import checked
+    from rtdecode.pipeline.trial_replay import replay_trials, trial_source
+
+    faults = asked.faults()
+    if asked.speed is not None:
+        if faults.is_active:
+            instead = "leave out --speed: faults are injected into a replay as fast as possible"
+            data = trial_source(config).path
+            raise ReplayOptionError(option="--drop or --jitter", replayed=data, instead=instead)
+        recorded = record_session(config, out=asked.out, console=console, json_file=asked.json_file)
+        finish(config, recorded.summary, asked.json_file, stopped=recorded.stopped)
+        recorded.require_all()
         return
-    config = checked(config, folder=out)
-    with _new_session(out, config.record.folder, console) as into:
+    config = checked(config, folder=asked.out)
+    with _new_session(asked.out, config.record.folder, console) as into:
         with ReplayProgress(console, speed=None, faults=faults) as progress:
             replay_trials(config, into, conduct=progress.conduct)
-    _print_end(into, progress, faults, console)
-
-
-def _run_live(
-    config: RunConfig, out: Path | None, faults: InjectedFaults, console: Console
-) -> None:
-    """Replay with all processes of a run, in real time or at a multiple of it."""
-    if faults.is_active:
-        instead = "leave out --speed: faults are injected into a replay as fast as possible"
-        source = config.acquisition.source
-        raise ReplayOptionError(
-            option="--drop or --jitter", replayed=getattr(source, "path", Path()), instead=instead
-        )
-    recorded = record_session(config, out=out, console=console)
-    finish(config, recorded.summary, None, stopped=recorded.stopped)
-    recorded.require_all()
+    _print_end(into, progress, faults, console, json_file=asked.json_file)
 
 
 @contextmanager
@@ -196,12 +195,19 @@ def _new_session(out: Path | None, parent: Path, console: Console) -> Iterator[S
 
 
 def _print_end(
-    into: SessionLayout, progress: ReplayProgress, faults: InjectedFaults, console: Console
+    into: SessionLayout,
+    progress: ReplayProgress,
+    faults: InjectedFaults,
+    console: Console,
+    *,
+    json_file: Path | None,
 ) -> None:
     """Summarise the new session; state what was injected, and where a replay was stopped."""
     if progress.stopped:
         print_plain(console, f"{progress.stopped} in {into.folder}")
-    summarise_and_report(into, console, twin_check=computed_twin_check(into))
+    summary = summarise_and_report(into, console, twin_check=computed_twin_check(into))
+    if json_file is not None:
+        write_summary(summary, json_file)
     for sentence in faults.sentences():
         print_plain(console, sentence)
     print_plain(console, f"session: {into.folder}")
@@ -217,10 +223,8 @@ def _replay_policy(
         if value is not None:
             raise OptionWithPolicyError(option=option)
     replayed = replay_policy(session_with_config(session), read_policy(file))
-    rows = [("time, s", "action", "outcome", "cause", "reason"), *replayed.rows()]
-    widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
-    for row in rows:
-        cells = (text.ljust(width) for text, width in zip(row, widths, strict=True))
-        print_plain(console, "  ".join(cells).rstrip())
+    head = ("time, s", "action", "outcome", "cause", "reason")
+    for line in in_columns([head, *replayed.rows()]):
+        print_plain(console, line)
     for sentence in replayed.sentences():
         print_plain(console, sentence)

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from rtdecode.session.injected_faults import InjectedFaults
+
 
 class InputName(StrEnum):
     """Activity of a data set that is decoded."""
@@ -50,6 +52,18 @@ Mask = Annotated[
 Source = Annotated[
     InputName | None,
     typer.Option("--input", help="data set: activity that is decoded; responses by default"),
+]
+Configs = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--config",
+        help="YAML with other settings, as decode: {lag_frames: 4}; repeat the option to compare "
+        "several with the recorded run in one table",
+    ),
+]
+Json = Annotated[
+    Path | None,
+    typer.Option("--json", help="write the summary, or the table, to this file", dir_okay=False),
 ]
 Drop = Annotated[
     str,
@@ -97,6 +111,22 @@ def _number(text: str, *, expected: str) -> float:
         return float(text)
     except ValueError:
         raise typer.BadParameter(f"'{text}': {expected} is expected") from None
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayOptions:
+    """The options of every replay."""
+
+    speed: float | None
+    out: Path | None
+    json_file: Path | None
+    drop: float
+    jitter_ms: float
+    seed: int
+
+    def faults(self) -> InjectedFaults:
+        """The faults of one replay; each has its own, with the same seed."""
+        return InjectedFaults(drop=self.drop, jitter_ms=self.jitter_ms, seed=self.seed)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,8 +22,15 @@ class ReplayProgress:
     Without a terminal it prints a line at each tenth.
     """
 
-    def __init__(self, console: Console, *, speed: float | None, faults: InjectedFaults) -> None:
-        self._console, self._speed, self._faults = console, speed, faults
+    def __init__(
+        self,
+        console: Console,
+        *,
+        faults: InjectedFaults,
+        speed: float | None = None,
+        name: str = "replay",
+    ) -> None:
+        self._console, self._speed, self._faults, self._name = console, speed, faults, name
         self._ending = ExitStack()
         self._update: Callable[[float, float], None] = lambda _done_s, _all_s: None
         self._done_s = self._all_s = 0.0
@@ -32,7 +39,7 @@ class ReplayProgress:
 
     def __enter__(self) -> Self:
         bar = self._ending.enter_context(progress_bar(self._console))
-        task = bar.add_task("replaying, in s", total=None, status="")
+        task = bar.add_task(f"{self._name}, in s", total=None, status="")
         self._update = lambda done_s, all_s: bar.update(
             task, completed=int(done_s), total=max(1, int(all_s))
         )
@@ -62,5 +69,5 @@ class ReplayProgress:
         self._update(done_s, all_s)
         tenths = int(_PARTS * done_s / all_s) if all_s > 0 else _PARTS
         if tenths > self._tenths and not self._console.is_terminal:
-            print_plain(self._console, f"replayed {done_s:.0f} of {all_s:.0f} s")
+            print_plain(self._console, f"{self._name}: {done_s:.0f} of {all_s:.0f} s")
         self._tenths = max(self._tenths, tenths)

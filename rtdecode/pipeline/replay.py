@@ -223,6 +223,8 @@ def record_decoded(
                 made = (log.stamps.stamped(body) for body in parts.stage.step(batch))
                 log.record(chain((item.message for item in batch), made))
                 conduct.report((clock.now_ns() - span_ns[0]) / 1e9, (span_ns[1] - span_ns[0]) / 1e9)
+            if not conduct.stop.is_set():
+                conduct.report(*((span_ns[1] - span_ns[0]) / 1e9 for _ in range(2)))
             log.record(log.stamps.ends(into) if origin.is_data else ())
             if conduct.faults.is_active:
                 log.record_faults(conduct.faults)
