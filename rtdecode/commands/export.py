@@ -8,7 +8,9 @@ lacks.
 
 import importlib
 import math
-from collections.abc import Callable, Mapping
+import signal
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,6 +22,7 @@ from rich.console import Console
 
 from rtdecode.commands.console import WorkLine, errors_reported, print_plain, progress_bar
 from rtdecode.runtime.atomic_file import new_output
+from rtdecode.runtime.platform import STOP_SIGNALS
 from rtdecode.schema.errors import (
     OutputExistsError,
     OutputInLogError,
@@ -100,11 +103,36 @@ def export(
         if given["--start-s"] or given["--end-s"]:
             options["span"] = Span(start_s or 0.0, math.inf if end_s is None else end_s)
         write = partial(chosen.loaded(), **options)
-        with new_output(out) as unfinished, progress_bar(console) as progress:
-            line = WorkLine(progress, console)
-            line.start_part(f"writing {out.name}")
-            lacks = write(recorded, unfinished, progress=line.count)
+        try:
+            with _interrupted_by_signals(), new_output(out) as unfinished:
+                lacks = _written(partial(write, recorded, unfinished), out.name, console)
+        except KeyboardInterrupt:
+            print_plain(console, f"interrupted: {out} was not written")
+            raise
         print_plain(console, " ".join([f"{out} was written ({_size(out)}).", *lacks]))
+
+
+@contextmanager
+def _interrupted_by_signals() -> Iterator[None]:
+    """Let a signal that asks the process to end interrupt it as Ctrl-C does, so that it cleans up.
+
+    SIGINT is left as it is: a shell ignores it for a process in its background.
+    """
+    others = [number for number in STOP_SIGNALS if number != signal.SIGINT]
+    before = [signal.signal(number, signal.default_int_handler) for number in others]
+    try:
+        yield
+    finally:
+        for number, handler in zip(others, before, strict=True):
+            signal.signal(number, handler)
+
+
+def _written(write: Callable[..., list[str]], name: str, console: Console) -> list[str]:
+    """What `write` gives, while its progress is shown."""
+    with progress_bar(console) as progress:
+        line = WorkLine(progress, console)
+        line.start_part(f"writing {name}")
+        return write(progress=line.count)
 
 
 def _format(name: str) -> Format:

@@ -1,5 +1,8 @@
 """`rtdecode export` writes a whole new file or none, and refuses what it cannot write by name."""
 
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -102,6 +105,41 @@ def test_what_ends_early_leaves_nothing(
 ) -> None:
     _written(writer, monkeypatch)
     assert export(shown, tmp_path / "a.npz").exit_code == code
+    assert left(tmp_path) == []
+
+
+HALF = """
+import signal, sys
+from rtdecode.__main__ import main
+from rtdecode.commands.export import Format
+
+def half(_session, out, **_):
+    out.write_bytes(b"half")
+    print("half", flush=True)
+    signal.pause()
+
+Format.loaded = lambda _: half
+main()
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_at_half_of_the_file_leaves_nothing(
+    shown: Path, tmp_path: Path, number: signal.Signals
+) -> None:
+    words = ("export", shown, "--to", "npz", "--out", tmp_path / "a.npz")
+    with subprocess.Popen(
+        [sys.executable, "-c", HALF, *map(str, words)], stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if line == "half\n":
+                break
+        assert left(tmp_path) == ["a.part.npz"]
+        process.send_signal(number)
+        rest = process.stdout.read()
+        assert process.wait() == 130
+    assert f"{tmp_path / 'a.npz'} was not written" in rest
     assert left(tmp_path) == []
 
 
