@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 from page_screenshot import CHROMIUM, FLAGS
 from playwright.sync_api import CDPSession, Page, sync_playwright
 from session_feed import SessionFeed
@@ -56,14 +57,22 @@ def watched(address: str, *, seconds: float) -> dict[str, Any]:
         protocol = page.context.new_cdp_session(page)
         page.wait_for_timeout(_WARM_UP_S * 1000)
         rates, memories = list[float](), [memory(protocol)]
-        begun_s = time.monotonic()
+        drawn, cpu_s, begun_s = page.evaluate(_DRAWN), browser_cpu_s(), time.monotonic()
         while (passed_s := time.monotonic() - begun_s) < seconds:
             if passed_s > _MEMORY_S * len(memories):
                 memories.append(memory(protocol))
             rates.append(drawn_a_second(page))
+        cpu_ms = 1000 * (browser_cpu_s() - cpu_s) / max(1, page.evaluate(_DRAWN) - drawn)
         memories.append(memory(protocol))
         browser.close()
-    return {"drawn_a_second": rates, "memory": memories}
+    return {"drawn_a_second": rates, "cpu_ms_a_frame": cpu_ms, "memory": memories}
+
+
+def browser_cpu_s() -> float:
+    """Processor time in s that all processes of the browser have taken."""
+    mine = psutil.Process().children(recursive=True)
+    times = [one.cpu_times() for one in mine if "chrom" in one.name()]
+    return float(sum(one.user + one.system for one in times))
 
 
 def drawn_a_second(page: Page) -> float:
@@ -109,6 +118,7 @@ def main() -> None:
         "fed_a_second": feed.frames_a_second,
         "drawn_a_second": float(rates.mean()),
         "drawn_a_second_least": float(rates.min()),
+        "cpu_ms_a_frame": found["cpu_ms_a_frame"],
         "load_before": load,
         "load_after": os.getloadavg()[0],
     }

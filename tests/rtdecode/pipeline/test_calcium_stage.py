@@ -111,10 +111,14 @@ def test_rois_of_an_nwb_file_are_placed_by_the_first_scan(
     path = nwb_pixels(tmp_path / "rois.nwb", rig.rois, turned=turned)
     stage = calcium_stage(detecting(rois=path), clock=clock)
     assert stage.neurons == 9
+    assert list(stage.fields or ()) == []
     stage.save(tmp_path)
     assert not (tmp_path / "masks.npz").exists()
     outs = run(stage, rig.stream(20))
     assert numbers(outs) == list(range(20))
+    (field,) = stage.fields or ()
+    assert (field.plane, field.number, field.rois.count) == (0, 19, 9)
+    assert field.registered_counts.std() > 0
     stage.save(tmp_path)
     kept = Rois.load(tmp_path / "masks.npz")
     assert kept.shape == rig.rois.shape
@@ -155,6 +159,7 @@ def test_cells_are_found_in_the_first_scans_which_are_not_lost(rig: Rig, clock: 
     stage, stream = calcium_stage(detecting(), clock=clock), rig.stream(SCANS)
     assert run(stage, stream[:118]) == []
     assert stage.neurons is None
+    assert list(stage.fields or ()) == []
     outs = run(stage, stream[118:])
     assert numbers(outs) == list(range(SCANS))
     assert stage.neurons == pytest.approx(9, abs=1)
@@ -267,6 +272,7 @@ def test_planes_are_decoded_together_as_each_would_be_alone(
     outs = run(stage, stream)
     seen = [(out.plane, out.number) for out in outs if isinstance(out, Fluorescence)]
     assert sorted(seen) == [(n % 2, n) for n in (*range(0, 80, 2), *range(1, 80, 2))]
+    assert [(field.plane, field.number) for field in stage.fields or ()] == [(0, 78), (1, 79)]
     alone = [
         responses(run(calcium_stage(one, clock=clock), stream))
         for plane in (0, 1)
@@ -343,6 +349,7 @@ def test_roi_values_of_the_source_need_no_rois(
     ]
     outs = run(stage, stream)
     assert stage.neurons == 3
+    assert stage.fields is None
     assert stage.calibrated
     assert list(responses(outs).values())[-1].valid.all()
     stage.save(tmp_path)

@@ -31,6 +31,7 @@ from rtdecode.schema.messages import (
     Scan,
     Start,
 )
+from rtdecode.schema.microscope import FieldOfView
 
 CLOCK = HostClock()
 START = Start("s", config_yaml="", git_revision="", twin_hash="")
@@ -137,6 +138,29 @@ def test_the_recorder_gets_everything_that_anybody_sends(
     publisher.end(session="s", reason="test")
     kinds = [got.message.body.kind for got in drained(publisher, collector)]
     assert kinds == ["start", *["gap"] * 50, "end"]
+
+
+def test_what_is_announced_to_all_reaches_late_subscribers_and_no_recorder(
+    messaging: Messaging, address: str
+) -> None:
+    collector = Collector(messaging, clock=CLOCK, endpoint=address + "r", queue=100)
+    publisher = published(messaging, address, record=address + "r")
+    picture = FieldOfView(np.zeros((2, 2), np.uint8), 0, 7, 0, 1, 0.0, 1.0)
+    publisher.announce_to_all(picture)
+    publisher.start(START)
+    late = subscribed(messaging, address, FieldOfView)
+    got: list[Received] = []
+    until_ns = CLOCK.now_ns() + int(WAIT_S * 1e9)
+    while len(got) < 2 and CLOCK.now_ns() < until_ns:
+        publisher.announce_start()
+        got += late.take(0.02)
+    # once for each prefix that it has subscribed to
+    assert {one.message.body.kind for one in got} == {"field_of_view", "start"}
+    publisher.end(session="s", reason="test")
+    (start, end) = (one.message.body for one in drained(publisher, collector))
+    assert isinstance(start, Start)
+    assert isinstance(end, End)
+    assert end.last_seq == {"start": 0}
 
 
 def test_without_a_recorder_nothing_starts(
