@@ -40,3 +40,11 @@ def end_score(score: Score | None, *, decodes: bool) -> str:
         f"Displayed and decoded frames correlated with video r {score.video_r:.2f} and "
         f"frame r {score.frame_r:.2f} {what}."
     )
+
+
+def end_alarms(n: int) -> str:
+    """That alarms are left at the end, in one sentence; empty without one."""
+    if not n:
+        return ""
+    stated = "One alarm was" if n == 1 else f"{n:,} alarms were"
+    return f"{stated} neither over nor acknowledged: see the tab Events."

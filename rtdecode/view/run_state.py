@@ -33,7 +33,7 @@ from rtdecode.schema.messages import (
     Stamped,
     Start,
 )
-from rtdecode.view.end_state import end_losses, end_score
+from rtdecode.view.end_state import end_alarms, end_losses, end_score
 from rtdecode.view.event_list import EventList
 from rtdecode.view.process_watch import SILENT_S, ProcessWatch
 from rtdecode.view.recording_state import RecordingState
@@ -171,6 +171,7 @@ class RunState:
             "elapsed_s": self._elapsed_s(now_ns),
             "score": end_score(self._score, decodes=self._facts.decodes),
             "losses": end_losses(self._count, decodes=self._facts.decodes),
+            "alarms": end_alarms(len(self._events.alarms())),
             "report": self._facts.report,
         }
 

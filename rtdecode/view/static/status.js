@@ -83,5 +83,6 @@ export function showEnd(end) {
   setText("end-length", end.elapsed_s === null ? "" : `after ${duration(end.elapsed_s)}`);
   setText("end-score", end.score);
   setText("end-losses", end.losses);
+  setText("end-alarms", end.alarms);
   setText("end-report", end.report);
 }

@@ -81,6 +81,7 @@ def test_axe_finds_nothing_serious_in_any_tab_in_dark_and_light_and_after_the_en
     found += serious_violations(tab)
     page.push([sent_by(rig, "bridge", End("s", "stopped"))])
     wait_for_text(tab, "title", "Ended")
+    wait_for_text(tab, "end-alarms", "One alarm was neither over nor acknowledged")
     found += serious_violations(tab)
     assert found == []
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from rtdecode.evaluate.output_count import OutputCount
 from rtdecode.schema.messages import Gap, Score
-from rtdecode.view.end_state import end_losses, end_score
+from rtdecode.view.end_state import end_alarms, end_losses, end_score
 
 SCORE = Score(0.9, 0.8, 0.5, 10.0, 60.0, 1800, final=True)
 
@@ -35,3 +35,9 @@ def test_the_score_says_what_it_is_over() -> None:
     assert "over the last 10 s" in end_score(last, decodes=True)
     assert end_score(None, decodes=True) == "Nothing was scored."
     assert "no score" in end_score(None, decodes=False)
+
+
+def test_alarms_that_are_left_are_stated() -> None:
+    assert end_alarms(0) == ""
+    assert end_alarms(1).startswith("One alarm was neither over nor acknowledged")
+    assert end_alarms(3).startswith("3 alarms were")
