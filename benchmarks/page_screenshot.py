@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
 CHROMIUM = "/usr/bin/chromium"
@@ -32,6 +33,7 @@ FLAGS = [
     "--disable-sync",
 ]
 DESK, WALL, PHONE = (1440, 900), (1920, 1080), (390, 844)
+LARGEST_BYTES = 300_000
 _SCORED = "() => document.getElementById('video-r').textContent !== '–'"
 _ACTED = "() => document.querySelectorAll('#loop-actions tr').length >= 3"
 _ENDED = "() => document.body.classList.contains('over')"
@@ -87,7 +89,17 @@ def save(page: Page, out: Path, *, key: str = "", full: bool = False) -> None:
         page.keyboard.press(key)
     page.wait_for_timeout(1500)
     page.screenshot(path=str(out), full_page=full)
+    make_small(out)
     print(out, f"{out.stat().st_size / 1000:.0f} kB")
+
+
+def make_small(out: Path) -> None:
+    """Reduce the colours of a picture that is too large for the documents, as one of scans is."""
+    image = Image.open(out).convert("RGB")
+    for colours in (256, 128, 64, 32):
+        if out.stat().st_size < LARGEST_BYTES:
+            return
+        image.quantize(colours, dither=Image.Dither.NONE).save(out, optimize=True)
 
 
 def take(browser: Browser, folder: Path, *, after_s: float) -> None:

@@ -24,6 +24,8 @@ export function drawPicture(packet, { visible }) {
   else blank(element("decoded"));
   drawPanel(packet);
   element("displayed").dataset.frame = packet.frame;
+  const all = packet.hasDisplayed && packet.hasDecoded;
+  setText("moment-of", all ? "All three pictures belong to frame" : "Frame");
   setText("frame", packet.frame.toString());
   showAge();
 }
