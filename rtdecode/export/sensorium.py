@@ -19,7 +19,7 @@ from rtdecode.datasets.aligned_streams import behaviour_on_grid
 from rtdecode.datasets.segments import FEWEST_CLIPS, SHORTEST_FRAMES, ClipSegment
 from rtdecode.datasets.sensorium import STATED, SessionWriter
 from rtdecode.datasets.video_session import TEST, TRAIN, VALIDATION, Causality, Segment
-from rtdecode.export.recorded_segments import recorded_segments, video_of
+from rtdecode.export.recorded_segments import Images, recorded_segments, video_of
 from rtdecode.export.sensorium_statistics import write_statistics
 from rtdecode.export.session_content import SessionContent, read_content
 from rtdecode.schema.errors import StreamMissingError, TooFewClipsError
@@ -95,7 +95,7 @@ class _Trials:
         self, session: RecordedSession, content: SessionContent, progress: Progress
     ) -> None:
         self._session, self._content, self._progress = session, content, progress
-        self._images = lambda part: session.displayed[part].values
+        self._images: Images = lambda part: session.displayed[part].values
         self.segments, _ = recorded_segments(content, self._images)
         if not self.segments or self.segments[0].tier is None:
             clips = len({one.segment.name for one in self.segments})
