@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from followed_page import FollowedPage
+from suite2p_recording import Recorded, write_rows
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 
@@ -92,7 +93,7 @@ def test_own_policy(demo_folder: Path) -> None:
     tried, _, checked, ran = page.follow().values()
     assert "AgainWhenDark:" in tried
     assert "AgainWhenDark" in checked
-    assert "The policy AgainWhenDark" in ran
+    assert "AgainWhenDark" in ran
 
 
 def test_reading_a_session_elsewhere(demo_folder: Path) -> None:
@@ -111,3 +112,20 @@ def test_own_adapter(tmp_path: Path) -> None:
     _, ran = page.follow().values()
     assert "Recorded: 120 scans" in ran
     assert "no message was lost" in ran
+
+
+def test_a_recorded_session(tmp_path: Path) -> None:
+    """Import and report; fits and reconstructions are those of the page before."""
+    recorded = Recorded(tmp_path)
+    (tmp_path / "suite2p").mkdir()
+    recorded.plane.rename(tmp_path / "suite2p" / "plane0")
+    write_rows(tmp_path / "scan_times.csv", "t_s", [(t_s,) for t_s in recorded.scan_s])
+    left_out = {
+        f"```sh\nrtdecode fit {what}": f"<!-- not run: shorter -->\n```sh\nrtdecode fit {what}"
+        for what in ("twin", "ridge")
+    }
+    shorter = {"--out imported": "--out imported --calibration-s 8", **left_out}
+    page = FollowedPage(PAGES / "recorded_session.md", tmp_path, smaller=shorter)
+    imported, scored = page.follow().values()
+    assert "2 neurons, 450 scans in 45 s, 5 presentations" in " ".join(imported.split())
+    assert "no message was lost" in scored
