@@ -10,11 +10,14 @@ from typing import Any
 
 import numpy as np
 
+from rtdecode.datasets.video_session import Causality
+
 SEGMENTS = "segments"
 ACTIVITY = "Activity"
 """Names of the table of intervals, and of the container of the activity."""
 ROIS_HASH = "rtdecode_rois_hash"
-"""Name of the content hash of the ROIs in the scratch of the file."""
+CAUSALITY = "rtdecode_causality"
+"""Names of the content hash of the ROIs, and of the causality of the activity, in the scratch."""
 _COLUMNS = frozenset({"start_time", "stop_time", "clip", "part", "first_frame", "n_frames"})
 
 
@@ -39,6 +42,8 @@ class Export:
     frame_rate_hz: float
     rois_hash: str
     """Content hash of the ROIs; empty if unknown."""
+    causality: Causality
+    """Of the activity."""
 
 
 def export_in(file: Any) -> Export | None:
@@ -59,8 +64,9 @@ def export_in(file: Any) -> Export | None:
         )
         for k in range(len(table))
     ]
-    kept = (file.scratch or {}).get(ROIS_HASH)
-    return Export(segments, rate_hz, "" if kept is None else str(kept.data))
+    kept = {name: str(one.data) for name, one in (file.scratch or {}).items()}
+    causality = Causality(kept.get(CAUSALITY, Causality.CAUSAL))
+    return Export(segments, rate_hz, kept.get(ROIS_HASH, ""), causality)
 
 
 def _rate_hz(file: Any) -> float | None:

@@ -109,7 +109,7 @@ class NwbSession:
 
     def _read_export(self, export: Export, path: Path) -> None:
         """Take trials, frame rate and screen as the file states them."""
-        self.causality, self.frame_rate_hz = Causality.CAUSAL, export.frame_rate_hz
+        self.causality, self.frame_rate_hz = export.causality, export.frame_rate_hz
         self.rois_hash = export.rois_hash
         self._screen = Screen.of_export(self._found.stimuli, path)
         self.rows_px, self.cols_px = self._screen.size_px

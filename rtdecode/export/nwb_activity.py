@@ -113,8 +113,9 @@ def _add_activity(
         activity.create_roi_response_series(
             # the place first: readers sort by name, and keep the order of the neurons
             name=name if len(planes) == 1 else f"{name}_{place:02d}_plane_{rois.plane}",
-            description=f"{kind} on the frame grid, as computed live, in the units of the twin "
-            f"(rescale: {calcium.rescale.value}); at the start of each frame. NaN: no measurement.",
+            description=f"{kind} on the frame grid, at the start of each frame, in the units of "
+            f"the twin (rescale: {calcium.rescale.value}); {content.causality}. NaN: no "
+            f"measurement.",
             data=values,
             rois=rois.region(),
             unit=_A_U,

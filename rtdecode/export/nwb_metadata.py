@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime, time
 from typing import Any
 
-from rtdecode.datasets.nwb_export import ROIS_HASH
+from rtdecode.datasets.nwb_export import CAUSALITY, ROIS_HASH
 from rtdecode.export.nwb_library import nwb_library
 from rtdecode.export.session_content import SessionContent
 from rtdecode.schema.config import RunConfig
@@ -112,7 +112,7 @@ def add_scratch(file: Any, session: RecordedSession, content: SessionContent) ->
     """Put resolved config, machine and versions, and the hash of the ROIs into the scratch."""
     text = session.layout.config.read_text(encoding="utf-8")
     file.add_scratch(text, name=_CONFIG, description="Resolved config of the session, in YAML.")
-    _add_hash(file, content)
+    _add_provenance(file, content)
     environment = session.metadata["environment"]
     if environment:
         text = json.dumps(environment, indent=2)
@@ -120,10 +120,13 @@ def add_scratch(file: Any, session: RecordedSession, content: SessionContent) ->
         file.add_scratch(text, name=_VERSIONS, description=what)
 
 
-def _add_hash(file: Any, content: SessionContent) -> None:
+def _add_provenance(file: Any, content: SessionContent) -> None:
     if content.rois_hash:
         what = "Content hash of the ROIs, with which rtdecode compares those of a twin."
         file.add_scratch(content.rois_hash, name=ROIS_HASH, description=what)
+    if content.measured:
+        what = "Whether the activity is causal, or as published: preprocessed with later scans."
+        file.add_scratch(content.causality, name=CAUSALITY, description=what)
 
 
 def lacking(stated: MetadataConfig, *, config: str) -> list[str]:

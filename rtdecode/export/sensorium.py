@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from rtdecode.datasets.aligned_streams import behaviour_on_grid
 from rtdecode.datasets.segments import FEWEST_CLIPS, SHORTEST_FRAMES, ClipSegment
 from rtdecode.datasets.sensorium import STATED, SessionWriter
-from rtdecode.datasets.video_session import TEST, TRAIN, VALIDATION, Causality, Segment
-from rtdecode.export.recorded_segments import Images, recorded_segments, video_of
+from rtdecode.datasets.video_session import TEST, TRAIN, VALIDATION, Segment
+from rtdecode.export.recorded_segments import recorded_segments, video_of
 from rtdecode.export.sensorium_statistics import write_statistics
 from rtdecode.export.session_content import SessionContent, read_content
 from rtdecode.schema.errors import StreamMissingError, TooFewClipsError
@@ -95,7 +95,6 @@ class _Trials:
         self, session: RecordedSession, content: SessionContent, progress: Progress
     ) -> None:
         self._session, self._content, self._progress = session, content, progress
-        self._images: Images = lambda part: session.displayed[part].values
         self.segments, _ = recorded_segments(content, self._images)
         if not self.segments or self.segments[0].tier is None:
             clips = len({one.segment.name for one in self.segments})
@@ -146,6 +145,9 @@ class _Trials:
                 f"were measured in them, or before or after them."
             )
         return found
+
+    def _images(self, part: slice) -> NDArray[Any]:
+        return self._session.displayed[part].values
 
     def _activity(self, segment: ClipSegment) -> F32:
         """(frame, neuron) with NaN where a neuron was not measured."""
@@ -224,7 +226,7 @@ def _state(out: Path, session: RecordedSession, content: SessionContent, lacks: 
     stated = {
         "session": content.starts[0][2].session if content.starts else session.name,
         "frame_rate_hz": content.grid.rate_hz,
-        "causality": Causality.CAUSAL.value,
+        "causality": content.causality,
         "rois_hash": content.rois_hash,
         "lacks": lacks,
     }

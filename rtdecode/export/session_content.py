@@ -95,6 +95,8 @@ class SessionContent:
     n_responses: int = 0
     neurons: int = 0
     rois_hash: str = ""
+    causality: str = "causal"
+    """Of the activity, as the first responses state it."""
     planes: dict[int, PlaneScans] = field(default_factory=dict)
     decoded: dict[int, tuple[int, Reconstruction]] = field(default_factory=dict)
     """Time in ns of the emission, and the reconstruction without images, for each frame."""
@@ -237,6 +239,7 @@ def _add_responses(content: SessionContent, responses: Responses) -> None:
             got=f"frame {responses.frame} at {responses.t_frame_start_ns} ns",
         )
     content.neurons, content.rois_hash = now
+    content.causality = responses.causality
     content.measured[responses.frame] = bool(responses.valid.any())
     content.response_numbers[responses.frame] = content.n_responses
     content.n_responses += 1

@@ -13,10 +13,12 @@ from seen_run import NEURONS, SeenRun, blobs, write_seen_run
 
 from rtdecode.datasets.nwb_session import NwbSession
 from rtdecode.datasets.own_session import OwnSession
+from rtdecode.datasets.sensorium import SensoriumFolder
 from rtdecode.datasets.video_session import Causality
 from rtdecode.evaluate.alignment import Pairing
 from rtdecode.evaluate.metrics import video_r
 from rtdecode.export.nwb import write_nwb
+from rtdecode.export.sensorium import write_sensorium
 from rtdecode.offline.job import Request
 from rtdecode.offline.reconstruct import reconstruct
 from rtdecode.offline.ridge import fit_ridge
@@ -52,6 +54,17 @@ def test_trials_are_those_of_the_session(seen: Path, seen_nwb: Path) -> None:
     require_same(session, file)
     assert np.isnan(session.segment(0).responses).any()
     assert (file.causality, file.rois_hash) == (Causality.CAUSAL, session.rois_hash)
+
+
+def test_published_activity_stays_as_published(tmp_path: Path) -> None:
+    run = SeenRun(tmp_path / "session")
+    run.causality = "as published"
+    for number in range(3):
+        run.clip(f"clip{number}", blobs(number))
+    session = run.end().folder
+    write_sensorium(RecordedSession(session), tmp_path / "folder")
+    for data in (NwbSession(exported(session)), SensoriumFolder(tmp_path / "folder")):
+        assert data.causality is Causality.AS_PUBLISHED
 
 
 def test_at_another_frame_rate_and_with_several_planes_too(tmp_path: Path) -> None:
