@@ -36,6 +36,7 @@ VERBS = (
     Verb("arm", "arming", "Arm the controller of the running SESSION, or renew its dead-man time."),
     Verb("disarm", "arming", "Disarm the controller of the running SESSION: no further action is carried out."),
     Verb("note", "notes", "Add a note with its time to SESSION, which may be running or have ended."),
+    Verb("report", "report", "Write the report of SESSION: one page that opens anywhere, and its figures beside it."),
     Verb("score", "sessions", "Recompute the summary of SESSION from its log and write its report."),
     Verb("replay", "replay", "Decode a recorded session, or the trials of a data set, again as if it were live."),
     Verb("export", "export", "Write SESSION as one file for other programs; the session is unchanged."),

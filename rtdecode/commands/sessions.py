@@ -1,5 +1,6 @@
 """`rtdecode score` and `recover`, and what all verbs print of a session."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -8,8 +9,10 @@ from rich.console import Console
 
 from rtdecode.commands.console import errors_reported, print_plain
 from rtdecode.report.build import report_session
+from rtdecode.report.collected import Collected
 from rtdecode.report.summary import SessionSummary, summarise, write_summary
 from rtdecode.report.twin_check import TwinCheckSource, computed_twin_check
+from rtdecode.runtime.config_file import read_config
 from rtdecode.schema.errors import (
     BadInputError,
     DataLostError,
@@ -109,7 +112,12 @@ def require_complete(summary: SessionSummary, *, permitted: int) -> None:
 
 
 def summarise_and_report(
-    session: SessionLayout, console: Console, *, twin_check: TwinCheckSource | None = None
+    session: SessionLayout,
+    console: Console,
+    *,
+    twin_check: TwinCheckSource | None = None,
+    folder: Path | None = None,
+    online_offline: Sequence[str] = (),
 ) -> SessionSummary:
     """Compute the summary of `session`, write its report and print its sentences.
 
@@ -117,6 +125,8 @@ def summarise_and_report(
     ----------
     twin_check
         As `summarise` takes it.
+    folder, online_offline
+        As `report_session` takes them.
 
     Raises
     ------
@@ -128,14 +138,18 @@ def summarise_and_report(
     session_at(session.folder)
     try:
         print_plain(console, "reading the log")
-        summary = summarise(session, twin_check=twin_check)
+        collected = Collected(frame_rate_hz=read_config(session.config).frame_rate_hz)
+        summary = summarise(session, twin_check=twin_check, collected=collected)
         print_plain(console, summary.text())
-        report_session(session, summary)
+        print_plain(console, "drawing the report")
+        page = report_session(
+            session, summary, collected=collected, folder=folder, online_offline=online_offline
+        )
     except KeyboardInterrupt:
         print_plain(
             console,
             f"the recording is kept; `rtdecode score {session.folder}` computes its summary",
         )
         raise
-    print_plain(console, f"report: {session.report / 'index.html'}")
+    print_plain(console, f"report: {page}")
     return summary

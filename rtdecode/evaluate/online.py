@@ -15,7 +15,7 @@ else from here.
 import logging
 import math
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from rtdecode.evaluate.alignment import Pair, Pairing
 from rtdecode.evaluate.latency import Latencies, StageLatency, stage_latencies_ms
@@ -27,7 +27,7 @@ from rtdecode.evaluate.leakage import (
 )
 from rtdecode.evaluate.metrics import Mask, mean_of_finite
 from rtdecode.evaluate.output_count import OutputCount
-from rtdecode.evaluate.running import FrameScorer, Presentations, SlidingWindow, Sums
+from rtdecode.evaluate.running import FrameScore, FrameScorer, Presentations, SlidingWindow, Sums
 from rtdecode.evaluate.screen_mask import scoring_mask
 from rtdecode.evaluate.trial_scores import TrialScores
 from rtdecode.schema.config import RunConfig
@@ -44,6 +44,9 @@ _SHORTEST_PRESENTATION_S = 3.0
 _LONGEST_PRESENTATION_S = 10.0
 _CHECKED_S = 2.0
 """Length of a clip, about, that is compared with the training clips."""
+
+
+OnPair = Callable[[Pair, FrameScore | None], None]
 
 
 class OnlineScore:
@@ -66,6 +69,9 @@ class OnlineScore:
     by_trial
         Whether the displayed clips are trials of a recorded data set: the final score is then the
         mean over trials, by the definitions of `rtdecode reconstruct`.
+    on_pair
+        Is given each pair of frames of a full estimation window, and what it adds to the score;
+        None during the warm-up.
 
     Raises
     ------
@@ -81,10 +87,11 @@ class OnlineScore:
         frame_rate_hz: float,
         trained: Sequence[str] = (),
         by_trial: bool = False,
+        on_pair: OnPair = lambda _pair, _score: None,
     ) -> None:
         if not mask.any():
             raise ShapeError("mask", expected="at least one pixel set", got=mask)
-        self._config = config
+        self._config, self._on_pair = config, on_pair
         self._mask_shape = mask.shape
         self._rate_hz = frame_rate_hz
         window_frames = round(config.window_s * frame_rate_hz)
@@ -186,11 +193,15 @@ class OnlineScore:
     def _pair(self, pair: Pair) -> list[Score]:
         if self._trials is not None:
             self._trials.add(pair)
-        if not pair.reconstruction.warm or not self._warmed_up(pair.frame):
+        if not pair.reconstruction.warm:
+            return []
+        if not self._warmed_up(pair.frame):
+            self._on_pair(pair, None)
             return []
         score = self._scorer.score(pair)
         self._window.add(score)
         self._whole.add(score)
+        self._on_pair(pair, score)
         self._presentations.add(pair, score, empty=self._scorer.empty_sums)
         return self._running(pair.frame)
 
@@ -222,10 +233,10 @@ class OnlineScore:
         )
 
 
-def online_score(config: RunConfig) -> OnlineScore:
+def online_score(config: RunConfig, *, on_pair: OnPair = lambda _pair, _score: None) -> OnlineScore:
     """The score of a run of `config`, with its screen mask and the training clips of its twin.
 
-    Raises as `scoring_mask` does.
+    `on_pair` as `OnlineScore` takes it. Raises as `scoring_mask` does.
     """
     return OnlineScore(
         config.evaluate,
@@ -233,6 +244,7 @@ def online_score(config: RunConfig) -> OnlineScore:
         frame_rate_hz=config.frame_rate_hz,
         trained=trained_clips(config),
         by_trial=isinstance(config.acquisition.source, RecordedTrialsSource),
+        on_pair=on_pair,
     )
 
 

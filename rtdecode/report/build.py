@@ -1,120 +1,150 @@
 """Writes a session's report folder from its log and its summary."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from rtdecode.evaluate.alignment import Pair, Pairing
+from rtdecode.evaluate.screen_mask import scoring_mask
 from rtdecode.report import html
-from rtdecode.report.closed_loop_page import closed_loop_parts
-from rtdecode.report.session_report import write_session_report
-from rtdecode.report.summary import SessionSummary
+from rtdecode.report.closed_loop_page import closed_loop_section
+from rtdecode.report.collected import Collected
+from rtdecode.report.figure_files import styled, written
+from rtdecode.report.session_report import MoreParts, write_page
+from rtdecode.report.summary import SessionSummary, summarise
 from rtdecode.report.trial_tables import CSV, TSV, write_trial_tables
 from rtdecode.runtime.config_file import read_config
 from rtdecode.runtime.disk import write_errors_named
 from rtdecode.schema.config import RunConfig
-from rtdecode.schema.control import Trial
-from rtdecode.schema.frame_grid import FrameGrid
-from rtdecode.schema.messages import DisplayedFrame, Reconstruction
+from rtdecode.schema.errors import BadInputError
+from rtdecode.schema.messages import Start
 from rtdecode.session.layout import SessionLayout
-from rtdecode.session.reader import LogReader
+from rtdecode.session.recorded import RecordedSession
+from rtdecode.session.session_file import session_facts
+from rtdecode.twins.record import twin_record
 
-_MOST_PAIRS = 400
-_HELD_S = 10.0
-_TRIALS = f"/{Trial.kind}"
-_KINDS = (DisplayedFrame.kind, Reconstruction.kind)
-
-
-@dataclass(slots=True)
-class _EvenPairs:
-    """Pairs of displayed and decoded frames, at most `_MOST_PAIRS`, evenly over the session."""
-
-    every: int = 15
-    pairs: dict[int, Pair] = field(default_factory=dict)
-
-    def add(self, pair: Pair) -> None:
-        if pair.frame % self.every == 0 and pair.reconstruction.warm:
-            self.pairs[pair.frame] = pair
-        if len(self.pairs) > _MOST_PAIRS:
-            self.every *= 2
-            self.pairs = {n: one for n, one in self.pairs.items() if n % self.every == 0}
+NOT_COMPARED = (
+    "The offline estimate was not computed. `rtdecode report SESSION --offline` inverts the same "
+    "responses of some clips offline, which takes minutes, and shows the difference here."
+)
 
 
-def report_session(session: SessionLayout, summary: SessionSummary) -> None:
-    """Write `summary.txt`, `index.html` and a picture into the report folder of `session`.
+def report_session(
+    session: SessionLayout,
+    summary: SessionSummary,
+    *,
+    collected: Collected | None = None,
+    folder: Path | None = None,
+    online_offline: Sequence[str] = (),
+) -> Path:
+    """Write `summary.txt`, `index.html` and the figures into the report folder of `session`.
 
-    A session without a decoder gets the picture of its ROIs and traces instead of frames, and one
-    with a protocol the tables of its trials. Raises FileWriteError where the disk refuses a file.
+    Parameters
+    ----------
+    collected
+        What `summarise` has added to it; None reads the log once more.
+    folder
+        Another folder to write into; made where it is missing.
+    online_offline
+        Parts of the section that compares the online with an offline estimate.
+
+    Returns
+    -------
+    The page.
+
+    Raises
+    ------
+    FileWriteError
+        If the disk refuses a file.
     """
-    with write_errors_named(session.report):
-        session.report.mkdir(exist_ok=True)
-        _write(session, summary)
-
-
-def _write(session: SessionLayout, summary: SessionSummary) -> None:
-    (session.report / "summary.txt").write_text(summary.text() + "\n", encoding="utf-8")
+    into = session.report if folder is None else folder
     config = read_config(session.config)
-    if any(stream.endswith(_TRIALS) for stream in summary.messages):
-        _write_trials(session, summary)
-    if config.decode is None:
-        # the calcium chain takes half a second to import, and only such sessions need it
-        from rtdecode.report.calcium_page import report_calcium
+    if collected is None:
+        collected = Collected(frame_rate_hz=config.frame_rate_hz)
+        summarise(session, collected=collected)
+    with write_errors_named(into), styled():
+        into.mkdir(parents=True, exist_ok=True)
+        (into / "summary.txt").write_text(summary.text() + "\n", encoding="utf-8")
+        recorded = RecordedSession(session.folder)
+        trials = list(_trials(session, summary, collected, into))
+        more = _more(recorded, summary, collected, config, folder=into)
+        more = replace(more, trials=trials, online_offline=online_offline or more.online_offline)
+        return write_page(into, summary, collected, config, mask=scoring_mask(config), more=more)
 
-        if report_calcium(session, summary, config.calcium):
-            return
-    _report_reconstructions(session, summary, config)
+
+def _more(
+    recorded: RecordedSession,
+    summary: SessionSummary,
+    collected: Collected,
+    config: RunConfig,
+    *,
+    folder: Path,
+) -> MoreParts:
+    """The parts of the page that read some messages again, by the index of the log."""
+    return MoreParts(
+        cells=list(_cells(recorded, collected, config, folder)),
+        online_offline=() if config.decode is None else (html.missing(NOT_COMPARED),),
+        closed_loop=list(_closed_loop(recorded, summary, config, folder)),
+        facts=_facts(recorded, config),
+        twin_hash=_twin_hash(recorded),
+        config_text=recorded.layout.config.read_text(encoding="utf-8"),
+    )
 
 
-def _write_trials(session: SessionLayout, summary: SessionSummary) -> None:
-    items = LogReader(session.log).messages(lambda stream: stream.endswith(_TRIALS))
-    bodies = (item.message.body for item in items)
-    trials = [body for body in bodies if isinstance(body, Trial)]
+def _cells(
+    recorded: RecordedSession, collected: Collected, config: RunConfig, folder: Path
+) -> Iterator[str]:
+    # the calcium chain takes half a second to import, and no other part needs it
+    from rtdecode.report.cells import cells_section
+
+    try:
+        figures, parts, reason = cells_section(recorded, collected, config.calcium)
+    except BadInputError as error:
+        figures, parts, reason = [], [], f"The cells are not shown: {error}."
+    yield from (written(one, folder) for one in figures)
+    yield from parts
+    if reason:
+        yield html.missing(reason)
+
+
+def _closed_loop(
+    recorded: RecordedSession, summary: SessionSummary, config: RunConfig, folder: Path
+) -> Iterator[str]:
+    if config.control is None:
+        return
+    figures, parts = closed_loop_section(recorded, summary, config, folder)
+    yield from (written(one, folder) for one in figures)
+    yield from parts
+
+
+def _trials(
+    session: SessionLayout, summary: SessionSummary, collected: Collected, folder: Path
+) -> Iterator[str]:
+    if not collected.trials:
+        return
     write_trial_tables(
-        session.report, trials, first_ns=summary.first_ns, session=session.folder.name
+        folder, collected.trials, first_ns=summary.first_ns, session=session.folder.name
     )
-
-
-def _trials_named(summary: SessionSummary) -> list[str]:
-    """A paragraph that names the tables of the trials; none where there are no trials."""
-    n = sum(count for stream, count in summary.messages.items() if stream.endswith(_TRIALS))
+    n = len(collected.trials)
     stated = f"The trials of the protocol ({n:,}) are in {CSV} and {TSV} beside this page."
-    return [html.paragraph(stated)] if n else []
+    yield html.paragraph(stated)
 
 
-def _report_reconstructions(
-    session: SessionLayout, summary: SessionSummary, config: RunConfig
-) -> None:
-    more = _trials_named(summary)
-    more += [] if config.control is None else closed_loop_parts(session, summary, config)
-    even = _even_pairs(session, config.frame_rate_hz)
-    pairs = even.pairs.values()
-    screen = (config.stimulus.rows_px, config.stimulus.cols_px)
-    write_session_report(
-        session.report,
-        summary=summary,
-        displayed=_stacked((pair.displayed.luminance for pair in pairs), screen),
-        decoded=_stacked((pair.reconstruction.luminance for pair in pairs), screen),
-        t_s=np.array([_mid_s(pair, summary) for pair in pairs]),
-        more=more,
-    )
+def _facts(recorded: RecordedSession, config: RunConfig) -> Mapping[str, Any]:
+    """`session.json`; a session without one has the twin where its folder is still the same."""
+    facts = session_facts(recorded.layout)
+    if facts.get("twin") or config.decode is None or config.decode.twin is None:
+        return facts
+    try:
+        record = twin_record(config.decode.twin)
+    except BadInputError:
+        return facts
+    same = record.hash == _twin_hash(recorded)
+    return {**facts, "twin": record.as_json()} if same else facts
 
 
-def _mid_s(pair: Pair, summary: SessionSummary) -> float:
-    """Middle of the frame in s since the first message."""
-    return (pair.reconstruction.t_frame_mid_ns - summary.first_ns) / 1e9
-
-
-def _even_pairs(session: SessionLayout, frame_rate_hz: float) -> _EvenPairs:
-    even = _EvenPairs()
-    pairing = Pairing(FrameGrid(frame_rate_hz), hold_frames=round(_HELD_S * frame_rate_hz))
-    for item in LogReader(session.log).messages(lambda stream: stream.endswith(_KINDS)):
-        for pair in pairing.add(item.message):
-            even.add(pair)
-    return even
-
-
-def _stacked(frames: Iterator[NDArray[np.generic]], screen: tuple[int, int]) -> NDArray[np.float32]:
-    found = [frame.astype(np.float32) for frame in frames]
-    return np.stack(found) if found else np.zeros((0, *screen), np.float32)
+def _twin_hash(recorded: RecordedSession) -> str:
+    """The newest hash of a twin in a START; empty where none states one."""
+    bodies = (one.message.body for one in recorded.messages(Start.kind))
+    hashes = [body.twin_hash for body in bodies if isinstance(body, Start) and body.twin_hash]
+    return hashes[-1] if hashes else ""

@@ -17,7 +17,7 @@ from rtdecode.report.closed_loop import (
     has_failed,
     is_withheld,
 )
-from rtdecode.report.figures import BLUE, FAINT, INK, ORANGE, SOFT, Times, empty, quiet
+from rtdecode.report.figures import BLUE, FAINT, INK, ORANGE, SOFT, Times, elided, empty, quiet
 
 _NS_PER_S, _NS_PER_MS = 1e9, 1e6
 _FAILED = "#b3261e"
@@ -25,7 +25,7 @@ _MOST_LANES = 12
 _MOST_ALIGNED = 300
 _MOST_NUMBERS = 12
 """Numbers of actions that are readable beside each other on an axis."""
-_LETTERS, _FEWEST_LETTERS = 160, 9
+_LETTERS, _FEWEST_LETTERS, _LANE_LETTERS = 64, 5, 30
 """Letters of a label that fit into the width of the timeline, and fewest that are drawn."""
 _MOST_BINS = 40
 _WHOLE_MS = 10
@@ -100,11 +100,11 @@ def timeline(
     for row in rows:
         lane = lane_of(row)
         _draw_action(axes, row, place=places.get(lane) or places[row.action.name], zero_ns=zero_ns)
-    axes.set_yticks(range(1, len(lanes) + 3), [*lanes[::-1], _ON_SCREEN, "armed"], parse_math=False)
+    names = [*(elided(lane, _LANE_LETTERS) for lane in lanes[::-1]), _ON_SCREEN, "armed"]
+    axes.set_yticks(range(1, len(lanes) + 3), names, parse_math=False)
     axes.set_ylim(0.4, len(lanes) + 2.6)
     axes.set_xlim(0, length_s)
     axes.set_xlabel("time in the session, s", color=SOFT)
-    axes.set_title("actions of the policy", loc="left", fontsize=12, color=INK)
     marks = (
         ("effect", BLUE, "o"),
         ("withheld", SOFT, "x"),
@@ -115,7 +115,7 @@ def timeline(
         for label, colour, marker in marks
     ]
     axes.legend(
-        handles=handles, loc="lower right", bbox_to_anchor=(1, 1), ncols=3, fontsize=9,
+        handles=handles, loc="lower right", bbox_to_anchor=(1, 1.01), ncols=3,
         frameon=False, labelcolor=SOFT, borderaxespad=0.2,
     )  # fmt: skip
     quiet(axes)
@@ -151,7 +151,7 @@ def signal_over_time(
         axes.axhline(value, color=ORANGE, linewidth=1.2, linestyle="--")
         axes.text(
             1.0, value, f"{label} {value:g} ", transform=axes.get_yaxis_transform(), ha="right",
-            va="bottom", fontsize=9, color=ORANGE,
+            va="bottom", color=ORANGE,
             bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1},
         )  # fmt: skip
     for row in rows if len(signal.t_s) else ():
@@ -163,7 +163,7 @@ def signal_over_time(
         )  # fmt: skip
     axes.set_ylabel(signal.name, color=SOFT)
     axes.set_title(
-        "signal of the policy (triangles: decisions; hollow: withheld)", loc="left", fontsize=12,
+        "signal of the policy (triangles: decisions; hollow: withheld)", loc="left",
         color=INK,
     )  # fmt: skip
     quiet(axes)
@@ -196,9 +196,9 @@ def cause_and_effect(axes: Axes, rows: Sequence[ActionRow]) -> None:
     axes.set_yticks(places[::every], [str(row.action.number) for row in timed[::every]])
     axes.set_xlabel(f"time before the {effect} that reacts, ms", color=SOFT)
     axes.set_ylabel("action", color=SOFT)
-    axes.set_title("from cause to effect", loc="left", fontsize=12, color=INK)
+    axes.set_title("from cause to effect", loc="left", color=INK)
     axes.legend(
-        loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=4, fontsize=9, frameon=False,
+        loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=4, frameon=False,
         labelcolor=SOFT, handletextpad=0.1, columnspacing=1.0,
     )  # fmt: skip
     quiet(axes)
@@ -231,10 +231,10 @@ def latency_histograms(axes: Axes, rows: Sequence[ActionRow]) -> None:
         axes.axvline(p50, color=colour, linewidth=1.2, linestyle=":")
     axes.set_xlabel("ms", color=SOFT)
     axes.set_ylabel("actions", color=SOFT)
-    axes.set_title(title, loc="left", fontsize=12, color=INK)
+    axes.set_title(title, loc="left", color=INK)
     axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     axes.legend(
-        loc="upper center", bbox_to_anchor=(0.5, -0.16), fontsize=9, frameon=False,
+        loc="upper center", bbox_to_anchor=(0.5, -0.16), frameon=False,
         labelcolor=SOFT,
     )  # fmt: skip
     quiet(axes)

@@ -1,9 +1,11 @@
-"""The closed-loop section of a session's report: a picture, a table, and `actions.csv`."""
+"""The closed-loop section of a session's report: figures, a table, and `actions.csv`."""
 
-import io
+import math
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from rtdecode.report import html
 from rtdecode.report.closed_loop import ActionRow, LoopRecord, actions_csv
@@ -15,82 +17,91 @@ from rtdecode.report.closed_loop_figures import (
     signal_over_time,
     timeline,
 )
-from rtdecode.report.figures import new_figure
+from rtdecode.report.figure_files import ReportFigure, new_figure
 from rtdecode.report.policy_panels import policy_view
 from rtdecode.report.summary import SessionSummary
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.messages import DisplayedFrame
-from rtdecode.session.layout import SessionLayout
-from rtdecode.session.reader import LogReader
+from rtdecode.session.recorded import RecordedSession
 
-_DISPLAYED = "/displayed_frame"
-_KINDS = ("/action", "/acknowledgement", "/delivery", "/observed", _DISPLAYED)
-PICTURE, TABLE = "closed_loop.png", "actions.csv"
-_DPI = 130
+_KINDS = ("/action", "/acknowledgement", "/delivery", "/observed", f"/{DisplayedFrame.kind}")
+TABLE = "actions.csv"
 _MOST_ROWS = 40
-_LANE_INCHES, _AXIS_INCHES, _SIGNAL_INCHES, _BELOW_INCHES = 0.34, 1.1, 2.4, 3.6
+_LANE_INCHES, _AXIS_INCHES, _SIGNAL_INCHES, _PANEL_INCHES = 0.24, 0.75, 1.5, 2.5
 
 
-def closed_loop_parts(
-    session: SessionLayout, summary: SessionSummary, config: RunConfig
-) -> list[str]:
-    """Write picture and CSV into the report folder of `session`; parts of its HTML page."""
+def closed_loop_section(
+    recorded: RecordedSession, summary: SessionSummary, config: RunConfig, folder: Path
+) -> tuple[list[ReportFigure], list[str]]:
+    """Write the CSV into `folder`; the figures, and the parts of the page that follow them."""
     record = LoopRecord()
-    view = policy_view(config, _displayed(session))
+    view = policy_view(config, _displayed(recorded))
     kinds = (*_KINDS, *view.kinds)
-    for item in LogReader(session.log).messages(lambda stream: stream.endswith(kinds)):
+    for item in recorded.messages(*(kind.removeprefix("/") for kind in kinds)):
         record.add(item.message)
         view.add(item.message)
-    return _written(session, summary, record, view.panels(record.rows(), zero_ns=summary.first_ns))
+    rows = record.rows()
+    panels = view.panels(rows, zero_ns=summary.first_ns)
+    csv = actions_csv(rows, zero_ns=summary.first_ns)
+    (folder / TABLE).write_text(csv, encoding="utf-8")
+    parts = [*map(html.paragraph, panels.sentences), _table(rows, zero_ns=summary.first_ns)]
+    return _figures(rows, record, summary, panels), parts
 
 
-def _displayed(session: SessionLayout) -> Iterator[DisplayedFrame]:
-    for item in LogReader(session.log).messages(lambda stream: stream.endswith(_DISPLAYED)):
+def _displayed(recorded: RecordedSession) -> Iterator[DisplayedFrame]:
+    for item in recorded.messages(DisplayedFrame.kind):
         if isinstance(item.message.body, DisplayedFrame):
             yield item.message.body
 
 
-def _written(
-    session: SessionLayout, summary: SessionSummary, record: LoopRecord, panels: PolicyPanels
-) -> list[str]:
-    rows = record.rows()
-    png = _png(rows, record, summary, panels)
-    (session.report / PICTURE).write_bytes(png)
-    csv = actions_csv(rows, zero_ns=summary.first_ns)
-    (session.report / TABLE).write_text(csv, encoding="utf-8")
+def _figures(
+    rows: Sequence[ActionRow], record: LoopRecord, summary: SessionSummary, panels: PolicyPanels
+) -> list[ReportFigure]:
     return [
-        "<h2>Closed loop</h2>",
-        *(html.paragraph(sentence) for sentence in panels.sentences),
-        html.picture(png, alt="Actions over time, their causes and effects, and their latencies"),
-        "<p>An orange line leads from what was observed to the effect (blue). Reaction is the time "
-        "from the middle of the newest scan to the flip or trigger that reacts, content age that "
-        "from the middle of the displayed frame which the reconstruction estimates.</p>",
-        _table(rows, zero_ns=summary.first_ns),
+        ReportFigure(
+            "closed_loop",
+            _timeline(rows, record, summary, panels),
+            "Actions of the policy over time",
+            "Closed loop. Actions of the policy over the session: an orange line leads from what "
+            "was observed to the effect (blue).",
+        ),
+        ReportFigure(
+            "closed_loop_timing",
+            _panels(_draws(rows, panels)),
+            "Causes and effects of the actions, their latencies, and what the policy chose",
+            "Timing of the closed loop. Reaction is the time from the middle of the newest scan to "
+            "the flip or trigger that reacts, content age that from the middle of the displayed "
+            "frame which the reconstruction estimates.",
+        ),
     ]
 
 
-def _png(
+def _timeline(
     rows: Sequence[ActionRow], record: LoopRecord, summary: SessionSummary, panels: PolicyPanels
-) -> bytes:
+) -> Figure:
     lanes_inches = _AXIS_INCHES + _LANE_INCHES * (len(lanes_of(rows)) + 2)
     heights = [lanes_inches] if panels.signal is None else [_SIGNAL_INCHES, lanes_inches]
-    figure = new_figure(inches=(14, sum(heights) + _BELOW_INCHES))
-    above, below = figure.subfigures(
-        2, 1, height_ratios=[sum(heights), _BELOW_INCHES], squeeze=False
-    ).ravel()
-    *first, lanes = above.subplots(
+    figure = new_figure(height=sum(heights))
+    *first, lanes = figure.subplots(
         len(heights), 1, height_ratios=heights, sharex=True, squeeze=False
     ).ravel()
-    length_s, zero_ns = summary.seconds, summary.first_ns
-    timeline(lanes, rows, record, zero_ns=zero_ns, length_s=length_s)
+    timeline(lanes, rows, record, zero_ns=summary.first_ns, length_s=summary.seconds)
     if panels.signal is not None:
-        signal_over_time(first[0], panels.signal, rows, zero_ns=zero_ns)
-    draws = _draws(rows, panels)
-    for axes, draw in zip(below.subplots(1, len(draws), squeeze=False).ravel(), draws, strict=True):
+        signal_over_time(first[0], panels.signal, rows, zero_ns=summary.first_ns)
+    return figure
+
+
+def _panels(draws: Sequence[Callable[[Axes], None]]) -> Figure:
+    """The panels in rows of two."""
+    across = min(2, len(draws))
+    down = math.ceil(len(draws) / across)
+    figure = new_figure(height=_PANEL_INCHES * down)
+    places = figure.subplots(down, across, squeeze=False).ravel()
+    for axes, draw in zip(places, draws, strict=False):
         draw(axes)
-    file = io.BytesIO()
-    figure.savefig(file, format="png", dpi=_DPI)
-    return file.getvalue()
+    for axes in places[len(draws) :]:
+        axes.set_axis_off()
+    return figure
 
 
 def _draws(rows: Sequence[ActionRow], panels: PolicyPanels) -> list[Callable[[Axes], None]]:

@@ -5,9 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import LinearSegmentedColormap
-from matplotlib.figure import Figure, SubFigure
-from matplotlib.image import AxesImage
+from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import LogFormatter
 from numpy.typing import NDArray
@@ -18,13 +16,9 @@ Video = NDArray[np.floating] | NDArray[np.uint8]
 Times = NDArray[np.float64]
 
 INK, SOFT, BLUE, ORANGE, FAINT = "#1c2229", "#5f6873", "#24608f", "#b35c00", "#dcdad3"
+_ROUNDED_FROM_MS = 100
 EVENT_COLOURS: Mapping[str, str] = {"warning": "#946200", "alarm": "#b3261e"}
-_HOLE = "#e9e4da"
-_BREAK_WIDTH = 0.25
-"""Width of a column for a time in which nothing was decoded, as part of one for a frame."""
-_FULL_ERROR = 96.0
-_ERROR_COLOURS = LinearSegmentedColormap.from_list("error", ["#0054a6", "#faf9f6", "#be5400"])
-"""Blue is darker than displayed, orange brighter; distinct in all common colour blindness."""
+HOLE = "#e9e4da"
 STAGES: Mapping[str, str] = {
     "scan": "scan, middle to end",
     "transport": "transport to the decoder",
@@ -36,65 +30,6 @@ STAGES: Mapping[str, str] = {
     "screen_to_output": "screen to output",
 }
 """Label of each stage in figures and tables."""
-
-
-def frame_strip(
-    figure: SubFigure,
-    *,
-    displayed: Video,
-    decoded: Video,
-    columns: Sequence[int | None],
-    t_s: Times,
-) -> None:
-    """Draw displayed frame, decoded frame and error, one column a frame, with their scales.
-
-    Parameters
-    ----------
-    columns
-        Indices of frames; None for a time between two of them in which nothing was decoded.
-    t_s
-        (frame,) time of each frame in s.
-    """
-    widths = [_BREAK_WIDTH if k is None else 1.0 for k in columns]
-    rows = figure.subplots(3, len(columns) + 1, width_ratios=[*widths, 0.07], squeeze=False)
-    for row, name in zip(rows, ("displayed", "decoded", "error"), strict=True):
-        row[0].set_ylabel(name, fontsize=13, color=INK)
-    for column, k in enumerate(columns):
-        if k is None:
-            _draw_break([row[column] for row in rows])
-            continue
-        pair = displayed[k].astype(float), decoded[k].astype(float)
-        for row, picture in zip(rows, pair, strict=False):
-            grey = row[column].imshow(picture, cmap="gray", vmin=0, vmax=255)
-        error = rows[2][column].imshow(
-            pair[1] - pair[0], cmap=_ERROR_COLOURS, vmin=-_FULL_ERROR, vmax=_FULL_ERROR
-        )
-        rows[0][column].set_title(f"{t_s[k]:.1f} s", fontsize=10, color=SOFT)
-    for axes in rows[:, :-1].flat:
-        axes.set(xticks=[], yticks=[])
-        axes.spines[:].set_visible(False)
-    rows[1][-1].set_axis_off()
-    _draw_scale(figure, rows[0][-1], grey, label="grey level", ticks=(0, 255))
-    label = "error, grey levels"
-    _draw_scale(figure, rows[2][-1], error, label=label, ticks=(-_FULL_ERROR, 0, _FULL_ERROR))
-
-
-def _draw_break(column: Sequence[Axes]) -> None:
-    for axes in column:
-        axes.set_facecolor(_HOLE)
-    column[1].text(
-        0.5, 0.5, "not decoded", rotation=90, transform=column[1].transAxes, ha="center",
-        va="center", fontsize=10, color=SOFT,
-    )  # fmt: skip
-
-
-def _draw_scale(
-    figure: SubFigure, axes: Axes, image: AxesImage, *, label: str, ticks: Sequence[float]
-) -> None:
-    scale = figure.colorbar(image, cax=axes, ticks=list(ticks))
-    scale.set_label(label, fontsize=9, color=SOFT)
-    scale.outline.set_visible(False)
-    axes.tick_params(colors=SOFT, length=0, labelsize=9)
 
 
 def score_over_time(
@@ -122,17 +57,12 @@ def score_over_time(
         inside = part == number
         # a single score between two breaks has no line
         marker = "o" if inside.sum() == 1 else ""
-        axes.plot(
-            times[inside], scores[inside], color=BLUE, linewidth=2.2, marker=marker, markersize=4
-        )
+        axes.plot(times[inside], scores[inside], color=BLUE, marker=marker, markersize=3)
     lowest = min([0.0, *scores[np.isfinite(scores)]])
     axes.set_ylim(-1 if lowest < 0 else 0, 1)
     shade_breaks(axes, decoded_s, length_s=length_s)
-    axes.set_xlabel("time in the session, s (shaded: nothing was decoded)", color=SOFT)
-    axes.set_ylabel("video r (1 is perfect)", color=SOFT)
-    axes.set_title(
-        "correlation of decoded and displayed frames (video r)", loc="left", fontsize=12, color=INK
-    )
+    axes.set_xlabel("time in the session (s)", color=INK)
+    axes.set_ylabel("video r", color=INK)
     quiet(axes)
 
 
@@ -140,10 +70,10 @@ def twin_check_over_time(
     axes: Axes, *, t_s: Sequence[float], r: Sequence[float], reference_r: float
 ) -> None:
     """Draw the running single-trial r of the twin check, and half of its reference as a limit."""
-    axes.plot(t_s, r, color=ORANGE, linewidth=2.2, label="twin check (single-trial r)")
-    axes.axhline(reference_r, color=ORANGE, linewidth=1, linestyle=":", label="its reference")
-    axes.axhline(reference_r / 2, color=SOFT, linewidth=1, linestyle="--", label="alarm below")
-    axes.legend(loc="lower right", fontsize=9, framealpha=1, edgecolor="white", labelcolor=SOFT)
+    axes.plot(t_s, r, color=ORANGE, label="twin check (single-trial r)")
+    axes.axhline(reference_r, color=ORANGE, linewidth=0.8, linestyle=":", label="its reference")
+    axes.axhline(reference_r / 2, color=SOFT, linewidth=0.8, linestyle="--", label="alarm below")
+    axes.legend(loc="lower right", framealpha=0.9, edgecolor="white", labelcolor=INK, ncols=3)
 
 
 def breaks_s(
@@ -158,7 +88,7 @@ def breaks_s(
 def shade_breaks(axes: Axes, decoded_s: Sequence[tuple[float, float]], *, length_s: float) -> None:
     """Shade the times in which nothing was decoded, on an axis of the whole session."""
     for begin_s, end_s in breaks_s(decoded_s, length_s=length_s):
-        axes.axvspan(begin_s, end_s, color=_HOLE, linewidth=0, zorder=0)
+        axes.axvspan(begin_s, end_s, color=HOLE, linewidth=0, zorder=0)
     axes.set_xlim(0, max(length_s, 1e-3))
 
 
@@ -183,17 +113,17 @@ def latency_bars(axes: Axes, stages_ms: Mapping[str, StageLatency]) -> None:
     places = np.arange(len(known))[::-1]
     for place, stage in zip(places, known, strict=True):
         p50, p99, greatest = stages_ms[stage].p50, stages_ms[stage].p99, stages_ms[stage].max
-        axes.plot([p50, p99], [place, place], color=FAINT, linewidth=5, zorder=1)
-        axes.plot(p50, place, "o", color=BLUE, markersize=9)
-        axes.plot(p99, place, "|", color=ORANGE, markersize=15, markeredgewidth=2.5)
-        axes.plot(greatest, place, "|", color=SOFT, markersize=9)
+        axes.plot([p50, p99], [place, place], color=FAINT, linewidth=3.5, zorder=1)
+        axes.plot(p50, place, "o", color=BLUE, markersize=5)
+        axes.plot(p99, place, "|", color=ORANGE, markersize=9, markeredgewidth=1.8)
+        axes.plot(greatest, place, "|", color=SOFT, markersize=6)
         axes.annotate(
-            f"{p50:.3g} ms",
+            f"{p50:,.0f} ms" if p50 >= _ROUNDED_FROM_MS else f"{p50:.3g} ms",
             (p50, place),
-            xytext=(0, 8),
+            xytext=(0, 5),
             textcoords="offset points",
             ha="center",
-            fontsize=9,
+            fontsize=7,
             color=INK,
         )
     axes.set_yticks(places, [STAGES[stage] for stage in known])
@@ -201,8 +131,7 @@ def latency_bars(axes: Axes, stages_ms: Mapping[str, StageLatency]) -> None:
     axes.set_ylim(-0.6, len(known) - 0.2)
     for ticks in (axes.xaxis.set_major_formatter, axes.xaxis.set_minor_formatter):
         ticks(LogFormatter(minor_thresholds=(2, 0.4)))
-    axes.set_xlabel("ms: median (dot), 99th percentile (orange), maximum (grey)", color=SOFT)
-    axes.set_title("latency of each stage", loc="left", fontsize=12, color=INK)
+    axes.set_xlabel("latency (ms): median (dot), 99th percentile (orange), maximum (grey)")
     quiet(axes)
 
 
@@ -210,15 +139,25 @@ def quiet(axes: Axes) -> None:
     """Remove the frame and lighten the grid."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color(FAINT)
-    axes.tick_params(colors=SOFT, which="both", length=0, labelsize=10)
-    axes.grid(color=FAINT, linewidth=0.6)
+    axes.tick_params(colors=SOFT, which="both", length=0, labelcolor=INK)
+    axes.grid(color=FAINT, linewidth=0.5)
     axes.set_axisbelow(True)
+
+
+def elided(name: str, letters: int) -> str:
+    """`name` without its middle where it has more than `letters`.
+
+    >>> elided("show-0-001-camera+rocket", 11)
+    'show-…ocket'
+    """
+    half = (letters - 1) // 2
+    return name if len(name) <= letters else f"{name[:half]}…{name[-half:]}"
 
 
 def empty(axes: Axes, reason: str) -> None:
     """Print in an empty panel why it has no data."""
     axes.set_axis_off()
-    axes.text(0.5, 0.5, reason, ha="center", va="center", color=SOFT, fontsize=12)
+    axes.text(0.5, 0.5, reason, ha="center", va="center", color=SOFT)
 
 
 def new_figure(*, inches: tuple[float, float]) -> Figure:

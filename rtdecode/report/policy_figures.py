@@ -27,9 +27,7 @@ def score_by_clip(
     axes.set_yticks(range(len(clips)), labels, parse_math=False)
     axes.set_ylim(-0.6, len(clips) - 0.4)
     axes.set_xlabel("video r of each presentation (dot), mean (bar)", color=SOFT)
-    axes.set_title(
-        "score by clip, the hardest on top (times chosen)", loc="left", fontsize=12, color=INK
-    )
+    axes.set_title("score by clip, the hardest on top (times chosen)", loc="left", color=INK)
     quiet(axes)
 
 
@@ -44,8 +42,8 @@ def scores_over_time(
     axes.axhline(target, color=ORANGE, linewidth=1.2, linestyle="--", label=f"target {target:g}")
     axes.set_xlabel("start of the presentation, s", color=SOFT)
     axes.set_ylabel("video r", color=SOFT)
-    axes.set_title("score of each presentation", loc="left", fontsize=12, color=INK)
-    axes.legend(fontsize=9, frameon=False, labelcolor=SOFT)
+    axes.set_title("score of each presentation", loc="left", color=INK)
+    axes.legend(frameon=False, labelcolor=SOFT)
     quiet(axes)
 
 
@@ -57,11 +55,11 @@ def similarities(axes: Axes, found: Sequence[tuple[str, Interval]], *, title: st
         axes.plot(one.mean, place, "o", color=INK, markersize=7)
         axes.annotate(
             f"{one.mean:.3f}", (one.mean, place), xytext=(0, 8), textcoords="offset points",
-            ha="center", fontsize=9, color=INK,
+            ha="center", color=INK,
         )  # fmt: skip
     axes.axvline(0, color=SOFT, linewidth=1, linestyle="--")
     axes.set_yticks(places, [label for label, _ in found])
     axes.set_ylim(-0.6, len(found) - 0.2)
     axes.set_xlabel("Pearson r of the responses, mean and 95 % interval", color=SOFT)
-    axes.set_title(title, loc="left", fontsize=12, color=INK)
+    axes.set_title(title, loc="left", color=INK)
     quiet(axes)

@@ -9,7 +9,6 @@ disagree.
 """
 
 import json
-import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
@@ -18,11 +17,12 @@ from typing import Any
 
 from rtdecode.control.loading import policy_name
 from rtdecode.evaluate.latency import OutputTiming
-from rtdecode.evaluate.loop_latency import LoopFigures, LoopLatency
-from rtdecode.evaluate.online import OnlineScore, online_score
+from rtdecode.evaluate.loop_latency import LoopFigures
+from rtdecode.evaluate.online import online_score
 from rtdecode.evaluate.output_count import OutputCount
-from rtdecode.evaluate.running import DecodedSegments
 from rtdecode.evaluate.screen_mask import scoring_mask
+from rtdecode.report.collected import Collected
+from rtdecode.report.log_content import LogContent, finite, read_log
 from rtdecode.report.scan_counts import decoded_scans
 from rtdecode.report.session_summary import SessionSummary
 from rtdecode.report.twin_check import (
@@ -31,29 +31,19 @@ from rtdecode.report.twin_check import (
     TwinCheckSource,
     twin_check_figures,
 )
-from rtdecode.runtime.clock_state import HostClocks
 from rtdecode.runtime.config_file import read_config
 from rtdecode.runtime.disk import write_errors_named
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.config.roles import Role
-from rtdecode.schema.evaluation import ResponsePrediction
 from rtdecode.schema.frame_grid import FrameGrid
 from rtdecode.schema.messages import (
-    End,
-    Health,
-    Received,
-    Reconstruction,
-    Responses,
-    Scan,
     Score,
-    Start,
 )
-from rtdecode.schema.wall_clock import WallClock
 from rtdecode.session.layout import SessionLayout
 from rtdecode.session.notes import later_notes
-from rtdecode.session.reader import LogReader, LogSummary
+from rtdecode.session.reader import LogSummary
 from rtdecode.session.recorder import DISK_FULL
-from rtdecode.session.session_file import kept_wall_clock, wall_clock_of
+from rtdecode.session.session_file import kept_wall_clock
 
 __all__ = ["SessionSummary", "summarise", "write_summary"]
 
@@ -71,48 +61,16 @@ def write_summary(summary: SessionSummary, path: Path) -> None:
         path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
-class _Content:
-    """What the messages of a log add up to, apart from the score."""
-
-    def __init__(self, config: RunConfig, twin: TwinCheckSource) -> None:
-        self._twin = twin
-        self.checked: list[ResponsePrediction] = []
-        self.timing = OutputTiming(frame_rate_hz=config.frame_rate_hz)
-        self.count, self.loop = OutputCount(), LoopLatency()
-        self.segments = DecodedSegments(frame_rate_hz=config.frame_rate_hz)
-        self.without_end: dict[str, None] = {}
-        """Sources that started and have not ended, in the order of their starts."""
-        self.by_plane: Counter[int] = Counter()
-        self.running: list[tuple[float, float | None]] = []
-        self.clocks = HostClocks(config.network)
-        self.wall_clock: WallClock | None = None
-
-    def add(self, item: Received) -> None:
-        self.count.count(item)
-        self.loop.add(item.message.body)
-        results = self._twin.step([item])
-        self.checked += (one for one in results if isinstance(one, ResponsePrediction))
-        match item.message.body:
-            case Scan() as scan:
-                self.by_plane[scan.plane] += 1
-            case Reconstruction() as frame:
-                self.timing.add(frame, item.message.t_ns)
-                self.segments.add(frame.t_frame_mid_ns)
-            case Health() as health:
-                self.clocks.add(item.message.source, health)
-            case Start() as start:
-                self.wall_clock = self.wall_clock or wall_clock_of(start)
-                self.without_end[item.message.source] = None
-            case End():
-                self.without_end.pop(item.message.source, None)
-
-
 def summarise(
-    session: SessionLayout, *, twin_check: TwinCheckSource | None = None
+    session: SessionLayout,
+    *,
+    twin_check: TwinCheckSource | None = None,
+    collected: Collected | None = None,
 ) -> SessionSummary:
-    """Compute the summary of `session` from its log; memory grows by two values a second alone.
+    """Compute the summary of `session` in one pass over its log, in bounded memory.
 
-    The results of the twin check are those of `twin_check`, and by default those in the log.
+    The results of the twin check are those of `twin_check`, and by default those in the log. What
+    a report needs is added to `collected`.
 
     Raises
     ------
@@ -121,13 +79,12 @@ def summarise(
     """
     config = read_config(session.config)
     mask = scoring_mask(config)
-    score = online_score(config)
-    counted = LogReader(session.log).summary()
+    score = online_score(
+        config, on_pair=lambda *pair: None if collected is None else collected.add_pair(*pair)
+    )
     twin = twin_check or RecordedTwinCheck()
-    content, kinds = _Content(config, twin), (*_read_kinds(config), *twin.kinds)
-    for item in LogReader(session.log).messages(lambda stream: stream.endswith(kinds)):
-        content.add(item)
-        content.running += _running_scores(score, item, first_ns=counted.first_ns)
+    content = LogContent(config, twin)
+    counted = read_log(session, content, score, (*_read_kinds(config), *twin.kinds), collected)
     count, lost = content.count, _lost_by_stream(content.count, counted)
     cut = any(event.code == DISK_FULL for event in count.events)
     return SessionSummary(
@@ -156,12 +113,12 @@ def summarise(
         messages=counted.counts,
         events=count.events,
         frames_with_fewer_steps=_fewer_steps(config, count),
-        neurons=_neurons(session, counted.counts),
+        neurons=content.neurons,
         **decoded_scans(config.calcium, counted.counts, lost=lost, by_plane=content.by_plane),
     )
 
 
-def _of_folder(session: SessionLayout, content: _Content) -> dict[str, Any]:
+def _of_folder(session: SessionLayout, content: LogContent) -> dict[str, Any]:
     """What the other files of the session state."""
     return {
         "environment": _environment(session.environment),
@@ -181,21 +138,12 @@ def _fewer_steps(config: RunConfig, count: OutputCount) -> int:
     return sum(frames for steps, frames in count.by_steps.items() if steps < most)
 
 
-def _neurons(session: SessionLayout, counts: Mapping[str, int]) -> int | None:
-    """Number of neurons of the first responses in the log."""
-    stream = f"decoder/{Responses.kind}"
-    if stream not in counts:
-        return None
-    first = next(LogReader(session.log).messages(lambda found: found == stream)).message.body
-    return len(first.activity) if isinstance(first, Responses) else None
-
-
-def _checked(content: _Content, config: RunConfig, *, first_ns: int) -> TwinCheckFigures | None:
+def _checked(content: LogContent, config: RunConfig, *, first_ns: int) -> TwinCheckFigures | None:
     grid = FrameGrid(config.frame_rate_hz)
     return twin_check_figures(content.checked, grid, first_ns=first_ns)
 
 
-def _loop(content: _Content, config: RunConfig) -> LoopFigures:
+def _loop(content: LogContent, config: RunConfig) -> LoopFigures:
     """Figures of the closed loop, with the policy of the config where it asked for nothing."""
     figures = content.loop.figures()
     if config.control is None or figures.policy is not None:
@@ -241,26 +189,12 @@ def _lost_by_stream(count: OutputCount, log: LogSummary) -> dict[str, int]:
     return dict(lost)
 
 
-def _running_scores(
-    score: OnlineScore, item: Received, *, first_ns: int
-) -> list[tuple[float, float | None]]:
-    body = item.message.body
-    t_ns = body.t_frame_mid_ns if isinstance(body, Reconstruction) else item.message.t_ns
-    t_s = (t_ns - first_ns) / _NS_PER_S
-    return [(t_s, _finite(made.video_r)) for made in score.step([item])]
-
-
 def _final_scores(final: Score | None) -> dict[str, Any]:
     names = ("video_r", "frame_r", "ssim", "shift_ms")
     if final is None:
         return dict.fromkeys(names) | {"frames_scored": 0}
-    values = {name: _finite(getattr(final, name)) for name in names}
+    values = {name: finite(getattr(final, name)) for name in names}
     return {**values, "frames_scored": final.n_frames}
-
-
-def _finite(value: float) -> float | None:
-    """None for NaN and infinity, which JSON cannot represent."""
-    return value if math.isfinite(value) else None
 
 
 def _environment(path: Path) -> dict[str, Any]:

@@ -60,7 +60,7 @@ def test_a_calibration_serves_its_own_field_and_refuses_another(tmp_path: Path) 
     cell = np.add.outer(np.arange(20, 26) * COLS, np.arange(30, 36)).ravel()
     rois_from_lists((ROWS, COLS), [(cell, np.ones(len(cell)))]).save(tmp_path / "masks.npz")
     assert ran(tmp_path, 0, scans=90, out="first") == (0, "")
-    assert (tmp_path / "first" / "report" / "calcium.png").is_file()
+    assert (tmp_path / "first" / "report" / "figures" / "cells.png").is_file()
     learned = valid(tmp_path / "first")
     assert learned[-1]
     assert not any(learned[:40])

@@ -97,7 +97,7 @@ def test_it_serves_a_page_ends_by_itself_and_prints_a_summary(tmp_path: Path) ->
     assert checked[-1].r > 0.7 * checked[-1].r_training
     for name in ("log.mcap", "config.yaml", "environment.json", "report/index.html"):
         assert (session / name).stat().st_size > 0
-    assert list((session / "report").glob("*.png"))
+    assert list((session / "report").rglob("*.png"))
 
 
 def test_a_policy_acts_on_reconstructions_and_the_report_has_cause_and_effect(

@@ -37,7 +37,13 @@ def test_first_closed_loop(tmp_path: Path) -> None:
     assert "FireWhenItDarkens:" in darker
     report = page.folder / "first_session" / "report"
     assert "trials of the protocol (3) are in trials.csv" in (report / "index.html").read_text()
-    for name in ("index.html", "closed_loop.png", "actions.csv", "trials.csv", "events.tsv"):
+    for name in (
+        "index.html",
+        "figures/closed_loop.png",
+        "actions.csv",
+        "trials.csv",
+        "events.tsv",
+    ):
         assert (report / name).stat().st_size > 0
 
 

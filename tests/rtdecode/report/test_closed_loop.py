@@ -29,7 +29,7 @@ from rtdecode.report.closed_loop_figures import (
     latency_histograms,
     timeline,
 )
-from rtdecode.report.closed_loop_page import PICTURE, TABLE
+from rtdecode.report.closed_loop_page import TABLE
 from rtdecode.report.policy_figures import score_by_clip
 from rtdecode.report.policy_panels import policy_view
 from rtdecode.report.summary import summarise
@@ -236,7 +236,7 @@ def test_the_report_has_picture_table_and_csv_of_the_closed_loop(tmp_path: Path)
     config = config_of("threshold", quantity="luminance", above=140.0, output="laser")
     session = session_with(tmp_path / "s", config, decided=decided)
     report_session(session, summarise(session))
-    assert (session.report / PICTURE).read_bytes().startswith(b"\x89PNG")
+    assert (session.report / "figures" / "closed_loop.png").read_bytes().startswith(b"\x89PNG")
     assert len((session.report / TABLE).read_text().splitlines()) == 1 + len(ROWS)
     page = unescape((session.report / "index.html").read_text(encoding="utf-8"))
     for part in ("Closed loop", "3 show_clip clips/a.mp4", "r 0.7 above 0.6", "content age"):
@@ -247,7 +247,7 @@ def test_a_session_without_a_policy_has_no_closed_loop(tmp_path: Path) -> None:
     config = config_of("threshold").model_copy(update={"control": None})
     session = session_with(tmp_path / "s", config, decided=[])
     report_session(session, summarise(session))
-    assert not (session.report / PICTURE).exists()
+    assert not (session.report / "figures" / "closed_loop.png").exists()
     assert "Closed loop" not in (session.report / "index.html").read_text(encoding="utf-8")
 
 

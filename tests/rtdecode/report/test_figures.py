@@ -11,30 +11,11 @@ from matplotlib.axes import Axes
 
 from rtdecode.evaluate.latency import StageLatency
 from rtdecode.report.figures import (
-    frame_strip,
     latency_bars,
     new_figure,
     score_over_time,
     with_breaks,
 )
-
-
-def test_the_strip_shows_error_as_decoded_minus_displayed_with_its_scale() -> None:
-    figure = new_figure(inches=(4, 3)).subfigures()
-    displayed, t_s = np.full((4, 36, 64), 100, np.uint8), np.arange(4) / 10 + 7
-    frame_strip(
-        figure, displayed=displayed, decoded=displayed + 20.0, columns=[1, None, 3], t_s=t_s
-    )
-    grid = np.array(figure.axes).reshape(3, 4)
-    drawn = [row[2].images[0].get_array()[0, 0] for row in grid]
-    assert drawn == [100, 120, 20]
-    assert [axes.get_title() for axes in grid[0]] == ["7.1 s", "", "7.3 s", ""]
-    assert [text.get_text() for text in grid[1][1].texts] == ["not decoded"]
-    assert not any(axes.images for axes in grid[:, 1])
-    assert grid[2][-1].get_ylabel() == "error, grey levels"
-    low, high = grid[2][-1].get_ylim()
-    assert low == -high
-    assert low < 0
 
 
 def drawn_score(**given: object) -> Axes:

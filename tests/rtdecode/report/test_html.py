@@ -23,9 +23,10 @@ class Balance(HTMLParser):
 
 
 def test_a_page_is_well_formed_and_escaped() -> None:
-    table = html.table("T", head=["", "v"], rows=[["<a>", "1"]])
-    parts = [html.picture(b"PNG", alt='a "b"'), table]
-    text = html.page("<x>", sentences=["1 < 2"], parts=parts)
+    table = html.table("T", head=["name", "v"], rows=[["<a>", "1"]])
+    figure = html.figure(b"PNG", alt='a "b"', caption="<c>")
+    section = html.section("A part & more", figure, table, html.paragraph("1 < 2"))
+    text = html.page("<x>", lead="it <y>", parts=[section, html.folded("open", "a: <b>")])
     balance = Balance()
     balance.feed(text)
     assert balance.open == []
@@ -33,10 +34,16 @@ def test_a_page_is_well_formed_and_escaped() -> None:
     assert "1 &lt; 2" in text
     assert "<td>&lt;a&gt;</td><td>1</td>" in text
     assert "base64,UE5H" in text
+    assert '<a href="#a-part-more">A part &amp; more</a>' in text
+    assert all(one in text for one in ("&lt;c&gt;", "it &lt;y&gt;", "a: &lt;b&gt;"))
+
+
+def test_a_section_without_parts_is_nothing() -> None:
+    assert html.section("S", "", html.table("T", head=["a"], rows=[])) == ""
 
 
 def test_a_page_permits_its_own_style_and_pictures_alone() -> None:
-    text = html.page("t", sentences=[], parts=[])
+    text = html.page("t", parts=[])
     style = text.partition("<style>")[2].partition("</style>")[0].encode()
     digest = base64.b64encode(hashlib.sha256(style).digest()).decode()
     policy = text.partition('Content-Security-Policy" content="')[2].partition('"')[0]

@@ -1,22 +1,26 @@
 """A report shows what was measured, states what is missing, and loads nothing from elsewhere."""
 
 import html
-import io
-from collections.abc import Callable
+import re
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.image import imread
 
 from rtdecode.evaluate.latency import StageLatency
 from rtdecode.evaluate.output_count import EventSum
-from rtdecode.report.session_report import _draw_latency, _draw_score, write_session_report
+from rtdecode.report.collected import Collected
+from rtdecode.report.loss_table import loss_rows
+from rtdecode.report.session_report import MoreParts, write_page
 from rtdecode.report.session_summary import SessionSummary
-from rtdecode.schema.errors import ShapeError
+from rtdecode.report.timing_answer import timing_answer
+from rtdecode.schema.config import RunConfig
+from rtdecode.schema.config.stimulus import Presenter
+from rtdecode.schema.wall_clock import WallClock
+from rtdecode.session.notes import LaterNote
 
 STAGE = StageLatency(p50=18.25, p99=27.0, max=60.0, n=300)
 SUMMARY = SessionSummary(
@@ -51,76 +55,116 @@ SUMMARY = SessionSummary(
 NOTHING = replace(
     SUMMARY, frames_out=0, fps_out=0.0, video_r=None, stages_ms={}, video_r_over_time=()
 )
-DISPLAYED = np.random.default_rng(0).uniform(0, 255, (40, 36, 64)).astype(np.float32)
-DECODED = np.where(np.arange(40)[:, None, None] < 10, np.nan, DISPLAYED * 0.5)
+CONFIG = RunConfig.model_validate(
+    {
+        "stimulus": {"rows_px": 6, "cols_px": 8, "clips": "clips"},
+        "session": {
+            "animal": {"id": "m-204", "born": "2026-11-16"},
+            "experimenter": ["Doe, Jane"],
+            "protocol": "2026-17",
+        },
+    }
+)
+MASK = np.arange(48).reshape(6, 8) < 20
 
 
-def test_picture_and_page_are_written(tmp_path: Path) -> None:
-    picture, page = write_session_report(
-        tmp_path / "report",
-        summary=SUMMARY,
-        displayed=DISPLAYED,
-        decoded=DECODED,
-        t_s=np.arange(40) / 30,
-    )
-    pixels = imread(io.BytesIO(picture.read_bytes()))
-    assert pixels.shape[1] > 1500
-    assert pixels[..., :3].std() > 0.1
-    text = page.read_text(encoding="utf-8")
+def page_of(folder: Path, summary: SessionSummary, more: MoreParts = MoreParts()) -> str:  # noqa: B008 - frozen
+    folder.mkdir(exist_ok=True)
+    empty = Collected(frame_rate_hz=30.0)
+    page = write_page(folder, summary, empty, CONFIG, mask=MASK, more=more)
+    return page.read_text(encoding="utf-8")
+
+
+def test_the_page_has_sentences_tables_and_names(tmp_path: Path) -> None:
+    clock = WallClock(utc_ns=1_795_000_000 * 10**9, t_ns=5)
+    text = page_of(tmp_path / "report", replace(SUMMARY, first_ns=5, wall_clock=clock))
     assert "demo &lt;1&gt;" in text
     assert "<td>reconstruction</td><td>18.2</td><td>27.0</td><td>60.0</td>" in text
-    for sentence in SUMMARY.sentences():
+    for sentence in SUMMARY.sentences()[1:]:
         assert f"<p>{html.escape(sentence)}</p>" in text
     assert "1,623 of 2,304 pixels of the screen mask" in text
     assert "all pixels" not in text
     assert "SSIM" not in text
     assert "http" not in text.replace("http-equiv", "")
+    for known in ("m-204", "Doe, Jane", "2026-17", "2026-11-18"):
+        assert known in text
+    assert "2 days" in text
 
 
-def test_a_session_without_frames_scores_or_latency_still_has_a_report(tmp_path: Path) -> None:
-    nothing = np.full((5, 36, 64), np.nan)
-    _, page = write_session_report(
-        tmp_path, summary=NOTHING, displayed=nothing, decoded=nothing, t_s=np.arange(5.0)
-    )
-    text = page.read_text(encoding="utf-8")
+def test_a_session_without_frames_scores_or_latency_says_what_is_missing(tmp_path: Path) -> None:
+    text = page_of(tmp_path, NOTHING)
     assert "<td>video r</td>" not in text
     assert "Latency in ms" not in text
+    missing = re.findall(r'<p class="missing">(.*?)</p>', text)
+    for part in ("No frames are shown: nothing was decoded", "No latency", "No behaviour"):
+        assert any(one.startswith(part) for one in missing), missing
 
 
-def test_an_empty_panel_contradicts_no_figure_of_the_summary() -> None:
-    """A replay has a score; its panel must not state that nothing was scored."""
-    scored = replace(SUMMARY, video_r_over_time=())
-    assert "Nothing was scored" not in panel_text(_draw_score, scored)
-    assert "Nothing was scored" in panel_text(_draw_score, NOTHING)
-    assert "No latency was measured" in panel_text(_draw_latency, NOTHING)
-    assert "No latency was measured" not in panel_text(_draw_latency, SUMMARY)
-
-
-def panel_text(draw: Callable[[Axes, SessionSummary], None], summary: SessionSummary) -> str:
-    axes = Figure().subplots()
-    draw(axes, summary)
-    return " ".join(text.get_text() for text in axes.texts)
-
-
-def test_videos_of_different_shapes_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ShapeError, match="decoded must have the shape of the displayed frames"):
-        write_session_report(
-            tmp_path,
-            summary=SUMMARY,
-            displayed=DISPLAYED,
-            decoded=DECODED[:30],
-            t_s=np.arange(40.0),
-        )
+def test_a_score_without_a_running_score_is_not_called_missing(tmp_path: Path) -> None:
+    """A replay has a score; its page must not state that nothing was scored."""
+    text = page_of(tmp_path, replace(SUMMARY, video_r_over_time=()))
+    assert "too short for a running score" in text
+    assert "No latency" not in text
 
 
 def test_texts_with_dollar_signs_and_tags_are_drawn_and_written_as_they_are(tmp_path: Path) -> None:
     text = "a <b>text</b> with $\\frac{ $ in it"
     event = EventSum("alarm", "bridge", "code^$_$", text, 1, {"n$": 1.0}, 0, 0)
-    told = replace(SUMMARY, session="a$b_^c$", events=[event])
-    video = np.zeros((2, 4, 6))
-    _, page = write_session_report(
-        tmp_path, summary=told, displayed=video, decoded=video, t_s=np.arange(2.0)
-    )
-    content = page.read_text(encoding="utf-8")
+    note = LaterNote(datetime(2026, 11, 30, 12, tzinfo=UTC), "it was $ <i>night</i>")
+    told = replace(SUMMARY, session="a$b_^c$", events=[event], later_notes=[note])
+    content = page_of(tmp_path, told)
     assert html.escape(text) in content
+    assert html.escape(note.text) in content
     assert "<b>" not in content
+
+
+def test_losses_have_four_layers_with_their_meaning() -> None:
+    lossy = replace(
+        SUMMARY, lost_scans=2, scans=98, lost_messages=3, lost_by_stream={"bridge/scan": 3},
+        frames_not_decoded=10, frames_shed=4, late_frames=179, messages={"bridge/scan": 97},
+    )  # fmt: skip
+    rows = {row[0]: row[1:] for row in loss_rows(lossy)}
+    assert rows["scans lost by the microscope"][:2] == ["2 (2.00 %)", "100"]
+    assert "3 of bridge/scan" in rows["messages that the log lacks"][2]
+    assert "4 of them left out in overload" in rows["frames not decoded"][2]
+    assert rows["frames late"][0] == "179 (10 %)"
+    without = {row[0] for row in loss_rows(replace(lossy, decoder=False))}
+    assert len(without) == 2
+
+
+def test_the_twin_is_named_with_its_score_and_another_one_in_the_log_is_stated(
+    tmp_path: Path,
+) -> None:
+    facts = {"twin": {"name": "mouse7", "hash": "0a1b", "training_r": 0.31, "clips": 40}}
+    text = page_of(tmp_path, SUMMARY, MoreParts(facts=facts, twin_hash="ffff"))
+    for known in ("mouse7", "0a1b", "single-trial r 0.31", "40 clips", "hash ffff"):
+        assert known in text
+
+
+@pytest.mark.parametrize(
+    ("changed", "verdict", "says"),
+    [
+        ({}, "part", "not measured: the delay from flip to light"),
+        ({"late_percent": 4.0}, "no", "4.0 % of the frames were late"),
+        ({"frames_not_decoded": 5}, "no", "5 frames were not decoded"),
+        ({"late_percent": None}, "part", "a replay does not time it"),
+    ],
+)
+def test_the_question_of_timing_gets_one_sentence(
+    changed: dict[str, Any], verdict: str, says: str
+) -> None:
+    answer = timing_answer(replace(SUMMARY, **changed), CONFIG)
+    assert answer.verdict == verdict
+    assert answer.sentence.startswith("Was timing right?")
+    assert says in answer.sentence
+
+
+def test_timing_is_right_where_everything_was_measured() -> None:
+    stimulus = CONFIG.stimulus.model_copy(update={"light_delay_ms": 12.5})
+    answer = timing_answer(SUMMARY, CONFIG.model_copy(update={"stimulus": stimulus}))
+    assert answer.verdict == "yes"
+    assert "light 12.5 ms after the flip" in answer.sentence
+    headless = stimulus.model_copy(update={"presenter": Presenter.HEADLESS, "light_delay_ms": 0.0})
+    unknown = timing_answer(NOTHING, CONFIG.model_copy(update={"stimulus": headless}))
+    assert unknown.verdict == "part"
+    assert "Not known" in unknown.sentence

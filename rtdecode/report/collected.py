@@ -1,0 +1,145 @@
+"""What a report collects while the summary reads the log: frames, scores of clips, behaviour.
+
+The log is read once, and memory is bounded: frames are kept evenly over the session, and means of
+behaviour in bins that become longer.
+
+    collected = Collected(frame_rate_hz=30.0)
+    summary = summarise(session, collected=collected)
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rtdecode.evaluate.alignment import Pair
+from rtdecode.evaluate.running import FrameScore
+from rtdecode.report.clip_table import ClipTable
+from rtdecode.schema.control import Trial
+from rtdecode.schema.messages import Behaviour, Fluorescence, Received
+
+F64 = NDArray[np.float64]
+_MOST_PAIRS, _MOST_BINS = 400, 2_000
+_MOST_TRIALS, _MOST_SHIFTS, _MOST_PLANES = 100_000, 4_000, 100
+CHANNELS = ("running speed (cm/s)", "pupil diameter (px)")
+
+
+@dataclass(slots=True)
+class EvenPairs:
+    """Pairs of displayed and decoded frames, at most 400, evenly over the session."""
+
+    every: int = 1
+    pairs: dict[int, Pair] = field(default_factory=dict)
+
+    def add(self, pair: Pair) -> None:
+        """Keep `pair` if its frame is due."""
+        if pair.frame % self.every == 0:
+            self.pairs[pair.frame] = pair
+        if len(self.pairs) > _MOST_PAIRS:
+            self.every *= 2
+            self.pairs = {n: one for n, one in self.pairs.items() if n % self.every == 0}
+
+
+class BinnedBehaviour:
+    """Mean running speed and pupil diameter in at most 2,000 bins of equal length."""
+
+    def __init__(self) -> None:
+        self._bin_ns = 100_000_000
+        self._sums: dict[int, F64] = {}
+        self.samples = 0
+
+    def add(self, sample: Behaviour) -> None:
+        """Add a sample; values that are not finite are left out."""
+        self.samples += 1
+        values = np.array([sample.running_cm_s, sample.pupil_diameter_px])
+        known = np.isfinite(values)
+        row = np.concatenate([np.where(known, values, 0), known])
+        number = sample.t_sample_ns // self._bin_ns
+        self._sums[number] = self._sums.get(number, np.zeros(2 * len(CHANNELS))) + row
+        if len(self._sums) > _MOST_BINS:
+            self._merge()
+
+    def _merge(self) -> None:
+        """Make bins twice as long."""
+        self._bin_ns *= 2
+        merged: dict[int, F64] = {}
+        for number, row in self._sums.items():
+            merged[number // 2] = merged.get(number // 2, np.zeros(len(row))) + row
+        self._sums = merged
+
+    def means(self, *, zero_ns: int) -> tuple[F64, F64]:
+        """(bin,) time in s after `zero_ns` of the middle of each bin, and (bin, 2) means."""
+        numbers = sorted(self._sums)
+        sums = np.array([self._sums[number] for number in numbers]).reshape(-1, 2 * len(CHANNELS))
+        values, known = sums[:, : len(CHANNELS)], sums[:, len(CHANNELS) :]
+        means = np.where(known > 0, values / np.maximum(known, 1), np.nan)
+        t_ns = [number * self._bin_ns + self._bin_ns // 2 - zero_ns for number in numbers]
+        return np.array(t_ns, np.float64) / 1e9, means
+
+
+@dataclass(slots=True)
+class Shifts:
+    """Movement of one plane by registration, at most 4,000 scans evenly over the session."""
+
+    every: int = 1
+    seen: int = 0
+    """Scans whose fluorescence was recorded."""
+    kept: dict[int, tuple[int, F64]] = field(default_factory=dict)
+
+    def add(self, scan: Fluorescence) -> None:
+        """Keep the shift of `scan` if it is due."""
+        if self.seen % self.every == 0:
+            self.kept[self.seen] = scan.t_scan_ns, scan.shift_px.astype(np.float64)
+        self.seen += 1
+        if len(self.kept) > _MOST_SHIFTS:
+            self.every *= 2
+            self.kept = {n: one for n, one in self.kept.items() if n % self.every == 0}
+
+    @property
+    def px(self) -> F64:
+        """(scan, 2) shifts in px, (row, col)."""
+        return np.array([px for _, px in self.kept.values()]).reshape(-1, 2)
+
+    def t_s(self, zero_ns: int) -> F64:
+        """(scan,) middle of each scan in s after `zero_ns`."""
+        return np.array([t_ns - zero_ns for t_ns, _ in self.kept.values()], np.float64) / 1e9
+
+
+class Collected:
+    """All that a report takes from the pass over the log."""
+
+    kinds = (f"/{Behaviour.kind}", f"/{Trial.kind}", f"/{Fluorescence.kind}")
+    """Ends of the names of the streams that it needs, beside those of the summary."""
+
+    def __init__(self, *, frame_rate_hz: float) -> None:
+        self.even = EvenPairs()
+        self.clips = ClipTable(frame_rate_hz=frame_rate_hz)
+        self.behaviour = BinnedBehaviour()
+        self._trials: list[Trial] = []
+        self._shifts: dict[int, Shifts] = {}
+
+    @property
+    def trials(self) -> Sequence[Trial]:
+        """Displayed trials of a protocol."""
+        return self._trials
+
+    def add(self, item: Received) -> None:
+        """Take a message of one of `kinds`."""
+        body = item.message.body
+        if isinstance(body, Behaviour):
+            self.behaviour.add(body)
+        elif isinstance(body, Trial) and len(self._trials) < _MOST_TRIALS:
+            self._trials.append(body)
+        elif isinstance(body, Fluorescence) and len(self._shifts) < _MOST_PLANES:
+            self._shifts.setdefault(body.plane, Shifts()).add(body)
+
+    def shifts(self, plane: int) -> Shifts:
+        """Movement of `plane`; empty where it was not decoded."""
+        return self._shifts.get(plane, Shifts())
+
+    def add_pair(self, pair: Pair, score: FrameScore | None) -> None:
+        """Take a pair of frames, and what it adds to the score; None where it is not scored."""
+        self.even.add(pair)
+        if score is not None:
+            self.clips.add(pair, score)
