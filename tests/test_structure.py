@@ -14,7 +14,7 @@ FORBIDDEN_NAMES = {"utils", "helpers", "common", "core", "base"}
 FORBIDDEN_WORDS = re.compile(r"TO" r"DO|FIX" r"ME|X" r"XX|TYPE_" r"CHECKING|from __future" r"__")
 NAMES_ALONE = ROOT / "rtdecode" / "schema" / "errors" / "__init__.py"
 """A list of names, which has two lines for each error."""
-MOST_FILES = 510
+MOST_FILES = 520
 """A new file format may add a reader of its own; anything else joins a file that is there."""
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef

@@ -7,7 +7,7 @@ from typing import Any
 
 from rtdecode.evaluate.screen_mask import scoring_mask
 from rtdecode.report import html
-from rtdecode.report.closed_loop_page import closed_loop_section
+from rtdecode.report.closed_loop_page import Messages, closed_loop_section
 from rtdecode.report.collected import Collected
 from rtdecode.report.figure_files import styled, written
 from rtdecode.report.session_report import MoreParts, write_page
@@ -16,9 +16,10 @@ from rtdecode.report.trial_tables import CSV, TSV, write_trial_tables
 from rtdecode.runtime.config_file import read_config
 from rtdecode.runtime.disk import write_errors_named
 from rtdecode.schema.config import RunConfig
-from rtdecode.schema.errors import BadInputError
+from rtdecode.schema.errors import BadInputError, RtdecodeError
 from rtdecode.schema.messages import Start
 from rtdecode.session.layout import SessionLayout
+from rtdecode.session.reader import LogReader
 from rtdecode.session.recorded import RecordedSession
 from rtdecode.session.session_file import session_facts
 from rtdecode.twins.record import twin_record
@@ -81,14 +82,27 @@ def _more(
     folder: Path,
 ) -> MoreParts:
     """The parts of the page that read some messages again, by the index of the log."""
+    messages = _messages(recorded, summary)
+    twin_hash = _twin_hash(messages)
     return MoreParts(
         cells=list(_cells(recorded, collected, config, folder)),
         online_offline=() if config.decode is None else (html.missing(NOT_COMPARED),),
-        closed_loop=list(_closed_loop(recorded, summary, config, folder)),
-        facts=_facts(recorded, config),
-        twin_hash=_twin_hash(recorded),
+        closed_loop=list(_closed_loop(messages, summary, config, folder)),
+        facts=_facts(recorded, config, twin_hash),
+        twin_hash=twin_hash,
         config_text=recorded.layout.config.read_text(encoding="utf-8"),
     )
+
+
+def _messages(recorded: RecordedSession, summary: SessionSummary) -> Messages:
+    """Reads messages of some kinds: by the index of the log, or all of a log that is damaged.
+
+    The index knows no checksums, so that what it points to in a damaged log can be anything.
+    """
+    if summary.complete and not summary.damage:
+        return recorded.messages
+    reader = LogReader(recorded.layout.log)
+    return lambda *kinds: reader.messages(lambda stream: stream.partition("/")[2] in kinds)
 
 
 def _cells(
@@ -99,7 +113,8 @@ def _cells(
 
     try:
         figures, parts, reason = cells_section(recorded, collected, config.calcium)
-    except BadInputError as error:
+    except RtdecodeError as error:
+        # a message that is damaged where the log has no checksum of it, or a file of the session
         figures, parts, reason = [], [], f"The cells are not shown: {error}."
     yield from (written(one, folder) for one in figures)
     yield from parts
@@ -108,11 +123,11 @@ def _cells(
 
 
 def _closed_loop(
-    recorded: RecordedSession, summary: SessionSummary, config: RunConfig, folder: Path
+    messages: Messages, summary: SessionSummary, config: RunConfig, folder: Path
 ) -> Iterator[str]:
     if config.control is None:
         return
-    figures, parts = closed_loop_section(recorded, summary, config, folder)
+    figures, parts = closed_loop_section(messages, summary, config, folder)
     yield from (written(one, folder) for one in figures)
     yield from parts
 
@@ -130,7 +145,7 @@ def _trials(
     yield html.paragraph(stated)
 
 
-def _facts(recorded: RecordedSession, config: RunConfig) -> Mapping[str, Any]:
+def _facts(recorded: RecordedSession, config: RunConfig, twin_hash: str) -> Mapping[str, Any]:
     """`session.json`; a session without one has the twin where its folder is still the same."""
     facts = session_facts(recorded.layout)
     if facts.get("twin") or config.decode is None or config.decode.twin is None:
@@ -139,12 +154,11 @@ def _facts(recorded: RecordedSession, config: RunConfig) -> Mapping[str, Any]:
         record = twin_record(config.decode.twin)
     except BadInputError:
         return facts
-    same = record.hash == _twin_hash(recorded)
-    return {**facts, "twin": record.as_json()} if same else facts
+    return {**facts, "twin": record.as_json()} if record.hash == twin_hash else facts
 
 
-def _twin_hash(recorded: RecordedSession) -> str:
+def _twin_hash(messages: Messages) -> str:
     """The newest hash of a twin in a START; empty where none states one."""
-    bodies = (one.message.body for one in recorded.messages(Start.kind))
+    bodies = (one.message.body for one in messages(Start.kind))
     hashes = [body.twin_hash for body in bodies if isinstance(body, Start) and body.twin_hash]
     return hashes[-1] if hashes else ""

@@ -15,7 +15,7 @@ from rtdecode.report.cells_figure import CellsFigure, cells_figure
 from rtdecode.report.collected import Collected
 from rtdecode.report.figure_files import ReportFigure
 from rtdecode.schema.config.calcium import CALIBRATION_FILE, CalciumConfig, plane_folder
-from rtdecode.schema.errors import BadInputError
+from rtdecode.schema.errors import RtdecodeError
 from rtdecode.session.recorded import RecordedSession
 
 F32 = NDArray[np.float32]
@@ -68,7 +68,7 @@ def cells_section(
     for plane in config.decoded_planes:
         try:
             found = _plane(recorded, collected, config, plane)
-        except BadInputError as error:
+        except RtdecodeError as error:
             reasons.append(f"Cells of plane {plane} are not shown: {error}.")
             continue
         figures.append(found[0])

@@ -1,5 +1,6 @@
 """Figure of the imaged cells: mean image with ROIs, traces, noise and movement."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +11,6 @@ from numpy.typing import NDArray
 
 from rtdecode.report.figure_files import new_figure
 from rtdecode.report.figures import BLUE, INK, ORANGE, SOFT, empty, quiet, with_breaks
-from rtdecode.report.roi_outlines import centres, outlines
 from rtdecode.session.recorded_facts import RecordedRois
 
 _OUTLINE = (0.9, 0.35, 0.05, 0.85)
@@ -124,3 +124,28 @@ def _draw_shifts(axes: Axes, shown: CellsFigure) -> None:
     axes.set_xlabel("time in the session (s)")
     axes.set_ylabel("shift (px)")
     quiet(axes)
+
+
+def outlines(rois: RecordedRois) -> NDArray[np.bool_]:
+    """(row, col) pixels of ROIs that border on a pixel of another ROI or of none."""
+    label = np.zeros(rois.shape, np.int64)
+    for neuron in range(len(rois)):
+        rows, cols = rois.pixels_of(neuron)
+        label[rows, cols] = neuron + 1
+    edge = np.zeros(rois.shape, bool)
+    for axis in (0, 1):
+        differs = np.diff(label, axis=axis) != 0
+        pad = [(0, 0), (0, 0)]
+        pad[axis] = (0, 1)
+        edge |= np.pad(differs, pad)
+        pad[axis] = (1, 0)
+        edge |= np.pad(differs, pad)
+    return edge & (label > 0)
+
+
+def centres(rois: RecordedRois, neurons: Sequence[int]) -> Iterator[tuple[float, float]]:
+    """(row, col) of the weighted centre of each of `neurons`."""
+    for neuron in neurons:
+        rows, cols = rois.pixels_of(neuron)
+        weights = rois.weights_of(neuron)
+        yield float(np.average(rows, weights=weights)), float(np.average(cols, weights=weights))

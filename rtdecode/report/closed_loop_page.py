@@ -21,23 +21,26 @@ from rtdecode.report.figure_files import ReportFigure, new_figure
 from rtdecode.report.policy_panels import policy_view
 from rtdecode.report.summary import SessionSummary
 from rtdecode.schema.config import RunConfig
-from rtdecode.schema.messages import DisplayedFrame
-from rtdecode.session.recorded import RecordedSession
+from rtdecode.schema.messages import DisplayedFrame, Received
 
 _KINDS = ("/action", "/acknowledgement", "/delivery", "/observed", f"/{DisplayedFrame.kind}")
+Messages = Callable[..., Iterator[Received]]
 TABLE = "actions.csv"
 _MOST_ROWS = 40
 _LANE_INCHES, _AXIS_INCHES, _SIGNAL_INCHES, _PANEL_INCHES = 0.24, 0.75, 1.5, 2.5
 
 
 def closed_loop_section(
-    recorded: RecordedSession, summary: SessionSummary, config: RunConfig, folder: Path
+    messages: Messages, summary: SessionSummary, config: RunConfig, folder: Path
 ) -> tuple[list[ReportFigure], list[str]]:
-    """Write the CSV into `folder`; the figures, and the parts of the page that follow them."""
+    """Write the CSV into `folder`; the figures, and the parts of the page that follow them.
+
+    `messages` gives the messages of some kinds in the order of the log.
+    """
     record = LoopRecord()
-    view = policy_view(config, _displayed(recorded))
+    view = policy_view(config, _displayed(messages))
     kinds = (*_KINDS, *view.kinds)
-    for item in recorded.messages(*(kind.removeprefix("/") for kind in kinds)):
+    for item in messages(*(kind.removeprefix("/") for kind in kinds)):
         record.add(item.message)
         view.add(item.message)
     rows = record.rows()
@@ -48,8 +51,8 @@ def closed_loop_section(
     return _figures(rows, record, summary, panels), parts
 
 
-def _displayed(recorded: RecordedSession) -> Iterator[DisplayedFrame]:
-    for item in recorded.messages(DisplayedFrame.kind):
+def _displayed(messages: Messages) -> Iterator[DisplayedFrame]:
+    for item in messages(DisplayedFrame.kind):
         if isinstance(item.message.body, DisplayedFrame):
             yield item.message.body
 

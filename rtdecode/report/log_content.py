@@ -6,6 +6,8 @@ unpacked.
 
 import math
 from collections import Counter
+from collections.abc import Mapping
+from typing import Any
 
 from rtdecode.evaluate.latency import OutputTiming
 from rtdecode.evaluate.loop_latency import LoopLatency
@@ -17,6 +19,7 @@ from rtdecode.report.twin_check import TwinCheckSource
 from rtdecode.runtime.clock_state import HostClocks
 from rtdecode.runtime.codec import unpack
 from rtdecode.schema.config import RunConfig
+from rtdecode.schema.config.calcium import CalciumConfig
 from rtdecode.schema.evaluation import ResponsePrediction
 from rtdecode.schema.messages import (
     Body,
@@ -119,3 +122,31 @@ def _running_scores(
 def finite(value: float) -> float | None:
     """None for NaN and infinity, which JSON cannot represent."""
     return value if math.isfinite(value) else None
+
+
+def decoded_scans(
+    calcium: CalciumConfig,
+    counts: Mapping[str, int],
+    *,
+    lost: Mapping[str, int],
+    by_plane: Mapping[int, int],
+) -> dict[str, Any]:
+    """Scans in the log, and those that were sent without fluorescence, also where some are lost.
+
+    The planes of recorded scans are counted; of those that the log lacks, each plane counts for an
+    equal part.
+    """
+    scans = [stream for stream in {*counts, *lost} if stream.endswith("/scan")]
+    recorded = sum(counts.get(stream, 0) for stream in scans)
+    to_decode, part = recorded, 1.0
+    if calcium.planes > 1:
+        to_decode = sum(by_plane.get(plane, 0) for plane in calcium.decoded_planes)
+        part = len(calcium.decoded_planes) / calcium.planes
+    sent = to_decode + round(part * sum(lost.get(stream, 0) for stream in scans))
+    decoded = sum(found.get("decoder/fluorescence", 0) for found in (counts, lost))
+    missing = sent - decoded if "decoder/start" in counts else 0
+    return {
+        "scans": recorded,
+        "scans_to_decode": to_decode,
+        "scans_not_decoded": max(0, missing),
+    }

@@ -22,8 +22,7 @@ from rtdecode.evaluate.online import online_score
 from rtdecode.evaluate.output_count import OutputCount
 from rtdecode.evaluate.screen_mask import scoring_mask
 from rtdecode.report.collected import Collected
-from rtdecode.report.log_content import LogContent, finite, read_log
-from rtdecode.report.scan_counts import decoded_scans
+from rtdecode.report.log_content import LogContent, decoded_scans, finite, read_log
 from rtdecode.report.session_summary import SessionSummary
 from rtdecode.report.twin_check import (
     RecordedTwinCheck,

@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 
 from rtdecode.report.cells import _Stretch
-from rtdecode.report.cells_figure import CellsFigure, cells_figure
+from rtdecode.report.cells_figure import CellsFigure, cells_figure, centres, outlines
 from rtdecode.report.overview_figures import behaviour_figure, clips_figure
-from rtdecode.report.roi_outlines import centres, outlines
 from rtdecode.session.recorded_facts import RecordedRois
 
 SQUARE = np.array([row * 10 + col for row in range(2, 6) for col in range(3, 7)])

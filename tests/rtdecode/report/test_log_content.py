@@ -1,6 +1,6 @@
 """Scans without fluorescence are counted, also where some are missing from the log."""
 
-from rtdecode.report.scan_counts import decoded_scans
+from rtdecode.report.log_content import decoded_scans
 from rtdecode.schema.config.calcium import CalciumConfig
 
 
