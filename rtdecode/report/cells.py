@@ -1,6 +1,6 @@
 """The imaged cells in a report: field of view with ROIs, traces of some, noise and movement.
 
-Of the fluorescence a stretch in the middle of the session is read, so that memory is bounded.
+Of the fluorescence a excerpt in the middle of the session is read, so that memory is bounded.
 """
 
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ _PERCENT = 100.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Stretch:
+class _Excerpt:
     """Fluorescence of one plane over some consecutive scans."""
 
     t_s: F64
@@ -47,7 +47,7 @@ class _Stretch:
         """(neuron,) standardised noise level in %/√Hz; NaN where it cannot be computed.
 
         Median of |ΔF/F[t+1] − ΔF/F[t]| / √f (Rupprecht et al. 2021, Nat. Neurosci. 24:1324), with
-        the median of the stretch as F.
+        the median of the excerpt as F.
         """
         resting = np.median(self.f_counts, axis=0).astype(np.float64)
         if len(self.f_counts) < _FEWEST_SCANS or not self.rate_hz > 0:
@@ -81,16 +81,16 @@ def cells_section(
 def _plane(
     recorded: RecordedSession, collected: Collected, config: CalciumConfig, plane: int
 ) -> tuple[ReportFigure, list[str]]:
-    stretch = _stretch(recorded, config, plane)
+    excerpt = _excerpt(recorded, config, plane)
     rois, shifts = recorded.rois.get(plane), collected.shifts(plane)
-    noise = stretch.noise()
+    noise = excerpt.noise()
     figure = cells_figure(
         CellsFigure(
             image=_mean_image(recorded, config, plane),
             rois=rois,
-            t_s=stretch.t_s,
-            f_counts=stretch.f_counts,
-            drawn=stretch.most_active(),
+            t_s=excerpt.t_s,
+            f_counts=excerpt.f_counts,
+            drawn=excerpt.most_active(),
             noise=noise,
             shift_t_s=shifts.t_s(recorded.zero_ns),
             shifts_px=shifts.px,
@@ -101,15 +101,15 @@ def _plane(
     name = f"cells_plane{plane}" if config.several_planes else "cells"
     stated = "ROIs on the mean image, " if rois is not None else ""
     caption = (
-        f"Cells{of_plane}. {stated}fluorescence of the {len(stretch.most_active())} most active "
-        f"over {stretch.t_s[-1] - stretch.t_s[0]:.0f} s in the middle of the session (scale bar of "
+        f"Cells{of_plane}. {stated}fluorescence of the {len(excerpt.most_active())} most active "
+        f"over {excerpt.t_s[-1] - excerpt.t_s[0]:.0f} s in the middle of the session (scale bar of "
         f"each: its range in counts), noise of all neurons, and movement by registration."
     )
     row = [
         str(plane),
-        f"{stretch.f_counts.shape[1]:,}",
+        f"{excerpt.f_counts.shape[1]:,}",
         f"{shifts.seen:,}",
-        f"{stretch.rate_hz:.2f}",
+        f"{excerpt.rate_hz:.2f}",
         _number(np.nanmedian(noise) if np.isfinite(noise).any() else np.nan),
         *_moved(shifts.px),
     ]
@@ -129,14 +129,14 @@ def _number(value: float) -> str:
     return f"{value:.2f}" if np.isfinite(value) else "–"
 
 
-def _stretch(recorded: RecordedSession, config: CalciumConfig, plane: int) -> _Stretch:
+def _excerpt(recorded: RecordedSession, config: CalciumConfig, plane: int) -> _Excerpt:
     """Consecutive scans in the middle; BadInputError where the plane has none of one size."""
     stream = recorded.fluorescence
     if config.several_planes:
         stream = stream.of_plane(plane)
     first = max(0, (len(stream) - _MOST_SCANS) // 2)
     read = stream[first : first + _MOST_SCANS].load()
-    return _Stretch(read.t_s, read.values, read.rate_hz)
+    return _Excerpt(read.t_s, read.values, read.rate_hz)
 
 
 def _mean_image(recorded: RecordedSession, config: CalciumConfig, plane: int) -> F32 | None:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from rtdecode.report.cells import _Stretch
+from rtdecode.report.cells import _Excerpt
 from rtdecode.report.cells_figure import CellsFigure, cells_figure, centres, outlines
 from rtdecode.report.overview_figures import behaviour_figure, clips_figure
 from rtdecode.session.recorded_facts import RecordedRois
@@ -26,7 +26,7 @@ def test_the_noise_level_is_that_of_white_noise_and_of_no_cell_without_light() -
     rate_hz, sd = 16.0, 2.0
     counts = (100 + RNG.normal(0, sd, (4_000, 2))).astype(np.float32)
     counts[:, 1] = 0
-    noise = _Stretch(np.arange(4_000) / rate_hz, counts, rate_hz).noise()
+    noise = _Excerpt(np.arange(4_000) / rate_hz, counts, rate_hz).noise()
     # median of |N(0, 2 σ²)| is 0.6745 √2 σ
     assert noise[0] == pytest.approx(0.6745 * np.sqrt(2) * sd / np.sqrt(rate_hz), rel=0.05)
     assert np.isnan(noise[1])
