@@ -34,6 +34,7 @@ from rtdecode.schema.microscope import FieldOfView, PlaneNeurons
 from rtdecode.streams.gaps import GapWatch
 from rtdecode.view.access import is_local, page_addresses
 from rtdecode.view.run_facts import RunFacts
+from rtdecode.view.screen_facts import ScreenFacts
 from rtdecode.view.server import PageServer
 
 log = logging.getLogger(__name__)
@@ -136,6 +137,7 @@ def _page_at(port: int, process: Process) -> tuple[PageServer, str]:
         clock=process.clock,
         secret=secret,
         facts=RunFacts.of(config, session=process.run_info.session),
+        screen=ScreenFacts.of(config),
     )
     address = page.start()
     # a process without a supervisor has nobody else to print them

@@ -17,8 +17,10 @@ MOST_BYTES = 64
 """Bytes of a message; the longest that a browser sends has about 30."""
 BURST, PER_S = 240, 120
 """Messages at once, and on average; a browser sends one for each frame that it has drawn."""
-WATCHING = ("watch", "trace", "untrace")
-"""Messages about the Microscope tab of one browser, for which no right to act is needed."""
+PRESENT = "present"
+"""Message of a browser that displays frames as they happen (1), or no longer (0)."""
+WATCHING = ("watch", "trace", "untrace", PRESENT)
+"""Messages about what one browser displays, for which no right to act is needed."""
 _FORM = re.compile(rf"(?:(alarm|arm|renew|disarm|{'|'.join(WATCHING)}) )?([0-9]{{1,18}})", re.ASCII)
 _NS_PER_S = 1e9
 _WRONG_KIND, _NOT_PERMITTED = 1003, 1008
@@ -37,7 +39,7 @@ class BrowserMessage:
     """A drawn frame, an acknowledged alarm, a command to the controller, or what is watched."""
 
     what: str
-    """Empty for a drawn frame, else alarm, arm, renew, disarm, watch, trace or untrace."""
+    """Empty for a drawn frame, else alarm, arm, renew, disarm, or one of `WATCHING`."""
     number: int
 
 

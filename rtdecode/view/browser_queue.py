@@ -4,7 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import Sequence
 
-from rtdecode.view.browser_input import BrowserMessage
+from rtdecode.view.browser_input import PRESENT, BrowserMessage
 from rtdecode.view.microscope import Microscope
 from rtdecode.view.microscope_watcher import MicroscopeWatcher, watched
 from rtdecode.view.packets import Packet, Slot
@@ -36,10 +36,13 @@ class BrowserQueue:
         self._changed = asyncio.Event()
         self._watcher: MicroscopeWatcher | None = None
         self._watch_due = False
+        self._present = False
         self.dropped = 0
 
     def put_packet(self, packet: Packet) -> None:
-        """Queue `packet` in place of an older one of its slot."""
+        """Queue `packet` in place of an older one of its slot, if this browser displays it."""
+        if packet.slot is Slot.PRESENT and not self._present:
+            return
         if packet.slot in self._packets and packet.slot is Slot.PICTURE:
             self.dropped += 1
         self._packets[packet.slot] = packet
@@ -60,7 +63,10 @@ class BrowserQueue:
         self._watch_due |= any(packet.slot is Slot.ACTIVITY for packet in packets)
 
     def watch(self, said: BrowserMessage, microscope: Microscope) -> None:
-        """Act on a message watch, trace or untrace of the browser."""
+        """Act on a message of the browser about what it displays."""
+        if said.what == PRESENT:
+            self._present = bool(said.number)
+            return
         self._watcher = watched(microscope, self._watcher, said)
         self._watch_due = True
         self._changed.set()

@@ -5,6 +5,10 @@ uncertainty, each rows x cols bytes: kind 1 (u8), flags (u8), rows, cols, lag in
 frame (f64), age of the frame in ms when it was sent (f64). An activity packet is a header of 16
 bytes: kind 2 (u8), 0 (u8), groups (u16), neurons (u32), frame (f64); then one byte a group.
 `static/pictures.js` reads both.
+
+A displayed frame as it happens, for browsers that ask for it, has a header of 16 bytes: kind 6
+(u8), 0 (u8), rows, cols, 0 (u16), time since its flip in ms when it was sent (f64); then its plane
+(`static/picture_tools.js`). Kinds 3 to 5 are those of the Microscope tab.
 """
 
 import struct
@@ -18,6 +22,7 @@ Plane = NDArray[np.uint8]
 
 _PICTURE = struct.Struct("<BBHHhdd")
 _ACTIVITY = struct.Struct("<BBHId")
+_PRESENT = struct.Struct("<BBHHHd")
 _MOST_LAG = 2**15 - 1
 
 
@@ -26,6 +31,7 @@ class Slot(StrEnum):
 
     PICTURE = "picture"
     ACTIVITY = "activity"
+    PRESENT = "present"
 
 
 class Flag(IntFlag):
@@ -78,6 +84,12 @@ _GROUPS = 96
 _DECAY = 0.998
 """Factor of the maximum for each frame, so that one burst does not darken the strip for long."""
 _TINY = 1e-9
+
+
+def present_packet(luminance: Plane, *, age_ms: float) -> Packet:
+    """The newest displayed frame, (row, col) uint8, whatever the decoded moment is."""
+    rows, cols = luminance.shape
+    return Packet(Slot.PRESENT, 0, _PRESENT.pack(6, 0, rows, cols, 0, age_ms) + luminance.tobytes())
 
 
 class ActivityStrip:

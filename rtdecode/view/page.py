@@ -40,6 +40,7 @@ from rtdecode.view.packets import (
     activity_packet,
     grey_plane,
     picture_packet,
+    present_packet,
 )
 from rtdecode.view.run_facts import RunFacts
 from rtdecode.view.run_state import RunState
@@ -165,7 +166,8 @@ class Page:
 
     def _displayed_packets(self, message: Stamped, body: DisplayedFrame) -> list[Packet]:
         self._clip = body.clip
-        packets = []
+        age_ms = (self._clock.now_ns() - body.t_flip_ns) / _NS_PER_MS
+        packets = [present_packet(body.luminance, age_ms=age_ms)]
         for truth in self._truth_on_grid.add_displayed(message, body):
             self._displayed[truth.frame] = truth.displayed.luminance
             if len(self._displayed) > _DISPLAYED_KEPT_FRAMES:

@@ -42,6 +42,7 @@ from rtdecode.view.listener import LimitedListener, server_settings
 from rtdecode.view.note_inbox import NoteInbox
 from rtdecode.view.page import Page
 from rtdecode.view.run_facts import RunFacts
+from rtdecode.view.screen_facts import ScreenFacts
 
 log = logging.getLogger(__name__)
 
@@ -70,8 +71,8 @@ class PageServer:
         The host's clock.
     secret
         Secret of the run, from which the tokens of the page follow; a random one by default.
-    facts
-        What the config states of the run.
+    facts, screen
+        What the config states of the run, and of the screen.
     """
 
     def __init__(
@@ -82,11 +83,13 @@ class PageServer:
         clock: Clock | None = None,
         secret: str = "",
         facts: RunFacts | None = None,
+        screen: ScreenFacts | None = None,
     ) -> None:
         self._config, self._clock = config, clock or HostClock()
         self._secret = secret or secrets.token_hex(16)
         self._own_address = OwnAddress(config, port=config.port)
         self._access: PageAccess | None = None
+        self._screen = screen or ScreenFacts()
         self._page = Page(frame_rate_hz=frame_rate_hz, clock=self._clock, facts=facts)
         self._queues: dict[BrowserQueue, str] = {}
         self._refused = self._closed = 0
@@ -245,7 +248,8 @@ class PageServer:
             await socket.close(_TOO_MANY, "too many browsers")
             return
         queue = BrowserQueue(may_act=right is Right.ACT)
-        queue.put_text(json.dumps({"history": self._page.history()}))
+        screen = self._screen.as_json()
+        queue.put_text(json.dumps({"history": self._page.history(), "screen": screen}))
         self._queues[queue] = peer
         sending = asyncio.create_task(_send(socket, queue))
         try:

@@ -6,9 +6,12 @@ import { element } from "./elements.js";
 import { showAlarms, showEvents } from "./events.js";
 import { addScore, connectFigures, setScores, showFigures } from "./live_figures.js";
 import { connectKeys } from "./keys.js";
-import { connectPictures, drawPicture } from "./live_pictures.js";
+import { connectPictures, drawPicture, redrawPictures } from "./live_pictures.js";
 import { showLoopTab } from "./loop.js";
 import { connectMicroscope, receiveMicroscope, showMicroscope, watch } from "./microscope.js";
+import {
+  announcePresent, chosenPicture, connectPictureTools, isPaused, receivePresent, receiveScreen,
+} from "./picture_tools.js";
 import { readPacket, Strip } from "./pictures.js";
 import { connectNotes, showNoteButton } from "./notes.js";
 import { countDrawn, showEnd, showFacts, showStatus } from "./status.js";
@@ -20,6 +23,7 @@ const RETRY_MS = 1000;
 const REFUSED_RETRY_MS = 10000;
 const TOO_MANY = 1013;
 const FIRST_OF_MICROSCOPE = 3;
+const PRESENT = 6;
 
 const strip = new Strip(element("strip"));
 const state = { socket: null, pending: null, message: null };
@@ -29,7 +33,10 @@ function connect() {
   const socket = new WebSocket(`${scheme}://${window.location.host}/live`);
   socket.binaryType = "arraybuffer";
   state.socket = socket;
-  socket.onopen = () => watch(true);
+  socket.onopen = () => {
+    watch(true);
+    announcePresent();
+  };
   socket.onmessage = ({ data }) => {
     if (typeof data === "string") receiveText(JSON.parse(data));
     else receivePacket(data);
@@ -61,6 +68,10 @@ async function refused() {
 
 function receivePacket(buffer) {
   const kind = new DataView(buffer).getUint8(0);
+  if (kind === PRESENT) {
+    receivePresent(buffer);
+    return;
+  }
   if (kind >= FIRST_OF_MICROSCOPE) {
     receiveMicroscope(kind, buffer);
     return;
@@ -79,7 +90,8 @@ function receivePacket(buffer) {
 function draw() {
   const packet = state.pending;
   state.pending = null;
-  drawPicture(packet, { visible: isVisible("live") });
+  const chosen = chosenPicture(packet);
+  if (!isPaused()) drawPicture(chosen, { visible: isVisible("live") });
   countDrawn();
   send(packet.frame.toString());
 }
@@ -87,6 +99,7 @@ function draw() {
 function receiveText(message) {
   if (message.history) {
     setScores(message.history);
+    receiveScreen(message.screen);
     return;
   }
   state.message = message;
@@ -119,6 +132,7 @@ function send(text) {
 
 connectTheme();
 connectPictures();
+connectPictureTools({ redraw: redrawPictures, send });
 connectFigures();
 connectControl(send);
 connectMicroscope(send);

@@ -7,7 +7,7 @@ const mix = (a, b, t) => a.map((v, i) => v + (b[i] - v) * t);
 const ENDS = { low: [74, 158, 255], high: [255, 150, 50] };
 const LIGHT_ENDS = { low: [0, 84, 166], high: [190, 84, 0] };
 const UNCERTAINTY_COLOURS = [[10, 16, 34], [62, 74, 110], [124, 123, 120], [188, 175, 108], [255, 234, 70]];
-const FULL_ERROR = 96;
+export const FULL_ERROR = 96;
 export const FULL_UNCERTAINTY = 64;
 
 export function errorColour(difference, theme) {
