@@ -6,9 +6,9 @@ frame (f64), age of the frame in ms when it was sent (f64). An activity packet i
 bytes: kind 2 (u8), 0 (u8), groups (u16), neurons (u32), frame (f64); then one byte a group.
 `static/pictures.js` reads both.
 
-A displayed frame as it happens, for browsers that ask for it, has a header of 16 bytes: kind 6
+A displayed frame as it happens, for browsers that ask for it, has a header of 16 bytes: kind 7
 (u8), 0 (u8), rows, cols, 0 (u16), time since its flip in ms when it was sent (f64); then its plane
-(`static/picture_tools.js`). Kinds 3 to 5 are those of the Microscope tab.
+(`static/picture_tools.js`). Kinds 3 to 6 are those of the Microscope tab.
 """
 
 import struct
@@ -89,7 +89,7 @@ _TINY = 1e-9
 def present_packet(luminance: Plane, *, age_ms: float) -> Packet:
     """The newest displayed frame, (row, col) uint8, whatever the decoded moment is."""
     rows, cols = luminance.shape
-    return Packet(Slot.PRESENT, 0, _PRESENT.pack(6, 0, rows, cols, 0, age_ms) + luminance.tobytes())
+    return Packet(Slot.PRESENT, 0, _PRESENT.pack(7, 0, rows, cols, 0, age_ms) + luminance.tobytes())
 
 
 class ActivityStrip:

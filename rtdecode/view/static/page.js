@@ -23,7 +23,7 @@ const RETRY_MS = 1000;
 const REFUSED_RETRY_MS = 10000;
 const TOO_MANY = 1013;
 const FIRST_OF_MICROSCOPE = 3;
-const PRESENT = 6;
+const PRESENT = 7;
 
 const strip = new Strip(element("strip"));
 const state = { socket: null, pending: null, message: null };

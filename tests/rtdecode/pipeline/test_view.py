@@ -97,7 +97,7 @@ def test_the_page_is_served_before_the_run_starts_and_until_it_ends(
         with urlopen(address) as page:
             assert b"<canvas" in page.read()
         with connect(address.replace("http", "ws") + "live") as browser:
-            assert json.loads(browser.recv(timeout=10)) == {"history": []}
+            assert json.loads(browser.recv(timeout=10))["history"] == []
             for outlet in (decoder, emit):
                 outlet.start(START)
             decoder.push(responses(3, neurons=77))
@@ -116,7 +116,7 @@ def address_after_restart(before: str) -> str:
     process: Any = SimpleNamespace(
         config=RunConfig(),
         run_info=SimpleNamespace(
-            before_restart=before, token="of the run", page_secret="of the page"
+            session="", before_restart=before, token="of the run", page_secret="of the page"
         ),
         clock=HostClock(),
     )

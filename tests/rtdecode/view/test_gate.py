@@ -3,6 +3,7 @@
 Plain sockets send the requests, as a stranger does who is no browser.
 """
 
+import json
 import gc
 import socket
 import ssl
@@ -243,7 +244,7 @@ def test_every_answer_keeps_other_pages_out(page: Opened) -> None:
 def test_a_program_sends_the_token_and_has_its_right(page: Opened, right: Right) -> None:
     headers = {"Authorization": f"Bearer {ACCESS.token(right)}"}
     with page.live(headers) as program:
-        assert program.recv(timeout=10) == '{"history": []}'
+        assert json.loads(program.recv(timeout=10))["history"] == []
         program.send("arm 1")
         if right is Right.ACT:
             taken: list[BrowserCommand] = []
