@@ -85,7 +85,9 @@ class Decoder:
 
         Returns
         -------
-        (row, col) the frame `lag_frames` earlier in grey levels; None for the first `lag_frames`.
+        numpy.ndarray or None
+            (row, col) the frame `lag_frames` earlier in grey levels; None for the first
+            `lag_frames`.
 
         Raises
         ------
@@ -114,7 +116,8 @@ class Decoder:
 
         Returns
         -------
-        (frame, row, col) the frames that became due, in grey levels; empty before the first.
+        numpy.ndarray
+            (frame, row, col) the frames that became due, in grey levels; empty before the first.
 
         Raises
         ------

@@ -100,7 +100,8 @@ def fit_ridge(
 
     Returns
     -------
-    The decoder; its `video` decodes (frame, neuron) activity.
+    Ridge
+        The decoder; its `video` decodes (frame, neuron) activity.
 
     Raises
     ------

@@ -29,9 +29,10 @@ def open_session(path: Place) -> RecordedSession:
 
     Returns
     -------
-    The session, with its streams `displayed`, `decoded`, `uncertainty`, `activity`,
-    `fluorescence`, `behaviour` and `scores`, its `events`, `trials`, `presentations` and
-    `metadata`.
+    RecordedSession
+        The session, with its streams `displayed`, `decoded`, `uncertainty`, `activity`,
+        `fluorescence`, `behaviour` and `scores`, its `events`, `trials`, `presentations` and
+        `metadata`.
 
     Raises
     ------

@@ -87,7 +87,9 @@ class Twin:
 
         Returns
         -------
-        (frame, neuron) in twin units. The first `spec.history_frames` lack a part of their history.
+        numpy.ndarray
+            (frame, neuron) in twin units. The first `spec.history_frames` lack a part of their
+            history.
 
         Raises
         ------
@@ -129,7 +131,8 @@ def load_twin(path: str | PathLike[str]) -> Twin:
 
     Returns
     -------
-    The twin, ready to predict and to decode.
+    Twin
+        The twin, ready to predict and to decode.
 
     Raises
     ------
