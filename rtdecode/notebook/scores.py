@@ -81,8 +81,9 @@ def score(
 
     Returns
     -------
-    For arrays of a trial those of `rtdecode reconstruct`, and for whole streams of a session those
-    of `rtdecode score`, which leaves out frames that were emitted more than 10 s late.
+    Scores
+        For arrays of a trial those of `rtdecode reconstruct`, and for whole streams of a session
+        those of `rtdecode score`, which leaves out frames that were emitted more than 10 s late.
 
     Raises
     ------

@@ -3,8 +3,8 @@
 Plain sockets send the requests, as a stranger does who is no browser.
 """
 
-import json
 import gc
+import json
 import socket
 import ssl
 from collections.abc import Iterator
