@@ -12,6 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import h5py
+
 from rtdecode.export.large_arrays import LARGE_KINDS, LargeArrays, fill
 from rtdecode.export.nwb_activity import CalciumData, add_calcium
 from rtdecode.export.nwb_behaviour import add_behaviour
@@ -29,6 +31,8 @@ from rtdecode.session.recorded import RecordedSession
 from rtdecode.session.session_file import recorded_wall_clock
 
 _NS_PER_S = 1e9
+_CACHE_BYTES = 2**20
+"""Of each dataset: whole chunks are written, which need none; pynwb's own is 32 MB."""
 
 
 def write_nwb(
@@ -75,7 +79,10 @@ def write_nwb(
     add_scores(file, content)
     add_notes(file, content, [] if clock is None else _later(session, clock))
     add_scratch(file, session, content)
-    with library.NWBHDF5IO(str(out), "w") as io:
+    with (
+        h5py.File(out, "w", rdcc_nbytes=_CACHE_BYTES) as opened,
+        library.NWBHDF5IO(file=opened, mode="w") as io,
+    ):
         io.write(file)
         arrays = _datasets(frames, calcium)
         fill(arrays, content, session, progress=counted)
