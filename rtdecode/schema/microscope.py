@@ -43,8 +43,8 @@ class PlaneNeurons:
     """Size of the field of view; 0 where the source sends ROI values and no scans."""
     cols_px: int
     indptr: NeuronI32
-    """(neuron + 1,) index of each neuron's first pixel in `pixels`."""
-    pixels: RoiPixelsI32
+    """(neuron + 1,) index of each neuron's first pixel in `roi_pixels`."""
+    roi_pixels: RoiPixelsI32
     """Flat index row x cols + col of each pixel of each ROI; empty where it is unknown."""
     place_x: NeuronF32
     """(neuron,) centre of the receptive field by the twin's readout, -1 at the left of the screen

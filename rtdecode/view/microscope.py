@@ -191,10 +191,12 @@ def _is_sound(body: PlaneNeurons) -> bool:
     if count < 0 or not placed or not 0 <= body.plane < _MOST_PLANES or body.first_neuron < 0:
         return False
     most = body.rows_px * body.cols_px
-    inside = not body.pixels.size or (body.pixels.min() >= 0 and body.pixels.max() < most)
+    inside = not body.roi_pixels.size or (
+        body.roi_pixels.min() >= 0 and body.roi_pixels.max() < most
+    )
     sides = max(body.rows_px, body.cols_px) < 2**16 and min(body.rows_px, body.cols_px) >= 0
     indexed = not steps.size or (steps.min() >= 0 and body.indptr[0] == 0)
-    return bool(inside and sides and indexed and body.indptr[-1] == len(body.pixels))
+    return bool(inside and sides and indexed and body.indptr[-1] == len(body.roi_pixels))
 
 
 def _middle_rows(body: PlaneNeurons) -> NDArray[np.float64]:
@@ -202,7 +204,7 @@ def _middle_rows(body: PlaneNeurons) -> NDArray[np.float64]:
     sizes = np.diff(body.indptr)
     if not sizes.size or not sizes.min():
         return np.zeros(0)
-    rows = np.add.reduceat((body.pixels // body.cols_px).astype(np.float64), body.indptr[:-1])
+    rows = np.add.reduceat((body.roi_pixels // body.cols_px).astype(np.float64), body.indptr[:-1])
     return rows / sizes + body.plane * 2.0**16
 
 

@@ -130,7 +130,7 @@ def samples_packet(what: Samples, t_s: F64, values: F32, *, restarts: bool) -> b
 def neurons_packet(body: PlaneNeurons) -> bytes:
     """ROIs of the neurons of one plane; without ROIs a dot at each preferred place."""
     rows, cols = body.rows_px, body.cols_px
-    indptr, pixels = body.indptr, body.pixels
+    indptr, pixels = body.indptr, body.roi_pixels
     on_screen = not rows and bool(body.place_x.size)
     if on_screen:
         (rows, cols), (indptr, pixels) = _SCREEN, _dots(body)

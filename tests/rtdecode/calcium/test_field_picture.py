@@ -51,7 +51,7 @@ def test_planes_follow_each_other_with_their_places() -> None:
     first, second = plane_neurons(fields, places)
     assert (first.first_neuron, second.first_neuron) == (0, 5)
     np.testing.assert_array_equal(np.r_[first.place_x, second.place_x], places[:, 0])
-    assert second.pixels.tolist() == [0, 1, 1, 2]
+    assert second.roi_pixels.tolist() == [0, 1, 1, 2]
     assert [one.place_y.size for one in plane_neurons(fields, places[:4])] == [0, 0]
     assert unplaced_neurons(7, places).place_y.tolist() == places[:, 1].tolist()
 
@@ -62,4 +62,4 @@ def test_too_many_pixels_become_the_centre_of_each_roi() -> None:
     rois = rois_from_lists((side, side), [(whole, np.ones(len(whole)))])
     assert len(rois.pixels) > MAX_ROI_PIXELS
     (body,) = plane_neurons([field(np.zeros((side, side)), rois)], None)
-    assert body.pixels.tolist() == [pytest.approx(side * side // 2 + side // 2, abs=side + 1)]
+    assert body.roi_pixels.tolist() == [pytest.approx(side * side // 2 + side // 2, abs=side + 1)]

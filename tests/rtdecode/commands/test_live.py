@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from rtdecode.cli import app
 from rtdecode.commands import live
-from rtdecode.commands.live import _finish
+from rtdecode.commands.live import finish
 from rtdecode.pipeline.preflight import checked
 from rtdecode.pipeline.run_plan import run_plan
 from rtdecode.report.summary import SessionSummary, summarise
@@ -147,14 +147,14 @@ def test_more_loss_than_permitted_is_an_error_after_the_figures_are_written(
     holed = replace(summary, lost_messages=lost, lost_by_stream={"bridge/scan": lost})
     config = RunConfig(decode=None, record=RecordConfig(permitted_loss=permitted))
     with pytest.raises(DataLostError, match=rf"{lost} messages were lost \(bridge/scan\)") as error:
-        _finish(config, holed, tmp_path / "new" / "figures.json")
+        finish(config, holed, tmp_path / "new" / "figures.json")
     assert error.value.exit_code == 3
     assert json.loads((tmp_path / "new" / "figures.json").read_text())["lost_messages"] == lost
 
 
 def test_a_permitted_loss_is_no_error(summary: SessionSummary) -> None:
     config = RunConfig(decode=None, record=RecordConfig(permitted_loss=3))
-    _finish(config, replace(summary, lost_messages=3), None)
+    finish(config, replace(summary, lost_messages=3), None)
 
 
 @pytest.mark.parametrize(
@@ -169,7 +169,7 @@ def test_a_run_with_a_decoder_and_without_reconstructions_fails(
     summary: SessionSummary, recorded: dict[str, int], reason: str
 ) -> None:
     with pytest.raises(NoReconstructionError, match=reason) as failure:
-        _finish(RunConfig(), replace(summary, messages=recorded), None)
+        finish(RunConfig(), replace(summary, messages=recorded), None)
     assert failure.value.exit_code == 1
 
 
@@ -178,15 +178,15 @@ def test_a_run_that_is_stopped_before_a_frame_is_due_is_no_failure(
 ) -> None:
     due = RunConfig().decode.lag_frames
     early = replace(summary, messages={"bridge/scan": 9, "decoder/responses": due})
-    _finish(RunConfig(), early, None, stopped=True)
+    finish(RunConfig(), early, None, stopped=True)
     late = replace(summary, messages={"bridge/scan": 9, "decoder/responses": due + 1})
     with pytest.raises(NoReconstructionError):
-        _finish(RunConfig(), late, None, stopped=True)
+        finish(RunConfig(), late, None, stopped=True)
 
 
 def test_reconstructions_or_no_decoder_are_no_failure(summary: SessionSummary) -> None:
-    _finish(RunConfig(), replace(summary, messages={"emit/reconstruction": 1}), None)
-    _finish(RunConfig(decode=None), summary, None)
+    finish(RunConfig(), replace(summary, messages={"emit/reconstruction": 1}), None)
+    finish(RunConfig(decode=None), summary, None)
 
 
 def test_figures_that_could_not_be_written_are_refused_before_the_run(

@@ -109,7 +109,7 @@ def test_a_source_of_roi_values_has_places_and_no_picture() -> None:
     made.publish(0)
     (body,) = published.lasting
     assert isinstance(body, PlaneNeurons)
-    assert (body.rows_px, body.pixels.size, len(body.place_x)) == (0, 0, 3)
+    assert (body.rows_px, body.roi_pixels.size, len(body.place_x)) == (0, 0, 3)
     assert published.passing == []
 
 

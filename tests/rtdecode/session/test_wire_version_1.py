@@ -36,6 +36,8 @@ from rtdecode.schema.messages import (
     Recording,
     Responses,
 )
+from rtdecode.schema.microscope import FieldOfView, PlaneNeurons
+from rtdecode.schema.recorded_activity import RecordedActivity
 from rtdecode.session.layout import SessionLayout
 from rtdecode.session.reader import LogReader
 from rtdecode.session.recover import recover
@@ -66,7 +68,9 @@ def test_the_golden_log_is_of_version_1_and_small() -> None:
 
 def test_every_kind_is_read_under_its_name_of_today() -> None:
     later = {*get_args(Loop), *get_args(HostMessage)} - {ClockProbe}
-    added_in_version_2 = {Event, Recording, ResponsePrediction} | later
+    of_the_page = {FieldOfView, PlaneNeurons}
+    new = {Event, Recording, RecordedActivity, ResponsePrediction}
+    added_in_version_2 = new | of_the_page | later
     assert bodies().keys() == set(BODIES) - added_in_version_2
     streams = LogReader(GOLDEN / "log.mcap").summary().counts
     assert streams["stimulus/displayed_frame"] == 143

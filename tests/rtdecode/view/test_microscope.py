@@ -184,8 +184,8 @@ def test_each_picture_is_sent_once_to_each_browser() -> None:
 @pytest.mark.parametrize(
     "changed",
     [
-        {"pixels": np.full(4, 64, np.int32)},
-        {"pixels": np.full(4, -1, np.int32)},
+        {"roi_pixels": np.full(4, 64, np.int32)},
+        {"roi_pixels": np.full(4, -1, np.int32)},
         {"indptr": np.array([0, 3, 2, 3, 4], np.int32)},
         {"indptr": np.array([1, 2, 3, 4, 4], np.int32)},
         {"indptr": np.zeros(0, np.int32)},
