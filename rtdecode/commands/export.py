@@ -96,12 +96,16 @@ def export(
         _require_new(out, to, chosen)
 
         from rtdecode.export.span import Span
+        from rtdecode.session.damage import incomplete_log
         from rtdecode.session.recorded import RecordedSession
 
-        recorded = RecordedSession(session)
+        print_plain(console, "reading the log")
+        recorded = RecordedSession(session, checked=True)
         options: dict[str, Any] = {"mask": True} if mask else {}
         if given["--start-s"] or given["--end-s"]:
             options["span"] = Span(start_s or 0.0, math.inf if end_s is None else end_s)
+        zero_ns = recorded.zero_ns
+        cut = [] if recorded.complete else [incomplete_log(recorded.damage, zero_ns=zero_ns)]
         write = partial(chosen.loaded(), **options)
         try:
             with _interrupted_by_signals(), new_output(out) as unfinished:
@@ -109,7 +113,7 @@ def export(
         except KeyboardInterrupt:
             print_plain(console, f"interrupted: {out} was not written")
             raise
-        print_plain(console, " ".join([f"{out} was written ({_size(out)}).", *lacks]))
+        print_plain(console, " ".join([f"{out} was written ({_size(out)}).", *cut, *lacks]))
 
 
 @contextmanager

@@ -64,7 +64,7 @@ def write_nwb(
     clock = recorded_wall_clock(session.layout)
     started, lacks = start_time(session, clock)
     file, config = general_part(session, content, started=started), session.config
-    lacks += [*lacking(config.session, config=str(session.layout.config)), *_cut(session)]
+    lacks += lacking(config.session, config=str(session.layout.config))
     planes, stated = add_planes(file, session, content)
     calcium, unrecorded = add_calcium(file, content, planes, config.calcium)
     lacks += [*stated, *unrecorded, *_short(content)]
@@ -97,15 +97,6 @@ def _later(session: RecordedSession, clock: WallClock) -> list[tuple[float, str]
     return [
         ((clock.t_ns_of(note.utc) - session.zero_ns) / _NS_PER_S, note.text)
         for note in later_notes(session.layout)
-    ]
-
-
-def _cut(session: RecordedSession) -> list[str]:
-    if session.complete:
-        return []
-    return [
-        "The log of the session is not complete: the file has what can be read of it (see "
-        "`rtdecode recover`)."
     ]
 
 

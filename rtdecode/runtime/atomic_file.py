@@ -7,6 +7,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from rtdecode.runtime.disk import write_errors_named
+from rtdecode.schema.errors import OutputExistsError
+
+_UNFINISHED = "rtdecode-unfinished"
+"""In the name of an unfinished output; a file of that name is removed, so it is no common one."""
 
 
 @contextmanager
@@ -32,11 +36,12 @@ def new_output(path: Path) -> Iterator[Path]:
 
     It lies beside `path` and ends with the same suffix. An error, or an interrupt, removes it; what
     a killed process has left there is replaced. The folder of `path` is created if it does not
-    exist. Raises FileWriteError where the disk is full or fails.
+    exist. Raises FileWriteError where the disk is full or fails, OutputExistsError where something
+    of the name `path` has come meanwhile.
     """
     with write_errors_named(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = path.with_name(f"{path.stem}.part{path.suffix}")
+        unfinished = path.with_name(f"{path.stem}.{_UNFINISHED}{path.suffix}")
         _remove(unfinished)
         try:
             yield unfinished
@@ -44,6 +49,8 @@ def new_output(path: Path) -> Iterator[Path]:
                 # Windows writes only what is open to be written
                 with unfinished.open("rb+") as file:
                     os.fsync(file.fileno())
+            if path.exists() or path.is_symlink():
+                raise OutputExistsError(out=path)
             unfinished.rename(path)
         finally:
             _remove(unfinished)

@@ -76,6 +76,17 @@ class Damage:
         return "how many messages are missing is unknown"
 
 
+def incomplete_log(damage: Iterable[Damage], *, zero_ns: int) -> str:
+    """State what is missing from a log of which the rest is used; the first part in full."""
+    lost = [one.sentence(zero_ns=zero_ns) for one in damage if one.loses_messages]
+    more = f", and {len(lost) - 1} more such parts" if len(lost) > 1 else ""
+    first = f": {lost[0]}{more}" if lost else ""
+    return (
+        f"The log of the session is not complete{first}. The file has what can be read of it (see "
+        f"`rtdecode recover`)."
+    )
+
+
 def damage_as_values(damage: Iterable[Damage]) -> dict[str, str]:
     """Values of the metadata record that keeps `damage` in a repaired log."""
     return {"damage": json.dumps([asdict(one) for one in damage])}

@@ -69,9 +69,10 @@ class MessageIndex:
     places: Mapping[str, Places]
     """By stream, under its name in the current wire version."""
     is_indexed: bool
-    """Whether it was made of the indices of the files; damage within a chunk is then not known."""
+    """Whether all files end with an intact index."""
     damage: tuple[Damage, ...]
-    """What is missing; with `is_indexed`, what an earlier recovery has stated."""
+    """What is missing; of an index that was made of those of the files, what an earlier recovery
+    has stated, as damage within a chunk is then not known."""
     first_ns: int
     """When the recorder received the first message; 0 in an empty log."""
     last_ns: int
@@ -138,8 +139,14 @@ class OpenedLog:
         return found
 
 
-def index_of(log: Path) -> MessageIndex:
+def index_of(log: Path, *, checked: bool = False) -> MessageIndex:
     """Index of the messages of `log`, of all its parts.
+
+    Parameters
+    ----------
+    checked
+        Read the whole log and compare it with its checksums, so that the index leaves out what is
+        damaged, and states it.
 
     Raises
     ------
@@ -147,11 +154,11 @@ def index_of(log: Path) -> MessageIndex:
         As `LogReader`, or if chunks are compressed, which no log of rtdecode is.
     """
     reader = LogReader(log)
-    if reader.has_index():
-        found = _indexed(log)
-        if found is not None:
-            return found
-    return _scanned(log, reader)
+    if not reader.has_index():
+        return _scanned(log, reader, is_indexed=False)
+    if checked:
+        return _scanned(log, reader, is_indexed=True)
+    return _indexed(log) or _scanned(log, reader, is_indexed=False)
 
 
 @dataclass(slots=True)
@@ -238,7 +245,7 @@ def _message_indices(file: IO[bytes], chunk: _ChunkPlace) -> Iterator[tuple[int,
         at = following
 
 
-def _scanned(log: Path, reader: LogReader) -> MessageIndex:
+def _scanned(log: Path, reader: LogReader, *, is_indexed: bool) -> MessageIndex:
     """Index by reading the whole log once."""
     files = parts_of(log)
     numbers = {path.name: number for number, path in files.items()}
@@ -255,7 +262,7 @@ def _scanned(log: Path, reader: LogReader) -> MessageIndex:
         pair = struct.pack("<qq", entry.t_received_ns, entry.at)
         growing[entry.stream].add(numbers[entry.file], 0, pair)
     places = {stream: one.places() for stream, one in growing.items()}
-    return _made(files, places, list(reader.damage), is_indexed=False)
+    return _made(files, places, list(reader.damage), is_indexed=is_indexed)
 
 
 def _made(

@@ -55,6 +55,9 @@ class RecordedSession:
     ----------
     path
         The session folder, or its `log.mcap`.
+    checked
+        Read the whole log first and compare it with its checksums: what is damaged is then left
+        out and stated by `damage`, instead of read as it is.
 
     Raises
     ------
@@ -64,9 +67,9 @@ class RecordedSession:
         If the file is not the log of a session.
     """
 
-    def __init__(self, path: str | PathLike[str]) -> None:
+    def __init__(self, path: str | PathLike[str], *, checked: bool = False) -> None:
         self.layout = session_at(Path(path).expanduser())
-        self._index = index_of(self.layout.log)
+        self._index = index_of(self.layout.log, checked=checked)
         self._log = RecordedLog(self.layout.log, self._index)
         self._log.presentations = lambda: self.presentations
 

@@ -1,5 +1,6 @@
 """`rtdecode export` writes a whole new file or none, and refuses what it cannot write by name."""
 
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,6 +18,8 @@ from rtdecode.cli import app
 from rtdecode.commands import export as command
 from rtdecode.commands.export import FORMATS, Format
 from rtdecode.runtime.atomic_file import new_output
+from rtdecode.schema.errors import OutputExistsError
+from rtdecode.session.recorded import RecordedSession
 
 
 @pytest.fixture(scope="module")
@@ -135,7 +138,7 @@ def test_a_signal_at_half_of_the_file_leaves_nothing(
         for line in process.stdout:
             if line == "half\n":
                 break
-        assert left(tmp_path) == ["a.part.npz"]
+        assert left(tmp_path) == ["a.rtdecode-unfinished.npz"]
         process.send_signal(number)
         rest = process.stdout.read()
         assert process.wait() == 130
@@ -153,13 +156,51 @@ def test_an_option_that_a_format_does_not_take_is_refused(
 
 
 def test_what_a_killed_process_has_left_is_replaced(tmp_path: Path) -> None:
-    (tmp_path / "a.part").mkdir()
-    (tmp_path / "a.part" / "old").write_bytes(b"old")
+    (tmp_path / "a.rtdecode-unfinished").mkdir()
+    (tmp_path / "a.rtdecode-unfinished" / "old").write_bytes(b"old")
     with new_output(tmp_path / "a") as unfinished:
         unfinished.mkdir()
         (unfinished / "new").write_bytes(b"new")
     assert left(tmp_path) == ["a"]
     assert left(tmp_path / "a") == ["new"]
+
+
+@pytest.mark.parametrize("to", ["npz", "foxglove"])
+def test_what_is_damaged_is_left_out_and_stated(shown: Path, tmp_path: Path, to: str) -> None:
+    session = tmp_path / "damaged"
+    shutil.copytree(shown, session)
+    content = bytearray((session / "log.mcap").read_bytes())
+    content[content.index(b"displayed_frame", len(content) // 2) + 300] ^= 1
+    (session / "log.mcap").write_bytes(content)
+    out = tmp_path / f"a{FORMATS[to].suffix}"
+    told = export(session, out, to)
+    assert told.exit_code == 0, told.output
+    assert "is not complete: a damaged part of" in told.output.replace("\n", " ")
+    if to == "npz":
+        whole = RecordedSession(shown).displayed
+        assert 0 < len(np.load(out)["displayed"]) < len(whole)
+
+
+def test_a_whole_log_is_not_called_incomplete(shown: Path, tmp_path: Path) -> None:
+    assert "not complete" not in export(shown, tmp_path / "a.npz").output
+
+
+def test_a_file_of_a_user_beside_the_output_is_left(tmp_path: Path) -> None:
+    (tmp_path / "a.part").mkdir()
+    (tmp_path / "a.part" / "mine").write_bytes(b"mine")
+    with new_output(tmp_path / "a") as unfinished:
+        unfinished.mkdir()
+    assert left(tmp_path / "a.part") == ["mine"]
+
+
+def test_an_output_that_has_come_meanwhile_is_not_replaced(tmp_path: Path) -> None:
+    writing = new_output(tmp_path / "a.npz")
+    writing.__enter__().write_bytes(b"new")
+    (tmp_path / "a.npz").write_bytes(b"mine")
+    with pytest.raises(OutputExistsError):
+        writing.__exit__(None, None, None)
+    assert left(tmp_path) == ["a.npz"]
+    assert (tmp_path / "a.npz").read_bytes() == b"mine"
 
 
 def test_a_span_is_passed_on(shown: Path, tmp_path: Path) -> None:

@@ -263,8 +263,7 @@ def test_a_killed_recorder_leaves_what_was_flushed(tmp_path: Path) -> None:
     log = write_seen_run(tmp_path / "session", clips=3, session=STATED).log
     log.write_bytes(log.read_bytes()[: int(0.6 * log.stat().st_size)])
     path = tmp_path / "killed.nwb"
-    lacks = write_nwb(RecordedSession(log.parent), path)
-    assert any("is not complete" in one for one in lacks)
+    write_nwb(RecordedSession(log.parent), path)
     with NWBHDF5IO(str(path), "r") as io:
         count = len(io.read().stimulus["displayed"].data)
     assert CLIP_FRAMES < count < 4 * CLIP_FRAMES
