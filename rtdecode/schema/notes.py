@@ -8,6 +8,7 @@ key, sends it: `process.offer_event(note_event(clean_note(text), process="view")
 'eye closed'
 """
 
+import re
 import unicodedata
 
 from rtdecode.schema.errors import EmptyNoteError, NoteTooLongError
@@ -19,6 +20,7 @@ MOST_CHARACTERS = 15_000
 """Of one note; a request to a run has 64 KiB, and a character up to 4 bytes."""
 _CONTROL = ("Cc", "Cf", "Cs", "Co", "Cn")
 """Categories of Unicode without a glyph: control and format characters, halves of pairs."""
+_LINE_END = re.compile("\r\n|[\r\x85\u2028\u2029]")
 _JOINERS = "\u200c\u200d"
 """Format characters that scripts and emoji need between letters."""
 
@@ -33,7 +35,7 @@ def clean_note(text: str) -> str:
     NoteTooLongError
         If more than `MOST_CHARACTERS` are left.
     """
-    lines = text.replace("\r\n", "\n").replace("\r", "\n").replace("\t", " ").split("\n")
+    lines = _LINE_END.sub("\n", text).replace("\t", " ").split("\n")
     shown = "\n".join("".join(filter(_is_shown, line)).rstrip() for line in lines).strip()
     if not shown:
         raise EmptyNoteError

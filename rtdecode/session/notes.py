@@ -45,7 +45,8 @@ def later_notes(layout: SessionLayout) -> Sequence[LaterNote]:
     A line that cannot be read is given as it is, with the time of the file.
     """
     try:
-        lines = layout.notes.read_bytes().decode(errors="replace").splitlines()
+        # not splitlines, which divides at characters that a text may hold
+        lines = layout.notes.read_bytes().decode(errors="replace").split("\n")
         changed = datetime.fromtimestamp(layout.notes.stat().st_mtime, UTC)
     except OSError:
         return ()

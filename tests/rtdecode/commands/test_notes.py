@@ -114,6 +114,14 @@ def test_a_damaged_line_stays_readable_and_takes_no_other_with_it(ended: Session
     assert "cannot be read" in damaged.text
 
 
+def test_separators_of_lines_in_a_note_do_not_divide_it(ended: SessionLayout) -> None:
+    assert typed(ended.folder, "one\u2028two\x85three")[0] == 0
+    line = '{"utc": "2026-11-24T10:15:00+00:00", "text": "four\u2028five"}\n'
+    with ended.notes.open("ab") as file:
+        file.write(line.encode())
+    assert [note.text for note in later_notes(ended)] == ["one\ntwo\nthree", "four\u2028five"]
+
+
 @pytest.mark.parametrize("name", ["missing", "empty"])
 def test_a_folder_without_a_session_is_named(tmp_path: Path, name: str) -> None:
     (tmp_path / "empty").mkdir()
