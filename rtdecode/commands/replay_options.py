@@ -79,6 +79,10 @@ Jitter = Annotated[
 Seed = Annotated[int, typer.Option(help="seed of --drop and --jitter", min=0)]
 
 
+_LONGEST_JITTER_MS = 60_000
+_MOST_TRIALS = 100_000
+
+
 def percent(text: str) -> float:
     """A fraction from a percentage such as `1%`."""
     number = _number(text.removesuffix("%"), expected="a percentage such as 1%")
@@ -89,9 +93,10 @@ def percent(text: str) -> float:
 
 def milliseconds(text: str) -> float:
     """Milliseconds from a time such as `20ms`."""
-    number = _number(text.removesuffix("ms"), expected="a time such as 20ms")
-    if not (text.endswith("ms") and number >= 0):
-        raise typer.BadParameter(f"'{text}': a time such as 20ms is expected")
+    expected = f"a time such as 20ms, at most {_LONGEST_JITTER_MS}ms,"
+    number = _number(text.removesuffix("ms"), expected=expected)
+    if not (text.endswith("ms") and 0 <= number <= _LONGEST_JITTER_MS):
+        raise typer.BadParameter(f"'{text}': {expected} is expected")
     return number
 
 
@@ -102,7 +107,12 @@ def trial_numbers(text: str) -> tuple[int, ...]:
         first, dash, last = part.strip().partition("-")
         if not (first.isdecimal() and (last.isdecimal() or not dash)):
             raise typer.BadParameter(f"'{text}': numbers such as 3,5-7 are expected")
-        numbers |= dict.fromkeys(range(int(first), int(last or first) + 1))
+        n = int(last or first) - int(first) + 1
+        if not 0 < n <= _MOST_TRIALS:
+            raise typer.BadParameter(
+                f"'{text}': {part.strip()} is {n:,} numbers, 1 to {_MOST_TRIALS:,} are expected"
+            )
+        numbers |= dict.fromkeys(range(int(first), int(first) + n))
     return tuple(numbers)
 
 
