@@ -16,6 +16,9 @@ from scipy import stats
 
 WARM_UP_S, LEAST_S = 300.0, 600.0
 """Start of a lifetime that is not used, and the shortest rest of which a slope is stated."""
+SETTLED_S = 1500.0
+"""Start of a lifetime after which a process has had everything at least once that its memory holds:
+windows that fill, caches, and the largest batches. A leak goes on after it."""
 _MOST_POINTS = 600
 _LOSTLESS = (psutil.Error, OSError)
 Sample = dict[str, Any]
@@ -88,12 +91,14 @@ def lifetimes(samples: Iterable[Sample]) -> dict[str, list[list[Sample]]]:
     return {name: list(of_pid.values()) for name, of_pid in found.items()}
 
 
-def slope_mb_h(life: Sequence[Sample], *, key: str) -> dict[str, float] | None:
+def slope_mb_h(
+    life: Sequence[Sample], *, key: str, warm_up_s: float = WARM_UP_S
+) -> dict[str, float] | None:
     """Theil-Sen slope of the memory within a lifetime, in MB an hour, with its 95 % interval.
 
     None where less than ten minutes are left after the warm-up.
     """
-    settled = [one for one in life if one["t_s"] - life[0]["t_s"] >= WARM_UP_S]
+    settled = [one for one in life if one["t_s"] - life[0]["t_s"] >= warm_up_s]
     if not settled or settled[-1]["t_s"] - settled[0]["t_s"] < LEAST_S:
         return None
     settled = settled[:: -(-len(settled) // _MOST_POINTS)]
@@ -154,11 +159,16 @@ def of_process(lives: Sequence[Sequence[Sample]], busy: Sequence[Span]) -> dict[
         key: [found for life in lives if (found := slope_mb_h(life, key=key))]
         for key in ("uss_mb", "rss_mb")
     }
+    settled = [
+        found for life in lives if (found := slope_mb_h(life, key="rss_mb", warm_up_s=SETTLED_S))
+    ]
     return {
         "lifetimes": len(lives),
         "highest_rss_mb": round(max(one["rss_mb"] for one in every), 1),
         "highest_pss_mb": round(max(one["pss_mb"] for one in every), 1),
         "slope_mb_h": pooled_mb_h(slopes["rss_mb"]),
+        "settled_mb_h": pooled_mb_h(settled),
+        "settled_hours": round(sum(one["hours"] for one in settled), 3),
         "slopes": slopes["rss_mb"],
         "outside_faults_mb_h": growth_mb_h(lives, busy),
         # the private part changes too where another program maps the same libraries, or no more

@@ -22,6 +22,7 @@ def process_table() -> str:
             f"{one['lifetimes']}",
             f"{one['highest_rss_mb']:.0f}",
             _slope(one),
+            _settled(one),
             _NONE if one["outside_faults_mb_h"] is None else f"{one['outside_faults_mb_h']:.2f}",
             f"{one['most_handles']} ({one['handles_gained']:+d})",
             f"{one['most_threads']} ({one['threads_gained']:+d})",
@@ -33,7 +34,8 @@ def process_table() -> str:
         "process",
         "lifetimes",
         "highest RSS, MB",
-        "slope, MB an hour",
+        "slope after 5 min, MB an hour",
+        "after 25 min",
         "outside faults",
         "handles",
         "threads",
@@ -48,6 +50,13 @@ def _slope(process: dict[str, Any]) -> str:
         return _NONE
     low, high = min(one["low"] for one in slopes), max(one["high"] for one in slopes)
     return f"{process['slope_mb_h']:.2f} ({low:.2f} to {high:.2f})"
+
+
+def _settled(process: dict[str, Any]) -> str:
+    """Mean slope after the first 25 minutes of its lifetimes, and the hours that it is of."""
+    if process["settled_mb_h"] is None:
+        return _NONE
+    return f"{process['settled_mb_h']:.2f} ({process['settled_hours']:.1f} h)"
 
 
 def run_table() -> str:
