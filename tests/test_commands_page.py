@@ -1,15 +1,14 @@
 """docs/commands.md is made from the commands.
 
-`python -P tests/test_commands_page.py` writes it.
+`PYTHONPATH=tests/fixtures python -P tests/test_commands_page.py` writes it.
 """
 
 import re
 import textwrap
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from rtdecode.cli import VERBS, UnloadedVerb
+from every_verb import verbs
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "commands.md"
 HEAD = """# Commands
@@ -19,16 +18,6 @@ or config, 3 data was lost beyond what the config permits; 130 after Ctrl-C befo
 anything to keep.
 """
 LINE = 100
-
-
-def verbs() -> Iterator[tuple[str, Any]]:
-    """Name and command of each verb; those of a group with the name of their group."""
-    for verb in VERBS:
-        command = UnloadedVerb(verb).loaded()
-        if parts := getattr(command, "commands", None):
-            yield from ((f"{verb.name} {name}", part) for name, part in parts.items())
-        else:
-            yield verb.name, command
 
 
 def section(name: str, command: Any) -> str:
@@ -66,7 +55,9 @@ def page() -> str:
 
 
 def test_the_page_is_that_of_the_commands() -> None:
-    assert PAGE.read_text(encoding="utf-8") == page(), "run python -P tests/test_commands_page.py"
+    assert PAGE.read_text(encoding="utf-8") == page(), (
+        "run PYTHONPATH=tests/fixtures python -P tests/test_commands_page.py"
+    )
 
 
 def test_every_verb_has_an_example_that_begins_with_its_name() -> None:
