@@ -15,6 +15,7 @@ LATE_SHARE, _LEAST_FRAMES = 0.02, 30
 """Share of late frames of the last 10 s above which they are a warning, and of how many frames."""
 
 _MOST_NAMED = 2
+_ACTIVITY_BEGINS = "it begins when the cells are found and calibrated"
 
 
 class Level(StrEnum):
@@ -115,6 +116,8 @@ def _recording(ages: Ages) -> Status:
         text = "No data from screen or microscope yet; this run records and decodes nothing."
         return Status(Level.WAITING, "Waiting", text)
     text = f"This run records and decodes nothing; {' and '.join(arriving)} arrive."
+    if ages.responses_s is None:
+        text += f" No activity yet: {_ACTIVITY_BEGINS}."
     return Status(Level.GOOD, "Recording", text)
 
 
@@ -156,7 +159,7 @@ def _before_first_frame(ages: Ages) -> Status:
     elif ages.responses_s is not None:
         text = "Activity arrives; no reconstruction yet."
     elif ages.displayed_s is not None:
-        text = "Displayed frames arrive; no activity yet."
+        text = f"Displayed frames arrive; no activity yet: {_ACTIVITY_BEGINS}."
     else:
         text = "No data from screen or microscope yet."
     return Status(Level.WAITING, "Waiting", text)

@@ -22,7 +22,7 @@ def test_a_run_without_problems_is_live() -> None:
     ("ages", "title", "part"),
     [
         (Ages(), "Waiting", "No data from screen or microscope yet"),
-        (Ages(displayed_s=0.1), "Waiting", "no activity yet"),
+        (Ages(displayed_s=0.1), "Waiting", "no activity yet: it begins when the cells are"),
         (Ages(displayed_s=0.1, responses_s=0.1), "Waiting", "no reconstruction yet"),
         (Ages(decoded_s=4, displayed_s=0, responses_s=0), "Stale", "check the decoder"),
         (Ages(decoded_s=4, displayed_s=0, responses_s=4), "Stale", "check the microscope"),
@@ -86,6 +86,7 @@ def test_outdated_pictures_are_marked_as_such() -> None:
         (Ages(), Level.WAITING, "Waiting", "records and decodes nothing"),
         (Ages(displayed_s=0), Level.GOOD, "Recording", "displayed frames arrive"),
         (Ages(displayed_s=0, responses_s=0), Level.GOOD, "Recording", "frames and activity arrive"),
+        (Ages(displayed_s=0), Level.GOOD, "Recording", "it begins when the cells are found"),
         (Ages(displayed_s=0, problems=(NO_SCANS,)), Level.WARNING, "No scans", "since 2 s"),
     ],
 )
