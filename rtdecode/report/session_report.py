@@ -47,6 +47,8 @@ _FIGURES = {
     "frames_not_decoded": "frames not decoded",
     "frames_shed": "of them left out in overload",
 }
+_WITHOUT_DECODER = {"lost_scans", "lost_messages"}
+"""Those that a session without a decoder has too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,7 +258,8 @@ def _behaviour(folder: Path, summary: SessionSummary, collected: Collected) -> I
 
 
 def _figures(summary: SessionSummary) -> str:
-    values = [(name, getattr(summary, attribute)) for attribute, name in _FIGURES.items()]
+    apply = _FIGURES if summary.decoder else _WITHOUT_DECODER
+    values = [(_FIGURES[each], getattr(summary, each)) for each in _FIGURES if each in apply]
     if summary.twin_check is not None:
         values.append(("twin check, single-trial r", summary.twin_check.r))
         values.append(("twin check, reference r", summary.twin_check.reference_r))

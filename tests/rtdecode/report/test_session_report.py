@@ -100,6 +100,15 @@ def test_a_session_without_frames_scores_or_latency_says_what_is_missing(tmp_pat
         assert any(one.startswith(part) for one in missing), missing
 
 
+def test_figures_of_decoding_are_absent_without_a_decoder(tmp_path: Path) -> None:
+    text = page_of(tmp_path, replace(NOTHING, decoder=False))
+    figures = text[text.index('id="figures"') : text.index("</table>", text.index('id="figures"'))]
+    assert re.findall(r"<tr><td>(.*?)</td>", figures) == [
+        "scans lost by the microscope",
+        "messages that the log lacks",
+    ]
+
+
 def test_a_score_without_a_running_score_is_not_called_missing(tmp_path: Path) -> None:
     """A replay has a score; its page must not state that nothing was scored."""
     text = page_of(tmp_path, replace(SUMMARY, video_r_over_time=()))
