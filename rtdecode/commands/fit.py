@@ -30,7 +30,8 @@ app = typer.Typer(
 )
 
 Data = Annotated[
-    Path, typer.Option(help="recorded session: its folder, one of Sensorium, or .nwb (docs/data.md)")
+    Path,
+    typer.Option(help="recorded session: its folder, one of Sensorium, or .nwb (docs/data.md)"),
 ]
 Out = Annotated[Path, typer.Option(help="folder to write")]
 Seed = Annotated[int, typer.Option(help="seed of all random numbers")]
