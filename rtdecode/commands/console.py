@@ -137,11 +137,11 @@ def _counted(health: Health) -> str:
 
 
 @contextmanager
-def errors_reported() -> Iterator[None]:
+def errors_reported(*, interrupted: str = "") -> Iterator[None]:
     """Print a named error on stderr and exit with its code; other exceptions keep their trace.
 
     A disk that is full or fails is named too, whatever was being written, and so is a package that
-    is not installed because it belongs to an extra.
+    is not installed because it belongs to an extra. After Ctrl-C `interrupted` is printed, if any.
     """
     try:
         with missing_extra_named():
@@ -153,6 +153,8 @@ def errors_reported() -> Iterator[None]:
             raise
         sys.exit(_printed(write_error(error)))
     except KeyboardInterrupt:
+        if interrupted:
+            _stderr().print(f"interrupted: {interrupted}")
         sys.exit(_INTERRUPTED)
 
 

@@ -29,6 +29,8 @@ app = typer.Typer(
     no_args_is_help=True, help="Fit a twin, a linear decoder or a screen mask to a session."
 )
 
+_CONTINUES = "the same command continues the training from its last saved step"
+
 Data = Annotated[
     Path,
     typer.Option(help="recorded session: its folder, one of Sensorium, or .nwb (docs/data.md)"),
@@ -73,7 +75,7 @@ def twin(
 ) -> None:
     """Train an encoding model; an interrupted run resumes when the command is repeated."""
     console = Console()
-    with errors_reported():
+    with errors_reported(interrupted=_CONTINUES):
         from rtdecode.datasets.opening import open_video_session
         from rtdecode.decode.compute import prepare_process
         from rtdecode.train.twin_fit import check_model, fit_compact

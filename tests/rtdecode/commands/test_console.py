@@ -196,3 +196,11 @@ def test_the_page_is_opened_once_and_only_where_there_is_a_display(
     for _ in range(2):
         table.update("view", Health("running", "http://127.0.0.1:2", {}))
     assert opened == ["http://127.0.0.1:2"]
+
+
+def test_an_interrupted_command_states_how_it_continues(capsys: pytest.CaptureFixture[str]) -> None:
+    for sentence, expected in (("repeat it", "interrupted: repeat it\n"), ("", "")):
+        with pytest.raises(SystemExit) as ended, errors_reported(interrupted=sentence):
+            raise KeyboardInterrupt
+        assert ended.value.code == 130
+        assert capsys.readouterr().err == expected
