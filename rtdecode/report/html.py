@@ -134,12 +134,17 @@ def folded(title: str, text: str) -> str:
 
 
 def table(
-    title: str, *, head: Sequence[str], rows: Sequence[Sequence[str]], of_text: bool = False
+    title: str,
+    *,
+    head: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    of_text: bool = False,
+    captioned: bool = True,
 ) -> str:
-    """HTML table of rows of text under a caption; empty where there are none.
+    """HTML table of rows of text; empty where there are none.
 
     Columns beyond the first are aligned to the right, as numbers are, unless the table is one of
-    text.
+    text. A table that is all of its section has no caption, as the heading names it.
     """
     if not rows:
         return ""
@@ -148,7 +153,7 @@ def table(
     name, kind = html.escape(title), ' class="text"' if of_text else ""
     return (
         f'<div class="wide" role="region" aria-label="{name}" tabindex="0"><table{kind}>'
-        f"<caption>{name}</caption>\n<thead><tr>{cells}</tr></thead>\n<tbody>\n{lines}\n"
+        f"{f'<caption>{name}</caption>' if captioned else ''}\n<thead><tr>{cells}</tr></thead>\n<tbody>\n{lines}\n"
         f"</tbody></table></div>"
     )
 

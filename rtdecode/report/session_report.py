@@ -118,7 +118,7 @@ def _head(summary: SessionSummary, config: RunConfig) -> Iterator[str]:
 
 
 def _facts(title: str, rows: Sequence[Sequence[str]]) -> str:
-    return html.table(title, head=["what", "value"], rows=rows, of_text=True)
+    return html.table(title, head=["what", "value"], rows=rows, of_text=True, captioned=False)
 
 
 def _twin(config: RunConfig, more: MoreParts) -> Iterator[str]:
@@ -264,7 +264,7 @@ def _figures(summary: SessionSummary) -> str:
         values.append(("twin check, single-trial r", summary.twin_check.r))
         values.append(("twin check, reference r", summary.twin_check.reference_r))
     rows = [[name, f"{value:.4g}"] for name, value in values if value is not None]
-    return html.table("Figures", head=["figure", "value"], rows=rows)
+    return html.table("Figures", head=["figure", "value"], rows=rows, captioned=False)
 
 
 def _software(summary: SessionSummary, more: MoreParts) -> Iterator[str]:

@@ -207,7 +207,8 @@ class SessionSummary:
         if self.missed:
             missed = ", ".join(f"{n:,} of {stream}" for stream, n in self.missed.items())
             stated.append(f"Messages were missed, which the log can have: {missed}.")
-        shed = f", {self.frames_shed:,} of them because the decoder was overloaded"
+        part = "all" if self.frames_shed == self.frames_not_decoded else f"{self.frames_shed:,}"
+        shed = f", {part} of them because the decoder was overloaded"
         if self.frames_not_decoded:
             stated.append(
                 f"{self.frames_not_decoded:,} frames between the first and the last decoded one "

@@ -127,6 +127,24 @@ def test_texts_with_dollar_signs_and_tags_are_drawn_and_written_as_they_are(tmp_
     assert "<b>" not in content
 
 
+def test_a_table_that_is_all_of_its_section_is_named_once(tmp_path: Path) -> None:
+    text = page_of(tmp_path, SUMMARY)
+    headings = re.findall(r"<h2.*?>(.*?)</h2>", text)
+    assert not set(headings) & set(re.findall("<caption>(.*?)</caption>", text))
+    assert 'aria-label="Who and when"' in text
+
+
+@pytest.mark.parametrize(("shed", "part"), [(10, ", all of them"), (4, ", 4 of them"), (0, "")])
+def test_frames_that_an_overload_left_out_are_part_of_those_not_decoded(
+    shed: int, part: str
+) -> None:
+    stated = replace(SUMMARY, frames_not_decoded=10, frames_shed=shed).sentences()
+    (sentence,) = [one for one in stated if one.startswith("10 frames between")]
+    assert sentence.removesuffix(".").endswith(
+        f"were not decoded{part} because the decoder was overloaded" if part else "not decoded"
+    )
+
+
 def test_losses_have_four_layers_with_their_meaning() -> None:
     lossy = replace(
         SUMMARY, lost_scans=2, scans=98, lost_messages=3, lost_by_stream={"bridge/scan": 3},
