@@ -151,9 +151,10 @@ def table(
     cells = "".join(f'<th scope="col">{html.escape(text)}</th>' for text in head)
     lines = "\n".join(map(_row, rows))
     name, kind = html.escape(title), ' class="text"' if of_text else ""
+    caption = f"<caption>{name}</caption>" if captioned else ""
     return (
         f'<div class="wide" role="region" aria-label="{name}" tabindex="0"><table{kind}>'
-        f"{f'<caption>{name}</caption>' if captioned else ''}\n<thead><tr>{cells}</tr></thead>\n<tbody>\n{lines}\n"
+        f"{caption}\n<thead><tr>{cells}</tr></thead>\n<tbody>\n{lines}\n"
         f"</tbody></table></div>"
     )
 
