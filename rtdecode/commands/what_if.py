@@ -16,6 +16,7 @@ from rtdecode.commands.replay_progress import ReplayProgress
 from rtdecode.pipeline.replay import replay_session
 from rtdecode.pipeline.trial_replay import replay_trials
 from rtdecode.pipeline.what_if import (
+    UNCHANGED,
     Row,
     Setting,
     first_and_others,
@@ -78,7 +79,9 @@ def _ending(
     """The lines of the table, what differs in each of its rows, and what is written where."""
     yield from in_columns(table(rows))
     for setting in settings:
-        yield from (f"{setting.name}: {phrase}" for phrase in setting.changed)
+        if setting.name != UNCHANGED:
+            phrases = setting.changed or ("the settings of the session, with all solver steps",)
+            yield from (f"{setting.name}: {phrase}" for phrase in phrases)
     if stopped:
         yield f"stopped as asked: {stopped[0]} and what follows it are not compared"
     if asked.json_file is not None:

@@ -140,12 +140,13 @@ def test_the_command_prints_one_table_and_keeps_no_session(
 ) -> None:
     path = written(tmp_path, "decode: {lag_frames: 4}", "lag4.yaml")
     before = sorted(tmp_path.iterdir())
-    told = use(session.folder, "--config", path)
+    told = use(session.folder, "--config", path, "--config", session.config)
     assert told.exit_code == 0, told.output
     lines = told.stdout.splitlines()
     (head,) = (k for k, line in enumerate(lines) if line.startswith("settings"))
     assert [line.split("  ")[0] for line in lines[head + 1 : head + 3]] == [RECORDED, "lag4"]
     assert "lag4: decode.lag_frames is 4, and 2 in the session" in lines
+    assert "config: the settings of the session, with all solver steps" in lines
     assert sorted(tmp_path.iterdir()) == before
 
 
