@@ -92,6 +92,7 @@ class Page:
         self._sent_ns: dict[int, tuple[int, int]] = {}
         self._latencies: dict[str, deque[float]] = {}
         self._arrivals_ns: deque[int] = deque(maxlen=60)
+        self._first_arrival_ns = 0
         self._scores: deque[tuple[float, Score]] = deque(maxlen=_KEPT_SCORES)
         self._clip, self._neurons = "", 0
         self._twin_check: ResponsePrediction | None = None
@@ -189,6 +190,7 @@ class Page:
     def _decoded_packet(self, message: Stamped, body: Reconstruction, t_received_ns: int) -> Packet:
         self._newest = body
         self._arrivals_ns.append(t_received_ns)
+        self._first_arrival_ns = self._first_arrival_ns or t_received_ns
         self._sent_ns[body.frame] = (message.t_ns, body.t_frame_mid_ns)
         if len(self._sent_ns) > _KEPT_FRAMES:
             self._sent_ns.pop(next(iter(self._sent_ns)))
@@ -227,11 +229,15 @@ class Page:
 
     def _fps(self) -> float:
         """Reconstructions per second over the last two seconds; 0 where they have stopped."""
-        since_ns = self._clock.now_ns() - 2 * _NS_PER_S
-        recent = [at_ns for at_ns in self._arrivals_ns if at_ns >= since_ns]
-        if len(recent) < 2 or recent[-1] == recent[0]:  # noqa: PLR2004 - an interval has two ends
+        now_ns = self._clock.now_ns()
+        recent = [at_ns for at_ns in self._arrivals_ns if now_ns - at_ns <= 2 * _NS_PER_S]
+        if len(recent) < 2:  # noqa: PLR2004 - an interval has two ends
             return 0.0
-        return (len(recent) - 1) / (recent[-1] - recent[0]) * _NS_PER_S
+        known_ns = min(2 * _NS_PER_S, now_ns - self._first_arrival_ns)
+        span_ns = recent[-1] - recent[0]
+        # those that arrive at once, as after a pause, count over the whole time
+        span_ns = span_ns if 2 * span_ns > known_ns else known_ns
+        return (len(recent) - 1) / span_ns * _NS_PER_S if span_ns else 0.0
 
 
 def _quantiles(spans_ms: deque[float]) -> dict[str, float]:

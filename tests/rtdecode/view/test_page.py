@@ -101,6 +101,16 @@ def test_counters_and_status_follow_the_messages(page: Page, rig: Any) -> None:
     assert page.status()["title"] == "Ended"
 
 
+def test_reconstructions_that_arrive_at_once_are_not_thousands_a_second(
+    page: Page, rig: Any
+) -> None:
+    rig.clock.t_ns += 60 * 1_000_000_000
+    page.packets_of([rig.decoded(frame, 100.0) for frame in range(1000, 1002)])
+    rig.clock.t_ns += 10 * 1_000_000_000
+    page.packets_of([rig.decoded(frame, 100.0) for frame in range(1002, 1032)])
+    assert 0 < page.status()["fps"] < 60
+
+
 def test_scores_are_kept_for_browsers_that_connect_later(page: Page, rig: Any) -> None:
     for r in (0.5, float("nan")):
         page.packets_of([rig.received(Score(r, 0.4, 0.3, 10.0, 10.0, 300, final=False))])
