@@ -234,7 +234,7 @@ class Page:
         if len(recent) < 2:  # noqa: PLR2004 - an interval has two ends
             return 0.0
         known_ns = min(2 * _NS_PER_S, now_ns - self._first_arrival_ns)
-        span_ns = recent[-1] - recent[0]
+        span_ns = float(recent[-1] - recent[0])
         # those that arrive at once, as after a pause, count over the whole time
         span_ns = span_ns if 2 * span_ns > known_ns else known_ns
         return (len(recent) - 1) / span_ns * _NS_PER_S if span_ns else 0.0
