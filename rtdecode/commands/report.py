@@ -9,7 +9,6 @@ from rich.console import Console
 from rtdecode.commands.console import errors_reported, print_plain, progress_bar
 from rtdecode.commands.sessions import summarise_and_report
 from rtdecode.report import html
-from rtdecode.report.offline_section import offline_section
 from rtdecode.report.twin_check import computed_twin_check
 from rtdecode.schema.errors import BadInputError
 from rtdecode.session.layout import SessionLayout, session_with_config
@@ -45,6 +44,9 @@ def report(
 
 def _compared(session: SessionLayout, console: Console, folder: Path) -> list[str]:
     """Parts of the section that compares online with offline; why not, where that cannot be."""
+    # torch and numba take seconds to import, which a report without this section does without
+    from rtdecode.report.offline_section import offline_section
+
     print_plain(console, "inverting the responses of some clips offline")
     with progress_bar(console) as progress:
         task = progress.add_task("offline", total=None, status="")

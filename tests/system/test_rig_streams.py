@@ -104,7 +104,7 @@ def test_two_planes_are_decoded_at_once(user: Any) -> None:
     assert len(responses(session)[-1].activity) == 5
     for plane in (0, 1):
         assert (session / f"plane{plane}" / "calibration.npz").is_file()
-        assert (session / "report" / f"calcium_plane{plane}.png").is_file()
+        assert (session / "report" / "figures" / f"cells_plane{plane}.png").is_file()
 
 
 def test_roi_values_are_decoded_without_masks(user: Any) -> None:
