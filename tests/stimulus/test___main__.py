@@ -172,7 +172,10 @@ def test_a_controller_of_ones_own_shows_clips_in_the_window(
     assert numbers == list(range(first.frame_number, first.frame_number + 30))
     of_clip = [shown[number] for number in numbers]
     assert first.t_flip_ns == of_clip[0].t_flip_ns
-    assert answers[0].split() == ["applied", str(first.frame_number), str(first.t_flip_ns)]
+    result, *flip = answers[0].split()[:3]
+    # on a busy machine the clip is displayed later than asked, which the result states
+    assert result in {"applied", "late"}
+    assert flip == [str(first.frame_number), str(first.t_flip_ns)]
     assert second.result == "refused"
     assert "unknown clip 'cats'" in answers[1]
     assert process.wait(20) == 0
