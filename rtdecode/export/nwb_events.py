@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from rtdecode.export.nwb_library import Column, events_table
+from rtdecode.export.nwb_library import Column, events_table, fields_of
 from rtdecode.export.session_content import SessionContent
 from rtdecode.schema.config.control import ControlConfig
 from rtdecode.schema.config.outputs import SerialOutput
@@ -65,9 +65,12 @@ def _events(content: SessionContent) -> Any | None:
         "What happened in the processes of the session, as they reported it.",
         t_s=content.seconds_of(np.array([t_ns for t_ns, _ in rows], np.int64)),
         columns=[
-            Column("severity", "info, warning or alarm.", [one.severity for one in events]),
-            Column("process", "Process that reports it.", [one.process for one in events]),
-            Column("code", "Identifier of the text.", [one.code for one in events]),
+            *fields_of(
+                events,
+                severity="info, warning or alarm.",
+                process="Process that reports it.",
+                code="Identifier of the text.",
+            ),
             Column(
                 "counts", "What the event adds, by name.", [_in_words(one.counts) for one in events]
             ),
@@ -89,14 +92,13 @@ def _losses(content: SessionContent) -> Any | None:
         "losses",
         "Messages that did not arrive at a process, when it noticed. Nothing is interpolated.",
         t_s=content.seconds_of(np.array([t_ns for t_ns, _ in content.gaps], np.int64)),
-        columns=[
-            Column("stream", "Stream of the messages.", [gap.stream for gap in gaps]),
-            Column(
-                "first_missing", "Number of the first one.", [gap.first_missing for gap in gaps]
-            ),
-            Column("n_missing", "Number of messages.", [gap.n_missing for gap in gaps]),
-            Column("detected_by", "Process that noticed.", [gap.detected_by for gap in gaps]),
-        ],
+        columns=fields_of(
+            gaps,
+            stream="Stream of the messages.",
+            first_missing="Number of the first one.",
+            n_missing="Number of messages.",
+            detected_by="Process that noticed.",
+        ),
         source="Numbers of the messages.",
     )
 
@@ -149,21 +151,14 @@ def _decisions(content: SessionContent) -> list[Column]:
     return [
         Column("number", "Number of the action.", [one.number for one in actions]),
         Column("action", "What it asks for.", [one.name for one in actions]),
-        Column("target", "Clip, parameter or output.", [one.target for one in actions]),
-        Column("value", "Value of the parameter.", [one.value for one in actions]),
-        Column("policy", "Policy that decided.", [one.policy for one in actions]),
-        Column(
-            "outcome",
-            "sent, not_armed, rate_limited or withdrawn: whether it left the controller.",
-            [one.outcome for one in actions],
-        ),
-        Column(
-            "cause", "Stream of the observation that led to it.", [one.cause for one in actions]
-        ),
-        Column(
-            "cause_frame",
-            "Frame of the grid of that observation; -1 where it has none.",
-            [one.cause_frame for one in actions],
+        *fields_of(
+            actions,
+            target="Clip, parameter or output.",
+            value="Value of the parameter.",
+            policy="Policy that decided.",
+            outcome="sent, not_armed, rate_limited or withdrawn: whether it left the controller.",
+            cause="Stream of the observation that led to it.",
+            cause_frame="Frame of the grid of that observation; -1 where it has none.",
         ),
         Column(
             "cause_time",

@@ -10,7 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from rtdecode.export.nwb_library import Column, compressed, empty_dataset, nwb_library, table, times
+from rtdecode.export.nwb_library import (
+    Column,
+    compressed,
+    empty_dataset,
+    fields_of,
+    nwb_library,
+    table,
+    times,
+)
 from rtdecode.export.session_content import SessionContent
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.visual_degrees import pixel_degrees
@@ -88,12 +96,12 @@ def _displayed_table(content: SessionContent, flips_ns: Any) -> Any:
         f"What is known of each image of '{DISPLAYED}', in the same order.",
         [
             Column("flip_time", "Time of its flip in s.", content.seconds_of(flips_ns)),
-            Column("clip", "Clip, or stimulus of the protocol.", [one.clip for one in frames]),
-            Column("index", "Number of the frame in its clip.", [one.index for one in frames]),
-            Column(
-                "number",
-                "Number of the frame in the session, which the photodiode patch encodes; -1: none.",
-                [one.number for one in frames],
+            *fields_of(
+                frames,
+                clip="Clip, or stimulus of the protocol.",
+                index="Number of the frame in its clip.",
+                number="Number of the frame in the session, which the photodiode patch encodes; "
+                "-1: none.",
             ),
             Column(
                 "refreshes_before",
@@ -186,37 +194,16 @@ def _decoded_table(content: SessionContent) -> Any:
             Column(
                 "sent_time", "When it left the decoder, in s.", [seconds(t_ns) for t_ns, _ in rows]
             ),
-            Column(
-                "lag_frames",
-                "Frames behind the newest activity; negative for a forecast.",
-                [one.lag_frames for one in frames],
-            ),
-            Column("steps", "Steps of the solver.", [one.steps for one in frames]),
-            Column(
-                "objective",
-                "Objective of the estimation at its end.",
-                [one.objective for one in frames],
-            ),
-            Column(
-                "warm", "False until the estimation window is full.", [one.warm for one in frames]
-            ),
-            Column(
-                "late", "Whether it was ready after its due time.", [one.late for one in frames]
-            ),
-            Column(
-                "neurons_left_out",
-                "Neurons without influence, as stuck or implausible.",
-                [one.neurons_left_out for one in frames],
-            ),
-            Column(
-                "frame_left_out",
-                "Whether its activity had almost no weight.",
-                [one.frame_left_out for one in frames],
-            ),
-            Column(
-                "frames_shed",
-                "Frames before it that an overloaded decoder left out.",
-                [one.frames_shed for one in frames],
+            *fields_of(
+                frames,
+                lag_frames="Frames behind the newest activity; negative for a forecast.",
+                steps="Steps of the solver.",
+                objective="Objective of the estimation at its end.",
+                warm="False until the estimation window is full.",
+                late="Whether it was ready after its due time.",
+                neurons_left_out="Neurons without influence, as stuck or implausible.",
+                frame_left_out="Whether its activity had almost no weight.",
+                frames_shed="Frames before it that an overloaded decoder left out.",
             ),
         ],
     )

@@ -71,14 +71,29 @@ class Column:
     values: Values
 
 
+def fields_of(rows: Sequence[Any], **described: str) -> list[Column]:
+    """A column for each field of `rows` that is `described`, in this order.
+
+    >>> from fractions import Fraction
+    >>> fields_of([Fraction(1, 2)], numerator="Above the line.")[0].values
+    [1]
+    """
+    return [
+        Column(name, description, [getattr(row, name) for row in rows])
+        for name, description in described.items()
+    ]
+
+
 def table(name: str, description: str, columns: Sequence[Column]) -> Any:
     """A DynamicTable with these columns."""
-    lib = nwb_library()
-    data = [
-        lib.core.VectorData(name=one.name, description=one.description, data=_data(one.values))
-        for one in columns
-    ]
-    return lib.core.DynamicTable(name=name, description=description, columns=data)
+    data = _vectors(columns)
+    return nwb_library().core.DynamicTable(name=name, description=description, columns=data)
+
+
+def timed_table(name: str, description: str, *, t_s: F64, columns: Sequence[Column]) -> Any:
+    """A DynamicTable for a processing module, with the time of each row."""
+    data = [_stamps(t_s), *_vectors(columns)]
+    return nwb_library().core.DynamicTable(name=name, description=description, columns=data)
 
 
 def events_table(
@@ -92,18 +107,11 @@ def events_table(
 ) -> Any:
     """An EventsTable whose rows happened at `t_s`."""
     event = nwb_library().event
-    stamps = event.TimestampVectorData(
-        name="timestamp", description="Time in s from the start of the session.", data=t_s
-    )
-    found = [stamps]
+    found = [_stamps(t_s)]
     if duration_s is not None:
         what = "Duration in s; NaN where it is not known."
         found.append(event.DurationVectorData(name="duration", description=what, data=duration_s))
-    vector = nwb_library().core.VectorData
-    found += [
-        vector(name=one.name, description=one.description, data=_data(one.values))
-        for one in columns
-    ]
+    found += _vectors(columns)
     return event.EventsTable(
         name=name, description=description, columns=found, source_description=source
     )
@@ -111,12 +119,21 @@ def events_table(
 
 def intervals(name: str, description: str, columns: Sequence[Column]) -> Any:
     """A TimeIntervals table; its columns include start_time and stop_time."""
-    lib = nwb_library()
-    data = [
-        lib.core.VectorData(name=one.name, description=one.description, data=_data(one.values))
+    data = _vectors(columns)
+    return nwb_library().epoch.TimeIntervals(name=name, description=description, columns=data)
+
+
+def _vectors(columns: Sequence[Column]) -> list[Any]:
+    vector = nwb_library().core.VectorData
+    return [
+        vector(name=one.name, description=one.description, data=_data(one.values))
         for one in columns
     ]
-    return lib.epoch.TimeIntervals(name=name, description=description, columns=data)
+
+
+def _stamps(t_s: F64) -> Any:
+    what = "Time in s from the start of the session."
+    return nwb_library().event.TimestampVectorData(name="timestamp", description=what, data=t_s)
 
 
 def _data(values: Values) -> Values:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from rtdecode.datasets.nwb_export import SEGMENTS
-from rtdecode.export.nwb_library import Column, intervals
+from rtdecode.export.nwb_library import Column, fields_of, intervals
 from rtdecode.export.recorded_segments import Images, RecordedSegment, recorded_segments
 from rtdecode.export.session_content import SessionContent
 
@@ -50,16 +50,11 @@ def _columns(rows: Sequence[_Row], content: SessionContent) -> list[Column]:
         Column("clip", "Clip, or stimulus of the protocol.", [row.clip for row in rows]),
     ]
     if content.trials:
-        columns += [
-            Column(
-                "block", "Block of the protocol; empty outside of it.", [row.block for row in rows]
-            ),
-            Column(
-                "number",
-                "Number in the order of the protocol; -1 outside of it.",
-                [row.number for row in rows],
-            ),
-        ]
+        columns += fields_of(
+            rows,
+            block="Block of the protocol; empty outside of it.",
+            number="Number in the order of the protocol; -1 outside of it.",
+        )
     if any(row.action >= 0 for row in rows):
         what = "Number of the action that asked for it, in the table 'actions'; -1: none."
         columns.append(Column("action", what, [row.action for row in rows]))
@@ -131,8 +126,11 @@ def _segments(content: SessionContent, found: Sequence[RecordedSegment]) -> Any:
             "End of the last frame in s.",
             [content.seconds(grid.start_ns(one.frames.stop)) for one in segments],
         ),
-        Column("clip", "Clip, or stimulus of the protocol.", [one.clip for one in segments]),
-        Column("part", "Part of the clip, from 0.", [one.part for one in segments]),
+        *fields_of(
+            segments,
+            clip="Clip, or stimulus of the protocol.",
+            part="Part of the clip, from 0.",
+        ),
         Column(
             "first_frame", "First frame on the frame grid.", [one.frames.start for one in segments]
         ),
