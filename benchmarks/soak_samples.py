@@ -18,7 +18,7 @@ WARM_UP_S, LEAST_S = 300.0, 600.0
 """Start of a lifetime that is not used, and the shortest rest of which a slope is stated."""
 SETTLED_S = 1500.0
 """Start of a lifetime after which a process has had everything at least once that its memory holds:
-windows that fill, caches, and the largest batches. A leak goes on after it."""
+windows that fill, caches, and the largest batches. A leak continues after it."""
 _MOST_POINTS = 600
 _LOSTLESS = (psutil.Error, OSError)
 Sample = dict[str, Any]

@@ -26,7 +26,7 @@ from rtdecode.runtime.extras import missing_extra_named
 from rtdecode.schema.config.roles import Role
 from rtdecode.schema.errors import RtdecodeError
 from rtdecode.schema.messages import Health
-from rtdecode.schema.work import Work
+from rtdecode.schema.work import RemainingTime, Work
 
 _PROCESSES = tuple(role.value for role in Role)
 _INTERRUPTED = 130
@@ -173,8 +173,8 @@ def _stderr() -> Console:
     return Console(stderr=True, soft_wrap=True, highlight=False)
 
 
-_LOGGED_STEPS, _LOGGED_S = 100, 10.0
-"""Steps, or seconds, between two lines in a file."""
+_LOGGED_STEPS = 100
+"""Steps of a training between two lines in a file."""
 _NO_R = -1.0
 """Value of the best validation r before the first validation."""
 
@@ -210,7 +210,7 @@ class WorkLine:
     def __init__(self, progress: Progress, console: Console) -> None:
         self._progress, self._console = progress, console
         self._task = progress.add_task("", total=None, status="")
-        self._begun_s = self._logged_s = time.monotonic()
+        self._remaining = RemainingTime(time.monotonic)
 
     def work(self) -> Work:
         """What long work reports to."""
@@ -220,17 +220,14 @@ class WorkLine:
         """Start `part`, whose number of steps is not known yet."""
         self._progress.remove_task(self._task)
         self._task = self._progress.add_task(part, total=None, status="")
-        self._begun_s = self._logged_s = time.monotonic()
+        self._remaining.begin()
         self._log(part)
 
     def count(self, done: int, total: int) -> None:
         """Set the number of rounds done and in all."""
         self._progress.update(self._task, completed=done, total=total)
-        now_s = time.monotonic()
-        if done and now_s - self._logged_s >= _LOGGED_S:
-            self._logged_s = now_s
-            left_s = (now_s - self._begun_s) / done * (total - done)
-            self._log(f"{done} of {total}: {left_s:.0f} s remaining")
+        if line := self._remaining.line(done, total):
+            self._log(line)
 
     def advance(self, step: int, steps: int, *, status: str) -> None:
         """Set the number of steps done and in all, and the status beside the bar."""

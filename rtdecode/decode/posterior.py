@@ -69,7 +69,7 @@ def posterior_sd(
     draws
         Number of draws; the standard deviation has a relative error of 1 / sqrt(2 draws).
     work
-        Is told each draw. Once its time is over, no more than `_FEWEST_DRAWS` are made.
+        Receives each draw as a round. Once its time is over, no more than `_FEWEST_DRAWS` are made.
     """
     generator = torch.Generator().manual_seed(_SEED)
     block = EstimatedFrames(prior, frames=window_frames)

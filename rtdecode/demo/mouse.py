@@ -166,7 +166,7 @@ def make_demo_mouse(
 ) -> Outcome:
     """Record a session into `session`, train on it and write the files of the demo mouse to `out`.
 
-    `work` is told each part.
+    `work` receives each part.
     """
     work.begun("recording")
     rois, calibration = record_demo_session(session, rig, plan, report=work.report)

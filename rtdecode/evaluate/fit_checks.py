@@ -13,6 +13,9 @@ FEWEST_CLIPS = 30
 """Training clips below which a fit is warned of. Clips differ in contrast and motion by factors of
 three, and a twin that has seen few of them fits those."""
 
+CHANCE_SHIFTS = 20
+"""Number of circular shifts in time from which the correlation by chance is estimated."""
+
 
 def clip_warning(clips: int, *, clip_s: float) -> str | None:
     """A sentence where there are fewer than thirty training clips, of `clip_s` seconds each.

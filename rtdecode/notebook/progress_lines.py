@@ -3,10 +3,9 @@
 from collections.abc import Callable
 
 from rtdecode.schema.interfaces import Clock
-from rtdecode.schema.work import Work
+from rtdecode.schema.work import RemainingTime, Work
 
 Say = Callable[[str], None]
-_LINE_S = 10.0
 _NS_PER_S = 1e9
 
 
@@ -14,8 +13,8 @@ class ProgressLines:
     """Progress as lines of text: one for each part, and one every ten seconds within it."""
 
     def __init__(self, say: Say | None, *, clock: Clock) -> None:
-        self._say, self._clock = say or (lambda _: None), clock
-        self._begun_ns = self._said_ns = clock.now_ns()
+        self._say = say or (lambda _: None)
+        self._remaining = RemainingTime(lambda: clock.now_ns() / _NS_PER_S)
 
     def work(self) -> Work:
         """What long work reports to."""
@@ -23,14 +22,10 @@ class ProgressLines:
 
     def begin(self, part: str) -> None:
         """Begin `part`."""
-        self._begun_ns = self._said_ns = self._clock.now_ns()
+        self._remaining.begin()
         self._say(part)
 
     def count(self, done: int, total: int, status: str = "") -> None:
         """State the rounds done and in all, with the time that remains."""
-        now_ns = self._clock.now_ns()
-        if not done or now_ns - self._said_ns < _LINE_S * _NS_PER_S:
-            return
-        self._said_ns = now_ns
-        left_s = (now_ns - self._begun_ns) / _NS_PER_S / done * (total - done)
-        self._say(f"{done} of {total}: {left_s:.0f} s remaining{status and f', {status}'}")
+        if line := self._remaining.line(done, total):
+            self._say(f"{line}{status and f', {status}'}")

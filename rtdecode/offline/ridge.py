@@ -16,7 +16,13 @@ from safetensors.numpy import save_file
 from scipy.linalg import cho_factor, cho_solve
 
 from rtdecode.datasets.video_session import TRAIN, VALIDATION, Segment, VideoSession, segments
-from rtdecode.evaluate.fit_checks import chance_warning, clip_warning, edge_warning, warnings
+from rtdecode.evaluate.fit_checks import (
+    CHANCE_SHIFTS,
+    chance_warning,
+    clip_warning,
+    edge_warning,
+    warnings,
+)
 from rtdecode.evaluate.metrics import FIRST_SCORED_FRAME, pearson_r
 from rtdecode.runtime.atomic_file import written_atomically
 from rtdecode.schema.errors import MissingFileError, UnreadableFileError
@@ -45,8 +51,6 @@ _EARLIEST_DELAY = -3
 _FEWEST_BINS = 4
 _MOST_FEATURES = 12_000
 _SILENT_SD = 1e-5
-CHANCE_SHIFTS = 20
-"""Number of circular shifts in time from which the correlation by chance is estimated."""
 _EVERY_FRAME = 2
 """Every second frame is fitted, as neighbouring frames are nearly identical."""
 
@@ -133,7 +137,7 @@ def fit_ridge(
     report
         Called with each penalty and its mean correlation on the validation trials.
     work
-        Is told each trial that is read, and each penalty that is tried.
+        Receives each trial that is read, and each penalty that is tried, as a round.
     """
     mean_frame = mean_frame_of(data, work)
     mean_activity, projection = _projection(data, work)
@@ -271,13 +275,17 @@ def validation_r_by_chance(ridge: Ridge, data: VideoSession) -> list[float]:
     shifts = [k / (CHANCE_SHIFTS + 1) for k in range(1, CHANCE_SHIFTS + 1)]
     of_trial = []
     for cut in segments(data, VALIDATION):
-        scored = np.s_[FIRST_SCORED_FRAME : len(cut.video) - ridge.lag_frames]
-        video, decoded = cut.video[scored], ridge.video(cut.responses)[scored]
+        video, decoded = _scored_frames(ridge, cut)
         moved = (np.roll(video, round(part * len(video)), 0) for part in shifts)
         of_trial.append([pearson_r(one, decoded) for one in moved])
     return [float(r) for r in np.mean(of_trial, 0)]
 
 
 def _trial_r(ridge: Ridge, cut: Segment) -> float:
+    return pearson_r(*_scored_frames(ridge, cut))
+
+
+def _scored_frames(ridge: Ridge, cut: Segment) -> tuple[F32, F32]:
+    """Displayed and decoded frames of a trial, without those that are not scored."""
     scored = np.s_[FIRST_SCORED_FRAME : len(cut.video) - ridge.lag_frames]
-    return pearson_r(cut.video[scored], ridge.video(cut.responses)[scored])
+    return cut.video[scored], ridge.video(cut.responses)[scored]

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 Item = TypeVar("Item")
+_LINE_S = 10.0
 
 
 def _nothing(*_: object) -> None:
@@ -29,7 +30,7 @@ def _never() -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """Whom long work reports to.
+    """Callbacks of long work.
 
     Parameters
     ----------
@@ -75,5 +76,32 @@ class Work:
             self.report(done + 1, total)
 
 
+class RemainingTime:
+    """States the remaining time of a part of long work, at most every ten seconds.
+
+    Parameters
+    ----------
+    now_s
+        Time in s, from any beginning.
+    """
+
+    def __init__(self, now_s: Callable[[], float]) -> None:
+        self._now_s = now_s
+        self.begin()
+
+    def begin(self) -> None:
+        """Begin a part."""
+        self._begun_s = self._stated_s = self._now_s()
+
+    def line(self, done: int, total: int) -> str | None:
+        """Rounds done and in all with the time that remains; None where no line is due."""
+        now_s = self._now_s()
+        if not done or now_s - self._stated_s < _LINE_S:
+            return None
+        self._stated_s = now_s
+        left_s = (now_s - self._begun_s) / done * (total - done)
+        return f"{done} of {total}: {left_s:.0f} s remaining"
+
+
 UNSEEN = Work()
-"""Work that nobody watches, and that has all its time."""
+"""Work without reports and without a time limit."""

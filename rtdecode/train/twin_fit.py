@@ -81,7 +81,7 @@ def fit_compact(
     clock, report
         The clock measures elapsed time; `report` is called after each training step.
     work
-        Is told the other parts; training leaves them a fifth of the time limit, at most 4 min.
+        Receives the other parts; training leaves them a fifth of the time limit, at most 4 min.
     core, device
         Twin whose filters are kept, so that only the readout is trained; CPU by default.
 

@@ -5,13 +5,10 @@ import torch
 from numpy.typing import NDArray
 
 from rtdecode.datasets.video_session import VideoSession
+from rtdecode.evaluate.fit_checks import CHANCE_SHIFTS
 from rtdecode.twins.twin import Twin
 
 F64 = NDArray[np.float64]
-
-
-CHANCE_SHIFTS = 20
-"""Number of circular shifts in time from which the correlation by chance is estimated."""
 
 
 def single_trial_correlation(

@@ -1,4 +1,4 @@
-"""What the page knows of a run from its config: name, length, processes, and where its report is.
+"""Facts of a run from its config, for the page: name, length, processes, and place of its report.
 
 >>> facts = RunFacts.of(RunConfig(decode=None, seconds=60), session="2026-11-30_09-00-00")
 >>> facts.decodes, Role.EVALUATE in facts.processes, facts.place(Role.BRIDGE)

@@ -59,7 +59,7 @@ export function watch(again = false) {
   if (wanted === state.watching && !again) return;
   state.watching = wanted;
   if (!wanted) {
-    // a new connection has not been told of the tab
+    // the server keeps the tab for each connection
     if (!again) state.send("watch 0");
     return;
   }

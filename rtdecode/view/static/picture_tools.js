@@ -111,7 +111,7 @@ function setNow(now) {
   state.redraw();
 }
 
-// A new connection has to be told again.
+// Sends the choice again over a new connection.
 export function announcePresent() {
   state.send(`present ${state.now ? 1 : 0}`);
 }

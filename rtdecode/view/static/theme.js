@@ -1,4 +1,4 @@
-// Dark and light colours; what draws on a canvas is told where they change.
+// Dark and light colours; what draws on a canvas draws again where they change.
 
 import { element, setText } from "./elements.js";
 import { onKey } from "./keys.js";
