@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from rtdecode.commands.console import errors_reported, print_plain, progress_bar
+from rtdecode.commands.console import WorkLine, errors_reported, print_plain, progress_bar
 from rtdecode.commands.sessions import summarise_and_report
 from rtdecode.report import html
 from rtdecode.report.twin_check import computed_twin_check
@@ -47,17 +47,11 @@ def _compared(session: SessionLayout, console: Console, folder: Path) -> list[st
     # torch and numba take seconds to import, which a report without this section does without
     from rtdecode.report.offline_section import offline_section
 
-    print_plain(console, "inverting the responses of some clips offline")
     with progress_bar(console) as progress:
-        task = progress.add_task("offline", total=None, status="")
-
-        def advance(done: int, total: int) -> None:
-            progress.update(task, completed=done, total=total)
-            if not console.is_terminal:
-                print_plain(console, f"offline: {done} of {total} parts done")
-
+        line = WorkLine(progress, console)
+        line.start_part("inverting the responses of some clips offline")
         try:
-            return offline_section(session, folder, advance)
+            return offline_section(session, folder, line.count)
         except BadInputError as error:
             print_plain(console, f"no offline estimate: {error}")
             return [html.missing(f"The offline estimate was not computed: {error}.")]

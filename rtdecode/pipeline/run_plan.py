@@ -4,11 +4,9 @@ Each sentence states one part of the config as the run will use it, with what on
 knows: the twin's training, the free disk and for how long it has room.
 """
 
-import json
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from rtdecode.pipeline.topology import included
 from rtdecode.runtime.disk import free_mb
@@ -19,7 +17,9 @@ from rtdecode.schema.config.control import Arm, ControlConfig
 from rtdecode.schema.config.decode import DecodeConfig
 from rtdecode.schema.config.roles import Role
 from rtdecode.schema.config.run import StartOn
+from rtdecode.schema.errors import MissingFileError
 from rtdecode.session.disk_watch import expected_mb_s, lasting
+from rtdecode.twins.record import fit_warnings, twin_record
 
 _NEEDED = ("animal id", "experimenter", "protocol")
 _SOURCES = {
@@ -127,23 +127,14 @@ def _twin(folder: Path | None) -> str:
     """The twin with its neurons, the session of its training and how well it predicts."""
     if folder is None:
         return "no twin"
-    spec, training = _json(folder / "twin.json"), _json(folder / "training.json")
     parts = [f"the twin {folder}"]
-    if neurons := spec.get("neurons"):
-        parts.append(f"{neurons:,} neurons")
-    if session := spec.get("provenance", {}).get("session"):
-        parts.append(f"trained on {session}")
-    if r := training.get("single_trial_r", {}).get("mean"):
-        parts.append(f"single-trial r {r:.3f}")
-    parts += training.get("warnings", [])
-    return ", ".join(parts)
-
-
-def _json(file: Path) -> dict[str, Any]:
-    with suppress(OSError, ValueError):
-        found = json.loads(file.read_bytes())
-        return found if isinstance(found, dict) else {}
-    return {}
+    # the decoder of a run of several computers may be elsewhere, and its twin too
+    with suppress(MissingFileError):
+        known = twin_record(folder)
+        parts += [f"{known.neurons:,} neurons"] if known.neurons else []
+        parts += [f"trained on {known.trained_on}"] if known.trained_on else []
+        parts += [f"single-trial r {known.training_r:.3f}"] if known.training_r else []
+    return ", ".join([*parts, *fit_warnings(folder)])
 
 
 def _controller(control: ControlConfig) -> str:

@@ -10,7 +10,7 @@ score are read when the session begins.
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -65,9 +65,9 @@ def twin_record(folder: Path) -> TwinRecord:
     MissingFileError
         If description or weights do not exist.
     """
-    described, training = _json_of(folder / DESCRIPTION), _json_of(folder / TRAINING_REPORT)
+    described = _json_of(folder / DESCRIPTION)
     provenance = _map(described.get("provenance"))
-    clips, r = described.get("training_clips"), _map(training.get("single_trial_r")).get("mean")
+    clips = described.get("training_clips")
     written = datetime.fromtimestamp(existing(folder / WEIGHTS).stat().st_mtime, UTC)
     neurons = described.get("neurons")
     return TwinRecord(
@@ -80,8 +80,19 @@ def twin_record(folder: Path) -> TwinRecord:
         training=str(provenance.get("trained", "")),
         written=written.isoformat(timespec="seconds"),
         clips=len(clips) if isinstance(clips, list | dict) and clips else None,
-        training_r=r if isinstance(r, float) and math.isfinite(r) else None,
+        training_r=_training_r(folder),
     )
+
+
+def fit_warnings(folder: Path) -> Sequence[str]:
+    """What the fit of the twin in `folder` warned of."""
+    found = _json_of(folder / TRAINING_REPORT).get("warnings")
+    return [str(one) for one in found] if isinstance(found, list) else []
+
+
+def _training_r(folder: Path) -> float | None:
+    r = _map(_json_of(folder / TRAINING_REPORT).get("single_trial_r")).get("mean")
+    return r if isinstance(r, float) and math.isfinite(r) else None
 
 
 def twin_hash(folder: Path) -> str:

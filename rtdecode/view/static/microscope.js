@@ -53,13 +53,13 @@ export function connectMicroscope(send) {
   };
 }
 
-// Tells the server whether this browser shows the tab; after a reconnection with `again`.
+// Sends whether this browser shows the tab, and again over a new connection.
 export function watch(again = false) {
   const wanted = isVisible("microscope");
   if (wanted === state.watching && !again) return;
   state.watching = wanted;
   if (!wanted) {
-    // the server keeps the tab for each connection
+    // a new connection begins without the tab
     if (!again) state.send("watch 0");
     return;
   }

@@ -20,10 +20,17 @@ SCREEN = ScreenFacts(MASK, np.linspace(-60.0, 60.0, 64), np.linspace(35.0, -35.0
 
 
 @pytest.fixture
-def server(rig: Any) -> Iterator[tuple[PageServer, str]]:
-    server = PageServer(ViewConfig(), frame_rate_hz=30.0, clock=rig.clock, screen=SCREEN)
+def page(rig: Any, tab: Page) -> Iterator[PageServer]:
+    """A page with mask and degrees, which `tab` shows."""
+    yield from opened(rig, tab, screen=SCREEN)
+
+
+def opened(rig: Any, tab: Page, *, screen: ScreenFacts | None) -> Iterator[PageServer]:
+    server = PageServer(ViewConfig(), frame_rate_hz=30.0, clock=rig.clock, screen=screen)
     try:
-        yield server, server.start()
+        tab.goto(server.start())
+        wait_for_text(tab, "title", "Waiting")
+        yield server
     finally:
         server.stop()
 
@@ -58,11 +65,8 @@ def drawn_pixels(tab: Page, canvas: str) -> int:
 
 
 def test_a_paused_picture_stays_and_the_last_minute_is_stepped_through(
-    server: tuple[PageServer, str], rig: Any, tab: Page
+    page: PageServer, rig: Any, tab: Page
 ) -> None:
-    page, address = server
-    tab.goto(address)
-    wait_for_text(tab, "title", "Waiting")
     send(page, rig, range(1040, 1060), tab)
     tab.keyboard.press(" ")
     assert tab.get_attribute("#pause", "aria-pressed") == "true"
@@ -88,11 +92,8 @@ def test_a_paused_picture_stays_and_the_last_minute_is_stepped_through(
 
 
 def test_frames_as_they_happen_are_displayed_beside_the_decoded_moment(
-    server: tuple[PageServer, str], rig: Any, tab: Page
+    page: PageServer, rig: Any, tab: Page
 ) -> None:
-    page, address = server
-    tab.goto(address)
-    wait_for_text(tab, "title", "Waiting")
     send(page, rig, range(1040, 1050), tab)
     assert painted(tab, "displayed")[0] == 41
     tab.keyboard.press("j")
@@ -106,11 +107,8 @@ def test_frames_as_they_happen_are_displayed_beside_the_decoded_moment(
 
 
 def test_mask_and_degrees_are_drawn_over_all_pictures_and_can_be_hidden(
-    server: tuple[PageServer, str], rig: Any, tab: Page
+    page: PageServer, rig: Any, tab: Page
 ) -> None:
-    page, address = server
-    tab.goto(address)
-    wait_for_text(tab, "title", "Waiting")
     send(page, rig, range(1040, 1043), tab)
     outline = [drawn_pixels(tab, f"{name}-overlay") for name in ("displayed", "decoded", "error")]
     assert min(outline) > 0
@@ -122,24 +120,16 @@ def test_mask_and_degrees_are_drawn_over_all_pictures_and_can_be_hidden(
 
 
 def test_a_run_without_mask_and_monitor_says_why_there_is_neither(rig: Any, tab: Page) -> None:
-    page = PageServer(ViewConfig(), frame_rate_hz=30.0, clock=rig.clock)
-    try:
-        tab.goto(page.start())
-        wait_for_text(tab, "title", "Waiting")
+    for page in opened(rig, tab, screen=None):
         send(page, rig, range(1040, 1042), tab)
         assert tab.is_disabled("#mask-button")
         assert tab.is_disabled("#degrees-button")
         assert "no screen mask" in (tab.get_attribute("#mask-button", "title") or "")
-    finally:
-        page.stop()
 
 
 def test_contrast_changes_what_is_painted_and_nothing_else(
-    server: tuple[PageServer, str], rig: Any, tab: Page
+    page: PageServer, rig: Any, tab: Page
 ) -> None:
-    page, address = server
-    tab.goto(address)
-    wait_for_text(tab, "title", "Waiting")
     send(page, rig, range(1040, 1050), tab)
     assert painted(tab, "decoded")[0] == 51
     error = painted(tab, "error")
@@ -151,11 +141,8 @@ def test_contrast_changes_what_is_painted_and_nothing_else(
 
 
 def test_the_values_under_the_pointer_are_stated_with_their_place(
-    server: tuple[PageServer, str], rig: Any, tab: Page
+    page: PageServer, rig: Any, tab: Page
 ) -> None:
-    page, address = server
-    tab.goto(address)
-    wait_for_text(tab, "title", "Waiting")
     send(page, rig, range(1040, 1050), tab)
     tab.hover("#decoded-overlay", position={"x": 30, "y": 30})
     said = tab.text_content("#pixel") or ""
