@@ -8,7 +8,7 @@ behaviour in bins that become longer.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,25 +20,33 @@ from rtdecode.schema.control import Trial
 from rtdecode.schema.messages import Behaviour, Fluorescence, Received
 
 F64 = NDArray[np.float64]
+Item = TypeVar("Item")
 _MOST_PAIRS, _MOST_BINS = 400, 2_000
 _MOST_TRIALS, _MOST_SHIFTS, _MOST_PLANES = 100_000, 4_000, 100
 CHANNELS = ("running speed (cm/s)", "pupil diameter (px)")
 
 
-@dataclass(slots=True)
-class EvenPairs:
-    """Pairs of displayed and decoded frames, at most 400, evenly over the session."""
+class EvenlyKept(Generic[Item]):
+    """Numbered items of a session, at most `most` of them, evenly over it.
 
-    every: int = 1
-    pairs: dict[int, Pair] = field(default_factory=dict)
+    >>> kept = EvenlyKept[str](most=2)
+    >>> for number, letter in enumerate("abcde"):
+    ...     kept.add(number, letter)
+    >>> kept.kept
+    {0: 'a', 4: 'e'}
+    """
 
-    def add(self, pair: Pair) -> None:
-        """Keep `pair` if its frame is due."""
-        if pair.frame % self.every == 0:
-            self.pairs[pair.frame] = pair
-        if len(self.pairs) > _MOST_PAIRS:
+    def __init__(self, *, most: int) -> None:
+        self._most, self.every = most, 1
+        self.kept: dict[int, Item] = {}
+
+    def add(self, number: int, item: Item) -> None:
+        """Keep `item` if its number is due; beyond `most`, every second one is left out."""
+        if number % self.every == 0:
+            self.kept[number] = item
+        if len(self.kept) > self._most:
             self.every *= 2
-            self.pairs = {n: one for n, one in self.pairs.items() if n % self.every == 0}
+            self.kept = {n: one for n, one in self.kept.items() if n % self.every == 0}
 
 
 class BinnedBehaviour:
@@ -78,32 +86,33 @@ class BinnedBehaviour:
         return np.array(t_ns, np.float64) / 1e9, means
 
 
-@dataclass(slots=True)
 class Shifts:
     """Movement of one plane by registration, at most 4,000 scans evenly over the session."""
 
-    every: int = 1
-    seen: int = 0
-    """Scans whose fluorescence was recorded."""
-    kept: dict[int, tuple[int, F64]] = field(default_factory=dict)
+    def __init__(self) -> None:
+        self.seen = 0
+        """Scans whose fluorescence was recorded."""
+        self._even = EvenlyKept[tuple[int, F64]](most=_MOST_SHIFTS)
 
     def add(self, scan: Fluorescence) -> None:
         """Keep the shift of `scan` if it is due."""
-        if self.seen % self.every == 0:
-            self.kept[self.seen] = scan.t_scan_ns, scan.shift_px.astype(np.float64)
+        self._even.add(self.seen, (scan.t_scan_ns, scan.shift_px.astype(np.float64)))
         self.seen += 1
-        if len(self.kept) > _MOST_SHIFTS:
-            self.every *= 2
-            self.kept = {n: one for n, one in self.kept.items() if n % self.every == 0}
+
+    @property
+    def every(self) -> int:
+        """Scans of which one is kept."""
+        return self._even.every
 
     @property
     def px(self) -> F64:
         """(scan, 2) shifts in px, (row, col)."""
-        return np.array([px for _, px in self.kept.values()]).reshape(-1, 2)
+        return np.array([px for _, px in self._even.kept.values()]).reshape(-1, 2)
 
     def t_s(self, zero_ns: int) -> F64:
         """(scan,) middle of each scan in s after `zero_ns`."""
-        return np.array([t_ns - zero_ns for t_ns, _ in self.kept.values()], np.float64) / 1e9
+        t_ns = [at_ns - zero_ns for at_ns, _ in self._even.kept.values()]
+        return np.array(t_ns, np.float64) / 1e9
 
 
 class Collected:
@@ -113,7 +122,8 @@ class Collected:
     """Ends of the names of the streams that it needs, beside those of the summary."""
 
     def __init__(self, *, frame_rate_hz: float) -> None:
-        self.even = EvenPairs()
+        self.even = EvenlyKept[Pair](most=_MOST_PAIRS)
+        """Pairs of displayed and decoded frames, by frame."""
         self.clips = ClipTable(frame_rate_hz=frame_rate_hz)
         self.behaviour = BinnedBehaviour()
         self._trials: list[Trial] = []
@@ -140,6 +150,6 @@ class Collected:
 
     def add_pair(self, pair: Pair, score: FrameScore | None) -> None:
         """Take a pair of frames, and what it adds to the score; None where it is not scored."""
-        self.even.add(pair)
+        self.even.add(pair.frame, pair)
         if score is not None:
             self.clips.add(pair, score)

@@ -159,7 +159,7 @@ def _why_no_frames(summary: SessionSummary) -> str:
 
 
 def _frames(collected: Collected, summary: SessionSummary, mask: Mask) -> Frames:
-    pairs = list(collected.even.pairs.values())
+    pairs = list(collected.even.kept.values())
     empty = np.zeros((0, *mask.shape), np.float32)
     if not pairs:
         return Frames(empty, empty, empty, np.zeros(0))

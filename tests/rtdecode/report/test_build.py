@@ -118,7 +118,7 @@ def test_only_warm_frames_that_were_displayed_are_collected(tmp_path: Path) -> N
     session = session_of(tmp_path / "s", shown_and_decoded()[: 2 * 80])
     collected = Collected(frame_rate_hz=30.0)
     summary = summarise(session, collected=collected)
-    pairs = collected.even.pairs
+    pairs = collected.even.kept
     assert sorted(pairs) == list(range(FIRST + 30, FIRST + 79))
     assert summary.frames_scored == len(pairs) - 15
     for frame, pair in pairs.items():
