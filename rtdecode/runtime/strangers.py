@@ -100,7 +100,8 @@ class Strangers:
         return max(news, key=lambda new: new[2], default=("", "", 0))
 
     def _add_stranger(self, address: str, why: str) -> None:
-        known = sum(code == STRANGER and text.endswith(why) for code, text in self._counts)
+        with self._lock:
+            known = sum(code == STRANGER and text.endswith(why) for code, text in self._counts)
         text = f"connections from {address or 'an unknown address'} were refused: {why}"
         if known >= _MOST_ADDRESSES and (STRANGER, text) not in self._counts:
             text = f"connections from further addresses were refused: {why}"
