@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -28,7 +27,7 @@ from rtdecode.runtime.sockets import Messaging
 from rtdecode.runtime.subscriber import Subscriber
 from rtdecode.schema.messages import DisplayedFrame
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.system
 
 AS_WINDOWS = str(Path(base_install.__file__).with_name("as_windows"))
 N_SCANS, N_FRAMES, RATE_HZ = 40, 60, 30.0
@@ -86,11 +85,8 @@ def rig_config(user: Any) -> Path:
     """A recorder here, and bridge and screen on computers that reach it over TCP."""
     (user.folder / "protocol.yaml").write_text(GRATING)
     tifffile.imwrite(user.folder / "scans.tif", SCANS, photometric="minisblack")
-    with (
-        socket.create_server(("127.0.0.1", 0)) as one,
-        socket.create_server(("127.0.0.1", 0)) as two,
-    ):
-        recorder, screen = (f"tcp://127.0.0.1:{door.getsockname()[1]}" for door in (one, two))
+    first = first_free_port(["127.0.0.1"], 2)
+    recorder, screen = (f"tcp://127.0.0.1:{port}" for port in (first, first + 1))
     source = {"kind": "raw_movie", "path": "scans.tif", "scan_rate_hz": 100.0, "speed": 4.0}
     config: Path = user.config(
         processes=["recorder"],

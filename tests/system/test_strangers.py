@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 import zmq
-from lab_keys import free_port, own_address
+from free_ports import free_port
+from lab_keys import own_address
 from zmq.utils.monitor import recv_monitor_message
 
 from rtdecode.runtime.key_folder import KeyFolder, OwnKey
@@ -40,7 +41,7 @@ BOUND = (
     "commands",
     "controller",
 )
-WAIT_S = 30.0
+WAIT_S = 60.0
 _GREETING = b"\xff" + bytes(8) + b"\x7f\x03\x00" + b"NULL".ljust(20, b"\0") + bytes(32)
 PARTNERS = {"control": zmq.DEALER, "commands": zmq.DEALER, "recorder": zmq.PUSH}
 """Kind of the socket that is connected to an endpoint; SUB for the others."""

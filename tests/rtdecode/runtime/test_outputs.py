@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from lab_keys import free_port, introduced, own_address
+from free_ports import free_port
+from lab_keys import introduced, own_address
 
 from rtdecode.runtime import output_devices
 from rtdecode.runtime.clock import HostClock
@@ -33,7 +34,7 @@ from rtdecode.schema.errors import (
 )
 
 CLOCK = HostClock()
-WAIT_S = 20.0
+WAIT_S = 60.0
 CLIENT = Path(__file__).resolve().parents[3] / "docs" / "clients" / "receive_triggers.py"
 
 
@@ -350,7 +351,7 @@ def test_an_lsl_inlet_gets_a_marker_with_the_number_of_the_action(messaging: Mes
     config = LslOutput(name="reward", stream=f"triggers of {os.getpid()}")
     with Outputs([config], clock=CLOCK, messaging=messaging) as outputs:
         found = lsl.resolve_streams(timeout=WAIT_S, name=config.stream)
-        inlet = lsl.StreamInlet(found[0], processing_flags=["clocksync"])
+        inlet = lsl.StreamInlet(found[0])
         inlet.open_stream(timeout=WAIT_S)
         action = trigger(9, "reward")
         outputs.fire(action)
@@ -358,6 +359,6 @@ def test_an_lsl_inlet_gets_a_marker_with_the_number_of_the_action(messaging: Mes
         (made,) = delivered(outputs)
         inlet.close_stream()
     assert (marker, made.error) == ("reward 9", "")
-    # the stamp of LSL is on the clock of the actions, within its correction of the clock
-    assert action.t_decided_ns / 1e9 - 0.01 < stamp_s < made.t_sent_ns / 1e9 + 0.01
+    # the stamp of LSL is on the clock of the actions
+    assert action.t_decided_ns / 1e9 - 1e-6 < stamp_s < made.t_sent_ns / 1e9 + 1e-6
     assert found[0].stype == "Markers"

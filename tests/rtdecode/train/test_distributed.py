@@ -1,10 +1,10 @@
-import socket
 import sys
 from pathlib import Path
 from subprocess import PIPE, Popen
 
 import pytest
 import torch
+from free_ports import free_port
 
 from rtdecode.train.distributed import Machines
 
@@ -22,12 +22,6 @@ machines.close()
 """
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def test_alone_nothing_changes() -> None:
     machines = Machines()
     weights = torch.ones(2, requires_grad=True)
@@ -42,10 +36,19 @@ def test_alone_nothing_changes() -> None:
 def test_two_members_average_gradients_and_take_the_leaders_value(tmp_path: Path) -> None:
     script = tmp_path / "member.py"
     script.write_text(MEMBER)
-    shared = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
+    shared = {
+        "WORLD_SIZE": "2",
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(free_port("127.0.0.1")),
+    }
     members = [
         Popen([sys.executable, str(script)], env={**shared, "RANK": str(rank)}, stdout=PIPE)
         for rank in range(2)
     ]
-    told = [member.communicate(timeout=50)[0].decode().strip() for member in members]
+    try:
+        told = [member.communicate(timeout=150)[0].decode().strip() for member in members]
+    finally:
+        for member in members:
+            member.kill()
+            member.communicate()
     assert told == ["[1.5, 6.0] 10.0 True", "[1.5, 6.0] 10.0 False"]
