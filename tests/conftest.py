@@ -29,7 +29,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _CHECKOUT = Path(__file__).resolve().parents[1]
-_PATIENCE_S = 2.0
+_PATIENCE_S = 30.0
 _PYTHONS_OWN = b"multiprocessing.resource_tracker"
 
 
@@ -65,6 +65,9 @@ def _nothing_left_behind() -> Iterator[None]:
         thread.join(_PATIENCE_S)
     running = [thread.name for thread in left if thread.is_alive()]
     orphans = child_processes() - children
+    for pid in orphans:
+        # also one that was stopped, by a test that failed before it let it go on
+        os.kill(pid, signal.SIGKILL)
     if running or orphans:
         pytest.fail(f"left behind: threads {running}, child processes {sorted(orphans)}")
 

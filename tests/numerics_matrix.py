@@ -51,7 +51,7 @@ def is_passed(setting: Setting, subjects: Sequence[str]) -> bool:
     }  # fmt: skip
     command = [
         *(sys.executable, "-m", "pytest", "-q", "-n", "2", "--dist", "loadfile"),
-        *("-m", "not (system or shared or long)", "-p", "no:cacheprovider", "--timeout", "240"),
+        *("-m", "not (system or shared or long)", "-p", "no:cacheprovider"),
         f"--randomly-seed={setting.order}",
         *(f"tests/rtdecode/{subject}" for subject in subjects),
     ]

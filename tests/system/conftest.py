@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -58,20 +58,32 @@ class User:
                 process.kill()
 
     def left_running(self) -> list[str]:
-        """Command lines of all processes that descend from commands of this user."""
+        """Command lines of all processes of this user's commands that do not end by themselves."""
+        _, stay = psutil.wait_procs(list(self._descendants()), timeout=30)
         found = []
-        for process in psutil.process_iter():
-            try:
-                if process.environ().get(MARK) == str(self.folder):
-                    found.append(" ".join(process.cmdline()))
-            except (psutil.NoSuchProcess, psutil.AccessDenied):
-                continue
+        for process in stay:
+            with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+                found.append(" ".join(process.cmdline()))
         return found
+
+    def end_all(self) -> None:
+        """Kill what a test has left when it failed or its time was over."""
+        for process in self._descendants():
+            with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+                process.kill()
+
+    def _descendants(self) -> Iterator[psutil.Process]:
+        for process in psutil.process_iter():
+            with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+                if process.environ().get(MARK) == self.environment[MARK]:
+                    yield process
 
     def _argv(self, command: Sequence[object]) -> list[str]:
         return [sys.executable, "-m", "rtdecode", *map(str, command)]
 
 
 @pytest.fixture
-def user(tmp_path: Path) -> User:
-    return User(tmp_path)
+def user(tmp_path: Path) -> Iterator[User]:
+    made = User(tmp_path)
+    yield made
+    made.end_all()

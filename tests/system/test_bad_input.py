@@ -17,7 +17,7 @@ import rtdecode
 from rtdecode.calcium.rois import rois_from_lists
 from rtdecode.session.reader import LogReader
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.system
 
 DEMO_TWIN = Path(rtdecode.__file__).parent / "demo_mouse"
 NOBODY_SENDS = {"kind": "zmq_native", "address": "tcp://127.0.0.1:*"}

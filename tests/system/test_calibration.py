@@ -13,7 +13,7 @@ from rtdecode.calcium.rois import rois_from_lists
 from rtdecode.schema.messages import Responses
 from rtdecode.session.reader import LogReader
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.system
 
 ROWS, COLS = 64, 72
 CONFIG = """

@@ -19,7 +19,7 @@ from rtdecode.schema.messages import Event, Scan, Stamped
 from rtdecode.session.reader import LogReader
 from rtdecode.session.recorder import Recorder
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.system
 SIDE_PX, SCANS = 64, 3000
 MOUNT = shutil.which("mount")
 

@@ -14,7 +14,6 @@ from emulated_link import EmulatedHosts, LinkSettings, emulated_hosts, why_not_p
 
 pytestmark = [
     pytest.mark.system,
-    pytest.mark.timeout(180),
     pytest.mark.skipif(bool(why := why_not_permitted()), reason=why),
 ]
 

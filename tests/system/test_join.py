@@ -23,7 +23,7 @@ from rtdecode.schema.errors import MissingFileError, UnreadableFileError
 from rtdecode.schema.messages import Body, DisplayedFrame, Event, Scan
 from rtdecode.session.reader import LogReader
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.system
 
 MARK, POLL_S = "RTDECODE_TEST_FOLDER", 0.1
 ADDRESSES = {"decoder": "127.0.0.1", "microscope": "127.0.0.2", "screen": "127.0.0.3"}

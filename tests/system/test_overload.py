@@ -12,7 +12,7 @@ from rtdecode.schema.messages import Reconstruction
 from rtdecode.session.layout import session_at
 from rtdecode.session.reader import LogReader
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.system
 STEPS = 1000
 """Far more than a deadline of 30 ms permits on any machine."""
 

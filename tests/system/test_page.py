@@ -11,7 +11,7 @@ from playwright.sync_api import Page
 
 from rtdecode.session.recorded import RecordedSession
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.system
 WAIT_MS = 60_000
 """For a loaded machine; that a process was killed is stated after about half a second."""
 

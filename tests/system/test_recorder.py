@@ -22,7 +22,7 @@ from rtdecode.session.part_reader import LogFileReader
 from rtdecode.session.reader import LogReader
 from rtdecode.session.recover import recover
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.system
 
 RATE_HZ = 100.0
 SCAN = np.random.default_rng(0).integers(50, 400, (64, 64)).astype(np.uint16)

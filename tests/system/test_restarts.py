@@ -37,7 +37,7 @@ from rtdecode.schema.messages import (
 from rtdecode.session.reader import LogReader
 from stimulus.playlist import movie_frames
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.system
 
 POLL_S = 0.1
 FRAME_RATE_HZ = 30.0

@@ -16,7 +16,7 @@ from rtdecode.runtime.codec import pack
 from rtdecode.schema.messages import Body, Fluorescence, Responses, Scan, Stamped
 from rtdecode.session.reader import LogReader
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.system
 
 ROWS, COLS, RATE_HZ = 64, 72, 30.0
 MESSAGES = 150

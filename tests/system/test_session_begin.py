@@ -17,7 +17,7 @@ from rtdecode.runtime.codec import pack
 from rtdecode.schema.messages import DisplayedFrame, Event, Scan, Stamped, Start
 from rtdecode.session.reader import LogReader
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.system
 
 STIMULUS = {"presenter": "headless", "embedded_clips": 2, "clip_s": 1.0}
 

@@ -16,7 +16,7 @@ from rtdecode.schema.evaluation import ResponsePrediction, Verdict
 from rtdecode.session.layout import session_at
 from rtdecode.session.reader import LogReader
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.system
 NEURONS = 1200
 RUN_S = 40.0
 

@@ -18,7 +18,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from rtdecode.session.reader import LogReader
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.system
 
 NOBODY_SENDS = {"kind": "zmq_native", "address": "tcp://127.0.0.1:*"}
 Running = subprocess.Popen[str]

@@ -39,7 +39,6 @@ def demo() -> RunConfig:
     return demo_config(seconds=1.0, display=Display.AUTO, clips=None)
 
 
-@pytest.mark.timeout(120)
 def test_each_lag_adds_its_own_time_and_a_forecast_takes_it_off() -> None:
     lines: list[str] = []
     rows = bench_loop(demo(), SMALL, report=lines.append)

@@ -9,7 +9,6 @@ from rtdecode.control.policies import POLICIES
 from rtdecode.control.policy import PolicySetting
 
 
-@pytest.mark.timeout(180)
 def test_the_simulated_rig_decodes_what_the_loop_displays() -> None:
     sessions = policies.Sessions(3)
     made = sessions.setting(2.0)
