@@ -287,12 +287,14 @@ def test_a_clip_that_is_being_decoded_delays_no_flip_and_is_late() -> None:
     proceed = Event()
 
     def slow(name: str) -> Frames:
-        assert proceed.wait(10)
+        assert proceed.wait(60)
         return decoded(name)
 
     def proceed_at_12(player: Player) -> None:
         if player.display_log.displayed == 12:
             proceed.set()
+            # the clock of this run does not wait for the thread that decodes
+            wait([player.remote._repertoire._clips["stripes"]])
 
     long = [trial(0, length=LAST)]
     command = action(0, "show_clip", "stripes")
@@ -322,7 +324,7 @@ def test_a_parameter_for_a_trial_that_cannot_be_made_in_time_is_late_and_delays_
 
     def slow(number: int) -> Presentation[MovieFrame]:
         def frames(parameters: Mapping[str, float]) -> Iterator[MovieFrame]:
-            assert not parameters or proceed.wait(10)
+            assert not parameters or proceed.wait(60)
             return trial(number)(parameters)
 
         return frames

@@ -169,13 +169,13 @@ def test_a_terminal_that_takes_no_output_does_not_delay_heartbeats() -> None:
     table = LiveTable(Console(file=terminal, force_terminal=True, width=100))
     with table.displayed():
         terminal.flows.clear()
-        terminal.waited.wait(10)
+        terminal.waited.wait(60)
         heartbeat = Thread(target=table.update, args=("decoder", Health("running", "", {})))
         heartbeat.start()
-        heartbeat.join(10)
+        heartbeat.join(60)
         was_delayed = heartbeat.is_alive()
         terminal.flows.set()
-        heartbeat.join(10)
+        heartbeat.join(60)
     assert terminal.waited.is_set()
     assert not was_delayed
     assert "decoder" in terminal.getvalue()

@@ -21,7 +21,7 @@ from rtdecode.schema.control import Action, Delivery, Observed
 from rtdecode.schema.messages import Behaviour, Body, Event, Received, Stamped
 
 CLOCK = HostClock()
-WAIT_S = 20.0
+WAIT_S = 60.0
 SAMPLE = Behaviour(0, 1.0, 1.0, np.zeros(2, np.float32))
 
 

@@ -1,5 +1,6 @@
 """Traces of all formats give the same samples; bad ones are refused in one sentence."""
 
+import os
 import time
 import wave
 from pathlib import Path
@@ -130,13 +131,15 @@ def lsl() -> Any:
 
 @pytest.mark.system
 def test_a_real_stream_is_collected_on_the_clock_of_the_host(lsl: Any) -> None:
-    info = lsl.StreamInfo("rtdecode-diode", "misc", 2, 1000.0, "float64", "rtdecode-diode-test")
+    name = f"rtdecode-diode of {os.getpid()}"
+    info = lsl.StreamInfo(name, "misc", 2, 1000.0, "float64", name)
     outlet, stop = lsl.StreamOutlet(info), Event()
-    inlet = LslTrace("rtdecode-diode")
+    inlet = LslTrace(name, wait_s=60.0)
     thread = Thread(target=inlet.collect, args=(stop,))
     thread.start()
     try:
-        stamps = time.monotonic() + np.arange(400) / 1000
+        # the second part is a second later: LSL may correct its clock between the parts
+        stamps = time.monotonic() + np.arange(400) / 1000 + (np.arange(400) >= 150)
         samples = np.stack([np.arange(400.0), np.zeros(400)], axis=1)
         for part in (slice(0, 150), slice(150, 400)):
             outlet.push_chunk(samples[part], stamps[part])
@@ -148,7 +151,8 @@ def test_a_real_stream_is_collected_on_the_clock_of_the_host(lsl: Any) -> None:
     trace: Trace = inlet.trace()
     assert trace.clock is TraceClock.HOST
     np.testing.assert_array_equal(trace.level, np.arange(400))
-    np.testing.assert_allclose(trace.t_ns / 1e9, stamps, atol=2e-3)
+    # LSL measures the difference of the clocks, here 0, as exactly as the machine's load permits
+    np.testing.assert_allclose(trace.t_ns / 1e9, stamps, rtol=0, atol=0.1)
 
 
 @pytest.mark.system

@@ -97,13 +97,13 @@ def test_the_page_is_served_before_the_run_starts_and_until_it_ends(
         with urlopen(address) as page:
             assert b"<canvas" in page.read()
         with connect(address.replace("http", "ws") + "live") as browser:
-            assert json.loads(browser.recv(timeout=10))["history"] == []
+            assert json.loads(browser.recv(timeout=60))["history"] == []
             for outlet in (decoder, emit):
                 outlet.start(START)
             decoder.push(responses(3, neurons=77))
             told = ({}, b"")
             while not (told[0].get("neurons") == 77 and told[1]):
-                said = browser.recv(timeout=10)
+                said = browser.recv(timeout=60)
                 told = (told[0], said) if isinstance(said, bytes) else (json.loads(said), told[1])
             # an activity packet says: kind 2
             assert told[1][0] == 2

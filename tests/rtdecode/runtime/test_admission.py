@@ -21,7 +21,7 @@ from rtdecode.schema.errors import HostUnnamedError, KeysMissingError
 from rtdecode.schema.messages import Event, Gap, Health, Received, Stamped
 
 CLOCK = HostClock()
-WAIT_S = 10.0
+WAIT_S = 60.0
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +44,7 @@ def opened() -> Iterator[Callable[[NetworkKeys | None], Messaging]]:
 
 
 def until(condition: Callable[[], bool], turn: Callable[[], object] = lambda: None) -> bool:
-    """Whether `condition` holds within 10 s, with `turn` called between two looks."""
+    """Whether `condition` holds within a minute, with `turn` called between two looks."""
     until_ns = CLOCK.now_ns() + int(WAIT_S * 1e9)
     while not (holds := condition()) and CLOCK.now_ns() < until_ns:
         turn()
@@ -116,12 +116,15 @@ def test_a_key_that_is_not_allowed_is_refused_on_both_sides_in_words(
     outlet.push(gap(0))
     assert until(lambda: here.strangers > 1, outlet.drain)
     assert _taken(inlet) == []
-    [refused] = events_of(here)
-    assert (refused.code, refused.counts["connections"] > 0) == ("stranger_refused", True)
-    assert f"connections from {lab.address} were refused: their key is not allowed" in refused.text
+    # it connects again and again, also while the events are made
+    refused = events_of(here)
+    assert {one.code for one in refused} == {"stranger_refused"}
+    assert all(one.counts["connections"] > 0 for one in refused)
+    said = f"connections from {lab.address} were refused: their key is not allowed"
+    assert any(said in one.text for one in refused)
     assert until(lambda: "ends each connection of this host" in caplog.text)
     assert "run `rtdecode keys allow microscope.key` there" in caplog.text
-    assert [event.code for event in events_of(there)] == ["connection_refused"]
+    assert {event.code for event in events_of(there)} == {"connection_refused"}
 
 
 def test_another_server_than_the_pinned_one_gets_nothing(

@@ -15,7 +15,7 @@ from rtdecode.schema.control import Action
 from rtdecode.schema.messages import Command, Event, Health, Stamped
 
 CLOCK = HostClock()
-WAIT_S = 10.0
+WAIT_S = 60.0
 TOKEN = "of this run"
 
 

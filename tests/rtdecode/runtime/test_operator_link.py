@@ -74,7 +74,7 @@ def supervised(endpoint: str, *, answers: bool = True) -> Iterator[list[str]]:
     thread = threading.Thread(target=run)
     thread.start()
     # a command to a process that has sent nothing yet is dropped
-    assert accepted.wait(20)
+    assert accepted.wait(60)
     try:
         yield seen
     finally:
@@ -96,12 +96,16 @@ def test_without_an_answer_or_the_token_the_person_is_told_to_look(
     tmp_path: Path, token: str, *, answers: bool
 ) -> None:
     access = Access(f"ipc://{tmp_path}/c", token)
-    with (
-        supervised(access.endpoint, answers=answers) as seen,
-        pytest.raises(ControllerSilentError, match="did not answer 'arm'"),
-    ):
+    with supervised(access.endpoint, answers=answers) as seen:
+        is_silent(access)
+        while token == "secret" and not seen:  # a busy machine may take longer than the wait
+            is_silent(access)
+    assert set(seen) == ({"arm a test"} if token == "secret" else set())
+
+
+def is_silent(access: Access) -> None:
+    with pytest.raises(ControllerSilentError, match="did not answer 'arm'"):
         send_to_controller(access, OperatorCommand.ARM, by="a test", clock=CLOCK, wait_s=0.5)
-    assert seen == (["arm a test"] if token == "secret" else [])
 
 
 def test_the_examples_of_the_module_are_true() -> None:

@@ -45,7 +45,7 @@ program = '''
 from rtdecode.runtime.stop import stop_on_signals
 stop = stop_on_signals()
 print("ready", flush=True)
-print(stop.wait(20))
+print(stop.wait(120))
 '''
 with open("log", "wb") as log:
     child = StoppablePopen([sys.executable, "-c", program], log=log, env=None)

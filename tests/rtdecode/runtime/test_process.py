@@ -116,11 +116,11 @@ def test_the_supervisor_is_asked_again_and_again_whether_it_answers(tmp_path: Pa
         asked_ns = clock.now_ns()
         assert process.supervisor_ns() == 0
         while not (first_ns := answered_ns()):
-            assert clock.now_ns() - asked_ns < 20e9
+            assert clock.now_ns() - asked_ns < 60e9
         assert asked_ns < first_ns < clock.now_ns()
         # it asks again and again
         while answered_ns() == first_ns:
-            assert clock.now_ns() - first_ns < 20e9
+            assert clock.now_ns() - first_ns < 60e9
 
 
 def test_on_another_host_nothing_begins_before_its_clock_is_known(tmp_path: Path) -> None:

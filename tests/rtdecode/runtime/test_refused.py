@@ -20,7 +20,7 @@ from rtdecode.schema.errors import MessageError
 from rtdecode.schema.messages import Event, Gap, Health, Received, Stamped
 
 CLOCK = HostClock()
-WAIT_S = 5.0
+WAIT_S = 60.0
 SECOND_NS = 1_000_000_000
 
 

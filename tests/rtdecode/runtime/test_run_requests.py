@@ -137,6 +137,6 @@ def test_an_allowed_key_of_another_computer_takes_the_place_of_the_token(tmp_pat
         with answering(requests):
             socket = client.dealer(requests.access.endpoint, identity="a program")
             socket.send(b"stop")
-            (_, answer), *_ = Arrivals(client, socket, 20.0)
+            (_, answer), *_ = Arrivals(client, socket, 60.0)
     assert answer[-1] == b"accepted: the run ends"
     assert stop.is_set()

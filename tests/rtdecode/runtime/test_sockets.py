@@ -35,7 +35,7 @@ from rtdecode.schema.microscope import FieldOfView
 
 CLOCK = HostClock()
 START = Start("s", config_yaml="", git_revision="", twin_hash="")
-WAIT_S = 5.0
+WAIT_S = 60.0
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ CHILD = dedent("""
     stop = stop_on_signals()
     stop_with_parent(stop)
     print("ready", flush=True)
-    stop.wait(30)
+    stop.wait(120)
     if {stays}:
         import time
         with temporary_folder("rtdecode-") as folder:
@@ -45,14 +45,14 @@ def child(*, stays: bool = False) -> "subprocess.Popen[bytes]":
 def test_a_signal_ends_it_with_code_0(number: signal.Signals) -> None:
     with child() as running:
         running.send_signal(number)
-        assert running.wait(10) == 0
+        assert running.wait(60) == 0
 
 
 def test_the_end_of_the_parent_ends_it() -> None:
     with child() as running:
         assert running.stdin is not None
         running.stdin.close()
-        assert running.wait(10) == 0
+        assert running.wait(60) == 0
 
 
 def test_a_second_signal_ends_one_that_hangs_and_removes_its_temporary_folder() -> None:

@@ -99,12 +99,19 @@ def nursery(tmp_path: Path) -> Iterator[Nursery]:
 
 def test_all_get_ready_run_and_end_with_code_0(nursery: Nursery) -> None:
     nursery.supervisor.start([nursery.spec("one"), nursery.spec("two")], stop=Event())
-    pids = nursery.supervisor.pids()
-    reason = nursery.supervisor.watch(Event(), until_ns=nursery.until(1.5))
+    pids, running, both_run = nursery.supervisor.pids(), set[str](), Event()
+
+    def note(name: str, health: Health) -> None:
+        running.update([name] if health.state == "running" else [])
+        if running == {"one", "two"}:
+            both_run.set()
+
+    nursery.supervisor.on_health = note
+    assert nursery.supervisor.watch(both_run, until_ns=nursery.until(120)) == "stopped as asked"
+    reason = nursery.supervisor.watch(Event(), until_ns=nursery.until(0.1))
     codes = nursery.supervisor.end()
     assert reason == "time is over"
     assert codes == {"one": 0, "two": 0}
-    assert {name for name, health in nursery.health if health.state == "running"} == {"one", "two"}
     assert not any(psutil.pid_exists(pid) for pid in pids.values())
 
 
@@ -114,13 +121,13 @@ def test_one_that_dies_is_started_again_where_that_is_allowed(nursery: Nursery) 
     nursery.supervisor.on_health = lambda _, health: (
         stop.set() if health.state == "running" else None
     )
-    assert nursery.supervisor.watch(stop, until_ns=nursery.until(30)) == "stopped as asked"
+    assert nursery.supervisor.watch(stop, until_ns=nursery.until(120)) == "stopped as asked"
 
 
 def test_one_that_dies_ends_the_run_elsewhere_with_its_exit_code(nursery: Nursery) -> None:
     nursery.supervisor.start([nursery.spec("dies"), nursery.spec("one")], stop=Event())
     with pytest.raises(ProcessFailedError, match="dies ended with exit code 7") as failure:
-        nursery.supervisor.watch(Event(), until_ns=nursery.until(30))
+        nursery.supervisor.watch(Event(), until_ns=nursery.until(120))
     assert failure.value.exit_code == 7
 
 
@@ -128,20 +135,20 @@ def test_a_folder_that_is_removed_during_a_run_is_named(nursery: Nursery) -> Non
     nursery.supervisor.start([nursery.spec("dies")], stop=Event())
     shutil.rmtree(nursery.supervisor.logs)
     with pytest.raises(ProcessFailedError, match="folder was removed or renamed during its run"):
-        nursery.supervisor.watch(Event(), until_ns=nursery.until(30))
+        nursery.supervisor.watch(Event(), until_ns=nursery.until(120))
 
 
 def test_the_sentence_of_an_error_is_named_also_without_its_log(nursery: Nursery) -> None:
     nursery.supervisor.start([nursery.spec("raises")], stop=Event())
     (nursery.supervisor.logs / "raises.log").unlink()
     with pytest.raises(ProcessFailedError, match=r"log is gone.*\n.*the sentence of the error"):
-        nursery.supervisor.watch(Event(), until_ns=nursery.until(30))
+        nursery.supervisor.watch(Event(), until_ns=nursery.until(120))
 
 
 def test_a_process_that_refuses_its_input_is_not_started_again(nursery: Nursery) -> None:
     nursery.supervisor.start([nursery.spec("refuses", restarts=True)], stop=Event())
     with pytest.raises(ProcessFailedError, match="refuses ended with exit code 2"):
-        nursery.supervisor.watch(Event(), until_ns=nursery.until(30))
+        nursery.supervisor.watch(Event(), until_ns=nursery.until(120))
 
 
 def test_a_stalled_process_is_killed_once(
@@ -151,7 +158,7 @@ def test_a_stalled_process_is_killed_once(
     nursery.supervisor.heartbeat_limit_s = 1.0
     os.kill(nursery.supervisor.pids()["one"], signal.SIGSTOP)
     with pytest.raises(ProcessFailedError, match="one ended with exit code -9"):
-        nursery.supervisor.watch(Event(), until_ns=nursery.until(30))
+        nursery.supervisor.watch(Event(), until_ns=nursery.until(120))
     assert [record.getMessage() for record in caplog.records] == [
         "one sent no heartbeat for 1 s and is killed"
     ]
@@ -161,7 +168,7 @@ def test_the_clean_end_of_a_source_is_the_end_of_the_run(nursery: Nursery) -> No
     nursery.supervisor.start(
         [nursery.spec("ends", ends_run=True), nursery.spec("one")], stop=Event()
     )
-    reason = nursery.supervisor.watch(Event(), until_ns=nursery.until(30))
+    reason = nursery.supervisor.watch(Event(), until_ns=nursery.until(120))
     assert reason == "ends is at its end"
 
 
@@ -236,8 +243,14 @@ def test_a_suspend_of_the_main_host_is_an_event(
         "rtdecode.runtime.supervisor.SuspendWatch.seconds",
         lambda _watch: suspends_s.pop() if suspends_s else 0.0,
     )
-    offered: list[EventMessage] = []
-    nursery.supervisor.offer_event = lambda event: not offered.append(event)
-    nursery.supervisor.watch(Event(), until_ns=nursery.until(0.3))
+    offered, stop = list[EventMessage](), Event()
+
+    def offer(event: EventMessage) -> bool:
+        offered.append(event)
+        stop.set()
+        return True
+
+    nursery.supervisor.offer_event = offer
+    nursery.supervisor.watch(stop, until_ns=nursery.until(120))
     (event,) = offered
     assert (event.code, event.counts) == ("host_suspended", {"seconds": 30.0})

@@ -148,7 +148,7 @@ def test_the_recorder_does_not_wait_for_the_end_of_a_part(
     released, fsync = threading.Event(), os.fsync
 
     def slow(handle: int) -> None:
-        released.wait(30)
+        released.wait(120)
         fsync(handle)
 
     monkeypatch.setattr("os.fsync", slow)

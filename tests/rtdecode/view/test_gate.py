@@ -54,7 +54,7 @@ class Opened:
         """Status line and headers of the answer."""
         end = "" if "Upgrade" in headers else "Connection: close\r\n"
         request = f"{method} {path} HTTP/1.1\r\nHost: {host or self.own}\r\n{headers}{end}\r\n"
-        with socket.create_connection(("127.0.0.1", self.port), timeout=10) as line:
+        with socket.create_connection(("127.0.0.1", self.port), timeout=60) as line:
             line.sendall(request.encode())
             got = b""
             while b"\r\n\r\n" not in got and (more := line.recv(4096)):
@@ -85,7 +85,7 @@ def test_a_page_of_this_machine_alone_needs_no_token(rig: Any) -> None:
         host = f"localhost:{opened.port}"
         assert opened.status("/", host=host) == 200
         with opened.live({}) as browser:
-            browser.recv(timeout=10)
+            browser.recv(timeout=60)
             browser.send("arm 1")
             browser.send("disarm 1")
             taken: list[str] = []
@@ -244,7 +244,7 @@ def test_every_answer_keeps_other_pages_out(page: Opened) -> None:
 def test_a_program_sends_the_token_and_has_its_right(page: Opened, right: Right) -> None:
     headers = {"Authorization": f"Bearer {ACCESS.token(right)}"}
     with page.live(headers) as program:
-        assert json.loads(program.recv(timeout=10))["history"] == []
+        assert json.loads(program.recv(timeout=60))["history"] == []
         program.send("arm 1")
         if right is Right.ACT:
             taken: list[BrowserCommand] = []
@@ -261,7 +261,7 @@ def code_of(stream: ClientConnection) -> int:
     """Code with which the page closes `stream`."""
     while True:
         try:
-            stream.recv(timeout=10)
+            stream.recv(timeout=60)
         except ConnectionClosed:
             return stream.close_code or 0
 
@@ -284,15 +284,15 @@ def test_a_message_that_no_browser_sends_ends_its_stream_alone(
 ) -> None:
     headers = {"Authorization": f"Bearer {ACCESS.token(Right.ACT)}"}
     with page.live(headers) as other, page.live(headers) as browser:
-        other.recv(timeout=10)
-        browser.recv(timeout=10)
+        other.recv(timeout=60)
+        browser.recv(timeout=60)
         try:
             browser.send(sent)
         except ConnectionClosed:
             pass  # it was closed while it still sent
         assert code_of(browser) == code
         while page.server.counters() != {"browsers": 1.0, "refused": 0.0, "closed": 1.0}:
-            other.recv(timeout=10)
+            other.recv(timeout=60)
         assert page.server.commands() == []
 
 
@@ -311,14 +311,14 @@ def test_the_number_of_streams_is_limited(page: Opened) -> None:
     with ExitStack() as stack:
         streams = [stack.enter_context(page.live(headers)) for _ in range(PEER_STREAMS)]
         for stream in streams:
-            stream.recv(timeout=10)
+            stream.recv(timeout=60)
         with page.live(headers) as further:
             assert code_of(further) == 1013
         streams[0].close()
         while page.server.counters()["browsers"] == PEER_STREAMS:
-            streams[1].recv(timeout=10)
+            streams[1].recv(timeout=60)
         with page.live(headers) as further:
-            assert further.recv(timeout=10)
+            assert further.recv(timeout=60)
 
 
 @pytest.mark.parametrize(
@@ -334,7 +334,7 @@ def test_the_number_of_streams_is_limited(page: Opened) -> None:
     ],
 )
 def test_what_is_no_request_is_answered_with_an_error_or_an_end(page: Opened, sent: bytes) -> None:
-    with socket.create_connection(("127.0.0.1", page.port), timeout=10) as line:
+    with socket.create_connection(("127.0.0.1", page.port), timeout=60) as line:
         try:
             line.sendall(sent.replace(b"OWN", page.own.encode()))
             answer = line.recv(4096)
@@ -348,7 +348,7 @@ def test_the_body_of_a_request_is_not_kept_after_its_connection(page: Opened) ->
     gc.collect()
     gc.disable()
     try:
-        with socket.create_connection(("127.0.0.1", page.port), timeout=10) as line:
+        with socket.create_connection(("127.0.0.1", page.port), timeout=60) as line:
             head = f"POST / HTTP/1.1\r\nHost: {page.own}\r\nContent-Length: 99999\r\n\r\n"
             line.sendall(head.encode() + bytes(50_000))
             assert line.recv(4096)
@@ -375,7 +375,7 @@ def test_tls_is_served_with_a_cookie_that_plain_connections_never_get(
         assert opened.address == f"https://rig.lab:{opened.port}/"
         trusting = ssl.create_default_context(cafile=str(pair.certificate))
         with (
-            socket.create_connection(("127.0.0.1", opened.port), timeout=10) as plain,
+            socket.create_connection(("127.0.0.1", opened.port), timeout=60) as plain,
             trusting.wrap_socket(plain, server_hostname="rig.lab") as line,
         ):
             request = (
@@ -387,7 +387,7 @@ def test_tls_is_served_with_a_cookie_that_plain_connections_never_get(
         assert f"__Host-rtdecode-{opened.port}=" in answer
         assert "; secure" in answer.lower()
         assert "cross-origin-opener-policy: same-origin" in answer
-        with socket.create_connection(("127.0.0.1", opened.port), timeout=10) as plain:
+        with socket.create_connection(("127.0.0.1", opened.port), timeout=60) as plain:
             plain.sendall(f"GET / HTTP/1.1\r\nHost: {opened.own}\r\n\r\n".encode())
             assert b"200" not in plain.recv(4096)
     finally:

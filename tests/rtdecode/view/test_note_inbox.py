@@ -26,7 +26,7 @@ def server(rig: Any) -> Iterator[tuple[PageServer, str]]:
 
 
 def post(address: str, body: bytes, **headers: str) -> tuple[int, str]:
-    connection = HTTPConnection(urlsplit(address).netloc, timeout=10)
+    connection = HTTPConnection(urlsplit(address).netloc, timeout=60)
     connection.request("POST", "/note", body, headers)
     answer = connection.getresponse()
     status, text = answer.status, answer.read().decode()

@@ -38,7 +38,7 @@ def server(rig: Any) -> Iterator[tuple[PageServer, str]]:
 
 
 def get(address: str, path: str) -> tuple[int, bytes]:
-    connection = HTTPConnection(urlsplit(address).netloc, timeout=10)
+    connection = HTTPConnection(urlsplit(address).netloc, timeout=60)
     connection.request("GET", path)
     answer = connection.getresponse()
     status, body = answer.status, answer.read()
@@ -92,7 +92,7 @@ UPGRADE = (
 
 def status(address: str, headers: str, *, path: str = "/") -> int:
     """Status of the answer to a GET with exactly these header lines."""
-    with socket.create_connection(("127.0.0.1", urlsplit(address).port or 80), timeout=5) as line:
+    with socket.create_connection(("127.0.0.1", urlsplit(address).port or 80), timeout=60) as line:
         line.sendall(f"GET {path} HTTP/1.1\r\n{headers}\r\n".encode())
         return int(line.recv(100).split()[1])
 
@@ -143,14 +143,14 @@ def test_a_browser_that_reads_nothing_delays_no_other(
 ) -> None:
     page, address = server
     with connect(address.replace("http", "ws") + "live") as idle:
-        idle.recv(timeout=10)  # the history: it is connected
+        idle.recv(timeout=60)  # the history: it is connected
         for frame in range(1000, 1300):
             page.push(run_of(rig, range(frame, frame + 1)))
         (queue,) = page._queues
         for _ in range(200):
             if queue.dropped > 200:
                 break
-            idle.recv(timeout=10)
+            idle.recv(timeout=60)
         assert queue.dropped > 200
         assert len(queue._undrawn) <= 4
 
@@ -340,6 +340,8 @@ def test_the_controller_is_armed_by_two_clicks_and_disarmed_by_one(
     tab.click("#arm")
     wait_for_text(tab, "arm", "Confirm")
     assert page.commands() == []
+    if "Confirm" not in (tab.text_content("#arm") or ""):
+        tab.click("#arm")  # on a busy machine the five seconds of the page may be over
     tab.click("#arm")
     assert sent_by(page, tab) == ["arm"]
     rig.clock.t_ns += 1
