@@ -67,7 +67,10 @@ from rtdecode.runtime.clock import processor_ns
 from rtdecode.runtime.platform import lower_priority, usable_cores
 here = threading.current_thread()
 print(processor_ns(here) > 0, usable_cores() > 0)
-lower_priority(here, nice=19)
+# not this one, which would then wait on a busy machine until all others are idle
+waiting = threading.Thread(target=threading.Event().wait, daemon=True)
+waiting.start()
+lower_priority(waiting, nice=19)
 """
 TERMINAL = """
 from rtdecode.runtime.terminal import single_keys
