@@ -4,10 +4,13 @@ PYTHON ?=
 VENV := .venv/bin
 SOURCES := rtdecode acquisition_bridge stimulus
 NEEDS := pyproject.toml $(wildcard requirements/*)
+# two files of tests at a time; a session in which tests hang ends after 40 minutes
+PYTEST := $(VENV)/pytest -n 2 --dist loadfile --session-timeout 2400
 
 export PYTHON
 
-.PHONY: help install demo docs test test-long test-numerics audit format clean
+.PHONY: help install demo docs test style types types-windows test-long test-numerics audit format
+.PHONY: clean
 
 help:
 	@echo "make demo      see a mouse's screen reconstructed live, for one minute"
@@ -32,16 +35,21 @@ demo: .venv/.installed-run
 	$(VENV)/rtdecode demo
 
 test: .venv/.installed-test
+	$(MAKE) --jobs 2 --no-print-directory style types types-windows audit docs
+	$(PYTEST) -m "not (system or faults or long)"
+	$(PYTEST) -m "system and not (faults or long)"
+	$(VENV)/python tests/numerics_matrix.py --short
+
+style: .venv/.installed-test
 	$(VENV)/ruff format --check .
 	$(VENV)/ruff check .
 	$(VENV)/lint-imports
+
+types: .venv/.installed-test
 	$(VENV)/mypy
+
+types-windows: .venv/.installed-test
 	$(VENV)/mypy --platform win32 --cache-dir .mypy_cache_windows
-	$(VENV)/python requirements/audit.py
-	NO_MKDOCS_2_WARNING=1 $(VENV)/mkdocs build --strict --quiet
-	$(VENV)/pytest -n 2 --dist loadfile -m "not (system or faults or long)"
-	$(VENV)/pytest -m "system and not (faults or long)"
-	$(VENV)/python tests/numerics_matrix.py --short
 
 docs: .venv/.installed-test
 	NO_MKDOCS_2_WARNING=1 $(VENV)/mkdocs build --strict --quiet

@@ -33,7 +33,6 @@ def test_a_few_logs_with_a_changed_byte_state_what_they_lost(logs: list[Path]) -
 
 
 @pytest.mark.long
-@pytest.mark.timeout(600)
 @pytest.mark.parametrize("seed", [0, 1])
 def test_200_logs_with_a_changed_byte_state_what_they_lost(logs: list[Path], seed: int) -> None:
     found = list(outcomes(logs, changes=FULL, seed=seed))

@@ -11,8 +11,6 @@ from fault_cells import CELLS, Cell, Fault
 from fault_injection import faulty_run
 from fault_verdict import verdict
 
-pytestmark = pytest.mark.timeout(600)
-
 
 def marked(cell: Cell) -> object:
     needs_root = cell.fault is Fault.DISK_FULL and os.geteuid() != 0

@@ -222,7 +222,6 @@ def test_a_seed_gives_the_same_faults_and_no_process_is_restarted_soon_again() -
 
 
 @pytest.mark.faults
-@pytest.mark.timeout(600)
 def test_a_short_soak_run_that_ctrl_c_ends_explains_all(tmp_path: Path) -> None:
     faults = ["kill_evaluate", "scans_lost", "page_visitors"]
     options = ["--minutes", "30", "--gap-s", "11", "--seed", "3", "--faults", *faults]

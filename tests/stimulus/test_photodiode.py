@@ -28,7 +28,6 @@ def test_each_picture_on_the_screen_is_the_frame_that_the_log_has_at_its_time(
 
 
 @pytest.mark.long
-@pytest.mark.timeout(180)
 @pytest.mark.parametrize("warp", ["none", "spherical"])
 def test_over_a_minute_each_frame_of_the_log_is_seen_at_its_time(tmp_path: Path, warp: str) -> None:
     comparison = watched_run(tmp_path, warp=warp, frames=1800, commands=COMMANDS).comparison

@@ -19,7 +19,6 @@ from rtdecode.schema.errors import DataLostError
 
 pytestmark = [
     pytest.mark.system,
-    pytest.mark.timeout(300),
     pytest.mark.skipif(bool(why := why_not_permitted()), reason=why),
 ]
 
@@ -71,7 +70,6 @@ def test_times_of_three_hosts_are_right_and_nothing_is_lost(tmp_path: Path) -> N
 
 
 @pytest.mark.long
-@pytest.mark.timeout(400)
 @pytest.mark.parametrize("row", hosts.ROWS, ids=lambda row: row.name)
 def test_whatever_the_clocks_and_the_faults_times_are_right(row: hosts.Row, tmp_path: Path) -> None:
     """Offsets and drifts of both signs, a window, cut links and reboots."""

@@ -24,7 +24,7 @@ from rtdecode.train.validation import single_trial_correlation
 from rtdecode.twins.compact.network import Compact
 from rtdecode.twins.folder import load_twin
 
-pytestmark = [pytest.mark.system, pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.system, pytest.mark.slow]
 
 DEMO_MOUSE = Path(rtdecode.__file__).parent / "demo_mouse"
 

@@ -21,7 +21,7 @@ from rtdecode.schema.config.network import ENDPOINTS
 from rtdecode.schema.messages import Event
 from rtdecode.session.reader import LogReader
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.system
 
 POLICY = """
 class Never:

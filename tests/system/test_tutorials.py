@@ -12,7 +12,7 @@ import pytest
 from followed_page import FollowedPage
 from suite2p_recording import Recorded, write_rows
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.system
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = ROOT / "docs" / "tutorials"

@@ -153,7 +153,6 @@ def test_a_mask_can_be_fitted_to_held_out_images(
 
 @pytest.mark.shared
 @pytest.mark.slow
-@pytest.mark.timeout(400)
 def test_a_real_mouse_is_decoded_better_by_its_twin_than_by_ridge(
     shared_folder: Path, tmp_path: Path, clock: Clock
 ) -> None:
