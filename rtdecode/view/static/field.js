@@ -1,6 +1,6 @@
 // The field of view: its newest picture, ROIs as outlines coloured by activity, and chosen cells.
 
-import { palette } from "./traces.js";
+import { palette } from "./pictures.js";
 
 const MOST_SIDE_PX = 1024;
 const DARKEST = 0.28;

@@ -5,14 +5,17 @@ import { element, setText } from "./elements.js";
 import { Field } from "./field.js";
 import { FLUORESCENCE, readMicroscope, Samples } from "./microscope_packets.js";
 import { isVisible, onTab } from "./tabs.js";
-import { colours, drawRows, followSize, Raster, short } from "./traces.js";
+import { colours, drawRows, followSize, Raster, short, WHOLE } from "./traces.js";
 
 const MOST_SAMPLES = 2400;
-const ROIS_EVERY_MS = 90;
+// Each frame draws the raster; curves are drawn with every second frame, and what stands on the left
+// with every fourth, in different ones, so that none of them takes long.
+const TURNS = [["traces"], ["left"], ["traces"], []];
+const REST_MS = 150;
 const OPEN = 1;
 const OPEN_EMPTY = 2;
 const ENDS = {
-  0: (count) => ["0", Math.max(0, count - 1).toLocaleString("en")],
+  0: (count) => ["0", WHOLE.format(Math.max(0, count - 1))],
   1: () => ["top", "bottom"],
   2: () => ["left", "right"],
 };
@@ -27,8 +30,8 @@ const behaviour = new Samples(MOST_SAMPLES, 2);
 const shift = new Samples(MOST_SAMPLES, 3);
 const state = {
   send: () => {}, watching: false, own: null, plane: null, planes: new Map(), pictures: new Map(),
-  traces: new Map(), chosen: [], levels: null, largest: 1, order: 0, due: false, roisDue: false, drawn: 0,
-  hovered: null,
+  traces: new Map(), chosen: [], levels: null, largest: 1, order: 0, due: false, drawn: 0,
+  waiting: new Set(), rest: 0, hovered: null,
 };
 let field = null;
 
@@ -90,7 +93,6 @@ const RECEIVE = {
     if (state.levels?.length !== neurons) state.levels = new Uint8Array(neurons);
     state.levels.set(levels.subarray((columns - 1) * neurons));
     setText("activity-high", `${short(state.largest)} twin units`);
-    requestRois();
   },
   traces({ traces }) {
     const keys = new Set();
@@ -148,42 +150,53 @@ const rows = {
 const shownPlane = () => state.plane ?? Math.min(...state.planes.keys(), ...state.pictures.keys());
 
 function request() {
+  for (const part of Object.keys(DRAW)) state.waiting.add(part);
   if (state.due || !isVisible("microscope")) return;
   state.due = true;
   window.requestAnimationFrame(draw);
 }
 
-// Outlines change colour ten times a second, which the eye can follow, and not at each frame.
-function requestRois() {
-  if (state.roisDue) return;
-  state.roisDue = true;
-  window.setTimeout(() => window.requestAnimationFrame(() => {
-    state.roisDue = false;
-    if (!isVisible("microscope")) return;
-    field.drawRois(state.levels);
-    if (state.hovered !== null) showNeuron(state.hovered);
-  }), ROIS_EVERY_MS);
-}
-
 function draw() {
   state.due = false;
-  const newest = Math.max(
-    ...[...state.traces.values()].map(({ samples }) => samples.newest),
-    raster.newest === null ? -Infinity : (raster.newest + 1) / raster.rate,
-  );
+  const isNew = element("raster").dataset.frame !== `${raster.newest}`;
+  const newest = newestTime();
   raster.draw(element("raster"), newest, ENDS[state.order](state.levels?.length ?? 0));
-  const traces = state.chosen.map((neuron, k) => {
-    const [activity, fluorescence] = [0, FLUORESCENCE].map((s) => state.traces.get(`${neuron} ${s}`));
-    const name = `${k + 1}: neuron ${neuron}`;
-    return fluorescence ? { name, left: fluorescence, right: activity } : { name, left: activity };
-  });
-  drawRows(element("traces"), traces, newest);
-  drawRows(element("behaviour"), rows.behaviour, Math.max(newest, behaviour.newest));
-  drawRows(element("shift-chart"), rows.shift, Math.max(newest, shift.newest));
-  state.drawn += 1;
+  drawParts(TURNS[state.drawn % TURNS.length], newest);
+  state.drawn += isNew ? 1 : 0;
   element("raster").dataset.drawn = state.drawn;
   element("raster").dataset.frame = raster.newest;
+  // where no further packet comes, as at the end of a run, the other parts have no turn
+  window.clearTimeout(state.rest);
+  state.rest = window.setTimeout(() => window.requestAnimationFrame(() => {
+    if (isVisible("microscope")) drawParts([...state.waiting], newestTime());
+  }), REST_MS);
 }
+
+const newestTime = () => Math.max(
+  ...[...state.traces.values()].map(({ samples }) => samples.newest),
+  raster.newest === null ? -Infinity : (raster.newest + 1) / raster.rate,
+);
+
+function drawParts(parts, newest) {
+  for (const part of parts) if (state.waiting.delete(part)) DRAW[part](newest);
+}
+
+const DRAW = {
+  traces(newest) {
+    const traces = state.chosen.map((neuron, k) => {
+      const [activity, fluorescence] = [0, FLUORESCENCE].map((s) => state.traces.get(`${neuron} ${s}`));
+      const name = `${k + 1}: neuron ${neuron}`;
+      return fluorescence ? { name, left: fluorescence, right: activity } : { name, left: activity };
+    });
+    drawRows(element("traces"), traces, newest);
+  },
+  left(newest) {
+    field.drawRois(state.levels);
+    if (state.hovered !== null) showNeuron(state.hovered);
+    drawRows(element("behaviour"), rows.behaviour, Math.max(newest, behaviour.newest));
+    drawRows(element("shift-chart"), rows.shift, Math.max(newest, shift.newest));
+  },
+};
 
 function showPicture(packet) {
   field.drawPicture(packet);
@@ -197,7 +210,6 @@ function showPlane(plane) {
   field.setNeurons(state.planes.get(plane) ?? { rows: 0, count: 0, first: 0 });
   if (state.pictures.has(plane)) showPicture(state.pictures.get(plane));
   showPressed();
-  requestRois();
   drawMarks();
   showNote();
   request();

@@ -79,7 +79,7 @@ function receivePacket(buffer) {
   const packet = readPacket(buffer);
   if (packet.kind === "activity") {
     // in every tab, since the strip is its own memory of the last 10 s
-    strip.add(packet);
+    strip.add(packet, { visible: isVisible("live") });
     return;
   }
   if (state.pending === null) window.requestAnimationFrame(draw);
@@ -142,4 +142,5 @@ connectKeys();
 connectTabs();
 element("end-reload").onclick = () => window.location.reload();
 onTab(showVisible);
+onTab((name) => name === "live" && strip.draw());
 connect();

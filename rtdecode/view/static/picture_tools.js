@@ -6,6 +6,7 @@ import { element, setText } from "./elements.js";
 import { onKey } from "./keys.js";
 import { drawOverlay, readMask } from "./overlay.js";
 import { PictureHistory } from "./picture_history.js";
+import { isVisible, onTab } from "./tabs.js";
 
 const OVERLAYS = ["displayed", "decoded", "error"];
 const history = new PictureHistory();
@@ -24,7 +25,7 @@ export function chosenPicture(packet) {
   const before = history.length;
   history.add(packet);
   if (state.paused) state.place = Math.max(0, state.place - (before + 1 - history.length));
-  showPlace();
+  if (isVisible("live")) showPlace();
   return shownPicture() ?? packet;
 }
 
@@ -161,4 +162,5 @@ export function connectPictureTools({ redraw, send }) {
     new ResizeObserver(() => drawOverlays()).observe(element(`${id}-overlay`));
   }
   window.setInterval(() => state.paused && showPlace(), 200);
+  onTab((name) => name === "live" && showPlace());
 }

@@ -23,6 +23,18 @@ export function uncertaintyColour(sd) {
   return mix(UNCERTAINTY_COLOURS[k], UNCERTAINTY_COLOURS[k + 1], t - k);
 }
 
+// Levels 0 to 255 as colours in memory order, each one 32-bit number; level 0 is `darkest` of 1.
+export function palette(darkest) {
+  const bytes = new Uint8ClampedArray(4 * 256);
+  for (let level = 0; level < 256; level += 1) {
+    const t = darkest + (1 - darkest) * (level / 255);
+    bytes.set([...uncertaintyColour(t * FULL_UNCERTAINTY), 255], 4 * level);
+  }
+  return new Uint32Array(bytes.buffer);
+}
+
+const STRIP_COLOURS = palette(0);
+
 export function paint(canvas, rows, cols, colourAt) {
   if (canvas.width !== cols || canvas.height !== rows) {
     canvas.width = cols;
@@ -62,32 +74,38 @@ export function readPacket(buffer) {
   };
 }
 
-// A strip that moves left by one column for each frame; columns of missing frames stay dark.
+// A strip that moves left by one column for each frame; columns of missing frames stay dark. Its
+// pixels are its memory of the last 10 s, and go to the canvas where it is visible.
 export class Strip {
   constructor(canvas) {
     this.canvas = canvas;
     this.newest = null;
+    this.image = null;
   }
 
-  add({ frame, column, groups }) {
+  add({ frame, column, groups }, { visible }) {
     const { canvas } = this;
-    if (canvas.height !== groups) {
+    if (canvas.height !== groups || this.image === null) {
       canvas.height = groups;
+      this.image = canvas.getContext("2d").createImageData(canvas.width, groups);
+      this.pixels = new Uint32Array(this.image.data.buffer);
       this.newest = null;
     }
-    const context = canvas.getContext("2d");
-    const step = this.newest === null ? 1 : Math.min(canvas.width, Math.max(0, frame - this.newest));
-    if (step > 0) {
-      context.globalCompositeOperation = "copy";
-      context.drawImage(canvas, -step, 0);
-      context.globalCompositeOperation = "source-over";
-    }
+    const { pixels } = this;
+    const { width } = canvas;
+    const step = this.newest === null ? 1 : Math.min(width, Math.max(0, frame - this.newest));
     this.newest = frame;
-    const image = context.createImageData(1, groups);
-    for (let i = 0; i < groups; i += 1) {
-      const [r, g, b] = uncertaintyColour((column[i] / 255) * FULL_UNCERTAINTY);
-      image.data.set([r, g, b, 255], 4 * i);
+    // one move for all rows: what comes in from the next row is overwritten
+    if (step > 0) pixels.copyWithin(0, step);
+    for (let row = 0; row < groups; row += 1) {
+      const end = (row + 1) * width;
+      pixels.fill(0, end - step, end);
+      pixels[end - 1] = STRIP_COLOURS[column[row]];
     }
-    context.putImageData(image, canvas.width - 1, 0);
+    if (visible) this.draw();
+  }
+
+  draw() {
+    if (this.image) this.canvas.getContext("2d").putImageData(this.image, 0, 0);
   }
 }
