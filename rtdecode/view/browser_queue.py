@@ -11,12 +11,17 @@ from rtdecode.view.packets import Packet, Slot
 
 _IN_FLIGHT_FRAMES = 4
 """Pictures sent but not yet drawn; more would be outdated when they arrive."""
+_COLUMNS, _MOST_COLUMNS = 3, 30
+"""Columns of the activity strip that are sent without a picture, and that wait at most."""
 _TEXTS = 4
 """Waiting texts; each status replaces the one before."""
 
 
 class BrowserQueue:
     """Waiting messages of one browser: the newest packet of each slot, and texts in order.
+
+    Columns of the activity strip do not replace each other. They are sent with the next picture,
+    in one write, or three at once: each write to each browser costs the page processor time.
 
     A picture that arrives while the one before still waits replaces it and is counted in
     `dropped`. Pictures also wait while `_IN_FLIGHT_FRAMES` of them are sent but not drawn (a
@@ -31,6 +36,7 @@ class BrowserQueue:
     def __init__(self, *, may_act: bool = False) -> None:
         self.may_act = may_act
         self._packets: dict[Slot, Packet] = {}
+        self._columns: deque[bytes] = deque(maxlen=_MOST_COLUMNS)
         self._texts: deque[str] = deque(maxlen=_TEXTS)
         self._undrawn: list[int] = []
         self._changed = asyncio.Event()
@@ -43,10 +49,20 @@ class BrowserQueue:
         """Queue `packet` in place of an older one of its slot, if this browser displays it."""
         if packet.slot is Slot.PRESENT and not self._present:
             return
+        if packet.slot is Slot.ACTIVITY:
+            self._put_column(packet)
+            return
         if packet.slot in self._packets and packet.slot is Slot.PICTURE:
             self.dropped += 1
         self._packets[packet.slot] = packet
         self._changed.set()
+
+    def _put_column(self, packet: Packet) -> None:
+        self._columns.append(packet.data)
+        # one packet of each kind for each frame, and not for each sample of behaviour
+        self._watch_due = True
+        if self._watcher is not None or len(self._columns) >= _COLUMNS:
+            self._changed.set()
 
     def put_text(self, text: str) -> None:
         """Queue `text` behind the texts before it; the oldest is lost where too many wait."""
@@ -59,8 +75,6 @@ class BrowserQueue:
         """Queue `packets`, and what is new of the Microscope tab where this browser shows it."""
         for packet in packets:
             self.put_packet(packet)
-        # one packet of each kind for each frame, and not for each sample of behaviour
-        self._watch_due |= any(packet.slot is Slot.ACTIVITY for packet in packets)
 
     def watch(self, said: BrowserMessage, microscope: Microscope) -> None:
         """Act on a message of the browser about what it displays."""
@@ -70,6 +84,11 @@ class BrowserQueue:
         self._watcher = watched(microscope, self._watcher, said)
         self._watch_due = True
         self._changed.set()
+
+    @property
+    def is_due(self) -> bool:
+        """Whether something is to be sent at once; columns of the strip wait for a picture."""
+        return self._changed.is_set()
 
     @property
     def waits(self) -> bool:
@@ -87,8 +106,9 @@ class BrowserQueue:
         while True:
             await self._changed.wait()
             self._changed.clear()
-            found: list[bytes | str] = [*self._texts]
+            found: list[bytes | str] = [*self._texts, *self._columns]
             self._texts.clear()
+            self._columns.clear()
             for slot in list(self._packets):
                 if slot is not Slot.PICTURE or len(self._undrawn) < _IN_FLIGHT_FRAMES:
                     packet = self._packets.pop(slot)

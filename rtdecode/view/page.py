@@ -8,6 +8,7 @@ packets.
     status = page.status()
 """
 
+import json
 import math
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -130,6 +131,14 @@ class Page:
             "control": self._control.as_json(),
             "twin_check": None if self._twin_check is None else _twin_check_json(self._twin_check),
         }
+
+    def status_texts(self) -> dict[bool, str]:
+        """The status as JSON for browsers that may not act (False), and for those that may."""
+        status = self.status()
+        watching: dict[str, Any] = {"may_act": False}
+        if status["end"]:  # paths of this machine are for its users
+            watching["end"] = status["end"] | {"report": "report/index.html of the session"}
+        return {False: json.dumps(status | watching), True: json.dumps(status | {"may_act": True})}
 
     @property
     def is_ended(self) -> bool:

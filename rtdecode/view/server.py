@@ -11,7 +11,6 @@ from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from importlib import resources
 from queue import SimpleQueue
-from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
@@ -38,7 +37,7 @@ from rtdecode.view.browser_input import (
 from rtdecode.view.browser_queue import BrowserQueue
 from rtdecode.view.certificate import server_context
 from rtdecode.view.gate import OPENING, RIGHT, Gate, OwnAddress, printed_host
-from rtdecode.view.listener import LimitedListener, server_settings
+from rtdecode.view.listener import LimitedListener, binary_messages, server_settings
 from rtdecode.view.note_inbox import NoteInbox
 from rtdecode.view.page import Page
 from rtdecode.view.run_facts import RunFacts
@@ -224,12 +223,10 @@ class PageServer:
                 self._put_status()
 
     def _put_status(self) -> None:
-        status = self._page.status()
+        texts = self._page.status_texts()
         for queue in self._queues:
-            own: dict[str, Any] = {"dropped": queue.dropped, "may_act": queue.may_act}
-            if status["end"] and not queue.may_act:  # paths of this machine are for its users
-                own["end"] = status["end"] | {"report": "report/index.html of the session"}
-            queue.put_text(json.dumps(status | own))
+            # all of it but one number is the same for all browsers, and is written once
+            queue.put_text(f'{{"dropped": {queue.dropped}, {texts[queue.may_act][1:]}')
 
     async def _send_last(self) -> None:
         """Send what a browser keeps on display once the page of a run that has ended is gone."""
@@ -291,8 +288,8 @@ class PageServer:
 async def _send(socket: WebSocket, queue: BrowserQueue) -> None:
     with suppress(WebSocketDisconnect, RuntimeError):  # it disconnected meanwhile
         while True:
-            for message in await queue.next_packets():
-                if isinstance(message, str):
-                    await socket.send_text(message)
-                else:
-                    await socket.send_bytes(message)
+            messages = await queue.next_packets()
+            for text in (one for one in messages if isinstance(one, str)):
+                await socket.send_text(text)
+            if packets := [one for one in messages if isinstance(one, bytes)]:
+                await socket.send(binary_messages(packets))

@@ -23,6 +23,24 @@ def test_only_the_newest_picture_waits() -> None:
     assert queue.dropped == 4
 
 
+def column(frame: int) -> Packet:
+    return Packet(Slot.ACTIVITY, frame, b"c" + bytes([frame]))
+
+
+def test_columns_of_the_strip_go_with_the_next_picture_and_none_is_replaced() -> None:
+    queue = BrowserQueue()
+    queue.put_packets([column(1), column(2)])
+    assert not queue.is_due
+    queue.put_packets([picture(3)])
+    assert next_packets(queue) == [b"c\x01", b"c\x02", b"\x03"]
+
+
+def test_columns_go_without_a_picture_where_three_wait() -> None:
+    queue = BrowserQueue()
+    queue.put_packets([column(frame) for frame in range(3)])
+    assert next_packets(queue) == [b"c\x00", b"c\x01", b"c\x02"]
+
+
 def test_texts_come_first_and_in_order_and_only_the_last_few_wait() -> None:
     queue = BrowserQueue()
     queue.put_packet(picture(1))

@@ -11,12 +11,15 @@ from urllib.parse import urlsplit
 import pytest
 import uvicorn
 from uvicorn.server import ServerState
+from websockets.client import ClientProtocol
+from websockets.frames import Frame, Opcode
 from websockets.protocol import State
 from websockets.sync.client import connect
+from websockets.uri import parse_uri
 
 from rtdecode.schema.config.session import ViewConfig
 from rtdecode.view import listener as limits
-from rtdecode.view.listener import EndingStreams, LimitedListener
+from rtdecode.view.listener import EndingStreams, LimitedListener, binary_frame
 from rtdecode.view.server import PageServer
 
 
@@ -160,3 +163,29 @@ def test_the_server_ends_with_a_stream_that_is_closing() -> None:
 def test_an_address_that_cannot_be_used_is_an_error_and_leaves_no_socket() -> None:
     with pytest.raises(OSError, match="assign requested address"):
         LimitedListener("192.0.2.99", 0)
+
+
+@pytest.mark.parametrize("size", [0, 1, 125, 126, 65_535, 65_536])
+def test_a_message_to_all_browsers_is_encoded_once_as_a_frame(size: int) -> None:
+    data = bytes(size)
+    frame = binary_frame(data)
+    assert binary_frame(data) is frame
+    client = ClientProtocol(parse_uri("ws://localhost/"), max_size=None, state=State.OPEN)
+    client.receive_data(frame)
+    (received,) = client.events_received()
+    assert isinstance(received, Frame)
+    assert (received.opcode, bytes(received.data), received.fin) == (Opcode.BINARY, data, True)
+
+
+def test_messages_to_browsers_are_not_compressed(rig: Any) -> None:
+    page = PageServer(ViewConfig(), frame_rate_hz=30.0, clock=rig.clock)
+    live = page.start().replace("http", "ws") + "live"
+    try:
+        with connect(live) as browser:
+            assert browser.protocol.extensions == []
+            browser.recv(timeout=10)
+            page.push([rig.responses(1), rig.displayed(1, 60), rig.decoded(1, 60.0)])
+            packets = [browser.recv(timeout=10) for _ in range(2)]
+            assert [one[0] for one in packets if isinstance(one, bytes)] == [2, 1]
+    finally:
+        page.stop()
