@@ -55,6 +55,7 @@ class LogContent:
         self.running: list[tuple[float, float | None]] = []
         self.clocks = HostClocks(config.network)
         self.neurons: int | None = None
+        self.causality: str | None = None
         self.wall_clock: WallClock | None = None
 
     def add(self, item: Received) -> None:
@@ -93,7 +94,7 @@ def read_log(
         last_ns = max(last_ns, entry.t_received_ns)
         counts[entry.stream] += 1
         if entry.stream == _RESPONSES and content.neurons is None:
-            content.neurons = _neurons(unpack(entry.data).body)
+            content.neurons, content.causality = _activity(unpack(entry.data).body)
         if not entry.stream.endswith((*kinds, *also)):
             continue
         item = Received(unpack(entry.data), entry.t_received_ns)
@@ -105,9 +106,9 @@ def read_log(
     return LogSummary(dict(counts), first_ns, last_ns, reader.complete, reader.damage)
 
 
-def _neurons(body: Body) -> int | None:
-    """Number of neurons of responses."""
-    return len(body.activity) if isinstance(body, Responses) else None
+def _activity(body: Body) -> tuple[int | None, str | None]:
+    """Number of neurons and causality of responses."""
+    return (body.activity.size, body.causality) if isinstance(body, Responses) else (None, None)
 
 
 def _running_scores(

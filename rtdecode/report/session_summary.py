@@ -86,6 +86,8 @@ class SessionSummary:
     """Scans of the decoded planes without fluorescence."""
     neurons: int | None = None
     """Neurons whose activity was computed; None without any."""
+    causality: str | None = None
+    """causal, or as published: responses deconvolved with later scans; None without activity."""
     frames_with_fewer_steps: int = 0
     """Emitted frames with fewer solver steps than `decode.steps`, for lack of time."""
     first_ns: int = 0

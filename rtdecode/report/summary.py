@@ -113,6 +113,7 @@ def summarise(
         events=count.events,
         frames_with_fewer_steps=_fewer_steps(config, count),
         neurons=content.neurons,
+        causality=content.causality,
         **decoded_scans(config.calcium, counted.counts, lost=lost, by_plane=content.by_plane),
     )
 

@@ -26,6 +26,8 @@ MOST_IN_WINDOW = 3
 LONGEST_S = 30
 HELD_LOST = "held_messages_lost"
 """Code of the events of a process that failed while it held messages for the recorder."""
+RUN_FAILED = "run_failed"
+"""Code of the event of a failure that ends the run."""
 
 
 class Restarts:
@@ -64,3 +66,9 @@ def restart_events(name: str, *, held_mb: float) -> Iterator[Event]:
         "messages may not be in the log"
     )
     yield Event("warning", name, "process_restarted", text, {"restarts": 1})
+
+
+def run_failed_event(name: str, *, code: int, why: str) -> Event:
+    """Event of a failure of the process `name` that ends the run; `why` is its own sentence."""
+    text = f"{name} ended with exit code {code}, which ends the run"
+    return Event("alarm", "supervisor", RUN_FAILED, f"{text}: {why}" if why else text, {})

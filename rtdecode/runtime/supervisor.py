@@ -20,7 +20,7 @@ from rtdecode.runtime.control import ControlServer
 from rtdecode.runtime.joined_hosts import JoinedHosts
 from rtdecode.runtime.processor_watch import ProcessorWatch
 from rtdecode.runtime.recorder_watch import RECORDER, RecorderWatch
-from rtdecode.runtime.restarts import Restarts, restart_events
+from rtdecode.runtime.restarts import Restarts, restart_events, run_failed_event
 from rtdecode.runtime.run_requests import RunRequests
 from rtdecode.runtime.supervised import Supervised
 from rtdecode.schema.errors import BadInputError, DataLostError, NotReadyError, ProcessFailedError
@@ -137,8 +137,7 @@ class Supervisor:
         """Send the events that wait; those that cannot be sent now are kept."""
         if self.recording is not None:
             self.recording.report()
-        now_ns = self.clock.now_ns()
-        self.server.report(self.offer_event, process="supervisor", t_ns=now_ns)
+        self.server.report(self.offer_event, process="supervisor", t_ns=self.clock.now_ns())
         self._events += suspend_events(self._suspends.seconds(), process="supervisor")
         if self.hosts is not None:
             self._events += self.hosts.taken_events()
@@ -278,6 +277,7 @@ class Supervisor:
 
     def _failure(self, child: Supervised, code: int) -> ProcessFailedError:
         self._take_messages(0.0)
+        self._events.append(run_failed_event(child.spec.name, code=code, why=child.failure))
         return child.failed(code)
 
     def _command(self, name: str, command: str) -> None:

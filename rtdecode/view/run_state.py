@@ -16,6 +16,7 @@ from typing import Any
 
 from rtdecode.evaluate.output_count import LateFrames, OutputCount
 from rtdecode.runtime.clock_state import HostClocks
+from rtdecode.runtime.restarts import RUN_FAILED
 from rtdecode.schema.bounded import Recent
 from rtdecode.schema.config.roles import Role
 from rtdecode.schema.interfaces import Clock
@@ -70,6 +71,7 @@ class RunState:
         self._order: deque[tuple[str, int, int]] = deque()
         self._ended: Recent[str, int] = Recent(_MOST_SOURCES)
         """When each source that has ended did so."""
+        self._failed = ""
         self._warm = False
         self._score: Score | None = None
 
@@ -89,6 +91,7 @@ class RunState:
                 self._score = body
             case Event():
                 self._events.add(body, t_ns=message.t_ns)
+                self._failed = body.text if body.code == RUN_FAILED else self._failed
             case Health():
                 self._clocks.add(message.source, body)
             case Start():
@@ -99,8 +102,8 @@ class RunState:
 
     @property
     def is_ended(self) -> bool:
-        """Whether a source has ended that has not started again."""
-        return bool(self._ended)
+        """Whether the run has failed, or a source has ended that has not started again."""
+        return bool(self._ended or self._failed)
 
     def acknowledge(self, alarm: int) -> None:
         """Remove the alarm with this number from the banner."""
@@ -119,6 +122,7 @@ class RunState:
             ended=self.is_ended,
             lost=int(counters["lost_messages"]),
             decodes=self._facts.decodes,
+            failed=self._failed,
         )
         return {
             "level": status.level,
@@ -165,9 +169,10 @@ class RunState:
 
     def _end(self, now_ns: int) -> dict[str, Any] | None:
         """What is stated of a run that has ended; None before."""
-        if not self._ended:
+        if not self.is_ended:
             return None
         return {
+            "failed": self._failed,
             "elapsed_s": self._elapsed_s(now_ns),
             "score": end_score(self._score, decodes=self._facts.decodes),
             "losses": end_losses(self._count, decodes=self._facts.decodes),

@@ -59,7 +59,15 @@ class Ages:
     """The longest step of the last frames, or another cause."""
 
 
-def run_status(ages: Ages, *, warm: bool, ended: bool, lost: int, decodes: bool = True) -> Status:
+def run_status(
+    ages: Ages,
+    *,
+    warm: bool,
+    ended: bool,
+    lost: int,
+    decodes: bool = True,
+    failed: str = "",
+) -> Status:
     """Return the most serious status that applies.
 
     Parameters
@@ -74,7 +82,11 @@ def run_status(ages: Ages, *, warm: bool, ended: bool, lost: int, decodes: bool 
         Number of messages that the log lacks.
     decodes
         False for a run that records and reconstructs nothing.
+    failed
+        Why the run has failed; empty where it has not.
     """
+    if failed:
+        return Status(Level.BAD, "Failed", f"The run has failed: {failed}.")
     if ended:
         text = "The session has ended; its last frames remain on the page."
         return Status(Level.WAITING, "Ended", text)

@@ -80,6 +80,8 @@ export function showEnd(end) {
   element("end").hidden = !end;
   document.body.classList.toggle("over", Boolean(end));
   if (!end) return;
+  setText("end-title", end.failed ? "The run has failed" : "The session has ended");
+  setText("end-failed", end.failed && `${end.failed}.`);
   setText("end-length", end.elapsed_s === null ? "" : `after ${duration(end.elapsed_s)}`);
   setText("end-score", end.score);
   setText("end-losses", end.losses);

@@ -261,6 +261,7 @@ def test_without_a_decoder_scans_and_neurons_are_stated(tmp_path: Path) -> None:
     write_config(config.model_copy(update={"decode": None}), session.config)
     summary = summarise(session)
     assert summary.neurons == 7
+    assert summary.as_json()["causality"] == "causal"
     assert "Recorded: 4 scans and the activity of 7 neurons." in summary.sentences()
 
 

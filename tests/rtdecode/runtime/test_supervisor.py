@@ -17,6 +17,7 @@ from rtdecode.runtime.clock import HostClock
 from rtdecode.runtime.control import ControlServer
 from rtdecode.runtime.publisher import Publisher
 from rtdecode.runtime.recorder_watch import RecorderWatch
+from rtdecode.runtime.restarts import RUN_FAILED
 from rtdecode.runtime.sockets import Messaging
 from rtdecode.runtime.supervisor import Supervisor
 from rtdecode.schema.errors import NotReadyError, ProcessFailedError, RecordingUnconfirmedError
@@ -129,6 +130,19 @@ def test_one_that_dies_ends_the_run_elsewhere_with_its_exit_code(nursery: Nurser
     with pytest.raises(ProcessFailedError, match="dies ended with exit code 7") as failure:
         nursery.supervisor.watch(Event(), until_ns=nursery.until(120))
     assert failure.value.exit_code == 7
+
+
+def test_a_failure_that_ends_the_run_is_an_alarm_with_its_reason(nursery: Nursery) -> None:
+    events: list[EventMessage] = []
+    nursery.supervisor.offer_event = lambda event: events.append(event) is None
+    nursery.supervisor.start([nursery.spec("raises")], stop=Event())
+    with pytest.raises(ProcessFailedError):
+        nursery.supervisor.watch(Event(), until_ns=nursery.until(30))
+    nursery.supervisor.end()
+    (failed,) = (event for event in events if event.code == RUN_FAILED)
+    assert (failed.severity, failed.process) == ("alarm", "supervisor")
+    assert "raises ended with exit code" in failed.text
+    assert "the sentence of the error" in failed.text
 
 
 def test_a_folder_that_is_removed_during_a_run_is_named(nursery: Nursery) -> None:

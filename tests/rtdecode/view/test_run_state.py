@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from rtdecode.runtime.restarts import run_failed_event
 from rtdecode.schema.messages import Body, End, Event, Gap, Health, Received, Score, Start
 from rtdecode.view.run_state import RunState
 
@@ -103,6 +104,19 @@ def test_what_arrives_from_its_process_and_from_the_recorder_counts_once(
     assert losses["missed"] == {"bridge/scan by decoder": 2}
     assert losses["scans_lost"] == 7
     assert [one["times"] for one in state.as_json()["events"]] == [1]
+
+
+def test_a_failed_run_is_stated_with_its_reason(state: RunState, rig: Any) -> None:
+    failed = run_failed_event("decoder", code=7, why="no such twin")
+    for item in (sent(rig, "decoder", START), sent(rig, "supervisor", failed)):
+        state.add(item)
+    status = state.as_json()
+    assert (status["title"], status["level"]) == ("Failed", "bad")
+    reason = "decoder ended with exit code 7, which ends the run: no such twin"
+    assert status["sentence"] == f"The run has failed: {reason}."
+    assert status["end"]["failed"] == reason
+    state.add(sent(rig, "bridge", End("s", "stopped")))
+    assert state.as_json()["title"] == "Failed"
 
 
 def test_a_source_that_starts_again_has_not_ended(state: RunState, rig: Any) -> None:
