@@ -19,8 +19,9 @@ from rtdecode.bench.result_file import write_benchmark
 from rtdecode.datasets.stills import StillClips, StillSession
 from rtdecode.decode.compute import prepare_process
 from rtdecode.offline.job import Request
+from rtdecode.offline.published_mask import fit_transparency
 from rtdecode.offline.reconstruct import reconstruct
-from rtdecode.offline.screen_masks import fit_transparency, save_mask
+from rtdecode.offline.screen_masks import save_mask
 from rtdecode.offline.stills.run import image_scores
 from rtdecode.runtime.clock import HostClock
 from rtdecode.twins.folder import load_twin

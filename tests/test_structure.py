@@ -12,7 +12,7 @@ PACKAGES = ("acquisition_bridge", "rtdecode", "stimulus")
 FILE_LINES, FUNCTION_LINES, CONFTEST_LINES = 300, 60, 100
 FORBIDDEN_NAMES = {"utils", "helpers", "common", "core", "base"}
 FORBIDDEN_WORDS = re.compile(r"TO" r"DO|FIX" r"ME|X" r"XX|TYPE_" r"CHECKING|from __future" r"__")
-MOST_FILES = 520
+MOST_FILES = 560
 """A new file format may add a reader of its own; anything else joins a file that is there."""
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef

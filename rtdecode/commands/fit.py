@@ -5,6 +5,7 @@ Modules that need torch are imported when a command runs, so that `rtdecode --he
 
 import importlib.resources
 import tempfile
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -23,7 +24,12 @@ from rtdecode.commands.console import (
 )
 from rtdecode.runtime.clock import HostClock
 from rtdecode.runtime.platform import usable_cores
-from rtdecode.schema.config.training import READOUT_STEPS, STEPS, TrainingConfig
+from rtdecode.schema.config.training import (
+    MASK_FRACTION,
+    READOUT_STEPS,
+    STEPS,
+    TrainingConfig,
+)
 
 app = typer.Typer(
     no_args_is_help=True, help="Fit a twin, a linear decoder or a screen mask to a session."
@@ -44,6 +50,13 @@ Threads = Annotated[
     int,
     typer.Option(help="number of CPU threads; 0 uses all cores (use 1 beside other work)", min=0),
 ]
+
+
+class MaskMethodName(StrEnum):
+    """Procedures of `fit mask`."""
+
+    POSTERIOR = "posterior"
+    PUBLISHED = "published"
 
 
 def threads_used(threads: int) -> int:
@@ -159,35 +172,53 @@ def mask(
     data: Data,
     twin: Annotated[Path, typer.Option(help="folder of the session's twin")],
     out: Annotated[Path, typer.Option(help="screen mask to write: .npy, (row, col) bool")],
-    steps: Annotated[int, typer.Option(help="gradient steps", min=1)] = 1000,
+    method: Annotated[
+        MaskMethodName | None,
+        typer.Option(
+            help="posterior: pixels whose variance the activity reduces by --fraction; published: "
+            "the procedure of Bauer et al. 2026. By default posterior, where the twin has a prior "
+            "and a noise model"
+        ),
+    ] = None,
+    fraction: Annotated[
+        float,
+        typer.Option(help="posterior: reduction of a scored pixel's variance", min=0.01, max=1),
+    ] = MASK_FRACTION,
+    steps: Annotated[int, typer.Option(help="published: gradient steps", min=1)] = 1000,
     scored_from: Annotated[
-        float, typer.Option(help="minimum transparency of a scored pixel")
+        float,
+        typer.Option(help="minimum transparency of a scored pixel; posterior: in --fraction"),
     ] = 1.0,
     seed: Seed = 0,
     threads: Threads = 0,
 ) -> None:
-    """Fit the screen mask, the pixels that the population represents, and its transparency."""
+    """Fit the screen mask, the pixels that the population represents, and its transparency.
+
+    Where no pixel would be scored, the mask has the whole screen, and a warning says what to do.
+    """
     console = Console()
     with errors_reported():
         from rtdecode.datasets.opening import open_clips
         from rtdecode.decode.compute import prepare_process
-        from rtdecode.offline.screen_masks import fit_transparency, save_mask
-        from rtdecode.twins.folder import load_twin
+        from rtdecode.offline.screen_masks import (
+            MaskMethod,
+            MaskSettings,
+            default_method,
+            make_mask,
+        )
 
         prepare_process(threads=threads_used(threads))
+        chosen = default_method(twin) if method is None else MaskMethod(method.value)
+        settings = MaskSettings(chosen, fraction, steps, scored_from, seed)
         with progress_bar(console) as progress:
-            line = WorkLine(progress, console)
-            line.start_part("screen mask")
-            alpha = fit_transparency(
-                load_twin(twin),
-                open_clips(data),
-                steps=steps,
-                seed=seed,
-                report=lambda done: line.count(done, steps),
-            )
-        scored = save_mask(alpha, out, scored_from=scored_from)
+            work = WorkLine(progress, console).work()
+            scored, warning = make_mask(twin, open_clips(data), out, settings, work=work)
+        if warning is not None:
+            print_warning(warning)
         print_plain(
-            console, f"{out}: {np.count_nonzero(scored)} of {scored.size} pixels are scored"
+            console,
+            f"{out}: {np.count_nonzero(scored)} of {scored.size} pixels are scored "
+            f"(method {chosen.value})",
         )
 
 

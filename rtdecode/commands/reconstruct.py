@@ -11,7 +11,12 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from rtdecode.commands.console import errors_reported, print_plain, progress_bar
+from rtdecode.commands.console import (
+    errors_reported,
+    print_plain,
+    print_warning,
+    progress_bar,
+)
 from rtdecode.commands.fit import Data, Threads, threads_used
 from rtdecode.runtime.clock import HostClock
 
@@ -76,6 +81,7 @@ def reconstruct(
         from rtdecode.decode.compute import prepare_process
         from rtdecode.offline.job import Request
         from rtdecode.offline.reconstruct import reconstruct as reconstruct_trials
+        from rtdecode.offline.screen_masks import whole_screen_warning
 
         prepare_process(threads=threads_used(threads))
         request = Request(
@@ -99,6 +105,8 @@ def reconstruct(
 
             summary = reconstruct_trials(request, clock=HostClock(), report=report)
         console.print(summary_table(summary))
+        if warning := whole_screen_warning(request.mask, request.twins):
+            print_warning(warning)
 
 
 @bench_app.command(
@@ -130,6 +138,7 @@ def quality(
     with errors_reported():
         from rtdecode.bench.quality import TableRequest, bench_quality
         from rtdecode.decode.compute import prepare_process
+        from rtdecode.offline.screen_masks import whole_screen_warning
 
         prepare_process(threads=threads_used(threads))
         with progress_bar(console) as progress:
@@ -144,6 +153,8 @@ def quality(
             )
             rows = bench_quality(request, out, clock=HostClock(), report=report)
         console.print(quality_table(rows))
+        if warning := whole_screen_warning(request.mask, request.twins):
+            print_warning(warning)
 
 
 def summary_table(summary: dict[str, Any]) -> Table:

@@ -76,6 +76,7 @@ class Clips(Protocol):
 
     rows_px: int
     cols_px: int
+    neurons: int
 
     def trials(self, tier: str) -> tuple[int, ...]:
         """Numbers of the trials of `tier`, ascending; NoSuchTierError if there is none."""
@@ -99,7 +100,6 @@ class VideoSession(Clips, Protocol):
     """The trials of one recorded session with video."""
 
     folder: Path
-    neurons: int
     frame_rate_hz: float
     """Rate of video, activity and behaviour of a trial, in Hz."""
     causality: Causality

@@ -55,6 +55,18 @@ class EstimatedFrames:
         driven = (self._from_innovations * u[None]).sum(1)
         return driven + (self._from_past * past[-self.order :]).sum(1)
 
+    def innovations(
+        self, coefficients: Float[Tensor, "frame krow kcol"]
+    ) -> Float[Tensor, "frame krow kcol"]:
+        """The u whose `coefficients` are given, with a history at the prior's mean.
+
+        u[t] = (y[t] - Σ_j a_j y[t-j]) / s: eq. (2), solved for u.
+        """
+        predicted = torch.zeros_like(coefficients)
+        for back, weight in enumerate(self.prior.autoregression, start=1):
+            predicted[back:] += weight * coefficients[:-back]
+        return (coefficients - predicted) / self.prior.innovation_sd
+
     def _impulse_response(self) -> Float[Tensor, "frame krow kcol"]:
         """h: response of this frame and the next ones to an innovation of 1."""
         first = torch.ones_like(self.prior.power)

@@ -1,8 +1,9 @@
 """Posterior standard deviation of each pixel by Laplace approximation, for fitting and decoding.
 
-Duties: draw from the approximate posterior, and store its standard deviation beside the twin. It
-depends on twin, prior and noise alone and is computed once, when a twin is fitted. This module must
-not depend on recorded activity or on the live decoder.
+Duties: draw from the approximate posterior, store its standard deviation beside the twin, and
+state by what fraction activity reduces the variance of each pixel, for screen masks. It depends on
+twin, prior and noise alone. This module must not depend on recorded activity or on the live
+decoder.
 
 The posterior is approximated by a normal distribution with covariance A⁻¹, A = I + J' W J the
 Gauss-Newton matrix of eq. (7) of docs/decoder.md, with the prediction linearised at videos drawn
@@ -13,7 +14,8 @@ the system without the matrix. All frames of the horizon are estimated here, so 
 of old frames adds to that of new ones.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -38,6 +40,7 @@ WINDOW_FRAMES = 36
 _KEPT_FRAMES = 24
 PART = "measuring uncertainty: posterior"
 _DRAWS, _FEWEST_DRAWS = 32, 8
+_DRAWS_A_WINDOW = 2
 _SOLVED_AT = 4
 """Number of videos at which the prediction is linearised, each for an equal part of the draws."""
 _ITERATIONS = 20
@@ -74,14 +77,84 @@ def posterior_sd(
     generator = torch.Generator().manual_seed(_SEED)
     block = EstimatedFrames(prior, frames=window_frames)
     squares, drawn = torch.zeros(window_frames, *prior.mean.shape), 0
+    behaviour = torch.tensor(twin.spec.behaviour_mean).expand(window_frames, -1)
+    measured = torch.ones(1, twin.spec.neurons)
     each = -(-draws // _SOLVED_AT)
     total = _SOLVED_AT * each
     for k in work.rounds(PART, range(total), total=total, fewest=_FEWEST_DRAWS):
         if k % each == 0:
-            local = _LinearisedPosterior(twin, block, noise, generator)
-        squares += local.deviation(generator).square()
+            at = torch.randn(block.u_sd.shape, generator=generator)
+            local = _LinearisedPosterior(
+                twin, block, noise, at=at, behaviour=behaviour, measured=measured
+            )
+        white = torch.randn(block.u_sd.shape, generator=generator)
+        squares += local.deviation(white, generator).square()
         drawn += 1
     return (squares / drawn).sqrt().flip(0)[: window_frames * _KEPT_FRAMES // WINDOW_FRAMES]
+
+
+@dataclass(frozen=True, slots=True)
+class Presented:
+    """A window of a trial at which the prediction of the twin is linearised."""
+
+    video: Float[Tensor, "frame row col"]
+    """Displayed frames in grey levels."""
+    behaviour: Float[Tensor, "frame channel"]
+    measured: Float[Tensor, " neuron"]
+    """1 for a neuron that was measured, otherwise 0."""
+
+
+def variance_reduction(
+    twin: Twin,
+    prior: VideoPrior,
+    noise: Noise,
+    windows: Iterable[Presented],
+    *,
+    draws: int = _DRAWS_A_WINDOW,
+    spared: tuple[int, int] = (0, 0),
+) -> Float[Tensor, "row col"]:
+    """Fraction of the prior variance of each pixel that the activity of the neurons removes.
+
+    1 - v / v0, with v the posterior and v0 the prior variance of a pixel, both summed over draws,
+    frames and `windows`: 0 where activity says nothing about the video, 1 where it determines it.
+
+    Parameters
+    ----------
+    twin, prior, noise
+        As in `posterior_sd`.
+    windows
+        Windows of equal length, of trials that the twin was not fitted to.
+    draws
+        Draws from the posterior in each window.
+    spared
+        Number of frames at the beginning and at the end of a window that do not count: before them
+        or after them responses are missing that a decoder would have.
+
+    Notes
+    -----
+    Prior and posterior are drawn with the same e: v is that of x with A x = e + J' W n, v0 that of
+    e. Where A is the identity both are equal, so that the estimate is exactly 0 for pixels outside
+    all receptive fields, however few draws there are.
+    """
+    generator = torch.Generator().manual_seed(_SEED)
+    before = after = torch.zeros(())
+    for window in windows:
+        block = EstimatedFrames(prior, frames=len(window.video))
+        at = block.innovations(prior.basis.coefficients(window.video)) / block.u_sd
+        local = _LinearisedPosterior(
+            twin,
+            block,
+            noise,
+            at=at,
+            behaviour=window.behaviour,
+            measured=window.measured[None],
+        )
+        counted = slice(spared[0], len(window.video) - spared[1])
+        for _ in range(draws):
+            white = torch.randn(block.u_sd.shape, generator=generator)
+            before = before + local.video(white)[counted].square().sum(0)
+            after = after + local.deviation(white, generator)[counted].square().sum(0)
+    return 1 - after / before
 
 
 def smoothed_sd(sd: Float[Tensor, "back row col"]) -> Float[Tensor, "back row col"]:
@@ -128,17 +201,25 @@ def load_posterior_sd(
 
 
 class _LinearisedPosterior:
-    """Normal posterior with the prediction linearised at one video drawn from the prior."""
+    """Normal posterior with the prediction linearised at one video.
+
+    `at` are the whitened coordinates of the video, `behaviour` is (frame, channel), and `measured`
+    (1, neuron) is 1 for neurons with measurements.
+    """
 
     def __init__(
-        self, twin: Twin, block: EstimatedFrames, noise: Noise, generator: torch.Generator
+        self,
+        twin: Twin,
+        block: EstimatedFrames,
+        noise: Noise,
+        *,
+        at: Tensor,
+        behaviour: Tensor,
+        measured: Tensor,
     ) -> None:
         self._block, self._start = block, initial_state(block, history=0)
         prediction = predictor(twin, block.basis, history=0, estimated=block.frames)
-        behaviour = torch.tensor(twin.spec.behaviour_mean).expand(block.frames, -1)
         predict = prediction.given(self._start.past[:0], behaviour)
-        at = torch.randn(block.u_sd.shape, generator=generator)
-        measured = torch.ones(1, twin.spec.neurons)
         self._matrix = GaussNewton(
             lambda white: predict(self._coefficients(white)),
             at,
@@ -148,13 +229,18 @@ class _LinearisedPosterior:
             floor=noise.floor,
         )
 
-    def deviation(self, generator: torch.Generator) -> Float[Tensor, "frame row col"]:
-        """One draw from the posterior minus its mean, in grey levels."""
-        white = torch.randn(self._block.u_sd.shape, generator=generator)
+    def deviation(
+        self, white: Tensor, generator: torch.Generator
+    ) -> Float[Tensor, "frame row col"]:
+        """The posterior's deviation from its mean, in grey levels, for a draw `white` of e."""
         # A x = e + J' W n
         drawn = _conjugate_gradients(self._matrix.times, white + self._matrix.noise(generator))
+        return self.video(drawn)
+
+    def video(self, white: Tensor) -> Float[Tensor, "frame row col"]:
+        """Deviation from the mean video, in grey levels, with whitened coordinates `white`."""
         basis = self._block.basis
-        return basis.video(self._coefficients(drawn)) - basis.mean
+        return basis.video(self._coefficients(white)) - basis.mean
 
     def _coefficients(self, white: Tensor) -> Float[Tensor, "frame krow kcol"]:
         return self._block.coefficients(white * self._block.u_sd, self._start.past)

@@ -21,7 +21,8 @@ from rtdecode.calcium.rois import Rois, rois_from_lists
 from rtdecode.datasets.sensorium import SensoriumFolder, SessionWriter
 from rtdecode.datasets.video_session import TRAIN, VALIDATION, Segment
 from rtdecode.demo.recording import Recording
-from rtdecode.offline.screen_masks import OPTIMISED_FROM, fit_transparency, save_mask
+from rtdecode.offline.published_mask import fit_transparency
+from rtdecode.offline.screen_masks import OPTIMISED_FROM, save_mask
 from rtdecode.runtime.config_file import read_config
 from rtdecode.schema.config.acquisition import SimulatedSource
 from rtdecode.schema.config.calcium import CalciumConfig

@@ -46,6 +46,16 @@ class Basis:
         """Frames in grey levels: x_t = mean + downᵀ a_t across."""
         return self.down.T @ coefficients @ self.across + self.mean
 
+    def coefficients(
+        self, video: Float[Tensor, "frame row col"]
+    ) -> Float[Tensor, "frame krow kcol"]:
+        """Coefficients of frames in grey levels, a_t = down (x_t - mean) acrossᵀ.
+
+        The functions must be orthonormal, as those of `cosine_basis` are; `video` then returns the
+        projection of the frames onto the kept frequencies.
+        """
+        return self.down @ (video - self.mean) @ self.across.T
+
 
 def pixel_basis(rows_px: int, cols_px: int) -> Basis:
     """The basis of single pixels: coefficients are grey levels, and the mean is 0."""

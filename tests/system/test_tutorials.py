@@ -59,7 +59,6 @@ LESS = {
     "detector_scans: 300": "detector_scans: 60",
     "clip_s: 4.0": "clip_s: 3.0",
     "--steps 400": "--steps 50",
-    "--steps 300 --scored-from 0.5": "--steps 40 --scored-from 0.05",
     "seconds: 35": "seconds: 8",
 }
 """Five clips and a twin that is hardly trained: each step of the page, without its quality."""

@@ -7,6 +7,9 @@ from rtdecode.schema.config.section import Count, Fraction, Index, NotNegative, 
 STEPS, READOUT_STEPS = 1500, 400
 """Default number of steps for a whole twin, and for a readout on existing filters."""
 
+MASK_FRACTION = 0.5
+"""Reduction of a pixel's variance by the activity from which the screen mask includes the pixel."""
+
 
 class TrainingConfig(Section):
     """Stochastic gradient descent on a recorded session; the defaults fit 20 minutes of data."""

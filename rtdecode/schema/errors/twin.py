@@ -111,13 +111,38 @@ class NotFiniteWeightsError(BadInputError):
 
 
 class EmptyMaskError(RtdecodeError):
-    """No pixel of the screen affects the responses of the neurons."""
+    """No pixel of the screen affects the responses of the neurons enough to be scored.
 
-    def __init__(self, *, highest: float, needed: float) -> None:
+    `highest` and `needed` are transparencies. `fraction` is the reduction of a pixel's variance
+    that a transparency of 1 stands for; None for the published procedure.
+    """
+
+    def __init__(self, *, highest: float, needed: float, fraction: float | None = None) -> None:
+        if fraction is None:
+            reached = _below(highest, needed)
+            what = f"no pixel reaches a transparency of {needed:g} (the highest is {reached})"
+            remedy = "give more --steps, a lower --scored-from"
+        else:
+            percent, needed_percent = 100 * fraction * highest, 100 * fraction * needed
+            reached = _below(percent, needed_percent)
+            what = (
+                f"the activity reduces the variance of no pixel by {needed_percent:g} % "
+                f"(of the best one by {reached} %)"
+            )
+            remedy = "give a lower --fraction"
         super().__init__(
-            f"no pixel reaches a transparency of {needed:g} (the highest is {highest:.2f}): "
-            f"give more --steps, a lower --scored-from, or a twin that predicts its neurons better"
+            f"{what}: {remedy}, or a twin that predicts its neurons better "
+            f"(more recorded clips, or more neurons)"
         )
+
+
+_MOST_DIGITS = 17
+
+
+def _below(value: float, limit: float) -> str:
+    """`value` with two decimals, or as many more as distinguish it from a `limit` above it."""
+    texts = (f"{value:.{digits}f}" for digits in range(2, _MOST_DIGITS))
+    return next((text for text in texts if float(text) < limit), repr(value))
 
 
 class ForeignWeightsError(BadInputError):

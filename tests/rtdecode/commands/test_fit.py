@@ -60,25 +60,38 @@ def test_a_linear_decoder_is_fitted_and_its_penalty_is_marked(
     assert f"is in {tmp_path / 'r'}" in done.stdout
 
 
-def test_a_mask_that_would_be_empty_is_a_failure_with_a_remedy(
+def test_a_mask_that_would_be_empty_is_the_whole_screen_with_a_warning(
     blob_session: SensoriumFolder, blob_twin: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / MASK
-    done = told("mask", data=blob_session.folder, twin=blob_twin, out=out, steps=1)
-    assert done.exit_code == 1
+    asked = {"data": blob_session.folder, "twin": blob_twin, "out": out}
+    done = told("mask", **asked, method="published", steps=1)
+    assert done.exit_code == 0, done.output
     assert "give more --steps" in done.stderr
-    assert not out.exists()
+    assert "192 of 192 pixels" in " ".join(done.stdout.split())
+    assert np.load(out).all()
 
 
 def test_a_mask_is_written_with_its_transparency(
     blob_session: SensoriumFolder, blob_twin: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / MASK
-    done = told("mask", data=blob_session.folder, twin=blob_twin, out=out, steps=450)
+    asked = {"data": blob_session.folder, "twin": blob_twin, "out": out}
+    done = told("mask", **asked, method="published", steps=450)
     assert done.exit_code == 0, done.output
     mask = np.load(out)
     assert f"{mask.sum()} of {mask.size} pixels" in " ".join(done.stdout.split())
     np.testing.assert_array_equal(np.load(tmp_path / "mask_transparency.npy") >= 1, mask)
+
+
+def test_a_mask_is_made_from_the_posterior_unless_another_method_is_asked_for(
+    blob_session: SensoriumFolder, blob_twin: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / MASK
+    done = told("mask", data=blob_session.folder, twin=blob_twin, out=out, fraction=0.01)
+    assert done.exit_code == 0, done.output
+    assert "(method posterior)" in done.stdout
+    np.testing.assert_array_equal(np.load(tmp_path / "mask_transparency.npy") >= 1, np.load(out))
 
 
 @pytest.mark.parametrize("verb", ["twin", "ridge", "mask"])

@@ -38,6 +38,12 @@ def test_coefficients_are_those_of_the_recursion(prior: VideoPrior, frames: int)
     torch.testing.assert_close(block.coefficients(u, past), expected)
 
 
+def test_innovations_are_those_that_give_the_coefficients(prior: VideoPrior) -> None:
+    block = EstimatedFrames(prior, frames=FRAMES)
+    u, past = normal(FRAMES, 4, 5), torch.zeros(2, 4, 5)
+    torch.testing.assert_close(block.innovations(block.coefficients(u, past)), u)
+
+
 def test_without_innovations_history_decays_by_the_autoregression(
     prior: VideoPrior, block: EstimatedFrames
 ) -> None:

@@ -12,10 +12,12 @@ from rtdecode.decode.horizon import EstimatedFrames
 from rtdecode.decode.noise import Noise
 from rtdecode.decode.posterior import (
     POSTERIOR_FILE,
+    Presented,
     load_posterior_sd,
     posterior_sd,
     save_posterior_sd,
     smoothed_sd,
+    variance_reduction,
 )
 from rtdecode.decode.prior import VideoPrior
 from rtdecode.schema.errors import UnreadableFileError
@@ -112,3 +114,43 @@ def test_that_of_another_screen_or_a_damaged_one_is_refused(tmp_path: Path) -> N
     (tmp_path / POSTERIOR_FILE).write_bytes(b"no")
     with pytest.raises(UnreadableFileError, match="posterior"):
         load_posterior_sd(tmp_path, shape=(36, 64))
+
+
+def presented(prior: VideoPrior, *, measured: Tensor) -> Presented:
+    """A window in which the mean frame is displayed."""
+    return Presented(prior.mean.expand(FRAMES, -1, -1), torch.zeros(FRAMES, 4), measured)
+
+
+def test_the_reduction_of_the_variance_is_that_of_the_whole_matrix(
+    steady: Linear, prior: VideoPrior, noise: Noise
+) -> None:
+    clear = replace(noise, dispersion=noise.dispersion / 100)
+    window = presented(prior, measured=torch.ones(NEURONS))
+    found = variance_reduction(steady, prior, clear, [window, window], draws=40)
+    down, across = prior.basis.down.square(), prior.basis.across.square()
+    before = down.T @ prior.power @ across
+    after = densely(steady, prior, clear).square().mean(0)
+    expected = 1 - after / before
+    torch.testing.assert_close(found, expected, rtol=0, atol=0.3)
+    torch.testing.assert_close(found.mean(), expected.mean(), rtol=0, atol=0.15)
+
+
+def test_neurons_that_were_not_measured_reduce_no_variance(
+    steady: Linear, prior: VideoPrior, noise: Noise
+) -> None:
+    window = presented(prior, measured=torch.zeros(NEURONS))
+    found = variance_reduction(steady, prior, noise, [window], draws=1)
+    torch.testing.assert_close(found, torch.zeros(6, 8), rtol=0, atol=1e-5)
+
+
+def test_frames_at_the_ends_of_a_window_can_be_left_out(
+    steady: Linear, prior: VideoPrior, noise: Noise
+) -> None:
+    """The newest frames have least activity after them, so that without them more is removed."""
+    clear = replace(noise, dispersion=noise.dispersion / 100)
+    window = presented(prior, measured=torch.ones(NEURONS))
+    whole, inner = (
+        variance_reduction(steady, prior, clear, [window], draws=40, spared=spared)
+        for spared in ((0, 0), (2, 3))
+    )
+    assert inner.mean() > whole.mean()

@@ -13,8 +13,8 @@ from scipy.ndimage import gaussian_filter
 from rtdecode.datasets.stills import StillClips, StillSession
 from rtdecode.evaluate.metrics import pearson_r
 from rtdecode.offline.job import Request
+from rtdecode.offline.published_mask import fit_transparency
 from rtdecode.offline.reconstruct import reconstruct
-from rtdecode.offline.screen_masks import fit_transparency
 from rtdecode.offline.stills.map_estimate import predicted_for
 from rtdecode.offline.stills.run import image_scores
 from rtdecode.schema.errors import (
