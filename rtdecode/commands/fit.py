@@ -20,8 +20,8 @@ from rtdecode.commands.console import (
     print_plain,
     print_warning,
     progress_bar,
-    training_status,
 )
+from rtdecode.commands.twin_training import population_trained, print_twins, trained
 from rtdecode.runtime.clock import HostClock
 from rtdecode.runtime.platform import usable_cores
 from rtdecode.schema.config.training import (
@@ -67,11 +67,26 @@ def threads_used(threads: int) -> int:
 @app.command(epilog="Example: rtdecode fit twin --data sessions/2026-11-24_10-15-00 --out twin")
 def twin(
     *,
-    data: Data,
+    data: Annotated[
+        list[Path],
+        typer.Option(
+            "--data",
+            help="recorded session: its folder, one of Sensorium, or .nwb (docs/data.md); repeat "
+            "the option for several sessions of one mouse, or with --population for several mice",
+        ),
+    ],
     out: Out,
     model: Annotated[
         str, typer.Option(help="architecture; only compact can be trained")
     ] = "compact",
+    match: Annotated[
+        Path | None,
+        typer.Option(help="table of the places of the same neurons in each --data (docs/data.md)"),
+    ] = None,
+    population: Annotated[
+        bool,
+        typer.Option("--population", help="a twin of each --data with shared filters: OUT/NAME"),
+    ] = False,
     core: Annotated[
         Path | None,
         typer.Option(help="twin folder whose filters are kept; only a readout is fitted"),
@@ -87,43 +102,28 @@ def twin(
     threads: Threads = 0,
 ) -> None:
     """Train an encoding model; an interrupted run resumes when the command is repeated."""
+    if population and (match or core or len(data) < 2):  # noqa: PLR2004
+        raise typer.BadParameter(
+            "--population needs two --data or more, and goes with neither --match nor --core"
+        )
+    if match and len(data) < 2:  # noqa: PLR2004
+        raise typer.BadParameter("--match needs two --data or more")
     console = Console()
     with errors_reported(interrupted=_CONTINUES):
-        from rtdecode.datasets.opening import open_video_session
         from rtdecode.decode.compute import prepare_process
-        from rtdecode.train.twin_fit import check_model, fit_compact
+        from rtdecode.train.twin_fit import check_model
 
         check_model(model)
         prepare_process(threads=threads_used(threads))
         wanted = steps or (STEPS if core is None else READOUT_STEPS)
         config = TrainingConfig(seed=seed, steps=wanted, max_minutes=max_minutes)
-        session = open_video_session(data)
         with progress_bar(console) as progress:
             line = WorkLine(progress, console)
-            outcome = fit_compact(
-                session,
-                out,
-                config,
-                clock=HostClock(),
-                report=lambda now: line.advance(
-                    now.step,
-                    now.steps,
-                    status=training_status(loss=now.loss, best_r=now.best_r, eta_s=now.eta_s),
-                ),
-                work=line.work(),
-                core=core,
-            )
-        r = outcome.single_trial_r
-        table = Table("twin", "neurons", "single-trial r", "best at step", "minutes", box=None)
-        minutes = outcome.standing.elapsed_s / 60
-        table.add_row(
-            str(out), str(len(r)), f"{np.nanmean(r):.3f}", str(outcome.standing.best_step),
-            f"{minutes:.1f}",
-        )  # fmt: skip
-        console.print(table)
-        for warning in outcome.warnings:
-            print_warning(warning)
-        print_plain(console, f"twin, prior, noise model and uncertainty are in {out}")
+            if population:
+                outcomes = population_trained(data, out, config, line)
+            else:
+                outcomes = {out: trained(data, out, config, line, match=match, core=core)}
+        print_twins(console, outcomes)
 
 
 @app.command(epilog="Example: rtdecode fit ridge --data sessions/2026-11-24_10-15-00 --out ridge")

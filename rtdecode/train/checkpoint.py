@@ -76,7 +76,8 @@ def save_checkpoint(path: Path, trainee: Trainee, *, settings: dict[str, str]) -
     for number, moments in trainee.optimiser.state_dict()["state"].items():
         tensors |= {f"optimiser/{number}/{name}": value for name, value in moments.items()}
     metadata = {"settings": json.dumps(settings), "standing": json.dumps(asdict(trainee.standing))}
-    copies = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
+    # cloned: safetensors refuses arrays that share memory, as those of a shared core do
+    copies = {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
     with written_atomically(path) as unfinished:
         save_file(copies, unfinished, metadata=metadata)
 

@@ -1,5 +1,6 @@
 """Initialisation of a compact twin from the training data, for `rtdecode fit twin`."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -184,17 +185,31 @@ def fresh_compact(
     return twin
 
 
-def with_core(core: Compact, fresh: Compact) -> Compact:
-    """`fresh` with all parameters shared between neurons copied from `core` and frozen.
+_OWN = {*_READOUT, "response_kernel", "scale", "behaviour_mean", "behaviour_sd"}
+"""What no other twin shares.
 
-    The response kernel is trained: it reflects indicator and scan rate of the rig, not the cortex.
-    """
-    own = {*_READOUT, "response_kernel", "scale", "behaviour_mean", "behaviour_sd"}
-    kept = {name: value for name, value in core.state_dict().items() if name not in own}
+The response kernel is among it: it reflects indicator and scan rate of the rig, not the cortex.
+"""
+
+
+def with_core(core: Compact, fresh: Compact) -> Compact:
+    """`fresh` with all parameters shared between neurons copied from `core` and frozen."""
+    kept = {name: value for name, value in core.state_dict().items() if name not in _OWN}
     fresh.load_state_dict(kept, strict=False)
     for name, parameter in fresh.named_parameters():
-        parameter.requires_grad_(name in own)
+        parameter.requires_grad_(name in _OWN)
     return fresh
+
+
+def share_core(twins: Sequence[Compact]) -> None:
+    """Give all twins the core of the first: its parameters themselves, not copies of them.
+
+    The core is all that is shared between neurons, without the response kernel.
+    """
+    for name, parameter in twins[0].named_parameters():
+        if name not in _OWN:
+            for other in twins[1:]:
+                setattr(other, name, parameter)
 
 
 def _positions(spec: TwinSpec, centers_px: NDArray[np.float32]) -> torch.Tensor:

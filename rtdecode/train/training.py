@@ -1,7 +1,7 @@
 """Training of a twin on a recorded session: AdamW on the Poisson loss, resumable at any step."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -76,10 +76,43 @@ class Outcome:
     """Result of a training run; the twin itself holds the best averaged weights."""
 
     single_trial_r: F64
-    """(neuron,) on validation trials; NaN for a neuron without variance."""
+    """(neuron,) on validation trials, of all twins one after the other; NaN without variance."""
     standing: Standing
     warnings: tuple[str, ...] = ()
     """What the result should not be relied on for, in sentences."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Member:
+    """A twin that is trained, with its session and the crops of that."""
+
+    twin: Twin
+    data: VideoSession
+    crops: Crops
+    stride: int
+
+    @classmethod
+    def of(cls, twin: nn.Module, data: VideoSession, config: TrainingConfig) -> "_Member":
+        known = cast(Twin, twin)
+        crops = Crops(
+            data,
+            TRAIN,
+            batch=config.batch,
+            frames=config.frames,
+            history=known.spec.history_frames,
+            seed=config.seed,
+            cutmix=config.cutmix,
+        )
+        stride = twin.temporal_stride if isinstance(twin, TailTwin) else 1
+        return cls(known, data, crops, stride)
+
+    def loss(self, batch: Batch) -> Tensor:
+        """Poisson loss of a batch of its crops."""
+        frames, stride = batch.responses.shape[1], self.stride
+        predicted = predict_tail(
+            self.twin, batch.video, batch.behaviour, frames=frames, stride=stride
+        )
+        return poisson_loss(predicted, batch.responses[:, (frames - 1) % stride :: stride])
 
 
 class Training:
@@ -91,6 +124,10 @@ class Training:
         An `nn.Module` that implements the `Twin` protocol; receives the best averaged weights.
     data
         Session of which the training and validation trials are used.
+    others
+        Further twins with their sessions, trained together with the first: step k is taken on the
+        twin with the number k modulo their number, and parameters that twins share are the same
+        objects in each.
     config
         Steps, rates and seed.
     checkpoint
@@ -113,30 +150,23 @@ class Training:
         clock: Clock,
         machines: Machines,
         limit_s: float | None = None,
+        others: Sequence[tuple[nn.Module, VideoSession]] = (),
     ) -> None:
-        self._data, self._config, self._checkpoint = data, config, checkpoint
+        self._config, self._checkpoint = config, checkpoint
         of_config_s = None if config.max_minutes is None else 60 * config.max_minutes
         self._limit_s = of_config_s if limit_s is None else limit_s
         self._clock, self._machines = clock, machines
         self._device = next(twin.parameters()).device
-        self._twin, self._model = cast(Twin, twin), twin
-        self._stride = twin.temporal_stride if isinstance(twin, TailTwin) else 1
-        self._crops = Crops(
-            data,
-            TRAIN,
-            batch=config.batch,
-            frames=config.frames,
-            history=self._twin.spec.history_frames,
-            seed=config.seed,
-            cutmix=config.cutmix,
-        )
-        average = WeightAverage(twin, decay=config.average_decay)
-        optimiser = torch.optim.AdamW(_groups(twin, config), betas=(0.9, 0.99))
-        self._trainee = Trainee(twin, average, optimiser, copied(twin.state_dict()), Standing())
+        self._members = [_Member.of(*each, config) for each in ((twin, data), *others)]
+        self._model = nn.ModuleList([twin, *(one for one, _ in others)]) if others else twin
+        model = self._model
+        average = WeightAverage(model, decay=config.average_decay)
+        optimiser = torch.optim.AdamW(_groups(model, config), betas=(0.9, 0.99))
+        self._trainee = Trainee(model, average, optimiser, copied(model.state_dict()), Standing())
         self._settings = {
             **{name: str(value) for name, value in config.model_dump().items()},
-            "data": str(data.folder.resolve()),
-            "twin": str(twin.state_dict().keys()),
+            "data": " ".join(str(member.data.folder.resolve()) for member in self._members),
+            "twin": str(model.state_dict().keys()),
         }
 
     def run(self, report: Callable[[Progress], None]) -> Outcome:
@@ -180,10 +210,12 @@ class Training:
     def _descend(self) -> None:
         trainee, standing = self._trainee, self._trainee.standing
         rank, ranks = self._machines.rank, self._machines.ranks
-        batch = self._crops.batch(standing.step, rank=rank, ranks=ranks).to(self._device)
+        turn, number = divmod(standing.step, len(self._members))
+        member = self._members[number]
+        batch = member.crops.batch(turn, rank=rank, ranks=ranks).to(self._device)
         self._set_rate()
         trainee.optimiser.zero_grad(set_to_none=True)
-        loss = self._loss(batch)
+        loss = member.loss(batch)
         loss.backward()  # type: ignore[no-untyped-call]
         trained = [p for p in self._model.parameters() if p.requires_grad]
         self._machines.average_gradients(trained)
@@ -195,13 +227,6 @@ class Training:
         now = float(loss.detach())
         standing.loss = now if standing.step == 0 else 0.98 * standing.loss + 0.02 * now
         standing.step += 1
-
-    def _loss(self, batch: Batch) -> Tensor:
-        frames, stride = batch.responses.shape[1], self._stride
-        predicted = predict_tail(
-            self._twin, batch.video, batch.behaviour, frames=frames, stride=stride
-        )
-        return poisson_loss(predicted, batch.responses[:, (frames - 1) % stride :: stride])
 
     def _set_rate(self) -> None:
         standing = self._trainee.standing
@@ -218,7 +243,7 @@ class Training:
     def _validate(self) -> None:
         """Keep the averaged weights if they are the best so far; the leader decides for all."""
         trainee, standing = self._trainee, self._trainee.standing
-        r = float(np.nanmean(self._averaged_r())) if self._machines.leads else 0.0
+        r = self._averaged_r() if self._machines.leads else 0.0
         r = self._machines.of_leader(r, self._device)
         if r > standing.best_r:
             standing.best_r, standing.best_step, standing.worse_since = r, standing.step, 0
@@ -226,18 +251,24 @@ class Training:
         else:
             standing.worse_since += 1
 
-    def _averaged_r(self) -> F64:
+    def _averaged_r(self) -> float:
+        """Mean over the twins of their single-trial r with averaged weights."""
         trained = copied(self._model.state_dict())
         self._model.load_state_dict(self._trainee.average.state)
-        r = single_trial_correlation(self._twin, self._data, tier=VALIDATION, device=self._device)
+        r = [float(np.nanmean(each)) for each in self._correlations()]
         self._model.load_state_dict(trained)
-        return r
+        return float(np.mean(r))
+
+    def _correlations(self) -> list[F64]:
+        return [
+            single_trial_correlation(one.twin, one.data, tier=VALIDATION, device=self._device)
+            for one in self._members
+        ]
 
     def _outcome(self) -> Outcome:
         self._model.load_state_dict(self._trainee.best)
         self._model.requires_grad_(False)
-        r = single_trial_correlation(self._twin, self._data, tier=VALIDATION, device=self._device)
-        return Outcome(r, self._trainee.standing)
+        return Outcome(np.concatenate(self._correlations()), self._trainee.standing)
 
     def discard_checkpoint(self) -> None:
         """Remove the checkpoint, after the twin has been written."""
@@ -256,7 +287,10 @@ class Training:
 
 def _groups(twin: nn.Module, config: TrainingConfig) -> list[dict[str, object]]:
     """Parameter groups with and without weight decay; `share` multiplies the learning rate."""
-    named = [(name, p) for name, p in twin.named_parameters() if p.requires_grad]
+    # the parameters of several twins have their number before the name
+    named = [
+        (name.lstrip("0123456789."), p) for name, p in twin.named_parameters() if p.requires_grad
+    ]
     free = [p for name, p in named if name.startswith(_UNDECAYED)]
     decayed = [p for name, p in named if not name.startswith(_UNDECAYED)]
     groups: list[dict[str, object]] = [

@@ -72,7 +72,7 @@ def fit_compact(
     Parameters
     ----------
     data
-        Session with training and validation trials.
+        Session with training and validation trials; several are joined by `JoinedSessions`.
     out
         Folder to write: twin, prior, noise model, uncertainty, `training.json` with the r of each
         neuron and, during training, a checkpoint.
@@ -92,10 +92,10 @@ def fit_compact(
     DivergedError, CheckpointError, UnreadableFileError
         As `Training.run`; the last also if `core` is not a compact twin.
     """
-    machines, limit = Machines(), _TimeLimit(config.max_minutes, clock)
+    machines, limit = Machines(), TimeLimit(config.max_minutes, clock)
     data.trials(VALIDATION)  # NoSuchTierError now instead of after the first steps
     work.begun("reading the session")
-    twin = _untrained(data, config, core=core)
+    twin = untrained_compact(data, config, core=core)
     out.mkdir(parents=True, exist_ok=True)
     training = Training(
         twin.to(device),
@@ -110,14 +110,16 @@ def fit_compact(
     outcome = training.run(report)
     if machines.leads:
         limited = replace(work, is_over=limit.ends_after(outcome.standing.elapsed_s))
-        _measure(twin.cpu().requires_grad_(False), data, out, limited)
-        outcome = _written(twin, outcome, data, out, config)
+        measure(twin.cpu().requires_grad_(False), data, out, limited)
+        outcome = write_twin(twin, outcome, data, out, config)
         training.discard_checkpoint()
     machines.close()
     return outcome
 
 
-def _untrained(data: VideoSession, config: TrainingConfig, *, core: Path | None) -> Compact:
+def untrained_compact(
+    data: VideoSession, config: TrainingConfig, *, core: Path | None = None
+) -> Compact:
     """The twin that the training starts from, with the filters of `core` where it is given."""
     found = survey(data)
     spec = _spec(data, found, config, core=core)
@@ -125,7 +127,7 @@ def _untrained(data: VideoSession, config: TrainingConfig, *, core: Path | None)
     return twin if core is None else with_core(_compact(core), twin)
 
 
-class _TimeLimit:
+class TimeLimit:
     """The time limit of a whole fit, in minutes; None has no end."""
 
     def __init__(self, minutes: float | None, clock: Clock) -> None:
@@ -209,7 +211,7 @@ def _rois(data: VideoSession) -> dict[str, str]:
     return {"rois_hash": known} if known else {}
 
 
-def _measure(twin: Compact, data: VideoSession, out: Path, work: Work) -> None:
+def measure(twin: Compact, data: VideoSession, out: Path, work: Work) -> None:
     """Estimate and write prior, noise model and uncertainty."""
     work.begun("measuring noise")
     prior = fit_prior(training_videos(data))
@@ -243,7 +245,7 @@ def _compact(folder: Path) -> Compact:
     return twin
 
 
-def _written(
+def write_twin(
     twin: Compact, outcome: Outcome, data: VideoSession, out: Path, config: TrainingConfig
 ) -> Outcome:
     """`outcome` with its warnings, once the twin and the report of its training are written."""

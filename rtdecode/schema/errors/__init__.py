@@ -168,6 +168,7 @@ from rtdecode.schema.errors.twin import (
     NeuronCountError,
     NotFiniteWeightsError,
     ScreenSizeError,
+    SessionsDifferError,
     TwinMissingError,
     TwinRoisError,
 )
@@ -199,7 +200,7 @@ __all__ = [
     "RoisMissingError", "RtdecodeError", "RunSilentError", "ScanRateError", "ScanShapeError",
     "ScanSizeChangedError", "ScanValueError", "ScreenSizeError", "SecondInstanceError",
     "SerialPortAbsentError", "SerialPortUnusableError", "SessionExistsError", "SessionNameError",
-    "SettingMissingError", "SeveralMistakesError", "ShapeError", "SizeChangedError",
+    "SessionsDifferError", "SettingMissingError", "SeveralMistakesError", "ShapeError", "SizeChangedError",
     "StreamAbsentError", "StreamError", "StreamMissingError", "TimeBeforeStreamError",
     "TimeSpanError", "TooFewClipsError", "TooShortError", "TraceClippedError", "TraceEarlyError",
     "TraceFlatError", "TraceRateError", "TraceSourceError", "TraceTooShortError",

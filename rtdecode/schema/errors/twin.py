@@ -79,6 +79,15 @@ class FrameOrderError(RtdecodeError):
         )
 
 
+class SessionsDifferError(BadInputError):
+    """Two sessions on which no common twin can be trained."""
+
+    def __init__(self, *, first: Path, other: Path, what: str, remedy: str) -> None:
+        super().__init__(
+            f"sessions {first} and {other} cannot be used together, as {what}: {remedy}"
+        )
+
+
 class CheckpointError(BadInputError):
     """An interrupted training has other settings than its continuation."""
 

@@ -8,7 +8,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from rtdecode.commands.fit import app
-from rtdecode.datasets.sensorium import SensoriumFolder
+from rtdecode.datasets.sensorium import SensoriumFolder, SessionWriter
+from rtdecode.datasets.video_session import Segment
 from rtdecode.offline.ridge import Ridge
 from rtdecode.twins.folder import load_twin
 
@@ -34,6 +35,33 @@ def test_a_twin_is_trained_and_its_prediction_is_reported(
     assert "fewer than 30 are seldom enough" in done.stderr
     assert "single-trial r" in done.stdout
     assert (tmp_path / "t" / "training.json").read_text().count('"seed": 2') == 1
+
+
+def several(*arguments: object) -> Result:
+    return CliRunner().invoke(app, ["twin", *map(str, arguments), "--threads", "1"])
+
+
+def test_sessions_with_other_neurons_are_bad_input_until_they_are_matched(
+    blob_session: SensoriumFolder, tmp_path: Path
+) -> None:
+    writer = SessionWriter(tmp_path / "few")
+    cut = blob_session.segment(0)
+    writer.add(Segment(cut.video, cut.responses[:, :3], cut.behaviour), tier="train")
+    both = ("--data", blob_session.folder, "--data", tmp_path / "few", "--out", tmp_path / "t")
+    done = several(*both)
+    assert done.exit_code == 2
+    assert "12 and 3 neurons: give --match" in done.stderr
+    (tmp_path / "table.csv").write_text("a,b\n0,7\n")
+    done = several(*both, "--match", tmp_path / "table.csv")
+    assert done.exit_code == 2
+    assert "expected places from 0 to 2 in the column b, got '7' in line 2" in done.stderr
+    assert not (tmp_path / "t").exists()
+
+
+def test_options_that_exclude_each_other_are_bad_input(tmp_path: Path) -> None:
+    one = ("--data", tmp_path, "--out", tmp_path / "t")
+    assert "--population needs two --data" in several(*one, "--population").stderr
+    assert "--match needs two --data" in several(*one, "--match", tmp_path / "m.csv").stderr
 
 
 def test_a_readout_takes_fewer_steps_than_a_full_twin(
