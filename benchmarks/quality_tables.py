@@ -63,6 +63,22 @@ def mice_table() -> str:
     return table(["neurons", "noise", "twin's r", "clips", *methods], rows)
 
 
+def screen_masks_table() -> str:
+    """Reduction of the variance close to receptive fields and far from them, and the pixels."""
+    rows = []
+    for name, mouse in result("screen_masks").items():
+        for kept, one in mouse["subsets"].items():
+            far = one["reduction_far"], one["far_pixels_inside"]
+            rows.append([
+                name, kept, f"{one['neurons']:,}", f"{one['reduction_near']:.2f}",
+                "" if far[0] is None else f"{far[0]:.2f}", f"{one['pixels']:,}",
+                f"{one['near_pixels_inside']:.1%}",
+                "" if far[1] is None else f"{far[1]:.0%}",
+            ])  # fmt: skip
+    head = ["mouse", "neurons", "number", "reduction near fields", "reduction far from them"]
+    return table([*head, "pixels", "of the near ones", "of the far ones"], rows)
+
+
 def ensemble_table() -> str:
     """The published procedure at its best iteration by number of twins, and the live decoder."""
     measured = result("reference_ensemble")

@@ -106,7 +106,7 @@ def measured(data: Path, twin: Path, *, clips: int) -> dict[str, Any]:
     return {
         "subsets": rows,
         "pixels": {name: int(mask.sum()) for name, mask in masks.items()},
-        "overlap": float(both.all(0).sum() / both.any(0).sum()),
+        "overlap": float(both.all(0).sum() / max(both.any(0).sum(), 1)),
         "clips": clips,
         "video_r": video_r(fitted, session, masks, clips=clips),
     }

@@ -58,6 +58,7 @@ def test_the_mean_frame_needs_no_twin(blob_session: SensoriumFolder, tmp_path: P
     )  # fmt: skip
     assert done.exit_code == 0, done.output
     assert len(json.loads((out / "summary.json").read_text())["video_r"]["per_clip"]) == 2
+    assert "there is no screen mask, so the whole screen is scored" in done.stderr
 
 
 def test_clips_that_the_twin_was_trained_on_are_refused(

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from screen_masks import measured
 from torch import Tensor, nn
 
 from rtdecode.datasets.sensorium import SensoriumFolder
@@ -193,3 +194,16 @@ def test_the_mask_grows_though_neurons_were_not_measured_all_the_time(
 ) -> None:
     alpha = fit_transparency(LeftLooking(holed_session), holed_session, steps=60, seed=0)
     assert alpha[:, :6].mean() > 1.3 * alpha[:, 10:].mean()
+
+
+def test_the_benchmark_compares_masks_of_a_session(
+    blob_session: SensoriumFolder, blob_twin: Path, tmp_path: Path
+) -> None:
+    """The smoke form of `benchmarks/screen_masks.py`, on mice too small to have a result."""
+    shutil.copytree(blob_twin, tmp_path / "twin")
+    np.save(tmp_path / "twin" / MASK_FILE, np.eye(12, 16, dtype=bool))
+    found = measured(blob_session.folder, tmp_path / "twin", clips=1)
+    assert found["subsets"]["all"]["neurons"] == 12
+    assert found["subsets"]["left half"]["neurons"] < 12
+    assert found["pixels"]["published"] == 12
+    assert -1 <= found["video_r"]["published"] <= 1
