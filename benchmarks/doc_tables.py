@@ -30,6 +30,7 @@ TABLES: dict[Path, dict[str, Callable[[], str]]] = {
     ROOT / "docs" / "calcium.md": calcium_tables.TABLES,
     ROOT / "docs" / "benchmarks.md": {
         "screen_masks": quality_tables.screen_masks_table,
+        "population": quality_tables.population_table,
         **speed_tables.TABLES,
         **policy_tables.TABLES,
         **overload_tables.TABLES,

@@ -79,6 +79,16 @@ def screen_masks_table() -> str:
     return table([*head, "pixels", "of the near ones", "of the far ones"], rows)
 
 
+def population_table() -> str:
+    """Single-trial r of a mouse with few trials by way of training, a row for each seed."""
+    ways = ("alone", "on the filters of A", "population")
+    rows = [
+        [str(row["trials"]), str(row["seed"]), *(f"{row[way]:.3f}" for way in ways)]
+        for row in sorted(result("population_twin"), key=lambda row: (row["trials"], row["seed"]))
+    ]
+    return table(["trials of B", "seed", *ways], rows)
+
+
 def ensemble_table() -> str:
     """The published procedure at its best iteration by number of twins, and the live decoder."""
     measured = result("reference_ensemble")

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from population_twin import compared
 
 from rtdecode.datasets.sensorium import SensoriumFolder, SessionWriter
 from rtdecode.datasets.video_session import TRAIN, VALIDATION, Segment
@@ -101,3 +102,10 @@ def test_sessions_of_other_screens_are_refused(
             [blob_session, SensoriumFolder(tmp_path / "narrow")], tmp_path / "out", SHORT,
             clock=clock, report=lambda _: None,
         )  # fmt: skip
+
+
+def test_the_benchmark_compares_three_ways_of_training(tmp_path: Path) -> None:
+    """The smoke form of `benchmarks/population_twin.py`, too short to have a result."""
+    r = compared(tmp_path, trials=1, seed=0, steps=6, rich=2)
+    assert list(r) == ["alone", "on the filters of A", "population"]
+    assert all(-1 <= value <= 1 for value in r.values())
