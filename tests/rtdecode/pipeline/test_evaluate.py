@@ -109,8 +109,9 @@ def test_the_final_score_is_that_of_the_whole_run(tmp_path: Path, conducted: Any
     assert isinstance(told[-1], End)
     scores = [body for body in told if isinstance(body, Score)]
     assert [score.final for score in scores] == [False] * (len(scores) - 1) + [True]
-    # the warm-up of half a second is 15 frames
-    assert scores[-1].n_frames == health.counters["scored_frames"] <= FRAMES - 15
+    # the warm-up of half a second is 15 frames; displayed ones may come after the heartbeat
+    assert health.counters["scored_frames"] <= scores[-1].n_frames <= FRAMES - 15
+    assert scores[-1].n_frames > 0
     assert scores[-1].video_r == pytest.approx(1, abs=1e-3)
 
 
