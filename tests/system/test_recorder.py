@@ -95,10 +95,14 @@ def stopped(running: Running, rig: Rig) -> str:
     return running.communicate()[0]
 
 
-def stalled_for(running: Running, seconds: float) -> None:
+def stalled(running: Running, rig: Rig) -> None:
+    """Stop the recorder until that is stated and the rig has sent 4 MB meanwhile."""
     recorder = recorder_of(running)
+    until = rig.n_sent + 500
     recorder.suspend()
-    time.sleep(seconds)
+    read_until(running, "the recorder did not take messages as fast as they came")
+    while rig.n_sent < until:
+        time.sleep(0.05)
     recorder.resume()
 
 
@@ -112,23 +116,26 @@ def scans(part: Path) -> list[Scan]:
     return [body for body in bodies if isinstance(body, Scan)]
 
 
-def events(session: Path) -> dict[str, Event]:
+def events(session: Path, code: str) -> list[Event]:
+    """At least one; a busy machine may add further stalls."""
     bodies = (item.message.body for item in LogReader(session / "log.mcap").messages())
-    return {body.code: body for body in bodies if isinstance(body, Event)}
+    found = [body for body in bodies if isinstance(body, Event) and body.code == code]
+    assert found
+    return found
 
 
 def test_a_recorder_that_stalls_loses_nothing_and_the_stall_is_recorded(user: Any) -> None:
     with fed(user) as (running, rig):
-        stalled_for(running, 5.0)
+        stalled(running, rig)
         read_until(running, "the recorder took the messages that were held")
         said = stopped(running, rig)
     assert running.returncode == 0, said
     assert "the log is complete; no message was lost" in said
     assert numbers(user.folder / "s") == list(range(rig.n_sent))
-    found = events(user.folder / "s")
-    assert found["recorder_stalled"].severity == "alarm"
-    assert found["recorder_resumed"].counts["seconds"] >= 3
-    assert found["recorder_resumed"].counts["held_mb"] > 0.5
+    assert {one.severity for one in events(user.folder / "s", "recorder_stalled")} == {"alarm"}
+    resumed = events(user.folder / "s", "recorder_resumed")
+    assert max(one.counts["seconds"] for one in resumed) >= 3
+    assert max(one.counts["held_mb"] for one in resumed) > 0.5
     assert user.left_running() == []
 
 
@@ -168,7 +175,7 @@ def test_a_run_that_ends_during_a_stall_waits_for_its_recorder(user: Any) -> Non
 
 def test_beyond_the_backlog_the_loop_goes_on_and_what_is_lost_is_stated(user: Any) -> None:
     with fed(user, record={"backlog_mb": 2.0}) as (running, rig):
-        stalled_for(running, 5.0)
+        stalled(running, rig)
         read_until(running, "the recorder took the messages that were held")
         assert running.poll() is None
         said = stopped(running, rig)
@@ -183,8 +190,8 @@ def test_beyond_the_backlog_the_loop_goes_on_and_what_is_lost_is_stated(user: An
     assert re.search(rf"lost messages: (.*, )?{lost} of bridge/scan", said)
     assert "no message was lost" not in said
     assert "the backlog for the recorder was full, and messages were not recorded" in said
-    alarm = events(user.folder / "s")["recorder_backlog_full"]
-    assert (alarm.severity, alarm.process) == ("alarm", "bridge")
+    alarms = events(user.folder / "s", "recorder_backlog_full")
+    assert {(one.severity, one.process) for one in alarms} == {("alarm", "bridge")}
 
 
 class Stranger(threading.Thread):

@@ -107,7 +107,7 @@ class Feed:
     """A rig that sends scans to the address of a bridge until the block ends."""
 
     def __init__(self, address: str) -> None:
-        self._address, self._stop = address, ThreadEvent()
+        self.n_sent, self._address, self._stop = 0, address, ThreadEvent()
         self._thread = Thread(target=self._send)
 
     def _send(self) -> None:
@@ -120,13 +120,15 @@ class Feed:
                 _, scan = rig.bodies(number)
                 try:
                     push.send(pack(Stamped("rig", number, 0, "rig", scan)), zmq.NOBLOCK)
+                    self.n_sent += 1
                 except zmq.Again:
                     pass
                 number += 1
                 clock.sleep_until(begun_ns + round(number * 1e9 / RATE_HZ))
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> "Feed":
         self._thread.start()
+        return self
 
     def __exit__(self, *_error: object) -> None:
         self._stop.set()
@@ -194,13 +196,15 @@ def test_scans_that_a_killed_bridge_held_for_a_stalled_recorder_are_missing_mess
     address = f"ipc://{user.folder}/rig"
     config = fed_config(user, address, processes=["recorder", "bridge"])
     session = Session(user.folder / "s")
-    with user.running("run", config, "--out", "s") as running, Feed(address):
+    with user.running("run", config, "--out", "s") as running, Feed(address) as feed:
         session.running = running
         before = session.wait_for(Scan, "bridge", more_than=15)
         children = psutil.Process(running.pid).children(recursive=True)
         recorder = next(one for one in children if "rtdecode.pipeline.recorder" in one.cmdline())
         recorder.suspend()
-        time.sleep(10.0)
+        until = feed.n_sent + 150
+        while feed.n_sent < until:
+            time.sleep(POLL_S)
         kill(user, "acquisition_bridge")
         time.sleep(2.0)
         recorder.resume()

@@ -116,7 +116,7 @@ def test_the_first_scan_starts_the_stimulus_and_the_last_one_ends_the_run(user: 
     config = user.config(
         processes=["recorder", "stimulus", "bridge"],
         start="on_first_scan",
-        acquisition={"source": source, "end_after_s": 3.0},
+        acquisition={"source": source, "end_after_s": 6.0},
         stimulus=STIMULUS,
         decode=None,
     )
