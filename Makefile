@@ -8,6 +8,8 @@ NEEDS := pyproject.toml $(wildcard requirements/*)
 PYTEST := $(VENV)/pytest -n 2 --dist loadfile --session-timeout 2400
 
 export PYTHON
+# Tests start hundreds of processes, which would compile this project anew each time.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help install demo docs test style types types-windows test-long test-numerics audit format
 .PHONY: clean
