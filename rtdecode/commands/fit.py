@@ -21,7 +21,12 @@ from rtdecode.commands.console import (
     print_warning,
     progress_bar,
 )
-from rtdecode.commands.twin_training import population_trained, print_twins, trained
+from rtdecode.commands.twin_training import (
+    let_waiting_threads_sleep,
+    population_trained,
+    print_twins,
+    trained,
+)
 from rtdecode.runtime.clock import HostClock
 from rtdecode.runtime.platform import usable_cores
 from rtdecode.schema.config.training import (
@@ -110,6 +115,7 @@ def twin(
         raise typer.BadParameter("--match needs two --data or more")
     console = Console()
     with errors_reported(interrupted=_CONTINUES):
+        let_waiting_threads_sleep()
         from rtdecode.decode.compute import prepare_process
         from rtdecode.train.twin_fit import check_model
 

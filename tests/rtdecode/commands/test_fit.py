@@ -1,6 +1,7 @@
 """Fits to a session folder write their files; a wrong folder is refused in one sentence."""
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -62,6 +63,17 @@ def test_options_that_exclude_each_other_are_bad_input(tmp_path: Path) -> None:
     one = ("--data", tmp_path, "--out", tmp_path / "t")
     assert "--population needs two --data" in several(*one, "--population").stderr
     assert "--match needs two --data" in several(*one, "--match", tmp_path / "m.csv").stderr
+
+
+def test_threads_that_wait_sleep_unless_the_user_has_them_spin(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for before, after in (("", "passive"), ("active", "active")):
+        monkeypatch.setenv("OMP_WAIT_POLICY", before)
+        if not before:
+            monkeypatch.delenv("OMP_WAIT_POLICY")
+        several("--data", tmp_path / "nothing", "--out", tmp_path / "t")
+        assert os.environ["OMP_WAIT_POLICY"] == after
 
 
 def test_a_readout_takes_fewer_steps_than_a_full_twin(
