@@ -53,4 +53,40 @@ def drawing_table() -> str:
     return table(head, [row])
 
 
-TABLES = {"page_load": load_table, "page_drawing": drawing_table}
+def viewers_table() -> str:
+    """Processor time of the page by its viewers, of this version and of the one before."""
+    try:
+        found = content("page_viewers")["results"]
+    except FileNotFoundError:
+        return _MISSING
+    head = [
+        "viewers",
+        "version",
+        "of a core, %",
+        "pictures/s each",
+        "kB/s each",
+        "µs a picture each",
+    ]
+    names = {"other": "before", "here": "now"}
+    return table(
+        head,
+        [
+            [
+                f"{row['viewers']:.0f}",
+                names[name],
+                f"{row['core_percent']:.1f}",
+                f"{row['pictures_a_second']:.1f}" if row["viewers"] else "–",
+                f"{row['kb_a_second']:.0f}" if row["viewers"] else "–",
+                f"{row['us_a_picture']:.0f}" if row["viewers"] else "–",
+            ]
+            for rows in zip(*(found[name] for name in names if name in found), strict=True)
+            for name, row in zip((n for n in names if n in found), rows, strict=True)
+        ],
+    )
+
+
+TABLES = {
+    "page_load": load_table,
+    "page_drawing": drawing_table,
+    "page_viewers": viewers_table,
+}

@@ -114,7 +114,7 @@ def serve() -> None:
 
 async def view(address: str, received: Counter[str]) -> None:
     """Acknowledge and count the pictures of the page at `address`."""
-    async with connect(address, max_size=None) as page:
+    async with connect(address, max_size=None, open_timeout=60) as page:
         async for data in page:
             received["bytes"] += len(data)
             if isinstance(data, bytes) and data[0] == 1:
