@@ -20,6 +20,8 @@ from rtdecode.schema.config.stimulus import Display
 
 app = typer.Typer(no_args_is_help=True, help="Measure speed and quality.")
 
+_WIDEST = 1000
+"""Columns of text that no table exceeds."""
 Json = Annotated[Path | None, typer.Option("--json", help="write the result to this file")]
 
 
@@ -32,7 +34,7 @@ def wire(
     console = Console()
     with errors_reported():
         rows = benchmark_wire(count=count)
-        console.print(table_of(rows))
+        print_table(console, table_of(rows))
         _write_result(json_file, name="wire", config={"count": count}, results=rows)
 
 
@@ -57,7 +59,7 @@ def calcium(
             if grow:
                 result["growth"] = growth(size, [cells * n for n in range(1, 6)], scans // 2)
         for table in calcium_tables(result):
-            console.print(table)
+            print_table(console, table)
         settings = {"size_px": size, "cells": cells, "scans": scans}
         _write_result(json_file, name="calcium speed", config=settings, results=result)
 
@@ -106,7 +108,7 @@ def decoder(
         asked = Setting(neurons, window_frames, lag_frames, steps)
         with console.status("measuring"):
             rows = benchmark_decoder(twin, asked, frames=frames, threads=threads, grow=grow)
-        console.print(table_of(rows))
+        print_table(console, table_of(rows))
         settings = {"twin": str(twin), "frames": frames, "threads": threads}
         _write_result(json_file, name="decoder", config=settings, results=rows)
 
@@ -174,8 +176,26 @@ def _flat(row: dict[str, Any]) -> dict[str, float]:
 
 
 def table_of(rows: Sequence[dict[str, Any]]) -> Table:
-    """Table with a line for each of `rows`, which all have the same keys."""
-    table = Table(*rows[0], box=None, header_style="dim")
+    """Table with a line for each of `rows`, which all have the same keys.
+
+    The names of columns are broken between words, so that a narrow terminal does not cut them.
+    """
+    table = Table(box=None, header_style="dim")
+    for name in rows[0]:
+        words = name.split("_")
+        table.add_column(" ".join(words), min_width=max(map(len, words)))
     for row in rows:
         table.add_row(*(f"{v:.4g}" if isinstance(v, float) else str(v) for v in row.values()))
     return table
+
+
+def print_table(console: Console, table: Table) -> None:
+    """Print `table`, in a file or a pipe as wide as it is: there a console has 80 columns."""
+    if not console.is_terminal:
+        console.width = max(console.width, _natural_width(table))
+    console.print(table)
+
+
+def _natural_width(table: Table) -> int:
+    """Columns of text that `table` needs where no line is broken."""
+    return Console(width=_WIDEST).measure(table).maximum

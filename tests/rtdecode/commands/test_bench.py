@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from rtdecode.commands.bench import app, calcium_tables, table_of
+from rtdecode.commands.bench import app, calcium_tables, print_table, table_of
 
 USER = CliRunner()
 SMALL = ["calcium", "--size", "64", "--cells", "20", "--scans", "30"]
@@ -23,6 +23,39 @@ def printed(*tables: object) -> str:
 def test_a_table_has_a_line_for_each_row_under_the_names_of_its_values() -> None:
     lines = printed(table_of([{"what": "a", "ms": 1.23456}, {"what": "b", "ms": 20}])).splitlines()
     assert [line.split() for line in lines] == [["what", "ms"], ["a", "1.235"], ["b", "20"]]
+
+
+DECODER = {
+    "neurons": 2000,
+    "window_frames": 36,
+    "lag_frames": 8,
+    "steps": 3,
+    "threads": 1,
+    "ms_p50": 16.123,
+    "ms_p99": 26.456,
+    "cpu_ms_p50": 16.123,
+    "cpu_ms_p99": 26.456,
+    "ms_a_step": 5.374,
+}
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_a_table_on_80_columns_has_all_words_of_its_header(terminal: bool) -> None:
+    console = Console(width=80, color_system=None, force_terminal=terminal)
+    with console.capture() as captured:
+        print_table(console, table_of([DECODER, DECODER]))
+    words = {word for name in DECODER for word in name.split("_")}
+    assert words <= set(captured.get().split())
+    assert "…" not in captured.get()
+
+
+def test_a_table_that_is_no_terminals_has_one_line_for_its_header_and_for_each_row() -> None:
+    console = Console(width=40, color_system=None, force_terminal=False)
+    with console.capture() as captured:
+        print_table(console, table_of([DECODER, DECODER]))
+    header, *rows = captured.get().splitlines()
+    assert [len(row.split()) for row in rows] == [len(DECODER)] * 2
+    assert header.split() == " ".join(DECODER).replace("_", " ").split()
 
 
 def test_the_calcium_chain_is_timed_step_by_step_and_the_result_is_kept(tmp_path: Path) -> None:
