@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtdecode.bench.loop_pass import Batch, Decoded, Pass, decoded_at_lags
-from rtdecode.calcium import CalciumChain
 from rtdecode.calcium.calibration import Calibration
+from rtdecode.calcium.chain import CalciumChain
 from rtdecode.calcium.roi_files import read_pixel_lists
 from rtdecode.calcium.rois import Rois
 from rtdecode.datasets.video_session import TRAIN

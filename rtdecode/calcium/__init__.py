@@ -1,5 +1,1 @@
 """Online calcium imaging: from raw scans to activity in twin units, one scan at a time."""
-
-from rtdecode.calcium.chain import CalciumChain
-
-__all__ = ["CalciumChain"]

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm
+from scipy.special import ndtr
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
@@ -116,7 +116,7 @@ def noise_sd(dff: F32, *, decay_scans: F64) -> F32:
     if len(dff) < _FEWEST_SCANS:
         return np.full(dff.shape[1], 1e-3, np.float32)
     g = np.exp(-1.0 / decay_scans).astype(np.float32)
-    low, median = np.quantile(dff[1:] - g * dff[:-1], [norm.cdf(-1), 0.5], axis=0)
+    low, median = np.quantile(dff[1:] - g * dff[:-1], [ndtr(-1), 0.5], axis=0)
     sd: F32 = np.maximum((median - low) / np.sqrt(1 + g**2), 1e-6).astype(np.float32)
     return sd
 

@@ -7,7 +7,6 @@ import typer
 from rich.console import Console
 
 from rtdecode.commands.console import errors_reported, print_plain, print_warning
-from rtdecode.commands.photodiode import PhotodiodeRequest, check_photodiode
 from rtdecode.pipeline.hosts import joined_hosts
 from rtdecode.runtime.config_file import config_yaml, read_config
 from rtdecode.schema.config import RunConfig
@@ -57,6 +56,8 @@ def check(
     """
     with errors_reported():
         if photodiode is not None:
+            from rtdecode.commands.photodiode import PhotodiodeRequest, check_photodiode
+
             measured = PhotodiodeRequest(config_file, photodiode, session, rate_hz, seconds)
             check_photodiode(measured, console=Console())
             return
@@ -89,7 +90,6 @@ def checked_with_warnings(
     config: RunConfig, *, folder: Path | None = None, host: str = ""
 ) -> RunConfig:
     """`config` with its processes by name; what is doubtful is printed, mistakes are raised."""
-    # numba takes a second to import, which `--help` and other verbs do without
     from rtdecode.pipeline.preflight import checked
 
     found = checked(config, folder=folder, host=host)

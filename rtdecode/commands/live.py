@@ -1,10 +1,12 @@
 """`rtdecode demo` and `run`: live sessions."""
 
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
+from importlib import import_module
 from pathlib import Path
+from threading import Timer
 from typing import Annotated
 
 import typer
@@ -24,13 +26,14 @@ from rtdecode.commands.sessions import (
     require_complete,
     summarise_and_report,
     summarise_failed,
+    write_if_asked,
 )
 from rtdecode.demo.config import Purpose, demo_config
 from rtdecode.demo.policies import with_policy
 from rtdecode.pipeline.hosts import is_recorded_elsewhere
 from rtdecode.pipeline.run import RunOutcome, run_session
 from rtdecode.pipeline.topology import included
-from rtdecode.report.summary import SessionSummary, write_summary
+from rtdecode.report.session_summary import SessionSummary
 from rtdecode.runtime.config_file import read_config
 from rtdecode.runtime.disk import write_errors_named
 from rtdecode.runtime.stop import stopped_by_signals
@@ -50,6 +53,9 @@ from rtdecode.schema.messages import Fluorescence, Reconstruction, Responses, Sc
 from rtdecode.session.layout import SessionLayout, named_session, new_session
 
 app = typer.Typer()
+
+_AFTER_START_S = 15.0
+"""Time in s from a command until the processes of its run have started, on a slow computer too."""
 
 Seconds = Annotated[float, typer.Option(help="length of the run, in s", min=5)]
 Json = Annotated[
@@ -176,6 +182,7 @@ def record_session(
             stopped_by_signals() as stop,
             table.displayed(),
             arming_keys(session, console) if config.control else nullcontext(),
+            _report_imported_meanwhile(),
         ):
             outcome = run_session(config, session, stop=stop, on_health=table.update)
     except RtdecodeError as failure:
@@ -194,6 +201,19 @@ def record_session(
         return Recorded(None, stopped=stop.is_set(), outcome=outcome)
     summary = summarise_and_report(session, console)
     return Recorded(summary, stopped=stop.is_set(), outcome=outcome)
+
+
+@contextmanager
+def _report_imported_meanwhile() -> Iterator[None]:
+    """Import what draws the report while the run lasts, so that neither start nor end waits."""
+    importing = Timer(_AFTER_START_S, import_module, ("rtdecode.report.build",))
+    importing.daemon = True
+    importing.start()
+    try:
+        yield
+    finally:
+        importing.cancel()
+        importing.join()
 
 
 def _page_host(config: RunConfig) -> str:
@@ -234,8 +254,7 @@ def finish(
         if json_file is not None:
             print_warning(f"--json writes nothing: {_recorder_host(config)} has the recording")
         return
-    if json_file is not None:
-        write_summary(summary, json_file)
+    write_if_asked(summary, json_file)
     _require_reconstructions(config, summary, stopped=stopped)
     require_complete(summary, permitted=config.record.permitted_loss)
 

@@ -8,9 +8,7 @@ import typer
 from rich.console import Console
 
 from rtdecode.commands.console import errors_reported, print_plain
-from rtdecode.report.build import report_session
-from rtdecode.report.collected import Collected
-from rtdecode.report.summary import SessionSummary, summarise, write_summary
+from rtdecode.report.session_summary import SessionSummary
 from rtdecode.report.twin_check import TwinCheckSource, computed_twin_check
 from rtdecode.runtime.config_file import read_config
 from rtdecode.schema.errors import (
@@ -43,8 +41,7 @@ def score(session: Session, json_file: Json = None) -> None:
     with errors_reported():
         found = session_with_config(session)
         summary = summarise_and_report(found, console, twin_check=computed_twin_check(found))
-        if json_file is not None:
-            write_summary(summary, json_file)
+        write_if_asked(summary, json_file)
 
 
 @app.command(epilog="Example: rtdecode recover sessions/2026-11-24_10-15-00")
@@ -97,11 +94,17 @@ def summarise_failed(
                 f"its log has no index, because the recorder did not end it: "
                 f"`rtdecode recover {session.folder}` repairs it",
             )
-        summary = summarise_and_report(session, console)
-        if json_file is not None:
-            write_summary(summary, json_file)
+        write_if_asked(summarise_and_report(session, console), json_file)
     except RtdecodeError as error:
         print_plain(console, f"no summary: {error}")
+
+
+def write_if_asked(summary: SessionSummary, json_file: Path | None) -> None:
+    """Write `summary` to the file of --json, if there is one; FileWriteError."""
+    if json_file is not None:
+        from rtdecode.report.summary import write_summary
+
+        write_summary(summary, json_file)
 
 
 def require_complete(summary: SessionSummary, *, permitted: int) -> None:
@@ -136,6 +139,11 @@ def summarise_and_report(
         If the report cannot be written; the sentences are printed before.
     """
     session_at(session.folder)
+    # matplotlib takes a second to import, which a run needs at its end only
+    from rtdecode.report.build import report_session
+    from rtdecode.report.collected import Collected
+    from rtdecode.report.summary import summarise
+
     try:
         print_plain(console, "reading the log")
         collected = Collected(frame_rate_hz=read_config(session.config).frame_rate_hz)

@@ -17,11 +17,11 @@ from rtdecode.decode.posterior import load_posterior_sd
 from rtdecode.decode.prior import VideoPrior, load_prior, spectral_shrinkage
 from rtdecode.decode.solver import Solver
 from rtdecode.decode.work_control import WorkControl
-from rtdecode.schema.config.decode import DecodeConfig, RoisCheck
-from rtdecode.schema.errors import NeuronCountError, TwinRoisError, UnreadableFileError
+from rtdecode.schema.config.decode import DecodeConfig
+from rtdecode.schema.errors import NeuronCountError, UnreadableFileError
 from rtdecode.schema.interfaces import Clock
 from rtdecode.twins.folder import load_twin
-from rtdecode.twins.twin import Twin, TwinSpec
+from rtdecode.twins.twin import Twin
 
 _NO_DEADLINE_MS = 1e9
 
@@ -132,20 +132,3 @@ def _misfits(fitted: FittedTwin) -> Iterator[str]:
         yield "noise whose arrays have other dimensions"
     if not (noise.dispersion > 0).all():
         yield "a dispersion that is not above 0"
-
-
-def require_rois(spec: TwinSpec, rois_hash: str, *, by: RoisCheck, twin: str) -> None:
-    """Raise TwinRoisError where the ROIs are known not to be those of the twin.
-
-    Parameters
-    ----------
-    rois_hash
-        Content hash of the ROIs whose responses are decoded; empty if unknown.
-    by
-        With `RoisCheck.COUNT`, the content is not compared.
-    twin
-        Name of the twin in the message.
-    """
-    known = rois_hash and spec.rois_hash
-    if by is RoisCheck.CONTENT and known and rois_hash != spec.rois_hash:
-        raise TwinRoisError(streamed=rois_hash, trained=spec.rois_hash, twin=twin)

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from acquisition_bridge.sources.simulated.microscope import SimulatedMicroscope
-from rtdecode.calcium import CalciumChain
 from rtdecode.calcium.calibration import Calibration
+from rtdecode.calcium.chain import CalciumChain
 from rtdecode.calcium.rois import Rois, rois_from_lists
 from rtdecode.datasets.sensorium import SensoriumFolder, SessionWriter
 from rtdecode.datasets.video_session import TRAIN, VALIDATION, Segment

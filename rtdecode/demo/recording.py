@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from rtdecode.calcium import CalciumChain
+from rtdecode.calcium.chain import CalciumChain
 from rtdecode.datasets.video_session import Segment
 from rtdecode.schema.messages import Behaviour, Received, Responses, Scan, Stamped, WindowFrame
 from rtdecode.streams.behaviour_join import BehaviourJoin

@@ -4,8 +4,8 @@ import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from rtdecode.calcium import CalciumChain
 from rtdecode.calcium.calibration import Calibration
+from rtdecode.calcium.chain import CalciumChain
 from rtdecode.calcium.detect import detected_rois
 from rtdecode.calcium.field_check import BlackStart, is_black
 from rtdecode.calcium.field_picture import PlaneField

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from rtdecode.calcium.register import line_offset_px, without_line_offset
 from rtdecode.decode.compute import prepare_process
 from rtdecode.decode.decoder import Decoder
-from rtdecode.decode.fitted_twin import FittedTwin, load_fitted_twin, require_rois
+from rtdecode.decode.fitted_twin import FittedTwin, load_fitted_twin
 from rtdecode.decode.work_control import WorkControl
 from rtdecode.pipeline.calcium_stage import calcium_stage
 from rtdecode.pipeline.planes_stage import CalciumStage
@@ -40,7 +40,7 @@ from rtdecode.schema.recorded_activity import TRIAL_ENDED, RecordedActivity
 from rtdecode.streams.behaviour_join import BehaviourJoin
 from rtdecode.streams.gaps import GapWatch
 from rtdecode.twins.readout import preferred_places
-from rtdecode.twins.record import twin_hash
+from rtdecode.twins.record import require_rois, twin_hash
 
 log = logging.getLogger(__name__)
 _REPORTED_OFFSET_PX = 0.5
@@ -219,7 +219,7 @@ def assembled(
     prepare_process(threads=config.decode.threads)
     fitted = load_fitted_twin(folder, neurons=calcium.neurons)
     by = config.decode.rois_check
-    require_rois(fitted.twin.spec, calcium.rois_hash, by=by, twin=str(folder))
+    require_rois(fitted.twin.spec.rois_hash, calcium.rois_hash, by=by, twin=str(folder))
     trained_hz = fitted.twin.spec.frame_rate_hz
     if trained_hz != config.frame_rate_hz:
         raise FrameRateError(run_hz=config.frame_rate_hz, twin_hz=trained_hz, twin=str(folder))

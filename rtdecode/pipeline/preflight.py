@@ -36,6 +36,7 @@ from rtdecode.schema.errors import (
     BadInputError,
     CalibrationError,
     FrameRateError,
+    NeuronCountError,
     RoisMissingError,
     ScreenSizeError,
     SettingMissingError,
@@ -46,6 +47,7 @@ from rtdecode.schema.errors import (
 from rtdecode.schema.gamma import gamma_table
 from rtdecode.session.disk_watch import expected_mb_s
 from rtdecode.session.layout import require_place
+from rtdecode.twins.record import TwinSizes, require_rois, sizes_if_loaded
 from rtdecode.view.certificate import server_context
 
 _LEAST_ROOM_S = 60.0
@@ -267,19 +269,31 @@ def _check_twin(
         return
     if folder in checks.missing:
         return
-    # torch takes seconds to import, and a run without decoder has no twin to check
-    from rtdecode.decode.fitted_twin import load_fitted_twin, require_rois
+    sizes = sizes_if_loaded(folder) or _sizes_by_loading(checks, folder)
+    if sizes is None:
+        return
+    twin, run_hz, twin_hz = str(folder), config.frame_rate_hz, sizes.frame_rate_hz
+    if neurons not in {None, sizes.neurons}:
+        checks.found(NeuronCountError(streamed=neurons or 0, trained=sizes.neurons, twin=twin))
+    checks.tried(require_rois, sizes.rois_hash, rois_hash, by=decode.rois_check, twin=twin)
+    if twin_hz != run_hz:
+        checks.found(FrameRateError(run_hz=run_hz, twin_hz=twin_hz, twin=twin))
+    shown = (config.stimulus.rows_px, config.stimulus.cols_px)
+    trained = (sizes.rows_px, sizes.cols_px)
+    if trained != shown:
+        checks.found(ScreenSizeError(run_px=shown, twin_px=trained, twin=twin))
+
+
+def _sizes_by_loading(checks: _Checks, folder: Path) -> TwinSizes | None:
+    """Sizes of a twin that is not stated to be loadable; what is wrong with it is found."""
+    # torch takes seconds to import, which a run without decoder, or with a known twin, does without
+    from rtdecode.decode.fitted_twin import load_fitted_twin
     from rtdecode.twins.folder import read_spec
 
     spec = checks.tried(read_spec, folder)
     if spec is None:
-        return
-    checks.tried(load_fitted_twin, folder, neurons=neurons)
-    checks.tried(require_rois, spec, rois_hash, by=decode.rois_check, twin=str(folder))
-    twin, run_hz, twin_hz = str(folder), config.frame_rate_hz, spec.frame_rate_hz
-    if twin_hz != run_hz:
-        checks.found(FrameRateError(run_hz=run_hz, twin_hz=twin_hz, twin=twin))
-    shown = (config.stimulus.rows_px, config.stimulus.cols_px)
-    trained = (spec.rows_px, spec.cols_px)
-    if trained != shown:
-        checks.found(ScreenSizeError(run_px=shown, twin_px=trained, twin=twin))
+        return None
+    checks.tried(load_fitted_twin, folder)
+    return TwinSizes(
+        spec.neurons, spec.rows_px, spec.cols_px, spec.frame_rate_hz, rois_hash=spec.rois_hash
+    )

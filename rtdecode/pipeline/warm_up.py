@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from rtdecode.calcium import CalciumChain
 from rtdecode.calcium.calibration import Calibration
+from rtdecode.calcium.chain import CalciumChain
 from rtdecode.calcium.register import mean_of_aligned
 from rtdecode.calcium.rois import rois_from_lists
 from rtdecode.decode.decoder import Decoder

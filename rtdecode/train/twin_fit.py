@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from rtdecode.datasets.video_session import TRAIN, VALIDATION, VideoSession
-from rtdecode.decode.fitted_twin import FittedTwin
+from rtdecode.decode.fitted_twin import FittedTwin, load_fitted_twin
 from rtdecode.decode.noise import save_noise
 from rtdecode.decode.posterior import posterior_sd, save_posterior_sd, smoothed_sd
 from rtdecode.decode.prior import fit_prior, save_prior
@@ -39,7 +39,7 @@ from rtdecode.train.training import Outcome, Progress, Training
 from rtdecode.train.validation import F64, chance_correlations
 from rtdecode.twins.compact.network import DEFAULT_SIZES, Compact
 from rtdecode.twins.folder import load_twin, save_twin
-from rtdecode.twins.record import TRAINING_REPORT
+from rtdecode.twins.record import TRAINING_REPORT, state_loaded
 from rtdecode.twins.twin import TwinSpec
 
 MODELS = ("compact",)
@@ -250,6 +250,8 @@ def write_twin(
 ) -> Outcome:
     """`outcome` with its warnings, once the twin and the report of its training are written."""
     save_twin(twin, out)
+    load_fitted_twin(out)
+    state_loaded(out)
     r = outcome.single_trial_r[np.isfinite(outcome.single_trial_r)]
     chance = chance_correlations(twin, data, tier=VALIDATION)
     found = warnings(

@@ -5,21 +5,29 @@ score are read when the session begins.
 
     record = twin_record(config.decode.twin)
     print(record.name, record.hash, record.training_r)
+
+`loaded.json` states the content of the files with which the twin was once loaded without a mistake:
+as long as they are unchanged, a run of the twin can be checked without torch, whose import takes
+longer than all other checks.
 """
 
 import hashlib
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from rtdecode.schema.errors import MissingFileError
+from rtdecode.schema.config.decode import RoisCheck
+from rtdecode.schema.errors import MissingFileError, TwinRoisError
 
 WEIGHTS = "twin.safetensors"
 DESCRIPTION = "twin.json"
+PRIOR, NOISE, POSTERIOR = "prior.safetensors", "noise.safetensors", "posterior.safetensors"
+LOADED = "loaded.json"
+"""Hashes of the files of a twin that was loaded; optional."""
 TRAINING_REPORT = "training.json"
 """Record of the training, with the single-trial correlation of each neuron; optional."""
 REMEDY = "give a folder that `rtdecode fit twin` or `rtdecode import-twin` wrote"
@@ -82,6 +90,69 @@ def twin_record(folder: Path) -> TwinRecord:
         clips=len(clips) if isinstance(clips, list | dict) and clips else None,
         training_r=_training_r(folder),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class TwinSizes:
+    """What of a twin has to agree with the run that decodes with it."""
+
+    neurons: int
+    rows_px: int
+    cols_px: int
+    frame_rate_hz: float
+    rois_hash: str = ""
+    """Content hash of the ROIs whose responses it was trained on; empty if unknown."""
+
+
+def state_loaded(folder: Path) -> None:
+    """Write that the files of the twin in `folder`, as they are, were loaded without a mistake."""
+    text = json.dumps({"sha256": dict(_hashes(folder))}, indent=2)
+    (folder / LOADED).write_text(text + "\n", encoding="utf-8")
+
+
+def sizes_if_loaded(folder: Path) -> TwinSizes | None:
+    """Sizes of a twin whose files are those that were once loaded; None where that is not known."""
+    try:
+        if _json_of(folder / LOADED).get("sha256") != dict(_hashes(folder)):
+            return None
+    except OSError:
+        return None
+    found = _json_of(folder / DESCRIPTION)
+    try:
+        return TwinSizes(
+            neurons=int(found["neurons"]),
+            rows_px=int(found["rows_px"]),
+            cols_px=int(found["cols_px"]),
+            frame_rate_hz=float(found["frame_rate_hz"]),
+            rois_hash=str(_map(found.get("provenance")).get("rois_hash", "")),
+        )
+    except (LookupError, TypeError, ValueError):
+        return None
+
+
+def _hashes(folder: Path) -> Iterator[tuple[str, str]]:
+    """Name and SHA-256 of each file that loading reads; a file that is absent has none."""
+    for name in (DESCRIPTION, WEIGHTS, PRIOR, NOISE, POSTERIOR):
+        path = folder / name
+        content = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
+        yield name, content
+
+
+def require_rois(trained: str, streamed: str, *, by: RoisCheck, twin: str) -> None:
+    """Raise TwinRoisError where the ROIs are known not to be those of the twin.
+
+    Parameters
+    ----------
+    trained, streamed
+        Content hash of the ROIs of the twin, and of those whose responses are decoded; empty if
+        unknown.
+    by
+        With `RoisCheck.COUNT`, the content is not compared.
+    twin
+        Name of the twin in the message.
+    """
+    if by is RoisCheck.CONTENT and trained and streamed and streamed != trained:
+        raise TwinRoisError(streamed=streamed, trained=trained, twin=twin)
 
 
 def fit_warnings(folder: Path) -> Sequence[str]:

@@ -101,6 +101,20 @@ def test_no_verb_loads_torch_before_it_is_needed() -> None:
 
 
 @pytest.mark.system
+def test_the_demo_is_checked_without_the_packages_of_its_processes() -> None:
+    script = (
+        "import sys; from rtdecode.commands import check, live\n"
+        "from rtdecode.demo.config import demo_config\n"
+        "from rtdecode.schema.config.stimulus import Display\n"
+        "config = demo_config(seconds=5.0, display=Display.VIRTUAL, clips=None)\n"
+        "check.checked_with_warnings(config)\n"
+        "print({'torch', 'numba', 'scipy', 'skimage', 'matplotlib'} & set(sys.modules))"
+    )
+    loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert loaded.stdout == "set()\n", loaded.stderr
+
+
+@pytest.mark.system
 def test_the_module_is_the_command() -> None:
     told = subprocess.run(
         [sys.executable, "-m", "rtdecode", "check", "none.yaml"], capture_output=True, text=True

@@ -2,6 +2,9 @@
 
 The temporal, row and column filters, the mixing matrix and the response kernel are starting points
 that training changes; the Gaussian blur of the contrast is fixed.
+
+They are computed on the CPU, also for a twin that is outlined on the meta device: there `arange`
+and what follows from it are traced by torch's compiler, whose import takes longer than torch's own.
 """
 
 import math
@@ -9,6 +12,8 @@ import math
 import torch
 from jaxtyping import Float
 from torch import Tensor
+
+_CPU = torch.device("cpu")
 
 
 def gamma_kernels(streams: int, *, taps: int) -> Float[Tensor, "kernel tap"]:
@@ -18,7 +23,7 @@ def gamma_kernels(streams: int, *, taps: int) -> Float[Tensor, "kernel tap"]:
     the later, transient ones a² exp(−a/τ) − 0.8 a³ exp(−a/(1.6 τ)), each term scaled to sum 1. τ is
     1.5 frames for the first two and 0.7 frames longer for each one after them.
     """
-    age = torch.arange(taps, dtype=torch.float32).flip(0)
+    age = torch.arange(taps, dtype=torch.float32, device=_CPU).flip(0)
     kernels = []
     for stream in range(streams):
         tau = 1.5 + 0.7 * max(0, stream - 1)
@@ -33,7 +38,7 @@ def initial_response_kernel(taps: int) -> Float[Tensor, " tap"]:
 
     It stands for what remains of the indicator's dynamics and of scanning in the activity.
     """
-    age = torch.arange(taps, dtype=torch.float32).flip(0)
+    age = torch.arange(taps, dtype=torch.float32, device=_CPU).flip(0)
     kernel = (age + 1) * torch.exp(-age / 2)
     scaled: Tensor = kernel / kernel.sum()
     return scaled
@@ -44,8 +49,8 @@ def hermite_filters(orders: int, *, taps: int, width_px: float = 1.6) -> Float[T
 
     He_n(x) exp(−x²/2), with the Hermite polynomials from He_{n+1}(x) = x He_n(x) − n He_{n−1}(x).
     """
-    x = (torch.arange(taps, dtype=torch.float32) - (taps - 1) / 2) / width_px
-    previous, current = torch.zeros(taps), torch.ones(taps)
+    x = (torch.arange(taps, dtype=torch.float32, device=_CPU) - (taps - 1) / 2) / width_px
+    previous, current = torch.zeros(taps, device=_CPU), torch.ones(taps, device=_CPU)
     filters = []
     for order in range(orders):
         filters.append(current * torch.exp(-x.square() / 2))
@@ -94,7 +99,7 @@ def steered_mix(streams: int, orders: int, *, hidden: int) -> Float[Tensor, "inp
     rectified = [(n, *view) for n in range(orders) for view in _directions(n, both=True)]
     squared = [(n, turn, 1.0) for n in range(1, orders) for turn, _ in _directions(n, both=False)]
     half = hidden // 2
-    mix = torch.zeros(orders, streams, orders, hidden)
+    mix = torch.zeros(orders, streams, orders, hidden, device=_CPU)
     for column in range(hidden):
         kinds, place = (rectified, column) if column < half else (squared, column - half)
         n, turn, sign = kinds[(place // streams) % len(kinds)]

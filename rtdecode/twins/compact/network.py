@@ -70,7 +70,11 @@ class Compact(nn.Module):
         self.rows, self.cols = (spec.rows_px + 1) // 2, (spec.cols_px + 1) // 2
 
         def normal(*shape: int, scale: float) -> nn.Parameter:
-            return nn.Parameter(torch.randn(*shape, generator=generator) * scale)
+            weights = torch.empty(*shape)
+            # on the meta device, where a twin is outlined, arithmetic imports torch's compiler
+            if not weights.is_meta:
+                weights.normal_(generator=generator).mul_(scale)
+            return nn.Parameter(weights)
 
         self.temporal = nn.Parameter(gamma_kernels(streams, taps=size["taps"]))
         self.row_filters = nn.Parameter(hermite_filters(orders, taps=size["filter_px"]))

@@ -9,9 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from rtdecode.calcium import CalciumChain
 from rtdecode.calcium.calibration import Calibration
-from rtdecode.calcium.chain import Out
+from rtdecode.calcium.chain import CalciumChain, Out
 from rtdecode.calcium.rois import Rois, rois_from_lists
 from rtdecode.schema.config.calcium import CalciumConfig
 from rtdecode.schema.errors import (

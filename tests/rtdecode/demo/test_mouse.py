@@ -26,6 +26,7 @@ from rtdecode.schema.config.acquisition import SimulatedSource
 from rtdecode.schema.config.calcium import CalciumConfig
 from rtdecode.schema.errors import UnreadableFileError
 from rtdecode.twins.folder import load_twin
+from rtdecode.twins.record import sizes_if_loaded
 
 DEMO = Path(__file__).resolve().parents[3] / "rtdecode" / "demo_mouse"
 PLAN = DemoPlan(train=1, validation=1, test=1, seed=4, trial_s=4.0, calibration_s=5.0)
@@ -114,4 +115,7 @@ def test_the_files_of_the_shipped_mouse_are_complete_and_consistent() -> None:
     assert load_prior(DEMO).mean.shape == (36, 64)
     assert load_posterior_sd(DEMO, shape=(36, 64)) is not None
     assert np.load(DEMO / "mask.npy").any()
+    sizes = sizes_if_loaded(DEMO)
+    assert sizes is not None
+    assert sizes.neurons == source.neurons
     assert twin.spec.training_clips

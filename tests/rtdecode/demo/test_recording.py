@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from rtdecode.calcium import CalciumChain
+from rtdecode.calcium.chain import CalciumChain
 from rtdecode.calcium.rois import rois_from_lists
 from rtdecode.datasets.video_session import Segment
 from rtdecode.demo.recording import Recording

@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter
 
-from rtdecode.evaluate import OnlineScore, metrics
+from rtdecode.evaluate import metrics
 from rtdecode.evaluate.leakage import clip_hash
+from rtdecode.evaluate.online import OnlineScore
 from rtdecode.schema.config.session import EvaluateConfig
 from rtdecode.schema.errors import ShapeError
 from rtdecode.schema.frame_grid import FrameGrid

@@ -9,7 +9,8 @@ SCRIPT = dedent("""
 
     import numpy as np
 
-    from rtdecode.calcium import CalciumChain, baseline, deconvolve, demix, extract, resample
+    from rtdecode.calcium import baseline, deconvolve, demix, extract, resample
+    from rtdecode.calcium.chain import CalciumChain
     from rtdecode.calcium.rois import rois_from_lists
     from rtdecode.pipeline.warm_up import warm_up_calcium
     from rtdecode.runtime.clock import HostClock

@@ -34,6 +34,7 @@ from rtdecode.train.twin_fit import (
 from rtdecode.twins.compact.network import Compact
 from rtdecode.twins.folder import load_twin, save_twin
 from rtdecode.twins.linear import Linear
+from rtdecode.twins.record import sizes_if_loaded
 from rtdecode.twins.twin import TwinSpec
 
 SHORT = TrainingConfig(steps=4, batch=1, frames=8, warm_up_steps=1, validate_every=4)
@@ -112,6 +113,7 @@ def test_a_folder_holds_twin_prior_noise_and_how_well_it_predicts(
 ) -> None:
     """And no checkpoint, once all this is safe."""
     assert {path.name for path in blob_twin.iterdir()} == {
+        "loaded.json",
         "noise.safetensors",
         "posterior.safetensors",
         "prior.safetensors",
@@ -119,6 +121,7 @@ def test_a_folder_holds_twin_prior_noise_and_how_well_it_predicts(
         "twin.json",
         "twin.safetensors",
     }
+    assert sizes_if_loaded(blob_twin) is not None
     told = json.loads((blob_twin / "training.json").read_text())
     r = np.array(told["single_trial_r_of_neuron"], float)
     assert len(r) == blob_session.neurons

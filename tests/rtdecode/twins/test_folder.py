@@ -2,6 +2,8 @@
 
 import contextlib
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -231,3 +233,14 @@ def test_a_damaged_folder_is_a_twin_or_a_named_error(
     with contextlib.suppress(UnreadableFileError, NotFiniteWeightsError):
         twin = load_twin(scratch)
         assert all(torch.isfinite(value).all() for value in twin.state_dict().values())
+
+
+def test_a_compact_twin_is_read_without_the_compiler_of_torch(tmp_path: Path) -> None:
+    save_twin(Compact(TwinSpec("compact", 3, 12, 16)), tmp_path)
+    script = (
+        "import sys\nfrom pathlib import Path\nfrom rtdecode.twins.folder import load_twin\n"
+        f"load_twin(Path({str(tmp_path)!r}))\n"
+        "print({'torch._dynamo', 'sympy'} & set(sys.modules))"
+    )
+    told = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert told.stdout == "set()\n", told.stderr

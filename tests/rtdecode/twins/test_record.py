@@ -7,10 +7,21 @@ import pytest
 
 from rtdecode.pipeline.session_begin import twin_facts
 from rtdecode.schema.config import RunConfig
-from rtdecode.schema.errors import MissingFileError
+from rtdecode.schema.config.decode import RoisCheck
+from rtdecode.schema.errors import MissingFileError, TwinRoisError
 from rtdecode.twins.folder import save_twin
 from rtdecode.twins.linear import Linear
-from rtdecode.twins.record import TRAINING_REPORT, TwinRecord, twin_hash, twin_record
+from rtdecode.twins.record import (
+    LOADED,
+    TRAINING_REPORT,
+    TwinRecord,
+    TwinSizes,
+    require_rois,
+    sizes_if_loaded,
+    state_loaded,
+    twin_hash,
+    twin_record,
+)
 from rtdecode.twins.twin import TwinSpec
 
 CLIPS = {"a": "1f", "b": "2e"}
@@ -51,3 +62,37 @@ def test_no_twin_is_none_and_a_folder_without_one_is_named(tmp_path: Path) -> No
     assert twin_facts(RunConfig.model_validate({"decode": None})) is None
     absent = {"decode": {"twin": str(tmp_path / "absent")}}
     assert twin_facts(RunConfig.model_validate(absent)) is None
+
+
+def test_sizes_of_a_twin_are_known_without_loading_it_until_one_of_its_files_changes(
+    folder: Path,
+) -> None:
+    for name in ("prior", "noise", "posterior"):
+        (folder / f"{name}.safetensors").write_bytes(name.encode())
+    assert sizes_if_loaded(folder) is None
+    state_loaded(folder)
+    assert sizes_if_loaded(folder) == TwinSizes(3, 6, 8, 30.0)
+    for path in sorted(folder.iterdir()):
+        content = path.read_bytes()
+        path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+        assert sizes_if_loaded(folder) is None, path
+        path.unlink()
+        assert sizes_if_loaded(folder) is None, path
+        path.write_bytes(content)
+    assert sizes_if_loaded(folder) is not None
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"sha256": 3}', '{"sha256": {}}'])
+def test_a_record_that_is_damaged_states_nothing(folder: Path, content: str) -> None:
+    (folder / LOADED).write_text(content)
+    assert sizes_if_loaded(folder) is None
+
+
+@pytest.mark.parametrize(
+    ("trained", "streamed", "by"),
+    [("", "b", RoisCheck.CONTENT), ("a", "", RoisCheck.CONTENT), ("a", "b", RoisCheck.COUNT)],
+)
+def test_rois_are_compared_where_both_are_known(trained: str, streamed: str, by: RoisCheck) -> None:
+    require_rois(trained, streamed, by=by, twin="mouse")
+    with pytest.raises(TwinRoisError, match="mouse"):
+        require_rois("a", "b", by=RoisCheck.CONTENT, twin="mouse")
