@@ -6,6 +6,7 @@ final name afterwards, calls `progress(done, total)` meanwhile, and gives senten
 lacks.
 """
 
+import errno
 import importlib
 import math
 import signal
@@ -22,10 +23,13 @@ from rich.console import Console
 
 from rtdecode.commands.console import WorkLine, errors_reported, print_plain, progress_bar
 from rtdecode.runtime.atomic_file import new_output
+from rtdecode.runtime.disk import free_bytes, mount_point
 from rtdecode.runtime.platform import STOP_SIGNALS
 from rtdecode.schema.errors import (
+    FileWriteError,
     OutputExistsError,
     OutputInLogError,
+    OutputSpaceError,
     OutputSuffixError,
     UnknownExportError,
     UnreadableFileError,
@@ -36,6 +40,7 @@ app = typer.Typer()
 
 _MB = 1_000_000
 _KB = 1_000
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 _SPAN, _MASK = "span", "mask"
 """Options that a writer can take."""
 _OPTIONS = MappingProxyType({"--start-s": _SPAN, "--end-s": _SPAN, "--mask": _MASK})
@@ -51,6 +56,8 @@ class Format:
     suffix: str
     """Ending of its files; empty for a folder."""
     options: frozenset[str] = frozenset()
+    least_share: float = 0.0
+    """Part of the estimated size without which an export is not begun; 1 where it is exact."""
 
     def loaded(self) -> Callable[..., list[str]]:
         """The writer. Raises ExtraMissingError where it needs a package that is absent."""
@@ -63,9 +70,9 @@ FORMATS: Mapping[str, Format] = MappingProxyType(
     {
         "foxglove": Format("foxglove", "write_foxglove", ".mcap", frozenset({_SPAN})),
         "mp4": Format("mp4", "write_mp4", ".mp4", frozenset({_SPAN, _MASK})),
-        "npz": Format("npz", "write_npz", ".npz", frozenset({_SPAN})),
-        "nwb": Format("nwb", "write_nwb", ".nwb"),
-        "sensorium": Format("sensorium", "write_sensorium", ""),
+        "npz": Format("npz", "write_npz", ".npz", frozenset({_SPAN}), least_share=1.0),
+        "nwb": Format("nwb", "write_nwb", ".nwb", least_share=0.3),
+        "sensorium": Format("sensorium", "write_sensorium", "", least_share=0.5),
     }
 )
 """Formats by the name that `--to` takes."""
@@ -95,7 +102,7 @@ def export(
         _require_suited(given, to)
         _require_new(out, to, chosen)
 
-        from rtdecode.export.span import Span
+        from rtdecode.export.span import Span, needed_bytes
         from rtdecode.session.damage import incomplete_log
         from rtdecode.session.recorded import RecordedSession
 
@@ -104,16 +111,39 @@ def export(
         options: dict[str, Any] = {"mask": True} if mask else {}
         if given["--start-s"] or given["--end-s"]:
             options["span"] = Span(start_s or 0.0, math.inf if end_s is None else end_s)
+        needed = needed_bytes(recorded, to=to, span=options.get("span", Span()))
         zero_ns = recorded.zero_ns
         cut = [] if recorded.complete else [incomplete_log(recorded.damage, zero_ns=zero_ns)]
         write = partial(chosen.loaded(), **options)
+        room = _room_stated(out, needed, least=chosen.least_share * needed)
         try:
-            with _interrupted_by_signals(), new_output(out) as unfinished:
+            with room, _interrupted_by_signals(), new_output(out) as unfinished:
                 lacks = _written(partial(write, recorded, unfinished), out.name, console)
         except KeyboardInterrupt:
             print_plain(console, f"interrupted: {out} was not written")
             raise
         print_plain(console, " ".join([f"{out} was written ({_size(out)}).", *cut, *lacks]))
+
+
+@contextmanager
+def _room_stated(out: Path, needed: float, *, least: float) -> Iterator[None]:
+    """Block that writes about `needed` bytes to `out`.
+
+    Raises OutputSpaceError where its disk has less than `least`, or becomes full.
+    """
+    if free_bytes(out) < least:
+        raise _without_room(out, needed)
+    try:
+        yield
+    except FileWriteError as error:
+        if isinstance(cause := error.__cause__, OSError) and cause.errno in _NO_ROOM:
+            raise _without_room(out, needed) from error
+        raise
+
+
+def _without_room(out: Path, needed: float) -> OutputSpaceError:
+    free_mb, needed_mb = free_bytes(out) / _MB, needed / _MB
+    return OutputSpaceError(out=out, needed_mb=needed_mb, mount=mount_point(out), free_mb=free_mb)
 
 
 @contextmanager

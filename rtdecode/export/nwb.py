@@ -9,6 +9,7 @@ not compute anything of the data.
 """
 
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from rtdecode.export.nwb_activity import CalciumData, add_calcium
 from rtdecode.export.nwb_behaviour import add_behaviour
 from rtdecode.export.nwb_events import add_events, add_notes
 from rtdecode.export.nwb_frames import FrameData, add_decoded, add_displayed
-from rtdecode.export.nwb_library import nwb_library
+from rtdecode.export.nwb_library import SparedFile, nwb_library
 from rtdecode.export.nwb_metadata import add_scratch, general_part, lacking, start_time
 from rtdecode.export.nwb_planes import add_planes
 from rtdecode.export.nwb_scores import add_scores
@@ -58,6 +59,8 @@ def write_nwb(
         If pynwb is not installed (extra `nwb`).
     MissingFileError, UnreadableFileError, NeuronsChangedError
         If the session has no config, or its frames or neurons change within it.
+    OSError
+        If the disk is full; what is open is closed, and the file is not whole.
     """
     library, counted = nwb_library(), _Counted(session, progress)
     content = read_content(session, progress=counted)
@@ -79,17 +82,27 @@ def write_nwb(
     add_scores(file, content)
     add_notes(file, content, [] if clock is None else _later(session, clock))
     add_scratch(file, session, content)
-    with (
-        h5py.File(out, "w", rdcc_nbytes=_CACHE_BYTES) as opened,
-        library.NWBHDF5IO(file=opened, mode="w") as io,
-    ):
-        io.write(file)
-        arrays = _datasets(frames, calcium)
-        fill(arrays, content, session, progress=counted)
-        if arrays.displayed is not None:
-            lacks += add_segments(file, content, arrays.displayed.__getitem__)
+    with closing(SparedFile(out)) as spared:
+        with (
+            h5py.File(spared, "w", rdcc_nbytes=_CACHE_BYTES) as opened,
+            library.NWBHDF5IO(file=opened, mode="w") as io,
+        ):
             io.write(file)
+            arrays = _datasets(frames, calcium)
+            fill(arrays, content, session, progress=_each(spared.raise_error, counted))
+            if arrays.displayed is not None:
+                lacks += add_segments(file, content, arrays.displayed.__getitem__)
+                io.write(file)
+        spared.raise_error()
     return lacks
+
+
+def _each(*functions: Callable[[], None]) -> Callable[[], None]:
+    def call_all() -> None:
+        for one in functions:
+            one()
+
+    return call_all
 
 
 def _later(session: RecordedSession, clock: WallClock) -> list[tuple[float, str]]:

@@ -1,13 +1,15 @@
-"""What the parts of the NWB export share: pynwb itself, times of a series, datasets and tables.
+"""What the parts of the NWB export share: pynwb, its file, times of a series, datasets and tables.
 
 pynwb is imported when a file is written, as it belongs to the extra `nwb`. Data are compressed with
 gzip, which every HDF5 library reads.
 """
 
 import importlib
+import io
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -140,3 +142,92 @@ def _data(values: Values) -> Values:
     """Texts as a list, which HDF5 stores with their own lengths; numbers as an array."""
     array = np.asarray(values)
     return [str(one) for one in values] if array.dtype.kind in "UO" else array
+
+
+class SparedFile:
+    """A file for HDF5: what a full disk refuses is kept in memory, and the error for its writer.
+
+    HDF5 cannot close a file on a full disk: it fails, tries again when the process ends, and takes
+    the process with it. `raise_error` is called between writes, so that little is kept.
+
+    Parameters
+    ----------
+    path
+        The new file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file = path.open("w+b", buffering=0)
+        self._kept: list[tuple[int, bytes]] = []
+        self._at = self._size = 0
+        self._error: OSError | None = None
+
+    def __repr__(self) -> str:
+        # h5py takes it for the name of the file
+        return str(self._path)
+
+    def raise_error(self) -> None:
+        """Raise the error of the first write that the disk refused, if one was."""
+        if self._error is not None:
+            raise self._error
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Go to a byte, as of a binary file."""
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
+        self._at = base + offset
+        return self._at
+
+    def tell(self) -> int:
+        """Byte at which is read and written."""
+        return self._at
+
+    def read(self, size: int) -> bytes:
+        """At most `size` bytes, of the disk and of what it refused."""
+        count = max(0, min(size, self._size - self._at))
+        self._file.seek(self._at)
+        found = bytearray(self._file.read(count) or b"").ljust(count, b"\0")
+        for start, data in self._kept:
+            first, last = max(start, self._at), min(start + len(data), self._at + count)
+            if first < last:
+                found[first - self._at : last - self._at] = data[first - start : last - start]
+        self._at += count
+        return bytes(found)
+
+    def write(self, data: bytes | memoryview) -> int:
+        """Write all of `data`; its length."""
+        content = bytes(data)
+        try:
+            if self._error is None:
+                self._write(content)
+        except OSError as error:
+            self._error = error
+        if self._error is not None:
+            self._kept.append((self._at, content))
+        self._at += len(content)
+        self._size = max(self._size, self._at)
+        return len(content)
+
+    def _write(self, content: bytes) -> None:
+        """Write all of it; a disk without room takes a part, and refuses the next."""
+        self._file.seek(self._at)
+        left = memoryview(content)
+        while left:
+            left = left[self._file.write(left) or 0 :]
+
+    def truncate(self, size: int | None = None) -> int:
+        """Cut or extend the file."""
+        self._size = self._at if size is None else size
+        try:
+            if self._error is None:
+                self._file.truncate(self._size)
+        except OSError as error:
+            self._error = error
+        return self._size
+
+    def flush(self) -> None:
+        """Do nothing: each write is passed on."""
+
+    def close(self) -> None:
+        """Close the file on the disk."""
+        self._file.close()

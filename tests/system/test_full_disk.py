@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator
+from io import SEEK_END
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 import yaml
 from mcap.reader import make_reader
+from shown_run import write_shown_run
 
 from rtdecode.runtime.clock import HostClock
 from rtdecode.runtime.codec import pack
@@ -137,6 +139,30 @@ def test_commands_on_a_full_disk_say_so_in_one_sentence(user: Any, small_disk: P
     assert told.returncode == 1
     assert "was not repaired and is unchanged, because its copy cannot be written" in told.stderr
     assert sorted(path.name for path in log.parent.glob("*.mcap")) == ["log.mcap"]
+
+
+@pytest.mark.parametrize(
+    ("to", "name", "left_bytes"),
+    [
+        ("npz", "a.npz", 200_000),
+        ("nwb", "a.nwb", 200_000),
+        ("mp4", "a.mp4", 50_000),
+        ("foxglove", "a.mcap", 10_000),
+    ],
+)
+def test_an_export_to_a_full_disk_is_one_sentence_and_no_file(
+    user: Any, small_disk: Path, to: str, name: str, left_bytes: int
+) -> None:
+    session = write_shown_run(user.folder / "shown").folder
+    fill(small_disk)
+    with (small_disk / "ballast").open("rb+") as file:
+        file.truncate(file.seek(0, SEEK_END) - left_bytes)
+    told = user.told("export", session, "--to", to, "--out", small_disk / name)
+    assert told.returncode == 2, told.stderr
+    assert "Traceback" not in told.stderr
+    assert f"{name} was not written: it needs about" in told.stderr
+    assert f"the disk mounted at {small_disk} has" in told.stderr
+    assert [one.name for one in small_disk.iterdir()] == ["ballast"]
 
 
 def test_a_disk_without_room_for_a_minute_is_refused(user: Any, small_disk: Path) -> None:

@@ -31,6 +31,26 @@ class OutputExistsError(BadInputError):
         super().__init__(f"{out} exists already and is not overwritten: choose another --out")
 
 
+class OutputBusyError(BadInputError):
+    """Another process is writing the same output."""
+
+    def __init__(self, *, out: Path, process: int) -> None:
+        super().__init__(
+            f"{out} is being written by process {process}: wait for its end, or choose another --out"
+        )
+
+
+class OutputSpaceError(BadInputError):
+    """The disk has too little free space for an output."""
+
+    def __init__(self, *, out: Path, needed_mb: float, mount: Path, free_mb: float) -> None:
+        super().__init__(
+            f"{out} was not written: it needs about {needed_mb:,.1f} MB, and the disk mounted at "
+            f"{mount} has {free_mb:,.1f} MB free: free some space there, or choose an --out on "
+            f"another disk"
+        )
+
+
 class OutputInLogError(BadInputError):
     """The output would be taken for a part of the log of a session."""
 

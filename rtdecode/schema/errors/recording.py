@@ -143,6 +143,13 @@ class TimeBeforeStreamError(BadInputError):
         )
 
 
+class ArgumentValueError(BadInputError):
+    """A number that is given to a function has no meaning there."""
+
+    def __init__(self, *, name: str, got: object, expected: str) -> None:
+        super().__init__(f"{name} is {got}: give {expected}")
+
+
 class SizeChangedError(BadInputError):
     """The values of a stream change their size within the part that was asked for."""
 

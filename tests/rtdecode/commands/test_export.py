@@ -1,5 +1,6 @@
 """`rtdecode export` writes a whole new file or none, and refuses what it cannot write by name."""
 
+import re
 import shutil
 import signal
 import subprocess
@@ -17,8 +18,9 @@ from typer.testing import CliRunner
 from rtdecode.cli import app
 from rtdecode.commands import export as command
 from rtdecode.commands.export import FORMATS, Format
+from rtdecode.export.span import Span, needed_bytes
 from rtdecode.runtime.atomic_file import new_output
-from rtdecode.schema.errors import OutputExistsError
+from rtdecode.schema.errors import OutputBusyError, OutputExistsError
 from rtdecode.session.recorded import RecordedSession
 
 
@@ -138,7 +140,8 @@ def test_a_signal_at_half_of_the_file_leaves_nothing(
         for line in process.stdout:
             if line == "half\n":
                 break
-        assert left(tmp_path) == ["a.rtdecode-unfinished.npz"]
+        (unfinished,) = left(tmp_path)
+        assert re.fullmatch(rf"a\.rtdecode-unfinished-\w+-{process.pid}-\w+\.npz", unfinished)
         process.send_signal(number)
         rest = process.stdout.read()
         assert process.wait() == 130
@@ -183,6 +186,68 @@ def test_what_is_damaged_is_left_out_and_stated(shown: Path, tmp_path: Path, to:
 
 def test_a_whole_log_is_not_called_incomplete(shown: Path, tmp_path: Path) -> None:
     assert "not complete" not in export(shown, tmp_path / "a.npz").output
+
+
+def test_a_second_export_to_the_same_file_is_refused_and_leaves_the_first_alone(
+    shown: Path, tmp_path: Path
+) -> None:
+    with new_output(tmp_path / "a.npz") as first:
+        first.write_bytes(b"first")
+        told = export(shown, tmp_path / "a.npz")
+        assert told.exit_code == 2
+        assert "a.npz is being written by process" in told.stderr
+        assert first.read_bytes() == b"first"
+        assert export(shown, tmp_path / "b.npz").exit_code == 0
+    assert (tmp_path / "a.npz").read_bytes() == b"first"
+    assert left(tmp_path) == ["a.npz", "b.npz"]
+
+
+def test_of_two_exports_that_began_together_the_second_replaces_nothing(tmp_path: Path) -> None:
+    first, second = new_output(tmp_path / "a.npz"), new_output(tmp_path / "a.npz")
+    one = first.__enter__()
+    one.write_bytes(b"one")
+    # as if the other one had not been there yet
+    hidden = one.rename(tmp_path / "hidden")
+    two = second.__enter__()
+    hidden.rename(one)
+    two.write_bytes(b"two")
+    first.__exit__(None, None, None)
+    with pytest.raises(OutputExistsError):
+        second.__exit__(None, None, None)
+    assert left(tmp_path) == ["a.npz"]
+    assert (tmp_path / "a.npz").read_bytes() == b"one"
+
+
+def test_what_another_host_writes_is_not_taken_for_abandoned(tmp_path: Path) -> None:
+    (tmp_path / "a.rtdecode-unfinished-elsewhere-1-ab12.npz").write_bytes(b"half")
+    with pytest.raises(OutputBusyError, match="process 1"), new_output(tmp_path / "a.npz"):
+        pass
+    assert left(tmp_path) == ["a.rtdecode-unfinished-elsewhere-1-ab12.npz"]
+
+
+def test_an_estimate_of_the_size_is_close_and_that_of_a_part_is_smaller(
+    shown: Path, tmp_path: Path
+) -> None:
+    session, out = RecordedSession(shown), tmp_path / "a.npz"
+    assert export(shown, out).exit_code == 0
+    whole = needed_bytes(session, to="npz", span=Span())
+    assert 0.8 * out.stat().st_size < whole <= out.stat().st_size
+    assert needed_bytes(session, to="npz", span=Span(0, 1.5)) < 0.6 * whole
+    assert all(needed_bytes(session, to=to, span=Span()) > 0 for to in FORMATS)
+
+
+def test_an_export_without_room_is_refused_before_it_begins(
+    shown: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command, "free_bytes", lambda _: 1_000_000)
+    told = export(shown, tmp_path / "a.npz")
+    assert told.exit_code == 2
+    assert re.search(
+        r"a\.npz was not written: it needs about \d\.\d MB, and the disk mounted at \S+ has "
+        r"1\.0 MB free: free some space there, or choose an --out on another disk",
+        told.stderr.replace("\n", " "),
+    )
+    assert left(tmp_path) == []
 
 
 def test_a_file_of_a_user_beside_the_output_is_left(tmp_path: Path) -> None:
