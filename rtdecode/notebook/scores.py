@@ -1,6 +1,7 @@
 """Scores of reconstructed frames in a notebook: those of `rtdecode score` and `reconstruct`."""
 
 import heapq
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from os import PathLike
@@ -10,15 +11,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from rtdecode.evaluate.metrics import FIRST_SCORED_FRAME, clip_scores
+from rtdecode.evaluate.metrics import FIRST_SCORED_FRAME, ClipScores, clip_scores
 from rtdecode.evaluate.online import OnlineScore
 from rtdecode.evaluate.screen_mask import read_screen_mask
 from rtdecode.runtime.config_file import read_config
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.config.session import EvaluateConfig
-from rtdecode.schema.errors import NoFrameScoredError, ShapeError
+from rtdecode.schema.errors import ArgumentValueError, NoFrameScoredError, ShapeError
 from rtdecode.schema.frame_grid import FrameGrid
-from rtdecode.schema.messages import DisplayedFrame, Received, Reconstruction, Stamped
+from rtdecode.schema.messages import DisplayedFrame, Received, Reconstruction, Score, Stamped
 from rtdecode.session.layout import SessionLayout
 from rtdecode.session.recorded_stream import RecordedStream
 from rtdecode.session.series import I64, Series
@@ -30,6 +31,11 @@ _NO_PAIR = (
     "(warm_up_s=0 scores from the first frame)"
 )
 _TOO_SHORT = "{} frames are no more than the {} that fill the estimation window (first_frame)"
+_ALL_NAN = "all have NaN inside the mask, in one video or the other"
+_NO_VARIANCE = (
+    "the displayed frames do not differ inside the mask, so nothing correlates with them: check "
+    "that they are frames, and that they are those of the reconstruction"
+)
 _RATE_HZ = 30.0
 _VIDEO_AXES = 3
 
@@ -90,7 +96,9 @@ def score(
     ShapeError
         If frames or mask differ in shape, or only one of the two has times.
     NoFrameScoredError
-        If no frame can be scored.
+        If no frame can be scored: all have NaN, or the displayed ones do not differ.
+    ArgumentValueError
+        If a rate, a time or the first frame has no meaning.
 
     Examples
     --------
@@ -99,17 +107,50 @@ def score(
         session = rtdecode.open_session("sessions/2026-11-30_09-00-00")
         rtdecode.score(session.displayed, session.decoded).video_r
     """
+    _require_positive(frame_rate_hz, warm_up_s, first_frame)
     if isinstance(displayed, Timed) and isinstance(decoded, Timed):
         return _of_streams(displayed, decoded, mask, frame_rate_hz, warm_up_s)
     if isinstance(displayed, Timed) or isinstance(decoded, Timed):
         expected = "times, as the other one: give two streams, or two arrays of the same frames"
         without = decoded if isinstance(displayed, Timed) else displayed
         raise ShapeError("displayed and decoded", expected=expected, got=np.asarray(without))
-    truth, video = np.asarray(displayed), np.asarray(decoded)
+    truth, rate_hz = np.asarray(displayed), frame_rate_hz or _RATE_HZ
+    return _of_arrays(truth, np.asarray(decoded), mask, rate_hz, first_frame)
+
+
+def _of_arrays(
+    truth: NDArray[Any],
+    video: NDArray[Any],
+    mask: MaskLike | None,
+    rate_hz: float,
+    first_frame: int,
+) -> Scores:
     _require_frames(truth, first_frame)
-    inside, rate_hz = _mask(mask, truth.shape[1:]), frame_rate_hz or _RATE_HZ
+    inside = _mask(mask, truth.shape[1:])
     found = clip_scores(truth, video, inside, frame_rate_hz=rate_hz, first_frame=first_frame)
+    return _scored(found)
+
+
+def _scored(found: ClipScores | Score) -> Scores:
+    if not found.n_frames:
+        raise NoFrameScoredError(why=_ALL_NAN)
+    if math.isnan(found.video_r):
+        raise NoFrameScoredError(why=_NO_VARIANCE)
     return Scores(found.video_r, found.frame_r, found.ssim, found.shift_ms, found.n_frames)
+
+
+def _require_positive(
+    frame_rate_hz: float | None, warm_up_s: float | None, first_frame: int
+) -> None:
+    """Raise ArgumentValueError for a number without meaning."""
+    if frame_rate_hz is not None and not 0 < frame_rate_hz < math.inf:
+        expected = "frames a second, above 0"
+        raise ArgumentValueError(name="frame_rate_hz", got=frame_rate_hz, expected=expected)
+    if warm_up_s is not None and not 0 <= warm_up_s < math.inf:
+        raise ArgumentValueError(name="warm_up_s", got=warm_up_s, expected="a time in s, 0 or more")
+    if first_frame < 0:
+        expected = "the number of a frame, 0 or more"
+        raise ArgumentValueError(name="first_frame", got=first_frame, expected=expected)
 
 
 def _require_frames(truth: NDArray[Any], first_frame: int) -> None:
@@ -138,7 +179,7 @@ def _of_streams(
     final = next(iter(online.finish()), None)
     if final is None:
         raise NoFrameScoredError(why=_NO_PAIR)
-    return Scores(final.video_r, final.frame_r, final.ssim, final.shift_ms, final.n_frames)
+    return _scored(final)
 
 
 def _config_of(stream: Timed) -> RunConfig | None:

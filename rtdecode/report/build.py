@@ -143,6 +143,11 @@ def _trials(
     n = len(collected.trials)
     stated = f"The trials of the protocol ({n:,}) are in {CSV} and {TSV} beside this page."
     yield html.paragraph(stated)
+    if collected.trials_left_out:
+        yield html.paragraph(
+            f"The {collected.trials_left_out:,} trials after these are not in the tables, which "
+            f"have the first {n:,} of a session; `rtdecode export` writes all."
+        )
 
 
 def _facts(recorded: RecordedSession, config: RunConfig, twin_hash: str) -> Mapping[str, Any]:

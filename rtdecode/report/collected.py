@@ -22,7 +22,7 @@ from rtdecode.schema.messages import Behaviour, Fluorescence, Received
 F64 = NDArray[np.float64]
 Item = TypeVar("Item")
 _MOST_PAIRS, _MOST_BINS = 400, 2_000
-_MOST_TRIALS, _MOST_SHIFTS, _MOST_PLANES = 100_000, 4_000, 100
+MOST_TRIALS, _MOST_SHIFTS, _MOST_PLANES = 100_000, 4_000, 100
 CHANNELS = ("running speed (cm/s)", "pupil diameter (px)")
 
 
@@ -127,6 +127,8 @@ class Collected:
         self.clips = ClipTable(frame_rate_hz=frame_rate_hz)
         self.behaviour = BinnedBehaviour()
         self._trials: list[Trial] = []
+        self.trials_left_out = 0
+        """Trials beyond the 100,000 that are kept."""
         self._shifts: dict[int, Shifts] = {}
 
     @property
@@ -139,10 +141,16 @@ class Collected:
         body = item.message.body
         if isinstance(body, Behaviour):
             self.behaviour.add(body)
-        elif isinstance(body, Trial) and len(self._trials) < _MOST_TRIALS:
-            self._trials.append(body)
+        elif isinstance(body, Trial):
+            self._add_trial(body)
         elif isinstance(body, Fluorescence) and len(self._shifts) < _MOST_PLANES:
             self._shifts.setdefault(body.plane, Shifts()).add(body)
+
+    def _add_trial(self, trial: Trial) -> None:
+        if len(self._trials) < MOST_TRIALS:
+            self._trials.append(trial)
+        else:
+            self.trials_left_out += 1
 
     def shifts(self, plane: int) -> Shifts:
         """Movement of `plane`; empty where it was not decoded."""

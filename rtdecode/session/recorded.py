@@ -17,7 +17,6 @@ from typing import Any
 
 import numpy as np
 
-from rtdecode.runtime.codec import unpack
 from rtdecode.runtime.config_file import read_config
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.control import Trial
@@ -36,7 +35,7 @@ from rtdecode.session.recorded_facts import (
     read_rois,
     session_metadata,
 )
-from rtdecode.session.recorded_log import Presentation, RecordedLog
+from rtdecode.session.recorded_log import Presentation, RecordedLog, unpacked
 from rtdecode.session.recorded_stream import RecordedStream
 from rtdecode.session.session_file import kept_wall_clock, wall_clock_of
 from rtdecode.session.stream_kinds import STREAM_KINDS
@@ -50,6 +49,9 @@ class RecordedSession:
 
     Opening it reads the indices of its log. A log without them, as after a kill of the recorder, is
     read once from its start to its end, and so is one that is being recorded, up to its last flush.
+    Only what is asked for is read, without its checksums, which cover a second of all streams at
+    once: a value that is damaged is read as it is, and a message that is not valid any more is an
+    UnreadableFileError where it is read. `check` and `checked` compare the whole log.
 
     Parameters
     ----------
@@ -203,7 +205,8 @@ class RecordedSession:
         with self._index.opened() as messages:
             for _, _, stream, number in sorted(found):
                 t_ns = int(wanted[stream].t_logged_ns[number])
-                yield Received(unpack(messages.content(wanted[stream], number)), t_ns)
+                content = messages.content(wanted[stream], number)
+                yield Received(unpacked(content, log=self.layout.log), t_ns)
 
     @cached_property
     def events(self) -> tuple[RecordedEvent, ...]:

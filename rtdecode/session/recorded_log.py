@@ -5,6 +5,7 @@ numbers and names of those that were read. It must not know which streams there 
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtdecode.runtime.codec import unpack
+from rtdecode.schema.errors import MessageError, UnreadableFileError
 from rtdecode.schema.messages import Stamped
 from rtdecode.session.message_heads import message_head
 from rtdecode.session.message_index import MessageIndex
@@ -98,17 +100,40 @@ class RecordedLog:
         places = self.index.places[kind.stream]
         with self.index.opened() as messages:
             each = (message_head(messages, places, int(number)) for number in numbers)
-            found = heads_in(kind, each)
+            with _damage_named(self.path):
+                found = heads_in(kind, each)
             self.bytes_read += messages.bytes_read
         return found
 
     def messages(self, kind: StreamKind, numbers: I64) -> Iterator[Stamped]:
-        """Whole messages of `kind`, one after another."""
+        """Whole messages of `kind`, one after another; UnreadableFileError at a damaged one."""
         places = self.index.places[kind.stream]
         with self.index.opened() as messages:
             for number in numbers:
-                yield unpack(messages.content(places, int(number)))
+                yield unpacked(messages.content(places, int(number)), log=self.path)
             self.bytes_read += messages.bytes_read
+
+
+def unpacked(content: bytes, *, log: Path) -> Stamped:
+    """A message of `log`; UnreadableFileError where it is damaged."""
+    with _damage_named(log):
+        return unpack(content)
+
+
+@contextmanager
+def _damage_named(log: Path) -> Iterator[None]:
+    """Block that reads messages of `log`; one that is not valid is damage of the file."""
+    try:
+        yield
+    except MessageError as error:
+        raise UnreadableFileError(
+            what="session log",
+            path=log,
+            expected="a valid message where its index states one",
+            got=str(error),
+            remedy="`check()` states what is damaged; opened with checked=True, the session leaves "
+            "it out",
+        ) from error
 
 
 def heads_in(kind: StreamKind, messages: Iterable[Stamped]) -> Heads:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rtdecode.schema.errors import (
+    ArgumentValueError,
     NoSuchClipError,
     NoSuchStreamError,
     SizeChangedError,
@@ -189,8 +190,12 @@ class RecordedStream:
         ------
         TimeBeforeStreamError
             If a time lies before the first item.
+        ArgumentValueError
+            If a time is NaN.
         """
         times, own = np.atleast_1d(np.asarray(t_s, np.float64)), self.t_s
+        if np.isnan(times).any():
+            raise ArgumentValueError(name="t_s", got="NaN", expected="times in s")
         order = np.argsort(own, kind="stable")
         newest = np.searchsorted(own[order], times, side="right") - 1
         if (newest < 0).any():

@@ -12,12 +12,12 @@ from starlette.responses import PlainTextResponse, Response
 
 from rtdecode.schema.errors import BadInputError
 from rtdecode.schema.messages import Event
-from rtdecode.schema.notes import clean_note, note_event
+from rtdecode.schema.notes import MOST_CHARACTERS, clean_note, note_event
 from rtdecode.view.access import Right
 from rtdecode.view.gate import RIGHT
 
-MOST_BYTES = 8192
-"""Bytes of one note."""
+MOST_BYTES = 4 * MOST_CHARACTERS
+"""Bytes of one note: a character has up to 4."""
 _MOST_WAITING = 50
 _SOURCE = "view"
 
@@ -46,7 +46,8 @@ class NoteInbox:
         async for chunk in request.stream():
             data += chunk
             if len(data) > MOST_BYTES:
-                return PlainTextResponse(f"A note has at most {MOST_BYTES} bytes.", 413)
+                text = f"A note has at most {MOST_CHARACTERS:,} characters."
+                return PlainTextResponse(text, 413)
         try:
             self._notes.put_nowait(note_event(clean_note(data.decode()), process=_SOURCE))
         except Full:

@@ -1,6 +1,7 @@
 """A notebook scores as the commands do."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,7 +10,12 @@ from shown_run import FRAMES, write_shown_run
 from rtdecode.evaluate.metrics import clip_scores
 from rtdecode.notebook.scores import score
 from rtdecode.report.summary import summarise
-from rtdecode.schema.errors import MissingFileError, NoFrameScoredError, ShapeError
+from rtdecode.schema.errors import (
+    ArgumentValueError,
+    MissingFileError,
+    NoFrameScoredError,
+    ShapeError,
+)
 from rtdecode.session.recorded import RecordedSession
 from rtdecode.session.series import Series
 
@@ -67,6 +73,37 @@ def test_series_without_a_session_are_aligned_by_their_times() -> None:
     assert found.n_frames == 47
     assert found.video_r == pytest.approx(1)
     assert score(displayed, decoded, warm_up_s=0).video_r == pytest.approx(1)
+
+
+def test_videos_without_anything_to_score_are_named() -> None:
+    rng = np.random.default_rng(2)
+    video, nothing = rng.uniform(0, 255, (60, 8, 9)), np.full((60, 8, 9), np.nan)
+    for displayed, decoded in ((nothing, video), (video, nothing)):
+        with pytest.raises(NoFrameScoredError, match="all have NaN"):
+            score(displayed, decoded)
+    with pytest.raises(NoFrameScoredError, match="do not differ inside the mask"):
+        score(np.full_like(video, 7), video)
+    # a constant reconstruction is a bad one, and has its score
+    assert score(video, np.full_like(video, 7)).video_r == 0
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"frame_rate_hz": 0},
+        {"frame_rate_hz": -30.0},
+        {"frame_rate_hz": float("nan")},
+        {"frame_rate_hz": float("inf")},
+        {"warm_up_s": -1.0},
+        {"warm_up_s": float("nan")},
+        {"first_frame": -1},
+    ],
+)
+def test_a_number_without_meaning_is_named(given: dict[str, Any]) -> None:
+    video = np.zeros((60, 4, 4))
+    ((name, value),) = given.items()
+    with pytest.raises(ArgumentValueError, match=f"{name} is {value}: give"):
+        score(video, video, **given)
 
 
 def test_what_cannot_be_scored_is_named(session: RecordedSession, tmp_path: Path) -> None:

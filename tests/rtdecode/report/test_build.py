@@ -17,6 +17,7 @@ from rtdecode.runtime.clock import HostClock
 from rtdecode.runtime.codec import pack
 from rtdecode.runtime.config_file import write_config
 from rtdecode.schema.config import RunConfig
+from rtdecode.schema.control import Trial
 from rtdecode.schema.frame_grid import FrameGrid
 from rtdecode.schema.messages import (
     Behaviour,
@@ -128,6 +129,20 @@ def test_only_warm_frames_that_were_displayed_are_collected(tmp_path: Path) -> N
     (row,) = collected.clips.rows()
     assert (row.clip, row.presentations, row.frames) == ("clip", 1, summary.frames_scored)
     assert row.video_r == pytest.approx(1)
+
+
+def test_trials_beyond_those_that_are_kept_are_stated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rtdecode.report.collected.MOST_TRIALS", 3)
+    made = [("stimulus", Trial(n, "b", "grating", {}, n * 10, n * 10 + 5, 1)) for n in range(5)]
+    session = session_of(tmp_path / "s", [*shown_and_decoded(), *made])
+    collected = Collected(frame_rate_hz=30.0)
+    page = report_session(session, summarise(session, collected=collected), collected=collected)
+    assert (len(collected.trials), collected.trials_left_out) == (3, 2)
+    text = page.read_text(encoding="utf-8")
+    assert "The trials of the protocol (3) are in" in text
+    assert "The 2 trials after these are not in the tables" in text
 
 
 def test_a_session_without_a_decoder_gets_its_rois_and_traces(tmp_path: Path) -> None:

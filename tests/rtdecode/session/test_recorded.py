@@ -9,6 +9,7 @@ from split_log import split_copy
 
 from rtdecode.runtime.codec import unpack
 from rtdecode.schema.errors import (
+    ArgumentValueError,
     MissingFileError,
     NoSuchClipError,
     NoSuchStreamError,
@@ -224,6 +225,33 @@ def test_damage_within_a_chunk_is_found_by_the_check(
     damaged = RecordedSession(tmp_path)
     assert damaged.check()[0].loses_messages
     assert RecordedSession(written.folder).check() == ()
+
+
+def test_a_flipped_byte_gives_values_or_a_named_error_and_is_left_out_where_all_is_checked(
+    written: SessionLayout, session: RecordedSession, tmp_path: Path
+) -> None:
+    """One byte after another of a message, its head and its array."""
+    content, named = written.log.read_bytes(), 0
+    places = session._index.places["stimulus/displayed_frame"]
+    number = len(places) // 2
+    start = int(places.at[number])
+    for at in range(start, start + 260):
+        damaged = bytearray(content)
+        damaged[at] ^= 0xFF
+        (tmp_path / "log.mcap").write_bytes(damaged)
+        try:
+            assert RecordedSession(tmp_path).displayed[number].shape == (ROWS, COLS)
+        except UnreadableFileError as error:
+            named += str(tmp_path / "log.mcap") in str(error)
+    assert named > 20
+    checked = RecordedSession(tmp_path, checked=True)
+    assert any(one.loses_messages for one in checked.damage)
+    assert len(checked.displayed.load()) == len(checked.displayed) < FRAMES
+
+
+def test_a_time_that_is_no_number_is_named(session: RecordedSession) -> None:
+    with pytest.raises(ArgumentValueError, match="t_s is NaN: give times in s"):
+        session.displayed.at([1.0, float("nan")])
 
 
 def test_a_session_of_wire_version_1_opens() -> None:
