@@ -60,7 +60,7 @@ install_python_packages() {
     "${pip[@]}" torch==2.13.0
     "${pip[@]}" -r requirements/stimulus.txt
     if [ "$what" = test ]; then
-        "${pip[@]}" -e '.[decoder,dev,docs,foxglove,notebook,nwb]'
+        "${pip[@]}" -e '.[cluster,decoder,dev,docs,foxglove,notebook,nwb]'
     else
         "${pip[@]}" -e '.[decoder]'
     fi

@@ -46,6 +46,7 @@ VERBS = (
     Verb("reconstruct", "reconstruct", "Reconstruct and score the trials of a tier; write each video and summary.json."),
     Verb("bench", "bench", "Measure speed and quality."),
     Verb("keys", "keys", "Keys of this computer, and of those that may connect to its runs."),
+    Verb("batch", "batch", "Run the commands in FILE, on several workers at once where --cluster is given."),
     Verb("fit", "fit", "Fit a twin, a linear decoder or a screen mask to a session."),
 )  # fmt: skip
 """All verbs, in the order of the help text."""

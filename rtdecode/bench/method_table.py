@@ -17,6 +17,7 @@ from rtdecode.offline.job import Scored, summary_of
 from rtdecode.offline.methods import Method
 from rtdecode.offline.reconstruct import scored_trials
 from rtdecode.offline.trial import Input, Trial, causality_of, trials_of, with_neurons
+from rtdecode.runtime.cluster import Workers, in_this_process
 from rtdecode.schema.interfaces import Clock
 
 
@@ -57,6 +58,8 @@ class MethodTable:
         Measures the duration of each reconstruction.
     report
         Called with the title of each row, and whether it exists already.
+    workers
+        Who reconstructs: each trial of a row is a task.
     """
 
     def __init__(
@@ -66,8 +69,10 @@ class MethodTable:
         *,
         clock: Clock,
         report: Callable[[str], None],
+        workers: Workers = in_this_process,
     ) -> None:
         self.compared, self.report = compared, report
+        self.workers = workers
         self._rows, self._clock = rows, clock
 
     def has(
@@ -120,6 +125,7 @@ class MethodTable:
             mask=self.compared.mask,
             clock=self._clock,
             trained=self.compared.trained,
+            workers=self.workers,
         )
         self.add(name, method, list(done), kind=kind, neurons=neurons, twins=twins)
 

@@ -30,6 +30,7 @@ from rtdecode.offline.reconstruct import OFFLINE_ITERATIONS, online_config
 from rtdecode.offline.ridge import Ridge, fit_ridge, mean_frame_of
 from rtdecode.offline.screen_masks import free_mask, scoring_mask
 from rtdecode.offline.trial import Input, Trial
+from rtdecode.runtime.cluster import Workers, in_this_process
 from rtdecode.runtime.run_info import git_revision
 from rtdecode.schema.errors import MissingFileError, MissingOptionError
 from rtdecode.schema.interfaces import Clock
@@ -66,7 +67,12 @@ class TableRequest:
 
 
 def bench_quality(
-    request: TableRequest, out: Path, *, clock: Clock, report: Callable[[str], None]
+    request: TableRequest,
+    out: Path,
+    *,
+    clock: Clock,
+    report: Callable[[str], None],
+    workers: Workers = in_this_process,
 ) -> list[Row]:
     """Compute the table, write `quality.json` and figures into `out`, and return the rows.
 
@@ -91,7 +97,7 @@ def bench_quality(
     settings = _config(request, compared, free)
     kept = KeptRows(out / "quality.json", name="quality", config=settings)
     parts = KeptRows(out / "reference_trials.json", name="reference trials", config=settings)
-    table = MethodTable(compared, kept, clock=clock, report=report)
+    table = MethodTable(compared, kept, clock=clock, report=report, workers=workers)
     try:
         _linear_rows(table, out / f"ridge_lag{LAG}")
         _online_rows(table, request.settings)
@@ -147,7 +153,7 @@ def _reference_rows(
         }
         if missing:
             longest = Reference(twins, free, iterations=iterations)
-            curves = [_curve(table, parts, longest, trial) for trial in table.compared.trials()]
+            curves = _curves(table, parts, longest)
             for place, method in missing.items():
                 done = [curve[place] for curve in curves]
                 table.add(
@@ -155,23 +161,30 @@ def _reference_rows(
                 )
 
 
-def _curve(table: MethodTable, parts: KeptRows, method: Reference, trial: Trial) -> list[Scored]:
-    """Scores of one trial after each of the iterations, kept in `parts` between runs."""
-    which = {"twins": len(method.twins), "trial": trial.number}
-    title = f"reference (twins: {which['twins']}, trial {trial.number})"
-    part = parts.find(**which)
-    table.report(title if part is None else f"{title}: exists already")
-    if part is None:
-        scored = reference_curve(
-            method.twins,
-            trial,
-            free=method.mask,
-            mask=table.compared.mask,
-            iterations=method.iterations,
-        )
-        part = {**which, "curve": [asdict(one) for one in scored]}
-        parts.add(part)
-    return [Scored(**{**one, "scores": ClipScores(**one["scores"])}) for one in part["curve"]]
+def _curves(table: MethodTable, parts: KeptRows, method: Reference) -> list[list[Scored]]:
+    """Scores of each trial after each of the iterations, kept in `parts` between runs."""
+    size = len(method.twins)
+    trials = list(table.compared.trials())
+    missing = [one for one in trials if parts.find(twins=size, trial=one.number) is None]
+    for trial in trials:
+        exists = "" if trial in missing else ": exists already"
+        table.report(f"reference (twins: {size}, trial {trial.number}){exists}")
+    curves = table.workers(_reference_scores, (method, table.compared.mask), missing)
+    for trial, curve in zip(missing, curves, strict=True):
+        parts.add({"twins": size, "trial": trial.number, "curve": [asdict(one) for one in curve]})
+    kept = (parts.find(twins=size, trial=trial.number) or {} for trial in trials)
+    return [[_as_scored(one) for one in part["curve"]] for part in kept]
+
+
+def _reference_scores(shared: tuple[Reference, NDArray[np.bool_]], trial: Trial) -> list[Scored]:
+    method, mask = shared
+    return reference_curve(
+        method.twins, trial, free=method.mask, mask=mask, iterations=method.iterations
+    )
+
+
+def _as_scored(plain: dict[str, Any]) -> Scored:
+    return Scored(**{**plain, "scores": ClipScores(**plain["scores"])})
 
 
 def _ridge(table: MethodTable, folder: Path) -> Ridge:

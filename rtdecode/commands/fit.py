@@ -64,9 +64,9 @@ class MaskMethodName(StrEnum):
     PUBLISHED = "published"
 
 
-def threads_used(threads: int) -> int:
-    """`threads`, or the number of cores that this process may use where it is 0."""
-    return threads or usable_cores()
+def threads_used(threads: int, *, shared: bool = False) -> int:
+    """`threads`; where it is 0 all cores that may be used, or 1 for each of many workers."""
+    return threads or (1 if shared else usable_cores())
 
 
 @app.command(epilog="Example: rtdecode fit twin --data sessions/2026-11-24_10-15-00 --out twin")

@@ -3,6 +3,7 @@
 Modules that need torch are imported when a command runs, so that `rtdecode --help` is fast.
 """
 
+from contextlib import AbstractContextManager
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -19,6 +20,9 @@ from rtdecode.commands.console import (
 )
 from rtdecode.commands.fit import Data, Threads, threads_used
 from rtdecode.runtime.clock import HostClock
+from rtdecode.runtime.cluster import Workers as SharedBy
+from rtdecode.runtime.cluster import cluster as named_cluster
+from rtdecode.runtime.platform import usable_cores
 
 app = typer.Typer()
 bench_app = typer.Typer()
@@ -31,6 +35,16 @@ Mask = Annotated[
     typer.Option(help="screen mask: .npy, (row, col) bool, True where pixels are scored"),
 ]
 Tier = Annotated[str, typer.Option(help="tier of the trials: train, oracle (validation) or test")]
+Cluster = Annotated[
+    str | None,
+    typer.Option(
+        help="share the work: local, slurm, or the address of a Dask scheduler (docs/cluster.md)"
+    ),
+]
+Workers = Annotated[
+    int | None,
+    typer.Option(help="number of workers of local or slurm; one for each core by default", min=1),
+]
 
 
 class MethodName(StrEnum):
@@ -74,6 +88,8 @@ def reconstruct(
         InputName, typer.Option("--input", help="activity that is decoded")
     ] = InputName.RESPONSES,
     threads: Threads = 0,
+    cluster: Cluster = None,
+    workers: Workers = None,
 ) -> None:
     """Reconstruct and score the trials of a tier; write each video and summary.json."""
     console = Console()
@@ -83,7 +99,7 @@ def reconstruct(
         from rtdecode.offline.reconstruct import reconstruct as reconstruct_trials
         from rtdecode.offline.screen_masks import whole_screen_warning
 
-        prepare_process(threads=threads_used(threads))
+        prepare_process(threads=threads_used(threads, shared=cluster is not None))
         request = Request(
             data=data,
             out=out,
@@ -103,7 +119,10 @@ def reconstruct(
             def report(done: int, total: int, video_r: float) -> None:
                 progress.update(task, completed=done, total=total, status=f"video r {video_r:.3f}")
 
-            summary = reconstruct_trials(request, clock=HostClock(), report=report)
+            with cluster_of(cluster, workers) as shared:
+                summary = reconstruct_trials(
+                    request, clock=HostClock(), report=report, workers=shared
+                )
         console.print(summary_table(summary))
         if warning := whole_screen_warning(request.mask, request.twins):
             print_warning(warning)
@@ -128,6 +147,8 @@ def quality(
         int, typer.Option(help="gradient steps of the reference method; 0 leaves it out", min=0)
     ] = 200,
     threads: Threads = 0,
+    cluster: Cluster = None,
+    workers: Workers = None,
 ) -> None:
     """Compare the methods on the same trials, and vary lag, steps and neurons.
 
@@ -140,7 +161,7 @@ def quality(
         from rtdecode.decode.compute import prepare_process
         from rtdecode.offline.screen_masks import whole_screen_warning
 
-        prepare_process(threads=threads_used(threads))
+        prepare_process(threads=threads_used(threads, shared=cluster is not None))
         with progress_bar(console) as progress:
             task = progress.add_task("quality", total=None, status="")
 
@@ -151,10 +172,16 @@ def quality(
             request = TableRequest(
                 data, tuple(twin or ()), tier=tier, mask=mask, trials=trials, iterations=iterations
             )
-            rows = bench_quality(request, out, clock=HostClock(), report=report)
+            with cluster_of(cluster, workers) as shared:
+                rows = bench_quality(request, out, clock=HostClock(), report=report, workers=shared)
         console.print(quality_table(rows))
         if warning := whole_screen_warning(request.mask, request.twins):
             print_warning(warning)
+
+
+def cluster_of(name: str | None, workers: int | None) -> AbstractContextManager[SharedBy]:
+    """The workers that `--cluster` and `--workers` stand for."""
+    return named_cluster(name, workers=workers or usable_cores())
 
 
 def summary_table(summary: dict[str, Any]) -> Table:

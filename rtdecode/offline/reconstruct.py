@@ -6,10 +6,12 @@ From the command to the solver: `commands/reconstruct.py`, this file, `datasets/
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from rtdecode.datasets.opening import holds_stills, open_video_session
@@ -31,6 +33,7 @@ from rtdecode.offline.ridge import Ridge, mean_frame_of
 from rtdecode.offline.screen_masks import free_mask, scoring_mask
 from rtdecode.offline.stills.run import reconstruct_stills
 from rtdecode.offline.trial import Input, Trial, causality_of, trials_of
+from rtdecode.runtime.cluster import Workers, in_this_process
 from rtdecode.schema.config.decode import DecodeConfig
 from rtdecode.schema.errors import LeakedClipError, MissingOptionError, NeuronCountError
 from rtdecode.schema.interfaces import Clock
@@ -39,7 +42,11 @@ OFFLINE_ITERATIONS = 60
 
 
 def reconstruct(
-    request: Request, *, clock: Clock, report: Callable[[int, int, float], None]
+    request: Request,
+    *,
+    clock: Clock,
+    report: Callable[[int, int, float], None],
+    workers: Workers = in_this_process,
 ) -> dict[str, Any]:
     """Reconstruct the trials that `request` names, score them, and write videos and summary.
 
@@ -51,6 +58,8 @@ def reconstruct(
         Measures the duration of each reconstruction.
     report
         Called after each trial with the trials done, their total, and the last video_r.
+    workers
+        Who reconstructs the trials of a video session; still images are reconstructed here.
 
     Returns
     -------
@@ -69,13 +78,17 @@ def reconstruct(
     if holds_stills(request.data):
         summary = reconstruct_stills(request, clock=clock, report=report)
     else:
-        summary = _reconstruct_videos(request, clock=clock, report=report)
+        summary = _reconstruct_videos(request, clock=clock, report=report, workers=workers)
     write_summary(summary, request.out)
     return summary
 
 
 def _reconstruct_videos(
-    request: Request, *, clock: Clock, report: Callable[[int, int, float], None]
+    request: Request,
+    *,
+    clock: Clock,
+    report: Callable[[int, int, float], None],
+    workers: Workers,
 ) -> dict[str, Any]:
     data = open_video_session(request.data)
     total = len(data.trials(request.tier))
@@ -93,6 +106,7 @@ def _reconstruct_videos(
         clock=clock,
         out=request.out,
         trained=[TrainedClips(fitted.twin.spec.training_clips) for fitted in twins],
+        workers=workers,
     ):
         done.append(scored)
         report(len(done), total, scored.scores.video_r)
@@ -139,8 +153,9 @@ def scored_trials(
     clock: Clock,
     out: Path | None = None,
     trained: Sequence[TrainedClips] = (),
+    workers: Workers = in_this_process,
 ) -> Iterable[Scored]:
-    """Reconstruct each trial by `method` and score it, one at a time.
+    """Reconstruct each trial by `method` and score it, one at a time or by several workers.
 
     Parameters
     ----------
@@ -153,26 +168,43 @@ def scored_trials(
         the method gives none; None writes nothing.
     trained
         Training clips of the twins that the method uses.
+    workers
+        Who reconstructs: each trial is a task.
 
     Raises
     ------
     LeakedClipError
         If a twin was trained on a clip that would be scored.
     """
-    for trial in trials:
-        _refuse_leaks(trial, trained)
-        begun_ns = clock.now_ns()
-        video = method.video(trial)
-        seconds = (clock.now_ns() - begun_ns) / NS_PER_S
+    scoring = Scoring(method, mask, clock, tuple(trained), torch.get_num_threads())
+    for scored, video in workers(_scored, scoring, trials):
         if out is not None:
             out.mkdir(parents=True, exist_ok=True)
-            np.save(out / f"{trial.number}.npy", video.astype(np.float32))
-        yield Scored(
-            trial.number,
-            clip_scores(trial.truth, video, mask, frame_rate_hz=trial.frame_rate_hz),
-            seconds,
-            len(video),
-        )
+            np.save(out / f"{scored.trial}.npy", video)
+        yield scored
+
+
+@dataclass(frozen=True, slots=True)
+class Scoring:
+    """What all trials of a method have in common, for the worker that scores one of them."""
+
+    method: Method
+    mask: NDArray[np.bool_]
+    clock: Clock
+    trained: tuple[TrainedClips, ...]
+    threads: int
+
+
+def _scored(scoring: Scoring, trial: Trial) -> tuple[Scored, NDArray[np.float32]]:
+    """Scores and video of one trial."""
+    # sums depend on it in their last digits, and a worker is a process of its own
+    torch.set_num_threads(scoring.threads)
+    _refuse_leaks(trial, scoring.trained)
+    begun_ns = scoring.clock.now_ns()
+    video = scoring.method.video(trial)
+    seconds = (scoring.clock.now_ns() - begun_ns) / NS_PER_S
+    scores = clip_scores(trial.truth, video, scoring.mask, frame_rate_hz=trial.frame_rate_hz)
+    return Scored(trial.number, scores, seconds, len(video)), video.astype(np.float32)
 
 
 def _ridge(request: Request, data: VideoSession) -> Ridge:

@@ -10,7 +10,8 @@ from types import MappingProxyType
 
 from rtdecode.schema.errors import ExtraMissingError
 
-DECODER, SIMULATION, NOTEBOOK, FOXGLOVE = "decoder", "simulation", "notebook", "foxglove"
+CLUSTER, DECODER, FOXGLOVE = "cluster", "decoder", "foxglove"
+NOTEBOOK, SIMULATION = "notebook", "simulation"
 """Names of the extras."""
 DECODER_PACKAGES: Mapping[str, str] = MappingProxyType(
     {
@@ -30,6 +31,8 @@ DECODER_PACKAGES: Mapping[str, str] = MappingProxyType(
 """Package of each module that only the extra brings."""
 _OTHER_PACKAGES: Mapping[str, str] = MappingProxyType(
     {
+        "dask_jobqueue": "dask-jobqueue",
+        "distributed": "distributed",
         "foxglove_schemas_protobuf": "foxglove-schemas-protobuf",
         "mcap_protobuf": "mcap-protobuf-support",
         "xarray": "xarray",

@@ -174,6 +174,27 @@ class ExtraMissingError(BadInputError):
         super().__init__(f'{package} is not installed: run `pip install "rtdecode[{extra}]"`')
 
 
+class ClusterError(BadInputError):
+    """The workers of a cluster cannot be reached or started."""
+
+    def __init__(self, *, name: str, reason: str) -> None:
+        super().__init__(
+            f"--cluster {name} has no workers ({reason}): expected local, slurm (with cores and "
+            "memory of a job in ~/.config/dask/jobqueue.yaml), or the address of a Dask scheduler "
+            "that has workers, such as tcp://HOST:8786"
+        )
+
+
+class BatchFileError(BadInputError):
+    """A line of a batch is no command that can be run in one."""
+
+    def __init__(self, *, path: Path, line: int, got: str, verbs: Sequence[str]) -> None:
+        super().__init__(
+            f"{path}, line {line}: expected a command that begins with rtdecode and one of "
+            f"{', '.join(verbs)}, got {got!r}"
+        )
+
+
 class FolderNotEmptyError(BadInputError):
     """The output folder contains files, with which results could be confused."""
 

@@ -1,6 +1,8 @@
 """Reconstruction by method name, its table, and its errors."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -123,3 +125,20 @@ def test_a_table_has_a_line_for_each_row_and_names_whole_clips() -> None:
     lines = [line.split() for line in shown(quality_table(rows)).splitlines()]
     assert any({"online", "8", "2000"} <= set(line) for line in lines)
     assert any({"offline", "clip", "60"} <= set(line) for line in lines)
+
+
+@pytest.mark.system
+@pytest.mark.timeout(300)
+def test_two_workers_write_what_one_process_writes(
+    blob_session: SensoriumFolder, blob_twin: Path, tmp_path: Path
+) -> None:
+    data = ("--data", str(blob_session.folder), "--twin", str(blob_twin), "--tier", "oracle")
+    ways = {"alone": (), "shared": ("--cluster", "local", "--workers", "2")}
+    for out, way in ways.items():
+        command = (sys.executable, "-m", "rtdecode", "reconstruct", *data, "--steps", "1", *way)
+        subprocess.run((*command, "--threads", "1", "--out", str(tmp_path / out)), check=True)
+    for trial in blob_session.trials("oracle"):
+        alone, shared = (np.load(tmp_path / out / f"{trial}.npy") for out in ways)
+        np.testing.assert_array_equal(alone, shared)
+    alone, shared = (json.loads((tmp_path / out / "summary.json").read_text()) for out in ways)
+    assert alone | {"seconds_per_frame": 0} == shared | {"seconds_per_frame": 0}

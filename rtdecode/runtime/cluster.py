@@ -1,0 +1,152 @@
+"""Workers that share long work: one process, those of this computer, a Dask scheduler, or SLURM.
+
+The work is a function, what all its calls have in common, and a list of items. Each item is a task;
+its result does not depend on the worker that computes it, so that the results of a cluster are
+those of one process with as many threads. A worker that is lost costs only the task it was at,
+which another one begins anew (Dask: https://distributed.dask.org/en/stable/resilience.html).
+
+>>> list(in_this_process(pow, 2, [1, 2, 3]))
+[2, 4, 8]
+"""
+
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from itertools import islice
+from typing import Any, Protocol, TypeVar
+
+from rtdecode.runtime.extras import CLUSTER, missing_extra_named
+from rtdecode.schema.errors import ClusterError
+
+LOCAL, SLURM = "local", "slurm"
+"""Workers of this computer, and jobs of SLURM; any other name is the address of a scheduler."""
+_CONNECTION_S = 30.0
+_AHEAD = 2
+"""Tasks for each worker that are handed over before the first result is taken."""
+_RETRIES = 3
+
+Shared = TypeVar("Shared")
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class Workers(Protocol):
+    """Calls `function(shared, item)` for each item, and gives the results in the order of items."""
+
+    def __call__(
+        self,
+        function: Callable[[Shared, Item], Result],
+        shared: Shared,
+        items: Iterable[Item],
+    ) -> Iterator[Result]: ...
+
+
+def in_this_process(
+    function: Callable[[Shared, Item], Result], shared: Shared, items: Iterable[Item]
+) -> Iterator[Result]:
+    """One call after the other, each when its result is asked for."""
+    return (function(shared, item) for item in items)
+
+
+@contextmanager
+def cluster(name: str | None, *, workers: int) -> Iterator[Workers]:
+    """The workers that `name` stands for, until the end of the block.
+
+    Parameters
+    ----------
+    name
+        `local`, `slurm`, or the address of a running Dask scheduler (`tcp://HOST:PORT`); None for
+        this process alone.
+    workers
+        Number of workers that are started; a scheduler that runs already has its own.
+
+    Raises
+    ------
+    ClusterError
+        If the scheduler cannot be reached or has no workers, or SLURM is not set up.
+    ExtraMissingError
+        If the extra `cluster` is not installed.
+    """
+    if name is None:
+        yield in_this_process
+        return
+    with missing_extra_named(CLUSTER):
+        from distributed import Client
+    logging.getLogger("distributed").setLevel(logging.ERROR)
+    with ExitStack() as ending:
+        try:
+            scheduler = ending.enter_context(_scheduler(name, workers))
+            client = ending.enter_context(Client(scheduler, timeout=_CONNECTION_S))
+            client.wait_for_workers(1, timeout=_CONNECTION_S)
+        except (OSError, ValueError, TimeoutError) as error:
+            raise ClusterError(name=name, reason=str(error)) from error
+        yield DaskWorkers(client)
+
+
+class DaskWorkers:
+    """The workers of a Dask client.
+
+    At most two tasks for each worker are handed over at a time, so that the items of long work do
+    not all lie in memory at once.
+    """
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+
+    def __call__(
+        self,
+        function: Callable[[Shared, Item], Result],
+        shared: Shared,
+        items: Iterable[Item],
+    ) -> Iterator[Result]:
+        # in a list, because `scatter` makes several of anything that is one
+        [everywhere] = self._client.scatter([shared], broadcast=True, hash=False)
+        submitted = (self._submitted(function, everywhere, item) for item in items)
+        waiting = list(islice(submitted, _AHEAD * len(self._client.scheduler_info()["workers"])))
+        while waiting:
+            result = waiting.pop(0).result()
+            waiting += islice(submitted, 1)
+            yield result
+
+    def _submitted(self, function: Callable[..., Any], shared: Any, item: Any) -> Any:
+        # `pure` would let two equal items be one task
+        return self._client.submit(function, shared, item, pure=False, retries=_RETRIES)
+
+
+@contextmanager
+def _scheduler(name: str, workers: int) -> Iterator[Any]:
+    """What a Dask client connects to: an address, or a scheduler with workers, started here."""
+    if name == LOCAL:
+        from distributed import LocalCluster
+
+        with LocalCluster(
+            n_workers=workers,
+            threads_per_worker=1,
+            processes=True,
+            dashboard_address=None,
+            host="127.0.0.1",
+        ) as started:
+            yield started
+    elif name == SLURM:
+        with slurm_jobs() as started:
+            started.scale(jobs=workers)
+            yield started
+    elif "://" in name:
+        yield name
+    else:
+        raise ClusterError(name=name, reason="it is no address of a scheduler")
+
+
+def slurm_jobs() -> Any:
+    """A scheduler whose workers are jobs of SLURM, with the settings of the site (~/.config/dask).
+
+    Raises
+    ------
+    ExtraMissingError
+        If the extra `cluster` is not installed.
+    ValueError
+        If the settings lack the cores or the memory of a job.
+    """
+    with missing_extra_named(CLUSTER):
+        from dask_jobqueue import SLURMCluster
+    return SLURMCluster(scheduler_options={"dashboard_address": None})
