@@ -34,7 +34,7 @@ Report = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Field:
+class SyntheticField:
     """A synthetic field of view and a short movie of it."""
 
     rois: Rois
@@ -68,7 +68,7 @@ def benchmark_calcium(size_px: int, cells: int, scans: int = 600, *, seed: int =
     processor time (`cpu_...`, which depends little on other programs), `steps_cpu_ms` (each step
     alone), `share` (fraction of each step in their sum), and the settings.
     """
-    field = _field_of_view(size_px, cells, np.random.default_rng(seed))
+    field = field_of_view(size_px, cells, np.random.default_rng(seed))
     chain = _chain_times(field, scans)
     steps = {name: _times(step, scans).cpu for name, step in _steps(field).items()}
     middle = {name: float(np.median(times)) for name, times in steps.items()}
@@ -96,7 +96,7 @@ def growth(size_px: int, cells: Sequence[int], scans: int = 300, *, seed: int = 
     """
     rows: list[Report] = []
     for count in cells:
-        field = _field_of_view(size_px, count, np.random.default_rng(seed))
+        field = field_of_view(size_px, count, np.random.default_rng(seed))
         rows.append({"cells": count, **_chain_times(field, scans).summary()})
     medians = np.array([row["cpu_ms"]["p50"] for row in rows])
     slope, offset = np.polyfit(np.array(cells) / 1000, medians, 1)
@@ -125,7 +125,7 @@ def _times(step: Callable[[int], object], scans: int) -> _Times:
     return _Times(wall, cpu)
 
 
-def _chain_times(field: _Field, scans: int) -> _Times:
+def _chain_times(field: SyntheticField, scans: int) -> _Times:
     chain = CalciumChain(
         CalciumConfig(),
         rois=field.rois,
@@ -142,13 +142,13 @@ def _chain_times(field: _Field, scans: int) -> _Times:
     return _times(lambda number: list(chain.step(received[number : number + 1])), scans)
 
 
-def _scan(field: _Field, number: int) -> Scan:
+def _scan(field: SyntheticField, number: int) -> Scan:
     start_ns = round(number * 1e9 / _RATE_HZ)
     end_ns = round((number + 0.95) * 1e9 / _RATE_HZ)
     return Scan(field.movie[number % len(field.movie)], number, 0, start_ns, end_ns)
 
 
-def _steps(field: _Field) -> dict[str, Callable[[int], object]]:
+def _steps(field: SyntheticField) -> dict[str, Callable[[int], object]]:
     """Each step of the chain alone, on inputs as in the chain."""
     config, rois, movie = CalciumConfig(), field.rois, field.movie
     everywhere = np.ones(rois.count, bool)
@@ -188,7 +188,8 @@ def _steps(field: _Field) -> dict[str, Callable[[int], object]]:
     }
 
 
-def _field_of_view(size_px: int, cells: int, rng: np.random.Generator) -> _Field:
+def field_of_view(size_px: int, cells: int, rng: np.random.Generator) -> SyntheticField:
+    """Cells on a dim ground in a square field, and a movie with shifts of up to 2 px."""
     rois = _rois(size_px, cells, rng)
     mean = 40 + 60 * np.minimum(rois.footprint(), 3)
     shifts = rng.integers(-2, 3, (_MOVIE_SCANS, 2))
@@ -205,7 +206,7 @@ def _field_of_view(size_px: int, cells: int, rng: np.random.Generator) -> _Field
         activity_mean=plain,
         activity_sd=plain,
     )
-    return _Field(rois, calibration, movie.astype(np.uint16))
+    return SyntheticField(rois, calibration, movie.astype(np.uint16))
 
 
 def _rois(size_px: int, cells: int, rng: np.random.Generator) -> Rois:

@@ -204,9 +204,11 @@ class Rescaler:
             self._scans_to_follow -= 1
             change = np.float32(self._rate) * (activity - self._mean)
             self._mean = np.where(measured, self._mean + change, self._mean)
-        # gain that restores the calibrated mean
-        drift = np.clip(self._expected / self._mean, 1 / _WIDEST_DRIFT, _WIDEST_DRIFT)
-        steady = (activity * drift).astype(np.float32)
+        steady = activity
+        if self._rate > 0:
+            # gain that restores the calibrated mean
+            drift = np.clip(self._expected / self._mean, 1 / _WIDEST_DRIFT, _WIDEST_DRIFT)
+            steady = (activity * drift).astype(np.float32)
         if self._kind is Rescale.QUANTILE:
             return _through_quantiles(steady, self._from, self._to)
         return (steady * self._gain).astype(np.float32)

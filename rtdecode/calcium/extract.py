@@ -29,6 +29,7 @@ class Extractor:
             [edge(axis, rois.indptr[:-1]) for axis in (rows, cols) for edge in reach], 1
         ).astype(np.int32)
         self._total = np.add.reduceat(rois.weights, rois.indptr[:-1]).astype(np.float32)
+        self._plain = bool((rois.weights == 1).all())
         self._visible = np.zeros(rois.count, np.float32)
 
     def means(
@@ -52,6 +53,7 @@ class Extractor:
             self._pixels,
             self._weights,
             self._total,
+            self._plain,
             self._box,
             means,
             self._visible,
@@ -95,20 +97,53 @@ def _move(
     high, left = np.float32(1) - low, np.float32(1) - right
     first = min(cols, max(0, -whole_col))
     last = max(first, min(cols, cols - 1 - whole_col))
+    between_rows = np.empty(cols, np.float32)
     for row in range(rows):
         upper = pixels[min(max(row + whole_row, 0), rows - 1)]
         lower = pixels[min(max(row + whole_row + 1, 0), rows - 1)]
-        for col in range(first, last):
-            at = col + whole_col
-            before = high * np.float32(upper[at]) + low * np.float32(lower[at])
-            after = high * np.float32(upper[at + 1]) + low * np.float32(lower[at + 1])
-            moved[row, col] = left * before + right * after
+        for col in range(cols):
+            between_rows[col] = high * np.float32(upper[col]) + low * np.float32(lower[col])
+        # slices, as an index that may be negative prevents the compiler from using vectors
+        before = between_rows[first + whole_col : last + whole_col]
+        after = between_rows[first + whole_col + 1 : last + whole_col + 1]
+        to = moved[row, first:last]
+        for col in range(last - first):
+            to[col] = left * before[col] + right * after[col]
         # columns with one neighbour outside repeat the nearest column
-        for col in range(first):
-            moved[row, col] = high * np.float32(upper[0]) + low * np.float32(lower[0])
-        for col in range(last, cols):
-            end = cols - 1
-            moved[row, col] = high * np.float32(upper[end]) + low * np.float32(lower[end])
+        moved[row, :first] = between_rows[0]
+        moved[row, last:] = between_rows[cols - 1]
+
+
+@compiled
+def _weighted_sum(
+    image: NDArray[np.float32], pixels: NDArray[np.int32], weights: NDArray[np.float32]
+) -> np.float32:
+    """Σ w f in four partial sums, as one sum waits for each of its additions."""
+    whole = len(pixels) // 4 * 4
+    a = b = c = d = np.float32(0)
+    for k in range(0, whole, 4):
+        a += weights[k] * image[pixels[k]]
+        b += weights[k + 1] * image[pixels[k + 1]]
+        c += weights[k + 2] * image[pixels[k + 2]]
+        d += weights[k + 3] * image[pixels[k + 3]]
+    for k in range(whole, len(pixels)):
+        a += weights[k] * image[pixels[k]]
+    return (a + b) + (c + d)
+
+
+@compiled
+def _sum(image: NDArray[np.float32], pixels: NDArray[np.int32]) -> np.float32:
+    """Σ f as `_weighted_sum` with weights of 1, which then need not be read from memory."""
+    whole = len(pixels) // 4 * 4
+    a = b = c = d = np.float32(0)
+    for k in range(0, whole, 4):
+        a += image[pixels[k]]
+        b += image[pixels[k + 1]]
+        c += image[pixels[k + 2]]
+        d += image[pixels[k + 3]]
+    for k in range(whole, len(pixels)):
+        a += image[pixels[k]]
+    return (a + b) + (c + d)
 
 
 @compiled
@@ -120,6 +155,7 @@ def _roi_means(  # noqa: PLR0917 - compiled loops take no keywords
     pixels: NDArray[np.int32],
     weights: NDArray[np.float32],
     total: NDArray[np.float32],
+    plain: bool,
     box: NDArray[np.int32],
     means: NDArray[np.float32],
     visible: NDArray[np.float32],
@@ -133,8 +169,11 @@ def _roi_means(  # noqa: PLR0917 - compiled loops take no keywords
         )
         summed, inside_weight = np.float32(0), np.float32(0)
         if whole:
-            for k in range(indptr[neuron], indptr[neuron + 1]):
-                summed += weights[k] * image[pixels[k]]
+            own = slice(indptr[neuron], indptr[neuron + 1])
+            if plain:
+                summed = _sum(image, pixels[own])
+            else:
+                summed = _weighted_sum(image, pixels[own], weights[own])
             inside_weight = total[neuron]
         else:
             for k in range(indptr[neuron], indptr[neuron + 1]):

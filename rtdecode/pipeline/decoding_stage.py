@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from rtdecode.calcium.register import line_offset_px, without_line_offset
+from rtdecode.calcium.line_offset import line_offset_px, without_line_offset
 from rtdecode.decode.compute import prepare_process
 from rtdecode.decode.decoder import Decoder
 from rtdecode.decode.fitted_twin import FittedTwin, load_fitted_twin

@@ -49,3 +49,38 @@ def test_a_neuron_that_leaves_the_scan_is_not_measured() -> None:
     moved, inside = Mover(SCAN.shape).move(SCAN, row_px=2.0, col_px=0.0)
     _, measured = Extractor(ROIS).means(moved, inside)
     assert measured.tolist() == [True, False, True]
+
+
+@settings(max_examples=30, deadline=None)
+@given(row=st.floats(-40, 40), col=st.floats(-40, 40))
+def test_moving_has_the_bits_of_the_formula(row: float, col: float) -> None:
+    """Rows first, then columns; pixels outside repeat the nearest one."""
+    one = np.float32(1)
+    row, col = (float(np.float32(shift)) for shift in (row, col))
+    rows, cols = (np.arange(side) for side in SCAN.shape)
+    down, across = (int(np.floor(-shift)) for shift in (row, col))
+    low, right = np.float32(-row - down), np.float32(-col - across)
+    scan = SCAN.astype(np.float32)
+    upper, lower = (scan[np.clip(rows + down + k, 0, len(rows) - 1)] for k in (0, 1))
+    between = (one - low) * upper + low * lower
+    at = cols + across
+    inner = (at >= 0) & (at < len(cols) - 1)
+    left_of, right_of = (between[:, np.clip(at + k, 0, len(cols) - 1)] for k in (0, 1))
+    expected = np.where(inner, (one - right) * left_of + right * right_of, left_of)
+    moved, _ = Mover(SCAN.shape).move(SCAN, row_px=row, col_px=col)
+    np.testing.assert_array_equal(moved, expected)
+
+
+@settings(max_examples=30, deadline=None)
+@given(sizes=st.lists(st.integers(1, 40), min_size=1, max_size=9), plain=st.booleans())
+def test_means_are_those_of_numpy(sizes: list[int], plain: bool) -> None:
+    rng = np.random.default_rng(sum(sizes))
+    cells = [np.sort(rng.choice(SCAN.size, size, replace=False)) for size in sizes]
+    weights = [np.ones(n) if plain else rng.uniform(0.1, 2, n) for n in sizes]
+    rois = rois_from_lists(SCAN.shape, list(zip(cells, weights, strict=True)))
+    moved, inside = Mover(SCAN.shape).move(SCAN, row_px=0.0, col_px=0.0)
+    means, measured = Extractor(rois).means(moved, inside)
+    flat = SCAN.reshape(-1).astype(np.float64)
+    expected = [np.average(flat[c], weights=w) for c, w in zip(cells, weights, strict=True)]
+    np.testing.assert_allclose(means, expected, rtol=1e-6)
+    assert measured.all()

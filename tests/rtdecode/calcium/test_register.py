@@ -8,7 +8,8 @@ from scipy import ndimage
 from scipy.signal.windows import tukey
 from skimage.registration import phase_cross_correlation
 
-from rtdecode.calcium.register import Registrar, line_offset_px, without_line_offset
+from rtdecode.calcium.line_offset import line_offset_px, without_line_offset
+from rtdecode.calcium.register import Registrar
 from rtdecode.schema.errors import ScanShapeError, ShapeError
 
 
