@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtdecode.calcium.activity import ActivityEstimator
+from rtdecode.calcium.block_register import BlockRegistrar
 from rtdecode.calcium.calibration import Calibration
 from rtdecode.calcium.chain import CalciumChain
 from rtdecode.calcium.demix import Demixer
 from rtdecode.calcium.extract import Extractor, Mover, neuropil_rings
-from rtdecode.calcium.register import Registrar
+from rtdecode.calcium.register import Registrar, Shift
 from rtdecode.calcium.resample import Resampler
 from rtdecode.calcium.rois import Rois, rois_from_lists
 from rtdecode.runtime.clock import HostClock
@@ -66,7 +67,8 @@ def benchmark_calcium(size_px: int, cells: int, scans: int = 600, *, seed: int =
     -------
     `scans_per_s` by the median, `ms` (p50, p99 and maximum of the whole chain), the same in
     processor time (`cpu_...`, which depends little on other programs), `steps_cpu_ms` (each step
-    alone), `share` (fraction of each step in their sum), and the settings.
+    alone), `share` (fraction of each step in their sum), `blocks_cpu_ms` (what
+    `registration: blocks` adds, and its move in place of `move`), and the settings.
     """
     field = field_of_view(size_px, cells, np.random.default_rng(seed))
     chain = _chain_times(field, scans)
@@ -82,6 +84,10 @@ def benchmark_calcium(size_px: int, cells: int, scans: int = 600, *, seed: int =
         **chain.summary(),
         "steps_cpu_ms": {name: _spread(times) for name, times in steps.items()},
         "share": {name: value / total for name, value in middle.items()},
+        "blocks_cpu_ms": {
+            name: _spread(_times(step, max(10, scans // 10)).cpu)
+            for name, step in _block_steps(field).items()
+        },
         "target": {"scans_per_s": SCANS_PER_S_TARGET, "p99_ms": P99_MS_TARGET},
     }
 
@@ -185,6 +191,21 @@ def _steps(field: SyntheticField) -> dict[str, Callable[[int], object]]:
         "baseline": lambda n: estimator.dff(counts + noise[n % len(noise)], glow, everywhere),
         "deconvolve": lambda n: activities(n, estimator),
         "resample": lambda n: [list(resampler.frames(done)) for done in finished[n % 2000]],
+    }
+
+
+def _block_steps(field: SyntheticField) -> dict[str, Callable[[int], object]]:
+    config, movie = CalciumConfig(), field.movie
+    blocks = BlockRegistrar(
+        field.calibration.reference_counts,
+        max_shift_px=config.max_shift_px,
+        block_px=config.block_px,
+    )
+    still = Shift(0.0, 0.0, 0.0, at_edge=False)
+    displacement = blocks.displacement(movie[0], still)
+    return {
+        "displacement": lambda n: blocks.displacement(movie[n % len(movie)], still),
+        "move": lambda n: blocks.move(movie[n % len(movie)], displacement),
     }
 
 

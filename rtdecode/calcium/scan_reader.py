@@ -6,12 +6,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rtdecode.calcium.block_register import BlockRegistrar
 from rtdecode.calcium.demix import Demixer
 from rtdecode.calcium.extract import Extractor, Mover, neuropil_rings
 from rtdecode.calcium.field_check import FieldGuard
 from rtdecode.calcium.register import Registrar, Shift
 from rtdecode.calcium.rois import Rois
-from rtdecode.schema.config.calcium import CalciumConfig
+from rtdecode.schema.config.calcium import CalciumConfig, Registration
 from rtdecode.schema.errors import ScanShapeError
 
 
@@ -28,7 +29,7 @@ class RoiSignals:
     measured: NDArray[np.bool_]
     """False where a neuron lies outside the scan, and everywhere in a rejected scan."""
     shift: Shift
-    """Translation that registered the scan."""
+    """Translation that registered the scan, as a whole."""
 
 
 class ScanReader:
@@ -46,6 +47,8 @@ class ScanReader:
     ------
     ScanShapeError
         If reference and ROIs have different shapes.
+    ShapeError
+        If the reference is too small for `config.registration`.
     """
 
     def __init__(self, config: CalciumConfig, *, rois: Rois, reference: NDArray[Any]) -> None:
@@ -55,6 +58,11 @@ class ScanReader:
         self._shape = rois.shape
         self._registrar = Registrar(reference, max_shift_px=config.max_shift_px)
         self._mover = Mover(rois.shape)
+        self._blocks: BlockRegistrar | None = None
+        if config.registration is Registration.BLOCKS:
+            self._blocks = BlockRegistrar(
+                reference, max_shift_px=config.max_shift_px, block_px=config.block_px
+            )
         self._cells = Extractor(rois)
         self._rings = Extractor(neuropil_rings(rois, ring_px=config.neuropil_ring_px))
         self._neuropil_weight = np.float32(config.neuropil_weight)
@@ -74,7 +82,11 @@ class ScanReader:
         if pixels.shape != self._shape:
             raise ScanShapeError(got=pixels.shape, expected=self._shape, what="ROI set")
         shift = self.guard.accepted(self._registrar.shift(pixels))
-        moved, inside = self._mover.move(pixels, row_px=shift.row_px, col_px=shift.col_px)
+        if self._blocks is None or self.guard.rejected:
+            moved, inside = self._mover.move(pixels, row_px=shift.row_px, col_px=shift.col_px)
+        else:
+            displacement = self._blocks.displacement(pixels, shift)
+            moved, inside = self._blocks.move(pixels, displacement)
         self.registered_counts = moved
         f_roi, measured = self._cells.means(moved, inside)
         f_neuropil, ring_measured = self._rings.means(moved, inside)

@@ -29,6 +29,13 @@ class Detector(StrEnum):
     LOCAL_CORRELATION = "local_correlation"
 
 
+class Registration(StrEnum):
+    """Motion that registration corrects."""
+
+    RIGID = "rigid"
+    BLOCKS = "blocks"
+
+
 class Rescale(StrEnum):
     """Conversion of activity, dF/F per second, to the units of the twin."""
 
@@ -83,6 +90,11 @@ class CalciumConfig(Section):
     and a displacement that is left is reported with the value to set."""
     max_shift_px: Positive = 8.0
     """Largest displacement in px that the registration considers."""
+    registration: Registration = Registration.RIGID
+    """Motion that is corrected: of the whole scan (rigid), or of overlapping blocks too (blocks),
+    which takes several times as long."""
+    block_px: Annotated[int, Field(ge=32, le=256)] = 128
+    """Side in px of the blocks of `registration: blocks`."""
     min_peak_sd: NotNegative = 6.0
     """Minimum z-score of the registration's correlation peak; scans below it are rejected."""
     lost_field_scans: Count = 15

@@ -11,6 +11,7 @@ def test_every_step_is_measured_and_the_shares_add_up() -> None:
     assert report["cells"] == 20
     assert sum(report["share"].values()) == pytest.approx(1)
     assert set(report["share"]) == set(report["steps_cpu_ms"]) >= {"register", "deconvolve"}
+    assert all(times["p50"] > 0 for times in report["blocks_cpu_ms"].values())
     for clock in ("ms", "cpu_ms"):
         assert 0 < report[clock]["p50"] <= report[clock]["p99"] <= report[clock]["max"]
     assert report["scans_per_s"] == pytest.approx(1e3 / report["ms"]["p50"])
