@@ -15,6 +15,44 @@ def step_table() -> str:
     return table(["step", "median ms", "99 % ms", "share"], rows)
 
 
+def pair_table() -> str:
+    """Time of a scan before and after a change, interleaved."""
+    rows = [
+        [
+            f"{row['size_px']} × {row['size_px']}",
+            f"{row['cells']:,}",
+            f"{row['cpu_ms_other']:.2f}",
+            f"{row['cpu_ms_here']:.2f}",
+            f"{row['ratio']:.2f} ({row['ratio_quartiles'][0]:.2f} to "
+            f"{row['ratio_quartiles'][1]:.2f})",
+            f"{row['largest_difference']['shift_px']:.0e} px",
+            f"{row['largest_difference']['f_raw']:.0e}",
+            f"{row['largest_difference']['activity']:.0e}",
+        ]
+        for row in result("calcium_pair")
+    ]
+    head = ["px", "cells", "before, ms", "now, ms", "ratio (quartiles)"]
+    return table([*head, "shift", "fluorescence", "activity"], rows)
+
+
+def blocks_table() -> str:
+    """Price and error of registration as a whole and in blocks."""
+    rows = [
+        [
+            f"{row['size_px']} × {row['size_px']}",
+            row["motion"],
+            *(f"{row[name]['cpu_ms']:.1f}" for name in ("rigid", "blocks")),
+            *(
+                f"{row[name]['error_px']['p50']:.2f} / {row[name]['error_px']['p99']:.2f}"
+                for name in ("rigid", "blocks")
+            ),
+        ]
+        for row in result("calcium_blocks")
+    ]
+    head = ["px", "motion", "rigid, ms", "blocks, ms", "rigid, error px", "blocks, error px"]
+    return table(head, rows)
+
+
 def growth_table() -> str:
     """Time of the whole chain by number of cells."""
     rows = [
@@ -188,6 +226,8 @@ TABLES = {
     "held_out_summary": held_out_summary,
     "steps": step_table,
     "growth": growth_table,
+    "pair": pair_table,
+    "blocks": blocks_table,
     "stream": stream_table,
     "movie": movie_table,
     "ways": ways_table,

@@ -123,6 +123,14 @@ class BlockRegistrar:
             found[1][place] = rounded[1] + one.col_px if trusted else whole.col_px
         return found
 
+    def at_pixels(self, displacement: F32) -> F32:
+        """(2, row, col) translation in px of each pixel, bilinear between the blocks' centres."""
+        for axis, (before, after, part) in ((1, self._rows), (2, self._cols)):
+            weight = part[:, None] if axis == 1 else part
+            near, far = (displacement.take(block, axis) for block in (before, after))
+            displacement = near + weight * (far - near)
+        return displacement
+
     def move(
         self, pixels: NDArray[Any], displacement: F32
     ) -> tuple[F32, tuple[int, int, int, int]]:
