@@ -11,6 +11,7 @@ from pathlib import Path
 import calcium_tables
 import fault_tables
 import host_tables
+import limit_tables
 import overload_tables
 import page_tables
 import policy_tables
@@ -37,6 +38,7 @@ TABLES: dict[Path, dict[str, Callable[[], str]]] = {
         **page_tables.TABLES,
         **soak_tables.TABLES,
     },
+    ROOT / "docs" / "study.md": limit_tables.TABLES,
     ROOT / "docs" / "faults.md": fault_tables.TABLES,
     ROOT / "docs" / "clocks.md": host_tables.TABLES,
 }

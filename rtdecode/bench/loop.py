@@ -79,7 +79,7 @@ def bench_loop(
     that reacts: age in the data, median computation, and half a frame period, the mean wait for a
     flip), `paced_output_ms` (longest time to the paced output) and their parts.
     """
-    fitted = load_fitted_twin(_twin_folder(config))
+    fitted = load_fitted_twin(twin_folder(config))
     rows: list[Row] = []
     for rate_hz in settings.scan_rates_hz:
         bench = RateBench(config, settings, fitted, rate_hz=rate_hz)
@@ -102,12 +102,20 @@ def _line(row: Row) -> str:
 class RateBench:
     """The `sessions` of one scan rate, and the calibration of the demo mouse at it.
 
-    At another rate than that of the twin's training the rig is calibrated on a session of its own,
-    and activity is converted to the twin's units by its moments (`calcium.rescale: moment`).
+    At another rate than that of the twin's training, and with another indicator, the rig is
+    calibrated on a session of its own, and activity is converted to the twin's units by its moments
+    (`calcium.rescale: moment`). `decay_tau_s` is the decay of the indicator in s; None stands for
+    that of the twin's training.
     """
 
     def __init__(
-        self, config: RunConfig, settings: LoopSettings, fitted: FittedTwin, *, rate_hz: float
+        self,
+        config: RunConfig,
+        settings: LoopSettings,
+        fitted: FittedTwin,
+        *,
+        rate_hz: float,
+        decay_tau_s: float | None = None,
     ) -> None:
         self._config, self._settings, self._fitted = config, settings, fitted
         self._grid, self._rate_hz = FrameGrid(config.frame_rate_hz), rate_hz
@@ -118,7 +126,11 @@ class RateBench:
         self._calcium = config.calcium
         self._calibration = self._target
         self._batches: dict[int, list[list[Batch]]] = {}
-        if rate_hz != self._target.scan_rate_hz:
+        if decay_tau_s is not None:
+            indicator = {"decay_tau_s": decay_tau_s}
+            self._source = self._source.model_copy(update=indicator)
+            self._calcium = self._calcium.model_copy(update=indicator)
+        if decay_tau_s is not None or rate_hz != self._target.scan_rate_hz:
             self._calcium = self._calcium.model_copy(update={"rescale": Rescale.MOMENT})
             self._calibration = self._calibrated()
         self.sessions = [
@@ -256,6 +268,7 @@ def _rois(config: RunConfig, calibration: Calibration) -> Rois:
     return found if isinstance(found, Rois) else found.placed(calibration.shape)
 
 
-def _twin_folder(config: RunConfig) -> Path:
+def twin_folder(config: RunConfig) -> Path:
+    """Folder of the twin that `config` decodes with; SettingMissingError if it names none."""
     decode = config.decode
     return _file(None if decode is None else decode.twin, "decode.twin")

@@ -213,9 +213,9 @@ def _config(request: TableRequest, compared: Comparison, free: NDArray[np.bool_]
         "iterations": request.iterations,
         "scored_pixels": int(compared.mask.sum()),
         "hash_of_trials": _hash_of_trials(compared.data, request.tier, request.trials),
-        "hash_of_twins": [_hash_of_twin(path) for path in request.twins],
+        "hash_of_twins": [hash_of_twin(path) for path in request.twins],
         "hash_of_masks": _hash([compared.mask.tobytes(), free.tobytes()]),
-        "code": _code(),
+        "code": code_version(),
     }
 
 
@@ -224,7 +224,7 @@ def _hash_of_trials(data: VideoSession, tier: str, count: int | None) -> str:
     return _hash(a.tobytes() for cut in cuts for a in (cut.video, cut.responses, cut.behaviour))
 
 
-def _hash_of_twin(folder: Path) -> str:
+def hash_of_twin(folder: Path) -> str:
     """Hash of weights, prior and noise: a twin fitted again differs, whatever its folder name."""
     fitted = [(folder / name).read_bytes() for name in (PRIOR_FILE, NOISE_FILE)]
     return _hash([twin_hash(folder).encode(), *fitted])
@@ -237,7 +237,7 @@ def _hash(parts: Iterable[bytes]) -> str:
     return digest.hexdigest()[:12]
 
 
-def _code() -> str:
+def code_version() -> str:
     """Git revision and package versions; uncommitted changes are only marked `-dirty`."""
     versions = package_versions()
     names = ("rtdecode", "torch", "numpy", "scipy")

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from rtdecode.bench.wire import benchmark_wire
+from rtdecode.commands.bench_limits import app as limits_app
 from rtdecode.commands.console import errors_reported, print_plain
 from rtdecode.commands.live import record_session
 from rtdecode.commands.reconstruct import bench_app
@@ -141,7 +142,7 @@ def loop(
             draw_frontier(rows, figure)
 
 
-app.registered_commands += bench_app.registered_commands
+app.registered_commands += bench_app.registered_commands + limits_app.registered_commands
 
 
 def _demo() -> RunConfig:

@@ -199,7 +199,7 @@ def _scored(scoring: Scoring, trial: Trial) -> tuple[Scored, NDArray[np.float32]
     """Scores and video of one trial."""
     # sums depend on it in their last digits, and a worker is a process of its own
     torch.set_num_threads(scoring.threads)
-    _refuse_leaks(trial, scoring.trained)
+    refuse_leaks(trial, scoring.trained)
     begun_ns = scoring.clock.now_ns()
     video = scoring.method.video(trial)
     seconds = (scoring.clock.now_ns() - begun_ns) / NS_PER_S
@@ -218,7 +218,8 @@ def _ridge(request: Request, data: VideoSession) -> Ridge:
     return ridge
 
 
-def _refuse_leaks(trial: Trial, trained: Sequence[TrainedClips]) -> None:
+def refuse_leaks(trial: Trial, trained: Sequence[TrainedClips]) -> None:
+    """Raise LeakedClipError if one of the twins was trained on the clip of `trial`."""
     for clips in trained:
         leak = clips.leak(trial.truth)
         if leak is not None:
