@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -42,7 +43,7 @@ def example_panels(axes: Sequence[Axes], row: Row) -> None:
     z = np.array(shown["z"], float)
     image = axes[2].imshow(z, vmin=-_Z_SHOWN, vmax=_Z_SHOWN, cmap="RdBu_r")
     axes[2].set_title("error, SDs of noise", fontsize=9)
-    axes[2].get_figure(root=True).colorbar(image, ax=axes[2], shrink=0.7)
+    axes[2].figure.colorbar(image, ax=axes[2], shrink=0.7)
     for panel in axes:
         panel.set_xticks([])
         panel.set_yticks([])
@@ -53,7 +54,7 @@ def map_panel(axes: Axes, rows: Sequence[Row], name: str) -> None:
     mean = np.mean([np.array(row[name]["map"], float) for row in rows], axis=0)
     image = axes.imshow(mean, vmin=0, vmax=0.3, cmap="magma")
     axes.set_title(f"share beyond noise, {name} activity", fontsize=9)
-    axes.get_figure(root=True).colorbar(image, ax=axes, shrink=0.7)
+    axes.figure.colorbar(image, ax=axes, shrink=0.7)
     axes.set_xticks([])
     axes.set_yticks([])
 
@@ -73,7 +74,7 @@ def content_panel(axes: Axes, rows: Sequence[Row], quantity: str) -> None:
     """Share beyond noise in each bin of a quantity, with 95 % intervals over clips."""
     inner = rows[0]["edges"][quantity]
     labels = [f"< {inner[0]:.2g}", *(f"{low:.2g}" for low in inner)]
-    places = np.arange(len(labels))
+    places = range(len(labels))
     for name, colour in _COLOURS.items():
         bins = [bin_interval(rows, name, quantity, place) for place in places]
         mean = [one["mean"] for one in bins]
@@ -87,6 +88,6 @@ def content_panel(axes: Axes, rows: Sequence[Row], quantity: str) -> None:
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def bin_interval(rows: Sequence[Row], name: str, quantity: str, place: int) -> dict[str, object]:
+def bin_interval(rows: Sequence[Row], name: str, quantity: str, place: int) -> dict[str, Any]:
     """Share beyond noise in one bin: mean over clips with its interval."""
     return interval_of([row[name]["bins"][quantity][place] for row in rows])

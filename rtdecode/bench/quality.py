@@ -166,14 +166,18 @@ def _curves(table: MethodTable, parts: KeptRows, method: Reference) -> list[list
     size = len(method.twins)
     trials = list(table.compared.trials())
     missing = [one for one in trials if parts.find(twins=size, trial=one.number) is None]
+    found = table.workers(_reference_scores, (method, table.compared.mask), missing)
+    curves = []
     for trial in trials:
-        exists = "" if trial in missing else ": exists already"
-        table.report(f"reference (twins: {size}, trial {trial.number}){exists}")
-    curves = table.workers(_reference_scores, (method, table.compared.mask), missing)
-    for trial, curve in zip(missing, curves, strict=True):
-        parts.add({"twins": size, "trial": trial.number, "curve": [asdict(one) for one in curve]})
-    kept = (parts.find(twins=size, trial=trial.number) or {} for trial in trials)
-    return [[_as_scored(one) for one in part["curve"]] for part in kept]
+        which = {"twins": size, "trial": trial.number}
+        title = f"reference (twins: {size}, trial {trial.number})"
+        part = parts.find(**which)
+        table.report(title if part is None else f"{title}: exists already")
+        if part is None:
+            part = {**which, "curve": [asdict(one) for one in next(found)]}
+            parts.add(part)
+        curves.append([_as_scored(one) for one in part["curve"]])
+    return curves
 
 
 def _reference_scores(shared: tuple[Reference, NDArray[np.bool_]], trial: Trial) -> list[Scored]:

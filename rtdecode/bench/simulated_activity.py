@@ -74,7 +74,7 @@ def perturbed(fitted: FittedTwin, *, relative_sd: float, seed: int) -> FittedTwi
         for weights in arrays:
             if weights.ndim > 1:
                 size = relative_sd * weights.square().mean().sqrt()
-                weights += size * torch.randn(weights.shape, generator=generator)
+                weights.add_(size * torch.randn(weights.shape, generator=generator))
     return replace(fitted, twin=twin)
 
 

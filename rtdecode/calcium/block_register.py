@@ -87,7 +87,7 @@ class BlockRegistrar:
         self._surfaces = np.zeros((*blocks, side, side), np.float32)
         self._sd = np.zeros(blocks)
         self._rows, self._cols = (
-            _between_centres(length, corners + (size - 1) / 2)
+            _between_centres(length, np.asarray(corners + (size - 1) / 2, np.float64))
             for length, corners, size in zip(
                 reference.shape, self._corners, self._sizes, strict=True
             )

@@ -64,7 +64,6 @@ def row_of(rows: Rows, group: str, name: str) -> dict[str, Any]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(120)
 def test_every_limit_costs_what_it_should(subject: Subject, tmp_path: Path) -> None:
     file = tmp_path / "limits.json"
     rows, lines = computed(subject, file)
@@ -94,7 +93,6 @@ def test_every_limit_costs_what_it_should(subject: Subject, tmp_path: Path) -> N
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(120)
 def test_an_interrupted_run_resumes_and_other_trials_are_refused(
     subject: Subject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

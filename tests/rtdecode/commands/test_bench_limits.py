@@ -24,7 +24,6 @@ def told(*words: object) -> Result:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(180)
 def test_each_study_writes_its_rows_and_its_figure(
     blob_session: SensoriumFolder,
     blob_twin: Path,
@@ -63,7 +62,6 @@ def test_each_study_writes_its_rows_and_its_figure(
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(240)
 def test_without_data_the_demo_mouse_is_simulated(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -128,7 +128,6 @@ def test_a_table_has_a_line_for_each_row_and_names_whole_clips() -> None:
 
 
 @pytest.mark.system
-@pytest.mark.timeout(300)
 def test_two_workers_write_what_one_process_writes(
     blob_session: SensoriumFolder, blob_twin: Path, tmp_path: Path
 ) -> None:
@@ -141,4 +140,5 @@ def test_two_workers_write_what_one_process_writes(
         alone, shared = (np.load(tmp_path / out / f"{trial}.npy") for out in ways)
         np.testing.assert_array_equal(alone, shared)
     alone, shared = (json.loads((tmp_path / out / "summary.json").read_text()) for out in ways)
-    assert alone | {"seconds_per_frame": 0} == shared | {"seconds_per_frame": 0}
+    measured = {"seconds_per_frame": 0, "commit": ""}
+    assert alone | measured == shared | measured

@@ -60,7 +60,6 @@ def test_without_a_name_the_work_stays_in_this_process() -> None:
 
 
 @pytest.mark.system
-@pytest.mark.timeout(300)
 @pytest.mark.filterwarnings("ignore")
 class TestFourWorkers:
     def test_results_are_those_of_one_process_in_the_same_order(self, four: Workers) -> None:
