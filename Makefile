@@ -5,7 +5,7 @@ VENV := .venv/bin
 SOURCES := rtdecode acquisition_bridge stimulus
 NEEDS := pyproject.toml $(wildcard requirements/*)
 # two files of tests at a time; a session in which tests hang ends after 40 minutes
-PYTEST := $(VENV)/pytest -n 2 --dist loadfile --session-timeout 2400
+PYTEST := $(VENV)/pytest -n 2 --dist loadfile --session-timeout 3600
 
 export PYTHON
 # Tests start hundreds of processes, which would compile this project anew each time.
