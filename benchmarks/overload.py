@@ -35,7 +35,6 @@ from rtdecode.decode.work_levels import WorkLevel
 from rtdecode.demo.config import Purpose, demo_config
 from rtdecode.demo.simulated_session import DataClock
 from rtdecode.evaluate.metrics import video_r
-from rtdecode.runtime.config_file import config_yaml
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.config.stimulus import Display
 from rtdecode.schema.messages import Event, Reconstruction, Scan
@@ -103,12 +102,29 @@ def demo() -> RunConfig:
     return demo_config(seconds=None, display=Display.VIRTUAL, clips=None, purpose=Purpose.DISPLAY)
 
 
+def demo_yaml(root: Path) -> str:
+    """The config of the demo as the code in `root` writes it: keys differ between checkouts."""
+    code = (
+        "from rtdecode.demo.config import Purpose, demo_config\n"
+        "from rtdecode.runtime.config_file import config_yaml\n"
+        "from rtdecode.schema.config.stimulus import Display\n"
+        "settings = dict(seconds=1.0, clips=None, purpose=Purpose.DISPLAY)\n"
+        "print(config_yaml(demo_config(display=Display.VIRTUAL, **settings)))\n"
+    )
+    command = [sys.executable, "-c", code]
+    environment = {**os.environ, "PYTHONPATH": str(root)}
+    done = subprocess.run(
+        command, cwd=root, env=environment, check=True, capture_output=True, text=True
+    )
+    return done.stdout
+
+
 def run(root: Path, *, count: int, spans: Spans) -> dict[str, Any]:
     """One run of the demo with the code in `root`."""
     load = os.getloadavg()[0]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        content = yaml.safe_load(config_yaml(demo())) | {"seconds": spans.all_s}
+        content = yaml.safe_load(demo_yaml(root)) | {"seconds": spans.all_s}
         (folder / "run.yaml").write_text(yaml.safe_dump(content, sort_keys=False), "utf-8")
         command = [sys.executable, "-u", "-m", "rtdecode", "run", str(folder / "run.yaml")]
         process = subprocess.Popen(
