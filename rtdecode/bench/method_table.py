@@ -12,10 +12,9 @@ from rtdecode.bench.faults import Fault, without_fault
 from rtdecode.bench.result_file import KeptRows
 from rtdecode.datasets.video_session import VideoSession
 from rtdecode.decode.fitted_twin import FittedTwin
-from rtdecode.evaluate.leakage import TrainedClips
 from rtdecode.offline.job import Scored, summary_of
 from rtdecode.offline.methods import Method
-from rtdecode.offline.reconstruct import scored_trials
+from rtdecode.offline.reconstruct import scored_trials, trained_clips_of
 from rtdecode.offline.trial import Input, Trial, causality_of, trials_of, with_neurons
 from rtdecode.runtime.cluster import Workers, in_this_process
 from rtdecode.schema.interfaces import Clock
@@ -38,11 +37,6 @@ class Comparison:
         """The trials with activity of this kind, one in memory at a time."""
         found = trials_of(self.data, self.tier, kind, twin=self.twins[0].twin)
         return islice(found, self.count)
-
-    @property
-    def trained(self) -> list[TrainedClips]:
-        """Training clips of each twin, which must not be scored."""
-        return [TrainedClips(fitted.twin.spec.training_clips) for fitted in self.twins]
 
 
 class MethodTable:
@@ -124,7 +118,7 @@ class MethodTable:
             trials,
             mask=self.compared.mask,
             clock=self._clock,
-            trained=self.compared.trained,
+            trained=trained_clips_of(method, self.compared.twins),
             workers=self.workers,
         )
         self.add(name, method, list(done), kind=kind, neurons=neurons, twins=twins)

@@ -25,29 +25,46 @@ from rtdecode.decode.noise import NOISE_FILE
 from rtdecode.decode.prior import PRIOR_FILE
 from rtdecode.evaluate.metrics import ClipScores
 from rtdecode.offline.job import Scored
-from rtdecode.offline.methods import LinearDecoder, MeanFrame, Offline, Online, Reference
+from rtdecode.offline.linear_features import Transform
+from rtdecode.offline.methods import (
+    Direct,
+    LinearDecoder,
+    MeanFrame,
+    Method,
+    Offline,
+    Online,
+    Reference,
+)
 from rtdecode.offline.reconstruct import OFFLINE_ITERATIONS, online_config
-from rtdecode.offline.ridge import Ridge, fit_ridge, mean_frame_of
+from rtdecode.offline.ridge import fit_ridge, mean_frame_of
 from rtdecode.offline.screen_masks import free_mask, scoring_mask
 from rtdecode.offline.trial import Input, Trial
 from rtdecode.runtime.cluster import Workers, in_this_process
 from rtdecode.runtime.run_info import git_revision
+from rtdecode.schema.config.training import DirectConfig
 from rtdecode.schema.errors import MissingFileError, MissingOptionError
 from rtdecode.schema.interfaces import Clock
 from rtdecode.session.environment import package_versions
+from rtdecode.train.direct_fit import fit_direct
 from rtdecode.twins.record import twin_hash
 
 LAG, STEP_COUNT = 8, 3
+RIDGE, ROOT_RIDGE, DIRECT = "ridge", "ridge, square root of activity", "direct"
+"""Names of the rows of the decoders that are fitted to the training trials."""
+CAUSAL = ", causal input"
+"""Ending of the name of a row with raw scans through the online calcium chain."""
 
 
 @dataclass(frozen=True, slots=True)
 class TableSettings:
-    """Settings of the online decoder that are compared with the usual ones."""
+    """Settings of the online decoder that are compared with the usual ones, and of a baseline."""
 
     lags: Sequence[int] = (0, 2, 4, LAG, 16, 30)
     steps: Sequence[int] = (1, 2, STEP_COUNT, 10, 30)
     neuron_parts: Sequence[int] = (2, 4, 8)
     """Divisors n: every n-th neuron is used, the others are treated as not measured."""
+    direct: DirectConfig = field(default_factory=DirectConfig)
+    """Training of the direct decoder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +116,7 @@ def bench_quality(
     parts = KeptRows(out / "reference_trials.json", name="reference trials", config=settings)
     table = MethodTable(compared, kept, clock=clock, report=report, workers=workers)
     try:
-        _linear_rows(table, out / f"ridge_lag{LAG}")
+        baseline_rows(table, out, request.settings.direct, clock=clock)
         _online_rows(table, request.settings)
         table.run("offline", Offline(fitted[:1], iterations=OFFLINE_ITERATIONS))
         if request.iterations:
@@ -110,12 +127,36 @@ def bench_quality(
     return kept.rows
 
 
-def _linear_rows(table: MethodTable, folder: Path) -> None:
-    """The baselines that are fitted to the training trials."""
+def baseline_rows(
+    table: MethodTable,
+    out: Path,
+    config: DirectConfig,
+    *,
+    clock: Clock,
+    kinds: Sequence[Input] = (Input.RESPONSES,),
+) -> None:
+    """The baselines that are fitted to the training trials; `out` keeps the fitted decoders.
+
+    They are fitted to the responses of the session; `kinds` are the activity that they decode.
+    """
     if not table.has("mean", lag_frames=0, steps=0):
         table.run("mean", MeanFrame(mean_frame_of(table.compared.data)))
-    if not table.has("ridge", lag_frames=LAG, steps=0):
-        table.run("ridge", LinearDecoder(_ridge(table, folder)))
+    fits: dict[str, Callable[[], Method]] = {
+        RIDGE: lambda: _ridge(table, out / f"ridge_lag{LAG}", Transform.NONE),
+        ROOT_RIDGE: lambda: _ridge(table, out / f"ridge_sqrt_lag{LAG}", Transform.SQRT),
+        DIRECT: lambda: _direct(table, out / f"direct_lag{LAG}", config, clock),
+    }
+    for name, fit in fits.items():
+        titles = {kind: name if kind is Input.RESPONSES else f"{name}{CAUSAL}" for kind in kinds}
+        missing = {
+            kind: title
+            for kind, title in titles.items()
+            if not table.has(title, lag_frames=LAG, steps=0)
+        }
+        if missing:
+            method = fit()
+            for kind, title in missing.items():
+                table.run(title, method, kind=kind)
 
 
 def _online_rows(table: MethodTable, settings: TableSettings) -> None:
@@ -130,8 +171,8 @@ def _online_rows(table: MethodTable, settings: TableSettings) -> None:
     table.run("online, new frames start at the mean", without_prediction(one[0], usual))
     table.run("online, no prior", Online([without_prior(one[0])], usual))
     table.run("online, noise-free", Online(one, usual), kind=Input.PREDICTED)
-    if _has_traces(table.compared.data):
-        table.run("online, causal input", Online(one, usual), kind=Input.TRACES)
+    if has_traces(table.compared.data):
+        table.run(f"online{CAUSAL}", Online(one, usual), kind=Input.TRACES)
     for part in settings.neuron_parts:
         kept = np.arange(table.compared.data.neurons) % part == 0
         table.run(f"online, 1/{part} of the neurons", Online(one, usual), kept=kept)
@@ -191,15 +232,23 @@ def _as_scored(plain: dict[str, Any]) -> Scored:
     return Scored(**{**plain, "scores": ClipScores(**plain["scores"])})
 
 
-def _ridge(table: MethodTable, folder: Path) -> Ridge:
+def _ridge(table: MethodTable, folder: Path, transform: Transform) -> LinearDecoder:
     """Fit the linear decoder and save it in `folder`, for `rtdecode reconstruct --ridge`."""
-    table.report("ridge: fitting")
-    ridge = fit_ridge(table.compared.data, lag_frames=LAG)
+    table.report(f"{folder.name}: fitting")
+    ridge = fit_ridge(table.compared.data, lag_frames=LAG, transform=transform)
     ridge.save(folder)
-    return ridge
+    return LinearDecoder(ridge)
 
 
-def _has_traces(data: VideoSession) -> bool:
+def _direct(table: MethodTable, folder: Path, config: DirectConfig, clock: Clock) -> Direct:
+    """Fit the direct decoder into `folder`, for `rtdecode reconstruct --direct`."""
+    table.report(f"{folder.name}: fitting")
+    fitted = fit_direct(table.compared.data, folder, config, lag_frames=LAG, clock=clock)
+    return Direct(fitted.decoder)
+
+
+def has_traces(data: VideoSession) -> bool:
+    """Whether the session has raw scans, from which causal activity is computed."""
     try:
         data.traces(0)
     except MissingFileError:

@@ -1,4 +1,4 @@
-"""`rtdecode fit`: fits a twin, a linear decoder, a screen mask or the demo mouse to a session.
+"""`rtdecode fit`: fits a twin, a baseline decoder, a screen mask or the demo mouse to a session.
 
 Modules that need torch are imported when a command runs, so that `rtdecode --help` is fast.
 """
@@ -22,6 +22,8 @@ from rtdecode.commands.console import (
     progress_bar,
 )
 from rtdecode.commands.twin_training import (
+    TransformName,
+    direct_trained,
     let_waiting_threads_sleep,
     population_trained,
     print_twins,
@@ -33,12 +35,11 @@ from rtdecode.schema.config.training import (
     MASK_FRACTION,
     READOUT_STEPS,
     STEPS,
+    DirectConfig,
     TrainingConfig,
 )
 
-app = typer.Typer(
-    no_args_is_help=True, help="Fit a twin, a linear decoder or a screen mask to a session."
-)
+app = typer.Typer(no_args_is_help=True, help="Fit a twin, a decoder or a screen mask to a session.")
 
 _CONTINUES = "the same command continues the training from its last saved step"
 
@@ -62,6 +63,9 @@ class MaskMethodName(StrEnum):
 
     POSTERIOR = "posterior"
     PUBLISHED = "published"
+
+
+LagFrames = Annotated[int, typer.Option(help="frames of activity after the decoded one", min=0)]
 
 
 def threads_used(threads: int, *, shared: bool = False) -> int:
@@ -137,9 +141,10 @@ def ridge(
     *,
     data: Data,
     out: Out,
-    lag_frames: Annotated[
-        int, typer.Option(help="frames of activity after the decoded one", min=0)
-    ] = 8,
+    lag_frames: LagFrames = 8,
+    transform: Annotated[
+        TransformName, typer.Option(help="function of the activity that is decoded")
+    ] = TransformName.NONE,
     threads: Threads = 0,
 ) -> None:
     """Fit a causal linear decoder at one lag; validation trials choose its penalty."""
@@ -147,6 +152,7 @@ def ridge(
     with errors_reported():
         from rtdecode.datasets.opening import open_video_session
         from rtdecode.decode.compute import prepare_process
+        from rtdecode.offline.linear_features import Transform
         from rtdecode.offline.ridge import fit_ridge, ridge_warnings
 
         prepare_process(threads=threads_used(threads))
@@ -156,6 +162,7 @@ def ridge(
             fitted = fit_ridge(
                 session,
                 lag_frames=lag_frames,
+                transform=Transform(transform.value),
                 report=lambda penalty, r: tried.append((penalty, r)),
                 work=WorkLine(progress, console).work(),
             )
@@ -167,6 +174,27 @@ def ridge(
         for warning in ridge_warnings(fitted, session, tried):
             print_warning(warning)
         print_plain(console, f"the linear decoder at a lag of {lag_frames} frames is in {out}")
+
+
+@app.command(epilog="Example: rtdecode fit direct --data sessions/2026-11-24_10-15-00 --out direct")
+def direct(
+    *,
+    data: Data,
+    out: Out,
+    lag_frames: LagFrames = 8,
+    seed: Seed = 0,
+    steps: Annotated[int, typer.Option(help="gradient steps", min=25)] = DirectConfig().steps,
+    max_minutes: Minutes = None,
+    threads: Threads = 0,
+) -> None:
+    """Fit the direct deep decoder, a causal network from activity to video, at one lag."""
+    console = Console()
+    with errors_reported():
+        from rtdecode.decode.compute import prepare_process
+
+        prepare_process(threads=threads_used(threads))
+        config = DirectConfig(seed=seed, steps=steps, max_minutes=max_minutes)
+        direct_trained(data, out, config, console, lag_frames=lag_frames)
 
 
 @app.command(

@@ -53,6 +53,7 @@ class MethodName(StrEnum):
     ONLINE = "online"
     OFFLINE = "offline"
     REFERENCE = "reference"
+    DIRECT = "direct"
     RIDGE = "ridge"
     MEAN = "mean"
 
@@ -78,7 +79,10 @@ def reconstruct(
     tier: Tier = "test",
     twin: Twins = None,
     ridge: Annotated[Path | None, typer.Option(help="folder of `rtdecode fit ridge`")] = None,
-    lag_frames: Annotated[int, typer.Option(help="online: fixed lag, in frames", min=0)] = 8,
+    direct: Annotated[Path | None, typer.Option(help="folder of `rtdecode fit direct`")] = None,
+    lag_frames: Annotated[
+        int, typer.Option(help="online, direct: fixed lag, in frames", min=0)
+    ] = 8,
     steps: Annotated[int, typer.Option(help="online: gradient steps per frame", min=1)] = 3,
     iterations: Annotated[
         int | None, typer.Option(help="offline, reference: gradient steps", min=1)
@@ -107,6 +111,7 @@ def reconstruct(
             tier=tier,
             twins=tuple(twin or ()),
             ridge=ridge,
+            direct=direct,
             lag_frames=lag_frames,
             steps=steps,
             iterations=iterations,

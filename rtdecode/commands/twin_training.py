@@ -1,10 +1,11 @@
-"""The trainings behind `rtdecode fit twin`, with their progress and their results in a terminal.
+"""The fits of `rtdecode fit twin` and `fit direct`, with progress and results in a terminal.
 
 Modules that need torch are imported when a command runs, so that `rtdecode --help` is fast.
 """
 
 import os
 from collections.abc import Callable, Mapping
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,15 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from rtdecode.commands.console import WorkLine, print_plain, print_warning, training_status
+from rtdecode.commands.console import (
+    WorkLine,
+    print_plain,
+    print_warning,
+    progress_bar,
+    training_status,
+)
 from rtdecode.runtime.clock import HostClock
-from rtdecode.schema.config.training import TrainingConfig
+from rtdecode.schema.config.training import DirectConfig, TrainingConfig
 
 
 def let_waiting_threads_sleep() -> None:
@@ -25,6 +32,13 @@ def let_waiting_threads_sleep() -> None:
     step took 2.1 to 3.3 times as long (three interleaved runs), and 2.7 to 3.7 times the CPU time.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
+
+class TransformName(StrEnum):
+    """Function of the activity that a linear decoder starts from."""
+
+    NONE = "none"
+    SQRT = "sqrt"
 
 
 def trained(
@@ -66,6 +80,34 @@ def population_trained(
         report=_shown_by(line),
         work=line.work(),
     )
+
+
+def direct_trained(
+    data: Path, out: Path, config: DirectConfig, console: Console, *, lag_frames: int
+) -> None:
+    """Fit a direct decoder into `out`; print its r by step, and what it warns of."""
+    from rtdecode.datasets.opening import open_video_session
+    from rtdecode.train.direct_fit import fit_direct
+
+    with progress_bar(console) as progress:
+        line = WorkLine(progress, console)
+        outcome = fit_direct(
+            open_video_session(data),
+            out,
+            config,
+            lag_frames=lag_frames,
+            clock=HostClock(),
+            report=_shown_by(line),
+            work=line.work(),
+        )
+    table = Table("step", "validation r", box=None)
+    for step, r in outcome.validation_r:
+        title = "linear estimate" if step == 0 else str(step)
+        table.add_row(title + (" *" if step == outcome.best[0] else ""), f"{r:.3f}")
+    console.print(table)
+    for warning in outcome.warnings:
+        print_warning(warning)
+    print_plain(console, f"the direct decoder at a lag of {lag_frames} frames is in {out}")
 
 
 def _shown_by(line: WorkLine) -> Callable[[Any], None]:

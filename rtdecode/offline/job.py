@@ -27,13 +27,13 @@ class Request:
     data: Path
     out: Path
     method: str
-    """`online`, `offline`, `reference`, `ridge` or `mean`."""
+    """`online`, `offline`, `reference`, `direct`, `ridge` or `mean`."""
     tier: str
     twins: tuple[Path, ...]
     """Twin folders; the videos of several twins are averaged."""
     ridge: Path | None
     lag_frames: int
-    """Fixed lag of the online method."""
+    """Fixed lag of the online method; a direct decoder must have been fitted for it."""
     steps: int
     """Gradient steps for each frame of the online method."""
     iterations: int | None
@@ -42,6 +42,8 @@ class Request:
     """Screen mask; None for the mask in the folder of the first twin, else the whole screen."""
     source: str
     """A value of `rtdecode.offline.trial.Input`."""
+    direct: Path | None = None
+    """Folder of a direct decoder."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from rtdecode.decode.fitted_twin import FittedTwin
 from rtdecode.decode.stuck_neurons import usable
+from rtdecode.offline.direct import DirectDecoder
 from rtdecode.offline.reference import passes_per_frame, reference_video
 from rtdecode.offline.ridge import Ridge
 from rtdecode.offline.trial import Trial
@@ -70,8 +71,25 @@ class LinearDecoder:
         return self.ridge.lag_frames
 
     def video(self, trial: Trial) -> F32:
-        silent = self.ridge.mean_activity
-        return self.ridge.video(np.where(trial.valid, trial.responses, silent))
+        return self.ridge.video(_measured(trial))
+
+    def passes_per_frame(self, frames: int) -> float:
+        return 0.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Direct:
+    """Baseline: the direct deep decoder, a network from activity to pixels."""
+
+    decoder: DirectDecoder
+    steps: int = 0
+
+    @property
+    def lag_frames(self) -> int | None:
+        return self.decoder.lag_frames
+
+    def video(self, trial: Trial) -> F32:
+        return self.decoder.video(_measured(trial), trial.behaviour)
 
     def passes_per_frame(self, frames: int) -> float:
         return 0.0
@@ -165,13 +183,18 @@ class Reference:
     def _inverted(self, place: int, trial: Trial) -> F32:
         return reference_video(
             self.twins[place],
-            np.where(trial.valid, trial.responses, np.float32(np.nan)),
+            _measured(trial),
             trial.behaviour,
             self.mask,
             iterations=self.iterations,
             report=lambda done, video: self.report(place, done, video),
             report_at=self.report_at,
         )
+
+
+def _measured(trial: Trial) -> F32:
+    """(frame, neuron) activity, NaN where a neuron was not measured."""
+    return np.where(trial.valid, trial.responses, np.float32(np.nan))
 
 
 def _window_frames(trial: Trial) -> list[WindowFrame]:

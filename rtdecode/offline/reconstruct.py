@@ -19,8 +19,10 @@ from rtdecode.datasets.video_session import VideoSession
 from rtdecode.decode.fitted_twin import FittedTwin, load_fitted_twin
 from rtdecode.evaluate.leakage import TrainedClips
 from rtdecode.evaluate.metrics import clip_scores
+from rtdecode.offline.direct import DirectDecoder
 from rtdecode.offline.job import NS_PER_S, Request, Scored, summary_of, write_summary
 from rtdecode.offline.methods import (
+    Direct,
     LinearDecoder,
     MeanFrame,
     Method,
@@ -35,7 +37,12 @@ from rtdecode.offline.stills.run import reconstruct_stills
 from rtdecode.offline.trial import Input, Trial, causality_of, trials_of
 from rtdecode.runtime.cluster import Workers, in_this_process
 from rtdecode.schema.config.decode import DecodeConfig
-from rtdecode.schema.errors import LeakedClipError, MissingOptionError, NeuronCountError
+from rtdecode.schema.errors import (
+    DecoderLagError,
+    LeakedClipError,
+    MissingOptionError,
+    NeuronCountError,
+)
 from rtdecode.schema.interfaces import Clock
 
 OFFLINE_ITERATIONS = 60
@@ -67,13 +74,13 @@ def reconstruct(
 
     Raises
     ------
-    MissingOptionError, NeuronCountError, NoSuchTierError
-        If the method needs a twin or a ridge decoder that was not given, if that was fitted to
-        another number of neurons, or if the session has no such tier.
+    MissingOptionError, NeuronCountError, DecoderLagError, NoSuchTierError
+        If the method needs a twin or a decoder that was not given, if that was fitted to another
+        number of neurons or to another lag, or if the session has no such tier.
     LeakedClipError
-        If a twin was trained on a clip that would be scored.
+        If a twin or direct decoder was trained on a clip that would be scored.
     MissingFileError, UnreadableFileError
-        If data, twin, ridge decoder or mask cannot be read.
+        If data, twin, decoder or mask cannot be read.
     """
     if holds_stills(request.data):
         summary = reconstruct_stills(request, clock=clock, report=report)
@@ -105,7 +112,7 @@ def _reconstruct_videos(
         mask=mask,
         clock=clock,
         out=request.out,
-        trained=[TrainedClips(fitted.twin.spec.training_clips) for fitted in twins],
+        trained=trained_clips_of(method, twins),
         workers=workers,
     ):
         done.append(scored)
@@ -120,11 +127,13 @@ def _reconstruct_videos(
 
 
 def method_for(request: Request, data: VideoSession, twins: Sequence[FittedTwin]) -> Method:
-    """The method that `request` names; MissingOptionError if it lacks a twin or ridge decoder."""
+    """The method that `request` names; MissingOptionError if it lacks a twin or a decoder."""
     if request.method == "mean":
         return MeanFrame(mean_frame_of(data))
     if request.method == "ridge":
         return LinearDecoder(_ridge(request, data))
+    if request.method == "direct":
+        return Direct(_direct(request, data))
     if not twins:
         raise MissingOptionError(option="--twin", needed_for=f"--method {request.method}")
     if request.method == "offline":
@@ -211,15 +220,40 @@ def _ridge(request: Request, data: VideoSession) -> Ridge:
     if request.ridge is None:
         raise MissingOptionError(option="--ridge", needed_for="--method ridge")
     ridge = Ridge.load(request.ridge)
-    if len(ridge.mean_activity) != data.neurons:
+    if len(ridge.features.mean_activity) != data.neurons:
         raise NeuronCountError(
-            streamed=data.neurons, trained=len(ridge.mean_activity), twin=str(request.ridge)
+            streamed=data.neurons,
+            trained=len(ridge.features.mean_activity),
+            twin=str(request.ridge),
         )
     return ridge
 
 
+def _direct(request: Request, data: VideoSession) -> DirectDecoder:
+    if request.direct is None:
+        raise MissingOptionError(option="--direct", needed_for="--method direct")
+    decoder = DirectDecoder.load(request.direct)
+    if decoder.neurons != data.neurons:
+        raise NeuronCountError(
+            streamed=data.neurons, trained=decoder.neurons, twin=str(request.direct)
+        )
+    if decoder.lag_frames != request.lag_frames:
+        raise DecoderLagError(
+            decoder=str(request.direct), fitted=decoder.lag_frames, asked=request.lag_frames
+        )
+    return decoder
+
+
+def trained_clips_of(method: Method, twins: Sequence[FittedTwin]) -> list[TrainedClips]:
+    """Training clips of the twins, and of a direct decoder."""
+    hashes = [fitted.twin.spec.training_clips for fitted in twins]
+    if isinstance(method, Direct):
+        hashes.append(method.decoder.training_clips)
+    return [TrainedClips(of_one) for of_one in hashes]
+
+
 def refuse_leaks(trial: Trial, trained: Sequence[TrainedClips]) -> None:
-    """Raise LeakedClipError if one of the twins was trained on the clip of `trial`."""
+    """Raise LeakedClipError if a twin or direct decoder was trained on the clip of `trial`."""
     for clips in trained:
         leak = clips.leak(trial.truth)
         if leak is not None:

@@ -48,3 +48,37 @@ class TrainingConfig(Section):
                 f"the learning rate would never be reached"
             )
         return self
+
+
+class DirectConfig(Section):
+    """Training of the direct decoder.
+
+    `docs/decisions/0071` says how the defaults were chosen.
+    """
+
+    seed: int = 0
+    """Seed of the initial weights, of the crops and of the neurons that are left out."""
+    steps: Count = 300
+    """Number of gradient steps."""
+    channels: Count = 16
+    """Channels of the network."""
+    batch: Count = 4
+    """Number of crops in a step."""
+    frames: Count = 64
+    """Number of consecutive frames of a crop whose error counts; past frames are added."""
+    learning_rate: Positive = 3e-3
+    """Peak learning rate, reached after a linear warm-up and followed by cosine decay."""
+    warm_up_steps: Index = 20
+    """Number of steps of the warm-up."""
+    weight_decay: NotNegative = 0.05
+    """Weight decay of AdamW."""
+    average_decay: Fraction = 0.95
+    """Decay of the exponential moving average of the weights; the average is saved."""
+    dropout: Fraction = 0.1
+    """Largest share of the neurons that are left out of a crop."""
+    validate_every: Count = 25
+    """Number of steps between two validations."""
+    patience: Count = 4
+    """Number of validations without improvement after which the training ends."""
+    max_minutes: Positive | None = None
+    """Time limit in minutes, at which the training ends regardless of `steps`; null: none."""

@@ -165,6 +165,7 @@ from rtdecode.schema.errors.settings import (
 from rtdecode.schema.errors.twin import (
     BehaviourChannelsError,
     CheckpointError,
+    DecoderLagError,
     DivergedError,
     EmptyMaskError,
     ForeignWeightsError,
@@ -183,7 +184,8 @@ __all__ = [
     "BadInputError", "BatchFileError", "BehaviourChannelsError", "CalibrationError",
     "CertificateDatesError", "CertificateKeyError", "CheckpointError", "ClipError",
     "ClockUnknownError", "ClusterError", "ConfigError", "ControllerSilentError",
-    "DamagedResultError", "DataLostError", "DiskFullError", "DivergedError", "EmptyMaskError",
+    "DamagedResultError", "DataLostError", "DecoderLagError", "DiskFullError", "DivergedError",
+    "EmptyMaskError",
     "EmptyNoteError", "EndpointMissingError", "ExtraMissingError", "FieldMismatchError",
     "FileWriteError", "FolderNotEmptyError", "ForeignWeightsError", "FrameOrderError",
     "FrameRateError", "HostAddressError", "HostMissingError", "HostRolesError", "HostUnknownError",

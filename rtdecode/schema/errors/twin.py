@@ -48,6 +48,17 @@ class NeuronCountError(BadInputError):
         )
 
 
+class DecoderLagError(BadInputError):
+    """A direct decoder was fitted for another lag than the one that was asked for."""
+
+    def __init__(self, *, decoder: str, fitted: int, asked: int) -> None:
+        super().__init__(
+            f"the direct decoder '{decoder}' was fitted for a lag of {fitted} frames, not {asked}: "
+            f"give --lag-frames {fitted}, or fit one with "
+            f"`rtdecode fit direct --lag-frames {asked}`"
+        )
+
+
 class TwinRoisError(BadInputError):
     """The ROIs of the run are others than those that the twin was trained with."""
 

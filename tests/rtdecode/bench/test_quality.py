@@ -14,6 +14,10 @@ from rtdecode.bench.quality import LAG, TableRequest, TableSettings, bench_quali
 from rtdecode.datasets.sensorium import SensoriumFolder
 from rtdecode.decode.noise import even_noise, save_noise
 from rtdecode.decode.prior import fit_prior, save_prior
+from rtdecode.offline.direct import DirectDecoder
+from rtdecode.offline.linear_features import Transform
+from rtdecode.offline.ridge import Ridge
+from rtdecode.schema.config.training import DirectConfig
 from rtdecode.schema.errors import (
     DamagedResultError,
     MissingOptionError,
@@ -68,11 +72,14 @@ def test_the_usual_lag_and_steps_are_always_compared() -> None:
     assert tuple(TableSettings().lags) == (0, 2, 4, 8, 16, 30)
 
 
+QUICK = DirectConfig(steps=4, channels=2, batch=2, frames=8, warm_up_steps=1, validate_every=4)
+
+
 def table(
     folder: Path, twins: tuple[Path, ...], out: Path, **how: Any
 ) -> tuple[list[dict[str, Any]], list[str]]:
     told: list[str] = []
-    few = TableSettings(lags=(LAG, 16), steps=(1, 3), neuron_parts=(4,))
+    few = TableSettings(lags=(LAG, 16), steps=(1, 3), neuron_parts=(4,), direct=QUICK)
     options = {"trials": 1, "iterations": 12, "settings": few} | how
     request = TableRequest(folder, twins, **options)
     return bench_quality(request, out, clock=StandingClock(), report=told.append), told
@@ -97,6 +104,8 @@ def test_every_row_exists_once(whole_table: tuple[list[dict[str, Any]], Path]) -
     assert {row["method"] for row in rows} == {
         "mean",
         "ridge",
+        "ridge, square root of activity",
+        "direct",
         "online",
         "online, cold start",
         "online, new frames start at the mean",
@@ -161,10 +170,13 @@ def test_the_result_is_a_file_that_others_can_read(
 
 
 @pytest.mark.slow
-def test_the_linear_decoder_is_left_behind(
+def test_the_fitted_decoders_are_left_behind(
     whole_table: tuple[list[dict[str, Any]], Path],
 ) -> None:
-    assert (whole_table[1] / "ridge_lag8" / "ridge.safetensors").is_file()
+    folder = whole_table[1]
+    plain, root = (Ridge.load(folder / name) for name in ("ridge_lag8", "ridge_sqrt_lag8"))
+    assert (plain.features.transform, root.features.transform) == (Transform.NONE, Transform.SQRT)
+    assert DirectDecoder.load(folder / "direct_lag8").lag_frames == LAG
 
 
 def test_a_table_needs_a_twin_and_a_tier(
@@ -176,7 +188,7 @@ def test_a_table_needs_a_twin_and_a_tier(
         table(short_session, (small_twin,), tmp_path, tier="final")
 
 
-FEW = TableSettings(lags=(), steps=(), neuron_parts=())
+FEW = TableSettings(lags=(), steps=(), neuron_parts=(), direct=QUICK)
 
 
 def computed(folder: Path, twin: Path, out: Path, report: Callable[[str], None]) -> list[Any]:
@@ -213,7 +225,8 @@ def test_a_table_that_is_interrupted_twice_equals_one_that_is_not(
     expected = computed(short_session, small_twin, whole, lambda _: None)
 
     interrupted_at("online, cold start", short_session, small_twin, stopped)
-    assert [row["method"] for row in kept(stopped / "quality.json")] == ["mean", "ridge"]
+    baselines = ["mean", "ridge", "ridge, square root of activity", "direct"]
+    assert [row["method"] for row in kept(stopped / "quality.json")] == baselines
     second = SensoriumFolder(short_session).trials("test")[1]
     interrupted_at(f"reference (twins: 1, trial {second}", short_session, small_twin, stopped)
     assert len(kept(stopped / "reference_trials.json")) == 1
@@ -221,7 +234,7 @@ def test_a_table_that_is_interrupted_twice_equals_one_that_is_not(
     rows = computed(short_session, small_twin, stopped, told.append)
     assert kept(stopped / "quality.json") == kept(whole / "quality.json")
     np.testing.assert_equal(rows, expected)
-    assert drawn == [len(rows), 2, len(rows) - 2, len(rows)]
+    assert drawn == [len(rows), 4, len(rows) - 2, len(rows)]
     assert [line for line in told if not line.endswith("exists already")] == [
         f"reference (twins: 1, trial {second})"
     ]

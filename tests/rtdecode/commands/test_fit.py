@@ -11,6 +11,8 @@ from typer.testing import CliRunner, Result
 from rtdecode.commands.fit import app
 from rtdecode.datasets.sensorium import SensoriumFolder, SessionWriter
 from rtdecode.datasets.video_session import Segment
+from rtdecode.offline.direct import DirectDecoder
+from rtdecode.offline.linear_features import Transform
 from rtdecode.offline.ridge import Ridge
 from rtdecode.twins.folder import load_twin
 
@@ -100,6 +102,28 @@ def test_a_linear_decoder_is_fitted_and_its_penalty_is_marked(
     assert f"is in {tmp_path / 'r'}" in done.stdout
 
 
+def test_a_direct_decoder_is_fitted_and_its_best_step_is_marked(
+    blob_session: SensoriumFolder, tmp_path: Path
+) -> None:
+    out = tmp_path / "d"
+    done = told("direct", data=blob_session.folder, out=out, lag_frames=3, steps=25, seed=4)
+    assert done.exit_code == 0, done.output
+    assert DirectDecoder.load(out).lag_frames == 3
+    assert (out / "direct.json").read_text().count('"seed": 4') == 1
+    assert "linear estimate" in done.stdout
+    assert done.stdout.count(" *") == 1
+    assert "fewer than 30 are seldom enough" in done.stderr
+    assert f"is in {out}" in done.stdout
+
+
+def test_a_linear_decoder_can_start_from_square_roots(
+    blob_session: SensoriumFolder, tmp_path: Path
+) -> None:
+    done = told("ridge", data=blob_session.folder, out=tmp_path / "r", transform="sqrt")
+    assert done.exit_code == 0, done.output
+    assert Ridge.load(tmp_path / "r").features.transform is Transform.SQRT
+
+
 def test_a_mask_that_would_be_empty_is_the_whole_screen_with_a_warning(
     blob_session: SensoriumFolder, blob_twin: Path, tmp_path: Path
 ) -> None:
@@ -134,7 +158,7 @@ def test_a_mask_is_made_from_the_posterior_unless_another_method_is_asked_for(
     np.testing.assert_array_equal(np.load(tmp_path / "mask_transparency.npy") >= 1, np.load(out))
 
 
-@pytest.mark.parametrize("verb", ["twin", "ridge", "mask"])
+@pytest.mark.parametrize("verb", ["twin", "ridge", "direct", "mask"])
 def test_a_wrong_folder_is_bad_input_with_a_named_reason(
     verb: str, blob_twin: Path, tmp_path: Path
 ) -> None:
@@ -162,7 +186,13 @@ def test_a_twin_that_is_none_is_bad_input(blob_session: SensoriumFolder, tmp_pat
 
 
 @pytest.mark.parametrize(
-    ("verb", "options"), [("twin", {"steps": 3}), ("ridge", {"lag_frames": -1}), ("mask", {})]
+    ("verb", "options"),
+    [
+        ("twin", {"steps": 3}),
+        ("ridge", {"lag_frames": -1}),
+        ("direct", {"steps": 1}),
+        ("mask", {}),
+    ],
 )
 def test_options_that_cannot_be_are_bad_input(
     verb: str, options: dict[str, object], tmp_path: Path

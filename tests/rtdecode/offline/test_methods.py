@@ -108,7 +108,7 @@ def test_dropped_neurons_are_average_to_the_linear_decoder(
 ) -> None:
     ridge = fit_ridge(blob_session, lag_frames=0)
     kept = np.arange(trial.responses.shape[1]) < 6
-    average = np.where(kept, trial.responses, ridge.mean_activity).astype(np.float32)
+    average = np.where(kept, trial.responses, ridge.features.mean_activity).astype(np.float32)
     decoded = LinearDecoder(ridge).video(with_neurons(trial, kept))
     np.testing.assert_array_equal(decoded, ridge.video(average))
 

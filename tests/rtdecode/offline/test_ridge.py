@@ -1,3 +1,4 @@
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -9,7 +10,8 @@ from hypothesis import strategies as st
 from rtdecode.datasets.sensorium import SensoriumFolder
 from rtdecode.datasets.video_session import segments
 from rtdecode.evaluate.metrics import pearson_r
-from rtdecode.offline.ridge import Ridge, delay_bins, fit_ridge, mean_frame_of
+from rtdecode.offline.linear_features import Transform, delay_bins
+from rtdecode.offline.ridge import Ridge, fit_ridge, mean_frame_of
 from rtdecode.schema.errors import MissingFileError, UnreadableFileError
 
 LAG = 6
@@ -62,7 +64,7 @@ def test_it_is_the_closed_form_answer(blob_session: SensoriumFolder) -> None:
     features, frames = [], []
     for number in blob_session.trials("train"):
         cut = blob_session.segment(number)
-        scaled = (cut.responses - ridge.mean_activity) @ ridge.projection
+        scaled = (cut.responses - ridge.features.mean_activity) @ ridge.features.projection
         for t in range(8, len(scaled), 2):
             bins = [slice(max(0, t + first), t + last + 1) for first, last in delay_bins(0)]
             parts = [scaled[span].sum(0) / 3 for span in bins]
@@ -85,6 +87,24 @@ def test_what_is_saved_is_read_again(
     np.testing.assert_array_equal(loaded.video(responses), ridge.video(responses))
 
 
+def test_square_roots_are_decoded_as_they_were_fitted(
+    blob_session: SensoriumFolder, tmp_path: Path
+) -> None:
+    """Activity a behind sqrt is activity a² in front of it."""
+    root = fit_ridge(blob_session, lag_frames=LAG, transform=Transform.SQRT)
+    everything = np.concatenate([cut.responses for cut in segments(blob_session, "train")])
+    mean = np.sqrt(everything.astype(float)).mean(0)
+    np.testing.assert_allclose(root.features.mean_activity, mean, rtol=1e-5)
+    root.save(tmp_path)
+    loaded = Ridge.load(tmp_path)
+    cut = blob_session.segment(blob_session.trials("test")[0])
+    np.testing.assert_array_equal(loaded.video(cut.responses), root.video(cut.responses))
+    plain = replace(root, features=replace(root.features, transform=Transform.NONE))
+    np.testing.assert_allclose(
+        root.video(cut.responses), plain.video(np.sqrt(cut.responses)), atol=1e-3
+    )
+
+
 def test_penalties_are_judged_on_validation_trials(blob_session: SensoriumFolder) -> None:
     told: list[tuple[float, float]] = []
     chosen = fit_ridge(blob_session, lag_frames=0, report=lambda *pair: told.append(pair))
@@ -105,9 +125,9 @@ def test_a_neuron_that_was_not_measured_counts_as_average(
     ridge = fit_ridge(holed_session, lag_frames=LAG)
     everything = np.concatenate([cut.responses for cut in segments(holed_session, "train")])
     mean = np.nanmean(everything.astype(float), 0)
-    np.testing.assert_allclose(ridge.mean_activity, mean, rtol=1e-5)
+    np.testing.assert_allclose(ridge.features.mean_activity, mean, rtol=1e-5)
     cut = holed_session.segment(holed_session.trials("test")[0])
-    filled = np.where(cut.measured, cut.responses, ridge.mean_activity)
+    filled = np.where(cut.measured, cut.responses, ridge.features.mean_activity)
     np.testing.assert_array_equal(ridge.video(cut.responses), ridge.video(filled))
     scored = slice(10, len(cut.video) - LAG)
     assert pearson_r(cut.video[scored], ridge.video(cut.responses)[scored]) > 0.5
