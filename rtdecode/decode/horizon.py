@@ -7,11 +7,14 @@ twin or on recorded activity.
 
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 from jaxtyping import Float
+from numpy.typing import NDArray
 from torch import Tensor
 
 from rtdecode.decode.prior import VideoPrior
+from rtdecode.decode.step_loops import responded, responded_vjp
 
 
 class EstimatedFrames:
@@ -40,7 +43,7 @@ class EstimatedFrames:
         # arrival cost, eq. (6): s u_sd[0] = standard deviation of y
         self.u_sd[0] = prior.power.sqrt() / prior.innovation_sd
         self._from_past = self._propagated_past()
-        response = self._impulse_response() * prior.innovation_sd
+        response = self._response = self._impulse_response() * prior.innovation_sd
         lag = torch.arange(frames)[:, None] - torch.arange(frames)[None, :]
         inside = (lag >= 0)[..., None, None].to(device)
         self._from_innovations = response[lag.clamp_min(0)] * inside
@@ -52,8 +55,29 @@ class EstimatedFrames:
 
         y[t] = Σ_k h[t-k] s u[k] + Σ_j g[t, j] past[-j]: eq. (2), solved for y.
         """
-        driven = (self._from_innovations * u[None]).sum(1)
-        return driven + (self._from_past * past[-self.order :]).sum(1)
+        return (self._from_innovations * u[None]).sum(1) + self.carried(past)
+
+    def carried(self, past: Float[Tensor, "before krow kcol"]) -> Float[Tensor, "frame krow kcol"]:
+        """Σ_j g[t, j] past[-j]: `coefficients` of innovations 0."""
+        return (self._from_past * past[-self.order :]).sum(1)
+
+    def responded(
+        self, u: Float[Tensor, "frame krow kcol"], carried: Float[Tensor, "frame krow kcol"]
+    ) -> Float[Tensor, "frame krow kcol"]:
+        """`coefficients` with the part of the history given, without a gradient."""
+        if u.is_cuda:
+            return (self._from_innovations * u[None]).sum(1) + carried
+        video = torch.empty_like(u)
+        responded(*(_by_frame(array) for array in (self._response, u, carried, video)))
+        return video
+
+    def adjoint(self, grad: Float[Tensor, "frame krow kcol"]) -> Float[Tensor, "frame krow kcol"]:
+        """Gradient by u from that by `coefficients`: Σ_{t ≥ k} h[t-k] s grad[t]."""
+        if grad.is_cuda:
+            return (self._from_innovations * grad[:, None]).sum(0)
+        grad_u = torch.empty_like(grad, memory_format=torch.contiguous_format)
+        responded_vjp(*(_by_frame(array) for array in (self._response, grad, grad_u)))
+        return grad_u
 
     def innovations(
         self, coefficients: Float[Tensor, "frame krow kcol"]
@@ -85,6 +109,12 @@ class EstimatedFrames:
             terms = zip(self.prior.autoregression, recent, strict=True)
             known.append(sum((a * y for a, y in terms), torch.zeros_like(known[0])))
         return torch.stack(known[self.order :])
+
+
+def _by_frame(array: Float[Tensor, "frame krow kcol"]) -> NDArray[np.float32]:
+    """(frame, frequency), without a copy where `array` is contiguous."""
+    by_frame: NDArray[np.float32] = array.detach().flatten(1).contiguous().numpy()
+    return by_frame
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,13 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from rtdecode.decode.noise import Noise
+from rtdecode.decode.step_loops import (
+    noise_scales,
+    robust_weights,
+    scaled_residuals,
+    solved,
+    whitened_scores,
+)
 
 TAIL = 12.0
 """k: residual, in standard deviations, at which a measurement has half its weight."""
@@ -59,6 +66,7 @@ class ObservationWeights:
     represents. shared: L, noise correlations in units of each neuron's independent standard
     deviation. rank: index of the noise scale's quantile among the sorted absolute residuals.
     products: products of each neuron's entries of L, so that L' Ω L is one matrix product.
+    counts: λ times the number of measurements of each frame.
     """
 
     weight: Float[Tensor, "frame neuron"]
@@ -66,6 +74,7 @@ class ObservationWeights:
     shared: Float[Tensor, "neuron factor"]
     rank: Int[Tensor, "frame 1"]
     products: Float[Tensor, "neuron factors_squared"]
+    counts: Float[Tensor, "frame 1"]
 
     def scale(
         self, predicted: Float[Tensor, "frame neuron"], *, floor: Float[Tensor, " neuron"]
@@ -143,7 +152,8 @@ def observation_weights(
     rank = (counted.shape[1] - 1 - above).clamp_min(0)
     products = factor_products(noise) if products is None else products
     precision = measured * (weight / noise.dispersion)
-    return ObservationWeights(precision, weight, noise.shared, rank, products)
+    counts = (precision > 0).sum(1, keepdim=True) * weight
+    return ObservationWeights(precision, weight, noise.shared, rank, products, counts)
 
 
 def quasi_score(
@@ -171,9 +181,47 @@ def quasi_score(
     robust = 1 / (1 + (scaled.square() / (tail**2 * weights.likelihood_weight)).square())
     whitened = weights.whiten(scaled, robust=robust)
     score = whitened * inverse_sd / noise_scale  # λ S (Ω⁻¹ + L L')⁻¹ z
-    counts = (weights.weight > 0).sum(1, keepdim=True) * weights.likelihood_weight
-    misfit = (whitened * scaled).sum() / 2 + (counts * noise_scale.log()).sum()
+    misfit = (whitened * scaled).sum() / 2 + (weights.counts * noise_scale.log()).sum()
     return QuasiScore(score, misfit, noise_scale, robust)
+
+
+def quasi_score_on_host(
+    predicted: Float[Tensor, "frame neuron"],
+    recorded: Float[Tensor, "frame neuron"],
+    weights: ObservationWeights,
+    *,
+    floor: Float[Tensor, " neuron"],
+    tail: float = TAIL,
+) -> QuasiScore:
+    """The same as `quasi_score` by compiled loops, for float32 arrays on a CPU."""
+    inverse_sd, z, robust, omega = (torch.empty_like(predicted) for _ in range(4))
+    noise_scale, weight = predicted.new_empty(len(predicted), 1), weights.weight.numpy()
+    sigma, likelihood_weight = noise_scale[:, 0].numpy(), float(weights.likelihood_weight)
+    scaled_residuals(
+        predicted.numpy(),
+        recorded.numpy(),
+        weight,
+        floor.numpy(),
+        _LARGEST_RESIDUAL,
+        inverse_sd.numpy(),
+        z.numpy(),
+    )
+    normal = _NORMAL_QUANTILE * _SCALE_MARGIN * likelihood_weight**0.5
+    thinning = _thinning(predicted.shape[1])
+    noise_scales(z.numpy(), weights.rank[:, 0].numpy(), thinning, normal, sigma)
+    tail_squared = tail**2 * likelihood_weight
+    robust_weights(z.numpy(), weight, sigma, tail_squared, robust.numpy(), omega.numpy())
+    # Woodbury's identity as in `whiten`: L c with (I + L' Ω L) c = L' Ω z
+    factors = weights.shared.shape[1]
+    capacitance = (omega @ weights.products).view(len(omega), factors, factors)
+    common = (omega * z) @ weights.shared
+    solved(capacitance.numpy(), common.numpy())
+    whitened, score = common @ weights.shared.T, torch.empty_like(z)
+    misfit = whitened_scores(
+        z.numpy(), omega.numpy(), inverse_sd.numpy(), sigma, whitened.numpy(), score.numpy()
+    )
+    logs = float((weights.counts * noise_scale.log()).sum())
+    return QuasiScore(score, predicted.new_tensor(misfit + logs), noise_scale, robust)
 
 
 def _noise_scale(

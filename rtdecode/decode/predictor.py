@@ -6,7 +6,7 @@ frame. This module must not depend on prior, likelihood or recorded activity.
 """
 
 from collections.abc import Callable
-from functools import partial
+from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -14,14 +14,29 @@ from jaxtyping import Float
 from torch import Tensor
 
 from rtdecode.twins.basis import Basis
-from rtdecode.twins.compact.drive import CompactDrive
+from rtdecode.twins.compact.drive import CompactDrive, DriveState
 from rtdecode.twins.compact.network import Compact
 from rtdecode.twins.readout import causal_filters, newest_frames
 from rtdecode.twins.twin import TailTwin, Twin, predict_tail
 
 Coefficients = Float[Tensor, "frame krow kcol"]
-Predict = Callable[[Coefficients], Float[Tensor, "compared neuron"]]
-"""Predicted activity in twin units as a differentiable function of the estimated frames."""
+Adjoint = Callable[[Float[Tensor, "compared neuron"]], Coefficients]
+"""Product of the transposed derivative J' of a prediction with a vector."""
+
+
+@runtime_checkable
+class Prediction(Protocol):
+    """Predicted activity in twin units as a function of the estimated frames."""
+
+    def __call__(self, estimated: Coefficients) -> Float[Tensor, "compared neuron"]:
+        """The prediction, differentiable."""
+        ...
+
+    def linearised(
+        self, estimated: Coefficients
+    ) -> tuple[Float[Tensor, "compared neuron"], Adjoint]:
+        """The prediction, and products with J' at `estimated`; valid until the next call."""
+        ...
 
 
 @runtime_checkable
@@ -37,7 +52,7 @@ class Predictor(Protocol):
         behaviour: Float[Tensor, "horizon channel"],
         *,
         moved: int | None = None,
-    ) -> Predict:
+    ) -> Prediction:
         """The prediction as a function of the estimated frames, given history and behaviour.
 
         Parameters
@@ -88,19 +103,38 @@ class HorizonPredictor:
         behaviour: Float[Tensor, "horizon channel"],
         *,
         moved: int | None = None,
-    ) -> Predict:
-        return partial(self._predicted, self._basis.video(old.detach()), behaviour)
+    ) -> Prediction:
+        old_video = self._basis.video(old.detach())
 
-    def _predicted(
-        self,
-        old: Float[Tensor, "history row col"],
-        behaviour: Float[Tensor, "horizon channel"],
-        estimated: Coefficients,
-    ) -> Float[Tensor, "compared neuron"]:
-        video = torch.cat([old, self._basis.video(estimated)])[None]
-        return predict_tail(
-            self._twin, video, behaviour[None], frames=self._estimated, stride=self.stride
-        )[0]
+        def predicted(estimated: Coefficients) -> Float[Tensor, "compared neuron"]:
+            video = torch.cat([old_video, self._basis.video(estimated)])[None]
+            return predict_tail(
+                self._twin, video, behaviour[None], frames=self._estimated, stride=self.stride
+            )[0]
+
+        return DifferentiablePrediction(predicted)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DifferentiablePrediction:
+    """A prediction whose derivative is found by automatic differentiation."""
+
+    predicted: Callable[[Coefficients], Float[Tensor, "compared neuron"]]
+
+    def __call__(self, estimated: Coefficients) -> Float[Tensor, "compared neuron"]:
+        return self.predicted(estimated)
+
+    def linearised(
+        self, estimated: Coefficients
+    ) -> tuple[Float[Tensor, "compared neuron"], Adjoint]:
+        at = estimated.detach().requires_grad_()
+        with torch.enable_grad():
+            predicted = self.predicted(at)
+
+        def adjoint(score: Float[Tensor, "compared neuron"]) -> Coefficients:
+            return torch.autograd.grad(predicted, at, score)[0]
+
+        return predicted.detach(), adjoint
 
 
 class CompactPredictor:
@@ -136,7 +170,14 @@ class CompactPredictor:
         self._response_kernel_history = response_kernel[:, : len(before)]
         self._response_kernel_estimated = response_kernel[:, len(before) :]
         self._history_drive = twin.bias.new_zeros(0, twin.spec.neurons)
-        self._old: dict[int, CompactDrive] = {}
+        self._old: dict[int, tuple[CompactDrive, DriveState]] = {}
+        # memory of all steps
+        self._state = self._estimated_drive.state()
+        neurons = twin.spec.neurons
+        self._rate = torch.empty(len(rated) - len(before), neurons)
+        self._predicted = torch.empty(compared, neurons)
+        self._behaviour = torch.full((total, len(twin.spec.behaviour_channels)), torch.nan)
+        self._gain = torch.empty(total, neurons)
 
     def given(
         self,
@@ -144,33 +185,39 @@ class CompactPredictor:
         behaviour: Float[Tensor, "horizon channel"],
         *,
         moved: int | None = None,
-    ) -> Predict:
-        self._update_history_drive(old.detach(), new=self._history if moved is None else moved)
-        factor = self._twin.gain(behaviour[None, self._rated])[0] * self._twin.scale
+    ) -> Prediction:
+        old = old.detach()
+        self._update_history_drive(old, new=self._history if moved is None else moved)
+        factor = self._gains(behaviour, moved=moved or 0)[self._rated]
         before = len(self._before)
         # part of f[t] = Σ_a kernel[a] drive[t - a] gain[t - a] that is due to the history
         known = self._response_kernel_history @ (
             self._history_drive[self._before] * factor[:before]
         )
-        return partial(
-            self._predicted,
+        return CompactPrediction(
+            self._estimated_drive,
+            self._estimated_drive.history_term(old),
             known,
             factor[before:],
-            self._estimated_drive.history_term(old.detach()),
+            self._response_kernel_estimated,
+            self._state,
+            self._rate,
+            self._predicted,
         )
 
-    def _predicted(
-        self,
-        known: Float[Tensor, "compared neuron"],
-        factor: Float[Tensor, "rated neuron"],
-        before: Tensor,
-        estimated: Coefficients,
-    ) -> Float[Tensor, "compared neuron"]:
-        return torch.addmm(
-            known,
-            self._response_kernel_estimated,
-            self._estimated_drive(estimated, before) * factor,
-        )
+    def _gains(
+        self, behaviour: Float[Tensor, "horizon channel"], *, moved: int
+    ) -> Float[Tensor, "horizon neuron"]:
+        """γ S of (13) and (14) of the compact twin; computed where behaviour is not as before."""
+        if moved:
+            self._behaviour = torch.roll(self._behaviour, -moved, 0)
+            self._gain = torch.roll(self._gain, -moved, 0)
+        changed = (self._behaviour != behaviour).any(1)
+        if bool(changed.any()):
+            gain = self._twin.gain(behaviour[None, changed])[0]
+            self._gain[changed] = gain * self._twin.scale
+            self._behaviour[changed] = behaviour[changed]
+        return self._gain
 
     def _update_history_drive(self, old: Coefficients, *, new: int) -> None:
         """Compute the drive of the `new` newest frames of history within the response kernel."""
@@ -179,9 +226,45 @@ class CompactPredictor:
             return
         if count not in self._old:
             newest = list(range(self._history - count, self._history))
-            self._old[count] = CompactDrive(
+            made = CompactDrive(
                 self._twin, self._basis, history=0, free=self._history, wanted=newest
             )
-        drive = self._old[count]
-        history_drive = torch.cat([self._history_drive, drive(old, drive.history_term(old[:0]))])
-        self._history_drive = history_drive[-self._kept :]
+            self._old[count] = made, made.state()
+        drive, state = self._old[count]
+        found = drive.forward(old, drive.history_term(old[:0]), state)
+        self._history_drive = torch.cat([self._history_drive, found])[-self._kept :]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CompactPrediction:
+    """Prediction of a frozen compact twin, with its derivative written by hand.
+
+    history_term: that of `CompactDrive`. known: part of the prediction that is due to the history.
+    factor: γ S of (13) and (14) of the compact twin, and kernel: its response kernel, both at the
+    estimated frames. state, rate, predicted: memory that `linearised` overwrites.
+    """
+
+    drive: CompactDrive
+    history_term: Tensor
+    known: Float[Tensor, "compared neuron"]
+    factor: Float[Tensor, "rated neuron"]
+    kernel: Float[Tensor, "compared rated"]
+    state: DriveState
+    rate: Float[Tensor, "rated neuron"]
+    predicted: Float[Tensor, "compared neuron"]
+
+    def __call__(self, estimated: Coefficients) -> Float[Tensor, "compared neuron"]:
+        drive = self.drive(estimated, self.history_term)
+        return torch.addmm(self.known, self.kernel, drive * self.factor)
+
+    def linearised(
+        self, estimated: Coefficients
+    ) -> tuple[Float[Tensor, "compared neuron"], Adjoint]:
+        drive = self.drive.forward(estimated.detach(), self.history_term, self.state)
+        torch.mul(drive, self.factor, out=self.rate)
+        torch.addmm(self.known, self.kernel, self.rate, out=self.predicted)
+        return self.predicted, self._adjoint
+
+    def _adjoint(self, score: Float[Tensor, "compared neuron"]) -> Coefficients:
+        torch.mm(self.kernel.T, score, out=self.rate)
+        return self.drive.vjp(self.rate.mul_(self.factor), self.state)

@@ -27,9 +27,10 @@ from rtdecode.decode.likelihood import (
     factor_products,
     observation_weights,
     quasi_score,
+    quasi_score_on_host,
 )
 from rtdecode.decode.noise import Noise
-from rtdecode.decode.predictor import Predict, predictor
+from rtdecode.decode.predictor import Prediction, predictor
 from rtdecode.decode.prior import VideoPrior
 from rtdecode.twins.twin import Twin
 
@@ -46,12 +47,14 @@ _REJECTED_FRAME = 4.0
 class ObservedFrames:
     """Recorded activity, weights and prediction in the compared frames, oldest first.
 
-    It is valid until the horizon is shifted.
+    carried: coefficients of the estimated frames that the history alone predicts. It is valid until
+    the horizon is shifted.
     """
 
     recorded: Float[Tensor, "compared neuron"]
     weights: ObservationWeights
-    predict: Predict
+    predict: Prediction
+    carried: Float[Tensor, "estimated krow kcol"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +115,7 @@ class Solver:
         shrinkage: Float[Tensor, "krow kcol"] | None = None,
     ) -> None:
         self._noise, self._products = noise, factor_products(noise)
+        self._score = quasi_score if noise.dispersion.is_cuda else quasi_score_on_host
         self._block = EstimatedFrames(prior, frames=estimated_frames)
         self._likelihood_weight = (
             noise.likelihood_weight
@@ -124,6 +128,7 @@ class Solver:
         )
         self._objective = prior.mean.new_zeros(())
         self._moved = 0
+        self._kept_weights: tuple[Tensor, ObservationWeights] | None = None
         self._shrinkage = torch.ones_like(prior.power) if shrinkage is None else shrinkage
         self._neurons = twin.spec.neurons
         self.reset()
@@ -152,7 +157,12 @@ class Solver:
         compared = slice((len(recorded) - 1) % stride, None, stride)
         predict = self._predictor.given(self._old, behaviour, moved=self._moved)
         self._moved = 0
-        return ObservedFrames(recorded[compared], self._weights(measured[compared]), predict)
+        return ObservedFrames(
+            recorded[compared].contiguous(),
+            self._weights_of(measured[compared]),
+            predict,
+            self._block.carried(self._state.past),
+        )
 
     def reset(self) -> None:
         """Return to the state before any measurement."""
@@ -169,17 +179,19 @@ class Solver:
         """Start the newest frame from `coefficients` instead of the prior's prediction."""
         self._state = with_newest_frame(self._state, self._block, coefficients)
 
+    @torch.no_grad()
     def improve(self, observed: ObservedFrames) -> None:
         """One step of eq. (7), at the cost of one forward and one backward pass of the twin."""
-        state = self._state
-        ahead = (state.u + _MOMENTUM * state.velocity).requires_grad_()
-        predicted = observed.predict(self._block.coefficients(ahead, state.past))
-        likelihood = quasi_score(
-            predicted.detach(), observed.recorded, observed.weights, floor=self._noise.floor
+        state, block = self._state, self._block
+        ahead = torch.add(state.u, state.velocity, alpha=_MOMENTUM)
+        video = block.responded(ahead, observed.carried)
+        predicted, adjoint = observed.predict.linearised(video)
+        likelihood = self._score(
+            predicted, observed.recorded, observed.weights, floor=self._noise.floor
         )
-        (adjoint,) = torch.autograd.grad(predicted, ahead, likelihood.score)  # J' score
-        whitened = ahead.detach() / self._block.u_sd
-        gradient = whitened / self._block.u_sd - adjoint  # eq. (5)
+        back = block.adjoint(adjoint(likelihood.score))  # J' score
+        whitened = ahead / block.u_sd
+        gradient = whitened / block.u_sd - back  # eq. (5)
         # v ← β v - η gradient, u ← u + v
         velocity = _MOMENTUM * state.velocity - self._step_size * gradient
         self._state = SolverState(state.u + velocity, velocity, state.past)
@@ -217,6 +229,16 @@ class Solver:
     def _old(self) -> Float[Tensor, "history krow kcol"]:
         past = self._state.past
         return past[len(past) - self._history :]
+
+    def _weights_of(self, measured: Float[Tensor, "compared neuron"]) -> ObservationWeights:
+        """The weights; on the host those of the frame before while they are the same."""
+        if self._kept_weights is not None and not measured.is_cuda:
+            known, weights = self._kept_weights
+            if torch.equal(known, measured):
+                return weights
+        weights = self._weights(measured)
+        self._kept_weights = measured.clone(), weights
+        return weights
 
     def _weights(self, measured: Tensor) -> ObservationWeights:
         return observation_weights(

@@ -24,8 +24,6 @@ Loop = TypeVar("Loop", bound=Callable[..., object])
 _ONE = np.float32(1)
 _ZERO = np.float32(0)
 _QUARTER = np.float32(0.25)
-_TAPS = 3
-"""Taps of a filter of the second layer along each side of the screen, see (10)."""
 
 
 def compiled(loop: Loop) -> Loop:
@@ -41,11 +39,11 @@ def compiled(loop: Loop) -> Loop:
 
 
 @compiled
-def elu(value: np.float32) -> np.float32:
-    """elu(v) = v for v > 0, exp(v) − 1 otherwise, with an absolute error below 2e-6.
+def exp_below_zero(value: np.float32) -> np.float32:
+    """exp(min(v, 0)), with an absolute error below 2e-6.
 
     exp(v) = exp(v / 32)^32: a Taylor series of fifth order, squared five times. Unlike the
-    library's exponential it is computed for eight values at once. Below v = −20 it is −1.
+    library's exponential it is computed for eight values at once. Below v = −20 it is 0 nearly.
     """
     x = max(min(value, _ZERO), np.float32(-20)) / np.float32(32)
     # 1 + x (1 + x (1/2 + x (1/6 + x (1/24 + x / 120))))
@@ -56,112 +54,159 @@ def elu(value: np.float32) -> np.float32:
     power *= power
     power *= power
     power *= power
-    return max(value, _ZERO) + power - _ONE
+    return power
+
+
+@compiled
+def elu(value: np.float32) -> np.float32:
+    """elu(v) = v for v > 0, exp(v) − 1 otherwise."""
+    return max(value, _ZERO) + exp_below_zero(value) - _ONE
+
+
+@compiled
+def rectify(values: F32) -> None:
+    """Replace each of the `values`, (n,), by its elu: (10)."""
+    for place in range(len(values)):
+        values[place] = elu(values[place])
+
+
+@compiled
+def rectify_vjp(rectified: F32, grad: F32) -> None:
+    """Replace the gradient of e in `grad` by that of its argument: (10'); both (n,)."""
+    for place in range(len(grad)):
+        grad[place] *= min(rectified[place], _ZERO) + _ONE
+
+
+@compiled
+def visual_drive(drive: F32, rate: F32) -> None:
+    """ρ = elu(o) + 1 of (12); both (n,)."""
+    for place in range(len(drive)):
+        rate[place] = max(drive[place], _ZERO) + exp_below_zero(drive[place])
+
+
+@compiled
+def visual_drive_vjp(drive: F32, grad_rate: F32, grad_drive: F32) -> None:
+    """∂o = ∂ρ exp(min(o, 0)) of (12'); all (n,)."""
+    for place in range(len(drive)):
+        grad_drive[place] = grad_rate[place] * exp_below_zero(drive[place])
 
 
 @compiled
 def filters_last(bank: F32, sites: F32) -> None:
     """Transpose (3) from the order of the matrix products to that of the mixing layer (4).
 
-    `bank` is (y, row order, frame, stream, x, column order); `sites`, which is overwritten, is
+    `bank` is (frame, stream, y, row order, x, column order); `sites`, which is overwritten, is
     (y, x, frame, row order, stream, column order).
     """
-    rows, row_orders, frames, streams, cols, col_orders = bank.shape
+    frames, streams, rows, row_orders, cols, col_orders = bank.shape
     for y in range(rows):
-        for x in range(cols):
-            for frame in range(frames):
+        for frame in range(frames):
+            for stream in range(streams):
                 for i in range(row_orders):
-                    for stream in range(streams):
+                    for x in range(cols):
                         for j in range(col_orders):
-                            value = bank[y, i, frame, stream, x, j]
+                            value = bank[frame, stream, y, i, x, j]
                             sites[y, x, frame, i, stream, j] = value
 
 
 @compiled
 def filters_last_vjp(grad_sites: F32, grad_bank: F32) -> None:
     """Transpose back: the gradient of `sites` becomes that of `bank`, which is overwritten."""
-    rows, row_orders, frames, streams, cols, col_orders = grad_bank.shape
+    frames, streams, rows, row_orders, cols, col_orders = grad_bank.shape
     for y in range(rows):
-        for i in range(row_orders):
-            for frame in range(frames):
-                for stream in range(streams):
+        for frame in range(frames):
+            for stream in range(streams):
+                for i in range(row_orders):
                     for x in range(cols):
                         for j in range(col_orders):
                             value = grad_sites[y, x, frame, i, stream, j]
-                            grad_bank[y, i, frame, stream, x, j] = value
+                            grad_bank[frame, stream, y, i, x, j] = value
 
 
 @compiled
 def rectify_and_square(mixed: F32, subunits: F32, contrast: F32) -> None:
     """Compute the subunits (5) and their contrast (6) from the mixed filters z.
 
-    `mixed` z and `subunits` u are (site, feature) and `contrast` c is (site,); u and c are
-    overwritten. The first half of the features is rectified, the second squared.
+    `mixed` z and `subunits` u are (y, x, frame, feature) and `contrast` c is (y, frame, x); u and c
+    are overwritten. The first half of the features is rectified, the second squared.
     """
-    sites, features = mixed.shape
+    rows, cols, frames, features = mixed.shape
     half = features // 2
-    for site in range(sites):
-        # (5)  u = elu(z)  for the first half
-        for feature in range(half):
-            subunits[site, feature] = elu(mixed[site, feature])
-        # (5)  u = z² / (1 + |z|)  for the second half
-        for feature in range(half, features):
-            value = mixed[site, feature]
-            subunits[site, feature] = value * value / (_ONE + abs(value))
-        # (6)  c = mean over the features of |u|
-        total = _ZERO
-        for feature in range(features):
-            total += abs(subunits[site, feature])
-        contrast[site] = total / np.float32(features)
-
-
-@compiled
-def rectify_and_square_vjp(mixed: F32, subunits: F32, grad: F32, grad_contrast: F32) -> None:
-    """Replace the gradient of u in `grad` by that of z: (6') and (5').
-
-    `mixed`, `subunits`, `grad` are (site, feature), `grad_contrast` is (site,).
-    """
-    sites, features = mixed.shape
-    half = features // 2
-    for site in range(sites):
-        each = grad_contrast[site] / np.float32(features)
-        # (6')  ∂u += sign(u) ∂c / features;  (5')  elu'(z) = 1 for z > 0, else exp(z) = u + 1
-        for feature in range(half):
-            out = subunits[site, feature]
-            rising = mixed[site, feature] > 0
-            whole = grad[site, feature] + (each if out > 0 else -each)
-            grad[site, feature] = whole if rising else whole * (out + _ONE)
-        # here u ≥ 0, so sign(u) = 1;  (5')  du/dz = z (2 + |z|) / (1 + |z|)²
-        for feature in range(half, features):
-            value = mixed[site, feature]
-            below = _ONE + abs(value)
-            slope = value * (_ONE + below) / (below * below)
-            grad[site, feature] = (grad[site, feature] + each) * slope
-
-
-@compiled
-def normalise_and_pool(subunits: F32, divisor: F32, fine: F32, pooled: F32) -> None:
-    """Divide by the local contrast (8) and average two by two sites (9).
-
-    `subunits` u and `fine` v, which is overwritten, are (y, x, frame, feature); `divisor` d is
-    (y, x, frame). `pooled` w, which must hold zeros, has half as many sites along each side; a
-    last odd row or column of sites has no part in it.
-    """
-    rows, cols, frames, features = subunits.shape
-    coarse_rows, coarse_cols = pooled.shape[:2]
     for y in range(rows):
         for x in range(cols):
-            inside = y // 2 < coarse_rows and x // 2 < coarse_cols
             for frame in range(frames):
-                # (8)  v = u / d
-                factor = _ONE / divisor[y, x, frame]
+                z, u = mixed[y, x, frame], subunits[y, x, frame]
+                # (5)  u = elu(z)  for the first half
+                for feature in range(half):
+                    u[feature] = elu(z[feature])
+                # (5)  u = z² / (1 + |z|)  for the second half
+                for feature in range(half, features):
+                    u[feature] = z[feature] * z[feature] / (_ONE + abs(z[feature]))
+                # (6)  c = mean over the features of |u|
+                total = _ZERO
                 for feature in range(features):
-                    fine[y, x, frame, feature] = subunits[y, x, frame, feature] * factor
-                # (9)  w = mean of v over two by two sites
-                if inside:
-                    for feature in range(features):
-                        part = fine[y, x, frame, feature] * _QUARTER
-                        pooled[y // 2, x // 2, frame, feature] += part
+                    total += abs(u[feature])
+                contrast[y, frame, x] = total / np.float32(features)
+
+
+@compiled
+def rectify_and_square_vjp(
+    mixed: F32, fine: F32, divisor: F32, grad: F32, grad_contrast: F32
+) -> None:
+    """Replace the gradient of u in `grad` by that of z: (6') and (5').
+
+    `mixed` z, `fine` v, `grad` are (y, x, frame, feature), `divisor` d and `grad_contrast`
+    (y, frame, x).
+    """
+    rows, cols, frames, features = mixed.shape
+    half = features // 2
+    for y in range(rows):
+        for x in range(cols):
+            for frame in range(frames):
+                z, v, back = mixed[y, x, frame], fine[y, x, frame], grad[y, x, frame]
+                each = grad_contrast[y, frame, x] / np.float32(features)
+                below_one = divisor[y, frame, x]
+                # (6')  ∂u += sign(u) ∂c / features;  (5')  elu'(z) = 1 for z > 0, else u + 1
+                for feature in range(half):
+                    whole = back[feature] + (each if v[feature] > 0 else -each)
+                    slope = v[feature] * below_one + _ONE  # u = v d
+                    back[feature] = whole if z[feature] > 0 else whole * slope
+                # here u ≥ 0, so sign(u) = 1;  (5')  du/dz = z (2 + |z|) / (1 + |z|)²
+                for feature in range(half, features):
+                    below = _ONE + abs(z[feature])
+                    slope = z[feature] * (_ONE + below) / (below * below)
+                    back[feature] = (back[feature] + each) * slope
+
+
+@compiled
+def normalise_and_pool(  # noqa: C901 - two loops over all sites, compiled
+    fine: F32, divisor: F32, pooled: F32
+) -> None:
+    """Divide by the local contrast (8) in place and average two by two sites (9).
+
+    `fine` (y, x, frame, feature) holds u and is replaced by v; `divisor` d is (y, frame, x).
+    `pooled` w, which is overwritten, has half as many sites along each side, and a border of one
+    site, which is left as it is; a last odd row or column of sites has no part in it.
+    """
+    rows, cols, frames, features = fine.shape
+    for y in range(rows):
+        for x in range(cols):
+            for frame in range(frames):
+                here = fine[y, x, frame]
+                # (8)  v = u / d
+                factor = _ONE / divisor[y, frame, x]
+                for feature in range(features):
+                    here[feature] *= factor
+    # (9)  w = mean of v over two by two sites
+    for y in range(rows // 2):
+        for x in range(cols // 2):
+            for frame in range(frames):
+                first, second = fine[2 * y, 2 * x, frame], fine[2 * y, 2 * x + 1, frame]
+                third, fourth = fine[2 * y + 1, 2 * x, frame], fine[2 * y + 1, 2 * x + 1, frame]
+                mean = pooled[y + 1, x + 1, frame]
+                for feature in range(features):
+                    upper = first[feature] + second[feature]
+                    mean[feature] = (upper + third[feature] + fourth[feature]) * _QUARTER
 
 
 @compiled
@@ -170,73 +215,34 @@ def normalise_and_pool_vjp(
 ) -> None:
     """Replace the gradient of v in `grad` by that of u, and give that of d: (9') and (8').
 
-    Shapes as in `normalise_and_pool`; `grad_divisor` is overwritten.
+    Shapes as in `normalise_and_pool`, but `grad_pooled` begins with site (0, 0) and may have more
+    columns than there are; `grad_divisor` is overwritten.
     """
     rows, cols, frames, features = fine.shape
-    coarse_rows, coarse_cols = grad_pooled.shape[:2]
     for y in range(rows):
         for x in range(cols):
-            inside = y // 2 < coarse_rows and x // 2 < coarse_cols
+            inside = y // 2 < rows // 2 and x // 2 < cols // 2
             for frame in range(frames):
-                # (9')  ∂v += ∂w / 4
+                here, value = grad[y, x, frame], fine[y, x, frame]
+                # (9')  ∂v += ∂w / 4;  (8')  ∂u = ∂v / d
+                factor, total = _ONE / divisor[y, frame, x], _ZERO
                 if inside:
+                    part = grad_pooled[y // 2, x // 2, frame]
                     for feature in range(features):
-                        part = grad_pooled[y // 2, x // 2, frame, feature] * _QUARTER
-                        grad[y, x, frame, feature] += part
-                # (8')  ∂u = ∂v / d
-                factor, total = _ONE / divisor[y, x, frame], _ZERO
-                for feature in range(features):
-                    grad[y, x, frame, feature] *= factor
+                        here[feature] = (here[feature] + part[feature] * _QUARTER) * factor
+                else:
+                    for feature in range(features):
+                        here[feature] *= factor
                 # (8')  ∂d = −Σ ∂v u / d² = −Σ ∂u v
                 for feature in range(features):
-                    total += grad[y, x, frame, feature] * fine[y, x, frame, feature]
-                grad_divisor[y, x, frame] = -total
+                    total += here[feature] * value[feature]
+                grad_divisor[y, frame, x] = -total
 
 
 @compiled
-def convolve(products: F32, coarse: F32) -> None:
-    """Sum the products of each tap into the site that it belongs to, and rectify: (10).
-
-    `products` (y, x, frame, tap down, tap across, feature) holds Σ_h W w of each site for each
-    tap. `coarse` (y, x, frame, feature) holds the bias and is replaced by e. Maps are 0 outside.
-    """
-    rows, cols, frames, features = coarse.shape
-    for y in range(rows):
-        for x in range(cols):
-            for frame in range(frames):
-                here = coarse[y, x, frame]
-                # (10)  β + Σ over the taps of products at (y + down − 1, x + across − 1)
-                for down in range(max(0, 1 - y), min(_TAPS, rows + 1 - y)):
-                    for across in range(max(0, 1 - x), min(_TAPS, cols + 1 - x)):
-                        part = products[y + down - 1, x + across - 1, frame, down, across]
-                        for feature in range(features):
-                            here[feature] += part[feature]
-                # (10)  e = elu(…)
-                for feature in range(features):
-                    here[feature] = elu(here[feature])
-
-
-@compiled
-def convolve_vjp(grad_coarse: F32, grad_products: F32) -> None:
-    """Copy the gradient of the sum in (10) to each product that is part of it: (10').
-
-    `grad_coarse` (y + 2, x + 2, frame, feature) has a border of one site of zeros, for taps that
-    fall outside the maps; `grad_products`, which is overwritten, is shaped as in `convolve`.
-    """
-    rows, cols, frames, _, _, features = grad_products.shape
-    for y in range(rows):
-        for x in range(cols):
-            for frame in range(frames):
-                for down in range(_TAPS):
-                    for across in range(_TAPS):
-                        # (10')  site (y + 1 − down, x + 1 − across), shifted by the border
-                        grad = grad_coarse[y + 2 - down, x + 2 - across, frame]
-                        for feature in range(features):
-                            grad_products[y, x, frame, down, across, feature] = grad[feature]
-
-
-@compiled
-def bilinear_readout(maps: F32, corners: I64, bilinear: F32, weights: F32, drive: F32) -> None:
+def bilinear_readout(  # noqa: PLR0917 - compiled loops take no keywords
+    maps: F32, corners: I64, bilinear: F32, weights: F32, order: I64, drive: F32
+) -> None:
     """Add one of the two sums of (11), Σ_q α Σ_feature V v, to `drive`.
 
     Parameters
@@ -247,8 +253,10 @@ def bilinear_readout(maps: F32, corners: I64, bilinear: F32, weights: F32, drive
         (neuron, 4) sites around each neuron's position and their bilinear weights α.
     weights
         (neuron, feature), V or U.
+    order
+        (neuron,) column of `drive` of each of these neurons.
     drive
-        (neuron, frame), o.
+        (frame, neuron), o.
     """
     frames, features = maps.shape[1:]
     for neuron in range(len(corners)):
@@ -260,12 +268,12 @@ def bilinear_readout(maps: F32, corners: I64, bilinear: F32, weights: F32, drive
                 upper = alpha[0] * first[frame, feature] + alpha[1] * second[frame, feature]
                 lower = alpha[2] * third[frame, feature] + alpha[3] * fourth[frame, feature]
                 total += (upper + lower) * weights[neuron, feature]
-            drive[neuron, frame] += total
+            drive[frame, order[neuron]] += total
 
 
 @compiled
-def bilinear_readout_vjp(
-    grad_drive: F32, corners: I64, bilinear: F32, weights: F32, grad_maps: F32
+def bilinear_readout_vjp(  # noqa: PLR0917 - compiled loops take no keywords
+    grad_drive: F32, corners: I64, bilinear: F32, weights: F32, order: I64, grad_maps: F32
 ) -> None:
     """Add the gradient of the maps to `grad_maps`: (11'); shapes as in `bilinear_readout`."""
     neurons, count = corners.shape
@@ -275,6 +283,6 @@ def bilinear_readout_vjp(
             # (11')  ∂v at corner q += α_q V ∂o
             site, alpha = grad_maps[corners[neuron, corner]], bilinear[neuron, corner]
             for frame in range(frames):
-                scale = alpha * grad_drive[neuron, frame]
+                scale = alpha * grad_drive[frame, order[neuron]]
                 for feature in range(features):
                     site[frame, feature] += scale * weights[neuron, feature]

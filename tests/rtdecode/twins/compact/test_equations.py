@@ -213,7 +213,8 @@ def test_the_compiled_passes_give_drive_and_gradient_of_the_equations(
     free = FRAMES - HISTORY
     drive = CompactDrive(twin, basis, history=HISTORY, free=free, wanted=wanted)
     old, new = torch.from_numpy(a).float().split([HISTORY, free])
-    rate, state = drive.forward(new, drive.history_term(old))
+    state = drive.state()
+    rate = drive.forward(new, drive.history_term(old), state)
     np.testing.assert_allclose(rate, equations.forward(a), rtol=1e-4)
     expected = equations.vjp(grad_rate)[HISTORY:]
     found = drive.vjp(torch.from_numpy(grad_rate).float(), state)

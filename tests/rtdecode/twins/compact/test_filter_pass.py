@@ -29,7 +29,7 @@ def test_filters_and_mixing_equal_the_linear_part_of_the_first_layer(
 ) -> None:
     frames = 100 * normal(FRAMES, 4, 6)
     bank = FilterPass(twin, BASIS, history=history, free=FRAMES - history, wanted=wanted)
-    sites = bank.forward(frames[history:], bank.history_term(frames[:history]))
+    sites = bank.forward(frames[history:], bank.history_term(frames[:history]), bank.buffers())
     expected = twin.mixed(BASIS.video(frames)[None], wanted)
     torch.testing.assert_close(sites @ twin.mix + twin.mix_bias, expected, rtol=1e-4, atol=1e-4)
 
@@ -37,8 +37,11 @@ def test_filters_and_mixing_equal_the_linear_part_of_the_first_layer(
 def test_the_vjp_is_the_transpose_of_the_forward_pass(twin: Compact) -> None:
     bank = FilterPass(twin, BASIS, history=7, free=13, wanted=[12, 15, 19])
     free, no_history = normal(13, 4, 6), bank.history_term(torch.zeros(7, 4, 6))
-    sites = bank.forward(free, no_history)
+    sites = bank.forward(free, no_history, bank.buffers())
     grad_sites = normal(*sites.shape, seed=2)
     torch.testing.assert_close(
-        (bank.vjp(grad_sites) * free).sum(), (grad_sites * sites).sum(), rtol=1e-4, atol=0
+        (bank.vjp(grad_sites, bank.buffers()) * free).sum(),
+        (grad_sites * sites).sum(),
+        rtol=1e-4,
+        atol=0,
     )

@@ -10,24 +10,29 @@ import torch
 from rtdecode.twins.compact.loops import (
     bilinear_readout,
     bilinear_readout_vjp,
-    convolve,
-    convolve_vjp,
     elu,
+    exp_below_zero,
     filters_last,
     filters_last_vjp,
     normalise_and_pool,
     normalise_and_pool_vjp,
+    rectify,
     rectify_and_square,
     rectify_and_square_vjp,
+    rectify_vjp,
+    visual_drive,
+    visual_drive_vjp,
 )
 
 RNG = np.random.default_rng(4)
 SITES, FRAMES, FEATURES, NEURONS = 6, 3, 8, 5
+FINE, LINE = (2, 3, FRAMES, FEATURES), (2, FRAMES, 3)
+ORDER = RNG.permutation(NEURONS)
 
 
 def subunits_by_torch(linear: torch.Tensor) -> torch.Tensor:
-    simple, squared = linear.chunk(2, 1)
-    return torch.cat([torch.nn.functional.elu(simple), squared**2 / (1 + squared.abs())], 1)
+    simple, squared = linear.chunk(2, -1)
+    return torch.cat([torch.nn.functional.elu(simple), squared**2 / (1 + squared.abs())], -1)
 
 
 def normal(*shape: int) -> np.ndarray:
@@ -42,52 +47,77 @@ def test_elu_equals_that_of_torch() -> None:
 
 
 def test_filters_last_is_a_transposition_and_its_vjp_the_inverse() -> None:
-    bank = normal(2, 3, 4, 2, 5, 6)
-    sites, again = np.empty((2, 5, 4, 3, 2, 6), np.float32), np.empty_like(bank)
+    bank = normal(4, 2, 3, 5, 7, 6)
+    sites, again = np.empty((3, 7, 4, 5, 2, 6), np.float32), np.empty_like(bank)
     filters_last(bank, sites)
-    np.testing.assert_array_equal(sites, bank.transpose(0, 4, 2, 1, 3, 5))
+    np.testing.assert_array_equal(sites, bank.transpose(2, 4, 0, 3, 1, 5))
     filters_last_vjp(sites, again)
     np.testing.assert_array_equal(again, bank)
 
 
 def test_half_of_the_subunits_are_rectified_and_half_squared() -> None:
-    linear = normal(SITES, FEATURES) * 2
-    subunits, contrast = np.empty_like(linear), np.empty(SITES, np.float32)
+    linear = normal(*FINE) * 2
+    subunits, contrast = np.empty_like(linear), np.empty(LINE, np.float32)
     rectify_and_square(linear, subunits, contrast)
     expected = subunits_by_torch(torch.from_numpy(linear)).numpy()
-    np.testing.assert_allclose(subunits, expected, rtol=1e-5, atol=1e-6)
-    np.testing.assert_allclose(contrast, np.abs(expected).mean(1), rtol=1e-5)
+    np.testing.assert_allclose(subunits, expected, rtol=1e-5, atol=3e-6)
+    by_line = np.abs(expected).mean(3).transpose(0, 2, 1)
+    np.testing.assert_allclose(contrast, by_line, rtol=1e-5)
 
 
 def test_the_vjp_of_the_subunits_equals_automatic_differentiation() -> None:
-    linear = normal(SITES, FEATURES) * 2
-    grad_subunits, grad_contrast = normal(SITES, FEATURES), normal(SITES)
+    linear, divisor = normal(*FINE) * 2, 1 + normal(*LINE) ** 2
+    grad_subunits, grad_contrast = normal(*FINE), normal(*LINE)
     at = torch.from_numpy(linear).requires_grad_()
     subunits = subunits_by_torch(at)
     total = (subunits * torch.from_numpy(grad_subunits)).sum()
-    total = total + (subunits.abs().mean(1) * torch.from_numpy(grad_contrast)).sum()
+    contrast = subunits.abs().mean(3).permute(0, 2, 1)
+    total = total + (contrast * torch.from_numpy(grad_contrast)).sum()
     (expected,) = torch.autograd.grad(total, at)
     found = grad_subunits.copy()
-    rectify_and_square_vjp(linear, subunits.detach().numpy(), found, grad_contrast)
+    fine = subunits.detach().numpy() / divisor.transpose(0, 2, 1)[..., None]
+    rectify_and_square_vjp(linear, fine, divisor, found, grad_contrast)
     np.testing.assert_allclose(found, expected.numpy(), rtol=1e-4, atol=1e-5)
+
+
+def test_rectification_and_its_vjp_equal_torch() -> None:
+    values, upstream = normal(40) * 3, normal(40)
+    at = torch.from_numpy(values.copy()).requires_grad_()
+    expected = torch.nn.functional.elu(at)
+    (slope,) = torch.autograd.grad(expected, at, torch.from_numpy(upstream))
+    rate, grad_drive = np.empty_like(values), np.empty_like(values)
+    visual_drive(values, rate)
+    np.testing.assert_allclose(rate, expected.detach() + 1, rtol=1e-5, atol=2e-6)
+    visual_drive_vjp(values, upstream, grad_drive)
+    np.testing.assert_allclose(grad_drive, slope, rtol=1e-5, atol=3e-6)
+    rectify(values)
+    np.testing.assert_allclose(values, expected.detach(), rtol=1e-5, atol=3e-6)
+    rectify_vjp(values, upstream)
+    np.testing.assert_allclose(upstream, slope, rtol=1e-5, atol=1e-5)
+    assert (rate >= 0).all()
+
+
+def test_the_exponential_is_1_above_0_and_vanishes_far_below() -> None:
+    found = [float(exp_below_zero(np.float32(value))) for value in (3, 0, -1, -50)]
+    np.testing.assert_allclose(found, [1, 1, np.exp(-1), 0], atol=2e-6)
 
 
 def test_the_readout_is_the_weighted_sum_over_four_sites() -> None:
     maps, weights = normal(SITES, FRAMES, FEATURES), normal(NEURONS, FEATURES)
     corners, bilinear = RNG.integers(0, SITES, (NEURONS, 4)), normal(NEURONS, 4)
-    drive = np.ones((NEURONS, FRAMES), np.float32)
-    bilinear_readout(maps, corners, bilinear, weights, drive)
-    expected = 1 + np.einsum("nc,nctf,nf->nt", bilinear, maps[corners], weights)
-    np.testing.assert_allclose(drive, expected, rtol=1e-4, atol=1e-5)
+    drive = np.ones((FRAMES, NEURONS), np.float32)
+    bilinear_readout(maps, corners, bilinear, weights, ORDER, drive)
+    expected = 1 + np.einsum("nc,nctf,nf->tn", bilinear, maps[corners], weights)
+    np.testing.assert_allclose(drive[:, ORDER], expected, rtol=1e-4, atol=1e-5)
 
 
 def test_the_vjp_of_the_readout_is_its_transpose() -> None:
     maps, weights = normal(SITES, FRAMES, FEATURES), normal(NEURONS, FEATURES)
     corners, bilinear = RNG.integers(0, SITES, (NEURONS, 4)), normal(NEURONS, 4)
-    drive = np.zeros((NEURONS, FRAMES), np.float32)
-    bilinear_readout(maps, corners, bilinear, weights, drive)
-    grad_drive, grad_maps = normal(NEURONS, FRAMES), np.zeros_like(maps)
-    bilinear_readout_vjp(grad_drive, corners, bilinear, weights, grad_maps)
+    drive = np.zeros((FRAMES, NEURONS), np.float32)
+    bilinear_readout(maps, corners, bilinear, weights, ORDER, drive)
+    grad_drive, grad_maps = normal(FRAMES, NEURONS), np.zeros_like(maps)
+    bilinear_readout_vjp(grad_drive, corners, bilinear, weights, ORDER, grad_maps)
     np.testing.assert_allclose((drive * grad_drive).sum(), (maps * grad_maps).sum(), rtol=1e-3)
 
 
@@ -95,7 +125,7 @@ def divided_by_torch(
     subunits: torch.Tensor, divisor: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Maps as they are divided, and the means of two by two sites of them."""
-    fine = subunits / divisor[..., None]
+    fine = subunits / divisor.permute(0, 2, 1)[..., None]
     pooled = torch.nn.functional.avg_pool2d(fine.permute(2, 3, 0, 1), 2).permute(2, 3, 0, 1)
     return fine, pooled
 
@@ -103,10 +133,13 @@ def divided_by_torch(
 @pytest.mark.parametrize(("rows", "cols"), [(4, 6), (5, 7)])
 def test_normalisation_and_pooling_and_their_vjp_equal_torch(rows: int, cols: int) -> None:
     subunits = torch.from_numpy(normal(rows, cols, FRAMES, FEATURES)).requires_grad_()
-    divisor = torch.from_numpy(1 + normal(rows, cols, FRAMES) ** 2).requires_grad_()
+    divisor = torch.from_numpy(1 + normal(rows, FRAMES, cols) ** 2).requires_grad_()
     expected = divided_by_torch(subunits, divisor)
-    fine, pooled = np.empty(subunits.shape, np.float32), np.zeros(expected[1].shape, np.float32)
-    normalise_and_pool(subunits.detach().numpy(), divisor.detach().numpy(), fine, pooled)
+    fine = subunits.detach().numpy().copy()
+    bordered = np.zeros((rows // 2 + 2, cols // 2 + 2, FRAMES, FEATURES), np.float32)
+    normalise_and_pool(fine, divisor.detach().numpy(), bordered)
+    pooled = bordered[1:-1, 1:-1]
+    assert np.abs(bordered).sum() == pytest.approx(np.abs(pooled).sum())
     for found, wanted in zip((fine, pooled), expected, strict=True):
         np.testing.assert_allclose(found, wanted.detach(), rtol=1e-5, atol=1e-6)
     grad_fine, grad_pooled = normal(*fine.shape), normal(*pooled.shape)
@@ -119,28 +152,6 @@ def test_normalisation_and_pooling_and_their_vjp_equal_torch(rows: int, cols: in
     normalise_and_pool_vjp(fine, divisor.detach().numpy(), grad_pooled, grad_fine, found_divisor)
     np.testing.assert_allclose(grad_fine, grad_subunits, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(found_divisor, grad_divisor, rtol=1e-4, atol=1e-5)
-
-
-def test_convolution_and_its_vjp_equal_torch() -> None:
-    rows, cols, hidden = 4, 5, 6
-    pooled = torch.from_numpy(normal(rows, cols, FRAMES, hidden)).requires_grad_()
-    filters, bias = torch.from_numpy(normal(FEATURES, hidden, 3, 3)), normal(FEATURES)
-    convolved = torch.nn.functional.conv2d(
-        pooled.permute(2, 3, 0, 1), filters, torch.from_numpy(bias), padding=1
-    )
-    expected = torch.nn.functional.elu(convolved).permute(2, 3, 0, 1)
-    taps = filters.permute(1, 2, 3, 0)
-    products = torch.einsum("yxth,hdaf->yxtdaf", pooled, taps).detach().contiguous().numpy()
-    coarse = np.broadcast_to(bias, expected.shape).copy()
-    convolve(products, coarse)
-    np.testing.assert_allclose(coarse, expected.detach(), rtol=1e-4, atol=1e-5)
-    grad_coarse, grad_products = normal(*coarse.shape), np.empty_like(products)
-    (wanted,) = torch.autograd.grad((expected * torch.from_numpy(grad_coarse)).sum(), pooled)
-    sloped = torch.from_numpy(grad_coarse * (np.minimum(coarse, 0) + 1))
-    border = (0, 0, 0, 0, 1, 1, 1, 1)
-    convolve_vjp(torch.nn.functional.pad(sloped, border).numpy(), grad_products)
-    found = torch.einsum("yxtdaf,hdaf->yxth", torch.from_numpy(grad_products), taps)
-    np.testing.assert_allclose(found, wanted, rtol=1e-3, atol=1e-4)
 
 
 def side_by_side(
@@ -165,28 +176,26 @@ CORNERS = RNG.integers(0, 4, (NEURONS, 4))
 @pytest.mark.parametrize(
     ("loop", "shapes"),
     [
-        (rectify_and_square, [(1, 0), (1, 0), (1,)]),
-        (rectify_and_square_vjp, [(1, 0), (1, 0), (1, 0), (1,)]),
-        (normalise_and_pool, [(2, 2, 3, 0), (2, 2, 3), (2, 2, 3, 0), (1, 1, 3, 0)]),
-        (normalise_and_pool_vjp, [(2, 2, 3, 0), (2, 2, 3), (1, 1, 3, 0), (2, 2, 3, 0), (2, 2, 3)]),
-        (convolve, [(2, 2, 1, 3, 3, 0), (2, 2, 1, 0)]),
-        (convolve_vjp, [(4, 4, 1, 0), (2, 2, 1, 3, 3, 0)]),
+        (rectify_and_square, [(1, 1, 1, 0), (1, 1, 1, 0), (1, 1, 1)]),
+        (rectify_and_square_vjp, [(1, 1, 1, 0)] * 2 + [(1, 1, 1), (1, 1, 1, 0), (1, 1, 1)]),
+        (normalise_and_pool, [(2, 2, 3, 0), (2, 3, 2), (3, 3, 3, 0)]),
+        (normalise_and_pool_vjp, [(2, 2, 3, 0), (2, 3, 2), (1, 1, 3, 0), (2, 2, 3, 0), (2, 3, 2)]),
         (
             lambda maps, bilinear, weights, drive: bilinear_readout(
-                maps, CORNERS, bilinear, weights, drive
+                maps, CORNERS, bilinear, weights, ORDER, drive
             ),
-            [(4, 2, 0), (NEURONS, 4), (NEURONS, 0), (NEURONS, 2)],
+            [(4, 2, 0), (NEURONS, 4), (NEURONS, 0), (2, NEURONS)],
         ),
         (
             lambda grad_drive, bilinear, weights, grad_maps: bilinear_readout_vjp(
-                grad_drive, CORNERS, bilinear, weights, grad_maps
+                grad_drive, CORNERS, bilinear, weights, ORDER, grad_maps
             ),
-            [(NEURONS, 2), (NEURONS, 4), (NEURONS, 0), (4, 2, 0)],
+            [(2, NEURONS), (NEURONS, 4), (NEURONS, 0), (4, 2, 0)],
         ),
     ],
     ids=[
         f"{loop}{suffix}"
-        for loop in ("rectify_and_square", "normalise_and_pool", "convolve", "bilinear_readout")
+        for loop in ("rectify_and_square", "normalise_and_pool", "bilinear_readout")
         for suffix in ("", "_vjp")
     ],
 )
