@@ -16,13 +16,14 @@ _IN_FILE: Mapping[str, Mapping[str, float]] = MappingProxyType(
         "npz": dict.fromkeys(
             ("displayed", "decoded", "uncertainty", "activity", "fluorescence", "neuropil"), 1.0
         ),
-        # float32 of measured noise is compressed to 0.9, grey levels to about half
+        # float32 of measured noise is compressed to about 0.6, grey levels to half
         "nwb": {"displayed": 0.5}
-        | dict.fromkeys(("decoded", "uncertainty", "activity", "fluorescence", "neuropil"), 0.9),
+        | dict.fromkeys(("decoded", "uncertainty", "activity", "fluorescence", "neuropil"), 0.6),
         # of about two scans a second, each a byte a pixel
         "foxglove": {"displayed": 2.0, "decoded": 0.15, "uncertainty": 0.2, "scans": 0.06},
-        "sensorium": {"displayed": 4.0, "activity": 1.0},
-        "mp4": {"displayed": 0.5},
+        "sensorium": {"displayed": 2.0, "activity": 0.5},
+        # four panels of ten times the rows
+        "mp4": {"displayed": 12.0},
     }
 )
 """Bytes in a file of each format for each byte of a stream in memory."""
