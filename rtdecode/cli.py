@@ -47,7 +47,7 @@ VERBS = (
     Verb("bench", "bench", "Measure speed and quality."),
     Verb("keys", "keys", "Keys of this computer, and of those that may connect to its runs."),
     Verb("batch", "batch", "Run the commands in FILE, on several workers at once where --cluster is given."),
-    Verb("fit", "fit", "Fit a twin, a linear decoder or a screen mask to a session."),
+    Verb("fit", "fit", "Fit a twin, a decoder or a screen mask to a session."),
 )  # fmt: skip
 """All verbs, in the order of the help text."""
 

@@ -100,7 +100,7 @@ def reconstruct(
     with errors_reported():
         from rtdecode.decode.compute import prepare_process
         from rtdecode.offline.job import Request
-        from rtdecode.offline.reconstruct import reconstruct as reconstruct_trials
+        from rtdecode.offline.reconstruct import reconstruct as run
         from rtdecode.offline.screen_masks import whole_screen_warning
 
         prepare_process(threads=threads_used(threads, shared=cluster is not None))
@@ -125,9 +125,7 @@ def reconstruct(
                 progress.update(task, completed=done, total=total, status=f"video r {video_r:.3f}")
 
             with cluster_of(cluster, workers) as shared:
-                summary = reconstruct_trials(
-                    request, clock=HostClock(), report=report, workers=shared
-                )
+                summary = run(request, clock=HostClock(), report=report, workers=shared)
         console.print(summary_table(summary))
         if warning := whole_screen_warning(request.mask, request.twins):
             print_warning(warning)

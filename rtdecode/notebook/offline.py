@@ -22,7 +22,7 @@ from rtdecode.runtime.platform import usable_cores
 from rtdecode.schema.errors import UnknownValueError
 
 F32 = NDArray[np.float32]
-METHODS = ("online", "offline", "reference", "ridge", "mean")
+METHODS = ("online", "offline", "reference", "direct", "ridge", "mean")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,7 +54,7 @@ def reconstruct(
     out: Place | None = None,
     method: str = "online", tier: str = "test", source: str = "responses",
     lag_frames: int = 8, steps: int = 3, iterations: int | None = None,
-    ridge: Place | None = None, mask: Place | None = None,
+    ridge: Place | None = None, direct: Place | None = None, mask: Place | None = None,
     threads: int = 0, progress: Say | None = print,
 ) -> Reconstructed:  # fmt: skip
     """Reconstruct and score the trials of a tier, as `rtdecode reconstruct` does.
@@ -68,13 +68,13 @@ def reconstruct(
     out
         Folder for videos and summary.json; None keeps them in memory alone.
     method, tier, source
-        online, offline, reference, ridge or mean; train, oracle (validation) or test; activity that
-        is decoded: responses, traces or predicted.
+        online, offline, reference, direct, ridge or mean; train, oracle (validation) or test;
+        activity that is decoded: responses, traces or predicted.
     lag_frames, steps, iterations
         Fixed lag and steps a frame of method online; steps of methods offline and reference.
-    ridge, mask
-        Folder of a linear decoder, for method ridge; .npy file of the screen mask, by default that
-        of the twin, else the whole screen.
+    ridge, direct, mask
+        Folder of the linear decoder for method ridge, and of the network for method direct; .npy
+        file of the screen mask, by default that of the twin, else the whole screen.
     threads, progress
         CPU threads, 0 for all cores; called with lines of text while it computes, None for none.
 
@@ -100,6 +100,7 @@ def reconstruct(
             tuple(one.folder if isinstance(one, Twin) else path_of(one) for one in twins),
             None if ridge is None else path_of(ridge), lag_frames, steps, iterations,
             None if mask is None else path_of(mask), source,
+            None if direct is None else path_of(direct),
         )  # fmt: skip
         return _reconstructed(request, ProgressLines(progress, clock=HostClock()))
 

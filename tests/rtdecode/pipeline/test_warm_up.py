@@ -49,7 +49,9 @@ SCRIPT = dedent("""
             message = unpack(pack(Stamped("bridge", n, 0, "host", scan)))
             for _ in chain.step([Received(message, 0)]):
                 pass
-    assert {name for name, _ in before} == {loop.__name__ for loop in LOOPS}
+    # called by other loops alone, whose compiled code has them
+    inner = {"_sum", "_weighted_sum"}
+    assert {name for name, _ in before} - inner == {loop.__name__ for loop in LOOPS} - inner
     assert compiled() == before, compiled() - before
 """)
 
