@@ -67,6 +67,7 @@ class TestFourWorkers:
         alone = list(in_this_process(product, matrix, range(40)))
         assert list(four(product, matrix, range(40))) == alone
 
+    @pytest.mark.usefixtures("four")
     def test_a_killed_worker_costs_only_its_task(self, tmp_path: Path) -> None:
         matrix = np.random.default_rng(1).normal(size=(50, 50)).tolist()
         alone = list(in_this_process(product, matrix, range(12)))
@@ -113,6 +114,8 @@ def test_a_scheduler_that_does_not_answer_is_named() -> None:
     assert "--cluster tcp://127.0.0.1:1 has no workers" in printed_by(code)
 
 
+@pytest.mark.system
+@pytest.mark.usefixtures("four")
 @pytest.mark.filterwarnings("ignore")
 def test_slurm_without_the_settings_of_the_site_is_named() -> None:
     with pytest.raises(ClusterError, match=r"jobqueue\.yaml"), cluster("slurm", workers=1):
