@@ -10,6 +10,7 @@ which another one begins anew (Dask: https://distributed.dask.org/en/stable/resi
 """
 
 import logging
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from itertools import islice
@@ -99,9 +100,12 @@ class DaskWorkers:
         shared: Shared,
         items: Iterable[Item],
     ) -> Iterator[Result]:
-        # in a list, because `scatter` makes several of anything that is one
-        [everywhere] = self._client.scatter([shared], broadcast=True, hash=False)
-        submitted = (self._submitted(function, everywhere, item) for item in items)
+        # the result of a task is computed again where the worker that holds it is lost, which data
+        # that were scattered are not
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Sending large graph")
+            held = self._client.submit(_same, shared, pure=False, retries=_RETRIES)
+        submitted = (self._submitted(function, held, item) for item in items)
         waiting = list(islice(submitted, _AHEAD * len(self._client.scheduler_info()["workers"])))
         while waiting:
             result = waiting.pop(0).result()
@@ -111,6 +115,10 @@ class DaskWorkers:
     def _submitted(self, function: Callable[..., Any], shared: Any, item: Any) -> Any:
         # `pure` would let two equal items be one task
         return self._client.submit(function, shared, item, pure=False, retries=_RETRIES)
+
+
+def _same(shared: Shared) -> Shared:
+    return shared
 
 
 @contextmanager
