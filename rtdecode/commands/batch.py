@@ -8,8 +8,10 @@ import typer
 from rich.console import Console
 
 from rtdecode.commands.console import WorkLine, errors_reported, print_plain, progress_bar
-from rtdecode.commands.reconstruct import Cluster, Workers, cluster_of
+from rtdecode.commands.reconstruct import Cluster, Workers
 from rtdecode.runtime.batch import read_lines, run_batch
+from rtdecode.runtime.cluster import cluster as named_cluster
+from rtdecode.runtime.platform import usable_cores
 from rtdecode.schema.errors import MissingFileError
 
 app = typer.Typer()
@@ -37,8 +39,11 @@ def batch(
             remedy = "write one rtdecode command a line into it (docs/cluster.md)"
             raise MissingFileError(what="batch", path=file, remedy=remedy)
         lines = read_lines(file.read_text(encoding="utf-8"), path=file, verbs=_VERBS)
-        failed = []
-        with progress_bar(console) as progress, cluster_of(cluster, workers) as shared:
+        failed, started = [], workers or usable_cores()
+        with (
+            progress_bar(console) as progress,
+            named_cluster(cluster, workers=started) as shared,
+        ):
             line = WorkLine(progress, console)
             line.start_part("commands")
             for done, outcome in enumerate(run_batch(lines, out, workers=shared), start=1):

@@ -3,8 +3,10 @@
 Modules that need torch are imported when a command runs, so that `rtdecode --help` is fast.
 """
 
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -98,12 +100,10 @@ def reconstruct(
     """Reconstruct and score the trials of a tier; write each video and summary.json."""
     console = Console()
     with errors_reported():
-        from rtdecode.decode.compute import prepare_process
         from rtdecode.offline.job import Request
         from rtdecode.offline.reconstruct import reconstruct as run
         from rtdecode.offline.screen_masks import whole_screen_warning
 
-        prepare_process(threads=threads_used(threads, shared=cluster is not None))
         request = Request(
             data=data,
             out=out,
@@ -124,7 +124,7 @@ def reconstruct(
             def report(done: int, total: int, video_r: float) -> None:
                 progress.update(task, completed=done, total=total, status=f"video r {video_r:.3f}")
 
-            with cluster_of(cluster, workers) as shared:
+            with computing(threads, cluster, workers) as shared:
                 summary = run(request, clock=HostClock(), report=report, workers=shared)
         console.print(summary_table(summary))
         if warning := whole_screen_warning(request.mask, request.twins):
@@ -161,10 +161,8 @@ def quality(
     console = Console()
     with errors_reported():
         from rtdecode.bench.quality import TableRequest, bench_quality
-        from rtdecode.decode.compute import prepare_process
         from rtdecode.offline.screen_masks import whole_screen_warning
 
-        prepare_process(threads=threads_used(threads, shared=cluster is not None))
         with progress_bar(console) as progress:
             task = progress.add_task("quality", total=None, status="")
 
@@ -175,16 +173,26 @@ def quality(
             request = TableRequest(
                 data, tuple(twin or ()), tier=tier, mask=mask, trials=trials, iterations=iterations
             )
-            with cluster_of(cluster, workers) as shared:
+            with computing(threads, cluster, workers) as shared:
                 rows = bench_quality(request, out, clock=HostClock(), report=report, workers=shared)
         console.print(quality_table(rows))
         if warning := whole_screen_warning(request.mask, request.twins):
             print_warning(warning)
 
 
-def cluster_of(name: str | None, workers: int | None) -> AbstractContextManager[SharedBy]:
-    """The workers that `--cluster` and `--workers` stand for."""
-    return named_cluster(name, workers=workers or usable_cores())
+@contextmanager
+def computing(threads: int, cluster: str | None, workers: int | None) -> Iterator[SharedBy]:
+    """Workers of `--cluster` and `--workers`; each computes with as many threads as this process.
+
+    Sums depend on the number of threads in their last digits.
+    """
+    from rtdecode.decode.compute import prepare_process
+
+    used = threads_used(threads, shared=cluster is not None)
+    prepare = partial(prepare_process, threads=used)
+    prepare()
+    with named_cluster(cluster, workers=workers or usable_cores(), prepare=prepare) as shared:
+        yield shared
 
 
 def summary_table(summary: dict[str, Any]) -> Table:

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from rtdecode.datasets.opening import holds_stills, open_video_session
@@ -185,7 +184,7 @@ def scored_trials(
     LeakedClipError
         If a twin was trained on a clip that would be scored.
     """
-    scoring = Scoring(method, mask, clock, tuple(trained), torch.get_num_threads())
+    scoring = Scoring(method, mask, clock, tuple(trained))
     for scored, video in workers(_scored, scoring, trials):
         if out is not None:
             out.mkdir(parents=True, exist_ok=True)
@@ -201,13 +200,10 @@ class Scoring:
     mask: NDArray[np.bool_]
     clock: Clock
     trained: tuple[TrainedClips, ...]
-    threads: int
 
 
 def _scored(scoring: Scoring, trial: Trial) -> tuple[Scored, NDArray[np.float32]]:
     """Scores and video of one trial."""
-    # sums depend on it in their last digits, and a worker is a process of its own
-    torch.set_num_threads(scoring.threads)
     refuse_leaks(trial, scoring.trained)
     begun_ns = scoring.clock.now_ns()
     video = scoring.method.video(trial)

@@ -11,6 +11,7 @@ which another one begins anew (Dask: https://distributed.dask.org/en/stable/resi
 
 import logging
 import warnings
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from itertools import islice
@@ -49,8 +50,14 @@ def in_this_process(
     return (function(shared, item) for item in items)
 
 
+def _nothing() -> None:
+    pass
+
+
 @contextmanager
-def cluster(name: str | None, *, workers: int) -> Iterator[Workers]:
+def cluster(
+    name: str | None, *, workers: int, prepare: Callable[[], object] = _nothing
+) -> Iterator[Workers]:
     """The workers that `name` stands for, until the end of the block.
 
     Parameters
@@ -60,6 +67,9 @@ def cluster(name: str | None, *, workers: int) -> Iterator[Workers]:
         this process alone.
     workers
         Number of workers that are started; a scheduler that runs already has its own.
+    prepare
+        Called before each task by the worker that computes it, to set what results depend on, as
+        the number of threads. This process is prepared by the caller.
 
     Raises
     ------
@@ -81,7 +91,7 @@ def cluster(name: str | None, *, workers: int) -> Iterator[Workers]:
             client.wait_for_workers(1, timeout=_CONNECTION_S)
         except (OSError, ValueError, TimeoutError) as error:
             raise ClusterError(name=name, reason=str(error)) from error
-        yield DaskWorkers(client)
+        yield DaskWorkers(client, prepare)
 
 
 class DaskWorkers:
@@ -91,8 +101,8 @@ class DaskWorkers:
     not all lie in memory at once.
     """
 
-    def __init__(self, client: Any) -> None:
-        self._client = client
+    def __init__(self, client: Any, prepare: Callable[[], object]) -> None:
+        self._client, self._prepare = client, prepare
 
     def __call__(
         self,
@@ -105,20 +115,39 @@ class DaskWorkers:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="Sending large graph")
             held = self._client.submit(_same, shared, pure=False, retries=_RETRIES)
-        submitted = (self._submitted(function, held, item) for item in items)
-        waiting = list(islice(submitted, _AHEAD * len(self._client.scheduler_info()["workers"])))
+        # `pure` would let two equal items be one task
+        submitted = (
+            self._client.submit(
+                _prepared, self._prepare, function, held, item, pure=False, retries=_RETRIES
+            )
+            for item in items
+        )
+        waiting = deque(islice(submitted, self._most))
         while waiting:
-            result = waiting.pop(0).result()
-            waiting += islice(submitted, 1)
+            result = waiting.popleft().result()
+            # workers join while the work lasts, as jobs of a queue do
+            waiting += islice(submitted, max(0, self._most - len(waiting)))
             yield result
 
-    def _submitted(self, function: Callable[..., Any], shared: Any, item: Any) -> Any:
-        # `pure` would let two equal items be one task
-        return self._client.submit(function, shared, item, pure=False, retries=_RETRIES)
+    @property
+    def _most(self) -> int:
+        """Tasks that are handed over at a time, to the workers that there are now."""
+        return _AHEAD * max(1, len(self._client.nthreads()))
 
 
 def _same(shared: Shared) -> Shared:
     return shared
+
+
+def _prepared(
+    prepare: Callable[[], object],
+    function: Callable[[Shared, Item], Result],
+    shared: Shared,
+    item: Item,
+) -> Result:
+    """A task, as its worker computes it."""
+    prepare()
+    return function(shared, item)
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from rtdecode.runtime.cluster import Workers, cluster, in_this_process
 from rtdecode.schema.errors import ClusterError
 
 _KILLED = "killed"
+_PREPARED = "RTDECODE_TEST_PREPARED"
 
 
 def product(matrix: list[list[float]], seed: int) -> float:
@@ -30,6 +31,14 @@ def product_or_end(shared: tuple[Path, list[list[float]]], seed: int) -> float:
         mark.touch()
         os.kill(os.getpid(), signal.SIGKILL)
     return product(matrix, seed)
+
+
+def prepared() -> None:
+    os.environ[_PREPARED] = "yes"
+
+
+def prepared_or_not(_shared: None, _item: int) -> str | None:
+    return os.environ.get(_PREPARED)
 
 
 def refused(_shared: None, item: int) -> int:
@@ -74,6 +83,12 @@ class TestFourWorkers:
         with cluster("local", workers=4) as workers:
             assert list(workers(product_or_end, (tmp_path, matrix), range(12))) == alone
         assert (tmp_path / _KILLED).exists()
+
+    @pytest.mark.usefixtures("four")
+    def test_each_worker_is_prepared_and_this_process_is_not(self) -> None:
+        with cluster("local", workers=2, prepare=prepared) as workers:
+            assert list(workers(prepared_or_not, None, range(6))) == ["yes"] * 6
+        assert prepared_or_not(None, 0) is None
 
     def test_an_error_of_a_task_is_the_callers(self, four: Workers) -> None:
         with pytest.raises(ClusterError, match="a task"):
