@@ -5,7 +5,6 @@ activity that neither twin nor noise model expects. As a control, one draw more 
 the recorded activity; about 5 % of its errors must then exceed the limit of 95 %.
 """
 
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -25,7 +24,7 @@ from rtdecode.bench.error_statistics import (
 )
 from rtdecode.bench.paired_rows import Report, scored
 from rtdecode.bench.result_file import KeptRows, Row
-from rtdecode.bench.simulated_activity import simulated
+from rtdecode.bench.simulated_activity import drawn, noise_free
 from rtdecode.bench.subject import Subject
 from rtdecode.evaluate.metrics import FIRST_SCORED_FRAME
 from rtdecode.offline.methods import Method, Online
@@ -107,12 +106,13 @@ def _row(
     place: Bool,
     edges: dict[str, list[float]],
 ) -> Row:
-    null = np.stack(list(_errors(subject, method, trial, draws=draws)))
+    free = noise_free(subject.fitted, trial)
+    videos = (method.video(drawn(subject.fitted, free, draw=n)) for n in range(draws + 1))
+    *null, control = (one - trial.truth for one in videos)
     video = method.video(trial)
-    drawn = simulated(subject.fitted, trial, draw=draws)
     z_of = {
-        RECORDED: error_z(video - trial.truth, null),
-        CONTROL: error_z(method.video(drawn) - trial.truth, null),
+        RECORDED: error_z(video - trial.truth, np.stack(null)),
+        CONTROL: error_z(control, np.stack(null)),
     }
     limit = threshold(draws)
     return {
@@ -131,12 +131,6 @@ def _row(
         },
         "example": _example(trial.truth, video, z_of[RECORDED], place, limit=limit),
     }
-
-
-def _errors(subject: Subject, method: Method, trial: Trial, *, draws: int) -> Iterator[F32]:
-    """Error of the reconstruction from each draw of activity, in grey levels."""
-    for draw in range(draws):
-        yield method.video(simulated(subject.fitted, trial, draw=draw)) - trial.truth
 
 
 def _example(truth: F32, video: F32, z: F32, place: Bool, *, limit: float) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rtdecode.bench.paired import paired_difference
 from rtdecode.bench.result_file import KeptRows, Row
 from rtdecode.evaluate.metrics import FIRST_SCORED_FRAME, video_r
 from rtdecode.offline.job import interval_of
@@ -61,18 +62,16 @@ class PairedRows:
             row = {**fields, "video_r": interval_of(list(scores())), **facts()}
             other = None if compared_with is None else self._kept.find(**compared_with)
             if other is not None:
-                row |= {"compared_with": compared_with, "difference": difference(row, other)}
+                here, there = (one["video_r"]["per_clip"] for one in (row, other))
+                row |= {
+                    "compared_with": compared_with,
+                    "difference": paired_difference(here, there),
+                }
             self._kept.add(row)
         self._done += 1
         line = f"{title}: video r {row['video_r']['mean']:.3f}{existed}"
         self._report(line, self._done, self._total)
         return row
-
-
-def difference(row: Row, other: Row) -> dict[str, Any]:
-    """video_r of `row` minus that of `other`, clip by clip, with a bootstrap 95 % interval."""
-    pairs = zip(row["video_r"]["per_clip"], other["video_r"]["per_clip"], strict=True)
-    return interval_of([here - there for here, there in pairs])
 
 
 def scores_of(method: Method, trials: Iterable[Trial], mask: NDArray[np.bool_]) -> list[float]:

@@ -22,6 +22,7 @@ from torch import nn
 from rtdecode.decode.fitted_twin import FittedTwin
 from rtdecode.decode.noise import Noise
 from rtdecode.offline.trial import Trial, predicted_activity
+from rtdecode.train.validation import CorrelationSums
 
 F32 = NDArray[np.float32]
 
@@ -46,8 +47,12 @@ def noise_free(fitted: FittedTwin, trial: Trial) -> Trial:
 
 def simulated(fitted: FittedTwin, trial: Trial, *, draw: int) -> Trial:
     """`trial` with the draw number `draw` of activity; the same each time."""
-    free = noise_free(fitted, trial)
-    rng = np.random.default_rng([trial.number, draw])
+    return drawn(fitted, noise_free(fitted, trial), draw=draw)
+
+
+def drawn(fitted: FittedTwin, free: Trial, *, draw: int) -> Trial:
+    """As `simulated`, from the `noise_free` trial, which several draws have in common."""
+    rng = np.random.default_rng([free.number, draw])
     return replace(free, responses=drawn_activity(fitted.noise, free.responses, rng))
 
 
@@ -56,13 +61,9 @@ def single_trial_r(predicted: F32, recorded: F32, valid: NDArray[np.bool_]) -> f
 
     All are (frame, neuron). Neurons without a measurement or without variance are left out.
     """
-    counts = np.maximum(valid.sum(0), 1)
-    a, b = (
-        np.where(valid, values - np.where(valid, values, 0).sum(0) / counts, 0)
-        for values in (predicted.astype(np.float64), recorded.astype(np.float64))
-    )
-    size = np.sqrt((a**2).sum(0) * (b**2).sum(0))
-    return float(((a * b).sum(0)[size > 0] / size[size > 0]).mean())
+    sums = CorrelationSums(predicted.shape[1])
+    sums.add(predicted.astype(np.float64), np.where(valid, recorded.astype(np.float64), np.nan))
+    return float(np.nanmean(sums.correlation()))
 
 
 def perturbed(fitted: FittedTwin, *, relative_sd: float, seed: int) -> FittedTwin:

@@ -11,6 +11,7 @@ from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import cho_factor, cho_solve
 
 from rtdecode.datasets.video_session import TRAIN, Segment, VideoSession, segments
 from rtdecode.schema.work import UNSEEN, Work
@@ -124,3 +125,23 @@ def _principal_components(
         covariance += scaled.T @ scaled
     _, vectors = np.linalg.eigh(covariance)
     return np.asarray(scale[:, None] * vectors[:, -count:], np.float32)
+
+
+def ridge_weights(gram: F32, cross: F32, *, penalty: float) -> F32:
+    """(feature, pixel) W = (X'X + penalty I)^-1 X'Y, the penalty in units of a feature's variance.
+
+    Parameters
+    ----------
+    gram
+        (feature, feature) X'X, of which the lower triangle is read.
+    cross
+        (feature, pixel) X'Y.
+    penalty
+        In units of the mean of the diagonal of X'X.
+    """
+    # LAPACK works on columns, and in place
+    penalised = gram.copy(order="F")
+    unit = float(np.trace(gram)) / len(gram)
+    penalised[np.diag_indices_from(gram)] += np.float32(penalty * unit)
+    factor = cho_factor(penalised, lower=True, overwrite_a=True, check_finite=False)
+    return np.asarray(cho_solve(factor, cross, check_finite=False), np.float32)

@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
-from scipy.linalg import cho_factor, cho_solve
 
 from rtdecode.datasets.video_session import TRAIN, VALIDATION, Segment, VideoSession, segments
 from rtdecode.evaluate.fit_checks import (
@@ -30,6 +29,7 @@ from rtdecode.offline.linear_features import (
     Transform,
     delay_bins,
     fit_features,
+    ridge_weights,
     training_segments,
 )
 from rtdecode.runtime.atomic_file import written_atomically
@@ -165,13 +165,9 @@ def fit_ridge(
     mean_frame = mean_frame_of(data, work)
     features = fit_features(data, transform, work)
     gram, cross = _sums(data, mean_frame, features, lag_frames, work=work)
-    unit = float(np.trace(gram)) / len(gram)
     candidates: list[tuple[float, Ridge]] = []
     for penalty in work.rounds("trying penalties", PENALTIES, total=len(PENALTIES)):
-        penalised = gram.copy()
-        penalised[np.diag_indices_from(gram)] += np.float32(penalty * unit)
-        factor = cho_factor(penalised, lower=True, overwrite_a=True, check_finite=False)
-        weights = cho_solve(factor, cross, check_finite=False).astype(np.float32)
+        weights = ridge_weights(gram, cross, penalty=penalty)
         ridge = Ridge(lag_frames, penalty, mean_frame, features, weights)
         r = _validation_r(ridge, data)
         report(penalty, r)

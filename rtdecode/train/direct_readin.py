@@ -13,7 +13,6 @@ from operator import add
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import cho_factor, cho_solve
 from scipy.linalg.blas import ssyrk
 
 from rtdecode.datasets.video_session import TRAIN, VALIDATION, Segment, VideoSession, segments
@@ -25,6 +24,7 @@ from rtdecode.offline.linear_features import (
     Transform,
     delay_bins,
     fit_features,
+    ridge_weights,
 )
 from rtdecode.offline.ridge import PENALTIES
 from rtdecode.schema.work import Work
@@ -105,12 +105,8 @@ class _Sums:
         return _Sums(self.gram - other.gram, self.cross - other.cross)
 
     def solved(self, penalty: float) -> F32:
-        """W = (X'X + penalty I)^-1 X'Y, the penalty in units of the mean variance of a feature."""
-        penalised = self.gram.copy(order="F")
-        diagonal = np.diag_indices_from(penalised)
-        penalised[diagonal] += np.float32(penalty * penalised[diagonal].mean())
-        factor = cho_factor(penalised, lower=True, overwrite_a=True, check_finite=False)
-        return np.asarray(cho_solve(factor, self.cross, check_finite=False), np.float32)
+        """(feature, pixel) weights, with the penalty in units of the mean variance of a feature."""
+        return ridge_weights(self.gram, self.cross, penalty=penalty)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
