@@ -49,8 +49,8 @@ def calcium_stage(config: RunConfig, *, clock: Clock, kept: Path | None = None) 
     BadInputError
         If a file of ROIs or of a calibration cannot be used.
     """
-    warm_up_calcium(clock)
     calcium = config.calcium
+    warm_up_calcium(clock, registration=calcium.registration)
     if calcium.rois_from_source or isinstance(config.acquisition.source, LslRoisSource):
         return RoisChain(_with_kept(config, calcium, kept), clock=clock)
     if not calcium.several_planes:

@@ -8,19 +8,20 @@ from rtdecode.calcium.chain import CalciumChain
 from rtdecode.calcium.register import mean_of_aligned
 from rtdecode.calcium.rois import rois_from_lists
 from rtdecode.decode.decoder import Decoder
-from rtdecode.schema.config.calcium import CalciumConfig
+from rtdecode.schema.config.calcium import CalciumConfig, Registration
 from rtdecode.schema.frame_grid import FrameGrid
 from rtdecode.schema.interfaces import Clock
 from rtdecode.schema.messages import Received, Responses, Scan, Stamped, WindowFrame
 
-_SIDE_PX = 32
+_SIDE_PX = 48
+"""Enough for a block of `registration: blocks` and the margins around it."""
 _SCANS = 6
 _REACH_PX = 4.0
 _PERIOD_NS = 66_666_667
 _DETECTORS = (np.uint16, np.int16)
 
 
-def warm_up_calcium(clock: Clock) -> None:
+def warm_up_calcium(clock: Clock, *, registration: Registration) -> None:
     """Carry synthetic scans of a small field through a chain that is then discarded.
 
     Loading the compiled loops takes up to two seconds, by which the first frames of a run would
@@ -31,7 +32,8 @@ def warm_up_calcium(clock: Clock) -> None:
     for kind in _DETECTORS:
         pixels = noise.astype(kind)
         pixels.flags.writeable = False
-        chain = _small_chain(mean_of_aligned([pixels, pixels], max_shift_px=_REACH_PX), clock)
+        reference = mean_of_aligned([pixels, pixels], max_shift_px=_REACH_PX)
+        chain = _small_chain(reference, clock, registration)
         for number in range(_SCANS):
             start_ns = number * _PERIOD_NS
             scan = Scan(pixels, number, 0, start_ns, start_ns + _PERIOD_NS)
@@ -65,7 +67,9 @@ def warm_up_decoder(
         decoder.step([WindowFrame(responses, behaviour)])
 
 
-def _small_chain(reference: NDArray[np.float32], clock: Clock) -> CalciumChain:
+def _small_chain(
+    reference: NDArray[np.float32], clock: Clock, registration: Registration
+) -> CalciumChain:
     """A chain of two overlapping cells, which exercises demixing too."""
     cells = [np.arange(400, 420), np.arange(410, 430)]
     rois = rois_from_lists((_SIDE_PX, _SIDE_PX), [(cell, np.ones(len(cell))) for cell in cells])
@@ -82,7 +86,7 @@ def _small_chain(reference: NDArray[np.float32], clock: Clock) -> CalciumChain:
         activity_sd=plain,
     )
     return CalciumChain(
-        CalciumConfig(),
+        CalciumConfig(registration=registration),
         rois=rois,
         grid=FrameGrid(1e9 / _PERIOD_NS),
         scan_rate_hz=None,

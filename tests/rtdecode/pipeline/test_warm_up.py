@@ -1,27 +1,31 @@
-"""After the warm-up no loop is compiled, for any pixel type."""
+"""After the warm-up no loop is compiled, for any pixel type and registration."""
 
 import subprocess
 import sys
 from textwrap import dedent
+
+import pytest
+
+from rtdecode.schema.config.calcium import Registration
 
 SCRIPT = dedent("""
     import sys
 
     import numpy as np
 
-    from rtdecode.calcium import baseline, deconvolve, demix, extract, resample
+    from rtdecode.calcium import baseline, block_register, deconvolve, demix, extract, resample
     from rtdecode.calcium.chain import CalciumChain
     from rtdecode.calcium.rois import rois_from_lists
     from rtdecode.pipeline.warm_up import warm_up_calcium
     from rtdecode.runtime.clock import HostClock
     from rtdecode.runtime.codec import pack, unpack
-    from rtdecode.schema.config.calcium import CalciumConfig
+    from rtdecode.schema.config.calcium import CalciumConfig, Registration
     from rtdecode.schema.frame_grid import FrameGrid
     from rtdecode.schema.messages import Received, Scan, Stamped
 
     LOOPS = [
         loop
-        for module in (baseline, deconvolve, demix, extract, resample)
+        for module in (baseline, block_register, deconvolve, demix, extract, resample)
         for loop in vars(module).values()
         if hasattr(loop, "signatures")
     ]
@@ -29,13 +33,14 @@ SCRIPT = dedent("""
     def compiled():
         return {(loop.__name__, str(one)) for loop in LOOPS for one in loop.signatures}
 
-    warm_up_calcium(HostClock())
+    registration = Registration(sys.argv[1])
+    warm_up_calcium(HostClock(), registration=registration)
     before = compiled()
     rng = np.random.default_rng(1)
     cells = [(np.arange(900, 930), np.ones(30)), (np.arange(915, 960), np.ones(45))]
     for kind in ("uint16", "int16"):
         chain = CalciumChain(
-            CalciumConfig(reference_scans=3, calibration_s=0.3),
+            CalciumConfig(reference_scans=3, calibration_s=0.3, registration=registration),
             rois=rois_from_lists((40, 48), cells),
         grid=FrameGrid(30.0),
             scan_rate_hz=None,
@@ -51,14 +56,20 @@ SCRIPT = dedent("""
                 pass
     # called by other loops alone, whose compiled code has them
     inner = {"_sum", "_weighted_sum"}
+    if registration is Registration.RIGID:
+        inner.add("_move_blocks")
     assert {name for name, _ in before} - inner == {loop.__name__ for loop in LOOPS} - inner
     assert compiled() == before, compiled() - before
 """)
 
 
-def test_no_loop_is_compiled_after_the_warm_up() -> None:
+@pytest.mark.parametrize("registration", Registration)
+def test_no_loop_is_compiled_after_the_warm_up(registration: Registration) -> None:
     # in a process of its own: here other tests may have compiled what the warm-up has missed
     done = subprocess.run(
-        [sys.executable, "-c", SCRIPT], capture_output=True, text=True, check=False
+        [sys.executable, "-c", SCRIPT, registration.value],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
