@@ -101,7 +101,7 @@ def compared(runs: dict[str, list[dict[str, float]]]) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Measure by turns, print and write."""
+    """Compare both checkouts in turns, print and write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--other", type=Path, required=True)
     parser.add_argument("--turns", type=int, default=5)

@@ -154,26 +154,26 @@ class DirectDecoder:
         video = np.full((len(responses), *self.mean_frame.shape), np.nan, np.float32)
         if emitted > 0:
             maps = self.readin.maps(responses, self.lag_frames)[:emitted]
-            told = conditions(responses, behaviour, self.behaviour, self.lag_frames)[:emitted]
-            video[:emitted] = self.grey_levels(torch.from_numpy(maps), torch.from_numpy(told))
+            condition = conditions(responses, behaviour, self.behaviour, self.lag_frames)[:emitted]
+            video[:emitted] = self.grey_levels(torch.from_numpy(maps), torch.from_numpy(condition))
         return video
 
     def grey_levels(
-        self, maps: Float[Tensor, "frame bin row col"], told: Float[Tensor, "frame condition"]
+        self, maps: Float[Tensor, "frame bin row col"], condition: Float[Tensor, "frame condition"]
     ) -> F32:
         """(frame, row, col) grey levels of a trial, from its linear estimates and conditions."""
-        whole = self.refined(maps[None], told[None])[0].numpy()
+        whole = self.refined(maps[None], condition[None])[0].numpy()
         return np.clip(self.mean_frame + np.float32(self.contrast) * whole, 0, 255)
 
     def refined(
         self,
         maps: Float[Tensor, "batch frame bin row col"],
-        told: Float[Tensor, "batch frame condition"],
+        condition: Float[Tensor, "batch frame condition"],
     ) -> Float[Tensor, "batch frame rows cols"]:
         """Estimates at full resolution, in units of the contrast about the mean frame."""
         size = self.mean_frame.shape
         return functional.interpolate(
-            self.network(maps, told), tuple(size), mode="bilinear", align_corners=False
+            self.network(maps, condition), tuple(size), mode="bilinear", align_corners=False
         )
 
     def normalised(self, frames: F32) -> F32:

@@ -2,7 +2,7 @@
 
 An unfinished file lies beside the file that it becomes, and has a name of its own: two programs
 that write the same file do not meet in it. Its name has the process that writes it, so that what a
-killed process has left is told from what another one is writing.
+killed process has left differs from what another one is writing.
 """
 
 import errno

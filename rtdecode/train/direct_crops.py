@@ -51,8 +51,8 @@ class EstimatedCrops:
         rng = np.random.default_rng([self._config.seed, step])
         size, trials = self._config.batch, len(self._trials)
         places = rng.choice(trials, size, replace=trials < size)
-        maps, told, frames = zip(*(self._crop(int(k), rng) for k in places), strict=True)
-        return tuple(torch.from_numpy(np.stack(kind)) for kind in (maps, told, frames))  # type: ignore[return-value]
+        maps, condition, frames = zip(*(self._crop(int(k), rng) for k in places), strict=True)
+        return tuple(torch.from_numpy(np.stack(kind)) for kind in (maps, condition, frames))  # type: ignore[return-value]
 
     def _crop(self, place: int, rng: np.random.Generator) -> tuple[F32, F32, F32]:
         number, decoder = self._trials[place], self._decoder
@@ -61,8 +61,8 @@ class EstimatedCrops:
         cut = self._data.segment(number, first=first, frames=self._frames + self._lag)
         left_out = rng.random(decoder.neurons) < rng.random() * self._config.dropout
         responses = np.where(left_out, np.float32(np.nan), cut.responses)
-        maps, told = inputs(decoder, self._fit.of_training_trial(place), cut, responses)
-        return maps, told, decoder.normalised(cut.video[: self._frames])
+        maps, condition = inputs(decoder, self._fit.of_training_trial(place), cut, responses)
+        return maps, condition, decoder.normalised(cut.video[: self._frames])
 
 
 def check_lengths(data: VideoSession, lag_frames: int) -> None:
@@ -79,5 +79,5 @@ def inputs(decoder: DirectDecoder, readin: Readin, cut: Segment, responses: F32)
     """Linear estimates and conditions of the frames whose lag has passed; `responses` of `cut`."""
     lag = decoder.lag_frames
     emitted = len(responses) - lag
-    told = conditions(responses, cut.behaviour, decoder.behaviour, lag)
-    return readin.maps(responses, lag)[:emitted], told[:emitted]
+    condition = conditions(responses, cut.behaviour, decoder.behaviour, lag)
+    return readin.maps(responses, lag)[:emitted], condition[:emitted]

@@ -143,9 +143,9 @@ def _descend(
     decoder: DirectDecoder, crop: Crop, optimiser: torch.optim.Optimizer, step: int
 ) -> float:
     """One gradient step; the loss, which is the share of each crop's variance that remains."""
-    maps, told, frames = crop
+    maps, condition, frames = crop
     optimiser.zero_grad(set_to_none=True)
-    error = (decoder.refined(maps, told) - frames)[:, _LOSS_FRAMES:].square().mean((1, 2, 3))
+    error = (decoder.refined(maps, condition) - frames)[:, _LOSS_FRAMES:].square().mean((1, 2, 3))
     loss = (error / (frames.var((1, 2, 3)) + _FLOOR)).mean()
     loss.backward()  # type: ignore[no-untyped-call]
     size = nn.utils.clip_grad_norm_(decoder.network.parameters(), _LARGEST_GRADIENT)
@@ -162,15 +162,15 @@ class Validation:
         self._decoder = decoder
         self._trials: list[tuple[Tensor, Tensor, F32]] = []
         for cut in segments(data, VALIDATION):
-            maps, told = inputs(decoder, decoder.readin, cut, cut.responses)
+            maps, condition = inputs(decoder, decoder.readin, cut, cut.responses)
             displayed = cut.video[FIRST_SCORED_FRAME : len(maps)]
-            self._trials.append((torch.from_numpy(maps), torch.from_numpy(told), displayed))
+            self._trials.append((torch.from_numpy(maps), torch.from_numpy(condition), displayed))
 
     @torch.no_grad()
     def r(self) -> float:
         """With the present weights."""
         of_trial = []
-        for maps, told, displayed in self._trials:
-            decoded = self._decoder.grey_levels(maps, told)[FIRST_SCORED_FRAME:]
+        for maps, condition, displayed in self._trials:
+            decoded = self._decoder.grey_levels(maps, condition)[FIRST_SCORED_FRAME:]
             of_trial.append(pearson_r(displayed, decoded))
         return float(np.mean(of_trial))
