@@ -4,7 +4,7 @@ PYTHON ?=
 VENV := .venv/bin
 SOURCES := rtdecode acquisition_bridge stimulus
 NEEDS := pyproject.toml $(wildcard requirements/*)
-# two files of tests at a time; a session in which tests hang ends after 40 minutes
+# two files of tests at a time; a session in which tests hang ends after an hour
 PYTEST := $(VENV)/pytest -n 2 --dist loadfile --session-timeout 3600
 
 export PYTHON

@@ -1,7 +1,6 @@
 """Workers give what one process gives, in its order, and losing one of them costs its task only."""
 
 import os
-import signal
 import subprocess
 import sys
 import textwrap
@@ -10,41 +9,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from cluster_work import (
+    KILLED,
+    prepared,
+    prepared_or_not,
+    product,
+    product_or_end,
+    refused,
+)
 
 from rtdecode.runtime.cluster import Workers, cluster, in_this_process
 from rtdecode.schema.errors import ClusterError
-
-_KILLED = "killed"
-_PREPARED = "RTDECODE_TEST_PREPARED"
-
-
-def product(matrix: list[list[float]], seed: int) -> float:
-    values = np.random.default_rng(seed).normal(size=len(matrix))
-    return float(np.sum(np.asarray(matrix) @ values))
-
-
-def product_or_end(shared: tuple[Path, list[list[float]]], seed: int) -> float:
-    """As `product`, but the worker that is first at seed 3 is killed in the middle of its task."""
-    folder, matrix = shared
-    mark = folder / _KILLED
-    if seed == 3 and not mark.exists():
-        mark.touch()
-        os.kill(os.getpid(), signal.SIGKILL)
-    return product(matrix, seed)
-
-
-def prepared() -> None:
-    os.environ[_PREPARED] = "yes"
-
-
-def prepared_or_not(_shared: None, _item: int) -> str | None:
-    return os.environ.get(_PREPARED)
-
-
-def refused(_shared: None, item: int) -> int:
-    if item == 2:
-        raise ClusterError(name="a task", reason="bad input")
-    return item
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +57,7 @@ class TestFourWorkers:
         alone = list(in_this_process(product, matrix, range(12)))
         with cluster("local", workers=4) as workers:
             assert list(workers(product_or_end, (tmp_path, matrix), range(12))) == alone
-        assert (tmp_path / _KILLED).exists()
+        assert (tmp_path / KILLED).exists()
 
     @pytest.mark.usefixtures("four")
     def test_each_worker_is_prepared_and_this_process_is_not(self) -> None:
