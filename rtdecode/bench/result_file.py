@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rtdecode.offline.job import without_nan
-from rtdecode.runtime.atomic_file import written_atomically
+from rtdecode.schema.atomic_file import written_atomically
 from rtdecode.schema.errors import DamagedResultError, OtherSettingsError
 from rtdecode.session.environment import environment_here
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from rtdecode.calcium.rois import Rois
 from rtdecode.schema.array_files import arrays_of_npz
 from rtdecode.schema.arrays import MAX_PIXELS, content_hash
+from rtdecode.schema.atomic_file import written_atomically
 from rtdecode.schema.config.calcium import Rescale
 from rtdecode.schema.errors import CalibrationError, UnreadableFileError
 
@@ -94,7 +95,7 @@ class Calibration:
     def save(self, path: Path) -> None:
         """Write a .npz of plain arrays, without pickled objects."""
         digits = np.frombuffer(bytes.fromhex(self.rois_hash), np.uint8)
-        with path.open("wb") as file:
+        with written_atomically(path) as unfinished, unfinished.open("wb") as file:
             np.savez_compressed(file, rois_hash=digits, **self._arrays())
 
     @classmethod

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from rtdecode.schema.array_files import arrays_of_npz
 from rtdecode.schema.arrays import MAX_NEURONS, MAX_PIXELS, content_hash
+from rtdecode.schema.atomic_file import written_atomically
 from rtdecode.schema.errors import RoisError, UnreadableFileError
 
 log = logging.getLogger(__name__)
@@ -91,7 +92,7 @@ class Rois:
 
     def save(self, path: Path) -> None:
         """Write a .npz of plain arrays, without pickled objects."""
-        with path.open("wb") as file:
+        with written_atomically(path) as unfinished, unfinished.open("wb") as file:
             np.savez_compressed(
                 file,
                 shape=np.array(self.shape, np.int64),

@@ -21,9 +21,9 @@ from rich.progress import (
 from rich.table import Table
 
 from rtdecode.runtime.backlog import BACKLOG_MB, NOT_RECORDED
-from rtdecode.runtime.disk import FAILED, write_error
 from rtdecode.runtime.extras import missing_extra_named
 from rtdecode.schema.config.roles import Role
+from rtdecode.schema.disk import FAILED, write_error
 from rtdecode.schema.errors import RtdecodeError
 from rtdecode.schema.messages import Health
 from rtdecode.schema.work import RemainingTime, Work

@@ -22,9 +22,9 @@ import typer
 from rich.console import Console
 
 from rtdecode.commands.console import WorkLine, errors_reported, print_plain, progress_bar
-from rtdecode.runtime.atomic_file import new_output
-from rtdecode.runtime.disk import free_bytes, mount_point
 from rtdecode.runtime.platform import STOP_SIGNALS
+from rtdecode.schema.atomic_file import new_output
+from rtdecode.schema.disk import free_bytes, mount_point
 from rtdecode.schema.errors import (
     FileWriteError,
     OutputExistsError,

@@ -35,7 +35,6 @@ from rtdecode.pipeline.run import RunOutcome, run_session
 from rtdecode.pipeline.topology import included
 from rtdecode.report.session_summary import SessionSummary
 from rtdecode.runtime.config_file import read_config
-from rtdecode.runtime.disk import write_errors_named
 from rtdecode.runtime.stop import stopped_by_signals
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.config.acquisition import RawMovieSource
@@ -43,6 +42,7 @@ from rtdecode.schema.config.control import Arm
 from rtdecode.schema.config.roles import Role
 from rtdecode.schema.config.run import StartOn
 from rtdecode.schema.config.stimulus import Display
+from rtdecode.schema.disk import write_errors_named
 from rtdecode.schema.errors import (
     MovieNotGivenError,
     NoReconstructionError,

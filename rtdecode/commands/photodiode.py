@@ -23,8 +23,8 @@ from rtdecode.pipeline.photodiode import (
 from rtdecode.pipeline.run import run_session
 from rtdecode.runtime.config_edit import set_in_section
 from rtdecode.runtime.config_file import read_config
-from rtdecode.runtime.disk import write_errors_named
 from rtdecode.runtime.stop import stopped_by_signals
+from rtdecode.schema.disk import write_errors_named
 from rtdecode.schema.errors import MissingOptionError
 from rtdecode.session.layout import new_session, session_with_config
 

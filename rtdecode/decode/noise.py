@@ -17,6 +17,7 @@ from jaxtyping import Float
 from safetensors.torch import save_file
 from torch import Tensor
 
+from rtdecode.schema.atomic_file import written_atomically
 from rtdecode.schema.errors import MissingFileError, UnreadableFileError
 from rtdecode.twins.folder import finite_tensors
 
@@ -74,12 +75,12 @@ def even_noise(neurons: int, *, likelihood_weight: float = 0.2) -> Noise:
 
 def save_noise(noise: Noise, folder: Path) -> None:
     """Write `noise` beside a twin."""
-    folder.mkdir(parents=True, exist_ok=True)
     arrays = {
         _FILE_NAMES.get(name, name): getattr(noise, name).cpu().contiguous()
         for name in Noise.__dataclass_fields__
     }
-    save_file(arrays, folder / NOISE_FILE)
+    with written_atomically(folder / NOISE_FILE) as unfinished:
+        save_file(arrays, unfinished)
 
 
 def load_noise(folder: Path, *, neurons: int, device: torch.device | None = None) -> Noise:

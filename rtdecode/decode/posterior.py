@@ -30,6 +30,7 @@ from rtdecode.decode.likelihood import observation_weights
 from rtdecode.decode.noise import Noise
 from rtdecode.decode.predictor import predictor
 from rtdecode.decode.prior import VideoPrior
+from rtdecode.schema.atomic_file import written_atomically
 from rtdecode.schema.errors import UnreadableFileError
 from rtdecode.schema.work import UNSEEN, Work
 from rtdecode.twins.folder import finite_tensors
@@ -169,8 +170,8 @@ def smoothed_sd(sd: Float[Tensor, "back row col"]) -> Float[Tensor, "back row co
 
 def save_posterior_sd(sd: Float[Tensor, "back row col"], folder: Path) -> None:
     """Write `sd` beside a twin, as float16."""
-    folder.mkdir(parents=True, exist_ok=True)
-    save_file({"sd": sd.half().contiguous()}, folder / POSTERIOR_FILE)
+    with written_atomically(folder / POSTERIOR_FILE) as unfinished:
+        save_file({"sd": sd.half().contiguous()}, unfinished)
 
 
 def load_posterior_sd(

@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from safetensors.torch import save_file
 from torch import Tensor
 
+from rtdecode.schema.atomic_file import written_atomically
 from rtdecode.schema.errors import MissingFileError, ShapeError, UnreadableFileError
 from rtdecode.twins.basis import Basis, cosine_basis, cosine_frequency
 from rtdecode.twins.folder import finite_tensors
@@ -188,12 +189,10 @@ def forecast_variance(prior: VideoPrior, *, frames: int) -> Float[Tensor, "frame
 
 def save_prior(prior: VideoPrior, folder: Path) -> None:
     """Write `prior` beside a twin."""
-    folder.mkdir(parents=True, exist_ok=True)
     names = VideoPrior.__dataclass_fields__
-    save_file(
-        {name: getattr(prior, name).detach().cpu().contiguous() for name in names},
-        folder / PRIOR_FILE,
-    )
+    arrays = {name: getattr(prior, name).detach().cpu().contiguous() for name in names}
+    with written_atomically(folder / PRIOR_FILE) as unfinished:
+        save_file(arrays, unfinished)
 
 
 def load_prior(folder: Path, *, device: torch.device | None = None) -> VideoPrior:

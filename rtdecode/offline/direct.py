@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from rtdecode.offline.linear_features import Transform, binned
-from rtdecode.runtime.atomic_file import written_atomically
+from rtdecode.schema.atomic_file import written_atomically
 from rtdecode.schema.errors import MissingFileError, UnreadableFileError
 
 F32 = NDArray[np.float32]

@@ -32,7 +32,7 @@ from rtdecode.offline.linear_features import (
     ridge_weights,
     training_segments,
 )
-from rtdecode.runtime.atomic_file import written_atomically
+from rtdecode.schema.atomic_file import written_atomically
 from rtdecode.schema.errors import MissingFileError, UnreadableFileError
 from rtdecode.schema.work import UNSEEN, Work
 

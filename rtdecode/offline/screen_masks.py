@@ -28,6 +28,7 @@ from rtdecode.decode.posterior import Presented, variance_reduction
 from rtdecode.decode.prior import PRIOR_FILE
 from rtdecode.evaluate.screen_mask import read_screen_mask, read_transparency
 from rtdecode.offline.published_mask import fit_transparency
+from rtdecode.schema.atomic_file import written_atomically
 from rtdecode.schema.config.training import MASK_FRACTION
 from rtdecode.schema.errors import EmptyMaskError, TooShortError
 from rtdecode.schema.work import UNSEEN, Work
@@ -194,9 +195,9 @@ def save_mask(
 
 
 def _write(scored: NDArray[np.bool_], alpha: F32, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    np.save(path, scored)
-    np.save(transparency_file(path), alpha)
+    for file, values in ((path, scored), (transparency_file(path), alpha)):
+        with written_atomically(file) as unfinished, unfinished.open("wb") as opened:
+            np.save(opened, values)
 
 
 def transparency_file(mask: Path) -> Path:

@@ -15,7 +15,7 @@ from rtdecode.calcium.roi_files import read_pixel_lists
 from rtdecode.calcium.rois import PixelLists, Rois
 from rtdecode.pipeline.planes_stage import CalciumStage, Out, PlanesChain
 from rtdecode.pipeline.warm_up import warm_up_calcium
-from rtdecode.runtime.atomic_file import written_atomically
+from rtdecode.schema.atomic_file import written_atomically
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.config.acquisition import LslRoisSource
 from rtdecode.schema.config.calcium import (

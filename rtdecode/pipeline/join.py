@@ -25,7 +25,6 @@ from rtdecode.runtime.clock import HostClock
 from rtdecode.runtime.config_comparison import compared, contents, versions_compared
 from rtdecode.runtime.config_file import read_config, write_config
 from rtdecode.runtime.control import TOKEN_VARIABLE
-from rtdecode.runtime.disk import write_errors_named
 from rtdecode.runtime.hosted import HostedProcesses, HostLink, Start, follow_run
 from rtdecode.runtime.keys import run_keys
 from rtdecode.runtime.numbering import numbers_given
@@ -35,6 +34,7 @@ from rtdecode.runtime.sockets import Messaging
 from rtdecode.runtime.stop import temporary_folder
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.config.roles import Role
+from rtdecode.schema.disk import write_errors_named
 from rtdecode.schema.errors import (
     AddressInUseError,
     BadInputError,

@@ -12,13 +12,13 @@ from pathlib import Path
 
 from rtdecode.pipeline.hosts import included_on
 from rtdecode.pipeline.topology import included
-from rtdecode.runtime.disk import write_errors_named
 from rtdecode.runtime.platform import private_endpoints
 from rtdecode.runtime.protocol_file import read_protocol, write_protocol
 from rtdecode.runtime.stop import temporary_folder
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.config.network import NetworkConfig
 from rtdecode.schema.config.roles import Role
+from rtdecode.schema.disk import write_errors_named
 from rtdecode.schema.protocol_limits import Limits
 
 

@@ -9,7 +9,6 @@ from contextlib import suppress
 from pathlib import Path
 
 from rtdecode.pipeline.topology import included
-from rtdecode.runtime.disk import free_mb
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.config import acquisition as sources
 from rtdecode.schema.config.calcium import CalciumConfig, Detector
@@ -17,6 +16,7 @@ from rtdecode.schema.config.control import Arm, ControlConfig
 from rtdecode.schema.config.decode import DecodeConfig
 from rtdecode.schema.config.roles import Role
 from rtdecode.schema.config.run import StartOn
+from rtdecode.schema.disk import free_mb
 from rtdecode.schema.errors import MissingFileError
 from rtdecode.session.disk_watch import expected_mb_s, lasting
 from rtdecode.twins.record import fit_warnings, twin_record

@@ -14,8 +14,8 @@ from rtdecode.decode.fitted_twin import load_fitted_twin
 from rtdecode.report.summary import SessionSummary, summarise
 from rtdecode.runtime.config_comparison import compared
 from rtdecode.runtime.config_file import config_yaml, read_config_over, sections_of
-from rtdecode.runtime.disk import write_errors_named
 from rtdecode.schema.config import RunConfig
+from rtdecode.schema.disk import write_errors_named
 from rtdecode.schema.errors import ConfigError
 from rtdecode.session.layout import SessionLayout, named_session
 

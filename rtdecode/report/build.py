@@ -14,8 +14,8 @@ from rtdecode.report.session_report import MoreParts, write_page
 from rtdecode.report.summary import SessionSummary, summarise
 from rtdecode.report.trial_tables import CSV, TSV, write_trial_tables
 from rtdecode.runtime.config_file import read_config
-from rtdecode.runtime.disk import write_errors_named
 from rtdecode.schema.config import RunConfig
+from rtdecode.schema.disk import write_errors_named
 from rtdecode.schema.errors import BadInputError, RtdecodeError
 from rtdecode.schema.messages import Start
 from rtdecode.session.layout import SessionLayout

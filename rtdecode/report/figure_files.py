@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from rtdecode.report import html
-from rtdecode.runtime.disk import write_errors_named
+from rtdecode.schema.disk import write_errors_named
 
 WIDTH_INCHES = 7.2
 FOLDER = "figures"

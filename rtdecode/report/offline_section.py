@@ -12,7 +12,7 @@ from rtdecode.report import html
 from rtdecode.report.figure_files import ReportFigure, new_figure, styled, written
 from rtdecode.report.figures import BLUE, INK, ORANGE, quiet
 from rtdecode.report.online_offline import ComparedClip, compared_clips
-from rtdecode.runtime.disk import write_errors_named
+from rtdecode.schema.disk import write_errors_named
 from rtdecode.session.layout import SessionLayout
 from rtdecode.session.recorded import RecordedSession
 

@@ -31,9 +31,9 @@ from rtdecode.report.twin_check import (
     twin_check_figures,
 )
 from rtdecode.runtime.config_file import read_config
-from rtdecode.runtime.disk import write_errors_named
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.config.roles import Role
+from rtdecode.schema.disk import write_errors_named
 from rtdecode.schema.frame_grid import FrameGrid
 from rtdecode.schema.messages import (
     Score,

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
-from rtdecode.runtime.disk import write_errors_named
 from rtdecode.schema.config.stimuli import Stimulus
 from rtdecode.schema.control import Trial
+from rtdecode.schema.disk import write_errors_named
 
 CSV, TSV, SIDECAR = "trials.csv", "events.tsv", "events.json"
 _NS_PER_S = 1e9

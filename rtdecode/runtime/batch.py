@@ -20,8 +20,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from rtdecode.runtime.atomic_file import written_atomically
 from rtdecode.runtime.cluster import Workers
+from rtdecode.schema.atomic_file import written_atomically
 from rtdecode.schema.errors import BatchFileError
 
 PROGRAM = "rtdecode"

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import yaml
 
-from rtdecode.runtime.atomic_file import written_atomically
 from rtdecode.runtime.config_file import read_config
+from rtdecode.schema.atomic_file import written_atomically
 from rtdecode.schema.errors import ConfigError
 
 

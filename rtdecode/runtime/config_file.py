@@ -14,9 +14,9 @@ import yaml
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from rtdecode.runtime.disk import write_errors_named
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.config.section import Section, is_unicode
+from rtdecode.schema.disk import write_errors_named
 from rtdecode.schema.errors import ConfigError, MissingFileError
 
 log = logging.getLogger(__name__)

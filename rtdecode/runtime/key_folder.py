@@ -24,9 +24,9 @@ from pathlib import Path
 import zmq
 from zmq.utils import z85
 
-from rtdecode.runtime.disk import write_errors_named
 from rtdecode.runtime.owner_file import new_owner_file
 from rtdecode.schema.config.network import HOST_NAME
+from rtdecode.schema.disk import write_errors_named
 from rtdecode.schema.errors import (
     BadInputError,
     KeyConflictError,

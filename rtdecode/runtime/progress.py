@@ -18,10 +18,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
-from rtdecode.runtime.disk import write_errors_named
 from rtdecode.runtime.platform import opened_to_write, reserve, write_at
 from rtdecode.runtime.run_info import RunInfo
 from rtdecode.schema.config import RunConfig
+from rtdecode.schema.disk import write_errors_named
 
 _MARK = b"rtd1"
 SLOT_BYTES = 1024

@@ -15,8 +15,8 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from rtdecode.runtime.config_file import sections_of, validated
-from rtdecode.runtime.disk import write_errors_named
 from rtdecode.schema.config.protocol import Protocol
+from rtdecode.schema.disk import write_errors_named
 from rtdecode.schema.errors import ConfigError, ProtocolCodeError
 from rtdecode.schema.protocol_limits import Limits
 

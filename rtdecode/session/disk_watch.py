@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from rtdecode.runtime.disk import free_bytes, free_mb, mount_point
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.config.acquisition import LslRoisSource
+from rtdecode.schema.disk import free_bytes, free_mb, mount_point
 from rtdecode.schema.messages import Event
 from rtdecode.session.layout import SessionLayout
 from rtdecode.session.log_parts import parts_of

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import psutil
 
-from rtdecode.runtime.disk import write_errors_named
 from rtdecode.runtime.run_info import UNKNOWN, git_revision
+from rtdecode.schema.disk import write_errors_named
 
 RECORDED_PACKAGES = (
     "rtdecode",

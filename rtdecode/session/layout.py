@@ -8,8 +8,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from rtdecode.runtime.disk import free_mb, mount_point
 from rtdecode.runtime.platform import lock
+from rtdecode.schema.disk import free_mb, mount_point
 from rtdecode.schema.errors import (
     DiskFullError,
     MissingFileError,

@@ -15,8 +15,8 @@ from typing import IO
 
 from mcap.opcode import Opcode
 
-from rtdecode.runtime.disk import FULL
 from rtdecode.runtime.platform import reserve
+from rtdecode.schema.disk import FULL
 
 _BUFFER_BYTES = 1024 * 1024
 _STEP_BYTES = 1024 * 1024

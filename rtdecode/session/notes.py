@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from rtdecode.runtime.disk import write_errors_named
+from rtdecode.schema.disk import write_errors_named
 from rtdecode.session.layout import SessionLayout
 
 

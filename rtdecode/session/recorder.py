@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rtdecode.runtime.codec import pack
-from rtdecode.runtime.disk import free_mb, mount_point
 from rtdecode.runtime.plausible import AHEAD_NS, MOST_LOST
+from rtdecode.schema.disk import free_mb, mount_point
 from rtdecode.schema.errors import LogFullError
 from rtdecode.schema.interfaces import Clock
 from rtdecode.schema.messages import BODIES, End, Event, Gap, Stamped, Start

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from rtdecode.runtime.disk import write_errors_named
 from rtdecode.schema.config import RunConfig
+from rtdecode.schema.disk import write_errors_named
 from rtdecode.schema.messages import Start
 from rtdecode.schema.wall_clock import WallClock
 from rtdecode.session.layout import SessionLayout

@@ -10,7 +10,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from rtdecode.runtime.atomic_file import written_atomically
+from rtdecode.schema.atomic_file import written_atomically
 from rtdecode.schema.errors import CheckpointError, UnreadableFileError
 
 State = dict[str, Tensor]

@@ -14,7 +14,7 @@ from rtdecode.evaluate.metrics import FIRST_SCORED_FRAME
 from rtdecode.offline.direct import DirectDecoder, Refinement
 from rtdecode.offline.linear_features import Transform
 from rtdecode.offline.ridge import clips_warned_of, mean_frame_of, r_by_chance
-from rtdecode.runtime.atomic_file import written_atomically
+from rtdecode.schema.atomic_file import written_atomically
 from rtdecode.schema.config.training import DirectConfig
 from rtdecode.schema.interfaces import Clock
 from rtdecode.schema.work import UNSEEN, Work

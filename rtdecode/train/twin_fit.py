@@ -20,6 +20,7 @@ from rtdecode.decode.prior import fit_prior, save_prior
 from rtdecode.evaluate.fit_checks import chance_warning, warnings
 from rtdecode.offline.ridge import clips_warned_of
 from rtdecode.offline.trial import Input, first_frames, trials_of
+from rtdecode.schema.atomic_file import written_atomically
 from rtdecode.schema.config.training import TrainingConfig
 from rtdecode.schema.errors import UnknownModelError, UnreadableFileError
 from rtdecode.schema.interfaces import Clock
@@ -280,4 +281,5 @@ def _write_report(out: Path, outcome: Outcome, config: TrainingConfig, *, chance
             round(float(value), 4) if np.isfinite(value) else None for value in r
         ],
     }
-    (out / TRAINING_REPORT).write_text(json.dumps(plain, indent=1) + "\n")
+    with written_atomically(out / TRAINING_REPORT) as unfinished:
+        unfinished.write_text(json.dumps(plain, indent=1) + "\n", encoding="utf-8")

@@ -15,6 +15,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from rtdecode.schema.atomic_file import written_atomically
 from rtdecode.schema.errors import NotFiniteWeightsError, UnreadableFileError
 from rtdecode.twins.compact.network import Compact
 from rtdecode.twins.dwiseneuro.network import DwiseNeuro
@@ -43,13 +44,14 @@ _KINDS: dict[str, type[AnyTwin]] = {
 
 def save_twin(twin: AnyTwin, folder: Path) -> None:
     """Write `twin` into `folder`, which is created if it does not exist."""
-    folder.mkdir(parents=True, exist_ok=True)
     state = {name: value.detach().cpu().contiguous() for name, value in twin.state_dict().items()}
-    save_file(state, folder / WEIGHTS)
+    with written_atomically(folder / WEIGHTS) as unfinished:
+        save_file(state, unfinished)
     plain = twin.spec.as_json()
     plain["sizes"] = {_NAMES_ON_DISK.get(name, name): n for name, n in plain["sizes"].items()}
     text = json.dumps(plain, indent=2, sort_keys=True)
-    (folder / DESCRIPTION).write_text(text + "\n")
+    with written_atomically(folder / DESCRIPTION) as unfinished:
+        unfinished.write_text(text + "\n", encoding="utf-8")
 
 
 def load_twin(folder: Path, *, device: torch.device | None = None) -> AnyTwin:

@@ -19,7 +19,7 @@ from rtdecode.cli import app
 from rtdecode.commands import export as command
 from rtdecode.commands.export import FORMATS, Format
 from rtdecode.export.span import Span, needed_bytes
-from rtdecode.runtime.atomic_file import new_output
+from rtdecode.schema.atomic_file import new_output
 from rtdecode.schema.errors import OutputBusyError, OutputExistsError
 from rtdecode.session.recorded import RecordedSession
 

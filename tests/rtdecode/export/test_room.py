@@ -14,7 +14,7 @@ LIMITED = """
 import resource, signal, sys
 from pathlib import Path
 from rtdecode.export.nwb import write_nwb
-from rtdecode.runtime.atomic_file import new_output
+from rtdecode.schema.atomic_file import new_output
 from rtdecode.schema.errors import FileWriteError
 from rtdecode.session.recorded import RecordedSession
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from rtdecode.runtime.disk import mount_point
 from rtdecode.schema.config import RunConfig
 from rtdecode.schema.config.acquisition import AcquisitionConfig, PrairieRawSource
+from rtdecode.schema.disk import mount_point
 from rtdecode.schema.messages import Event
 from rtdecode.session import disk_watch
 from rtdecode.session.disk_watch import DiskWatch, expected_mb_s, short_of_space

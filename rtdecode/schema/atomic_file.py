@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from rtdecode.runtime.disk import write_errors_named
+from rtdecode.schema.disk import write_errors_named
 from rtdecode.schema.errors import OutputBusyError, OutputExistsError
 
 _UNFINISHED = "rtdecode-unfinished"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from rtdecode.runtime.atomic_file import written_atomically
+from rtdecode.schema.atomic_file import written_atomically
 
 
 def write_half(path: Path) -> None:
@@ -51,7 +51,7 @@ def test_two_writers_of_one_file_do_not_meet_in_an_unfinished_one(tmp_path: Path
 def test_what_a_killed_process_has_left_is_removed(tmp_path: Path) -> None:
     script = (
         "import os, signal\nfrom pathlib import Path\n"
-        "from rtdecode.runtime.atomic_file import written_atomically\n"
+        "from rtdecode.schema.atomic_file import written_atomically\n"
         f"with written_atomically(Path({str(tmp_path / 'a.json')!r})) as unfinished:\n"
         "    unfinished.write_text('half')\n    os._exit(3)"
     )

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from rtdecode.runtime.disk import free_bytes, mount_point, write_error, write_errors_named
+from rtdecode.schema.disk import free_bytes, mount_point, write_error, write_errors_named
 from rtdecode.schema.errors import FileWriteError
 
 
