@@ -38,7 +38,12 @@ TABLES: dict[Path, dict[str, Callable[[], str]]] = {
         **page_tables.TABLES,
         **soak_tables.TABLES,
     },
-    ROOT / "docs" / "study.md": limit_tables.TABLES,
+    ROOT / "docs" / "study.md": {
+        "mice": quality_tables.mice_table,
+        "mice_differences": quality_tables.mice_differences_table,
+        "stills": quality_tables.stills_table,
+        **limit_tables.TABLES,
+    },
     ROOT / "docs" / "faults.md": fault_tables.TABLES,
     ROOT / "docs" / "clocks.md": host_tables.TABLES,
 }

@@ -54,8 +54,6 @@ DIFFERENCES = {
     "causal: online - direct": (f"online{CAUSAL}", f"{DIRECT}{CAUSAL}"),
 }
 RATIOS = {"causal / as published": (f"online{CAUSAL}", "online")}
-OVER_MICE = "all"
-"""Name of the entry with the differences over all mice."""
 
 
 def measured(
@@ -134,19 +132,26 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     asked = parser.parse_args()
     prepare_process(threads=asked.threads)
-    kept = json.loads(RESULTS.read_text(encoding="utf-8"))["results"] if RESULTS.exists() else {}
+    mice = (
+        json.loads(RESULTS.read_text(encoding="utf-8"))["results"]["mice"]
+        if RESULTS.exists()
+        else {}
+    )
     for mouse in asked.mouse:
         name, _, paths = mouse.partition("=")
         data, _, twin = paths.partition(":")
-        kept[name] = measured(
+        mice[name] = measured(
             Path(data),
             Path(twin),
             asked.work / name,
             trials=asked.trials,
             with_offline=not asked.no_offline,
         )
+        over = differences([one["methods"] for one in mice.values()])
         settings = {"tier": "test", "lag_frames": LAG, "steps": STEP_COUNT}
-        write_benchmark(RESULTS, name="mice", config=settings, results=kept)
+        write_benchmark(
+            RESULTS, name="mice", config=settings, results={"mice": mice, "over_mice": over}
+        )
 
 
 if __name__ == "__main__":

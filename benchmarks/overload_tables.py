@@ -1,8 +1,8 @@
-"""Tables of the overload benchmark in docs/benchmarks.md."""
+"""Tables of the overload and flood benchmarks in docs/benchmarks.md."""
 
 from typing import Any
 
-from results_as_tables import result, table
+from results_as_tables import content, result, table
 
 
 def runs_table() -> str:
@@ -21,7 +21,7 @@ def _run(row: dict[str, Any]) -> list[str]:
     forms = (".1f", ",.0f", ",.0f", ",.0f", ".1f", ".1f")
     shown = [f"{during[name]:{form}}" for name, form in zip(figures, forms, strict=True)]
     after_s = row["recovered_after_s"]
-    recovered = "not within the run" if after_s is None else f"{after_s:.1f}"
+    recovered = "–" if after_s is None else f"{after_s:.0f}"
     return [str(row["hogs"]), decoder, *shown, f"{during['frames_shed']:.0f}", recovered]
 
 
@@ -36,4 +36,24 @@ def levels_table() -> str:
     return table(["level", "video_r of the frames given out", "with the last frame held"], rows)
 
 
-TABLES = {"overload": runs_table, "overload_levels": levels_table}
+def flood_table() -> str:
+    """Late frames under floods of all ports, and of each port at which one was late."""
+    shown = [
+        [
+            "with keys" if measured["config"]["encrypted"] else "loopback",
+            row["load"],
+            row["port"],
+            f"{row['frames']} and {row['frames_unrelated']}",
+            f"{row['late_percent']:.2f}",
+            f"{row['late_percent_unrelated']:.2f}",
+            f"{row['difference']:+.2f}",
+        ]
+        for measured in map(content, ("flood", "flood_keys"))
+        for row in measured["results"]["rows"]
+        if row["port"] == "all" or row["late_percent"] or row["late_percent_unrelated"]
+    ]
+    columns = ["frames", "late, %", "unrelated port, %", "difference, points"]
+    return table(["endpoints", "load", "port", *columns], shown)
+
+
+TABLES = {"overload": runs_table, "overload_levels": levels_table, "flood": flood_table}

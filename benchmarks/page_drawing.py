@@ -4,9 +4,10 @@
     python benchmarks/page_drawing.py --session SESSION --seconds 600 --json memory.json
 
 The page of this checkout is fed with 20 s of a recorded session, again and again, at the pace of
-the recording; without `--session` the demo records one first. A headless browser shows the tab.
-Drawn frames are counted each 5 s. At the beginning and each minute JavaScript heap, typed arrays
-and DOM nodes are read through the DevTools protocol, after a garbage collection. Writes
+the recording; without `--session` the demo records one with 30 scans a second first. A frame is
+drawn for each scan, so that a session of 15 scans a second permits 15. A headless browser shows the
+tab. Drawn frames are counted each 5 s. At the beginning and each minute JavaScript heap, typed
+arrays and DOM nodes are read through the DevTools protocol, after a garbage collection. Writes
 `benchmarks/results/page_drawing.json`.
 """
 
@@ -21,11 +22,13 @@ from typing import Any
 
 import numpy as np
 import psutil
+from loop_latency import Setting, config_of
 from page_screenshot import CHROMIUM, FLAGS
 from playwright.sync_api import CDPSession, Page, sync_playwright
 from session_feed import SessionFeed
 
 from rtdecode.bench.result_file import write_benchmark
+from rtdecode.demo.config import Purpose
 from rtdecode.runtime.clock import HostClock
 from rtdecode.schema.config.session import ViewConfig
 from rtdecode.view.server import PageServer
@@ -34,7 +37,8 @@ RESULTS = Path(__file__).parent / "results" / "page_drawing.json"
 _BIN_S, _MEMORY_S, _WARM_UP_S = 5.0, 60.0, 25.0
 """The first 20 s fill all arrays of the page."""
 _DRAWN = "Number(document.getElementById('raster').dataset.drawn ?? 0)"
-_RECORDED_S = 40
+_RECORDED_S = 40.0
+_RECORDED = Setting("30 scans/s", 30.0, Purpose.DISPLAY, 3, reacts=False)
 
 
 def memory(protocol: CDPSession) -> dict[str, float]:
@@ -85,11 +89,11 @@ def drawn_a_second(page: Page) -> float:
 
 
 def recorded_session(folder: Path) -> Path:
-    """A session of the demo."""
+    """A session of the demo with 30 scans a second."""
+    config = config_of(_RECORDED, folder, seconds=_RECORDED_S)
     session = folder / "session"
-    command = [sys.executable, "-m", "rtdecode", "demo", "--headless"]
-    options = ["--seconds", str(_RECORDED_S), "--out", str(session)]
-    subprocess.run([*command, *options], check=True)
+    command = [sys.executable, "-m", "rtdecode", "run", str(config), "--out", str(session)]
+    subprocess.run(command, check=True)
     return session
 
 
@@ -115,7 +119,7 @@ def main() -> None:
     rates = np.array(found["drawn_a_second"])
     figures = {
         "neurons": feed.neurons,
-        "fed_a_second": feed.frames_a_second,
+        "fed_a_second": feed.scans_a_second,
         "drawn_a_second": float(rates.mean()),
         "drawn_a_second_least": float(rates.min()),
         "cpu_ms_a_frame": found["cpu_ms_a_frame"],

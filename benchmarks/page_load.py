@@ -11,7 +11,6 @@ of reconstructions are left out. Writes `benchmarks/results/page_load.json`.
 import argparse
 import json
 import os
-import signal
 import struct
 import subprocess
 import sys
@@ -34,7 +33,6 @@ _WARM_UP_S, _STARTUP_S = 20.0, 180.0
 _LONGER_S = 600
 """The demo calibrates first, for a time that depends on the machine; it is stopped at the end."""
 _PICTURE = 1
-_WARM = Flag.WARM
 _WAYS = ("pictures alone", "microscope tab")
 
 
@@ -71,17 +69,24 @@ def received(page: ClientConnection, phase: Phase, *, seconds: float) -> None:
             break
         if isinstance(data, bytes):
             phase.add(data)
-            if data[0] == _PICTURE:
-                page.send(str(int(struct.unpack_from("<d", data, 8)[0])))
+            acknowledge(page, data)
     phase.seconds = time.monotonic() - begun_s
+
+
+def acknowledge(page: ClientConnection, data: bytes) -> None:
+    """State that a picture has arrived, without which no further one is sent."""
+    if data[0] == _PICTURE:
+        page.send(str(int(struct.unpack_from("<d", data, 8)[0])))
 
 
 def wait_until_warm(page: ClientConnection) -> None:
     """Wait for reconstructions from a full horizon, and 20 s more."""
     while True:
         data = page.recv(timeout=_STARTUP_S)
-        if isinstance(data, bytes) and data[0] == _PICTURE and data[1] & _WARM:
-            break
+        if isinstance(data, bytes):
+            acknowledge(page, data)
+            if data[0] == _PICTURE and data[1] & Flag.WARM:
+                break
     received(page, Phase("warm-up"), seconds=_WARM_UP_S)
 
 
@@ -139,7 +144,7 @@ def main() -> None:
             raise SystemExit(f"the demo ended before the last turn ({closed}):\n{said}") from None
         finally:
             if demo.poll() is None:
-                demo.send_signal(signal.SIGINT)
+                demo.terminate()
             demo.communicate()
     results = {
         "ways": {way: summed(phases, way) for way in _WAYS},

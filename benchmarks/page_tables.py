@@ -1,8 +1,12 @@
 """Tables of the page's benchmarks in docs/benchmarks.md."""
 
+from typing import Any
+
 from results_as_tables import content, table
 
 _MISSING = "Not measured yet on an idle machine."
+_MINUTES = 3
+"""From this number of readings on, the first one is left out."""
 
 
 def load_table() -> str:
@@ -30,16 +34,17 @@ def load_table() -> str:
 
 def drawing_table() -> str:
     """Drawn frames and memory of a browser that shows the tab."""
-    try:
-        found = content("page_drawing")
-    except FileNotFoundError:
-        return _MISSING
-    figures, memory = found["results"]["figures"], found["results"]["memory"]
-    head = ["neurons", "fed, frames/s", "drawn, frames/s", "least in 5 s"]
+    head = ["neurons", "fed, scans/s", "drawn, frames/s", "least in 5 s"]
     head += ["processor time of the browser, ms/frame", "heap, MB"]
     head += ["typed arrays, MB", "DOM nodes", "over, s"]
-    ends = [memory[0], memory[-1]]
-    row = [
+    return table(head, [_drawn(content(name)) for name in ("page_drawing", "page_memory")])
+
+
+def _drawn(found: dict[str, Any]) -> list[str]:
+    figures, memory = found["results"]["figures"], found["results"]["memory"]
+    # the pictures of the last minute are kept, so that a long run is compared from then on
+    ends = [memory[1 if len(memory) > _MINUTES else 0], memory[-1]]
+    return [
         f"{figures['neurons']:,}",
         f"{figures['fed_a_second']:.1f}",
         f"{figures['drawn_a_second']:.1f}",
@@ -50,7 +55,6 @@ def drawing_table() -> str:
         " to ".join(f"{one['nodes']:.0f}" for one in ends),
         f"{found['config']['seconds']:.0f}",
     ]
-    return table(head, [row])
 
 
 def viewers_table() -> str:

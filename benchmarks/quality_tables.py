@@ -6,6 +6,16 @@ from typing import Any
 from results_as_tables import result, table
 
 _LAG_FRAMES, _STEPS = 8, 3
+_MICE_METHODS = (
+    "ridge",
+    "ridge, square root of activity",
+    "direct",
+    "online",
+    "online, noise-free",
+    "direct, causal input",
+    "online, causal input",
+    "offline",
+)
 _HEAD = ["", "lag, frames", "steps", "twin passes a frame", "video_r (95 %)", "frame_r (95 %)"]
 
 
@@ -53,14 +63,43 @@ def stills_table() -> str:
 
 
 def mice_table() -> str:
-    """Each simulated mouse: its twin, and the scores of the main methods."""
-    methods = ("ridge", "online", "online, noise-free", "online, causal input", "offline")
+    """Each simulated mouse: its twin, and the scores of each method that was measured on it."""
+    mice = _mice()
+    methods = [name for name in _MICE_METHODS if any(name in one["methods"] for one in mice)]
     rows = []
-    for mouse in sorted(result("mice").values(), key=lambda one: one["neurons"]):
-        scores = [_interval(mouse["methods"][method]["video_r"]) for method in methods]
-        known = f"{mouse['neurons']:,}", f"{mouse['noise']:g}", f"{mouse['twin_r']:.2f}"
-        rows.append([*known, str(mouse["trials"]), *scores])
-    return table(["neurons", "noise", "twin's r", "clips", *methods], rows)
+    for mouse in mice:
+        scores = mouse["methods"]
+        known = *_known(mouse), f"{mouse['twin_r']:.2f}", str(mouse["trials"])
+        rows.append(
+            [*known, *(_interval(scores[m]["video_r"]) if m in scores else "" for m in methods)]
+        )
+    return table(["neurons", "noise", "scans/s", "twin's r", "clips", *methods], rows)
+
+
+def mice_differences_table() -> str:
+    """Paired differences and ratios of video_r of two methods, by mouse and over mice."""
+    over = result("mice")["over_mice"]["paired"]
+    rows = [
+        [*_known(mouse), *(_signed(mouse["paired"].get(title)) for title in over)]
+        for mouse in _mice()
+    ]
+    rows.append(["all", "", "", *map(_signed, over.values())])
+    return table(["neurons", "noise", "scans/s", *over], rows)
+
+
+def _mice() -> list[dict[str, Any]]:
+    return sorted(result("mice")["mice"].values(), key=lambda one: (one["neurons"], one["noise"]))
+
+
+def _known(mouse: dict[str, Any]) -> tuple[str, str, str]:
+    return f"{mouse['neurons']:,}", f"{mouse['noise']:g}", f"{mouse['scan_rate_hz']:g}"
+
+
+def _signed(found: dict[str, Any] | None) -> str:
+    if found is None:
+        return ""
+    low, high = found["ci95"]
+    return f"{found['mean']:.3f} ({low:.3f} to {high:.3f})"
 
 
 def screen_masks_table() -> str:

@@ -37,7 +37,7 @@ from rtdecode.session.layout import SessionLayout
 from rtdecode.session.reader import LogReader
 
 _NS_PER_S, _RATE_HZ = 1_000_000_000, 30
-_PICTURE_NS = 500_000_000
+_PICTURE_NS, _SAME_SCAN_NS = 500_000_000, 8_000_000
 _SHOWN = (Behaviour, DisplayedFrame, Fluorescence, Reconstruction, Responses, Score)
 _KINDS = {body.kind for body in (*_SHOWN, Scan)}
 Push = Callable[[Sequence[Received]], None]
@@ -54,8 +54,8 @@ class SessionFeed:
         if not frames:
             raise SystemExit(f"{session} has no reconstructions: give a session of a longer run")
         self._round_frames = max(frames) - min(frames) + 1
-        self.neurons, self.frames_a_second = self._rois.count, _RATE_HZ * len(frames)
-        self.frames_a_second /= self._round_frames
+        self.neurons = self._rois.count
+        self.scans_a_second = _RATE_HZ * self._arrivals() / self._round_frames
 
     @contextmanager
     def running(self, push: Push, *, clock: Clock) -> Iterator[None]:
@@ -68,6 +68,11 @@ class SessionFeed:
         finally:
             stop.set()
             thread.join()
+
+    def _arrivals(self) -> int:
+        """How often activity comes; that of one scan comes at once, for one frame or several."""
+        sent_ns = [item.message.t_ns for item in self._items if _is_activity(item)]
+        return 1 + int(np.count_nonzero(np.diff(sent_ns) > _SAME_SCAN_NS))
 
     def _read(self, log: Path, seconds: float) -> Iterator[Received]:
         begun_ns, picture_ns = None, 0
@@ -106,6 +111,10 @@ class SessionFeed:
 
 def _is_frame(item: Received) -> bool:
     return isinstance(item.message.body, Reconstruction)
+
+
+def _is_activity(item: Received) -> bool:
+    return isinstance(item.message.body, Responses)
 
 
 def _with(item: Received, body: Body) -> Received:
