@@ -14,6 +14,7 @@ import host_tables
 import limit_tables
 import overload_tables
 import page_tables
+import performance_tables
 import policy_tables
 import quality_tables
 import soak_tables
@@ -37,7 +38,9 @@ TABLES: dict[Path, dict[str, Callable[[], str]]] = {
         **overload_tables.TABLES,
         **page_tables.TABLES,
         **soak_tables.TABLES,
+        **performance_tables.COMPARISONS,
     },
+    ROOT / "docs" / "performance.md": performance_tables.TABLES,
     ROOT / "docs" / "study.md": {
         "mice": quality_tables.mice_table,
         "mice_differences": quality_tables.mice_differences_table,
