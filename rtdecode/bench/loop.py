@@ -271,4 +271,4 @@ def _rois(config: RunConfig, calibration: Calibration) -> Rois:
 def twin_folder(config: RunConfig) -> Path:
     """Folder of the twin that `config` decodes with; SettingMissingError if it names none."""
     decode = config.decode
-    return _file(None if decode is None else decode.twin, "decode.twin")
+    return _file(None if decode is None else next(iter(decode.twin_folders), None), "decode.twin")

@@ -31,6 +31,7 @@ from rtdecode.commands.twin_training import (
 )
 from rtdecode.runtime.clock import HostClock
 from rtdecode.runtime.platform import usable_cores
+from rtdecode.schema.config.decode import Device
 from rtdecode.schema.config.training import (
     MASK_FRACTION,
     READOUT_STEPS,
@@ -65,6 +66,10 @@ class MaskMethodName(StrEnum):
     PUBLISHED = "published"
 
 
+Core = Annotated[
+    Path | None, typer.Option(help="twin folder whose filters are kept; only a readout is fitted")
+]
+DeviceOption = Annotated[Device, typer.Option(help="processor: auto, cpu or cuda (docs/data.md)")]
 LagFrames = Annotated[int, typer.Option(help="frames of activity after the decoded one", min=0)]
 
 
@@ -96,10 +101,7 @@ def twin(
         bool,
         typer.Option("--population", help="a twin of each --data with shared filters: OUT/NAME"),
     ] = False,
-    core: Annotated[
-        Path | None,
-        typer.Option(help="twin folder whose filters are kept; only a readout is fitted"),
-    ] = None,
+    core: Core = None,
     seed: Seed = 0,
     steps: Annotated[
         int | None,
@@ -108,6 +110,7 @@ def twin(
         ),
     ] = None,
     max_minutes: Minutes = None,
+    device: DeviceOption = Device.AUTO,
     threads: Threads = 0,
 ) -> None:
     """Train an encoding model; an interrupted run resumes when the command is repeated."""
@@ -129,10 +132,11 @@ def twin(
         config = TrainingConfig(seed=seed, steps=wanted, max_minutes=max_minutes)
         with progress_bar(console) as progress:
             line = WorkLine(progress, console)
+            kept = {"match": match, "core": core}
             if population:
-                outcomes = population_trained(data, out, config, line)
+                outcomes = population_trained(data, out, config, line, device=device)
             else:
-                outcomes = {out: trained(data, out, config, line, match=match, core=core)}
+                outcomes = {out: trained(data, out, config, line, **kept, device=device)}
         print_twins(console, outcomes)
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from rtdecode.commands.console import errors_reported, print_plain
+from rtdecode.commands.console import WorkLine, errors_reported, print_plain, progress_bar
 
 app = typer.Typer()
 
@@ -29,6 +29,13 @@ def import_published(
         int | None,
         typer.Option(help="number of neurons of that mouse, where the file pads them", min=1),
     ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            help="session of the same neurons, on which prior and noise model are measured: "
+            "decoding of videos needs them (docs/data.md)"
+        ),
+    ] = None,
 ) -> None:
     """Convert published weights of an encoding model into a twin."""
     console = Console()
@@ -41,6 +48,13 @@ def import_published(
             raise UnknownFormatError(got=layout, known=known)
         twin = import_twin(weights, out, layout=Format(layout), mouse=mouse, neurons=neurons)
         spec = twin.spec
+        if data is not None:
+            from rtdecode.datasets.opening import open_video_session
+            from rtdecode.train.imported_twin import measure_imported
+
+            with progress_bar(console) as progress:
+                session, line = open_video_session(data), WorkLine(progress, console)
+                measure_imported(out, session, work=line.work())
         causality = "not causal" if spec.future_frames else "causal"
         print_plain(
             console, f"{spec.architecture} twin of {spec.neurons} neurons ({causality}) in {out}"

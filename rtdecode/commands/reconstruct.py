@@ -25,6 +25,7 @@ from rtdecode.runtime.clock import HostClock
 from rtdecode.runtime.cluster import Workers as SharedBy
 from rtdecode.runtime.cluster import cluster as named_cluster
 from rtdecode.runtime.platform import usable_cores
+from rtdecode.schema.config.decode import Device
 
 app = typer.Typer()
 bench_app = typer.Typer()
@@ -46,6 +47,12 @@ Cluster = Annotated[
 Workers = Annotated[
     int | None,
     typer.Option(help="number of workers of local or slurm; one for each core by default", min=1),
+]
+
+
+DeviceOption = Annotated[
+    Device,
+    typer.Option(help="processor of the twins: auto, cpu or cuda; with --cluster always cpu"),
 ]
 
 
@@ -93,6 +100,7 @@ def reconstruct(
     source: Annotated[
         InputName, typer.Option("--input", help="activity that is decoded")
     ] = InputName.RESPONSES,
+    device: DeviceOption = Device.AUTO,
     threads: Threads = 0,
     cluster: Cluster = None,
     workers: Workers = None,
@@ -117,6 +125,7 @@ def reconstruct(
             iterations=iterations,
             mask=mask,
             source=source.value,
+            device=_device_with(cluster, device),
         )
         with progress_bar(console) as progress:
             task = progress.add_task(method.value, total=None, status="")
@@ -178,6 +187,13 @@ def quality(
         console.print(quality_table(rows))
         if warning := whole_screen_warning(request.mask, request.twins):
             print_warning(warning)
+
+
+def _device_with(cluster: str | None, device: Device) -> Device:
+    """The device where trials are shared by `cluster`, whose workers have the CPU alone."""
+    if cluster is not None and device is Device.CUDA:
+        raise typer.BadParameter("--device cuda does not go with --cluster: leave one of them out")
+    return device if cluster is None else Device.CPU
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from rtdecode.commands.console import (
     training_status,
 )
 from rtdecode.runtime.clock import HostClock
+from rtdecode.schema.config.decode import Device
 from rtdecode.schema.config.training import DirectConfig, TrainingConfig
 
 
@@ -49,9 +50,11 @@ def trained(
     *,
     match: Path | None,
     core: Path | None,
+    device: Device,
 ) -> Any:
     """The outcome of `fit_compact`, with its progress on `line`; several sessions are joined."""
     from rtdecode.datasets.opening import open_sessions
+    from rtdecode.decode.compute import usable_device
     from rtdecode.train.twin_fit import fit_compact
 
     return fit_compact(
@@ -62,14 +65,16 @@ def trained(
         report=_shown_by(line),
         work=line.work(),
         core=core,
+        device=usable_device(device),
     )
 
 
 def population_trained(
-    data: list[Path], out: Path, config: TrainingConfig, line: WorkLine
+    data: list[Path], out: Path, config: TrainingConfig, line: WorkLine, *, device: Device
 ) -> Mapping[Path, Any]:
     """The outcomes of `fit_population` by folder, with its progress on `line`."""
     from rtdecode.datasets.opening import open_video_session
+    from rtdecode.decode.compute import usable_device
     from rtdecode.train.population_fit import fit_population
 
     return fit_population(
@@ -79,6 +84,7 @@ def population_trained(
         clock=HostClock(),
         report=_shown_by(line),
         work=line.work(),
+        device=usable_device(device),
     )
 
 

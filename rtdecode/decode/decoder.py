@@ -12,14 +12,14 @@ from dataclasses import replace
 from functools import partial
 
 import numpy as np
-import torch
 from jaxtyping import Float
-from numpy.typing import NDArray
 from torch import Tensor
 
+from rtdecode.decode.compute import Kernels, upload_to
 from rtdecode.decode.noise import Noise, even_noise
 from rtdecode.decode.observation_window import ObservationWindow
-from rtdecode.decode.prior import VideoPrior, forecast_variance, spectral_shrinkage
+from rtdecode.decode.posterior import SdByAge
+from rtdecode.decode.prior import VideoPrior, spectral_shrinkage
 from rtdecode.decode.solver import ObservedFrames, Solver
 from rtdecode.decode.work_control import Estimation, WorkControl
 from rtdecode.decode.work_levels import WaitingFrames, WorkLevel
@@ -29,7 +29,6 @@ from rtdecode.schema.interfaces import Clock
 from rtdecode.schema.messages import Event, Reconstruction, Responses, WindowFrame
 from rtdecode.twins.twin import Twin
 
-F32 = NDArray[np.float32]
 _NS_PER_MS = 1_000_000
 
 
@@ -41,14 +40,14 @@ class Decoder:
 
     The horizon absorbs all frames that wait, and the estimate is improved once for all of them, by
     `steps` solver steps or as many as the deadline permits (at least one). With a `work_control`
-    its level limits the steps and selects the frames that are given out.
+    its level limits steps and twins, and selects the frames that are given out.
 
     Parameters
     ----------
     config
         Horizon, lag, steps and deadline.
     twin, prior
-        Encoding model, eq. (1), and video prior, eq. (2), of docs/decoder.md.
+        Encoding model, eq. (1), and video prior, eq. (2), of docs/decoder.md; on one device.
     clock
         Clock of the deadline and of the times in reconstructions.
     noise
@@ -58,8 +57,8 @@ class Decoder:
         without it the uncertainty of reconstructions is 0.
     work_control
         Sheds work while it exceeds the time of the frames; None: the work is as configured.
-    device
-        Where the solver computes; None: the CPU.
+    others, kernels
+        As `Solver` takes them.
 
     Notes
     -----
@@ -80,10 +79,11 @@ class Decoder:
         noise: Noise | None = None,
         sd: Float[Tensor, "back row col"] | None = None,
         work_control: WorkControl | None = None,
-        device: torch.device | None = None,
+        others: Sequence[tuple[Twin, Noise]] = (),
+        kernels: Kernels | None = None,
     ) -> None:
-        self._config, self._clock, self._device = config, clock, device
-        spec = twin.spec
+        self._config, self._clock = config, clock
+        spec, self._upload = twin.spec, upload_to(prior.mean.device)
         self._grid = FrameGrid(spec.frame_rate_hz)
         self._new_horizon = partial(
             ObservationWindow,
@@ -94,25 +94,25 @@ class Decoder:
             rois_hash=spec.rois_hash if config.rois_check is RoisCheck.CONTENT else "",
         )
         self._horizon = self._new_horizon()
-        self._noise = (noise or even_noise(spec.neurons)).to(device)
         self._solver = Solver(
             twin,
-            prior.to(device),
-            self._noise,
+            prior,
+            noise or even_noise(spec.neurons).to(prior.mean.device),
             window_frames=config.window_frames,
             estimated_frames=config.estimated_frames_used,
             likelihood_weight=config.likelihood_weight,
-            shrinkage=spectral_shrinkage(prior).to(device),
+            shrinkage=spectral_shrinkage(prior),
+            others=others,
+            kernels=kernels,
         )
-        self._sd: F32 = np.zeros((1, *prior.mean.shape), np.float32) if sd is None else sd.numpy()
-        self._forecast_sd: F32 = np.zeros((config.forecast_frames, *prior.mean.shape), np.float32)
-        if sd is not None and config.forecast_frames:
-            added = forecast_variance(prior, frames=config.forecast_frames)
-            self._forecast_sd = (sd[:1].square() + added.to(sd)).sqrt().numpy()
+        self._sd = SdByAge(sd, prior, forecast_frames=config.forecast_frames)
+        # on an accelerator a step returns before it is computed: its time until the result is here
+        self._is_asynchronous = prior.mean.device.type != "cpu"
+        self._begun_ns = self._device_step_ns = 0
         self._first: int | None = None
         self._next = self._after_given = self._turns = self._batch = 0
         self._cost = Estimation()
-        self._work, self._level = work_control, WorkLevel(config.steps)
+        self._work, self._level = work_control, WorkLevel(config.steps, 1 + len(others))
         self._waiting = self._no_frames()
 
     def step(
@@ -133,7 +133,7 @@ class Decoder:
         deadline_ns = now_ns + round(self._config.deadline_ms * _NS_PER_MS)
         self._waiting.extend(items)
         self._turns, self._batch = self._turns + 1, len(self._waiting)
-        before_ns = 0 if begun_ns is None else now_ns - begun_ns
+        before_ns = now_ns - (now_ns if begun_ns is None else begun_ns)
         ready: list[Reconstruction] = []
         while portion := self._waiting.portion(self._level):
             jumped = self._horizon.missing_before(portion[0])
@@ -175,8 +175,7 @@ class Decoder:
         newest = self._horizon.newest
         if newest is None:
             return []
-        waiting = range(self._next, newest + 1)
-        self._next = newest + 1
+        waiting, self._next = range(self._next, newest + 1), newest + 1
         rest = self._reconstructions(waiting, steps=0, deadline_ns=deadline_ns)
         self._solver.reset()
         self._first = None
@@ -218,10 +217,14 @@ class Decoder:
         steps, spent_ns, all_ns = 0, 0, 0
         while steps < self._level.steps:
             started_ns = self._clock.now_ns()
-            if steps > 0 and started_ns + spent_ns > deadline_ns:
+            if steps == 0:
+                self._begun_ns = started_ns
+            # time at which the steps that were begun are done
+            done_ns = max(started_ns, self._begun_ns + steps * self._device_step_ns)
+            if steps > 0 and done_ns + spent_ns > deadline_ns:
                 break
             self._solver.improve(observed)
-            spent_ns = self._clock.now_ns() - started_ns
+            spent_ns = max(self._clock.now_ns() - started_ns, self._device_step_ns)
             all_ns += spent_ns
             steps += 1
         return steps, all_ns
@@ -230,9 +233,10 @@ class Decoder:
         now = self._horizon.contents()
         estimated = slice(-self._config.estimated_frames_used, None)
         return self._solver.observed(
-            torch.from_numpy(now.recorded[estimated]).to(self._device),
-            torch.from_numpy(now.measured[estimated]).to(self._device),
-            torch.from_numpy(now.behaviour).to(self._device),
+            self._upload("recorded", now.recorded[estimated]),
+            self._upload("measured", now.measured[estimated]),
+            self._upload("behaviour", now.behaviour),
+            members=self._level.members,
         )
 
     def _reconstructions(
@@ -242,20 +246,20 @@ class Decoder:
         if newest is None or not frames:
             return []
         first = min(frames[0], newest)
-        video, objective = self._solver.result(
-            back=newest - first, ahead=max(0, frames[-1] - newest)
-        )
-        rejected = self._solver.rejected()
-        neurons_left_out = int((rejected.neurons | self._horizon.stuck).sum())
-        frames_left_out = newest + 1 - len(rejected.frames) + np.flatnonzero(rejected.frames)
+        found = self._solver.estimate(back=newest - first, ahead=max(0, frames[-1] - newest))
+        neurons_left_out = int((found.rejected.neurons | self._horizon.stuck).sum())
+        is_rejected = found.rejected.frames
+        frames_left_out = newest + 1 - len(is_rejected) + np.flatnonzero(is_rejected)
         ready_ns = self._clock.now_ns()
+        if self._is_asynchronous and steps > 0:
+            self._device_step_ns = (ready_ns - self._begun_ns) // steps
         made = []
         for frame in frames:
             source = self._source(frame)
             made.append(
                 Reconstruction(
-                    luminance=video[frame - first],
-                    uncertainty=self._sd_of(newest - frame),
+                    luminance=found.video[frame - first],
+                    uncertainty=self._sd(newest - frame),
                     frame=frame,
                     t_frame_mid_ns=self._grid.middle_ns(frame),
                     t_scan_ns=source.t_scan_ns,
@@ -265,7 +269,7 @@ class Decoder:
                     t_ready_ns=ready_ns,
                     lag_frames=self._config.output_lag_frames,
                     steps=steps,
-                    objective=objective,
+                    objective=found.objective,
                     warm=self._is_warm,
                     late=ready_ns > deadline_ns,
                     neurons_left_out=neurons_left_out,
@@ -281,15 +285,6 @@ class Decoder:
         """Whether frames since the last reset fill the horizon."""
         newest = self._horizon.newest or 0
         return newest - (self._first or 0) + 1 >= self._config.window_frames
-
-    def _sd_of(self, age_frames: int) -> F32:
-        """(row, col) standard deviation of a frame that is `age_frames` older than the newest."""
-        sd: F32 = (
-            self._forecast_sd[-age_frames - 1]
-            if age_frames < 0
-            else self._sd[min(age_frames, len(self._sd) - 1)]
-        )
-        return sd
 
     def _source(self, frame: int) -> Responses:
         """The responses whose arrival made `frame` due, or the next ones if those are missing."""

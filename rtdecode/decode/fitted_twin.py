@@ -1,13 +1,14 @@
 """A twin with its prior, noise model and uncertainty, for decoder, offline methods, benchmarks.
 
-Duties: read the folder that `rtdecode fit twin` wrote, check that its parts fit each other, and
+Duties: read the folders that `rtdecode fit twin` wrote, check that their parts fit each other, and
 construct decoders and solvers from them. This module must not train anything.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -17,10 +18,11 @@ from rtdecode.decode.posterior import load_posterior_sd
 from rtdecode.decode.prior import VideoPrior, load_prior, spectral_shrinkage
 from rtdecode.decode.solver import Solver
 from rtdecode.decode.work_control import WorkControl
-from rtdecode.schema.config.decode import DecodeConfig
+from rtdecode.schema.config.decode import DecodeConfig, RoisCheck
 from rtdecode.schema.errors import NeuronCountError, UnreadableFileError
 from rtdecode.schema.interfaces import Clock
-from rtdecode.twins.folder import load_twin
+from rtdecode.twins.folder import load_twin, sizes_in
+from rtdecode.twins.record import require_common
 from rtdecode.twins.twin import Twin
 
 _NO_DEADLINE_MS = 1e9
@@ -45,6 +47,19 @@ class FittedTwin:
     noise: Noise
     sd: Float[Tensor, "back row col"] | None = None
     """Posterior standard deviation of a pixel in grey levels, by frames behind the newest."""
+    others: tuple["FittedTwin", ...] = ()
+    """Further twins of the same neurons, with which the likelihood is averaged. Prior and
+    uncertainty are those of the first."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where it computes."""
+        return self.prior.mean.device
+
+    @property
+    def members(self) -> int:
+        """Number of twins."""
+        return 1 + len(self.others)
 
     def decoder(
         self, config: DecodeConfig, *, clock: Clock, work_control: WorkControl | None = None
@@ -58,6 +73,7 @@ class FittedTwin:
             sd=self.sd,
             clock=clock,
             work_control=work_control,
+            others=self._other_models(),
         )
 
     def unhurried_decoder(self, config: DecodeConfig) -> Decoder:
@@ -80,16 +96,24 @@ class FittedTwin:
             estimated_frames=estimated_frames,
             likelihood_weight=likelihood_weight,
             shrinkage=spectral_shrinkage(self.prior),
+            others=self._other_models(),
         )
 
+    def _other_models(self) -> list[tuple[Twin, Noise]]:
+        return [(one.twin, one.noise) for one in self.others]
 
-def load_fitted_twin(folder: Path, *, neurons: int | None = None) -> FittedTwin:
+
+def load_fitted_twin(
+    folder: Path, *, neurons: int | None = None, device: torch.device | None = None
+) -> FittedTwin:
     """Read the twin in `folder` with its prior, its noise model and its pixel uncertainty.
 
     Parameters
     ----------
     neurons
         Number of neurons whose activity is decoded; None while it is unknown.
+    device
+        Where it will compute; by default the CPU.
 
     Raises
     ------
@@ -98,14 +122,14 @@ def load_fitted_twin(folder: Path, *, neurons: int | None = None) -> FittedTwin:
     MissingFileError, UnreadableFileError
         If a file of the folder is missing or damaged.
     """
-    twin = load_twin(folder)
+    twin = load_twin(folder, device=device)
     spec = twin.spec
     if neurons is not None and neurons != spec.neurons:
         raise NeuronCountError(streamed=neurons, trained=spec.neurons, twin=str(folder))
     fitted = FittedTwin(
         twin,
-        load_prior(folder),
-        load_noise(folder, neurons=spec.neurons),
+        load_prior(folder, device=device),
+        load_noise(folder, neurons=spec.neurons, device=device),
         load_posterior_sd(folder, shape=(spec.rows_px, spec.cols_px)),
     )
     if mistake := next(_misfits(fitted), None):
@@ -116,6 +140,29 @@ def load_fitted_twin(folder: Path, *, neurons: int | None = None) -> FittedTwin:
             got=mistake,
         )
     return fitted
+
+
+def load_ensemble(
+    folders: Sequence[Path],
+    *,
+    neurons: int | None = None,
+    device: torch.device | None = None,
+    rois_check: RoisCheck = RoisCheck.CONTENT,
+) -> FittedTwin:
+    """The first twin of `folders`, with the others beside it; see `FittedTwin.others`.
+
+    Raises
+    ------
+    TwinsDifferError
+        If the twins differ in neurons, screen, frame rate or, by `rois_check`, in their ROIs.
+    NeuronCountError, MissingFileError, UnreadableFileError
+        As `load_fitted_twin`, for any of the twins.
+    """
+    first, *others = (load_fitted_twin(one, neurons=neurons, device=device) for one in folders)
+    for folder, other in zip(folders[1:], others, strict=True):
+        pair = (folders[0], sizes_in(first.twin.spec)), (folder, sizes_in(other.twin.spec))
+        require_common(*pair, by=rois_check)
+    return replace(first, others=tuple(others))
 
 
 def _misfits(fitted: FittedTwin) -> Iterator[str]:

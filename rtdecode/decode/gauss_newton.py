@@ -71,8 +71,8 @@ class GaussNewton:
         S n is own + L common with standard normal own and common, of covariance I + L L', eq. (4).
         """
         shared = self._weights.shared
-        own = torch.randn(self._here.shape, generator=generator)
-        common = torch.randn(len(own), shared.shape[1], generator=generator)
+        own = torch.randn(self._here.shape, generator=generator).to(shared)
+        common = torch.randn(len(own), shared.shape[1], generator=generator).to(shared)
         return self._weighted_adjoint(own + common @ shared.T)
 
     def adjoint(self, score: Float[Tensor, "compared neuron"]) -> Coordinates:

@@ -13,6 +13,7 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
+from rtdecode.decode.compute import Kernels, kernels_of
 from rtdecode.decode.prior import VideoPrior
 from rtdecode.decode.step_loops import responded, responded_vjp
 
@@ -35,8 +36,9 @@ class EstimatedFrames:
         Number of frames of history that the prior's autoregression needs.
     """
 
-    def __init__(self, prior: VideoPrior, *, frames: int) -> None:
+    def __init__(self, prior: VideoPrior, *, frames: int, kernels: Kernels | None = None) -> None:
         self.prior, self.frames = prior, frames
+        self._kernels = kernels or kernels_of(prior.mean.device)
         self.order = len(prior.autoregression)
         self.basis, device = prior.basis, prior.mean.device
         self.u_sd = torch.ones(frames, *prior.power.shape, device=device)
@@ -44,8 +46,9 @@ class EstimatedFrames:
         self.u_sd[0] = prior.power.sqrt() / prior.innovation_sd
         self._from_past = self._propagated_past()
         response = self._response = self._impulse_response() * prior.innovation_sd
-        lag = torch.arange(frames)[:, None] - torch.arange(frames)[None, :]
-        inside = (lag >= 0)[..., None, None].to(device)
+        each = torch.arange(frames, device=device)
+        lag = each[:, None] - each[None, :]
+        inside = (lag >= 0)[..., None, None]
         self._from_innovations = response[lag.clamp_min(0)] * inside
 
     def coefficients(
@@ -65,7 +68,7 @@ class EstimatedFrames:
         self, u: Float[Tensor, "frame krow kcol"], carried: Float[Tensor, "frame krow kcol"]
     ) -> Float[Tensor, "frame krow kcol"]:
         """`coefficients` with the part of the history given, without a gradient."""
-        if u.is_cuda:
+        if self._kernels is Kernels.TORCH:
             return (self._from_innovations * u[None]).sum(1) + carried
         video = torch.empty_like(u)
         responded(*(_by_frame(array) for array in (self._response, u, carried, video)))
@@ -73,7 +76,7 @@ class EstimatedFrames:
 
     def adjoint(self, grad: Float[Tensor, "frame krow kcol"]) -> Float[Tensor, "frame krow kcol"]:
         """Gradient by u from that by `coefficients`: Σ_{t ≥ k} h[t-k] s grad[t]."""
-        if grad.is_cuda:
+        if self._kernels is Kernels.TORCH:
             return (self._from_innovations * grad[:, None]).sum(0)
         grad_u = torch.empty_like(grad, memory_format=torch.contiguous_format)
         responded_vjp(*(_by_frame(array) for array in (self._response, grad, grad_u)))

@@ -98,7 +98,7 @@ class ObservationWeights:
         omega = observed if robust is None else robust * observed
         factors = self.shared.shape[1]
         capacitance = (omega @ self.products).reshape(len(omega), factors, factors)
-        capacitance = capacitance + torch.eye(factors).to(scaled)
+        capacitance = capacitance + torch.eye(factors, device=scaled.device)
         common = torch.linalg.inv_ex(capacitance)[0] @ ((omega * scaled) @ self.shared)[..., None]
         whitened: Tensor = omega * (scaled - common[..., 0] @ self.shared.T)
         return whitened

@@ -20,6 +20,7 @@ from torch import Tensor
 from rtdecode.schema.atomic_file import written_atomically
 from rtdecode.schema.errors import MissingFileError, UnreadableFileError
 from rtdecode.twins.folder import finite_tensors
+from rtdecode.twins.record import MEASURED_BY
 
 NOISE_FILE = "noise.safetensors"
 _FILE_NAMES = {"likelihood_weight": "tau"}
@@ -95,9 +96,7 @@ def load_noise(folder: Path, *, neurons: int, device: torch.device | None = None
     """
     path = folder / NOISE_FILE
     if not path.is_file():
-        raise MissingFileError(
-            what="noise of the twin", path=path, remedy="`rtdecode fit twin` writes it"
-        )
+        raise MissingFileError(what="noise of the twin", path=path, remedy=MEASURED_BY)
     try:
         stored = finite_tensors(path, what="noise of the twin")
         named = {stored_as: name for name, stored_as in _FILE_NAMES.items()}

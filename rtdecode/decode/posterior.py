@@ -18,8 +18,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from jaxtyping import Float
+from numpy.typing import NDArray
 from safetensors.torch import save_file
 from scipy.ndimage import gaussian_filter
 from torch import Tensor
@@ -29,7 +31,7 @@ from rtdecode.decode.horizon import EstimatedFrames, initial_state
 from rtdecode.decode.likelihood import observation_weights
 from rtdecode.decode.noise import Noise
 from rtdecode.decode.predictor import predictor
-from rtdecode.decode.prior import VideoPrior
+from rtdecode.decode.prior import VideoPrior, forecast_variance
 from rtdecode.schema.atomic_file import written_atomically
 from rtdecode.schema.errors import UnreadableFileError
 from rtdecode.schema.work import UNSEEN, Work
@@ -199,6 +201,39 @@ def load_posterior_sd(
             what="posterior of the twin", path=path, expected=expected, got=f"{tuple(sd.shape)}"
         )
     return sd
+
+
+class SdByAge:
+    """Standard deviation of a pixel by the age of its frame, also of frames that are forecast.
+
+    Parameters
+    ----------
+    sd
+        (back, row, col) by frames behind the newest, in grey levels; None: 0.
+    forecast_frames
+        Number of frames after the newest; the variance of their innovations is added.
+    """
+
+    def __init__(
+        self,
+        sd: Float[Tensor, "back row col"] | None,
+        prior: VideoPrior,
+        *,
+        forecast_frames: int,
+    ) -> None:
+        known = torch.zeros(1, *prior.mean.shape) if sd is None else sd
+        ahead = torch.zeros(forecast_frames, *prior.mean.shape)
+        if sd is not None and forecast_frames:
+            added = forecast_variance(prior, frames=forecast_frames)
+            ahead = (sd[:1].square() + added.to(sd)).sqrt()
+        self._known, self._ahead = known.numpy(), ahead.numpy()
+
+    def __call__(self, age_frames: int) -> NDArray[np.float32]:
+        """(row, col) of a frame that is `age_frames` older than the newest; below 0 a forecast."""
+        ahead, known = self._ahead, self._known
+        sd = ahead[-age_frames - 1] if age_frames < 0 else known[min(age_frames, len(known) - 1)]
+        found: NDArray[np.float32] = sd
+        return found
 
 
 class _LinearisedPosterior:

@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from rtdecode.decode.compute import Kernels
 from rtdecode.twins.basis import Basis
 from rtdecode.twins.compact.drive import CompactDrive, DriveState
 from rtdecode.twins.compact.network import Compact
@@ -69,7 +70,13 @@ class Predictor(Protocol):
 
 
 def predictor(
-    twin: Twin, basis: Basis, *, history: int, estimated: int, stride: int | None = None
+    twin: Twin,
+    basis: Basis,
+    *,
+    history: int,
+    estimated: int,
+    stride: int | None = None,
+    kernels: Kernels | None = None,
 ) -> Predictor:
     """The fastest predictor of `twin` for a horizon of `history` + `estimated` frames.
 
@@ -79,13 +86,16 @@ def predictor(
         Basis of the coefficients of frames.
     stride
         Temporal stride: frames from one compared frame to the next, by default that of the twin.
+    kernels
+        What predicts; by default compiled loops for a frozen compact twin on the host, else torch.
     """
-    frozen_on_host = isinstance(twin, Compact) and not (
-        twin.weights.requires_grad or twin.weights.is_cuda
-    )
-    if isinstance(twin, Compact) and frozen_on_host:
+    if kernels is not Kernels.TORCH and isinstance(twin, Compact) and _is_frozen_on_host(twin):
         return CompactPredictor(twin, basis, history=history, estimated=estimated, stride=stride)
     return HorizonPredictor(twin, basis, estimated=estimated, stride=stride)
+
+
+def _is_frozen_on_host(twin: Compact) -> bool:
+    return twin.weights.device.type == "cpu" and not twin.weights.requires_grad
 
 
 class HorizonPredictor:

@@ -30,6 +30,7 @@ from rtdecode.schema.atomic_file import written_atomically
 from rtdecode.schema.errors import MissingFileError, ShapeError, UnreadableFileError
 from rtdecode.twins.basis import Basis, cosine_basis, cosine_frequency
 from rtdecode.twins.folder import finite_tensors
+from rtdecode.twins.record import MEASURED_BY
 
 PRIOR_FILE = "prior.safetensors"
 ORDER = 4
@@ -205,9 +206,7 @@ def load_prior(folder: Path, *, device: torch.device | None = None) -> VideoPrio
     """
     path = folder / PRIOR_FILE
     if not path.is_file():
-        raise MissingFileError(
-            what="video prior", path=path, remedy="`rtdecode fit twin` writes it beside the twin"
-        )
+        raise MissingFileError(what="video prior", path=path, remedy=MEASURED_BY)
     try:
         return VideoPrior(**finite_tensors(path, what="video prior")).to(device)
     except TypeError as error:

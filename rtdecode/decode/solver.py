@@ -5,6 +5,7 @@ return video and what was left out. Equations (5) to (7) of docs/decoder.md. Thi
 depend on clocks, messages or files.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +14,7 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
-from rtdecode.decode.gauss_newton import largest_eigenvalue
+from rtdecode.decode.compute import Kernels, kernels_of, on_host
 from rtdecode.decode.horizon import (
     EstimatedFrames,
     SolverState,
@@ -21,17 +22,10 @@ from rtdecode.decode.horizon import (
     shifted,
     with_newest_frame,
 )
-from rtdecode.decode.likelihood import (
-    ObservationWeights,
-    QuasiScore,
-    factor_products,
-    observation_weights,
-    quasi_score,
-    quasi_score_on_host,
-)
+from rtdecode.decode.likelihood import QuasiScore
 from rtdecode.decode.noise import Noise
-from rtdecode.decode.predictor import Prediction, predictor
 from rtdecode.decode.prior import VideoPrior
+from rtdecode.decode.twin_likelihood import ObservedByTwin, TwinLikelihood
 from rtdecode.twins.twin import Twin
 
 F32 = NDArray[np.float32]
@@ -45,15 +39,13 @@ _REJECTED_FRAME = 4.0
 
 @dataclass(frozen=True, slots=True)
 class ObservedFrames:
-    """Recorded activity, weights and prediction in the compared frames, oldest first.
+    """What is recorded in the horizon, as each twin that is inverted compares it.
 
     carried: coefficients of the estimated frames that the history alone predicts. It is valid until
     the horizon is shifted.
     """
 
-    recorded: Float[Tensor, "compared neuron"]
-    weights: ObservationWeights
-    predict: Prediction
+    by_twin: tuple[ObservedByTwin, ...]
     carried: Float[Tensor, "estimated krow kcol"]
 
 
@@ -63,11 +55,24 @@ class Rejected:
 
     neurons: (neuron,) True where the mean robust weight over the compared frames was below 0.1.
     frames: (estimated frame,) True where residuals of all neurons were far larger than by the noise
-    model, as in a scan with an artefact; oldest first.
+    model, as in a scan with an artefact; oldest first. With several twins both are means over them.
     """
 
     neurons: NDArray[np.bool_]
     frames: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Estimate:
+    """The solution as it is, on the host.
+
+    video: (frame, row, col) in grey levels. objective: that of eq. (6) at the last step. rejected:
+    what had almost no weight in it.
+    """
+
+    video: F32
+    objective: float
+    rejected: Rejected
 
 
 class Solver:
@@ -88,7 +93,7 @@ class Solver:
     Parameters
     ----------
     twin, prior, noise
-        Encoding model, video prior and noise model.
+        Encoding model, video prior and noise model, all on the device that computes.
     window_frames
         Length of the horizon, history included.
     estimated_frames
@@ -97,10 +102,11 @@ class Solver:
         λ; by default that of `noise`.
     shrinkage
         Output gain of each cosine coefficient (spectral shrinkage); by default 1.
-
-    Notes
-    -----
-    With a twin of temporal stride n only every n-th frame is compared, at 1 / n of the cost.
+    others
+        Further twins of the same neurons with their noise models, eq. (8): the likelihoods of all
+        are averaged.
+    kernels
+        What a step is computed by; by default compiled loops on the host, and torch elsewhere.
     """
 
     def __init__(
@@ -113,67 +119,63 @@ class Solver:
         estimated_frames: int,
         likelihood_weight: float | None = None,
         shrinkage: Float[Tensor, "krow kcol"] | None = None,
+        others: Sequence[tuple[Twin, Noise]] = (),
+        kernels: Kernels | None = None,
     ) -> None:
-        self._noise, self._products = noise, factor_products(noise)
-        self._score = quasi_score if noise.dispersion.is_cuda else quasi_score_on_host
-        self._block = EstimatedFrames(prior, frames=estimated_frames)
-        self._likelihood_weight = (
-            noise.likelihood_weight
-            if likelihood_weight is None
-            else torch.full_like(noise.likelihood_weight, likelihood_weight)
-        )
+        kernels = kernels or kernels_of(prior.mean.device)
+        self._block = EstimatedFrames(prior, frames=estimated_frames, kernels=kernels)
         self._history = window_frames - estimated_frames
-        self._predictor = predictor(
-            twin, prior.basis, history=self._history, estimated=estimated_frames
-        )
+        self._likelihoods = [
+            TwinLikelihood(
+                one,
+                of_one,
+                self._block,
+                history=self._history,
+                likelihood_weight=likelihood_weight,
+                kernels=kernels,
+            )
+            for one, of_one in [(twin, noise), *others]
+        ]
         self._objective = prior.mean.new_zeros(())
-        self._moved = 0
-        self._kept_weights: tuple[Tensor, ObservationWeights] | None = None
         self._shrinkage = torch.ones_like(prior.power) if shrinkage is None else shrinkage
         self._neurons = twin.spec.neurons
         self.reset()
-        mean = torch.tensor(twin.spec.behaviour_mean, device=prior.mean.device)
-        # step size η of eq. (7)
-        self._step_size = 1 / largest_eigenvalue(
-            self._block,
-            self._predictor,
-            mean.expand(window_frames, -1),
-            history=self._history,
-            weights=self._weights(torch.ones(1, twin.spec.neurons, device=prior.mean.device)),
-            floor=noise.floor,
-        )
+        # η of eq. (7) for the first 1, 2, … twins: λ_max of a mean is at most the mean of λ_max
+        largest = torch.stack([one.largest_eigenvalue() for one in self._likelihoods]).cumsum(0)
+        self._step_sizes = [count / total for count, total in enumerate(largest, start=1)]
 
     def observed(
         self,
         recorded: Float[Tensor, "estimated neuron"],
         measured: Float[Tensor, "estimated neuron"],
         behaviour: Float[Tensor, "horizon channel"],
+        *,
+        members: int | None = None,
     ) -> ObservedFrames:
-        """The estimated frames that are compared, with their weights and their prediction.
+        """What is recorded, as the first `members` twins compare it; by default as all do.
 
         `measured` is 1 where there is a measurement, else 0; `recorded` is in twin units.
         """
-        stride = self._predictor.stride
-        compared = slice((len(recorded) - 1) % stride, None, stride)
-        predict = self._predictor.given(self._old, behaviour, moved=self._moved)
-        self._moved = 0
-        return ObservedFrames(
-            recorded[compared].contiguous(),
-            self._weights_of(measured[compared]),
-            predict,
-            self._block.carried(self._state.past),
+        past = self._state.past
+        old = past[len(past) - self._history :]
+        by_twin = tuple(
+            one.observed(recorded, measured, behaviour, old=old)
+            for one in self._likelihoods[:members]
         )
+        return ObservedFrames(by_twin, self._block.carried(past))
 
     def reset(self) -> None:
         """Return to the state before any measurement."""
         self._state = initial_state(self._block, history=self._history)
-        self._moved = self._history
-        self._likelihood: QuasiScore | None = None
+        for one in self._likelihoods:
+            one.reset()
+        self._scores: list[QuasiScore] = []
 
     def advance(self, frames: int) -> None:
         """Shift the horizon by `frames`; new frames start from the prior's prediction."""
         self._state = shifted(self._state, self._block, frames=frames)
-        self._moved += frames
+        for one in self._likelihoods:
+            one.advance(frames)
 
     def initialise_newest(self, coefficients: Float[Tensor, "krow kcol"]) -> None:
         """Start the newest frame from `coefficients` instead of the prior's prediction."""
@@ -181,30 +183,51 @@ class Solver:
 
     @torch.no_grad()
     def improve(self, observed: ObservedFrames) -> None:
-        """One step of eq. (7), at the cost of one forward and one backward pass of the twin."""
+        """One step of eq. (7), at the cost of one forward and one backward pass of each twin."""
         state, block = self._state, self._block
         ahead = torch.add(state.u, state.velocity, alpha=_MOMENTUM)
         video = block.responded(ahead, observed.carried)
-        predicted, adjoint = observed.predict.linearised(video)
-        likelihood = self._score(
-            predicted, observed.recorded, observed.weights, floor=self._noise.floor
-        )
-        back = block.adjoint(adjoint(likelihood.score))  # J' score
+        pairs = zip(self._likelihoods, observed.by_twin, strict=False)  # the first members alone
+        found = [one.score(video, seen) for one, seen in pairs]
+        back = block.adjoint(_mean([back for _, back in found]))  # J' score
         whitened = ahead / block.u_sd
         gradient = whitened / block.u_sd - back  # eq. (5)
         # v ← β v - η gradient, u ← u + v
-        velocity = _MOMENTUM * state.velocity - self._step_size * gradient
+        velocity = _MOMENTUM * state.velocity - self._step_sizes[len(found) - 1] * gradient
         self._state = SolverState(state.u + velocity, velocity, state.past)
-        self._objective = likelihood.misfit + whitened.square().sum() / 2
-        self._likelihood = likelihood
+        self._scores = [score for score, _ in found]
+        misfit = _mean([score.misfit for score in self._scores])
+        self._objective = misfit + whitened.square().sum() / 2
 
-    @torch.no_grad()
     def result(self, *, back: int, ahead: int = 0) -> tuple[F32, float]:
         """Video of the newest `back` + 1 frames, and the objective of eq. (6) at the last step.
 
         The video is (frame, row, col) in grey levels, followed by the prior's prediction of the
         next `ahead` frames, at most as many as are estimated. The call waits for the device.
         """
+        video, objective = on_host(self._video(back=back, ahead=ahead), self._objective)
+        return video, float(objective)
+
+    @torch.no_grad()
+    def estimate(self, *, back: int, ahead: int = 0) -> Estimate:
+        """As `result`, with what was left out; the call waits for the device once."""
+        rejection = []
+        if self._scores:
+            frames = [
+                score.noise_scale[:, 0].repeat_interleave(one.stride)[-self._block.frames :]
+                for one, score in zip(self._likelihoods, self._scores, strict=False)
+            ]
+            rejection = [_mean([score.robust.mean(0) for score in self._scores]), _mean(frames)]
+        video, objective, *found = on_host(
+            self._video(back=back, ahead=ahead), self._objective, *rejection
+        )
+        rejected = Rejected(np.zeros(self._neurons, np.bool_), np.zeros(self._block.frames, bool))
+        if found:
+            rejected = Rejected(found[0] < _REJECTED_NEURON, found[1] > _REJECTED_FRAME)
+        return Estimate(video, float(objective), rejected)
+
+    @torch.no_grad()
+    def _video(self, *, back: int, ahead: int) -> Float[Tensor, "frame row col"]:
         state = self._state
         known = torch.cat([state.past, self._block.coefficients(state.u, state.past)])
         wanted = known[-back - 1 :]
@@ -212,39 +235,12 @@ class Solver:
             # innovations of 0, which is their mean under the prior
             next_frames = self._block.coefficients(torch.zeros_like(state.u), known)
             wanted = torch.cat([wanted, next_frames[:ahead]])
-        video = self._block.basis.video(self._shrinkage * wanted).clamp(_BLACK, _WHITE)
-        return video.cpu().numpy(), float(self._objective)
+        return self._block.basis.video(self._shrinkage * wanted).clamp(_BLACK, _WHITE)
 
-    @torch.no_grad()
-    def rejected(self) -> Rejected:
-        """Neurons and frames that had almost no weight in the last step; waits for the device."""
-        estimated, stride = self._block.frames, self._predictor.stride
-        if self._likelihood is None:
-            return Rejected(np.zeros(self._neurons, np.bool_), np.zeros(estimated, np.bool_))
-        neurons = self._likelihood.robust.mean(0) < _REJECTED_NEURON
-        frames = (self._likelihood.noise_scale[:, 0] > _REJECTED_FRAME).cpu().numpy()
-        return Rejected(neurons.cpu().numpy(), np.repeat(frames, stride)[-estimated:])
 
-    @property
-    def _old(self) -> Float[Tensor, "history krow kcol"]:
-        past = self._state.past
-        return past[len(past) - self._history :]
-
-    def _weights_of(self, measured: Float[Tensor, "compared neuron"]) -> ObservationWeights:
-        """The weights; on the host those of the frame before while they are the same."""
-        if self._kept_weights is not None and not measured.is_cuda:
-            known, weights = self._kept_weights
-            if torch.equal(known, measured):
-                return weights
-        weights = self._weights(measured)
-        self._kept_weights = measured.clone(), weights
-        return weights
-
-    def _weights(self, measured: Tensor) -> ObservationWeights:
-        return observation_weights(
-            self._noise,
-            measured,
-            likelihood_weight=self._likelihood_weight,
-            stride=self._predictor.stride,
-            products=self._products,
-        )
+def _mean(values: Sequence[Tensor]) -> Tensor:
+    """Mean over twins; of one twin its own value."""
+    total = values[0]
+    for value in values[1:]:
+        total = total + value
+    return total / len(values) if len(values) > 1 else total

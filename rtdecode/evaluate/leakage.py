@@ -112,14 +112,15 @@ def _cosines(size: int, count: int) -> NDArray[np.float64]:
 
 
 def trained_clips(config: RunConfig) -> tuple[str, ...]:
-    """Hashes of the training clips in the description of the configured twin; empty without twin.
+    """Hashes of the training clips in the descriptions of the configured twins; empty without.
 
     They are read from twin.json, so that the live score does not import torch.
     """
-    if config.decode is None or config.decode.twin is None:
+    if config.decode is None:
         return ()
-    path = config.decode.twin / "twin.json"
-    if not path.is_file():
-        return ()
-    described = json.loads(path.read_text(encoding="utf-8"))
-    return tuple(described.get("training_clips", ()))
+    found: dict[str, None] = {}
+    for path in (folder / "twin.json" for folder in config.decode.twin_folders):
+        if path.is_file():
+            described = json.loads(path.read_text(encoding="utf-8"))
+            found |= dict.fromkeys(described.get("training_clips", ()))
+    return tuple(found)

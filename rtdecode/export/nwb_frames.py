@@ -160,8 +160,9 @@ def _decoded_times(content: SessionContent) -> dict[str, Any]:
 
 
 def _reconstruction_in_words(lags: list[int], config: RunConfig) -> str:
-    twin = None if config.decode is None else config.decode.twin
-    by = "" if twin is None else f" by inversion of the twin '{twin.name}'"
+    twins = () if config.decode is None else config.decode.twin_folders
+    names = " and ".join(f"'{twin.name}'" for twin in twins)
+    by = f" by inversion of the twin{'s' if len(twins) > 1 else ''} {names}" if twins else ""
     behind = " or ".join(str(lag) for lag in lags)
     return (
         f"Frames of the screen, reconstructed live from the activity{by}, as (frame, row, column). "

@@ -12,6 +12,7 @@ import numpy as np
 from rtdecode.datasets.video_session import Causality
 from rtdecode.evaluate.metrics import ClipScores, bootstrap_interval
 from rtdecode.offline.methods import Method
+from rtdecode.schema.config.decode import Device
 from rtdecode.session.environment import environment_here
 
 SUMMARY = "summary.json"
@@ -44,6 +45,8 @@ class Request:
     """A value of `rtdecode.offline.trial.Input`."""
     direct: Path | None = None
     """Folder of a direct decoder."""
+    device: Device = Device.CPU
+    """Where twins compute; baselines and still images are computed on the CPU."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -149,10 +149,12 @@ class Offline:
         solver = fitted.solver(
             window_frames=frames, estimated_frames=frames, likelihood_weight=self.likelihood_weight
         )
+        measured = usable(trial.responses, trial.valid).astype(np.float32)
         observed = solver.observed(
-            torch.from_numpy(trial.responses),
-            torch.from_numpy(usable(trial.responses, trial.valid).astype(np.float32)),
-            torch.from_numpy(trial.behaviour),
+            *(
+                torch.from_numpy(array).to(fitted.device)
+                for array in (trial.responses, measured, trial.behaviour)
+            )
         )
         for _ in range(self.iterations):
             solver.improve(observed)

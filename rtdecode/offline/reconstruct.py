@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from rtdecode.datasets.opening import holds_stills, open_video_session
 from rtdecode.datasets.video_session import VideoSession
+from rtdecode.decode.compute import CPU, device_name, usable_device
 from rtdecode.decode.fitted_twin import FittedTwin, load_fitted_twin
 from rtdecode.evaluate.leakage import TrainedClips
 from rtdecode.evaluate.metrics import clip_scores
@@ -78,6 +79,8 @@ def reconstruct(
         number of neurons or to another lag, or if the session has no such tier.
     LeakedClipError
         If a twin or direct decoder was trained on a clip that would be scored.
+    DeviceUnavailableError
+        If a GPU is asked for and there is none.
     MissingFileError, UnreadableFileError
         If data, twin, decoder or mask cannot be read.
     """
@@ -98,7 +101,8 @@ def _reconstruct_videos(
 ) -> dict[str, Any]:
     data = open_video_session(request.data)
     total = len(data.trials(request.tier))
-    twins = [load_fitted_twin(folder, neurons=data.neurons) for folder in request.twins]
+    device = usable_device(request.device)
+    twins = [load_fitted_twin(one, neurons=data.neurons, device=device) for one in request.twins]
     kind = Input(request.source)
     if kind is Input.PREDICTED and not twins:
         raise MissingOptionError(option="--twin", needed_for="--input predicted")
@@ -116,13 +120,14 @@ def _reconstruct_videos(
     ):
         done.append(scored)
         report(len(done), total, scored.scores.video_r)
-    return summary_of(
+    summary = summary_of(
         done,
         method,
         name=request.method,
         causality=causality_of(data, kind),
         neurons=data.neurons,
     )
+    return {**summary, "device": device_name(device if twins else CPU)}
 
 
 def method_for(request: Request, data: VideoSession, twins: Sequence[FittedTwin]) -> Method:

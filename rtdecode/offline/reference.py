@@ -19,7 +19,7 @@ from torch import Tensor
 from rtdecode.decode.predictor import Predictor, predictor
 from rtdecode.twins.basis import pixel_basis
 from rtdecode.twins.poisson_loss import poisson_loss
-from rtdecode.twins.twin import Twin
+from rtdecode.twins.twin import Twin, device_of
 
 F32 = NDArray[np.float32]
 
@@ -60,11 +60,12 @@ def reference_video(
     report
         Called with the number of steps and the blurred video after each step of `report_at`.
     """
-    recorded, state = torch.from_numpy(responses), torch.from_numpy(behaviour)
-    free = torch.from_numpy(mask)
-    window = min(_WINDOW_FRAMES, len(responses))
-    activity = predictor(twin, pixel_basis(*mask.shape), history=0, estimated=window, stride=1)
-    video = torch.full((len(responses), *mask.shape), _GREY)
+    device = device_of(twin)
+    recorded, state = (torch.from_numpy(array).to(device) for array in (responses, behaviour))
+    free = torch.from_numpy(mask).to(device)
+    basis, window = pixel_basis(*mask.shape, device=device), min(_WINDOW_FRAMES, len(responses))
+    activity = predictor(twin, basis, history=0, estimated=window, stride=1)
+    video = torch.full((len(responses), *mask.shape), _GREY, device=device)
     momentum = torch.zeros_like(video)
     for step in range(1, iterations + 1):
         gradient = _mean_gradient(activity, video, recorded, state) * free
@@ -94,7 +95,7 @@ def _mean_gradient(
 ) -> Float[Tensor, "frame row col"]:
     """Normalised gradient of each window, averaged over the windows that contain a frame."""
     no_history = video[:0]
-    total, count = torch.zeros_like(video), torch.zeros(len(video), 1, 1)
+    total, count = torch.zeros_like(video), video.new_zeros(len(video), 1, 1)
     for start in window_starts(len(video)):
         part = slice(start, start + _WINDOW_FRAMES)
         window = video[part].clone().requires_grad_(True)
@@ -114,4 +115,4 @@ def _rate(step: int) -> float:
 
 def _blurred(video: Float[Tensor, "frame row col"]) -> F32:
     """Gaussian blur with an SD of half a frame and half a pixel."""
-    return np.asarray(gaussian_filter(video.numpy(), _BLUR, mode="nearest"), np.float32)
+    return np.asarray(gaussian_filter(video.cpu().numpy(), _BLUR, mode="nearest"), np.float32)

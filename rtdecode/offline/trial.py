@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from rtdecode.datasets.causal_input import CausalInput
 from rtdecode.datasets.video_session import Causality, VideoSession
-from rtdecode.twins.twin import Twin
+from rtdecode.twins.twin import Twin, device_of
 
 F32 = NDArray[np.float32]
 
@@ -92,5 +92,5 @@ def predicted_activity(twin: Twin, video: F32, behaviour: F32) -> F32:
 
     `video` is (frame, row, col) in grey levels, `behaviour` (frame, channel).
     """
-    activity = twin(torch.from_numpy(video)[None], torch.from_numpy(behaviour)[None])
-    return np.asarray(activity[0].numpy(), np.float32)
+    given = (torch.from_numpy(array)[None].to(device_of(twin)) for array in (video, behaviour))
+    return np.asarray(twin(*given)[0].cpu().numpy(), np.float32)

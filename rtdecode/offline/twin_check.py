@@ -81,11 +81,11 @@ class ResponsePredictor:
 
 
 def response_predictor(config: RunConfig) -> ResponsePredictor | None:
-    """The predictor of the configured twin; None where there is no twin on this machine.
+    """The predictor of the configured twin, of several the first; None where it is not here.
 
     Raises UnreadableFileError and MissingFileError as `load_twin` does.
     """
-    folder = None if config.decode is None else config.decode.twin
+    folder = None if config.decode is None else next(iter(config.decode.twin_folders), None)
     if folder is None or not (folder / DESCRIPTION).is_file():
         return None
     twin = load_twin(folder)

@@ -41,9 +41,9 @@ def inverted_windows(
         begin(solver)
         end = newest + window
         seen = solver.observed(
-            torch.from_numpy(responses[end - estimated : end]),
-            torch.from_numpy(valid[end - estimated : end].astype(np.float32)),
-            torch.from_numpy(behaviour[end - window : end]),
+            torch.from_numpy(responses[end - estimated : end]).to(fitted.device),
+            torch.from_numpy(valid[end - estimated : end].astype(np.float32)).to(fitted.device),
+            torch.from_numpy(behaviour[end - window : end]).to(fitted.device),
         )
         for _ in range(config.steps):
             solver.improve(seen)

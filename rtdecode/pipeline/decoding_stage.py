@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtdecode.calcium.line_offset import line_offset_px, without_line_offset
-from rtdecode.decode.compute import prepare_process
+from rtdecode.decode.compute import device_name, prepare_process, usable_device
 from rtdecode.decode.decoder import Decoder
-from rtdecode.decode.fitted_twin import FittedTwin, load_fitted_twin
+from rtdecode.decode.fitted_twin import FittedTwin, load_ensemble
 from rtdecode.decode.work_control import WorkControl
 from rtdecode.pipeline.calcium_stage import calcium_stage
 from rtdecode.pipeline.planes_stage import CalciumStage
@@ -93,7 +93,7 @@ class DecodingStage:
     """Stage that preprocesses every scan in order, and decodes all waiting frames in one step.
 
     Responses are given before the estimation that uses them begins. Without a `decoder` there are
-    no reconstructions. `clock` times the work on a batch.
+    no reconstructions. `clock` times the work on a batch; `facts` are given out first.
     """
 
     def __init__(
@@ -105,8 +105,9 @@ class DecodingStage:
         decoder: Decoder | None,
         clock: Clock,
         lines: LineAligner | None = None,
+        facts: Sequence[Event] = (),
     ) -> None:
-        self._lines, self._clock = lines, clock
+        self._lines, self._clock, self._facts = lines, clock, facts
         self._gaps, self._calcium = gaps, calcium
         self._behaviour, self._decoder = behaviour, decoder
         self._counts = dict.fromkeys(("scans", "responses", "reconstructions"), 0)
@@ -115,6 +116,8 @@ class DecodingStage:
     def step(self, items: Sequence[Received]) -> Iterator[Body]:
         frames: list[WindowFrame] = []
         begun_ns = self._clock.now_ns()
+        facts, self._facts = self._facts, ()
+        yield from facts
         for item in self._gaps.step(items):
             if isinstance(item, Gap):
                 yield item
@@ -193,8 +196,10 @@ def assembled(
 
     Raises
     ------
-    TwinMissingError
-        If `config.decode` is given and names no twin.
+    TwinMissingError, TwinsDifferError
+        If `config.decode` is given and names no twin, or twins that differ in more than training.
+    DeviceUnavailableError
+        If it asks for a GPU and there is none.
     FrameRateError
         If the twin was trained at another frame rate than the run has.
     NeuronCountError
@@ -215,14 +220,7 @@ def assembled(
             gaps=gaps, calcium=calcium, behaviour=behaviour, decoder=None, clock=clock, lines=lines
         )
         return Assembly(stage, calcium, twin_hash="")
-    folder = _twin_folder(config.decode)
-    prepare_process(threads=config.decode.threads)
-    fitted = load_fitted_twin(folder, neurons=calcium.neurons)
-    by = config.decode.rois_check
-    require_rois(fitted.twin.spec.rois_hash, calcium.rois_hash, by=by, twin=str(folder))
-    trained_hz = fitted.twin.spec.frame_rate_hz
-    if trained_hz != config.frame_rate_hz:
-        raise FrameRateError(run_hz=config.frame_rate_hz, twin_hz=trained_hz, twin=str(folder))
+    fitted = _loaded(config, config.decode, calcium)
     mean_behaviour = np.array(fitted.twin.spec.behaviour_mean, np.float32)
     _warm_up(fitted, config.decode, behaviour=mean_behaviour, clock=clock)
     stage = DecodingStage(
@@ -232,8 +230,34 @@ def assembled(
         decoder=fitted.decoder(config.decode, clock=clock, work_control=_work_control(config)),
         clock=clock,
         lines=lines,
+        facts=[_device_event(fitted)],
     )
-    return Assembly(stage, calcium, twin_hash(folder), preferred_places(fitted.twin))
+    whole = twin_hash(*config.decode.twin_folders)
+    return Assembly(stage, calcium, whole, preferred_places(fitted.twin))
+
+
+def _loaded(config: RunConfig, decode: DecodeConfig, calcium: CalciumStage) -> FittedTwin:
+    """The configured twins on the configured device, compared with the run."""
+    if not decode.twin_folders:
+        raise TwinMissingError
+    device, by = usable_device(decode.device), decode.rois_check
+    prepare_process(threads=decode.threads)
+    fitted = load_ensemble(
+        decode.twin_folders, neurons=calcium.neurons, device=device, rois_check=by
+    )
+    for folder, one in zip(decode.twin_folders, (fitted, *fitted.others), strict=True):
+        spec, twin = one.twin.spec, str(folder)
+        require_rois(spec.rois_hash, calcium.rois_hash, by=by, twin=twin)
+        if spec.frame_rate_hz != config.frame_rate_hz:
+            raise FrameRateError(run_hz=config.frame_rate_hz, twin_hz=spec.frame_rate_hz, twin=twin)
+    return fitted
+
+
+def _device_event(fitted: FittedTwin) -> Event:
+    """Event that states where the twins are inverted."""
+    text = f"the processor that inverts the twin is the {device_name(fitted.device)}"
+    counts = {"twins": float(fitted.members)}
+    return Event("info", "decoder", "decoder_device", text, counts)
 
 
 def response_latency_s(config: RunConfig) -> float:
@@ -251,18 +275,13 @@ def response_latency_s(config: RunConfig) -> float:
     return (2 + config.calcium.lag_scans) * config.calcium.planes / rate_hz
 
 
-def _twin_folder(decode: DecodeConfig) -> Path:
-    if decode.twin is None:
-        raise TwinMissingError
-    return decode.twin
-
-
 def _work_control(config: RunConfig) -> WorkControl | None:
     """Sheds work where it exceeds the time of the frames; in a replay no work takes time."""
     if config.decode is None:
         return None
     return WorkControl(
         steps=config.decode.steps,
+        members=max(1, len(config.decode.twin_folders)),
         room=config.decode.room_frames,
         period_ns=round(1e9 / config.frame_rate_hz),
         deadline_ns=round(config.decode.deadline_ms * 1e6),

@@ -51,9 +51,10 @@ def named_paths(config: RunConfig, roles: set[Role]) -> Iterator[NamedPath]:
     if Role.DECODER in roles:
         for one in planes(config.calcium):
             yield from _calcium_paths(one)
-        if config.decode is not None and config.decode.twin is not None:
+        for folder in () if config.decode is None else config.decode.twin_folders:
             remedy = "give a folder that `rtdecode fit twin` or `rtdecode import-twin` wrote"
-            yield NamedPath("decode.twin", config.decode.twin, remedy, "a folder")
+            option = "decode.twin" if config.decode and config.decode.twin else "decode.twins"
+            yield NamedPath(option, folder, remedy, "a folder")
     if Role.EVALUATE in roles and config.evaluate.screen_mask is not None:
         remedy = "make one with `rtdecode fit mask`, or leave it out to score the whole screen"
         yield NamedPath("evaluate.screen_mask", config.evaluate.screen_mask, remedy)

@@ -13,7 +13,7 @@ from rtdecode.schema.config import RunConfig
 from rtdecode.schema.config import acquisition as sources
 from rtdecode.schema.config.calcium import CalciumConfig, Detector
 from rtdecode.schema.config.control import Arm, ControlConfig
-from rtdecode.schema.config.decode import DecodeConfig
+from rtdecode.schema.config.decode import DecodeConfig, Device
 from rtdecode.schema.config.roles import Role
 from rtdecode.schema.config.run import StartOn
 from rtdecode.schema.disk import free_mb
@@ -120,13 +120,13 @@ def _decoder(decode: DecodeConfig | None, frame_rate_hz: float) -> str:
         return "none (decode: null); the run records and computes activity"
     ms = 1000 * decode.lag_frames / frame_rate_hz
     lag = f"lag {decode.lag_frames} frames ({ms:.0f} ms), {decode.steps} steps a frame"
-    return f"{_twin(decode.twin)}, {lag}"
+    twins = " and ".join(map(_twin, decode.twin_folders)) or "no twin"
+    device = "" if decode.device is Device.AUTO else f", on {decode.device.value}"
+    return f"{twins}, {lag}{device}"
 
 
-def _twin(folder: Path | None) -> str:
+def _twin(folder: Path) -> str:
     """The twin with its neurons, the session of its training and how well it predicts."""
-    if folder is None:
-        return "no twin"
     parts = [f"the twin {folder}"]
     # the decoder of a run of several computers may be elsewhere, and its twin too
     with suppress(MissingFileError):

@@ -61,10 +61,10 @@ def _set_state(supervisor: Supervisor, state: RunState) -> None:
 
 
 def twin_facts(config: RunConfig) -> dict[str, Any] | None:
-    """What a session keeps of its twin; None without one, or where another host has it."""
-    if config.decode is None or config.decode.twin is None:
+    """What a session keeps of its twins; None without one, or where another host has it."""
+    if config.decode is None or not config.decode.twin_folders:
         return None
     try:
-        return twin_record(config.decode.twin).as_json()
+        return twin_record(*config.decode.twin_folders).as_json()
     except MissingFileError:
         return None

@@ -1,5 +1,7 @@
 """Warm-up of calcium chain and decoder, so that the first frames of a run are not late."""
 
+import time
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,6 +20,7 @@ _SIDE_PX = 48
 _SCANS = 6
 _REACH_PX = 4.0
 _PERIOD_NS = 66_666_667
+_LONGEST_S = 10.0
 _DETECTORS = (np.uint16, np.int16)
 
 
@@ -46,6 +49,8 @@ def warm_up_decoder(
 ) -> None:
     """Give `decoder`, which is then discarded, `frames` frames of zero activity.
 
+    After 10 s of processor time no more are given: what follows is as slow with a large network.
+
     Parameters
     ----------
     frames
@@ -53,7 +58,10 @@ def warm_up_decoder(
     behaviour
         (channel,) mean behaviour of the twin's training data; each frame gets it.
     """
+    begun_s = time.process_time()
     for frame in range(frames):
+        if time.process_time() - begun_s > _LONGEST_S:
+            return
         responses = Responses(
             activity=np.zeros(neurons, np.float32),
             valid=np.ones(neurons, np.bool_),

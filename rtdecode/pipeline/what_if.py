@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rtdecode.decode.fitted_twin import load_fitted_twin
+from rtdecode.decode.fitted_twin import load_ensemble
 from rtdecode.report.summary import SessionSummary, summarise
 from rtdecode.runtime.config_comparison import compared
 from rtdecode.runtime.config_file import config_yaml, read_config_over, sections_of
@@ -95,8 +95,9 @@ def other_setting(base: RunConfig, path: Path, *, name: str) -> Setting:
         if key.partition(".")[0] in REPLAYED
     ]
     # of a path its last part is compared, and twins can have the same one
-    if (twin := _twin(config)) != _twin(base) and "decode.twin" not in changed:
-        phrases.append(f"decode.twin is {twin}")
+    twins = _twins(config)
+    if twins != _twins(base) and not {"decode.twin", "decode.twins"} & set(changed):
+        phrases.append(f"decode.twin is {', '.join(map(str, twins))}")
     return Setting(name, config, tuple(phrases))
 
 
@@ -118,9 +119,9 @@ def first_and_others(
     """
     named = zip(configs, names_of(configs), strict=True)
     others = [other_setting(base, path, name=name) for path, name in named]
-    for twin in {_twin(other.config) for other in others}:
-        if twin is not None:
-            load_fitted_twin(twin)
+    settings = [other.config.decode for other in others if other.config.decode is not None]
+    for twins, by in {(one.twin_folders, one.rois_check) for one in settings if one.twin_folders}:
+        load_ensemble(twins, rois_check=by)
     if session is None:
         return [], [Setting(UNCHANGED, base), *others]
     return [Row(Setting(RECORDED, base), summarise(session))], others
@@ -204,8 +205,8 @@ def _number(value: float | None, form: str) -> str:
     return "-" if value is None else format(value, form)
 
 
-def _twin(config: RunConfig) -> Path | None:
-    return None if config.decode is None else config.decode.twin
+def _twins(config: RunConfig) -> tuple[Path, ...]:
+    return () if config.decode is None else config.decode.twin_folders
 
 
 def _fixed(key: str, lines: Mapping[tuple[str | int, ...], int]) -> str:

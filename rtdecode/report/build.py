@@ -153,10 +153,10 @@ def _trials(
 def _facts(recorded: RecordedSession, config: RunConfig, twin_hash: str) -> Mapping[str, Any]:
     """`session.json`; a session without one has the twin where its folder is still the same."""
     facts = session_facts(recorded.layout)
-    if facts.get("twin") or config.decode is None or config.decode.twin is None:
+    if facts.get("twin") or config.decode is None or not config.decode.twin_folders:
         return facts
     try:
-        record = twin_record(config.decode.twin)
+        record = twin_record(*config.decode.twin_folders)
     except BadInputError:
         return facts
     return {**facts, "twin": record.as_json()} if record.hash == twin_hash else facts

@@ -99,7 +99,7 @@ def twin_rows(facts: Mapping[str, Any], recorded_hash: str, config: RunConfig) -
         return []
     known = facts.get("twin")
     twin: Mapping[str, Any] = known if isinstance(known, dict) else {}
-    folder = twin.get("folder") or (str(config.decode.twin) if config.decode.twin else "")
+    folder = twin.get("folder") or ", ".join(map(str, config.decode.twin_folders))
     whole = str(twin.get("hash") or recorded_hash)
     r = twin.get("training_r")
     rows = [

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rtdecode.decode.fitted_twin import load_fitted_twin
+from rtdecode.decode.fitted_twin import load_ensemble
 from rtdecode.evaluate.metrics import Mask, video_r
 from rtdecode.offline.methods import Offline
 from rtdecode.offline.reconstruct import OFFLINE_ITERATIONS
@@ -79,14 +79,14 @@ def compared_clips(
         If the twin cannot be read, or has other neurons.
     """
     config = recorded.config
-    if config.decode is None or config.decode.twin is None:
+    if config.decode is None or not config.decode.twin_folders:
         raise SettingMissingError(
             setting="decode.twin", reason="an offline estimate needs the twin of the session"
         )
     chosen = _chosen(recorded)
     advance(0, len(chosen) + 1)
     neurons = recorded.activity.shape[1]
-    fitted = load_fitted_twin(config.decode.twin, neurons=neurons)
+    fitted = load_ensemble(config.decode.twin_folders, neurons=neurons)
     method = Offline([fitted], iterations=OFFLINE_ITERATIONS)
     advance(1, len(chosen) + 1)
     found = []

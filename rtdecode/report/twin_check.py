@@ -136,9 +136,9 @@ def _has_its_twin(session: SessionLayout, config: RunConfig) -> bool:
     """Whether the configured twin is the one of the log; a replay does not record its hash."""
     from rtdecode.twins.record import twin_hash
 
-    if config.decode is None or config.decode.twin is None:
+    if config.decode is None or not config.decode.twin_folders:
         return False
     starts = LogReader(session.log).messages(lambda stream: stream == "decoder/start")
     body = next((item.message.body for item in starts), None)
     recorded = body.twin_hash if isinstance(body, Start) else ""
-    return not recorded or recorded == twin_hash(config.decode.twin)
+    return not recorded or recorded == twin_hash(*config.decode.twin_folders)

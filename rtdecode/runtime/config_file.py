@@ -273,20 +273,19 @@ def _line_numbers(node: yaml.Node, where: _Location = ()) -> dict[_Location, int
 
 
 def _anchored(config: RunConfig, folder: Path) -> RunConfig:
-    given = config.model_dump(exclude_unset=True)
-    _anchor(given, folder)
-    whole = RunConfig.model_validate(given).model_dump()
+    given = _placed(config.model_dump(exclude_unset=True), folder)
     # Defaults are relative to the working directory, so that no session lands beside the config.
-    _anchor(whole, Path.cwd())
+    whole = _placed(RunConfig.model_validate(given).model_dump(), Path.cwd())
     return RunConfig.model_validate(whole)
 
 
-def _anchor(section: dict[str, Any], folder: Path) -> None:
-    for key, value in section.items():
-        if isinstance(value, dict):
-            _anchor(value, folder)
-        elif isinstance(value, Path) and not _is_absolute(value):
-            section[key] = folder / value
+def _placed(value: Any, folder: Path) -> Any:
+    """`value`, with each relative path in it placed in `folder`."""
+    if isinstance(value, dict):
+        return {key: _placed(one, folder) for key, one in value.items()}
+    if isinstance(value, tuple):
+        return tuple(_placed(one, folder) for one in value)
+    return folder / value if isinstance(value, Path) and not _is_absolute(value) else value
 
 
 def _is_absolute(path: Path) -> bool:

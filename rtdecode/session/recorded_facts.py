@@ -204,10 +204,10 @@ def _of_config(config: RunConfig) -> dict[str, Any]:
         "planes": config.calcium.planes,
         "policy": None if config.control is None else config.control.model_dump(mode="json"),
     }
-    if config.decode is None or config.decode.twin is None:
+    if config.decode is None or not config.decode.twin_folders:
         return found
     return found | {
-        "twin": str(config.decode.twin),
+        "twin": ", ".join(map(str, config.decode.twin_folders)),
         "lag_frames": config.decode.lag_frames,
         "steps": config.decode.steps,
     }

@@ -18,7 +18,9 @@ class Machines:
         self.ranks = int(os.environ.get("WORLD_SIZE", "1"))
         self.rank = int(os.environ.get("RANK", "0"))
         if self.ranks > 1 and not distributed.is_initialized():
-            distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+            # tensors of either device are exchanged, as --device decides where training computes
+            has_gpu = torch.cuda.is_available()
+            distributed.init_process_group("cpu:gloo,cuda:nccl" if has_gpu else "gloo")
 
     @property
     def leads(self) -> bool:

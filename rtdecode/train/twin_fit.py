@@ -158,9 +158,9 @@ def check_model(model: str) -> None:
         raise UnknownModelError(model=model, known=MODELS)
 
 
-def some_of(trials: Sequence[int]) -> Sequence[int]:
-    """At most `_TRIALS` of `trials`, evenly spaced."""
-    return trials[:: math.ceil(len(trials) / _TRIALS)]
+def some_of(trials: Sequence[int], *, most: int = _TRIALS) -> Sequence[int]:
+    """At most `most` of `trials`, evenly spaced."""
+    return trials[:: math.ceil(len(trials) / most)]
 
 
 def training_videos(data: VideoSession) -> Iterator[NDArray[np.uint8]]:
@@ -169,9 +169,11 @@ def training_videos(data: VideoSession) -> Iterator[NDArray[np.uint8]]:
         yield data.video(number).astype(np.uint8)
 
 
-def trials_of_tier(data: VideoSession, tier: str) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+def trials_of_tier(
+    data: VideoSession, tier: str, *, most: int = _TRIALS
+) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
     """Video, behaviour and responses of evenly spaced trials of a tier, for the noise model."""
-    for number in some_of(data.trials(tier)):
+    for number in some_of(data.trials(tier), most=most):
         cut = data.segment(number)
         yield (
             torch.from_numpy(cut.video),

@@ -57,9 +57,10 @@ class Basis:
         return self.down @ (video - self.mean) @ self.across.T
 
 
-def pixel_basis(rows_px: int, cols_px: int) -> Basis:
+def pixel_basis(rows_px: int, cols_px: int, *, device: torch.device | None = None) -> Basis:
     """The basis of single pixels: coefficients are grey levels, and the mean is 0."""
-    return Basis(torch.eye(rows_px), torch.eye(cols_px), torch.zeros(rows_px, cols_px))
+    down, across = (torch.eye(size, device=device) for size in (rows_px, cols_px))
+    return Basis(down, across, torch.zeros(rows_px, cols_px, device=device))
 
 
 def cosine_basis(size: int, *, kept: int) -> Float[Tensor, "kept size"]:

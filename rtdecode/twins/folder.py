@@ -20,7 +20,7 @@ from rtdecode.schema.errors import NotFiniteWeightsError, UnreadableFileError
 from rtdecode.twins.compact.network import Compact
 from rtdecode.twins.dwiseneuro.network import DwiseNeuro
 from rtdecode.twins.linear import Linear
-from rtdecode.twins.record import DESCRIPTION, WEIGHTS, existing
+from rtdecode.twins.record import DESCRIPTION, WEIGHTS, TwinSizes, existing
 from rtdecode.twins.still import Still
 from rtdecode.twins.twin import TwinSpec
 
@@ -150,6 +150,13 @@ def read_spec(folder: Path) -> TwinSpec:
     if mistake := next(_out_of_range(spec), None):
         raise _bad_description(path, mistake)
     return spec
+
+
+def sizes_in(spec: TwinSpec) -> TwinSizes:
+    """What in `spec` has to agree with a run, and with twins that are inverted together."""
+    return TwinSizes(
+        spec.neurons, spec.rows_px, spec.cols_px, spec.frame_rate_hz, rois_hash=spec.rois_hash
+    )
 
 
 def _bad_description(path: Path, got: str) -> UnreadableFileError:

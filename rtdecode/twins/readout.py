@@ -1,5 +1,7 @@
 """Operations that several twins share: causal filters as matrices, and reading maps at points."""
 
+from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -10,6 +12,19 @@ from torch import Tensor, nn
 from torch.nn.functional import embedding_bag
 
 _PLACE_AXES = 2
+
+
+@lru_cache(maxsize=64)
+def _index(numbers: tuple[int, ...], device: torch.device) -> Int[Tensor, " number"]:
+    return torch.tensor(numbers, device=device)
+
+
+def index_on(device: torch.device, numbers: Sequence[int]) -> Int[Tensor, " number"]:
+    """`numbers` as an index on `device`, copied there once: a copy makes the host wait for a GPU.
+
+    The caller must not change it.
+    """
+    return _index(tuple(numbers), device)
 
 
 def newest_frames(frames_in: int, *, count: int, stride: int) -> list[int]:
@@ -67,7 +82,7 @@ def corner_weights(
     left, top = x.detach().floor().clamp_max(cols - 2), y.detach().floor().clamp_max(rows - 2)
     right_part, low_part = x - left, y - top
     first = (top * cols + left).long()
-    corners = first[:, None] + torch.tensor([0, 1, cols, cols + 1], device=position.device)
+    corners = torch.stack([first, first + 1, first + cols, first + cols + 1], 1)
     across = torch.stack([1 - right_part, right_part], 1)
     down = torch.stack([1 - low_part, low_part], 1)
     return corners, (down[:, :, None] * across[:, None, :]).flatten(1)

@@ -3,7 +3,7 @@
 The folder of a twin may be fitted again or moved after a session, so its name, hash, training and
 score are read when the session begins.
 
-    record = twin_record(config.decode.twin)
+    record = twin_record(*config.decode.twin_folders)
     print(record.name, record.hash, record.training_r)
 
 `loaded.json` states the content of the files with which the twin was once loaded without a mistake:
@@ -14,14 +14,14 @@ longer than all other checks.
 import hashlib
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from rtdecode.schema.config.decode import RoisCheck
-from rtdecode.schema.errors import MissingFileError, TwinRoisError
+from rtdecode.schema.errors import MissingFileError, TwinRoisError, TwinsDifferError
 
 WEIGHTS = "twin.safetensors"
 DESCRIPTION = "twin.json"
@@ -30,6 +30,10 @@ LOADED = "loaded.json"
 """Hashes of the files of a twin that was loaded; optional."""
 TRAINING_REPORT = "training.json"
 """Record of the training, with the single-trial correlation of each neuron; optional."""
+MEASURED_BY = (
+    "`rtdecode fit twin` or, for an imported twin, `rtdecode import-twin --data` writes it"
+)
+"""What to do where prior or noise model are missing."""
 REMEDY = "give a folder that `rtdecode fit twin` or `rtdecode import-twin` wrote"
 
 
@@ -65,14 +69,42 @@ class TwinRecord:
         return cls(**{"name": "", "folder": "", "hash": "", **known})
 
 
-def twin_record(folder: Path) -> TwinRecord:
-    """What is known of the twin in `folder`.
+def twin_record(folder: Path, *others: Path) -> TwinRecord:
+    """What is known of the twin in `folder`, or of several twins that are inverted together.
+
+    Of several twins texts are listed, numbers are given where all have the same, and the training
+    r is the mean.
 
     Raises
     ------
     MissingFileError
         If description or weights do not exist.
     """
+    each = [_record_of(one) for one in (folder, *others)]
+    if not others:
+        return each[0]
+    r = [one.training_r for one in each if one.training_r is not None]
+    return TwinRecord(
+        **{name: _listed(getattr(one, name) for one in each) for name in _TEXTS},
+        hash=twin_hash(folder, *others),
+        neurons=_common([one.neurons for one in each]),
+        clips=_common([one.clips for one in each]),
+        training_r=sum(r) / len(r) if len(r) == len(each) else None,
+    )
+
+
+_TEXTS = ("name", "folder", "architecture", "trained_on", "training", "written")
+
+
+def _listed(texts: Iterable[str]) -> str:
+    return ", ".join(dict.fromkeys(filter(None, texts)))
+
+
+def _common(numbers: Sequence[int | None]) -> int | None:
+    return numbers[0] if len(set(numbers)) == 1 else None
+
+
+def _record_of(folder: Path) -> TwinRecord:
     described = _json_of(folder / DESCRIPTION)
     provenance = _map(described.get("provenance"))
     clips = described.get("training_clips")
@@ -102,6 +134,27 @@ class TwinSizes:
     frame_rate_hz: float
     rois_hash: str = ""
     """Content hash of the ROIs whose responses it was trained on; empty if unknown."""
+
+
+def require_common(
+    first: tuple[Path, TwinSizes], other: tuple[Path, TwinSizes], *, by: RoisCheck
+) -> None:
+    """Raise TwinsDifferError unless two twins, each with its folder, can be inverted together.
+
+    With `RoisCheck.COUNT` the content of their ROIs is not compared.
+    """
+    (_, one), (_, two) = first, other
+    pairs: dict[str, tuple[float | str, float | str]] = {
+        "neurons": (one.neurons, two.neurons),
+        "rows of the screen": (one.rows_px, two.rows_px),
+        "columns of the screen": (one.cols_px, two.cols_px),
+        "frames per second": (one.frame_rate_hz, two.frame_rate_hz),
+    }
+    if by is RoisCheck.CONTENT and one.rois_hash and two.rois_hash:
+        pairs["content hash of the ROIs"] = (one.rois_hash, two.rois_hash)
+    if differing := [name for name, (mine, its) in pairs.items() if mine != its]:
+        what = ", ".join(f"{name} {pairs[name][0]} and {pairs[name][1]}" for name in differing)
+        raise TwinsDifferError(first=first[0], other=other[0], what=what)
 
 
 def state_loaded(folder: Path) -> None:
@@ -166,17 +219,19 @@ def _training_r(folder: Path) -> float | None:
     return r if isinstance(r, float) and math.isfinite(r) else None
 
 
-def twin_hash(folder: Path) -> str:
+def twin_hash(folder: Path, *others: Path) -> str:
     """SHA-256 of description and weights, in hexadecimal, which identifies a twin in a log.
+
+    Of several twins it is the hash of their files in order.
 
     Raises
     ------
     MissingFileError
-        If one of the two files does not exist.
+        If one of the files does not exist.
     """
     digest = hashlib.sha256()
-    for name in (DESCRIPTION, WEIGHTS):
-        digest.update(existing(folder / name).read_bytes())
+    for path in (one / name for one in (folder, *others) for name in (DESCRIPTION, WEIGHTS)):
+        digest.update(existing(path).read_bytes())
     return digest.hexdigest()
 
 

@@ -20,9 +20,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Protocol, runtime_checkable
 
+import torch
 from jaxtyping import Float
 from pydantic import TypeAdapter
-from torch import Tensor
+from torch import Tensor, nn
 
 BEHAVIOUR_CHANNELS = ("running_cm_s", "pupil_diameter_px", "pupil_x_px", "pupil_y_px")
 """Channels of behaviour in the order of every array of it: cm/s, and px of the eye camera."""
@@ -159,6 +160,12 @@ class TailTwin(Protocol):
     ) -> Float[Tensor, "batch tail neuron"]:
         """Prediction at each `stride`-th of the last `frames` frames; see `predict_tail`."""
         ...
+
+
+def device_of(twin: Twin) -> torch.device:
+    """Where `twin` predicts: the device of its weights, or the CPU for one without weights."""
+    weights = twin.parameters() if isinstance(twin, nn.Module) else iter(())
+    return next((weight.device for weight in weights), torch.device("cpu"))
 
 
 def predict_tail(

@@ -19,6 +19,14 @@ class RoisCheck(StrEnum):
     COUNT = "count"
 
 
+class Device(StrEnum):
+    """Processor that decodes or trains."""
+
+    AUTO = "auto"
+    CPU = "cpu"
+    CUDA = "cuda"
+
+
 class DecodeConfig(Section):
     """Moving-horizon (MAP) estimation of the video from the activity, by inversion of the twin."""
 
@@ -29,6 +37,10 @@ class DecodeConfig(Section):
 
     twin: Path | None = None
     """Folder of the twin, with its prior and noise model."""
+    twins: tuple[Path, ...] = ()
+    """Folders of several twins of the same neurons, in place of `twin`: the mean of their
+    likelihoods is maximised. Prior and uncertainty are those of the first. Under overload the last
+    ones are left out first."""
     rois_check: RoisCheck = RoisCheck.CONTENT
     """How the ROIs are compared with those of the twin: content requires the same ROIs, where those
     of the twin are known; count requires as many, for cells that were matched in the same order."""
@@ -50,8 +62,16 @@ class DecodeConfig(Section):
     likelihood_weight: Positive | None = None
     """Weight of the likelihood relative to the prior, without unit; null takes the value that was
     fitted with the twin."""
+    device: Device = Device.AUTO
+    """Processor that decodes: auto takes a GPU where torch can compute on one, else the CPU; cuda
+    refuses a computer without one."""
     threads: Count = 1
     """Number of CPU threads of one step."""
+
+    @property
+    def twin_folders(self) -> tuple[Path, ...]:
+        """Folders of all twins: `twins`, or `twin` alone; empty where neither is given."""
+        return self.twins or (() if self.twin is None else (self.twin,))
 
     @property
     def output_lag_frames(self) -> int:
@@ -69,6 +89,18 @@ class DecodeConfig(Section):
     def room_frames(self) -> int:
         """Frames by which the window can move before one becomes history without an estimate."""
         return self.estimated_frames_used - self.lag_frames
+
+    @model_validator(mode="after")
+    def _twins_are_given_once(self) -> "DecodeConfig":
+        if self.twin is not None and self.twins:
+            raise ValueError(
+                f"twin={self.twin} and twins are both given: list all twins in twins and set "
+                f"twin: null, or leave twins out"
+            )
+        if len(set(self.twins)) < len(self.twins):
+            twice = next(one for one in self.twins if self.twins.count(one) > 1)
+            raise ValueError(f"twins names {twice} twice: give each twin once")
+        return self
 
     @model_validator(mode="after")
     def _lag_fits(self) -> "DecodeConfig":

@@ -15,6 +15,16 @@ class TwinMissingError(BadInputError):
         )
 
 
+class DeviceUnavailableError(BadInputError):
+    """A GPU was asked for, and there is none on which torch can compute."""
+
+    def __init__(self, *, got: str) -> None:
+        super().__init__(
+            f"the device cuda needs a GPU that torch can compute on, but {got}: set decode.device "
+            f"(or --device) to auto or cpu, or install a build of torch for this GPU and its driver"
+        )
+
+
 class FrameRateError(BadInputError):
     """The run and the twin have different frame rates."""
 
@@ -67,6 +77,16 @@ class TwinRoisError(BadInputError):
             f"twin '{twin}' was trained on the ROIs with the content hash {trained}, but those of this "
             f"run have {streamed}: set calcium.rois to masks.npz of the session that it was trained "
             f"on, or, if these are the same cells in the same order, set decode.rois_check to count"
+        )
+
+
+class TwinsDifferError(BadInputError):
+    """Two twins that cannot be inverted together."""
+
+    def __init__(self, *, first: Path, other: Path, what: str) -> None:
+        super().__init__(
+            f"twins '{first}' and '{other}' cannot be decoded with together, as they differ: {what}. "
+            f"Give twins of the same neurons, screen and frame rate as decode.twins, or leave one out"
         )
 
 

@@ -77,9 +77,11 @@ def strided_filters(
     return filters[:, tap.clamp(0, taps - 1)] * inside
 
 
-def blur_matrix(size: int, *, width: float = 1.5) -> Float[Tensor, "size size"]:
+def blur_matrix(
+    size: int, *, width: float = 1.5, device: torch.device = _CPU
+) -> Float[Tensor, "size size"]:
     """Gaussian blur of a line with SD `width` sites; rows sum to 1, so edges keep the level."""
-    at = torch.arange(size, dtype=torch.float32)
+    at = torch.arange(size, dtype=torch.float32, device=device)
     matrix = torch.exp(-(at[:, None] - at[None, :]).square() / (2 * width * width))
     blur: Tensor = matrix / matrix.sum(1, keepdim=True)
     return blur

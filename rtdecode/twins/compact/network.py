@@ -23,6 +23,7 @@ from rtdecode.twins.readout import (
     bilinear_interpolation,
     causal_filters,
     corner_weights,
+    index_on,
     newest_frames,
 )
 from rtdecode.twins.twin import TwinSpec
@@ -123,7 +124,8 @@ class Compact(nn.Module):
         reach = (len(self.response_kernel) - 1) * spacing
         rated = newest_frames(total, count=count + reach, stride=stride)
         # γ ρ of (12) and (13)
-        rate = self.drive(video, rated) * self.gain(behaviour[:, rated])
+        states = behaviour[:, index_on(behaviour.device, rated)]
+        rate = self.drive(video, rated) * self.gain(states)
         return self._apply_response_kernel(rate, count=count, spacing=spacing) * self.scale
 
     def _apply_response_kernel(
@@ -135,7 +137,7 @@ class Compact(nn.Module):
         kernel = causal_filters(
             self.response_kernel.abs()[None],
             frames_in=rated,
-            wanted=torch.tensor(wanted, device=rate.device),
+            wanted=index_on(rate.device, wanted),
             spacing=spacing,
         )
         activity: Tensor = kernel[0] @ rate
@@ -169,7 +171,9 @@ class Compact(nn.Module):
         out = out.reshape(self.rows, self.cols, -1, out.shape[1])
         # (6), (7)  contrast, and its average over the neighbourhood of each site
         contrast = out.abs().mean(3)
-        down, across = blur_matrix(self.rows).to(out), blur_matrix(self.cols).to(out)
+        down, across = (
+            blur_matrix(side, device=out.device).to(out.dtype) for side in (self.rows, self.cols)
+        )
         spread = (down @ contrast.flatten(1)).reshape_as(contrast)
         local = torch.einsum("qj,pji->pqi", across, spread)
         return out / (1 + self.log_contrast_gain.exp() * local)[..., None]
@@ -183,7 +187,7 @@ class Compact(nn.Module):
         """
         scaled = (video - self.spec.luminance_mean) / self.spec.luminance_sd
         batch, total, rows, cols = scaled.shape
-        at = torch.tensor(wanted, device=video.device)
+        at = index_on(video.device, wanted)
         filters = causal_filters(self.temporal, frames_in=total, wanted=at)
         streams, orders = len(filters), len(self.row_filters)
         # (2)  on pixels: temporal filters

@@ -194,8 +194,8 @@ def as_planes(
     top, left = (CANVAS_PX - rows) // 2, (CANVAS_PX - cols) // 2
     border = (left, CANVAS_PX - cols - left, top, CANVAS_PX - rows - top)
     square = functional.pad(video, border)[:, None]
-    order = [1, 0, 2, 3]
-    levels = behaviour[:, :, order].movedim(2, 1)[..., None, None]
+    running, diameter, *place = behaviour.unbind(2)
+    levels = torch.stack([diameter, running, *place], 1)[..., None, None]
     return torch.cat([square, levels.expand(-1, -1, -1, CANVAS_PX, CANVAS_PX)], 1)
 
 

@@ -194,9 +194,10 @@ def test_a_twin_with_a_temporal_stride_is_compared_at_its_multiples_newest_inclu
     )
     recorded = torch.arange(5.0)[:, None].expand(5, 3)
     observed = solver.observed(recorded, torch.ones(5, 3), torch.zeros(8, 4))
-    assert observed.recorded[:, 0].tolist() == [0, 2, 4]
+    (seen,) = observed.by_twin
+    assert seen.recorded[:, 0].tolist() == [0, 2, 4]
     # likelihood_weight times the stride, over each neuron's dispersion
-    assert observed.weights.weight[0].tolist() == [1, 0.5, 0.25]
+    assert seen.weights.weight[0].tolist() == [1, 0.5, 0.25]
 
 
 def test_the_likelihood_weight_of_the_config_replaces_that_of_the_noise(
@@ -204,7 +205,8 @@ def test_the_likelihood_weight_of_the_config_replaces_that_of_the_noise(
 ) -> None:
     solver = Solver(twin, prior, noise, window_frames=6, estimated_frames=4, likelihood_weight=0.1)
     observed = solver.observed(torch.ones(4, 7), torch.ones(4, 7), torch.zeros(6, 4))
-    torch.testing.assert_close(observed.weights.weight, (0.1 / noise.dispersion).expand(4, -1))
+    (seen,) = observed.by_twin
+    torch.testing.assert_close(seen.weights.weight, (0.1 / noise.dispersion).expand(4, -1))
 
 
 def test_a_shift_of_the_horizon_keeps_the_video(

@@ -152,9 +152,8 @@ def test_a_step_follows_the_gradient_of_automatic_differentiation(
     old = state.past[len(state.past) - history :]
     plain = HorizonPredictor(twin, prior.basis, estimated=estimated).given(old, behaviour)
     predicted = plain(block.coefficients(ahead, state.past))
-    score = quasi_score(
-        predicted.detach(), observed.recorded, observed.weights, floor=noise.floor
-    ).score
+    (seen,) = observed.by_twin
+    score = quasi_score(predicted.detach(), seen.recorded, seen.weights, floor=noise.floor).score
     (adjoint,) = torch.autograd.grad(predicted, ahead, score)
     gradient = ahead.detach() / block.u_sd.square() - adjoint
     velocity = 0.6 * state.velocity - solver._step_size * gradient

@@ -12,7 +12,7 @@ from torch import Tensor
 from rtdecode.decode.decoder import Decoder
 from rtdecode.decode.noise import Noise
 from rtdecode.decode.prior import VideoPrior
-from rtdecode.decode.solver import ObservedFrames, Rejected, Solver
+from rtdecode.decode.solver import Estimate, ObservedFrames, Rejected, Solver
 from rtdecode.decode.work_control import Estimation, WorkControl
 from rtdecode.schema.config.decode import DecodeConfig
 from rtdecode.schema.messages import Event, Reconstruction, WindowFrame
@@ -169,8 +169,8 @@ class CostlySolver:
         self._clock, self._costs_ms, self._shape = clock, cycle(costs_ms), shape
         self._like, self._observed = like, list[ObservedFrames]()
 
-    def observed(self, *measured: Tensor) -> ObservedFrames:
-        self._observed = self._observed or [self._like.observed(*measured)]
+    def observed(self, *measured: Tensor, members: int) -> ObservedFrames:
+        self._observed = self._observed or [self._like.observed(*measured, members=members)]
         return self._observed[0]
 
     def advance(self, frames: int) -> None: ...
@@ -180,11 +180,9 @@ class CostlySolver:
     def improve(self, observed: object) -> None:
         self._clock.now_ms += next(self._costs_ms)
 
-    def result(self, *, back: int, ahead: int) -> tuple[np.ndarray, float]:
-        return np.zeros((back + 1 + ahead, *self._shape), np.float32), 0.0
-
-    def rejected(self) -> Rejected:
-        return Rejected(np.zeros(7, np.bool_), np.zeros(7, np.bool_))
+    def estimate(self, *, back: int, ahead: int) -> Estimate:
+        video = np.zeros((back + 1 + ahead, *self._shape), np.float32)
+        return Estimate(video, 0.0, Rejected(np.zeros(7, np.bool_), np.zeros(7, np.bool_)))
 
 
 def live(

@@ -45,13 +45,14 @@ def twin_folder(tmp_path: Path) -> Callable[..., Path]:
     from rtdecode.twins.linear import Linear
     from rtdecode.twins.twin import TwinSpec
 
-    def made(*, neurons: int = 9) -> Path:
-        folder, neutral = tmp_path / f"twin{neurons}", (3.0, 20.0, 1.0, 2.0)
+    def made(*, neurons: int = 9, seed: int = 1) -> Path:
+        name = f"twin{neurons}" + (f"_{seed}" if seed > 1 else "")
+        folder, neutral = tmp_path / name, (3.0, 20.0, 1.0, 2.0)
         twin = Linear(
             TwinSpec("linear", neurons, *SCREEN_PX, behaviour_mean=neutral, sizes={"taps": 2})
         )
         twin.temporal.data = torch.tensor([[0.4, 0.6]])
-        weights = np.random.default_rng(1).normal(0, 0.1, (neurons, *SCREEN_PX))
+        weights = np.random.default_rng(seed).normal(0, 0.1, (neurons, *SCREEN_PX))
         twin.spatial.data = torch.from_numpy(weights).float()
         save_twin(twin, folder)
         steps = np.random.default_rng(0).normal(0, 9, (80, *SCREEN_PX))
@@ -69,8 +70,9 @@ def small_run(tmp_path: Path, rig: Any) -> MakeRun:
 
     rois, screen = tmp_path / "masks.npz", {"rows_px": SCREEN_PX[0], "cols_px": SCREEN_PX[1]}
 
-    def made(twin: Path | None, **other: object) -> RunConfig:
-        window = {"twin": twin, "window_frames": 8, "lag_frames": 2, "deadline_ms": 1e6}
+    def made(twin: Path | None, *more: Path, **other: object) -> RunConfig:
+        twins = {"twins": (twin, *more)} if more else {"twin": twin}
+        window = {**twins, "window_frames": 8, "lag_frames": 2, "deadline_ms": 1e6}
         sections = {
             "acquisition": {"source": {"kind": "raw_movie", "scan_rate_hz": 15.0}},
             "stimulus": {"clips": tmp_path, **screen},

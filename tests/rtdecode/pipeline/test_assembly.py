@@ -8,9 +8,22 @@ import pytest
 
 from rtdecode.pipeline.decoding_stage import assembled
 from rtdecode.schema.config import RunConfig
-from rtdecode.schema.errors import NeuronCountError, RoisMissingError
+from rtdecode.schema.config.decode import Device
+from rtdecode.schema.errors import (
+    DeviceUnavailableError,
+    NeuronCountError,
+    RoisMissingError,
+    TwinsDifferError,
+)
 from rtdecode.schema.interfaces import Clock
-from rtdecode.schema.messages import Body, Fluorescence, Received, Reconstruction, Responses
+from rtdecode.schema.messages import (
+    Body,
+    Event,
+    Fluorescence,
+    Received,
+    Reconstruction,
+    Responses,
+)
 from rtdecode.twins.record import twin_hash
 
 MakeRun = Callable[..., RunConfig]
@@ -59,6 +72,49 @@ def test_it_names_its_twin(small_run: MakeRun, twin_folder: MakeTwin, clock: Clo
     parts = assembled(small_run(folder), detected_by="decoder", clock=clock)
     assert parts.twin_hash == twin_hash(folder)
     assert parts.calcium.neurons == 9
+
+
+def test_several_twins_are_decoded_with_together_and_named_by_one_hash(
+    rig: Rig, small_run: MakeRun, twin_folder: MakeTwin, clock: Clock
+) -> None:
+    twins = twin_folder(), twin_folder(seed=2), twin_folder(seed=3)
+    config, stream = small_run(*twins), rig.stream(30)
+    parts = assembled(config, detected_by="decoder", clock=clock)
+    assert parts.twin_hash == twin_hash(*twins) != twin_hash(*twins[:2])
+    pictures = {}
+    for name, run in (("all", config), *((twin.name, small_run(twin)) for twin in twins)):
+        bodies = all_of(run, stream, clock)
+        pictures[name] = [one.luminance for one in bodies if isinstance(one, Reconstruction)]
+    assert {len(some) for some in pictures.values()} == {len(pictures["all"])}
+    apart = [np.abs(pictures["all"][-1] - pictures[twin.name][-1]).max() for twin in twins]
+    assert min(apart) > 0.01
+
+
+def test_the_first_event_states_where_how_many_twins_are_inverted(
+    rig: Rig, small_run: MakeRun, twin_folder: MakeTwin, clock: Clock
+) -> None:
+    config = small_run(twin_folder(), twin_folder(seed=2))
+    cpu = config.model_copy(
+        update={"decode": config.decode.model_copy(update={"device": Device.CPU})}
+    )
+    first, *others = all_of(cpu, rig.stream(6), clock)
+    assert isinstance(first, Event)
+    assert (first.code, first.counts) == ("decoder_device", {"twins": 2.0})
+    assert first.text == "the processor that inverts the twin is the CPU"
+    assert not any(isinstance(body, Event) and body.code == first.code for body in others)
+
+
+def test_twins_of_different_mice_and_a_gpu_that_is_not_there_are_refused(
+    small_run: MakeRun, twin_folder: MakeTwin, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rois = {"detector": "local_correlation"}
+    run = small_run(twin_folder(), twin_folder(neurons=4), calcium=rois)
+    with pytest.raises(TwinsDifferError, match="neurons 9 and 4"):
+        assembled(run, detected_by="decoder", clock=clock)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    on_gpu = {"twin": twin_folder(), "device": "cuda"}
+    with pytest.raises(DeviceUnavailableError, match="finds no GPU"):
+        assembled(small_run(None, decode=on_gpu), detected_by="decoder", clock=clock)
 
 
 def test_without_a_twin_it_ends_at_the_responses(

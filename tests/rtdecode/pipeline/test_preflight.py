@@ -17,18 +17,22 @@ from own_certificate import made_certificate
 from pydantic import BaseModel, ValidationError
 
 from rtdecode.calcium.calibration import Calibration
+from rtdecode.pipeline import decoder_checks
 from rtdecode.pipeline.addresses import require_form
+from rtdecode.pipeline.mistakes import Checks
 from rtdecode.pipeline.named_paths import named_paths
 from rtdecode.pipeline.preflight import checked
 from rtdecode.pipeline.topology import with_processes
 from rtdecode.runtime.key_folder import KeyFolder
 from rtdecode.schema.config import RunConfig
+from rtdecode.schema.config.decode import DecodeConfig
 from rtdecode.schema.config.roles import Role
 from rtdecode.schema.errors import (
     AddressInUseError,
     AddressUnusableError,
     BadInputError,
     CalibrationError,
+    DeviceUnavailableError,
     DiskFullError,
     FrameRateError,
     MissingFileError,
@@ -40,6 +44,7 @@ from rtdecode.schema.errors import (
     SettingMissingError,
     SeveralMistakesError,
     TwinMissingError,
+    TwinsDifferError,
     UnreadableFileError,
 )
 from rtdecode.session import layout
@@ -83,6 +88,62 @@ def test_the_twin_is_compared_with_rois_frame_rate_and_screen(
     screen = {"clips": tmp_path, "rows_px": 12, "cols_px": 8}
     with pytest.raises(ScreenSizeError, match=r"12 x 8 px.*6 x 8 px"):
         checked(small_run(twin, stimulus=screen))
+
+
+def test_a_mistake_that_two_checks_find_is_reported_once() -> None:
+    checks = Checks()
+    for _ in range(2):
+        checks.found(TwinMissingError())
+    with pytest.raises(TwinMissingError):
+        checks.report()
+    assert checks.tried(int, "3") == 3
+    checks.found(RoisMissingError())
+    with pytest.raises(SeveralMistakesError, match="2 mistakes"):
+        checks.report()
+
+
+def test_each_of_several_twins_is_compared_with_the_run_and_with_the_first(
+    small_run: MakeRun, twin_folder: MakeTwin, tmp_path: Path
+) -> None:
+    twins = twin_folder(), twin_folder(seed=2)
+    assert checked(small_run(*twins)).decode is not None
+    with pytest.raises(SeveralMistakesError, match=r"trained on 5.*\n.*neurons 9 and 5") as found:
+        checked(small_run(*twins, twin_folder(neurons=5)))
+    assert "twin9_2" not in str(found.value)
+    source = {"kind": "lsl_rois", "stream": "rois"}
+    unknown = small_run(twins[0], twin_folder(neurons=5), acquisition={"source": source})
+    with pytest.raises(TwinsDifferError):
+        checked(unknown)
+    with pytest.raises(MissingFileError, match=r"decode\.twins .*absent"):
+        checked(small_run(twins[0], tmp_path / "absent"))
+
+
+@pytest.mark.parametrize("is_built_for_gpus", [True, False])
+def test_a_gpu_that_torch_cannot_use_is_a_mistake(
+    small_run: MakeRun,
+    twin_folder: MakeTwin,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    is_built_for_gpus: bool,
+) -> None:
+    """Without torch where its build alone is the reason."""
+    monkeypatch.setattr(decoder_checks, "build_can_use_gpus", lambda: is_built_for_gpus)
+    monkeypatch.setattr("rtdecode.decode.compute.cuda_mistake", lambda: "its driver is too old")
+    reason = "its driver is too old" if is_built_for_gpus else "is a build without CUDA"
+    run = small_run(twin_folder())
+    assert run.decode is not None
+    for device in ("auto", "cpu"):
+        checked(run.model_copy(update={"decode": run.decode.model_copy(update={"device": device})}))
+    asked = DecodeConfig.model_validate({**run.decode.model_dump(), "device": "cuda"})
+    with pytest.raises(DeviceUnavailableError, match=rf"{reason}: set decode\.device"):
+        checked(run.model_copy(update={"decode": asked}))
+
+
+def test_what_a_build_of_torch_can_use_is_what_torch_itself_states() -> None:
+    import torch
+
+    expected = torch.version.cuda is not None or torch.version.hip is not None
+    assert decoder_checks.build_can_use_gpus() is expected
 
 
 def test_a_twin_with_nan_is_refused_by_file_and_tensor(

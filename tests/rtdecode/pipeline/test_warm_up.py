@@ -2,11 +2,16 @@
 
 import subprocess
 import sys
+from collections.abc import Sequence
+from itertools import count
 from textwrap import dedent
 
+import numpy as np
 import pytest
 
+from rtdecode.pipeline import warm_up
 from rtdecode.schema.config.calcium import Registration
+from rtdecode.schema.messages import Reconstruction, WindowFrame
 
 SCRIPT = dedent("""
     import sys
@@ -61,6 +66,31 @@ SCRIPT = dedent("""
     assert {name for name, _ in before} - inner == {loop.__name__ for loop in LOOPS} - inner
     assert compiled() == before, compiled() - before
 """)
+
+
+class CountingDecoder:
+    def __init__(self) -> None:
+        self.frames = list[int]()
+
+    def step(self, items: Sequence[WindowFrame]) -> list[Reconstruction]:
+        self.frames += [item.responses.frame for item in items]
+        return []
+
+
+@pytest.mark.parametrize(("longest_s", "expected"), [(1e9, 9), (0.0, 1)])
+def test_the_warm_up_of_a_slow_decoder_ends_early(
+    monkeypatch: pytest.MonkeyPatch, longest_s: float, expected: int
+) -> None:
+    monkeypatch.setattr(warm_up, "_LONGEST_S", longest_s)
+    monkeypatch.setattr(warm_up.time, "process_time", count().__next__)
+    decoder = CountingDecoder()
+    warm_up.warm_up_decoder(
+        decoder,  # type: ignore[arg-type]
+        neurons=3,
+        frames=9,
+        behaviour=np.zeros(4, np.float32),
+    )
+    assert decoder.frames == list(range(expected))
 
 
 @pytest.mark.parametrize("registration", Registration)

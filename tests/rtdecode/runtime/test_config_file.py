@@ -204,3 +204,11 @@ def test_any_bytes_are_a_config_or_a_named_error(
     path.write_bytes(content)
     with contextlib.suppress(ConfigError):
         assert isinstance(read_config(path), RunConfig)
+
+
+def test_each_of_several_paths_is_relative_to_the_file_of_the_config(tmp_path: Path) -> None:
+    config = read_config(written(tmp_path, "decode: {twins: [one, /elsewhere/two]}\n"))
+    assert config.decode is not None
+    assert config.decode.twins == (tmp_path / "one", Path("/elsewhere/two"))
+    write_config(config, tmp_path / "resolved.yaml")
+    assert read_config(tmp_path / "resolved.yaml") == config

@@ -44,6 +44,23 @@ def test_name_hash_training_and_score_are_those_of_the_folder(folder: Path) -> N
     assert TwinRecord.from_json(record.as_json()) == record
 
 
+def test_the_record_of_several_twins_names_them_all(folder: Path, tmp_path: Path) -> None:
+    other = tmp_path / "second"
+    save_twin(Linear(TwinSpec("linear", 3, 6, 8, sizes={"taps": 3})), other)
+    (folder / TRAINING_REPORT).write_text(json.dumps({"single_trial_r": {"mean": 0.25}}))
+    record = twin_record(folder, other)
+    assert record.name == "mouse, second"
+    assert record.folder == f"{folder}, {other}"
+    assert (record.architecture, record.neurons, record.trained_on) == ("linear", 3, "s7")
+    assert record.training_r is None
+    (other / TRAINING_REPORT).write_text(json.dumps({"single_trial_r": {"mean": 0.35}}))
+    assert twin_record(folder, other).training_r == pytest.approx(0.3)
+    assert record.hash == twin_hash(folder, other) != twin_hash(other, folder)
+    assert twin_hash(folder) not in {twin_hash(folder, other), twin_hash(other)}
+    both = RunConfig.model_validate({"decode": {"twins": [str(folder), str(other)]}})
+    assert (twin_facts(both) or {})["name"] == "mouse, second"
+
+
 @pytest.mark.parametrize(
     "content",
     [None, "", "[]", '{"single_trial_r": 3}', '{"single_trial_r": {"mean": NaN}}'],

@@ -1,11 +1,13 @@
 """The window contains the lag, and a frame is estimated until it is sent."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from rtdecode.schema.config.decode import DecodeConfig, EmitConfig
+from rtdecode.schema.config.decode import DecodeConfig, Device, EmitConfig
 
 
 @given(window=st.integers(1, 60), lag=st.integers(0, 60), free=st.none() | st.integers(1, 60))
@@ -57,3 +59,25 @@ def test_a_frame_that_takes_no_time_is_never_late_by_config() -> None:
     assert EmitConfig(budget_ms=0).budget_ms == 0
     with pytest.raises(ValidationError, match="budget_ms"):
         EmitConfig(budget_ms=-1)
+
+
+def test_one_twin_or_several_are_the_folders_that_are_decoded_with() -> None:
+    assert DecodeConfig().twin_folders == ()
+    assert DecodeConfig(twin=Path("a")).twin_folders == (Path("a"),)
+    assert DecodeConfig.model_validate({"twins": ["a", "b"]}).twin_folders == (Path("a"), Path("b"))
+    assert DecodeConfig().device is Device.AUTO
+
+
+@pytest.mark.parametrize(
+    ("given_", "named"),
+    [
+        ({"twin": "a", "twins": ["a", "b"]}, "twin=a and twins are both given"),
+        ({"twins": ["a", "b", "a"]}, "twins names a twice"),
+        ({"device": "gpu"}, "'auto', 'cpu' or 'cuda'"),
+    ],
+)
+def test_twins_that_are_given_twice_and_unknown_devices_are_refused(
+    given_: dict[str, object], named: str
+) -> None:
+    with pytest.raises(ValidationError, match=named):
+        DecodeConfig.model_validate(given_)
