@@ -57,7 +57,13 @@ RATIOS = {"causal / as published": (f"online{CAUSAL}", "online")}
 
 
 def measured(
-    data: Path, twin: Path, work: Path, *, trials: int | None, with_offline: bool
+    data: Path,
+    twin: Path,
+    work: Path,
+    *,
+    trials: int | None,
+    with_offline: bool,
+    took_part: bool,
 ) -> dict[str, Any]:
     """Properties of one mouse, the scores of each method, and paired differences."""
     rows = _rows(data, twin, work, trials=trials, with_offline=with_offline)
@@ -73,6 +79,7 @@ def measured(
         "trained_minutes": training["standing"]["elapsed_s"] / 60,
         "scored_pixels": int(np.load(twin / "mask.npy").sum()) if has_mask else "all",
         "trials": len(rows[0]["video_r"]["per_clip"]),
+        "took_part": took_part,
         "methods": methods,
         **differences([methods]),
     }
@@ -129,6 +136,11 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--trials", type=int)
     parser.add_argument("--no-offline", action="store_true")
+    parser.add_argument(
+        "--took-part",
+        action="store_true",
+        help="a setting was chosen on these mice: leave them out of the differences over mice",
+    )
     parser.add_argument("--threads", type=int, default=1)
     asked = parser.parse_args()
     prepare_process(threads=asked.threads)
@@ -146,8 +158,9 @@ def main() -> None:
             asked.work / name,
             trials=asked.trials,
             with_offline=not asked.no_offline,
+            took_part=asked.took_part,
         )
-        over = differences([one["methods"] for one in mice.values()])
+        over = differences([one["methods"] for one in mice.values() if not one["took_part"]])
         settings = {"tier": "test", "lag_frames": LAG, "steps": STEP_COUNT}
         write_benchmark(
             RESULTS, name="mice", config=settings, results={"mice": mice, "over_mice": over}

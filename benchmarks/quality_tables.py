@@ -16,6 +16,7 @@ _MICE_METHODS = (
     "online, causal input",
     "offline",
 )
+_MOUSE = ("mouse", "neurons", "noise", "scans/s")
 _HEAD = ["", "lag, frames", "steps", "twin passes a frame", "video_r (95 %)", "frame_r (95 %)"]
 
 
@@ -69,11 +70,11 @@ def mice_table() -> str:
     rows = []
     for mouse in mice:
         scores = mouse["methods"]
-        known = *_known(mouse), f"{mouse['twin_r']:.2f}", str(mouse["trials"])
+        known = *_known(mouse), f"{mouse['twin_r']:.2f}", str(mouse["scored_pixels"])
         rows.append(
             [*known, *(_interval(scores[m]["video_r"]) if m in scores else "" for m in methods)]
         )
-    return table(["neurons", "noise", "scans/s", "twin's r", "clips", *methods], rows)
+    return table([*_MOUSE, "twin's r", "scored px", *methods], rows)
 
 
 def mice_differences_table() -> str:
@@ -83,16 +84,18 @@ def mice_differences_table() -> str:
         [*_known(mouse), *(_signed(mouse["paired"].get(title)) for title in over)]
         for mouse in _mice()
     ]
-    rows.append(["all", "", "", *map(_signed, over.values())])
-    return table(["neurons", "noise", "scans/s", *over], rows)
+    rows.append(["all new ones", "", "", "", *map(_signed, over.values())])
+    return table([*_MOUSE, *over], rows)
 
 
 def _mice() -> list[dict[str, Any]]:
-    return sorted(result("mice")["mice"].values(), key=lambda one: (one["neurons"], one["noise"]))
+    mice = result("mice")["mice"].values()
+    return sorted(mice, key=lambda one: (one["took_part"], one["neurons"], one["noise"]))
 
 
-def _known(mouse: dict[str, Any]) -> tuple[str, str, str]:
-    return f"{mouse['neurons']:,}", f"{mouse['noise']:g}", f"{mouse['scan_rate_hz']:g}"
+def _known(mouse: dict[str, Any]) -> list[str]:
+    shown = [f"{mouse['neurons']:,}", f"{mouse['noise']:g}", f"{mouse['scan_rate_hz']:g}"]
+    return ["earlier" if mouse["took_part"] else "new", *shown]
 
 
 def _signed(found: dict[str, Any] | None) -> str:

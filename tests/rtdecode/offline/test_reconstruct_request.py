@@ -33,6 +33,7 @@ PROMISED = {
     "lag_frames",
     "steps",
     "causality",
+    "device",
     "neurons",
     "commit",
     "machine",

@@ -62,7 +62,9 @@ def test_the_twin_is_read_from_disk_once(
     small_run: MakeRun, twin_folder: MakeTwin, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read, load_twin = list[Path](), fitted_twin.load_twin
-    monkeypatch.setattr(fitted_twin, "load_twin", lambda f: (read.append(f), load_twin(f))[1])
+    monkeypatch.setattr(
+        fitted_twin, "load_twin", lambda f, **given: (read.append(f), load_twin(f, **given))[1]
+    )
     folder = twin_folder()
     assembled(small_run(folder), detected_by="decoder", clock=clock)
     assert read == [folder]
