@@ -60,8 +60,6 @@ def warm_up_decoder(
     """
     begun_s = time.process_time()
     for frame in range(frames):
-        if time.process_time() - begun_s > _LONGEST_S:
-            return
         responses = Responses(
             activity=np.zeros(neurons, np.float32),
             valid=np.ones(neurons, np.bool_),
@@ -73,6 +71,8 @@ def warm_up_decoder(
             t_ready_ns=0,
         )
         decoder.step([WindowFrame(responses, behaviour)])
+        if time.process_time() - begun_s > _LONGEST_S:
+            return
 
 
 def _small_chain(

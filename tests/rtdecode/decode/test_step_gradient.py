@@ -156,7 +156,7 @@ def test_a_step_follows_the_gradient_of_automatic_differentiation(
     score = quasi_score(predicted.detach(), seen.recorded, seen.weights, floor=noise.floor).score
     (adjoint,) = torch.autograd.grad(predicted, ahead, score)
     gradient = ahead.detach() / block.u_sd.square() - adjoint
-    velocity = 0.6 * state.velocity - solver._step_size * gradient
+    velocity = 0.6 * state.velocity - solver._step_sizes[0] * gradient
     largest = float(velocity.abs().max())
     assert_close(solver._state.velocity, velocity, rtol=1e-3, atol=2e-4 * largest)
 
