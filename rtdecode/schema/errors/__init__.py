@@ -177,6 +177,7 @@ from rtdecode.schema.errors.twin import (
     ScreenSizeError,
     SessionsDifferError,
     TwinMissingError,
+    TwinRepeatedError,
     TwinRoisError,
     TwinsDifferError,
 )
@@ -214,9 +215,9 @@ __all__ = [
     "ShapeError", "SizeChangedError", "StreamAbsentError", "StreamError", "StreamMissingError",
     "TimeBeforeStreamError", "TimeSpanError", "TooFewClipsError", "TooShortError",
     "TraceClippedError", "TraceEarlyError", "TraceFlatError", "TraceRateError", "TraceSourceError",
-    "TraceTooShortError", "TraceUnmatchedError", "TwinMissingError", "TwinRoisError",
-    "TwinsDifferError", "UnknownClipError", "UnknownCommandError", "UnknownExportError",
-    "UnknownFormatError", "UnknownModelError", "UnknownOutputError", "UnknownParameterError",
-    "UnknownPolicyError", "UnknownValueError", "UnreadableFileError", "UnsafePickleError",
-    "UnsuitedExportOptionError", "UnsuitedMethodError", "UnsuitedOptionError",
+    "TraceTooShortError", "TraceUnmatchedError", "TwinMissingError", "TwinRepeatedError",
+    "TwinRoisError", "TwinsDifferError", "UnknownClipError", "UnknownCommandError",
+    "UnknownExportError", "UnknownFormatError", "UnknownModelError", "UnknownOutputError",
+    "UnknownParameterError", "UnknownPolicyError", "UnknownValueError", "UnreadableFileError",
+    "UnsafePickleError", "UnsuitedExportOptionError", "UnsuitedMethodError", "UnsuitedOptionError",
 ]  # fmt: skip
