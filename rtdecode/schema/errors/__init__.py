@@ -178,6 +178,7 @@ from rtdecode.schema.errors.twin import (
     SessionsDifferError,
     TwinMissingError,
     TwinRepeatedError,
+    TwinReplacedError,
     TwinRoisError,
     TwinsDifferError,
 )
@@ -216,8 +217,9 @@ __all__ = [
     "TimeBeforeStreamError", "TimeSpanError", "TooFewClipsError", "TooShortError",
     "TraceClippedError", "TraceEarlyError", "TraceFlatError", "TraceRateError", "TraceSourceError",
     "TraceTooShortError", "TraceUnmatchedError", "TwinMissingError", "TwinRepeatedError",
-    "TwinRoisError", "TwinsDifferError", "UnknownClipError", "UnknownCommandError",
-    "UnknownExportError", "UnknownFormatError", "UnknownModelError", "UnknownOutputError",
-    "UnknownParameterError", "UnknownPolicyError", "UnknownValueError", "UnreadableFileError",
-    "UnsafePickleError", "UnsuitedExportOptionError", "UnsuitedMethodError", "UnsuitedOptionError",
+    "TwinReplacedError", "TwinRoisError", "TwinsDifferError", "UnknownClipError",
+    "UnknownCommandError", "UnknownExportError", "UnknownFormatError", "UnknownModelError",
+    "UnknownOutputError", "UnknownParameterError", "UnknownPolicyError", "UnknownValueError",
+    "UnreadableFileError", "UnsafePickleError", "UnsuitedExportOptionError", "UnsuitedMethodError",
+    "UnsuitedOptionError",
 ]  # fmt: skip

@@ -100,6 +100,16 @@ class TwinRepeatedError(BadInputError):
         )
 
 
+class TwinReplacedError(BadInputError):
+    """The folder for an imported twin has files of another twin."""
+
+    def __init__(self, *, out: Path, got: str) -> None:
+        super().__init__(
+            f"{out} has {got} of another twin, which would be lost or be used with the imported "
+            f"weights: choose another --out, or move that twin"
+        )
+
+
 class BehaviourChannelsError(BadInputError):
     """The number of behaviour channels differs from that of the training data."""
 
