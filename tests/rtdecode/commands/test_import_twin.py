@@ -7,9 +7,11 @@ import torch
 from typer.testing import CliRunner, Result
 
 from rtdecode.cli import app
+from rtdecode.schema.errors import TwinReplacedError
 from rtdecode.twins.dwiseneuro.network import DwiseNeuro
 from rtdecode.twins.folder import load_twin
 from rtdecode.twins.record import DESCRIPTION, NOISE, WEIGHTS
+from rtdecode.twins.staged_folder import staged
 from rtdecode.twins.twin import TwinSpec
 
 SIZES = {
@@ -106,6 +108,15 @@ def test_a_folder_with_files_of_another_twin_is_refused_and_stays(
     before = files(out)
     assert told(weights, out, *words).exit_code == 2
     assert files(out) == before
+
+
+def test_a_twin_that_came_meanwhile_is_not_replaced(tmp_path: Path) -> None:
+    out = tmp_path / "twin"
+    with pytest.raises(TwinReplacedError, match="another twin"), staged(out):
+        out.mkdir()
+        (out / WEIGHTS).write_bytes(b"fitted meanwhile")
+    assert files(out) == {WEIGHTS: b"fitted meanwhile"}
+    assert list(tmp_path.iterdir()) == [out]
 
 
 def test_a_missing_file_is_bad_input(tmp_path: Path) -> None:
