@@ -11,7 +11,8 @@ the outputs differ. Before the first turn each runs each workload once, untimed:
 loops are compiled then.
 
 Equal revisions show the noise floor of the machine, and nothing about a change: `--same` states
-that this is meant. Writes `benchmarks/results/compare.json`, or `compare_same.json`.
+that this is meant. Writes `benchmarks/results/compare.json`, or `compare_same.json`; with `--smoke`,
+whose figures mean nothing, only the file that `--json` names.
 """
 
 import argparse
@@ -147,7 +148,9 @@ def asked(words: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--order", choices=("abba", "random"), default="abba")
     parser.add_argument("--seed", type=int, default=0, help="of --order random")
     parser.add_argument(
-        "--smoke", action="store_true", help="tiny counts: no figure means anything"
+        "--smoke",
+        action="store_true",
+        help="tiny counts: no figure means anything, and none is written without --json",
     )
     parser.add_argument("--json", type=Path)
     given = parser.parse_args(words)
@@ -186,9 +189,17 @@ def main() -> int:
         return _INTERRUPTED
     commits = {side: one.commit[:12] for side, one in zip("ab", given.revisions, strict=True)}
     kept = {name: getattr(given, name) for name in ("same", "turns", "order", "seed", "smoke")}
-    path = given.json or RESULTS / ("compare_same.json" if given.same else "compare.json")
-    write_benchmark(path, name="compare", config=commits | kept, results=results)
+    if (path := result_path(given)) is not None:
+        write_benchmark(path, name="compare", config=commits | kept, results=results)
     return 0
+
+
+def result_path(given: argparse.Namespace) -> Path | None:
+    """The file that is written; None for a smoke test without one, which replaces no result."""
+    if given.json is not None or given.smoke:
+        named: Path | None = given.json
+        return named
+    return RESULTS / ("compare_same.json" if given.same else "compare.json")
 
 
 if __name__ == "__main__":

@@ -42,19 +42,23 @@ def import_published(
     with errors_reported():
         from rtdecode.schema.errors import UnknownFormatError
         from rtdecode.twins.import_twin import Format, import_twin
+        from rtdecode.twins.staged_folder import require_same_twin, staged
 
         known = [name.value for name in Format]
         if layout not in known:
             raise UnknownFormatError(got=layout, known=known)
-        twin = import_twin(weights, out, layout=Format(layout), mouse=mouse, neurons=neurons)
-        spec = twin.spec
-        if data is not None:
-            from rtdecode.datasets.opening import open_video_session
-            from rtdecode.train.imported_twin import measure_imported
+        with staged(out) as folder:
+            spec = import_twin(
+                weights, folder, layout=Format(layout), mouse=mouse, neurons=neurons
+            ).spec
+            require_same_twin(folder, out)
+            if data is not None:
+                from rtdecode.datasets.opening import open_video_session
+                from rtdecode.train.imported_twin import measure_imported
 
-            with progress_bar(console) as progress:
-                session, line = open_video_session(data), WorkLine(progress, console)
-                measure_imported(out, session, work=line.work())
+                with progress_bar(console) as progress:
+                    session, line = open_video_session(data), WorkLine(progress, console)
+                    measure_imported(folder, session, named=out, work=line.work())
         causality = "not causal" if spec.future_frames else "causal"
         print_plain(
             console, f"{spec.architecture} twin of {spec.neurons} neurons ({causality}) in {out}"

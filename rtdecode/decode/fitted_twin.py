@@ -22,7 +22,7 @@ from rtdecode.schema.config.decode import DecodeConfig, RoisCheck
 from rtdecode.schema.errors import NeuronCountError, UnreadableFileError
 from rtdecode.schema.interfaces import Clock
 from rtdecode.twins.folder import load_twin, sizes_in
-from rtdecode.twins.record import require_common
+from rtdecode.twins.record import require_common, require_distinct
 from rtdecode.twins.twin import Twin
 
 _NO_DEADLINE_MS = 1e9
@@ -153,11 +153,14 @@ def load_ensemble(
 
     Raises
     ------
+    TwinRepeatedError
+        If two of `folders` are the same one.
     TwinsDifferError
         If the twins differ in neurons, screen, frame rate or, by `rois_check`, in their ROIs.
     NeuronCountError, MissingFileError, UnreadableFileError
         As `load_fitted_twin`, for any of the twins.
     """
+    require_distinct(folders)
     first, *others = (load_fitted_twin(one, neurons=neurons, device=device) for one in folders)
     for folder, other in zip(folders[1:], others, strict=True):
         pair = (folders[0], sizes_in(first.twin.spec)), (folder, sizes_in(other.twin.spec))

@@ -28,7 +28,13 @@ from rtdecode.schema.errors import (
     ScreenSizeError,
     TwinMissingError,
 )
-from rtdecode.twins.record import TwinSizes, require_common, require_rois, sizes_if_loaded
+from rtdecode.twins.record import (
+    TwinSizes,
+    require_common,
+    require_distinct,
+    require_rois,
+    sizes_if_loaded,
+)
 
 _NO_CUDA, _NO_HIP = (
     re.compile(rf"^{name}\b.*= *None\s*$", re.MULTILINE) for name in ("cuda", "hip")
@@ -99,6 +105,7 @@ def _check_twins(
     """Each twin is compared with the run, and with the first twin."""
     if not decode.twin_folders:
         checks.found(TwinMissingError())
+    checks.tried(require_distinct, decode.twin_folders)
     first: tuple[Path, TwinSizes] | None = None
     for folder in decode.twin_folders:
         sizes = None if folder in checks.missing else _sizes(checks, folder)

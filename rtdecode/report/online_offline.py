@@ -86,7 +86,8 @@ def compared_clips(
     chosen = _chosen(recorded)
     advance(0, len(chosen) + 1)
     neurons = recorded.activity.shape[1]
-    fitted = load_ensemble(config.decode.twin_folders, neurons=neurons)
+    by = config.decode.rois_check
+    fitted = load_ensemble(config.decode.twin_folders, neurons=neurons, rois_check=by)
     method = Offline([fitted], iterations=OFFLINE_ITERATIONS)
     advance(1, len(chosen) + 1)
     found = []

@@ -221,6 +221,11 @@ def config_yaml(config: RunConfig) -> str:
 
 _SENTENCES = ("missing", "value_error", "union_tag_invalid", "union_tag_not_found")
 """Kinds of mistakes whose sentence states what was got."""
+_IN_YAML = {
+    "tuple_type": "give a list, as [A, B] or with a line that begins with - for each value",
+    "path_type": "give the path of a file or folder",
+}
+"""Sentences without the types of Python."""
 
 
 def _mistakes(error: ValidationError, lines: Lines) -> list[str]:
@@ -243,7 +248,7 @@ def _plain(mistake: ErrorDetails) -> str:
         return f"unknown kind '{tag:.40}': give one of {known}"
     if mistake["type"] == "union_tag_not_found":
         return "it has no kind: give its kind, see docs/configuration.md"
-    return mistake["msg"].removeprefix("Value error, ")
+    return _IN_YAML.get(mistake["type"]) or mistake["msg"].removeprefix("Value error, ")
 
 
 def _without_tags(loc: _Location, lines: Lines) -> _Location:

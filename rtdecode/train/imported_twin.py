@@ -22,8 +22,15 @@ _TRIALS = 12
 """Largest number of trials of a tier: a trial of 10 s takes a large network about a minute."""
 
 
-def measure_imported(folder: Path, data: VideoSession, *, work: Work = UNSEEN) -> None:
+def measure_imported(
+    folder: Path, data: VideoSession, *, named: Path | None = None, work: Work = UNSEEN
+) -> None:
     """Estimate prior and noise model of the twin in `folder` on `data`, and write them there.
+
+    Parameters
+    ----------
+    named
+        What messages call the folder, where it is a temporary one.
 
     Raises
     ------
@@ -33,13 +40,13 @@ def measure_imported(folder: Path, data: VideoSession, *, work: Work = UNSEEN) -
         If it has no training or validation trials, or none that is long enough.
     """
     twin = load_twin(folder)
-    spec, screen = twin.spec, (data.rows_px, data.cols_px)
+    spec, screen, shown = twin.spec, (data.rows_px, data.cols_px), named or folder
     if spec.neurons != data.neurons:
-        raise NeuronCountError(streamed=data.neurons, trained=spec.neurons, twin=str(folder))
+        raise NeuronCountError(streamed=data.neurons, trained=spec.neurons, twin=str(shown))
     if (spec.rows_px, spec.cols_px) != screen:
         expected = f"one of a screen of {screen[0]} x {screen[1]} px, as the session has"
         got = f"{spec.rows_px} x {spec.cols_px} px"
-        raise UnreadableFileError(what="twin", path=folder, expected=expected, got=got)
+        raise UnreadableFileError(what="twin", path=shown, expected=expected, got=got)
     work.begun("measuring prior and noise")
     save_prior(fit_prior(training_videos(data)), folder)
     held_out, seen = (trials_of_tier(data, tier, most=_TRIALS) for tier in (VALIDATION, TRAIN))

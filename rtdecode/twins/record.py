@@ -21,7 +21,12 @@ from pathlib import Path
 from typing import Any
 
 from rtdecode.schema.config.decode import RoisCheck
-from rtdecode.schema.errors import MissingFileError, TwinRoisError, TwinsDifferError
+from rtdecode.schema.errors import (
+    MissingFileError,
+    TwinRepeatedError,
+    TwinRoisError,
+    TwinsDifferError,
+)
 
 WEIGHTS = "twin.safetensors"
 DESCRIPTION = "twin.json"
@@ -134,6 +139,15 @@ class TwinSizes:
     frame_rate_hz: float
     rois_hash: str = ""
     """Content hash of the ROIs whose responses it was trained on; empty if unknown."""
+
+
+def require_distinct(folders: Sequence[Path]) -> None:
+    """Raise TwinRepeatedError where two of `folders` are the same one, also by links."""
+    seen: dict[Path, Path] = {}
+    for folder in folders:
+        first = seen.setdefault(folder.resolve(), folder)
+        if first is not folder:
+            raise TwinRepeatedError(first=first, other=folder)
 
 
 def require_common(

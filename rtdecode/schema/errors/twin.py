@@ -10,8 +10,8 @@ class TwinMissingError(BadInputError):
 
     def __init__(self) -> None:
         super().__init__(
-            "the config has a decoder but no decode.twin: give the folder of a twin, or "
-            "write `decode: null` to end at the responses"
+            "the config has a decoder but no decode.twin, and no folder in decode.twins: give the "
+            "folder of a twin, or write `decode: null` to end at the responses"
         )
 
 
@@ -87,6 +87,26 @@ class TwinsDifferError(BadInputError):
         super().__init__(
             f"twins '{first}' and '{other}' cannot be decoded with together, as they differ: {what}. "
             f"Give twins of the same neurons, screen and frame rate as decode.twins, or leave one out"
+        )
+
+
+class TwinRepeatedError(BadInputError):
+    """A twin is named twice, by different paths of one folder."""
+
+    def __init__(self, *, first: Path, other: Path) -> None:
+        super().__init__(
+            f"twins '{first}' and '{other}' are the same folder, but several twins must be different "
+            f"ones: give each twin once as decode.twins"
+        )
+
+
+class TwinReplacedError(BadInputError):
+    """The folder for an imported twin has files of another twin."""
+
+    def __init__(self, *, out: Path, got: str) -> None:
+        super().__init__(
+            f"{out} has {got} of another twin, which would be lost or be used with the imported "
+            f"weights: choose another --out, or move that twin"
         )
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import compare_workloads
 import numpy as np
 import pytest
-from compare import asked, line_of
+from compare import RESULTS, asked, line_of, result_path
 from compare_workloads import WORKLOADS, fields_of_view, largest_differences
 from interleaved import (
     Revision,
@@ -238,3 +238,17 @@ def test_smoke_figures_are_not_those_of_a_measurement() -> None:
     names = [f"{name}_{count}" for name, count in product(("frame", "step"), (40,))]
     figures, _ = WORKLOADS["decoder"](Path(), small=True)
     assert all(any(figure.startswith(name) for name in names) for figure in figures)
+
+
+def test_a_smoke_test_replaces_no_result(tmp_path: Path) -> None:
+    named = str(tmp_path / "x.json")
+    given = {
+        words: result_path(asked(["HEAD", "HEAD", "--same", *words]))
+        for words in [(), ("--smoke",), ("--json", named), ("--smoke", "--json", named)]
+    }
+    assert [str(path) for path in given.values()] == [
+        str(RESULTS / "compare_same.json"),
+        "None",
+        named,
+        named,
+    ]

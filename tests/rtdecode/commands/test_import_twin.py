@@ -7,8 +7,11 @@ import torch
 from typer.testing import CliRunner, Result
 
 from rtdecode.cli import app
+from rtdecode.schema.errors import TwinReplacedError
 from rtdecode.twins.dwiseneuro.network import DwiseNeuro
 from rtdecode.twins.folder import load_twin
+from rtdecode.twins.record import DESCRIPTION, NOISE, WEIGHTS
+from rtdecode.twins.staged_folder import staged
 from rtdecode.twins.twin import TwinSpec
 
 SIZES = {
@@ -63,6 +66,57 @@ def test_what_does_not_fit_is_bad_input(
     assert done.exit_code == 2
     assert reason in done.stderr
     assert not (tmp_path / "twin").exists()
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_a_failed_measurement_leaves_nothing_and_the_earlier_twin(
+    weights: Path, tmp_path: Path
+) -> None:
+    words = ("--format", "dwiseneuro", "--neurons", "5")
+    out, absent = tmp_path / "twin", str(tmp_path / "absent")
+    assert told(weights, out, *words, "--data", absent).exit_code == 2
+    assert not out.exists()
+    assert told(weights, out, *words).exit_code == 0
+    before = files(out)
+    assert told(weights, out, *words, "--data", absent).exit_code == 2
+    assert files(out) == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["theirs.pth", "twin"]
+
+
+def test_a_folder_with_files_of_another_twin_is_refused_and_stays(
+    weights: Path, tmp_path: Path
+) -> None:
+    """A noise model of other weights would be used with the imported ones."""
+    words = ("--format", "dwiseneuro", "--neurons", "5")
+    out = tmp_path / "twin"
+    out.mkdir()
+    (out / NOISE).write_bytes(b"fitted")
+    done = told(weights, out, *words)
+    assert done.exit_code == 2
+    assert "noise.safetensors of another twin" in done.stderr
+    assert "choose another --out" in done.stderr
+    assert files(out) == {NOISE: b"fitted"}
+    (out / NOISE).rename(out / "mask.npy")
+    assert told(weights, out, *words).exit_code == 0
+    (out / NOISE).write_bytes(b"measured")
+    assert told(weights, out, *words).exit_code == 0
+    assert files(out).keys() == {DESCRIPTION, WEIGHTS, NOISE, "mask.npy"}
+    (out / WEIGHTS).write_bytes(b"of another twin")
+    before = files(out)
+    assert told(weights, out, *words).exit_code == 2
+    assert files(out) == before
+
+
+def test_a_twin_that_came_meanwhile_is_not_replaced(tmp_path: Path) -> None:
+    out = tmp_path / "twin"
+    with pytest.raises(TwinReplacedError, match="another twin"), staged(out):
+        out.mkdir()
+        (out / WEIGHTS).write_bytes(b"fitted meanwhile")
+    assert files(out) == {WEIGHTS: b"fitted meanwhile"}
+    assert list(tmp_path.iterdir()) == [out]
 
 
 def test_a_missing_file_is_bad_input(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from rtdecode.decode.twin_likelihood import TwinLikelihood
 from rtdecode.decode.work_control import Estimation, WorkControl
 from rtdecode.decode.work_levels import WorkLevel
 from rtdecode.schema.config.decode import DecodeConfig, RoisCheck
-from rtdecode.schema.errors import TwinsDifferError
+from rtdecode.schema.errors import TwinRepeatedError, TwinsDifferError
 from rtdecode.schema.messages import Reconstruction, WindowFrame
 from rtdecode.session.replay import RecordedClock
 from rtdecode.twins.linear import Linear
@@ -263,6 +263,20 @@ def test_an_ensemble_is_its_first_twin_with_the_others(folders: Callable[..., Pa
     solver = fitted.solver(window_frames=8, estimated_frames=5)
     assert len(solver._step_sizes) == 2
     assert_close(fitted.prior.mean, load_fitted_twin(a).prior.mean)
+
+
+def test_the_same_folder_by_another_path_is_refused(folders: Callable[..., Path]) -> None:
+    a, b = folders("a"), folders("b")
+    for other in (a, a.parent / "b" / ".." / "a"):
+        with pytest.raises(TwinRepeatedError, match=r"a' and '.*a' are the same folder"):
+            load_ensemble([a, b, Path(str(other))])
+    link = a.parent / "link"
+    try:
+        link.symlink_to(a, target_is_directory=True)
+    except OSError:
+        pytest.skip("this system permits no links")
+    with pytest.raises(TwinRepeatedError, match=r"a' and '.*link' are the same folder"):
+        load_ensemble([a, link])
 
 
 def test_twins_of_other_neurons_or_screens_are_refused_with_both_folders(

@@ -44,6 +44,7 @@ from rtdecode.schema.errors import (
     SettingMissingError,
     SeveralMistakesError,
     TwinMissingError,
+    TwinRepeatedError,
     TwinsDifferError,
     UnreadableFileError,
 )
@@ -114,6 +115,8 @@ def test_each_of_several_twins_is_compared_with_the_run_and_with_the_first(
     unknown = small_run(twins[0], twin_folder(neurons=5), acquisition={"source": source})
     with pytest.raises(TwinsDifferError):
         checked(unknown)
+    with pytest.raises(TwinRepeatedError, match="same folder"):
+        checked(small_run(twins[0], twins[0] / ".." / twins[0].name))
     with pytest.raises(MissingFileError, match=r"decode\.twins .*absent"):
         checked(small_run(twins[0], tmp_path / "absent"))
 

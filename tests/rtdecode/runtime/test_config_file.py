@@ -45,6 +45,18 @@ def test_a_path_of_another_hosts_system_stays_as_it_is(tmp_path: Path, path: str
     assert read_config(tmp_path / "again.yaml") == config
 
 
+@pytest.mark.parametrize(
+    ("twins", "sentence"),
+    [
+        ("first", r"line 2: decode\.twins: give a list, as \[A, B\] .*, got 'first'"),
+        ("[first, 3]", r"line 2: decode\.twins\.1: give the path of a file or folder, got 3"),
+    ],
+)
+def test_a_mistake_is_stated_in_words_of_yaml(tmp_path: Path, twins: str, sentence: str) -> None:
+    with pytest.raises(ConfigError, match=sentence):
+        read_config(written(tmp_path, f"decode:\n  twins: {twins}\n"))
+
+
 def test_all_mistakes_come_at_once_with_their_lines(tmp_path: Path) -> None:
     path = written(
         tmp_path,

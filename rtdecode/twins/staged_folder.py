@@ -1,0 +1,57 @@
+"""A folder for the files of an imported twin, which become visible together.
+
+Duties: keep what a failed import has written out of the folder of the twin, and refuse a folder
+that has files of another twin, whose prior or noise model would be used with the imported weights.
+"""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rtdecode.schema.disk import write_errors_named
+from rtdecode.schema.errors import TwinReplacedError
+from rtdecode.twins.record import (
+    DESCRIPTION,
+    NOISE,
+    POSTERIOR,
+    PRIOR,
+    TRAINING_REPORT,
+    WEIGHTS,
+    twin_hash,
+)
+
+_OF_A_TWIN = (DESCRIPTION, WEIGHTS, PRIOR, NOISE, POSTERIOR, TRAINING_REPORT)
+
+
+@contextmanager
+def staged(out: Path) -> Iterator[Path]:
+    """A new, empty folder, whose files move to `out` when the block ends without an error.
+
+    Raises
+    ------
+    TwinReplacedError
+        If `out` has files of another twin by then.
+    FileWriteError
+        If the disk is full or fails.
+    """
+    with write_errors_named(out):
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as name:
+            folder = Path(name) / "twin"
+            folder.mkdir()
+            yield folder
+            require_same_twin(folder, out)
+            if not out.exists():
+                folder.rename(out)
+                return
+            for one in sorted(folder.iterdir()):
+                one.replace(out / one.name)
+
+
+def require_same_twin(folder: Path, out: Path) -> None:
+    """Raise TwinReplacedError where `out` has files of another twin than that in `folder`."""
+    found = [name for name in _OF_A_TWIN if (out / name).is_file()]
+    is_same = {DESCRIPTION, WEIGHTS} <= set(found) and twin_hash(out) == twin_hash(folder)
+    if found and not is_same:
+        raise TwinReplacedError(out=out, got=", ".join(found))
