@@ -11,8 +11,8 @@ the outputs differ. Before the first turn each runs each workload once, untimed:
 loops are compiled then.
 
 Equal revisions show the noise floor of the machine, and nothing about a change: `--same` states
-that this is meant. Writes `benchmarks/results/compare.json`, or `compare_same.json`; with `--smoke`,
-whose figures mean nothing, only the file that `--json` names.
+that this is meant. Writes `benchmarks/results/compare.json`, or `compare_same.json`; with
+`--smoke`, whose figures mean nothing, only the file that `--json` names.
 """
 
 import argparse

@@ -112,9 +112,13 @@ def test_a_folder_with_files_of_another_twin_is_refused_and_stays(
 
 def test_a_twin_that_came_meanwhile_is_not_replaced(tmp_path: Path) -> None:
     out = tmp_path / "twin"
-    with pytest.raises(TwinReplacedError, match="another twin"), staged(out):
+
+    def fitted_meanwhile() -> None:
         out.mkdir()
         (out / WEIGHTS).write_bytes(b"fitted meanwhile")
+
+    with pytest.raises(TwinReplacedError, match="another twin"), staged(out):
+        fitted_meanwhile()
     assert files(out) == {WEIGHTS: b"fitted meanwhile"}
     assert list(tmp_path.iterdir()) == [out]
 
