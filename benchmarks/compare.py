@@ -12,7 +12,7 @@ loops are compiled then.
 
 Equal revisions show the noise floor of the machine, and nothing about a change: `--same` states
 that this is meant. Writes `benchmarks/results/compare.json`, or `compare_same.json`; with
-`--smoke`, whose figures mean nothing, only the file that `--json` names.
+`--only`, and with `--smoke`, whose figures mean nothing, only the file that `--json` names.
 """
 
 import argparse
@@ -142,7 +142,10 @@ def asked(words: Sequence[str] | None = None) -> argparse.Namespace:
         "--same", action="store_true", help="measure the noise floor: A and B equal"
     )
     parser.add_argument(
-        "--only", action="append", choices=WORKLOADS, help="may be given repeatedly"
+        "--only",
+        action="append",
+        choices=WORKLOADS,
+        help="may be given repeatedly; is written only with --json",
     )
     parser.add_argument("--turns", type=int, default=8)
     parser.add_argument("--order", choices=("abba", "random"), default="abba")
@@ -195,8 +198,8 @@ def main() -> int:
 
 
 def result_path(given: argparse.Namespace) -> Path | None:
-    """The file that is written; None for a smoke test without one, which replaces no result."""
-    if given.json is not None or given.smoke:
+    """The file that is written; a part or a smoke test replaces no result, and may have none."""
+    if given.json is not None or given.smoke or given.only:
         named: Path | None = given.json
         return named
     return RESULTS / ("compare_same.json" if given.same else "compare.json")

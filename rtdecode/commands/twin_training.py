@@ -57,6 +57,7 @@ def trained(
     from rtdecode.decode.compute import usable_device
     from rtdecode.train.twin_fit import fit_compact
 
+    found = usable_device(device)  # before anything long
     return fit_compact(
         open_sessions(data, match=match),
         out,
@@ -65,7 +66,7 @@ def trained(
         report=_shown_by(line),
         work=line.work(),
         core=core,
-        device=usable_device(device),
+        device=found,
     )
 
 
@@ -77,6 +78,7 @@ def population_trained(
     from rtdecode.decode.compute import usable_device
     from rtdecode.train.population_fit import fit_population
 
+    found = usable_device(device)
     return fit_population(
         [open_video_session(path) for path in data],
         out,
@@ -84,7 +86,7 @@ def population_trained(
         clock=HostClock(),
         report=_shown_by(line),
         work=line.work(),
-        device=usable_device(device),
+        device=found,
     )
 
 

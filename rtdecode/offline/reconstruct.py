@@ -99,9 +99,9 @@ def _reconstruct_videos(
     report: Callable[[int, int, float], None],
     workers: Workers,
 ) -> dict[str, Any]:
+    device = usable_device(request.device)
     data = open_video_session(request.data)
     total = len(data.trials(request.tier))
-    device = usable_device(request.device)
     twins = [load_fitted_twin(one, neurons=data.neurons, device=device) for one in request.twins]
     kind = Input(request.source)
     if kind is Input.PREDICTED and not twins:

@@ -244,10 +244,17 @@ def test_a_smoke_test_replaces_no_result(tmp_path: Path) -> None:
     named = str(tmp_path / "x.json")
     given = {
         words: result_path(asked(["HEAD", "HEAD", "--same", *words]))
-        for words in [(), ("--smoke",), ("--json", named), ("--smoke", "--json", named)]
+        for words in [
+            (),
+            ("--smoke",),
+            ("--only", "wire"),
+            ("--json", named),
+            ("--smoke", "--json", named),
+        ]
     }
     assert [str(path) for path in given.values()] == [
         str(RESULTS / "compare_same.json"),
+        "None",
         "None",
         named,
         named,
