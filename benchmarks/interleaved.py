@@ -67,18 +67,28 @@ def git(repository: Path, *words: str, check: bool = True) -> str:
 @contextmanager
 def worktrees(repository: Path, revisions: Sequence[Revision]) -> Iterator[list[Path]]:
     """A folder with the files of each revision; all are removed at the end, however it comes."""
-    with tempfile.TemporaryDirectory(prefix="rtd-compare-", ignore_cleanup_errors=True) as name:
-        roots = [Path(name) / letter for letter, _ in zip("ab", revisions, strict=False)]
-        try:
-            for root, one in zip(roots, revisions, strict=True):
-                git(repository, "worktree", "add", "--quiet", "--detach", str(root), one.commit)
-            yield roots
-        finally:
-            with _uninterrupted():
-                for root in roots:
-                    # twice forced: one that is half made is locked
-                    words = ("worktree", "remove", "--force", "--force", str(root))
-                    git(repository, *words, check=False)
+    folder = Path(tempfile.mkdtemp(prefix="rtd-compare-"))
+    roots = [folder / letter for letter, _ in zip("ab", revisions, strict=False)]
+    try:
+        for root, one in zip(roots, revisions, strict=True):
+            git(repository, "worktree", "add", "--quiet", "--detach", str(root), one.commit)
+        yield roots
+    finally:
+        with _uninterrupted():
+            for root in roots:
+                # twice forced: one that is half made is locked
+                words = ("worktree", "remove", "--force", "--force", str(root))
+                git(repository, *words, check=False)
+            _remove(folder)
+            git(repository, "worktree", "prune", check=False)
+
+
+def _remove(folder: Path) -> None:
+    """Remove `folder`, in which a process of an interrupted git may still write for a moment."""
+    until_s = time.monotonic() + _PATIENCE_S
+    while folder.exists() and time.monotonic() < until_s:
+        shutil.rmtree(folder, ignore_errors=True)
+        time.sleep(_POLL_S)
 
 
 @contextmanager

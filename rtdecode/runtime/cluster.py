@@ -10,6 +10,7 @@ which another one begins anew (Dask: https://distributed.dask.org/en/stable/resi
 """
 
 import logging
+import signal
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -174,6 +175,17 @@ def _scheduler(name: str, workers: int) -> Iterator[Any]:
         raise ClusterError(name=name, reason="it is no address of a scheduler")
 
 
+@contextmanager
+def _signals_kept() -> Iterator[None]:
+    """Undo what an import in the block does to Ctrl-C: dask-jobqueue (0.9) makes it end at once."""
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    finally:
+        if signal.getsignal(signal.SIGINT) is not before:
+            signal.signal(signal.SIGINT, before)
+
+
 def slurm_jobs() -> Any:
     """A scheduler whose workers are jobs of SLURM, with the settings of the site (~/.config/dask).
 
@@ -184,6 +196,6 @@ def slurm_jobs() -> Any:
     ValueError
         If the settings lack the cores or the memory of a job.
     """
-    with missing_extra_named(CLUSTER):
+    with missing_extra_named(CLUSTER), _signals_kept():
         from dask_jobqueue import SLURMCluster
     return SLURMCluster(scheduler_options={"dashboard_address": None})

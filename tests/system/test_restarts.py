@@ -4,6 +4,7 @@ import re
 import signal
 import subprocess
 import time
+from contextlib import suppress
 from itertools import islice, pairwise
 from pathlib import Path
 from threading import Event as ThreadEvent
@@ -22,7 +23,7 @@ from rtdecode.runtime.clock import HostClock
 from rtdecode.runtime.codec import pack
 from rtdecode.schema.config.stimulus import StimulusConfig
 from rtdecode.schema.control import Acknowledgement, Action
-from rtdecode.schema.errors import DataLostError
+from rtdecode.schema.errors import DataLostError, MissingFileError, UnreadableFileError
 from rtdecode.schema.frame_grid import FrameGrid
 from rtdecode.schema.messages import (
     Body,
@@ -53,10 +54,11 @@ class Session:
 
     def bodies(self, kind: type[T], source: str) -> list[T]:
         log, wanted = self.folder / "log.mcap", f"{source}/{kind.kind}"
-        if not log.is_file():
-            return []
-        found = LogReader(log).messages(lambda stream: stream == wanted)
-        return [one.message.body for one in found if isinstance(one.message.body, kind)]
+        # the log may be read before its first record is in it
+        with suppress(MissingFileError, UnreadableFileError):
+            found = LogReader(log).messages(lambda stream: stream == wanted)
+            return [one.message.body for one in found if isinstance(one.message.body, kind)]
+        return []
 
     def wait_for(self, kind: type[T], source: str, *, more_than: int) -> int:
         """Wait for messages; the time limit of the test ends the wait. Their number."""

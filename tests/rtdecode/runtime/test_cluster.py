@@ -1,6 +1,7 @@
 """Workers give what one process gives, in its order, and losing one of them costs its task only."""
 
 import os
+import signal
 import subprocess
 import sys
 import textwrap
@@ -108,8 +109,10 @@ def test_a_scheduler_that_does_not_answer_is_named() -> None:
 @pytest.mark.usefixtures("four")
 @pytest.mark.filterwarnings("ignore")
 def test_slurm_without_the_settings_of_the_site_is_named() -> None:
+    before = signal.getsignal(signal.SIGINT)
     with pytest.raises(ClusterError, match=r"jobqueue\.yaml"), cluster("slurm", workers=1):
         pass
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 @pytest.mark.system
