@@ -81,10 +81,10 @@ def mice_differences_table() -> str:
     """Paired differences and ratios of video_r of two methods, by mouse and over mice."""
     over = result("mice")["over_mice"]["paired"]
     rows = [
-        [*_known(mouse), *(_signed(mouse["paired"].get(title)) for title in over)]
+        [*_known(mouse), *(_difference(mouse["paired"].get(title)) for title in over)]
         for mouse in _mice()
     ]
-    rows.append(["all new ones", "", "", "", *map(_signed, over.values())])
+    rows.append(["all new ones", "", "", "", *map(_difference, over.values())])
     return table([*_MOUSE, *over], rows)
 
 
@@ -98,7 +98,7 @@ def _known(mouse: dict[str, Any]) -> list[str]:
     return ["earlier" if mouse["took_part"] else "new", *shown]
 
 
-def _signed(found: dict[str, Any] | None) -> str:
+def _difference(found: dict[str, Any] | None) -> str:
     if found is None:
         return ""
     low, high = found["ci95"]

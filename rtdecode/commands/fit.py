@@ -132,11 +132,11 @@ def twin(
         config = TrainingConfig(seed=seed, steps=wanted, max_minutes=max_minutes)
         with progress_bar(console) as progress:
             line = WorkLine(progress, console)
-            kept = {"match": match, "core": core}
             if population:
                 outcomes = population_trained(data, out, config, line, device=device)
             else:
-                outcomes = {out: trained(data, out, config, line, **kept, device=device)}
+                outcome = trained(data, out, config, line, match=match, core=core, device=device)
+                outcomes = {out: outcome}
         print_twins(console, outcomes)
 
 

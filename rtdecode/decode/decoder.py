@@ -133,7 +133,7 @@ class Decoder:
         deadline_ns = now_ns + round(self._config.deadline_ms * _NS_PER_MS)
         self._waiting.extend(items)
         self._turns, self._batch = self._turns + 1, len(self._waiting)
-        before_ns = now_ns - (now_ns if begun_ns is None else begun_ns)
+        before_ns = 0 if begun_ns is None else now_ns - begun_ns
         ready: list[Reconstruction] = []
         while portion := self._waiting.portion(self._level):
             jumped = self._horizon.missing_before(portion[0])
@@ -175,7 +175,8 @@ class Decoder:
         newest = self._horizon.newest
         if newest is None:
             return []
-        waiting, self._next = range(self._next, newest + 1), newest + 1
+        waiting = range(self._next, newest + 1)
+        self._next = newest + 1
         rest = self._reconstructions(waiting, steps=0, deadline_ns=deadline_ns)
         self._solver.reset()
         self._first = None

@@ -232,14 +232,14 @@ class Accelerator:
 
 
 class Costs(WorkControl):
-    """A work control that changes nothing and keeps what it is told."""
+    """A work control that changes nothing and keeps each estimation."""
 
     def __init__(self, steps: int) -> None:
         super().__init__(steps=steps, room=3, period_ns=33_000_000, deadline_ns=30_000_000)
-        self.told = list[Estimation]()
+        self.estimations = list[Estimation]()
 
     def add(self, one: Estimation) -> None:
-        self.told.append(one)
+        self.estimations.append(one)
 
 
 def test_steps_that_are_not_waited_for_count_with_their_time_until_the_result(
@@ -255,9 +255,9 @@ def test_steps_that_are_not_waited_for_count_with_their_time_until_the_result(
     decoder._is_asynchronous = True
     for number in range(20):
         decoder.step([make_frame(number, np.zeros(NEURONS))])
-    assert {one.steps for one in work.told} == {2}
-    assert {one.steps_ns for one in work.told} == {24_000_000}
-    assert all(one.is_cut for one in work.told)
+    assert {one.steps for one in work.estimations} == {2}
+    assert {one.steps_ns for one in work.estimations} == {24_000_000}
+    assert all(one.is_cut for one in work.estimations)
 
 
 def test_what_was_left_out_is_that_of_the_steps_and_nothing_before_them(
