@@ -13,7 +13,7 @@ from typing import Any
 
 import psutil
 import pytest
-from websockets.exceptions import InvalidHandshake, InvalidStatus
+from websockets.exceptions import InvalidStatus, WebSocketException
 from websockets.sync.client import ClientConnection, connect
 
 from rtdecode.session.reader import LogReader
@@ -125,7 +125,7 @@ def again(address: str, headers: dict[str, str]) -> Iterator[ClientConnection]:
     while True:
         try:
             opened = connect(address, additional_headers=headers).__enter__()
-        except (OSError, InvalidHandshake):  # it ends or starts
+        except (OSError, WebSocketException):  # the killed one resets what it took
             continue
         with closing(opened):
             yield opened
