@@ -8,6 +8,7 @@ from interleaved import verdict
 from results_as_tables import content, result, table
 
 PARTS = {
+    ("EstimatedFrames.looked_ahead", ""): "momentum: where the gradient is taken",
     ("EstimatedFrames.responded", ""): "prior: video from innovations",
     ("FilterPass.forward", "(2)"): "temporal filters",
     ("FilterPass.forward", "(3)"): "row and column filters",
@@ -32,7 +33,8 @@ PARTS = {
     ("FilterPass.vjp", "(3')"): "row and column filters, back",
     ("FilterPass.vjp", "(2')"): "temporal filters, back",
     ("EstimatedFrames.adjoint", ""): "prior: gradient by innovations",
-    ("Solver.improve", ""): "momentum and objective",
+    ("EstimatedFrames.moved", ""): "momentum: the move, prior's objective",
+    ("Solver.improve", ""): "sum of the objective",
 }
 """Parts of a step, by function and equations of the compact twin."""
 CURVES = {

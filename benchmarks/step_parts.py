@@ -78,11 +78,11 @@ OPERATIONS: Mapping[str, Callable[..., float]] = {
     "rectify_and_square": lambda z, *_: _sites(z) * (z.shape[3] // 2 * (ELU + 4) + z.shape[3] * 2),
     "normalise_and_pool": lambda v, *_: v.size * 1.0 + _sites(v) + v.size,
     "rectify": lambda values: ELU * values.size,
-    "bilinear_readout": lambda maps, corners, *_: 9.0 * len(corners) * maps[0].size,
-    "visual_drive": lambda drive, _: (EXP + 2) * drive.size,
+    "bilinear_readout": lambda maps, _drive, corners, *_: 9.0 * len(corners) * maps[0].size,
+    "visual_drive": lambda drive, *_: (EXP + 2) * drive.size,
     # twin, backward
     "visual_drive_vjp": lambda drive, *_: (EXP + 1) * drive.size,
-    "bilinear_readout_vjp": lambda _, corners, *rest: 8.0 * len(corners) * rest[3][0].size,
+    "bilinear_readout_vjp": lambda _, maps, corners, *_rest: 8.0 * len(corners) * maps[0].size,
     "rectify_vjp": lambda _rectified, grad: 3 * grad.size,
     "normalise_and_pool_vjp": lambda v, *_: 5.0 * v.size,
     "rectify_and_square_vjp": lambda z, *_: z.size / 2 * (4 + 8),
@@ -93,7 +93,9 @@ OPERATIONS: Mapping[str, Callable[..., float]] = {
     "robust_weights": lambda z, *_: 7 * z.size,
     "solved": lambda products, _: _solved(products),
     "whitened_scores": lambda z, *_: 6 * z.size,
-    # prior
+    # prior and momentum
+    "looked_ahead": lambda u, *_: 2 * u.size,
+    "moved": lambda u, *_: 10 * u.size,
     "responded": lambda _response, u, *_: 2 * _pairs(len(u)) * u.shape[1],
     "responded_vjp": lambda _response, _grad, u: 2 * _pairs(len(u)) * u.shape[1],
 }
@@ -122,8 +124,10 @@ PLACES = (
     "CompactPrediction.linearised",
     "CompactPrediction._adjoint",
     "quasi_score_on_host",
+    "EstimatedFrames.looked_ahead",
     "EstimatedFrames.responded",
     "EstimatedFrames.adjoint",
+    "EstimatedFrames.moved",
     "Solver.improve",
 )
 """Functions to which the time of a step belongs; what they call belongs to the innermost one."""

@@ -15,7 +15,10 @@ from torch import Tensor
 
 from rtdecode.decode.compute import Kernels, kernels_of
 from rtdecode.decode.prior import VideoPrior
-from rtdecode.decode.step_loops import responded, responded_vjp
+from rtdecode.decode.step_loops import looked_ahead, moved, responded, responded_vjp
+
+_MOMENTUM = 0.6
+"""β of eq. (7)."""
 
 
 class EstimatedFrames:
@@ -82,6 +85,47 @@ class EstimatedFrames:
         responded_vjp(*(_by_frame(array) for array in (self._response, grad, grad_u)))
         return grad_u
 
+    def looked_ahead(self, state: "SolverState") -> Float[Tensor, "frame krow kcol"]:
+        """The point u + β v of eq. (7), without a gradient."""
+        if self._kernels is Kernels.TORCH:
+            return torch.add(state.u, state.velocity, alpha=_MOMENTUM)
+        ahead = torch.empty_like(state.u)
+        looked_ahead(_flat(state.u), _flat(state.velocity), _MOMENTUM, _flat(ahead))
+        return ahead
+
+    def moved(
+        self,
+        state: "SolverState",
+        ahead: Float[Tensor, "frame krow kcol"],
+        back: Float[Tensor, "frame krow kcol"],
+        *,
+        step_size: Float[Tensor, ""],
+    ) -> tuple["SolverState", Float[Tensor, ""]]:
+        """The state after a step η of eq. (7), and the prior part of the objective (6) at `ahead`.
+
+        `back` is J' score at `ahead`. There is no gradient.
+        """
+        if self._kernels is Kernels.TORCH:
+            whitened = ahead / self.u_sd
+            gradient = whitened / self.u_sd - back  # eq. (5)
+            # v ← β v - η gradient, u ← u + v
+            velocity = _MOMENTUM * state.velocity - step_size * gradient
+            moved_state = SolverState(state.u + velocity, velocity, state.past)
+            return moved_state, whitened.square().sum() / 2
+        u, velocity = torch.empty_like(state.u), torch.empty_like(state.u)
+        prior_term = moved(
+            _flat(state.u),
+            _flat(state.velocity),
+            _flat(ahead),
+            _flat(back),
+            _flat(self.u_sd),
+            _MOMENTUM,
+            float(step_size),
+            _flat(u),
+            _flat(velocity),
+        )
+        return SolverState(u, velocity, state.past), u.new_tensor(prior_term)
+
     def innovations(
         self, coefficients: Float[Tensor, "frame krow kcol"]
     ) -> Float[Tensor, "frame krow kcol"]:
@@ -116,8 +160,14 @@ class EstimatedFrames:
 
 def _by_frame(array: Float[Tensor, "frame krow kcol"]) -> NDArray[np.float32]:
     """(frame, frequency), without a copy where `array` is contiguous."""
-    by_frame: NDArray[np.float32] = array.detach().flatten(1).contiguous().numpy()
+    by_frame: NDArray[np.float32] = array.detach().numpy().reshape(len(array), -1)
     return by_frame
+
+
+def _flat(array: Float[Tensor, "frame krow kcol"]) -> NDArray[np.float32]:
+    """All numbers of `array`, without a copy where it is contiguous."""
+    flat: NDArray[np.float32] = array.numpy().reshape(-1)
+    return flat
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,6 @@ from torch import Tensor
 from rtdecode.decode.compute import Kernels, kernels_of, on_host
 from rtdecode.decode.horizon import (
     EstimatedFrames,
-    SolverState,
     initial_state,
     shifted,
     with_newest_frame,
@@ -29,7 +28,6 @@ from rtdecode.decode.twin_likelihood import ObservedByTwin, TwinLikelihood
 from rtdecode.twins.twin import Twin
 
 F32 = NDArray[np.float32]
-_MOMENTUM = 0.6
 _BLACK, _WHITE = 0.0, 255.0
 _REJECTED_NEURON = 0.1
 """Mean diagonal of Ω over the compared frames below which a neuron is reported as left out."""
@@ -185,19 +183,15 @@ class Solver:
     def improve(self, observed: ObservedFrames) -> None:
         """One step of eq. (7), at the cost of one forward and one backward pass of each twin."""
         state, block = self._state, self._block
-        ahead = torch.add(state.u, state.velocity, alpha=_MOMENTUM)
+        ahead = block.looked_ahead(state)
         video = block.responded(ahead, observed.carried)
         pairs = zip(self._likelihoods, observed.by_twin, strict=False)  # the first members alone
         found = [one.score(video, seen) for one, seen in pairs]
         back = block.adjoint(_mean([back for _, back in found]))  # J' score
-        whitened = ahead / block.u_sd
-        gradient = whitened / block.u_sd - back  # eq. (5)
-        # v ← β v - η gradient, u ← u + v
-        velocity = _MOMENTUM * state.velocity - self._step_sizes[len(found) - 1] * gradient
-        self._state = SolverState(state.u + velocity, velocity, state.past)
+        step_size = self._step_sizes[len(found) - 1]
+        self._state, prior_term = block.moved(state, ahead, back, step_size=step_size)
         self._scores = [score for score, _ in found]
-        misfit = _mean([score.misfit for score in self._scores])
-        self._objective = misfit + whitened.square().sum() / 2
+        self._objective = _mean([score.misfit for score in self._scores]) + prior_term
 
     def result(self, *, back: int, ahead: int = 0) -> tuple[F32, float]:
         """Video of the newest `back` + 1 frames, and the objective of eq. (6) at the last step.

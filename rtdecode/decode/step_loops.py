@@ -1,4 +1,4 @@
-"""Compiled loops of a solver step on the host: the quasi-score, and video from innovations.
+"""Compiled loops of a solver step on the host: momentum, quasi-score, video from innovations.
 
 Each computes what `likelihood.quasi_score` and `EstimatedFrames` define in torch, for one core and
 in one pass over memory. Numbers in parentheses are equations of docs/decoder.md. As in
@@ -22,11 +22,11 @@ def responded(response: F32, u: F32, carried: F32, video: F32) -> None:
     `response` h s, `u`, `carried` and `video` y, which is overwritten, are (frame, frequency).
     """
     frames, frequencies = u.shape
-    for frame in range(frames):
-        here = video[frame]
-        here[:] = carried[frame]
-        for before in range(frame + 1):
-            kernel, innovation = response[frame - before], u[before]
+    video[:] = carried
+    for before in range(frames):
+        innovation = u[before]
+        for frame in range(before, frames):
+            kernel, here = response[frame - before], video[frame]
             for q in range(frequencies):
                 here[q] += kernel[q] * innovation[q]
 
@@ -42,6 +42,43 @@ def responded_vjp(response: F32, grad_video: F32, grad_u: F32) -> None:
             kernel, grad = response[after - frame], grad_video[after]
             for q in range(frequencies):
                 here[q] += kernel[q] * grad[q]
+
+
+@compiled
+def looked_ahead(u: F32, velocity: F32, momentum: float, ahead: F32) -> None:
+    """The point u + β v of eq. (7); all (n,), `ahead` is overwritten."""
+    beta = np.float32(momentum)
+    for k in range(len(u)):
+        ahead[k] = u[k] + beta * velocity[k]
+
+
+@compiled
+def moved(  # noqa: PLR0917 - compiled loops take no keywords
+    u: F32,
+    velocity: F32,
+    ahead: F32,
+    back: F32,
+    u_sd: F32,
+    momentum: float,
+    step_size: float,
+    next_u: F32,
+    next_velocity: F32,
+) -> float:
+    """The next u and v of eq. (7), given J' score in `back`; ½ |(u + β v) / u_sd|².
+
+    All (n,); `next_u` and `next_velocity` are overwritten.
+    """
+    beta, eta = np.float32(momentum), np.float32(step_size)
+    for k in range(len(u)):
+        gradient = ahead[k] / (u_sd[k] * u_sd[k]) - back[k]  # eq. (5)
+        faster = beta * velocity[k] - eta * gradient
+        next_velocity[k] = faster
+        next_u[k] = u[k] + faster
+    total = np.float32(0)
+    for k in range(len(u)):
+        whitened = ahead[k] / u_sd[k]
+        total += whitened * whitened
+    return float(total) / 2
 
 
 @compiled

@@ -7,6 +7,7 @@ vector–Jacobian product. The result equals that of `Compact.drive` up to round
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -17,18 +18,22 @@ from rtdecode.twins.compact.filters import blur_matrix
 from rtdecode.twins.compact.loops import (
     F32,
     I64,
-    bilinear_readout,
-    bilinear_readout_vjp,
+    Width,
     normalise_and_pool,
     normalise_and_pool_vjp,
     rectify,
     rectify_and_square,
     rectify_and_square_vjp,
     rectify_vjp,
+    width,
+)
+from rtdecode.twins.compact.network import Compact
+from rtdecode.twins.compact.readout_loops import (
+    bilinear_readout,
+    bilinear_readout_vjp,
     visual_drive,
     visual_drive_vjp,
 )
-from rtdecode.twins.compact.network import Compact
 from rtdecode.twins.readout import corner_weights
 
 _TAPS = 3
@@ -45,8 +50,8 @@ class DriveState:
     filters: of the filter pass. mixed: z of (4), (y, x, frame, hidden). fine: u of (5), replaced by
     v of (8). contrast: c of (6), and divisor: d of (7), (y, frame, x). blurred: between the two
     sides of (7). pooled: w of (9) with its border, (site_frame, hidden). coarse: e of (10), two
-    columns wider than its map, (site_frame, feature). drive: o of (11), and rate: ρ of (12),
-    (frame, neuron).
+    columns wider than its map, (site_frame, feature). drive: o of (11), (place, frame), where
+    neurons with neighbouring positions follow each other. rate: ρ of (12), (frame, neuron).
     """
 
     filters: FilterBuffers
@@ -100,11 +105,14 @@ class CompactDrive:
         corners, _ = corner_weights(twin.position, rows=twin.rows, cols=twin.cols)
         order = corners[:, 0].argsort()
         self._order: I64 = order.numpy()
-        self._bias = twin.bias.detach()
+        self._bias = twin.bias.detach()[order, None]
         at, weights = twin.position[order], twin.weights[order]
         hidden, shape = self._hidden, (twin.rows // 2, twin.cols // 2)
         self._fine = _readout_arrays(at, weights[:, :hidden], shape=(twin.rows, twin.cols))
         self._coarse = _readout_arrays(at, weights[:, hidden:], shape=shape, pitch=self._pitch)
+        half = np.arange(hidden) < hidden // 2
+        self._rectified: F32 = np.tile(half.astype(np.float32), twin.cols * len(wanted))
+        self._half_width = width(hidden // 2)
 
     def state(self) -> DriveState:
         """Memory for the passes of one caller."""
@@ -123,12 +131,12 @@ class CompactDrive:
             divisor=torch.empty(line),
             pooled=torch.zeros(bordered, hidden),
             coarse=torch.empty(coarse, self._features),
-            drive=torch.empty(frames, neurons),
+            drive=torch.empty(neurons, frames),
             rate=torch.empty(frames, neurons),
             grad_fine=torch.empty(fine),
             grad_pooled=torch.empty(coarse, hidden),
             grad_coarse=torch.zeros(bordered, self._features),
-            grad_drive=torch.empty(frames, neurons),
+            grad_drive=torch.empty(neurons, frames),
         )
 
     def history_term(
@@ -153,7 +161,7 @@ class CompactDrive:
         torch.addmm(self._of_mean, filtered, self._mix, out=_rows(state.mixed))
         # (5), (6)  subunits u and their contrast c
         fine, divisor = state.fine.numpy(), state.divisor.numpy()
-        rectify_and_square(state.mixed.numpy(), fine, state.contrast.numpy())
+        rectify_and_square(state.mixed.numpy(), self._rectified, fine, state.contrast.numpy())
         # (7)  d = 1 + g G_y c G_xᵀ
         self._blur(state.contrast, state.blurred, state.divisor, transposed=False)
         state.divisor.add_(1)
@@ -165,13 +173,11 @@ class CompactDrive:
             state.coarse.addmm_(self._tap(state.pooled, tap), self._taps[tap])
         rectify(state.coarse.flatten().numpy())
         # (11)  o = bias + readout of v + readout of e
-        state.drive.copy_(self._bias)
-        bilinear_readout(self._by_site(state.fine), *self._fine, self._order, state.drive.numpy())
-        bilinear_readout(
-            self._by_site(state.coarse), *self._coarse, self._order, state.drive.numpy()
-        )
+        drive = state.drive.copy_(self._bias).numpy()
+        bilinear_readout(self._by_site(state.fine), drive, *self._fine)
+        bilinear_readout(self._by_site(state.coarse), drive, *self._coarse)
         # (12)  ρ = elu(o) + 1
-        visual_drive(state.drive.flatten().numpy(), state.rate.flatten().numpy())
+        visual_drive(drive, self._order, state.rate.numpy())
         return state.rate
 
     def vjp(self, grad_rate: Tensor, state: DriveState) -> Tensor:
@@ -180,15 +186,15 @@ class CompactDrive:
         It may be called several times after one forward pass.
         """
         # (12')  ∂o = ∂ρ exp(min(o, 0))
-        grad_rate, grad_drive = grad_rate.contiguous(), state.grad_drive.numpy()
+        grad_drive = state.grad_drive.numpy()
         visual_drive_vjp(
-            state.drive.flatten().numpy(), grad_rate.flatten().numpy(), grad_drive.reshape(-1)
+            state.drive.numpy(), self._order, grad_rate.contiguous().numpy(), grad_drive
         )
         # (11')  ∂v and ∂e; site (y, x) of e lies at (y + 1, x + 1) within the border
         grad_fine, grad_coarse = state.grad_fine.zero_(), state.grad_coarse.zero_()
         inner = self._inner(grad_coarse)
-        bilinear_readout_vjp(grad_drive, *self._fine, self._order, self._by_site(grad_fine))
-        bilinear_readout_vjp(grad_drive, *self._coarse, self._order, self._by_site(inner))
+        bilinear_readout_vjp(grad_drive, self._by_site(grad_fine), *self._fine)
+        bilinear_readout_vjp(grad_drive, self._by_site(inner), *self._coarse)
         # (10')  ∂ξ = ∂e elu', then ∂w = Σ over the taps of ∂ξ Wᵀ, at sites shifted the other way
         rectify_vjp(state.coarse.flatten().numpy(), inner.flatten().numpy())
         last = _TAPS**2 - 1
@@ -202,11 +208,11 @@ class CompactDrive:
         # (7')  ∂c = g G_yᵀ ∂d G_x
         self._blur(state.contrast, state.blurred, state.contrast, transposed=True)
         # (6'), (5')  ∂u, in place of which ∂z is written
-        rectify_and_square_vjp(state.mixed.numpy(), fine, divisor, grad, state.contrast.numpy())
+        mixed, grad_contrast = state.mixed.numpy(), state.contrast.numpy()
+        rectify_and_square_vjp(mixed, fine, divisor, grad, grad_contrast, self._half_width)
         # (4')  ∂b = ∂z Mᵀ, then (3') and (2')
-        grad_sites = state.filters.sites.flatten(0, 2).flatten(1)
-        torch.mm(_rows(grad_fine), self._mix.T, out=grad_sites)
-        return self._filters.vjp(grad_sites, state.filters)
+        torch.mm(_rows(grad_fine), self._mix.T, out=state.filters.by_site)
+        return self._filters.vjp(state.filters)
 
     @property
     def _pitch(self) -> int:
@@ -263,7 +269,7 @@ def _readout_arrays(
     *,
     shape: tuple[int, int],
     pitch: int | None = None,
-) -> tuple[I64, F32, F32]:
+) -> tuple[I64, F32, F32, Width]:
     """Corner sites of each neuron, their bilinear weights, and the neuron's feature weights.
 
     Rows of sites follow each other at a distance of `pitch`, by default that of their number.
@@ -271,4 +277,5 @@ def _readout_arrays(
     rows, cols = shape
     corners, bilinear = corner_weights(position, rows=rows, cols=cols)
     corners = corners // cols * (pitch or cols) + corners % cols
-    return corners.numpy(), bilinear.contiguous().numpy(), weights.detach().contiguous().numpy()
+    of_features: F32 = weights.detach().contiguous().numpy()
+    return corners.numpy(), bilinear.contiguous().numpy(), of_features, width(weights.shape[1])

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from rtdecode.twins.basis import Basis
 from rtdecode.twins.compact.filters import strided_filters
-from rtdecode.twins.compact.loops import filters_last, filters_last_vjp
+from rtdecode.twins.compact.loops import Runs, filters_last, filters_last_vjp, runs
 from rtdecode.twins.compact.network import Compact
 from rtdecode.twins.readout import causal_filters
 
@@ -21,14 +21,17 @@ class FilterBuffers:
     """Memory of the passes, which each pass overwrites; gradients have the shape of their values.
 
     filtered: q of (2), (frame_stream, krow_kcol). narrow: q after the column filters,
-    (frame_stream_krow, x_order). bank: b of (3), (frame_stream, y_order, x_order). sites: b in the
-    order of the mixing layer, (y, x, frame, order, stream, order).
+    (frame_stream_krow, x_order). bank: b of (3), (frame_stream, y_order, x_order). by_site: b in
+    the order of the mixing layer, (y_x_frame, order_stream_order). bank_runs and site_runs: the
+    memory of `bank` and `by_site` as the loops see it.
     """
 
     filtered: Tensor
     narrow: Tensor
     bank: Tensor
-    sites: Tensor
+    by_site: Tensor
+    bank_runs: Runs
+    site_runs: Runs
 
 
 class FilterPass:
@@ -66,11 +69,14 @@ class FilterPass:
     def buffers(self) -> FilterBuffers:
         """Memory for forward and backward passes of one caller."""
         (together, down, kept_rows), (across, kept_cols) = self._down.shape, self._across.shape
+        bank, sites = torch.empty(together, down, across), torch.empty(self._site_shape)
         return FilterBuffers(
             torch.empty(together, kept_rows * kept_cols),
             torch.empty(together * kept_rows, across),
-            torch.empty(together, down, across),
-            torch.empty(self._site_shape),
+            bank,
+            sites.flatten(0, 2).flatten(1),
+            runs(bank.view(self._bank_shape).numpy()),
+            runs(sites.numpy()),
         )
 
     def history_term(
@@ -88,7 +94,7 @@ class FilterPass:
     ) -> Float[Tensor, "y_x_frame filter"]:
         """Filtered frames b; filters are ordered (i, s, j) as the rows of the mixing matrix.
 
-        The result lies in `buffers.sites`.
+        The result is `buffers.by_site`.
         """
         filtered, narrow, bank = buffers.filtered, buffers.narrow, buffers.bank
         # (2)  q_ps = Σ_{t old} K_s[p, t] a_t / σ + Σ_{t free} K_s[p, t] a_t / σ
@@ -96,17 +102,16 @@ class FilterPass:
         # (3)  b = Σ_k (R_i Dᵀ)[y, k] Σ_l q_ps[k, l] (C_j Aᵀ)[x, l], columns first
         torch.mm(filtered.view(len(narrow), -1), self._across.T, out=narrow)
         torch.bmm(self._down, narrow.view(len(bank), -1, bank.shape[2]), out=bank)
-        filters_last(bank.view(self._bank_shape).numpy(), buffers.sites.numpy())
-        return buffers.sites.flatten(0, 2).flatten(1)
+        filters_last(buffers.bank_runs, buffers.site_runs)
+        return buffers.by_site
 
-    def vjp(
-        self, grad_sites: Float[Tensor, "y_x_frame filter"], buffers: FilterBuffers
-    ) -> Float[Tensor, "free krow kcol"]:
-        """Gradient with respect to the free frames' coefficients, from that of b: (3'), (2')."""
+    def vjp(self, buffers: FilterBuffers) -> Float[Tensor, "free krow kcol"]:
+        """Gradient with respect to the free frames' coefficients, from that of b: (3'), (2').
+
+        The gradient of b is taken from `buffers.by_site`.
+        """
         filtered, narrow, bank = buffers.filtered, buffers.narrow, buffers.bank
-        filters_last_vjp(
-            grad_sites.view(self._site_shape).numpy(), bank.view(self._bank_shape).numpy()
-        )
+        filters_last_vjp(buffers.site_runs, buffers.bank_runs)
         # (3')  ∂q_ps[k, l] = Σ_{y,i} (R_i Dᵀ)[y, k] Σ_{x,j} ∂b (C_j Aᵀ)[x, l], rows first
         grad_narrow = narrow.view(len(bank), -1, bank.shape[2])
         torch.bmm(self._down.transpose(1, 2), bank, out=grad_narrow)

@@ -11,7 +11,7 @@ of such a loop and chooses by the arrays' addresses, and the order of the sum wo
 
 import inspect
 from collections.abc import Callable
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import numba
 import numpy as np
@@ -19,6 +19,10 @@ from numpy.typing import NDArray
 
 F32 = NDArray[np.float32]
 I64 = NDArray[np.int64]
+Runs = NDArray[Any]
+"""An array of records, each a run of numbers that a loop moves as a whole."""
+Width = tuple[None, ...]
+"""A number of features as a tuple of that length."""
 Loop = TypeVar("Loop", bound=Callable[..., object])
 
 _ONE = np.float32(1)
@@ -36,6 +40,22 @@ def compiled(loop: Loop) -> Loop:
     plain = inspect.unwrap(loop)
     machine_code = numba.njit(cache=True, nogil=True, fastmath=fast, error_model="numpy")(plain)
     return cast(Loop, machine_code)
+
+
+def width(features: int) -> Width:
+    """`features` as a tuple of that length, which is a part of its type.
+
+    So the compiler knows how often a loop over features runs, and makes no scalar code for what is
+    left over by its vectors.
+    """
+    return (None,) * features
+
+
+def runs(array: F32) -> Runs:
+    """The contiguous `array` with its last axis as one record."""
+    run = np.dtype([("run", np.float32, array.shape[-1:])])
+    whole: Runs = array.view(run)[..., 0]
+    return whole
 
 
 @compiled
@@ -78,88 +98,69 @@ def rectify_vjp(rectified: F32, grad: F32) -> None:
 
 
 @compiled
-def visual_drive(drive: F32, rate: F32) -> None:
-    """ρ = elu(o) + 1 of (12); both (n,)."""
-    for place in range(len(drive)):
-        rate[place] = max(drive[place], _ZERO) + exp_below_zero(drive[place])
-
-
-@compiled
-def visual_drive_vjp(drive: F32, grad_rate: F32, grad_drive: F32) -> None:
-    """∂o = ∂ρ exp(min(o, 0)) of (12'); all (n,)."""
-    for place in range(len(drive)):
-        grad_drive[place] = grad_rate[place] * exp_below_zero(drive[place])
-
-
-@compiled
-def filters_last(bank: F32, sites: F32) -> None:
+def filters_last(bank: Runs, sites: Runs) -> None:
     """Transpose (3) from the order of the matrix products to that of the mixing layer (4).
 
-    `bank` is (frame, stream, y, row order, x, column order); `sites`, which is overwritten, is
-    (y, x, frame, row order, stream, column order).
+    `bank` is (frame, stream, y, row order, x) and `sites`, which is overwritten, (y, x, frame,
+    row order, stream), both of `runs` over the column orders.
     """
-    frames, streams, rows, row_orders, cols, col_orders = bank.shape
+    frames, streams, rows, row_orders, cols = bank.shape
     for y in range(rows):
         for frame in range(frames):
             for stream in range(streams):
                 for i in range(row_orders):
                     for x in range(cols):
-                        for j in range(col_orders):
-                            value = bank[frame, stream, y, i, x, j]
-                            sites[y, x, frame, i, stream, j] = value
+                        sites[y, x, frame, i, stream] = bank[frame, stream, y, i, x]
 
 
 @compiled
-def filters_last_vjp(grad_sites: F32, grad_bank: F32) -> None:
+def filters_last_vjp(grad_sites: Runs, grad_bank: Runs) -> None:
     """Transpose back: the gradient of `sites` becomes that of `bank`, which is overwritten."""
-    frames, streams, rows, row_orders, cols, col_orders = grad_bank.shape
+    frames, streams, rows, row_orders, cols = grad_bank.shape
     for y in range(rows):
         for frame in range(frames):
             for stream in range(streams):
                 for i in range(row_orders):
                     for x in range(cols):
-                        for j in range(col_orders):
-                            value = grad_sites[y, x, frame, i, stream, j]
-                            grad_bank[frame, stream, y, i, x, j] = value
+                        grad_bank[frame, stream, y, i, x] = grad_sites[y, x, frame, i, stream]
 
 
 @compiled
-def rectify_and_square(mixed: F32, subunits: F32, contrast: F32) -> None:
+def rectify_and_square(mixed: F32, rectified: F32, subunits: F32, contrast: F32) -> None:
     """Compute the subunits (5) and their contrast (6) from the mixed filters z.
 
     `mixed` z and `subunits` u are (y, x, frame, feature) and `contrast` c is (y, frame, x); u and c
-    are overwritten. The first half of the features is rectified, the second squared.
+    are overwritten. `rectified` (x_frame_feature,) is 1 for features that are rectified and 0 for
+    those that are squared: both are computed for each, and one is chosen, so that one loop runs
+    over a row of sites.
     """
     rows, cols, frames, features = mixed.shape
-    half = features // 2
     for y in range(rows):
+        z, u = mixed[y].reshape(-1), subunits[y].reshape(-1)
+        for k in range(len(z)):
+            # (5)  u = elu(z), or u = z² / (1 + |z|)
+            linear, squared = elu(z[k]), z[k] * z[k] / (_ONE + abs(z[k]))
+            u[k] = linear if rectified[k] > _ZERO else squared
         for x in range(cols):
             for frame in range(frames):
-                z, u = mixed[y, x, frame], subunits[y, x, frame]
-                # (5)  u = elu(z)  for the first half
-                for feature in range(half):
-                    u[feature] = elu(z[feature])
-                # (5)  u = z² / (1 + |z|)  for the second half
-                for feature in range(half, features):
-                    u[feature] = z[feature] * z[feature] / (_ONE + abs(z[feature]))
                 # (6)  c = mean over the features of |u|
                 total = _ZERO
                 for feature in range(features):
-                    total += abs(u[feature])
+                    total += abs(subunits[y, x, frame, feature])
                 contrast[y, frame, x] = total / np.float32(features)
 
 
 @compiled
-def rectify_and_square_vjp(
-    mixed: F32, fine: F32, divisor: F32, grad: F32, grad_contrast: F32
+def rectify_and_square_vjp(  # noqa: PLR0917 - compiled loops take no keywords
+    mixed: F32, fine: F32, divisor: F32, grad: F32, grad_contrast: F32, half_width: Width
 ) -> None:
     """Replace the gradient of u in `grad` by that of z: (6') and (5').
 
     `mixed` z, `fine` v, `grad` are (y, x, frame, feature), `divisor` d and `grad_contrast`
-    (y, frame, x).
+    (y, frame, x). The first half of the features is rectified, the second squared.
     """
     rows, cols, frames, features = mixed.shape
-    half = features // 2
+    half = len(half_width)
     for y in range(rows):
         for x in range(cols):
             for frame in range(frames):
@@ -172,7 +173,7 @@ def rectify_and_square_vjp(
                     slope = v[feature] * below_one + _ONE  # u = v d
                     back[feature] = whole if z[feature] > 0 else whole * slope
                 # here u ≥ 0, so sign(u) = 1;  (5')  du/dz = z (2 + |z|) / (1 + |z|)²
-                for feature in range(half, features):
+                for feature in range(half, 2 * half):
                     below = _ONE + abs(z[feature])
                     slope = z[feature] * (_ONE + below) / (below * below)
                     back[feature] = (back[feature] + each) * slope
@@ -237,52 +238,3 @@ def normalise_and_pool_vjp(
                 for feature in range(features):
                     total += here[feature] * value[feature]
                 grad_divisor[y, frame, x] = -total
-
-
-@compiled
-def bilinear_readout(  # noqa: PLR0917 - compiled loops take no keywords
-    maps: F32, corners: I64, bilinear: F32, weights: F32, order: I64, drive: F32
-) -> None:
-    """Add one of the two sums of (11), Σ_q α Σ_feature V v, to `drive`.
-
-    Parameters
-    ----------
-    maps
-        (site, frame, feature), v or e.
-    corners, bilinear
-        (neuron, 4) sites around each neuron's position and their bilinear weights α.
-    weights
-        (neuron, feature), V or U.
-    order
-        (neuron,) column of `drive` of each of these neurons.
-    drive
-        (frame, neuron), o.
-    """
-    frames, features = maps.shape[1:]
-    for neuron in range(len(corners)):
-        at, alpha = corners[neuron], bilinear[neuron]
-        first, second, third, fourth = maps[at[0]], maps[at[1]], maps[at[2]], maps[at[3]]
-        for frame in range(frames):
-            total = _ZERO
-            for feature in range(features):
-                upper = alpha[0] * first[frame, feature] + alpha[1] * second[frame, feature]
-                lower = alpha[2] * third[frame, feature] + alpha[3] * fourth[frame, feature]
-                total += (upper + lower) * weights[neuron, feature]
-            drive[frame, order[neuron]] += total
-
-
-@compiled
-def bilinear_readout_vjp(  # noqa: PLR0917 - compiled loops take no keywords
-    grad_drive: F32, corners: I64, bilinear: F32, weights: F32, order: I64, grad_maps: F32
-) -> None:
-    """Add the gradient of the maps to `grad_maps`: (11'); shapes as in `bilinear_readout`."""
-    neurons, count = corners.shape
-    frames, features = grad_maps.shape[1:]
-    for neuron in range(neurons):
-        for corner in range(count):
-            # (11')  ∂v at corner q += α_q V ∂o
-            site, alpha = grad_maps[corners[neuron, corner]], bilinear[neuron, corner]
-            for frame in range(frames):
-                scale = alpha * grad_drive[frame, order[neuron]]
-                for feature in range(features):
-                    site[frame, feature] += scale * weights[neuron, feature]

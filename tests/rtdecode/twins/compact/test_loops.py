@@ -8,8 +8,6 @@ import pytest
 import torch
 
 from rtdecode.twins.compact.loops import (
-    bilinear_readout,
-    bilinear_readout_vjp,
     elu,
     exp_below_zero,
     filters_last,
@@ -20,6 +18,12 @@ from rtdecode.twins.compact.loops import (
     rectify_and_square,
     rectify_and_square_vjp,
     rectify_vjp,
+    runs,
+    width,
+)
+from rtdecode.twins.compact.readout_loops import (
+    bilinear_readout,
+    bilinear_readout_vjp,
     visual_drive,
     visual_drive_vjp,
 )
@@ -28,6 +32,14 @@ RNG = np.random.default_rng(4)
 SITES, FRAMES, FEATURES, NEURONS = 6, 3, 8, 5
 FINE, LINE = (2, 3, FRAMES, FEATURES), (2, FRAMES, 3)
 ORDER = RNG.permutation(NEURONS)
+
+
+def rectified(features: int, *, sites: int) -> np.ndarray:
+    half = [1.0] * (features // 2) + [0.0] * (features // 2)
+    return np.array(half * sites * FRAMES, np.float32)
+
+
+RECTIFIED = rectified(FEATURES, sites=FINE[1])
 
 
 def subunits_by_torch(linear: torch.Tensor) -> torch.Tensor:
@@ -49,16 +61,16 @@ def test_elu_equals_that_of_torch() -> None:
 def test_filters_last_is_a_transposition_and_its_vjp_the_inverse() -> None:
     bank = normal(4, 2, 3, 5, 7, 6)
     sites, again = np.empty((3, 7, 4, 5, 2, 6), np.float32), np.empty_like(bank)
-    filters_last(bank, sites)
+    filters_last(runs(bank), runs(sites))
     np.testing.assert_array_equal(sites, bank.transpose(2, 4, 0, 3, 1, 5))
-    filters_last_vjp(sites, again)
+    filters_last_vjp(runs(sites), runs(again))
     np.testing.assert_array_equal(again, bank)
 
 
 def test_half_of_the_subunits_are_rectified_and_half_squared() -> None:
     linear = normal(*FINE) * 2
     subunits, contrast = np.empty_like(linear), np.empty(LINE, np.float32)
-    rectify_and_square(linear, subunits, contrast)
+    rectify_and_square(linear, RECTIFIED, subunits, contrast)
     expected = subunits_by_torch(torch.from_numpy(linear)).numpy()
     np.testing.assert_allclose(subunits, expected, rtol=1e-5, atol=3e-6)
     by_line = np.abs(expected).mean(3).transpose(0, 2, 1)
@@ -76,7 +88,7 @@ def test_the_vjp_of_the_subunits_equals_automatic_differentiation() -> None:
     (expected,) = torch.autograd.grad(total, at)
     found = grad_subunits.copy()
     fine = subunits.detach().numpy() / divisor.transpose(0, 2, 1)[..., None]
-    rectify_and_square_vjp(linear, fine, divisor, found, grad_contrast)
+    rectify_and_square_vjp(linear, fine, divisor, found, grad_contrast, width(FEATURES // 2))
     np.testing.assert_allclose(found, expected.numpy(), rtol=1e-4, atol=1e-5)
 
 
@@ -85,16 +97,24 @@ def test_rectification_and_its_vjp_equal_torch() -> None:
     at = torch.from_numpy(values.copy()).requires_grad_()
     expected = torch.nn.functional.elu(at)
     (slope,) = torch.autograd.grad(expected, at, torch.from_numpy(upstream))
-    rate, grad_drive = np.empty_like(values), np.empty_like(values)
-    visual_drive(values, rate)
-    np.testing.assert_allclose(rate, expected.detach() + 1, rtol=1e-5, atol=2e-6)
-    visual_drive_vjp(values, upstream, grad_drive)
-    np.testing.assert_allclose(grad_drive, slope, rtol=1e-5, atol=3e-6)
     rectify(values)
     np.testing.assert_allclose(values, expected.detach(), rtol=1e-5, atol=3e-6)
     rectify_vjp(values, upstream)
     np.testing.assert_allclose(upstream, slope, rtol=1e-5, atol=1e-5)
+
+
+def test_the_drive_of_each_place_becomes_the_rate_of_its_neuron() -> None:
+    drive, upstream = normal(NEURONS, FRAMES) * 3, normal(FRAMES, NEURONS)
+    at = torch.from_numpy(drive.copy()).requires_grad_()
+    expected = torch.empty(FRAMES, NEURONS)
+    expected[:, ORDER] = torch.nn.functional.elu(at).T + 1
+    (slope,) = torch.autograd.grad(expected, at, torch.from_numpy(upstream))
+    rate, grad_drive = np.empty_like(upstream), np.empty_like(drive)
+    visual_drive(drive, ORDER, rate)
+    np.testing.assert_allclose(rate, expected.detach(), rtol=1e-5, atol=2e-6)
     assert (rate >= 0).all()
+    visual_drive_vjp(drive, ORDER, upstream, grad_drive)
+    np.testing.assert_allclose(grad_drive, slope, rtol=1e-5, atol=3e-6)
 
 
 def test_the_exponential_is_1_above_0_and_vanishes_far_below() -> None:
@@ -105,19 +125,19 @@ def test_the_exponential_is_1_above_0_and_vanishes_far_below() -> None:
 def test_the_readout_is_the_weighted_sum_over_four_sites() -> None:
     maps, weights = normal(SITES, FRAMES, FEATURES), normal(NEURONS, FEATURES)
     corners, bilinear = RNG.integers(0, SITES, (NEURONS, 4)), normal(NEURONS, 4)
-    drive = np.ones((FRAMES, NEURONS), np.float32)
-    bilinear_readout(maps, corners, bilinear, weights, ORDER, drive)
-    expected = 1 + np.einsum("nc,nctf,nf->tn", bilinear, maps[corners], weights)
-    np.testing.assert_allclose(drive[:, ORDER], expected, rtol=1e-4, atol=1e-5)
+    drive = np.ones((NEURONS, FRAMES), np.float32)
+    bilinear_readout(maps, drive, corners, bilinear, weights, width(FEATURES))
+    expected = 1 + np.einsum("nc,nctf,nf->nt", bilinear, maps[corners], weights)
+    np.testing.assert_allclose(drive, expected, rtol=1e-4, atol=1e-5)
 
 
 def test_the_vjp_of_the_readout_is_its_transpose() -> None:
     maps, weights = normal(SITES, FRAMES, FEATURES), normal(NEURONS, FEATURES)
     corners, bilinear = RNG.integers(0, SITES, (NEURONS, 4)), normal(NEURONS, 4)
-    drive = np.zeros((FRAMES, NEURONS), np.float32)
-    bilinear_readout(maps, corners, bilinear, weights, ORDER, drive)
-    grad_drive, grad_maps = normal(FRAMES, NEURONS), np.zeros_like(maps)
-    bilinear_readout_vjp(grad_drive, corners, bilinear, weights, ORDER, grad_maps)
+    drive = np.zeros((NEURONS, FRAMES), np.float32)
+    bilinear_readout(maps, drive, corners, bilinear, weights, width(FEATURES))
+    grad_drive, grad_maps = normal(NEURONS, FRAMES), np.zeros_like(maps)
+    bilinear_readout_vjp(grad_drive, grad_maps, corners, bilinear, weights, width(FEATURES))
     np.testing.assert_allclose((drive * grad_drive).sum(), (maps * grad_maps).sum(), rtol=1e-3)
 
 
@@ -176,21 +196,31 @@ CORNERS = RNG.integers(0, 4, (NEURONS, 4))
 @pytest.mark.parametrize(
     ("loop", "shapes"),
     [
-        (rectify_and_square, [(1, 1, 1, 0), (1, 1, 1, 0), (1, 1, 1)]),
-        (rectify_and_square_vjp, [(1, 1, 1, 0)] * 2 + [(1, 1, 1), (1, 1, 1, 0), (1, 1, 1)]),
+        (
+            lambda mixed, subunits, contrast: rectify_and_square(
+                mixed, rectified(mixed.shape[3], sites=1), subunits, contrast
+            ),
+            [(1, 1, FRAMES, 0), (1, 1, FRAMES, 0), (1, FRAMES, 1)],
+        ),
+        (
+            lambda mixed, *others: rectify_and_square_vjp(
+                mixed, *others, width(mixed.shape[3] // 2)
+            ),
+            [(1, 1, 1, 0)] * 2 + [(1, 1, 1), (1, 1, 1, 0), (1, 1, 1)],
+        ),
         (normalise_and_pool, [(2, 2, 3, 0), (2, 3, 2), (3, 3, 3, 0)]),
         (normalise_and_pool_vjp, [(2, 2, 3, 0), (2, 3, 2), (1, 1, 3, 0), (2, 2, 3, 0), (2, 3, 2)]),
         (
-            lambda maps, bilinear, weights, drive: bilinear_readout(
-                maps, CORNERS, bilinear, weights, ORDER, drive
+            lambda maps, drive, bilinear, weights: bilinear_readout(
+                maps, drive, CORNERS, bilinear, weights, width(maps.shape[2])
             ),
-            [(4, 2, 0), (NEURONS, 4), (NEURONS, 0), (2, NEURONS)],
+            [(4, 2, 0), (NEURONS, 2), (NEURONS, 4), (NEURONS, 0)],
         ),
         (
-            lambda grad_drive, bilinear, weights, grad_maps: bilinear_readout_vjp(
-                grad_drive, CORNERS, bilinear, weights, ORDER, grad_maps
+            lambda grad_drive, grad_maps, bilinear, weights: bilinear_readout_vjp(
+                grad_drive, grad_maps, CORNERS, bilinear, weights, width(grad_maps.shape[2])
             ),
-            [(2, NEURONS), (NEURONS, 4), (NEURONS, 0), (4, 2, 0)],
+            [(NEURONS, 2), (4, 2, 0), (NEURONS, 4), (NEURONS, 0)],
         ),
     ],
     ids=[
