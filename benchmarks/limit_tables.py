@@ -5,6 +5,8 @@ from typing import Any
 from results_as_tables import result, table
 
 _MISSING = "Not measured yet."
+_RESOLVED = 0.5
+"""The video_r from which a scale is counted as resolved."""
 
 
 def limit_table(name: str = "limits") -> str:
@@ -24,7 +26,7 @@ def limit_table(name: str = "limits") -> str:
 
 
 def resolution_table() -> str:
-    """Range of video_r over all scales, by stimulus, activity and method."""
+    """Mean of video_r over all scales and how many are resolved, by stimulus and method."""
     rows = _rows("resolution")
     if not rows:
         return _MISSING
@@ -37,10 +39,12 @@ def resolution_table() -> str:
                     for row in rows
                     if (row["kind"], row["activity"], row["method"]) == (kind, activity, method)
                 ]
-                best = max(chosen, key=lambda row: row["video_r"]["mean"])
-                worst = min(chosen, key=lambda row: row["video_r"]["mean"])
-                lines.append([kind, activity, method, *map(_scale, (best, worst))])
-    return table(["stimulus", "activity", "method", "best", "worst"], lines)
+                found = [row["video_r"]["mean"] for row in chosen]
+                resolved = sum(value >= _RESOLVED for value in found)
+                mean = f"{sum(found) / len(found):.2f}"
+                lines.append([kind, activity, method, mean, f"{resolved} of {len(found)}"])
+    head = ["stimulus", "activity", "method", "mean video_r", f"scales with at least {_RESOLVED}"]
+    return table(head, lines)
 
 
 def error_table() -> str:
@@ -68,15 +72,6 @@ def _rows(name: str) -> list[dict[str, Any]]:
     except FileNotFoundError:
         return []
     return found
-
-
-def _scale(row: dict[str, Any]) -> str:
-    space, time = (
-        (f"{row['space']:g} px", f"{row['time']:g} frames")
-        if row["kind"] == "noise"
-        else (f"1/{1 / row['space']:.0f} cycles/px", f"{row['time']:g} Hz")
-    )
-    return f"{row['video_r']['mean']:.2f} at {space}, {time}"
 
 
 def _interval(metric: dict[str, Any]) -> str:
