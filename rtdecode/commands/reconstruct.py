@@ -158,6 +158,7 @@ def quality(
     iterations: Annotated[
         int, typer.Option(help="gradient steps of the reference method; 0 leaves it out", min=0)
     ] = 200,
+    device: DeviceOption = Device.AUTO,
     threads: Threads = 0,
     cluster: Cluster = None,
     workers: Workers = None,
@@ -180,7 +181,13 @@ def quality(
                 print_plain(progress.console, what)
 
             request = TableRequest(
-                data, tuple(twin or ()), tier=tier, mask=mask, trials=trials, iterations=iterations
+                data,
+                tuple(twin or ()),
+                tier=tier,
+                mask=mask,
+                trials=trials,
+                iterations=iterations,
+                device=_device_with(cluster, device),
             )
             with computing(threads, cluster, workers) as shared:
                 rows = bench_quality(request, out, clock=HostClock(), report=report, workers=shared)
