@@ -112,7 +112,10 @@ def bench_quality(
         raise MissingOptionError(option="--twin", needed_for="bench quality")
     device = usable_device(request.device)
     data = open_video_session(request.data)
-    fitted = [load_fitted_twin(one, neurons=data.neurons, device=device) for one in request.twins]
+    fitted = [
+        load_fitted_twin(one, neurons=data.neurons, session=request.data, device=device)
+        for one in request.twins
+    ]
     mask = scoring_mask(data, request.mask, request.twins)
     free = free_mask(data, request.mask, request.twins)
     compared = Comparison(data, fitted, mask, request.tier, request.trials)

@@ -85,7 +85,9 @@ def recorded_subject(
     if not twins:
         raise MissingOptionError(option="--twin", needed_for="--data")
     session = open_video_session(data)
-    fitted = [load_fitted_twin(one, neurons=session.neurons, device=device) for one in twins]
+    fitted = [
+        load_fitted_twin(one, neurons=session.neurons, session=data, device=device) for one in twins
+    ]
     trials = list(islice(trials_of(session, tier, Input.RESPONSES), count))
     trained = [TrainedClips(one.twin.spec.training_clips) for one in fitted]
     for trial in trials:

@@ -99,7 +99,7 @@ def make_mask(
 
     Raises
     ------
-    MissingFileError, UnreadableFileError, NeuronCountError
+    MissingFileError, UnreadableFileError, SessionNeuronsError
         If `twin` cannot be read, or is of another number of neurons.
     NoSuchTierError, TooShortError
         If the session has no validation trial, or one that is too short.
@@ -107,7 +107,7 @@ def make_mask(
     fraction = None
     if settings.method is MaskMethod.POSTERIOR:
         fraction = settings.fraction
-        fitted = load_fitted_twin(twin, neurons=data.neurons, device=device)
+        fitted = load_fitted_twin(twin, neurons=data.neurons, session=data.folder, device=device)
         alpha = posterior_transparency(fitted, data, fraction=fraction, work=work)
     else:
         work.begun(_PART)

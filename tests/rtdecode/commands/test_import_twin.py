@@ -7,6 +7,7 @@ import torch
 from typer.testing import CliRunner, Result
 
 from rtdecode.cli import app
+from rtdecode.datasets.sensorium import SensoriumFolder
 from rtdecode.schema.errors import TwinReplacedError
 from rtdecode.twins.dwiseneuro.network import DwiseNeuro
 from rtdecode.twins.folder import load_twin
@@ -84,6 +85,20 @@ def test_a_failed_measurement_leaves_nothing_and_the_earlier_twin(
     assert told(weights, out, *words, "--data", absent).exit_code == 2
     assert files(out) == before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["theirs.pth", "twin"]
+
+
+def test_a_session_of_other_neurons_is_refused_in_words_of_the_command(
+    weights: Path, tmp_path: Path, blob_session: SensoriumFolder
+) -> None:
+    out = tmp_path / "twin"
+    words = ("--format", "dwiseneuro", "--neurons", "5", "--data", str(blob_session.folder))
+    done = told(weights, out, *words)
+    assert done.exit_code == 2
+    says = f"twin {out} has 5 neurons, but session {blob_session.folder} has 12: "
+    assert f"{says}give the session of the neurons that it was trained on as --data" in done.stderr
+    assert "--mouse" in done.stderr
+    assert "calcium" not in done.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["theirs.pth"]
 
 
 def test_a_folder_with_files_of_another_twin_is_refused_and_stays(

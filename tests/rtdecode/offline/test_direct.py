@@ -29,7 +29,7 @@ from rtdecode.schema.errors import (
     LeakedClipError,
     MissingFileError,
     MissingOptionError,
-    NeuronCountError,
+    SessionNeuronsError,
     UnreadableFileError,
 )
 from rtdecode.schema.interfaces import Clock
@@ -205,7 +205,7 @@ def test_what_does_not_fit_the_request_is_named(request_: Request, clock: Clock)
     with pytest.raises(DecoderLagError, match=r"lag of 8 frames, not 4: give --lag-frames 8"):
         run(replace(request_, lag_frames=4))
     decoder_of(neurons=5).save(request_.out / "five")
-    with pytest.raises(NeuronCountError, match=r"12 neurons, but twin .*five' was trained on 5"):
+    with pytest.raises(SessionNeuronsError, match=r"five has 5 neurons, but session .* has 12:"):
         run(replace(request_, direct=request_.out / "five"))
 
 

@@ -243,9 +243,9 @@ def test_the_twin_of_a_mask_is_read_onto_the_device(
 ) -> None:
     asked = list[torch.device]()
 
-    def fitted(folder: Path, *, neurons: int, device: torch.device) -> FittedTwin:
+    def fitted(folder: Path, *, neurons: int, session: Path, device: torch.device) -> FittedTwin:
         asked.append(device)
-        return load_fitted_twin(folder, neurons=neurons)
+        return load_fitted_twin(folder, neurons=neurons, session=session)
 
     def weights(folder: Path, *, device: torch.device) -> object:
         asked.append(device)
