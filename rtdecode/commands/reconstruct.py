@@ -20,7 +20,7 @@ from rtdecode.commands.console import (
     print_warning,
     progress_bar,
 )
-from rtdecode.commands.fit import Data, Threads, threads_used
+from rtdecode.commands.fit import Data, threads_used
 from rtdecode.runtime.clock import HostClock
 from rtdecode.runtime.cluster import Workers as SharedBy
 from rtdecode.runtime.cluster import cluster as named_cluster
@@ -50,6 +50,14 @@ Workers = Annotated[
 ]
 
 
+Threads = Annotated[
+    int,
+    typer.Option(
+        help="number of CPU threads, of each worker with --cluster; 0 uses all cores, "
+        "and 1 with --cluster",
+        min=0,
+    ),
+]
 DeviceOption = Annotated[
     Device,
     typer.Option(help="processor of the twins: auto, cpu or cuda; with --cluster always cpu"),
