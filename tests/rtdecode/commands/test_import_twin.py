@@ -1,6 +1,9 @@
 """Published weights become a twin folder by one command."""
 
+import subprocess
+import sys
 from pathlib import Path
+from subprocess import PIPE
 
 import pytest
 import torch
@@ -136,6 +139,41 @@ def test_a_twin_that_came_meanwhile_is_not_replaced(tmp_path: Path) -> None:
         fitted_meanwhile()
     assert files(out) == {WEIGHTS: b"fitted meanwhile"}
     assert list(tmp_path.iterdir()) == [out]
+
+
+KILLED = """
+import os, sys
+from pathlib import Path
+from rtdecode.twins.staged_folder import staged
+
+with staged(Path(sys.argv[1])) as folder:
+    (folder / "twin.json").write_text("half")
+    print(folder.name, flush=True)
+    sys.stdin.readline()
+    os._exit(3)
+"""
+
+
+def test_what_a_killed_import_has_left_is_removed_by_the_next_of_the_same_name(
+    weights: Path, tmp_path: Path
+) -> None:
+    words = ("--format", "dwiseneuro", "--neurons", "5")
+    out, other = tmp_path / "twin", tmp_path / "other"
+    argv = [sys.executable, "-c", KILLED, str(out)]
+    with subprocess.Popen(argv, stdin=PIPE, stdout=PIPE, text=True) as running:
+        assert running.stdout is not None
+        left = running.stdout.readline().strip()
+        busy = told(weights, out, *words)
+        running.communicate("end\n")
+    assert busy.exit_code == 2
+    assert f"{out} is being written by process {running.pid}" in busy.stderr
+    assert "choose another --out" in busy.stderr
+    assert left.startswith("twin.rtdecode-unfinished-")
+    assert told(weights, other, *words).exit_code == 0
+    assert (tmp_path / left).is_dir()
+    assert told(weights, out, *words).exit_code == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["other", "theirs.pth", "twin"]
+    assert load_twin(out).spec.neurons == 5
 
 
 def test_a_missing_file_is_bad_input(tmp_path: Path) -> None:
