@@ -1,13 +1,13 @@
 """What the decoder sheds while other programs use the processors, and what that costs in quality.
 
-    python benchmarks/overload.py --other CHECKOUT
+    git worktree add ../before 554efc9
+    python benchmarks/overload.py --other ../before
 
 Each run is the demo with all real processes; in its middle 0, 1, 2 or 3 processes compute without a
-pause. The run with most of them is repeated with CHECKOUT, an earlier checkout whose decoder sheds
-nothing. Ages are read from the log: from the moment when the bridge sent the newest scan of a frame
-to its output, so that a late rig does not count. Then a simulated session is decoded at fixed
-levels of work. Takes about 7 minutes on two idle cores, and writes
-`benchmarks/results/overload.json`.
+pause. The run with most of them is repeated with an earlier checkout whose decoder sheds nothing.
+Ages are read from the log: from the moment when the bridge sent the newest scan of a frame to its
+output, so that a late rig does not count. Then a simulated session is decoded at fixed levels of
+work. Takes about 7 minutes on two idle cores, and writes `benchmarks/results/overload.json`.
 """
 
 import argparse
@@ -274,7 +274,9 @@ def _held(video: np.ndarray) -> np.ndarray:
 def main() -> None:
     """Measure and write."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--other", type=Path, help="checkout of a decoder that sheds nothing")
+    parser.add_argument(
+        "--other", type=Path, help="checkout whose decoder sheds nothing, as 554efc9"
+    )
     parser.add_argument("--hogs", type=int, default=3, help="most processes that compute")
     parser.add_argument("--before", type=float, default=6.0)
     parser.add_argument("--seconds", type=float, default=12.0, help="how long they compute")

@@ -1,6 +1,7 @@
 """Processor time of the page for 0, 1, 10 and 50 viewers, with this checkout and another one.
 
-    nice -n -15 python benchmarks/page_viewers.py --other CHECKOUT --turns 3 --seconds 10
+    git worktree add ../before a7af0ac~1
+    nice -n -15 python benchmarks/page_viewers.py --other ../before --turns 3 --seconds 10
 
 The page of each checkout runs in a process of its own, alternately. It is fed with made messages of
 a run at 30 frames a second: a moving picture with noise, its reconstruction, and 1,200 neurons.
@@ -27,6 +28,7 @@ from websockets.asyncio.client import connect
 
 from rtdecode.bench.result_file import write_benchmark
 from rtdecode.runtime.clock import HostClock
+from rtdecode.runtime.run_info import git_revision
 from rtdecode.schema.config.session import ViewConfig
 from rtdecode.schema.frame_grid import FrameGrid
 from rtdecode.schema.messages import (
@@ -178,7 +180,7 @@ def main() -> None:
     """Measure and write."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--serve", action="store_true", help="used by the program itself")
-    parser.add_argument("--other", type=Path, help="a checkout to compare with")
+    parser.add_argument("--other", type=Path, help="checkout to compare with, as one of a7af0ac~1")
     parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=10.0)
     parser.add_argument("--json", type=Path, default=RESULTS)
@@ -195,7 +197,9 @@ def main() -> None:
             print(name, turns[name][-1], flush=True)
     results: dict[str, Any] = {name: median(rows) for name, rows in turns.items()}
     results |= {"turns": turns, "load_before": load, "load_after": os.getloadavg()[0]}
-    config = {"turns": given.turns, "seconds": given.seconds, "neurons": _NEURONS}
+    other = None if given.other is None else git_revision(given.other.resolve())
+    config = {"other": other, "turns": given.turns, "seconds": given.seconds}
+    config |= {"neurons": _NEURONS}
     write_benchmark(given.json, name="page viewers", config=config, results=results)
 
 

@@ -6,6 +6,7 @@ without such a command is a group of verbs, as `bench` is.
 """
 
 import importlib
+import re
 import signal
 import sys
 from importlib.metadata import version
@@ -81,6 +82,25 @@ class Verbs(TyperGroup):
         """Name and command of the verb in `args`, which is imported now, and what follows it."""
         name, found, rest = super().resolve_command(ctx, args)
         return name, _loaded(found) if isinstance(found, UnloadedVerb) else found, rest
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the verb; a value that an option does not have is an error with its remedy."""
+        try:
+            return super().invoke(ctx)
+        except typer.BadParameter as error:
+            if error.param is None or (found := _NO_CHOICE.search(error.message)) is None:
+                raise
+            from rtdecode.commands.console import errors_reported
+            from rtdecode.schema.errors import UnknownValueError
+
+            known = re.findall(r"'([^']*)'", found["known"])
+            option = max(error.param.opts, key=len)
+            with errors_reported():
+                raise UnknownValueError(name=option, got=found["got"], known=known) from None
+
+
+_NO_CHOICE = re.compile(r"""(['"])(?P<got>.*)\1 is not one of (?P<known>'.*')""", re.DOTALL)
+"""The message of an option with some values, of an enumeration, that is given another one."""
 
 
 def _loaded(verb: UnloadedVerb) -> Any:

@@ -40,9 +40,12 @@ class Population:
         return FittedTwin(twin, self.fitted.prior, self.fitted.noise.of(chosen))
 
 
-def load_population(folder: Path) -> Population:
-    """Read the compact twin in `folder`; UnreadableFileError if it is of another architecture."""
-    fitted = load_fitted_twin(folder)
+def load_population(folder: Path, *, device: torch.device | None = None) -> Population:
+    """Read the compact twin in `folder` onto `device`, by default the CPU.
+
+    UnreadableFileError if it is of another architecture.
+    """
+    fitted = load_fitted_twin(folder, device=device)
     if not isinstance(fitted.twin, Compact):
         got = fitted.twin.spec.architecture
         raise UnreadableFileError(what="twin", path=folder, expected="a compact twin", got=got)
@@ -50,13 +53,13 @@ def load_population(folder: Path) -> Population:
 
 
 def with_neurons(twin: Compact, chosen: Tensor) -> Compact:
-    """`twin` with the neurons `chosen`, (neuron,) int64, in this order."""
+    """`twin` with the neurons `chosen`, (neuron,) int64, in this order and on the same device."""
     made = Compact(replace(twin.spec, neurons=len(chosen)))
     state = {
         name: value.index_select(_NEURON_AXIS[name], chosen) if name in _NEURON_AXIS else value
         for name, value in twin.state_dict().items()
     }
-    made.load_state_dict(state)
+    made.to(chosen.device).load_state_dict(state)
     return made.requires_grad_(requires_grad=False).eval()
 
 
@@ -128,6 +131,7 @@ def benchmark_decoder(
     threads: int = 1,
     grow: bool = True,
     report: Callable[[int, int], None] = lambda _done, _total: None,
+    device: torch.device | None = None,
 ) -> list[Row]:
     """Time the decoder as in a run, frame by frame, on random activity.
 
@@ -144,14 +148,18 @@ def benchmark_decoder(
         in blocks of 30 frames, so that other load on the machine affects all equally.
     report
         Called with the blocks done and their total.
+    device
+        Where the twin computes; by default the CPU.
 
     Returns
     -------
     For each setting wall-clock time (`ms_...`) and processor time (`cpu_ms_...`, summed over
-    threads, little affected by other programs) of a frame, and the median for each step.
+    threads, little affected by other programs) of a frame, and the median for each step. On a GPU
+    the wall-clock time ends with the copy of the frame to the host, and processor time is that of
+    the host.
     """
     prepare_process(threads=threads)
-    population = load_population(twin)
+    population = load_population(twin, device=device)
     timed = [_timed(population, setting) for setting in _settings(asked, grow=grow)]
     for one in timed:
         one.run(one.setting.window_frames + _BLOCK_FRAMES)

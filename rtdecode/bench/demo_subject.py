@@ -8,10 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
 from rtdecode.bench.loop import LoopSettings, RateBench, twin_folder
 from rtdecode.bench.loop_pass import Batch
 from rtdecode.bench.subject import INDICATOR, SCAN_RATE, Subject, Trials, Variant, identity_of
+from rtdecode.decode.compute import device_name
 from rtdecode.decode.fitted_twin import load_fitted_twin
 from rtdecode.demo.config import demo_config
 from rtdecode.demo.simulated_session import SimulatedSession
@@ -36,11 +38,14 @@ class DemoSettings:
     other_decays_s: Sequence[float] = (0.15, 1.0)
 
 
-def demo_subject(settings: DemoSettings) -> Subject:
-    """The demo mouse with its packaged twin; the scans of all clips are simulated here."""
+def demo_subject(settings: DemoSettings, *, device: torch.device | None = None) -> Subject:
+    """The demo mouse with its packaged twin; the scans of all clips are simulated here.
+
+    The twin computes on `device`, by default the CPU.
+    """
     config = demo_config(seconds=1.0, display=Display.VIRTUAL, clips=None)
     folder = twin_folder(config)
-    fitted = load_fitted_twin(folder)
+    fitted = load_fitted_twin(folder, device=device)
     sessions = LoopSettings(
         scan_rates_hz=(), seeds=(settings.seed,), clips=settings.clips, clip_s=settings.clip_s
     )
@@ -81,6 +86,7 @@ def demo_subject(settings: DemoSettings) -> Subject:
         )
     ]
     identity = identity_of("demo mouse", [folder], mask=mask, trials=trials)
+    identity |= {"device": device_name(fitted.device)}
     return Subject([fitted], mask, trials, [*defaults, *rates, *decays], identity)
 
 

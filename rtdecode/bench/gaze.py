@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from rtdecode.twins.readout import index_on
 from rtdecode.twins.twin import BEHAVIOUR_CHANNELS, TailTwin, Twin, TwinSpec, predict_tail
 
 F32 = NDArray[np.float32]
@@ -55,10 +56,11 @@ def moved(
 ) -> Float[Tensor, "image row col"]:
     """The images as the retina has them, by bilinear interpolation; edges are continued."""
     rows, cols = video.shape[1:]
-    y, x = torch.meshgrid(torch.arange(rows), torch.arange(cols), indexing="ij")
+    sides = (torch.arange(side, device=video.device) for side in (rows, cols))
+    y, x = torch.meshgrid(*sides, indexing="ij")
     at = torch.stack([x, y], -1) + gaze_px[:, None, None]
     # pixels of the image to the coordinates -1 to 1 of grid_sample
-    size = torch.tensor([cols - 1, rows - 1])
+    size = index_on(video.device, (cols - 1, rows - 1))
     return functional.grid_sample(
         video[:, None], 2 * at / size - 1, padding_mode="border", align_corners=True
     )[:, 0]
@@ -82,8 +84,7 @@ class GazeCorrectedTwin:
     """
 
     def __init__(self, twin: Twin, gaze: GazeMap) -> None:
-        self._twin, self._gain = twin, gaze.gain
-        self._mean = torch.tensor(gaze.mean_px)
+        self._twin, self._gaze = twin, gaze
 
     @property
     def spec(self) -> TwinSpec:
@@ -116,5 +117,7 @@ class GazeCorrectedTwin:
         return predict_tail(self._twin, seen, behaviour, frames=frames, stride=stride)
 
     def _seen(self, video: Tensor, behaviour: Tensor) -> Tensor:
-        gaze = (behaviour[..., [_X, _Y]] - self._mean) * self._gain
-        return moved(video.flatten(0, 1), gaze.flatten(0, 1)).reshape(video.shape)
+        pairs = zip((_X, _Y), self._gaze.mean_px, strict=True)
+        from_mean = torch.stack([behaviour[..., one] - mean for one, mean in pairs], -1)
+        gaze_px = (from_mean * self._gaze.gain).flatten(0, 1)
+        return moved(video.flatten(0, 1), gaze_px).reshape(video.shape)

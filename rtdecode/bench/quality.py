@@ -17,9 +17,10 @@ from rtdecode.bench.faults import with_scan_artefacts, with_stuck_neurons
 from rtdecode.bench.method_table import Comparison, MethodTable
 from rtdecode.bench.quality_figures import draw_figures
 from rtdecode.bench.reference_curve import reference_curve, stops_until
-from rtdecode.bench.result_file import KeptRows, Row
+from rtdecode.bench.result_file import KeptRows, Row, code_version
 from rtdecode.datasets.opening import open_video_session
 from rtdecode.datasets.video_session import VideoSession
+from rtdecode.decode.compute import device_name, usable_device
 from rtdecode.decode.fitted_twin import load_fitted_twin
 from rtdecode.decode.noise import NOISE_FILE
 from rtdecode.decode.prior import PRIOR_FILE
@@ -40,11 +41,10 @@ from rtdecode.offline.ridge import fit_ridge, mean_frame_of
 from rtdecode.offline.screen_masks import free_mask, scoring_mask
 from rtdecode.offline.trial import Input, Trial
 from rtdecode.runtime.cluster import Workers, in_this_process
-from rtdecode.runtime.run_info import git_revision
+from rtdecode.schema.config.decode import Device
 from rtdecode.schema.config.training import DirectConfig
 from rtdecode.schema.errors import MissingFileError, MissingOptionError
 from rtdecode.schema.interfaces import Clock
-from rtdecode.session.environment import package_versions
 from rtdecode.train.direct_fit import fit_direct
 from rtdecode.twins.record import twin_hash
 
@@ -80,6 +80,8 @@ class TableRequest:
     """Number of trials, from the first of the tier on; None for all."""
     iterations: int = 0
     """Iterations of the published procedure, which is scored at several of them; 0 for none."""
+    device: Device = Device.CPU
+    """Where twins compute and the direct decoder is trained; the baselines decode on the CPU."""
     settings: TableSettings = field(default_factory=TableSettings)
 
 
@@ -101,13 +103,19 @@ def bench_quality(
     ------
     MissingOptionError
         If `request` names no twin.
+    DeviceUnavailableError
+        If a GPU is asked for and there is none.
     OtherSettingsError, DamagedResultError
         If `out` holds rows of other settings, or a damaged file; neither is changed.
     """
     if not request.twins:
         raise MissingOptionError(option="--twin", needed_for="bench quality")
+    device = usable_device(request.device)
     data = open_video_session(request.data)
-    fitted = [load_fitted_twin(path, neurons=data.neurons) for path in request.twins]
+    fitted = [
+        load_fitted_twin(one, neurons=data.neurons, session=request.data, device=device)
+        for one in request.twins
+    ]
     mask = scoring_mask(data, request.mask, request.twins)
     free = free_mask(data, request.mask, request.twins)
     compared = Comparison(data, fitted, mask, request.tier, request.trials)
@@ -243,7 +251,8 @@ def _ridge(table: MethodTable, folder: Path, transform: Transform) -> LinearDeco
 def _direct(table: MethodTable, folder: Path, config: DirectConfig, clock: Clock) -> Direct:
     """Fit the direct decoder into `folder`, for `rtdecode reconstruct --direct`."""
     table.report(f"{folder.name}: fitting")
-    fitted = fit_direct(table.compared.data, folder, config, lag_frames=LAG, clock=clock)
+    data, device = table.compared.data, table.compared.twins[0].device
+    fitted = fit_direct(data, folder, config, lag_frames=LAG, clock=clock, device=device)
     return Direct(fitted.decoder)
 
 
@@ -264,6 +273,7 @@ def _config(request: TableRequest, compared: Comparison, free: NDArray[np.bool_]
         "tier": request.tier,
         "trials": request.trials,
         "iterations": request.iterations,
+        "device": device_name(compared.twins[0].device),
         "scored_pixels": int(compared.mask.sum()),
         "hash_of_trials": _hash_of_trials(compared.data, request.tier, request.trials),
         "hash_of_twins": [hash_of_twin(path) for path in request.twins],
@@ -288,10 +298,3 @@ def _hash(parts: Iterable[bytes]) -> str:
     for part in parts:
         digest.update(part)
     return digest.hexdigest()[:12]
-
-
-def code_version() -> str:
-    """Git revision and package versions; uncommitted changes are only marked `-dirty`."""
-    versions = package_versions()
-    names = ("rtdecode", "torch", "numpy", "scipy")
-    return ", ".join([git_revision(), *(f"{name} {versions.get(name)}" for name in names)])

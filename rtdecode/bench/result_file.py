@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from rtdecode.offline.job import without_nan
+from rtdecode.runtime.run_info import git_revision
 from rtdecode.schema.atomic_file import written_atomically
 from rtdecode.schema.errors import DamagedResultError, OtherSettingsError
-from rtdecode.session.environment import environment_here
+from rtdecode.session.environment import environment_here, package_versions
 
 _FOLDERS = re.compile(r"(?:^|(?<=[=:]))/(?!/)(?:[^/:=]+/)*(?=[^/:=])")
 """The folders of absolute paths in a value such as `NAME=DATA:TWIN`."""
@@ -82,6 +83,13 @@ def _without_folders(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_without_folders(one) for one in value]
     return _FOLDERS.sub("", value) if isinstance(value, str) else value
+
+
+def code_version() -> str:
+    """Git revision and package versions; uncommitted changes are only marked `-dirty`."""
+    versions = package_versions()
+    names = ("rtdecode", "torch", "numpy", "scipy")
+    return ", ".join([git_revision(), *(f"{name} {versions.get(name)}" for name in names)])
 
 
 Row = dict[str, Any]

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from scipy.signal import lfilter
 from torch import nn
 
+from rtdecode.decode.compute import CPU
 from rtdecode.decode.fitted_twin import FittedTwin
 from rtdecode.decode.noise import Noise
 from rtdecode.offline.trial import Trial, predicted_activity
@@ -30,6 +31,7 @@ F32 = NDArray[np.float32]
 def drawn_activity(noise: Noise, predicted: F32, rng: np.random.Generator) -> F32:
     """(frame, neuron) activity drawn about `predicted`, (frame, neuron), both in twin units."""
     frames, neurons = predicted.shape
+    noise = noise.to(CPU)
     shared = noise.shared.numpy()
     own = rng.standard_normal((frames, neurons))
     common = rng.standard_normal((frames, shared.shape[1])) @ shared.T
@@ -75,7 +77,7 @@ def perturbed(fitted: FittedTwin, *, relative_sd: float, seed: int) -> FittedTwi
         for weights in arrays:
             if weights.ndim > 1:
                 size = relative_sd * weights.square().mean().sqrt()
-                weights.add_(size * torch.randn(weights.shape, generator=generator))
+                weights.add_(size * torch.randn(weights.shape, generator=generator).to(weights))
     return replace(fitted, twin=twin)
 
 

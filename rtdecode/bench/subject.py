@@ -11,10 +11,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from rtdecode.bench.quality import code_version, hash_of_twin
+from rtdecode.bench.quality import hash_of_twin
+from rtdecode.bench.result_file import code_version
 from rtdecode.datasets.causal_input import CausalInput
 from rtdecode.datasets.opening import open_video_session
 from rtdecode.datasets.video_session import Traces, VideoSession
+from rtdecode.decode.compute import device_name
 from rtdecode.decode.fitted_twin import FittedTwin, load_fitted_twin
 from rtdecode.evaluate.leakage import TrainedClips
 from rtdecode.offline.reconstruct import refuse_leaks
@@ -61,9 +63,17 @@ class Subject:
 
 
 def recorded_subject(
-    data: Path, twins: Sequence[Path], *, mask: Path | None, tier: str, count: int | None
+    data: Path,
+    twins: Sequence[Path],
+    *,
+    mask: Path | None,
+    tier: str,
+    count: int | None,
+    device: torch.device | None = None,
 ) -> Subject:
     """The first `count` trials of a tier of the session `data`; all of them if None.
+
+    The twins compute on `device`, by default the CPU.
 
     Raises
     ------
@@ -75,7 +85,9 @@ def recorded_subject(
     if not twins:
         raise MissingOptionError(option="--twin", needed_for="--data")
     session = open_video_session(data)
-    fitted = [load_fitted_twin(folder, neurons=session.neurons) for folder in twins]
+    fitted = [
+        load_fitted_twin(one, neurons=session.neurons, session=data, device=device) for one in twins
+    ]
     trials = list(islice(trials_of(session, tier, Input.RESPONSES), count))
     trained = [TrainedClips(one.twin.spec.training_clips) for one in fitted]
     for trial in trials:
@@ -86,7 +98,8 @@ def recorded_subject(
         scored,
         trials,
         _variants(session, trials),
-        identity_of(str(data), twins, mask=scored, trials=trials) | {"tier": tier},
+        identity_of(str(data), twins, mask=scored, trials=trials)
+        | {"tier": tier, "device": device_name(fitted[0].device)},
     )
 
 

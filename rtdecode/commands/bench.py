@@ -12,11 +12,13 @@ from rich.table import Table
 from rtdecode.bench.wire import benchmark_wire
 from rtdecode.commands.bench_limits import app as limits_app
 from rtdecode.commands.console import errors_reported, print_plain
+from rtdecode.commands.fit import DeviceOption
 from rtdecode.commands.live import record_session
 from rtdecode.commands.reconstruct import bench_app
 from rtdecode.demo.config import demo_config
 from rtdecode.runtime.config_file import read_config
 from rtdecode.schema.config import RunConfig
+from rtdecode.schema.config.decode import Device
 from rtdecode.schema.config.stimulus import Display
 
 app = typer.Typer(no_args_is_help=True, help="Measure speed and quality.")
@@ -96,6 +98,7 @@ def decoder(
     frames: Annotated[
         int, typer.Option(help="number of timed frames for each setting", min=30)
     ] = 300,
+    device: DeviceOption = Device.AUTO,
     threads: Annotated[int, typer.Option(help="number of CPU threads", min=1)] = 1,
     grow: Annotated[bool, typer.Option(help="also measure other sizes")] = True,
     json_file: Json = None,
@@ -105,12 +108,16 @@ def decoder(
     with errors_reported():
         # torch takes seconds to import, and no other verb of this file needs it
         from rtdecode.bench.decoder import Setting, benchmark_decoder
+        from rtdecode.decode.compute import device_name, usable_device
 
-        asked = Setting(neurons, window_frames, lag_frames, steps)
+        asked, found = Setting(neurons, window_frames, lag_frames, steps), usable_device(device)
         with console.status("measuring"):
-            rows = benchmark_decoder(twin, asked, frames=frames, threads=threads, grow=grow)
+            rows = benchmark_decoder(
+                twin, asked, frames=frames, threads=threads, grow=grow, device=found
+            )
         print_table(console, table_of(rows))
         settings = {"twin": str(twin), "frames": frames, "threads": threads}
+        settings |= {"device": device_name(found)}
         _write_result(json_file, name="decoder", config=settings, results=rows)
 
 

@@ -12,8 +12,9 @@ import typer
 from rich.console import Console
 
 from rtdecode.commands.console import errors_reported, print_plain, progress_bar
-from rtdecode.commands.fit import Threads, threads_used
+from rtdecode.commands.fit import DeviceOption, Threads, threads_used
 from rtdecode.commands.reconstruct import Mask, Tier, Twins
+from rtdecode.schema.config.decode import Device
 
 app = typer.Typer()
 
@@ -46,6 +47,7 @@ def resolution(
     out: Figures = None,
     mask: Mask = None,
     clips: Annotated[int, typer.Option(help="clips of each stimulus", min=1)] = 3,
+    device: DeviceOption = Device.AUTO,
     threads: Threads = 1,
 ) -> None:
     """Measure video r over spatial and temporal scale, with noise and gratings as stimuli.
@@ -53,11 +55,11 @@ def resolution(
     The twin predicts the activity, without noise and with its noise model. An interrupted run
     resumes when the command is repeated.
     """
-    with _study("resolution", threads) as report:
+    with _study("resolution", threads, device) as (report, found):
         from rtdecode.bench.resolution import ResolutionSettings, bench_resolution
         from rtdecode.bench.resolution_figure import draw_resolution
 
-        subject = _subject(data, twin, mask=mask, tier="test", trials=1)
+        subject = _subject(data, twin, mask=mask, tier="test", trials=1, device=found)
         settings = ResolutionSettings(clips=clips)
         rows = bench_resolution(subject, settings, json_file, report=report)
         if out is not None:
@@ -74,6 +76,7 @@ def limits(
     mask: Mask = None,
     tier: Tier = "test",
     trials: Count = None,
+    device: DeviceOption = Device.AUTO,
     threads: Threads = 1,
 ) -> None:
     """Measure what each limit of neurons, twin, microscope, behaviour and gaze costs in video r.
@@ -81,11 +84,11 @@ def limits(
     Each row has the paired difference to the row without its limit. An interrupted run resumes when
     the command is repeated.
     """
-    with _study("limits", threads) as report:
+    with _study("limits", threads, device) as (report, found):
         from rtdecode.bench.limits import LimitSettings, bench_limits
         from rtdecode.bench.limits_figure import draw_limits
 
-        subject = _subject(data, twin, mask=mask, tier=tier, trials=trials)
+        subject = _subject(data, twin, mask=mask, tier=tier, trials=trials, device=found)
         rows = bench_limits(subject, LimitSettings(), json_file, report=report)
         if out is not None:
             draw_limits(rows, out)
@@ -104,6 +107,7 @@ def errors(
     draws: Annotated[
         int, typer.Option(help="draws of activity for the errors that noise makes", min=4)
     ] = 16,
+    device: DeviceOption = Device.AUTO,
     threads: Threads = 1,
 ) -> None:
     """Measure where and when the reconstruction departs from the display beyond noise.
@@ -111,24 +115,25 @@ def errors(
     Noise is drawn from the noise model of the twin. An interrupted run resumes when the command is
     repeated.
     """
-    with _study("errors", threads) as report:
+    with _study("errors", threads, device) as (report, found):
         from rtdecode.bench.errors import ErrorSettings, bench_errors
         from rtdecode.bench.errors_figure import draw_errors
 
-        subject = _subject(data, twin, mask=mask, tier=tier, trials=trials)
+        subject = _subject(data, twin, mask=mask, tier=tier, trials=trials, device=found)
         rows = bench_errors(subject, ErrorSettings(draws=draws), json_file, report=report)
         if out is not None:
             draw_errors(rows, out)
 
 
 @contextmanager
-def _study(name: str, threads: int) -> Iterator[Report]:
-    """What a study reports to: a bar, and a line for each row."""
+def _study(name: str, threads: int, device: Device) -> Iterator[tuple[Report, Any]]:
+    """What a study reports to, a bar and a line for each row; and the device that `device` is."""
     console = Console()
     with errors_reported():
-        from rtdecode.decode.compute import prepare_process
+        from rtdecode.decode.compute import prepare_process, usable_device
 
         prepare_process(threads=threads_used(threads))
+        found = usable_device(device)
         with progress_bar(console) as progress:
             task = progress.add_task(name, total=None, status="")
 
@@ -136,17 +141,23 @@ def _study(name: str, threads: int) -> Iterator[Report]:
                 progress.update(task, completed=done, total=total)
                 print_plain(progress.console, f"{done} of {total}: {line}")
 
-            yield report
+            yield report, found
 
 
 def _subject(
-    data: Path | None, twins: list[Path] | None, *, mask: Path | None, tier: str, trials: int | None
+    data: Path | None,
+    twins: list[Path] | None,
+    *,
+    mask: Path | None,
+    tier: str,
+    trials: int | None,
+    device: Any,
 ) -> Any:
     """The recorded session with its twins, or the demo mouse with its own."""
     if data is None:
         from rtdecode.bench.demo_subject import DemoSettings, demo_subject
 
-        return demo_subject(DemoSettings(clips=trials or DemoSettings().clips))
+        return demo_subject(DemoSettings(clips=trials or DemoSettings().clips), device=device)
     from rtdecode.bench.subject import recorded_subject
 
-    return recorded_subject(data, twins or (), mask=mask, tier=tier, count=trials)
+    return recorded_subject(data, twins or (), mask=mask, tier=tier, count=trials, device=device)

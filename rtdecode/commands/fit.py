@@ -5,7 +5,6 @@ Modules that need torch are imported when a command runs, so that `rtdecode --he
 
 import importlib.resources
 import tempfile
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -22,9 +21,11 @@ from rtdecode.commands.console import (
     progress_bar,
 )
 from rtdecode.commands.twin_training import (
+    MaskMethodName,
     TransformName,
     direct_trained,
     let_waiting_threads_sleep,
+    mask_made,
     population_trained,
     print_twins,
     trained,
@@ -57,13 +58,6 @@ Threads = Annotated[
     int,
     typer.Option(help="number of CPU threads; 0 uses all cores (use 1 beside other work)", min=0),
 ]
-
-
-class MaskMethodName(StrEnum):
-    """Procedures of `fit mask`."""
-
-    POSTERIOR = "posterior"
-    PUBLISHED = "published"
 
 
 Core = Annotated[
@@ -189,6 +183,7 @@ def direct(
     seed: Seed = 0,
     steps: Annotated[int, typer.Option(help="gradient steps", min=25)] = DirectConfig().steps,
     max_minutes: Minutes = None,
+    device: DeviceOption = Device.AUTO,
     threads: Threads = 0,
 ) -> None:
     """Fit the direct deep decoder, a causal network from activity to video, at one lag."""
@@ -198,7 +193,7 @@ def direct(
 
         prepare_process(threads=threads_used(threads))
         config = DirectConfig(seed=seed, steps=steps, max_minutes=max_minutes)
-        direct_trained(data, out, config, console, lag_frames=lag_frames)
+        direct_trained(data, out, config, console, lag_frames=lag_frames, device=device)
 
 
 @app.command(
@@ -228,6 +223,7 @@ def mask(
         typer.Option(help="minimum transparency of a scored pixel; posterior: in --fraction"),
     ] = 1.0,
     seed: Seed = 0,
+    device: DeviceOption = Device.AUTO,
     threads: Threads = 0,
 ) -> None:
     """Fit the screen mask, the pixels that the population represents, and its transparency.
@@ -236,28 +232,13 @@ def mask(
     """
     console = Console()
     with errors_reported():
-        from rtdecode.datasets.opening import open_clips
         from rtdecode.decode.compute import prepare_process
-        from rtdecode.offline.screen_masks import (
-            MaskMethod,
-            MaskSettings,
-            default_method,
-            make_mask,
-        )
+        from rtdecode.offline.screen_masks import MaskMethod, MaskSettings, default_method
 
         prepare_process(threads=threads_used(threads))
         chosen = default_method(twin) if method is None else MaskMethod(method.value)
         settings = MaskSettings(chosen, fraction, steps, scored_from, seed)
-        with progress_bar(console) as progress:
-            work = WorkLine(progress, console).work()
-            scored, warning = make_mask(twin, open_clips(data), out, settings, work=work)
-        if warning is not None:
-            print_warning(warning)
-        print_plain(
-            console,
-            f"{out}: {np.count_nonzero(scored)} of {scored.size} pixels are scored "
-            f"(method {chosen.value})",
-        )
+        mask_made(twin, data, out, settings, console, device=device)
 
 
 @app.command("demo-mouse", epilog="Example: rtdecode fit demo-mouse --out mouse --neurons 200")

@@ -20,7 +20,7 @@ from rtdecode.commands.console import (
     print_warning,
     progress_bar,
 )
-from rtdecode.commands.fit import Data, Threads, threads_used
+from rtdecode.commands.fit import Data, threads_used
 from rtdecode.runtime.clock import HostClock
 from rtdecode.runtime.cluster import Workers as SharedBy
 from rtdecode.runtime.cluster import cluster as named_cluster
@@ -50,6 +50,14 @@ Workers = Annotated[
 ]
 
 
+Threads = Annotated[
+    int,
+    typer.Option(
+        help="number of CPU threads, of each worker with --cluster; 0 uses all cores, "
+        "and 1 with --cluster",
+        min=0,
+    ),
+]
 DeviceOption = Annotated[
     Device,
     typer.Option(help="processor of the twins: auto, cpu or cuda; with --cluster always cpu"),
@@ -158,6 +166,7 @@ def quality(
     iterations: Annotated[
         int, typer.Option(help="gradient steps of the reference method; 0 leaves it out", min=0)
     ] = 200,
+    device: DeviceOption = Device.AUTO,
     threads: Threads = 0,
     cluster: Cluster = None,
     workers: Workers = None,
@@ -180,7 +189,13 @@ def quality(
                 print_plain(progress.console, what)
 
             request = TableRequest(
-                data, tuple(twin or ()), tier=tier, mask=mask, trials=trials, iterations=iterations
+                data,
+                tuple(twin or ()),
+                tier=tier,
+                mask=mask,
+                trials=trials,
+                iterations=iterations,
+                device=_device_with(cluster, device),
             )
             with computing(threads, cluster, workers) as shared:
                 rows = bench_quality(request, out, clock=HostClock(), report=report, workers=shared)

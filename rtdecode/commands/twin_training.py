@@ -1,4 +1,4 @@
-"""The fits of `rtdecode fit twin` and `fit direct`, with progress and results in a terminal.
+"""The fits of `rtdecode fit twin`, `direct` and `mask`, with progress and results in a terminal.
 
 Modules that need torch are imported when a command runs, so that `rtdecode --help` is fast.
 """
@@ -40,6 +40,13 @@ class TransformName(StrEnum):
 
     NONE = "none"
     SQRT = "sqrt"
+
+
+class MaskMethodName(StrEnum):
+    """Procedures of `fit mask`."""
+
+    POSTERIOR = "posterior"
+    PUBLISHED = "published"
 
 
 def trained(
@@ -91,12 +98,20 @@ def population_trained(
 
 
 def direct_trained(
-    data: Path, out: Path, config: DirectConfig, console: Console, *, lag_frames: int
+    data: Path,
+    out: Path,
+    config: DirectConfig,
+    console: Console,
+    *,
+    lag_frames: int,
+    device: Device,
 ) -> None:
     """Fit a direct decoder into `out`; print its r by step, and what it warns of."""
     from rtdecode.datasets.opening import open_video_session
+    from rtdecode.decode.compute import usable_device
     from rtdecode.train.direct_fit import fit_direct
 
+    found = usable_device(device)
     with progress_bar(console) as progress:
         line = WorkLine(progress, console)
         outcome = fit_direct(
@@ -107,6 +122,7 @@ def direct_trained(
             clock=HostClock(),
             report=_shown_by(line),
             work=line.work(),
+            device=found,
         )
     table = Table("step", "validation r", box=None)
     for step, r in outcome.validation_r:
@@ -116,6 +132,27 @@ def direct_trained(
     for warning in outcome.warnings:
         print_warning(warning)
     print_plain(console, f"the direct decoder at a lag of {lag_frames} frames is in {out}")
+
+
+def mask_made(
+    twin: Path, data: Path, out: Path, settings: Any, console: Console, *, device: Device
+) -> None:
+    """Fit a screen mask by the `MaskSettings` and write it to `out`; print how much is scored."""
+    from rtdecode.datasets.opening import open_clips
+    from rtdecode.decode.compute import usable_device
+    from rtdecode.offline.screen_masks import make_mask
+
+    found = usable_device(device)
+    with progress_bar(console) as progress:
+        work = WorkLine(progress, console).work()
+        scored, warning = make_mask(twin, open_clips(data), out, settings, work=work, device=found)
+    if warning is not None:
+        print_warning(warning)
+    print_plain(
+        console,
+        f"{out}: {np.count_nonzero(scored)} of {scored.size} pixels are scored "
+        f"(method {settings.method.value})",
+    )
 
 
 def _shown_by(line: WorkLine) -> Callable[[Any], None]:

@@ -109,13 +109,13 @@ class StillClips:
     def __init__(self, session: StillSession) -> None:
         self._session = session
         self.rows_px, self.cols_px = session.rows_px, session.cols_px
-        self.neurons = session.neurons
+        self.neurons, self.folder = session.neurons, session.folder
         self._numbers = session.trials(HELD_OUT)
 
     def trials(self, tier: str) -> tuple[int, ...]:
         """Numbers of the clips of `tier`; only the validation tier exists."""
         if tier != VALIDATION:
-            raise NoSuchTierError(folder=self._session.folder, tier=tier, tiers=[VALIDATION])
+            raise NoSuchTierError(folder=self.folder, tier=tier, tiers=[VALIDATION])
         return tuple(range(max(1, len(self._numbers) // _IMAGES_A_CLIP)))
 
     def frames(self, number: int) -> int:

@@ -77,6 +77,8 @@ class Clips(Protocol):
     rows_px: int
     cols_px: int
     neurons: int
+    folder: Path
+    """Where they are recorded: a folder, or a file."""
 
     def trials(self, tier: str) -> tuple[int, ...]:
         """Numbers of the trials of `tier`, ascending; NoSuchTierError if there is none."""
@@ -99,7 +101,6 @@ def segments(data: Clips, tier: str) -> Iterator[Segment]:
 class VideoSession(Clips, Protocol):
     """The trials of one recorded session with video."""
 
-    folder: Path
     frame_rate_hz: float
     """Rate of video, activity and behaviour of a trial, in Hz."""
     causality: Causality

@@ -19,7 +19,7 @@ from rtdecode.decode.prior import VideoPrior, load_prior, spectral_shrinkage
 from rtdecode.decode.solver import Solver
 from rtdecode.decode.work_control import WorkControl
 from rtdecode.schema.config.decode import DecodeConfig, RoisCheck
-from rtdecode.schema.errors import NeuronCountError, UnreadableFileError
+from rtdecode.schema.errors import NeuronCountError, SessionNeuronsError, UnreadableFileError
 from rtdecode.schema.interfaces import Clock
 from rtdecode.twins.folder import load_twin, sizes_in
 from rtdecode.twins.record import require_common, require_distinct
@@ -104,27 +104,36 @@ class FittedTwin:
 
 
 def load_fitted_twin(
-    folder: Path, *, neurons: int | None = None, device: torch.device | None = None
+    folder: Path,
+    *,
+    neurons: int | None = None,
+    session: Path | None = None,
+    device: torch.device | None = None,
 ) -> FittedTwin:
     """Read the twin in `folder` with its prior, its noise model and its pixel uncertainty.
 
     Parameters
     ----------
-    neurons
-        Number of neurons whose activity is decoded; None while it is unknown.
+    neurons, session
+        Number of neurons whose activity is decoded; None while it is unknown. They are those of a
+        recorded session, or, without one, of the ROIs of a run.
     device
         Where it will compute; by default the CPU.
 
     Raises
     ------
-    NeuronCountError
-        If the twin was trained on another number of neurons.
+    SessionNeuronsError, NeuronCountError
+        If the twin was trained on another number of neurons than the session or the run has.
     MissingFileError, UnreadableFileError
         If a file of the folder is missing or damaged.
     """
     twin = load_twin(folder, device=device)
     spec = twin.spec
     if neurons is not None and neurons != spec.neurons:
+        if session is not None:
+            raise SessionNeuronsError(
+                folder=folder, trained=spec.neurons, session=session, recorded=neurons
+            )
         raise NeuronCountError(streamed=neurons, trained=spec.neurons, twin=str(folder))
     fitted = FittedTwin(
         twin,

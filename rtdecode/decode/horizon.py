@@ -138,6 +138,10 @@ class EstimatedFrames:
             predicted[back:] += weight * coefficients[:-back]
         return (coefficients - predicted) / self.prior.innovation_sd
 
+    def white(self, generator: torch.Generator) -> Float[Tensor, "frame krow kcol"]:
+        """A draw of u / u_sd from the prior; of `generator` on the CPU, the same on any device."""
+        return torch.randn(self.u_sd.shape, generator=generator).to(self.u_sd)
+
     def _impulse_response(self) -> Float[Tensor, "frame krow kcol"]:
         """h: response of this frame and the next ones to an innovation of 1."""
         first = torch.ones_like(self.prior.power)

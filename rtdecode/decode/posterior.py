@@ -68,7 +68,7 @@ def posterior_sd(
     Parameters
     ----------
     twin, prior, noise
-        Model that the decoder inverts, all on the CPU, the twin frozen.
+        Model that the decoder inverts, all on the device that computes, the twin frozen.
     window_frames
         Length of the horizon. The older third is not returned, because responses before the
         horizon, which would constrain it, are missing.
@@ -78,19 +78,19 @@ def posterior_sd(
         Receives each draw as a round. Once its time is over, no more than `_FEWEST_DRAWS` are made.
     """
     generator = torch.Generator().manual_seed(_SEED)
-    block = EstimatedFrames(prior, frames=window_frames)
-    squares, drawn = torch.zeros(window_frames, *prior.mean.shape), 0
-    behaviour = torch.tensor(twin.spec.behaviour_mean).expand(window_frames, -1)
-    measured = torch.ones(1, twin.spec.neurons)
+    block, device = EstimatedFrames(prior, frames=window_frames), prior.mean.device
+    squares, drawn = torch.zeros(window_frames, *prior.mean.shape, device=device), 0
+    behaviour = torch.tensor(twin.spec.behaviour_mean, device=device).expand(window_frames, -1)
+    measured = torch.ones(1, twin.spec.neurons, device=device)
     each = -(-draws // _SOLVED_AT)
     total = _SOLVED_AT * each
     for k in work.rounds(PART, range(total), total=total, fewest=_FEWEST_DRAWS):
         if k % each == 0:
-            at = torch.randn(block.u_sd.shape, generator=generator)
+            at = block.white(generator)
             local = _LinearisedPosterior(
                 twin, block, noise, at=at, behaviour=behaviour, measured=measured
             )
-        white = torch.randn(block.u_sd.shape, generator=generator)
+        white = block.white(generator)
         squares += local.deviation(white, generator).square()
         drawn += 1
     return (squares / drawn).sqrt().flip(0)[: window_frames * _KEPT_FRAMES // WINDOW_FRAMES]
@@ -126,7 +126,8 @@ def variance_reduction(
     twin, prior, noise
         As in `posterior_sd`.
     windows
-        Windows of equal length, of trials that the twin was not fitted to.
+        Windows of equal length, of trials that the twin was not fitted to; each is copied to the
+        device of the prior.
     draws
         Draws from the posterior in each window.
     spared
@@ -140,21 +141,18 @@ def variance_reduction(
     all receptive fields, however few draws there are.
     """
     generator = torch.Generator().manual_seed(_SEED)
-    before = after = torch.zeros(())
+    before = after = prior.mean.new_zeros(())
     for window in windows:
-        block = EstimatedFrames(prior, frames=len(window.video))
-        at = block.innovations(prior.basis.coefficients(window.video)) / block.u_sd
+        arrays = (window.video, window.behaviour, window.measured)
+        video, behaviour, measured = (array.to(prior.mean.device) for array in arrays)
+        block = EstimatedFrames(prior, frames=len(video))
+        at = block.innovations(prior.basis.coefficients(video)) / block.u_sd
         local = _LinearisedPosterior(
-            twin,
-            block,
-            noise,
-            at=at,
-            behaviour=window.behaviour,
-            measured=window.measured[None],
+            twin, block, noise, at=at, behaviour=behaviour, measured=measured[None]
         )
-        counted = slice(spared[0], len(window.video) - spared[1])
+        counted = slice(spared[0], len(video) - spared[1])
         for _ in range(draws):
-            white = torch.randn(block.u_sd.shape, generator=generator)
+            white = block.white(generator)
             before = before + local.video(white)[counted].square().sum(0)
             after = after + local.deviation(white, generator)[counted].square().sum(0)
     return 1 - after / before
@@ -166,14 +164,14 @@ def smoothed_sd(sd: Float[Tensor, "back row col"]) -> Float[Tensor, "back row co
     With few draws the sampling error exceeds the differences between neighbours: compared with 400
     draws, 32 draws have an error of 13 %, and of 8 to 10 % after smoothing.
     """
-    variance = gaussian_filter(sd.square().numpy(), _SMOOTHED_OVER, mode="nearest")
+    variance = gaussian_filter(sd.square().cpu().numpy(), _SMOOTHED_OVER, mode="nearest")
     return torch.from_numpy(variance).sqrt()
 
 
 def save_posterior_sd(sd: Float[Tensor, "back row col"], folder: Path) -> None:
     """Write `sd` beside a twin, as float16."""
     with written_atomically(folder / POSTERIOR_FILE) as unfinished:
-        save_file({"sd": sd.half().contiguous()}, unfinished)
+        save_file({"sd": sd.half().cpu().contiguous()}, unfinished)
 
 
 def load_posterior_sd(
@@ -291,6 +289,7 @@ def _conjugate_gradients(times: Product, right: Tensor) -> Tensor:
         step = size / (direction * product).sum()
         solution, residual = solution + step * direction, residual - step * product
         before, size = size, residual.square().sum()
+        # one value is read back from the device for each product
         if size <= 1e-6 * right.square().sum():
             break
         direction = residual + size / before * direction

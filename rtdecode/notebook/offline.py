@@ -80,7 +80,8 @@ def reconstruct(
 
     Raises
     ------
-    MissingOptionError, NeuronCountError, NoSuchTierError, LeakedClipError, UnreadableFileError
+    MissingOptionError, SessionNeuronsError, NoSuchTierError, LeakedClipError,
+    UnreadableFileError
         As the command.
 
     Examples

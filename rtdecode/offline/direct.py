@@ -143,6 +143,11 @@ class DirectDecoder:
         """Number of neurons that the decoder was fitted to."""
         return len(self.readin.mean_activity)
 
+    @property
+    def device(self) -> torch.device:
+        """Where its network computes; the linear maps are applied on the CPU."""
+        return self.network.gain.device
+
     @torch.no_grad()
     def video(self, responses: F32, behaviour: F32) -> F32:
         """(frame, row, col) grey levels; NaN for the last `lag_frames` frames.
@@ -162,7 +167,8 @@ class DirectDecoder:
         self, maps: Float[Tensor, "frame bin row col"], condition: Float[Tensor, "frame condition"]
     ) -> F32:
         """(frame, row, col) grey levels of a trial, from its linear estimates and conditions."""
-        whole = self.refined(maps[None], condition[None])[0].numpy()
+        given = (one[None].to(self.device) for one in (maps, condition))
+        whole = self.refined(*given)[0].cpu().numpy()
         return np.clip(self.mean_frame + np.float32(self.contrast) * whole, 0, 255)
 
     def refined(
@@ -182,7 +188,8 @@ class DirectDecoder:
 
     def save(self, folder: Path) -> None:
         """Write into `folder`, made if it is not there; a kill leaves no half of a file."""
-        tensors = {f"network/{name}": value for name, value in self.network.state_dict().items()}
+        state = self.network.state_dict()
+        tensors = {f"network/{name}": value.cpu() for name, value in state.items()}
         for name, array in (
             ("mean_activity", self.readin.mean_activity),
             ("weights", self.readin.weights),

@@ -17,7 +17,7 @@ from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
 from rtdecode.datasets.video_session import VALIDATION, Clips
-from rtdecode.twins.twin import Twin, predict_tail
+from rtdecode.twins.twin import Twin, device_of, predict_tail
 
 F32 = NDArray[np.float32]
 
@@ -40,7 +40,8 @@ def fit_transparency(
     Parameters
     ----------
     twin, data
-        A trained twin and the session on which it was trained; its validation clips are used.
+        A trained twin, whose device computes, and the session on which it was trained; its
+        validation clips are used.
     steps
         Gradient steps; the published procedure takes 1,000.
     seed
@@ -65,12 +66,14 @@ def _gradient(twin: Twin, data: Clips, alpha: F32, rng: np.random.Generator) -> 
     first, second = rng.choice(len(trials), 2, replace=len(trials) < 2)  # noqa: PLR2004
     start = int(rng.integers(0, min(map(data.frames, trials)) - frames + 1))
     own = data.segment(trials[first], first=start, frames=frames)
-    foreign = torch.from_numpy(data.segment(trials[second], first=start, frames=frames).video)
-    mask = torch.from_numpy(alpha).expand(frames, -1, -1).clone().requires_grad_(True)
-    blended = torch.lerp(foreign, torch.from_numpy(own.video), mask.clamp(0, 1))
-    recorded = torch.from_numpy(own.responses[-_FRAMES:])
-    behaviour = torch.from_numpy(own.behaviour)[None]
-    predicted = predict_tail(twin, blended[None], behaviour, frames=_FRAMES)[0]
+    other = data.segment(trials[second], first=start, frames=frames)
+    arrays = (own.video, other.video, own.behaviour, own.responses[-_FRAMES:], alpha)
+    shown, foreign, behaviour, recorded, flat = (
+        torch.from_numpy(array).to(device_of(twin)) for array in arrays
+    )
+    mask = flat.expand(frames, -1, -1).clone().requires_grad_(True)
+    blended = torch.lerp(foreign, shown, mask.clamp(0, 1))
+    predicted = predict_tail(twin, blended[None], behaviour[None], frames=_FRAMES)[0]
     error = predicted * (1 - mask.mean()) - recorded
     # neurons that were not measured (NaN) do not contribute
     loss = torch.where(recorded.isfinite(), error, 0).square().mean()
@@ -80,4 +83,4 @@ def _gradient(twin: Twin, data: Clips, alpha: F32, rng: np.random.Generator) -> 
 
 def _mean_direction(gradient: Tensor) -> F32:
     unit = gradient / (gradient.norm() + 1e-6)
-    return np.asarray(unit.clamp(-1, 1).mean(0).numpy(), np.float32)
+    return np.asarray(unit.clamp(-1, 1).mean(0).cpu().numpy(), np.float32)

@@ -41,7 +41,7 @@ from rtdecode.schema.errors import (
     DecoderLagError,
     LeakedClipError,
     MissingOptionError,
-    NeuronCountError,
+    SessionNeuronsError,
 )
 from rtdecode.schema.interfaces import Clock
 
@@ -74,7 +74,7 @@ def reconstruct(
 
     Raises
     ------
-    MissingOptionError, NeuronCountError, DecoderLagError, NoSuchTierError
+    MissingOptionError, SessionNeuronsError, DecoderLagError, NoSuchTierError
         If the method needs a twin or a decoder that was not given, if that was fitted to another
         number of neurons or to another lag, or if the session has no such tier.
     LeakedClipError
@@ -102,7 +102,10 @@ def _reconstruct_videos(
     device = usable_device(request.device)
     data = open_video_session(request.data)
     total = len(data.trials(request.tier))
-    twins = [load_fitted_twin(one, neurons=data.neurons, device=device) for one in request.twins]
+    twins = [
+        load_fitted_twin(one, neurons=data.neurons, session=request.data, device=device)
+        for one in request.twins
+    ]
     kind = Input(request.source)
     if kind is Input.PREDICTED and not twins:
         raise MissingOptionError(option="--twin", needed_for="--input predicted")
@@ -222,10 +225,12 @@ def _ridge(request: Request, data: VideoSession) -> Ridge:
         raise MissingOptionError(option="--ridge", needed_for="--method ridge")
     ridge = Ridge.load(request.ridge)
     if len(ridge.features.mean_activity) != data.neurons:
-        raise NeuronCountError(
-            streamed=data.neurons,
+        raise SessionNeuronsError(
+            what="linear decoder",
+            folder=request.ridge,
             trained=len(ridge.features.mean_activity),
-            twin=str(request.ridge),
+            session=data.folder,
+            recorded=data.neurons,
         )
     return ridge
 
@@ -235,8 +240,12 @@ def _direct(request: Request, data: VideoSession) -> DirectDecoder:
         raise MissingOptionError(option="--direct", needed_for="--method direct")
     decoder = DirectDecoder.load(request.direct)
     if decoder.neurons != data.neurons:
-        raise NeuronCountError(
-            streamed=data.neurons, trained=decoder.neurons, twin=str(request.direct)
+        raise SessionNeuronsError(
+            what="direct decoder",
+            folder=request.direct,
+            trained=decoder.neurons,
+            session=data.folder,
+            recorded=data.neurons,
         )
     if decoder.lag_frames != request.lag_frames:
         raise DecoderLagError(

@@ -80,9 +80,17 @@ def default_method(twin: Path) -> MaskMethod:
 
 
 def make_mask(
-    twin: Path, data: Clips, out: Path, settings: MaskSettings, *, work: Work = UNSEEN
+    twin: Path,
+    data: Clips,
+    out: Path,
+    settings: MaskSettings,
+    *,
+    work: Work = UNSEEN,
+    device: torch.device | None = None,
 ) -> tuple[NDArray[np.bool_], str | None]:
     """Find the screen mask of `data` and write it to `out`, with its transparency.
+
+    The twin computes on `device`, by default the CPU.
 
     Returns
     -------
@@ -91,7 +99,7 @@ def make_mask(
 
     Raises
     ------
-    MissingFileError, UnreadableFileError, NeuronCountError
+    MissingFileError, UnreadableFileError, SessionNeuronsError
         If `twin` cannot be read, or is of another number of neurons.
     NoSuchTierError, TooShortError
         If the session has no validation trial, or one that is too short.
@@ -99,12 +107,12 @@ def make_mask(
     fraction = None
     if settings.method is MaskMethod.POSTERIOR:
         fraction = settings.fraction
-        fitted = load_fitted_twin(twin, neurons=data.neurons)
+        fitted = load_fitted_twin(twin, neurons=data.neurons, session=data.folder, device=device)
         alpha = posterior_transparency(fitted, data, fraction=fraction, work=work)
     else:
         work.begun(_PART)
         alpha = fit_transparency(
-            load_twin(twin),
+            load_twin(twin, device=device),
             data,
             steps=settings.steps,
             seed=settings.seed,
@@ -143,7 +151,7 @@ def posterior_transparency(
     """
     windows = work.rounds(_PART, _windows(data), total=_WINDOWS)
     reduction = variance_reduction(fitted.twin, fitted.prior, fitted.noise, windows, spared=_SPARED)
-    smooth = gaussian_filter(reduction.numpy(), _SMOOTHED_PX, mode="nearest")
+    smooth = gaussian_filter(reduction.cpu().numpy(), _SMOOTHED_PX, mode="nearest")
     return np.asarray(smooth / fraction, np.float32)
 
 

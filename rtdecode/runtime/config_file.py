@@ -5,6 +5,7 @@ and without repeated keys, so that each setting stands in it once and is read in
 """
 
 import codecs
+import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -125,9 +126,8 @@ def _text(path: Path) -> str:
     if len(raw) > _MOST_BYTES:
         got = f"the file has more than {_MOST_BYTES} bytes: give the YAML config of a run"
         raise ConfigError(path=path, mistakes=[got])
-    encoding = (
-        "utf-16" if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
-    )
+    marks = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+    encoding = "utf-16" if raw.startswith(marks) else "utf-8-sig"
     try:
         return raw.decode(encoding)
     except UnicodeDecodeError as error:
@@ -222,6 +222,8 @@ def config_yaml(config: RunConfig) -> str:
 _SENTENCES = ("missing", "value_error", "union_tag_invalid", "union_tag_not_found")
 """Kinds of mistakes whose sentence states what was got."""
 _IN_YAML = {
+    "extra_forbidden": "unknown key; see docs/configuration.md for the keys of this section",
+    "union_tag_not_found": "it has no kind: give its kind, see docs/configuration.md",
     "tuple_type": "give a list, as [A, B] or with a line that begins with - for each value",
     "path_type": "give the path of a file or folder",
 }
@@ -235,19 +237,21 @@ def _mistakes(error: ValidationError, lines: Lines) -> list[str]:
         known = [lines[where[:n]] for n in range(len(where), -1, -1) if where[:n] in lines]
         line = f"line {known[0] if known else 1}: "
         name = ".".join(map(str, where)) or "the run"
-        got = "" if mistake["type"] in _SENTENCES else f", got {mistake['input']!r:.60}"
+        got = "" if mistake["type"] in _SENTENCES else f", got {_as_written(mistake['input']):.60}"
         found.append(f"{line}{name}: {_plain(mistake)}{got}")
     return found
 
 
+def _as_written(value: Any) -> str:
+    """`value` in words of YAML: null and true, not None and True; a string in quotes."""
+    plain = json.dumps(value, ensure_ascii=False, default=str, skipkeys=True)
+    return repr(value) if isinstance(value, str) else plain
+
+
 def _plain(mistake: ErrorDetails) -> str:
-    if mistake["type"] == "extra_forbidden":
-        return "unknown key; see docs/configuration.md for the keys of this section"
     if mistake["type"] == "union_tag_invalid":
         tag, known = mistake["ctx"]["tag"], mistake["ctx"]["expected_tags"]
         return f"unknown kind '{tag:.40}': give one of {known}"
-    if mistake["type"] == "union_tag_not_found":
-        return "it has no kind: give its kind, see docs/configuration.md"
     return _IN_YAML.get(mistake["type"]) or mistake["msg"].removeprefix("Value error, ")
 
 
@@ -255,12 +259,8 @@ def _without_tags(loc: _Location, lines: Lines) -> _Location:
     """The location without the names of union members, which pydantic adds."""
     kept: _Location = ()
     for place, part in enumerate(loc):
-        is_last = place == len(loc) - 1
-        if (
-            (*kept, part) in lines
-            or is_last
-            or not any(known[: len(kept)] == kept for known in lines)
-        ):
+        is_last, is_known = place == len(loc) - 1, (*kept, part) in lines
+        if is_last or is_known or not any(known[: len(kept)] == kept for known in lines):
             kept = (*kept, part)
     return kept
 

@@ -54,6 +54,20 @@ def new_output(path: Path) -> Iterator[Path]:
     exist. Raises FileWriteError where the disk is full or fails, OutputBusyError where another
     process is writing `path`, OutputExistsError where something of that name has come meanwhile.
     """
+    with beside(path) as unfinished:
+        yield unfinished
+        if unfinished.is_file():
+            _flush(unfinished)
+        _name(unfinished, path)
+
+
+@contextmanager
+def beside(path: Path) -> Iterator[Path]:
+    """A temporary path beside `path`; what is still there at the end of the block is removed.
+
+    As `new_output`, but the block itself moves what it has written, so that it can add files to a
+    folder that exists. Raises FileWriteError and OutputBusyError.
+    """
     with write_errors_named(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         if writers := _remove_abandoned(path):
@@ -61,9 +75,6 @@ def new_output(path: Path) -> Iterator[Path]:
         unfinished = _unfinished(path)
         try:
             yield unfinished
-            if unfinished.is_file():
-                _flush(unfinished)
-            _name(unfinished, path)
         finally:
             _remove(unfinished)
 

@@ -40,6 +40,7 @@ def fit_direct(
     clock: Clock,
     report: Callable[[DirectProgress], None] = lambda _: None,
     work: Work = UNSEEN,
+    device: torch.device | None = None,
 ) -> DirectOutcome:
     """Fit the direct decoder of a session, and write it with its record into `out`.
 
@@ -56,6 +57,9 @@ def fit_direct(
     clock, report, work
         The clock measures elapsed time; `report` is called after each training step, `work`
         receives the other parts.
+    device
+        Where the network is trained, by default the CPU. The linear maps are fitted on the CPU, to
+        which the trained network returns.
 
     Raises
     ------
@@ -71,9 +75,11 @@ def fit_direct(
         return (clock.now_ns() - begun_ns) / _NS_PER_S
 
     fit, decoder = _untrained(data, config, lag_frames=lag_frames, work=work)
+    decoder.network.to(device)
     outcome = DirectOutcome(decoder, fit.penalty)
     work.begun("training")
     NetworkTraining(data, fit, outcome, config, elapsed_s=elapsed_s).run(report)
+    decoder.network.cpu()
     work.begun("comparing with chance")
     outcome.r_by_chance = r_by_chance(decoded_validation(decoder, data))
     outcome.warnings = tuple(_warnings(outcome, data))

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -65,7 +66,7 @@ class NetworkTraining:
     data, fit, config
         Session, linear maps, and sizes, steps and rates.
     outcome
-        Holds the decoder; gets the correlation of each validation.
+        Holds the decoder, whose device computes; gets the correlation of each validation.
     elapsed_s
         Time in s since the fit began.
     """
@@ -142,17 +143,22 @@ class NetworkTraining:
 def _descend(
     decoder: DirectDecoder, crop: Crop, optimiser: torch.optim.Optimizer, step: int
 ) -> float:
-    """One gradient step; the loss, which is the share of each crop's variance that remains."""
-    maps, condition, frames = crop
+    """One gradient step; the loss of the crop before it."""
     optimiser.zero_grad(set_to_none=True)
-    error = (decoder.refined(maps, condition) - frames)[:, _LOSS_FRAMES:].square().mean((1, 2, 3))
-    loss = (error / (frames.var((1, 2, 3)) + _FLOOR)).mean()
+    loss = crop_loss(decoder, crop)
     loss.backward()  # type: ignore[no-untyped-call]
     size = nn.utils.clip_grad_norm_(decoder.network.parameters(), _LARGEST_GRADIENT)
     if not torch.isfinite(size):
         raise DivergedError(step=step)
     optimiser.step()
     return float(loss.detach())
+
+
+def crop_loss(decoder: DirectDecoder, crop: Crop) -> Float[Tensor, ""]:
+    """Share of the variance of each crop that remains, mean over crops; on the decoder's device."""
+    maps, condition, frames = (one.to(decoder.device) for one in crop)
+    error = (decoder.refined(maps, condition) - frames)[:, _LOSS_FRAMES:].square().mean((1, 2, 3))
+    return (error / (frames.var((1, 2, 3)) + _FLOOR)).mean()
 
 
 class Validation:

@@ -11,7 +11,7 @@ from rtdecode.datasets.video_session import TRAIN, VALIDATION, VideoSession
 from rtdecode.decode.fitted_twin import load_fitted_twin
 from rtdecode.decode.noise import save_noise
 from rtdecode.decode.prior import fit_prior, save_prior
-from rtdecode.schema.errors import NeuronCountError, UnreadableFileError
+from rtdecode.schema.errors import SessionNeuronsError, UnreadableFileError
 from rtdecode.schema.work import UNSEEN, Work
 from rtdecode.train.noise_fit import fit_noise
 from rtdecode.train.twin_fit import training_videos, trials_of_tier
@@ -34,7 +34,7 @@ def measure_imported(
 
     Raises
     ------
-    NeuronCountError, UnreadableFileError
+    SessionNeuronsError, UnreadableFileError
         If the session has another number of neurons or another screen than the twin.
     NoSuchTierError, TooShortError
         If it has no training or validation trials, or none that is long enough.
@@ -42,7 +42,14 @@ def measure_imported(
     twin = load_twin(folder)
     spec, screen, shown = twin.spec, (data.rows_px, data.cols_px), named or folder
     if spec.neurons != data.neurons:
-        raise NeuronCountError(streamed=data.neurons, trained=spec.neurons, twin=str(shown))
+        raise SessionNeuronsError(
+            folder=shown,
+            trained=spec.neurons,
+            session=data.folder,
+            recorded=data.neurons,
+            remedy="give the session of the neurons that it was trained on as --data, or import "
+            "the weights of another mouse of the file (--mouse)",
+        )
     if (spec.rows_px, spec.cols_px) != screen:
         expected = f"one of a screen of {screen[0]} x {screen[1]} px, as the session has"
         got = f"{spec.rows_px} x {spec.cols_px} px"

@@ -4,12 +4,11 @@ Duties: keep what a failed import has written out of the folder of the twin, and
 that has files of another twin, whose prior or noise model would be used with the imported weights.
 """
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from rtdecode.schema.disk import write_errors_named
+from rtdecode.schema.atomic_file import beside
 from rtdecode.schema.errors import TwinReplacedError
 from rtdecode.twins.record import (
     DESCRIPTION,
@@ -28,25 +27,26 @@ _OF_A_TWIN = (DESCRIPTION, WEIGHTS, PRIOR, NOISE, POSTERIOR, TRAINING_REPORT)
 def staged(out: Path) -> Iterator[Path]:
     """A new, empty folder, whose files move to `out` when the block ends without an error.
 
+    What a killed import to `out` has left is removed.
+
     Raises
     ------
     TwinReplacedError
         If `out` has files of another twin by then.
     FileWriteError
         If the disk is full or fails.
+    OutputBusyError
+        If another process imports to `out`.
     """
-    with write_errors_named(out):
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as name:
-            folder = Path(name) / "twin"
-            folder.mkdir()
-            yield folder
-            require_same_twin(folder, out)
-            if not out.exists():
-                folder.rename(out)
-                return
-            for one in sorted(folder.iterdir()):
-                one.replace(out / one.name)
+    with beside(out) as folder:
+        folder.mkdir()
+        yield folder
+        require_same_twin(folder, out)
+        if not out.exists():
+            folder.rename(out)
+            return
+        for one in sorted(folder.iterdir()):
+            one.replace(out / one.name)
 
 
 def require_same_twin(folder: Path, out: Path) -> None:

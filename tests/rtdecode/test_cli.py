@@ -5,7 +5,8 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from typing import Any
+from enum import Enum
+from typing import Any, get_args, get_type_hints
 
 import pytest
 from typer.main import get_command
@@ -73,6 +74,45 @@ def test_a_verb_that_does_not_exist_is_bad_input() -> None:
     told = USER.invoke(app, ["dmeo"])
     assert told.exit_code == 2
     assert "dmeo" in told.output
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ("fit direct --data d --out o --device gpu", "--device 'gpu' is not known: give one of"),
+        ("reconstruct --data d --out o --method 'the mean'", "--method 'the mean' is not known"),
+        ('replay s --input "it\'s"', "--input 'it's' is not known: give one of"),
+        ("bench decoder --twin t --device CPU", "--device 'CPU' is not known: give one of"),
+    ],
+)
+def test_a_value_that_an_option_does_not_have_is_an_error_with_its_remedy(
+    words: str, sentence: str
+) -> None:
+    told = USER.invoke(app, shlex.split(words))
+    assert told.exit_code == 2
+    assert told.stderr.startswith(f"rtdecode: {sentence}")
+    assert "Traceback" not in told.output
+    if "--device" in words:
+        assert told.stderr.endswith("give one of auto, cpu, cuda\n")
+
+
+def enumerations() -> Iterator[tuple[tuple[str, ...], str, type[Enum]]]:
+    """The options of all verbs whose values are those of an enumeration."""
+    for path, command in commands(get_command(app)):
+        for name, hint in get_type_hints(command.callback).items():
+            kinds = [one for one in (hint, *get_args(hint)) if isinstance(one, type)]
+            for kind in (one for one in kinds if issubclass(one, Enum)):
+                (option,) = (one for one in command.params if one.name == name)
+                yield path, max(option.opts, key=len), kind
+
+
+@pytest.mark.parametrize(("path", "option", "kind"), list(enumerations()))
+def test_each_option_with_some_values_lists_them(
+    path: tuple[str, ...], option: str, kind: type[Enum]
+) -> None:
+    told = USER.invoke(app, [*path, option, "nothing"])
+    known = ", ".join(str(one.value) for one in kind)
+    assert told.stderr == f"rtdecode: {option} 'nothing' is not known: give one of {known}\n"
 
 
 @pytest.mark.system

@@ -24,7 +24,7 @@ from rtdecode.offline.stills.ridge import ImageRidge, fit_image_ridge
 from rtdecode.offline.trial import Input
 from rtdecode.schema.errors import (
     MissingOptionError,
-    NeuronCountError,
+    SessionNeuronsError,
     UnsuitedMethodError,
     UnsuitedOptionError,
 )
@@ -108,7 +108,7 @@ def reconstruct_stills(
     ------
     UnsuitedMethodError, UnsuitedOptionError
         If method or options apply to videos only.
-    MissingOptionError, NeuronCountError
+    MissingOptionError, SessionNeuronsError
         If the method needs one twin and there is none, or one of another number of neurons.
     """
     _check_suited(request)
@@ -190,16 +190,21 @@ def _method(session: StillSession, request: Request) -> ImageMethod:
         return MeanImage(images.mean(0))
     if request.method == "ridge":
         return LinearImages(fit_image_ridge(activity, images, rng=rng))
-    twin = _one_twin(request.twins, neurons=session.neurons)
+    twin = _one_twin(request.twins, session)
     ridge = fit_image_ridge(logged(activity), images, rng=rng)
     inversion = image_map(twin, ridge, images=images, activity=activity)
     return MapImages(inversion, ITERATIONS if request.iterations is None else request.iterations)
 
 
-def _one_twin(twins: tuple[Path, ...], *, neurons: int) -> Twin:
+def _one_twin(twins: tuple[Path, ...], session: StillSession) -> Twin:
     if len(twins) != 1:
         raise MissingOptionError(option="one --twin", needed_for="--method offline on still images")
     twin = load_twin(twins[0])
-    if twin.spec.neurons != neurons:
-        raise NeuronCountError(streamed=neurons, trained=twin.spec.neurons, twin=str(twins[0]))
+    if twin.spec.neurons != session.neurons:
+        raise SessionNeuronsError(
+            folder=twins[0],
+            trained=twin.spec.neurons,
+            session=session.folder,
+            recorded=session.neurons,
+        )
     return twin

@@ -58,6 +58,24 @@ class NeuronCountError(BadInputError):
         )
 
 
+class SessionNeuronsError(BadInputError):
+    """A twin or decoder and a recorded session have different numbers of neurons."""
+
+    def __init__(
+        self,
+        *,
+        folder: Path,
+        trained: int,
+        session: Path,
+        recorded: int,
+        what: str = "twin",
+        remedy: str = "give the session that it was fitted to, or one that was fitted to this one",
+    ) -> None:
+        super().__init__(
+            f"{what} {folder} has {trained} neurons, but session {session} has {recorded}: {remedy}"
+        )
+
+
 class DecoderLagError(BadInputError):
     """A direct decoder was fitted for another lag than the one that was asked for."""
 

@@ -54,6 +54,17 @@ def test_any_number_can_be_made(asked: int, expected: list[int]) -> None:
     torch.testing.assert_close(many.twin.weights, population().twin.weights[expected])
 
 
+def test_it_is_on_the_device_of_its_twin() -> None:
+    """Tensors of the meta device have no values: they raise where they meet one of the host."""
+    meta = torch.device("meta")
+    compact = twin().to(meta)
+    prior, noise = fit_prior([VIDEO[0].numpy()]).to(meta), even_noise(3).to(meta)
+    many = Population(compact, FittedTwin(compact, prior, noise)).of(5)
+    assert many.twin(VIDEO.to(meta), BEHAVIOUR.to(meta)).device == meta
+    assert {value.device for value in many.twin.state_dict().values()} == {meta}
+    assert many.noise.dispersion.device == meta
+
+
 def test_it_is_read_from_a_twins_folder(tmp_path: Path) -> None:
     written = population()
     save_twin(written.twin, tmp_path)

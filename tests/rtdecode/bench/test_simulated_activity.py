@@ -1,6 +1,7 @@
 """Simulated activity has the moments of the noise model, and eye movements move what is seen."""
 
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import replace
 
 import numpy as np
@@ -18,6 +19,7 @@ from rtdecode.bench.simulated_activity import (
 from rtdecode.decode.fitted_twin import FittedTwin
 from rtdecode.decode.noise import Noise
 from rtdecode.offline.trial import Trial
+from rtdecode.twins.linear import Linear
 from rtdecode.twins.twin import TailTwin, Twin, predict_tail
 
 Watch = Callable[..., Trial]
@@ -130,3 +132,16 @@ def test_a_corrected_twin_predicts_from_the_screen_what_the_twin_predicts_from_t
         predict_tail(linear_mouse.twin, retina, moving, frames=4),
         **close,
     )
+
+
+def test_twins_of_the_studies_stay_on_their_device(linear_mouse: FittedTwin, watch: Watch) -> None:
+    """Tensors of the meta device have no values: they raise where they meet one of the host."""
+    meta, trial, twin = torch.device("meta"), watch(), linear_mouse.twin
+    assert isinstance(twin, Linear)
+    elsewhere = replace(linear_mouse, twin=deepcopy(twin).to(meta))
+    worse = perturbed(elsewhere, relative_sd=0.1, seed=0).twin
+    corrected = GazeCorrectedTwin(worse, gaze_map([trial.behaviour + 1], sd_px=1.0))
+    video, behaviour = (
+        torch.from_numpy(array)[None].to(meta) for array in (trial.truth, trial.behaviour)
+    )
+    assert corrected(video.requires_grad_(), behaviour).device == meta

@@ -30,7 +30,7 @@ def test_a_recorded_subject_has_the_first_trials_of_its_tier(
     assert [one.number for one in found.trials] == list(blob_session.trials("oracle")[:1])
     assert found.mask.all()
     assert found.variants == []
-    assert found.identity["neurons"] == 12
+    assert (found.identity["neurons"], found.identity["device"]) == (12, "CPU")
     other = recorded_subject(blob_session.folder, [blob_twin], mask=None, tier="oracle", count=None)
     assert other.identity["trials"] == 2
     assert other.identity["hash_of_trials"] != found.identity["hash_of_trials"]

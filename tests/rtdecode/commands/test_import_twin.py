@@ -1,12 +1,16 @@
 """Published weights become a twin folder by one command."""
 
+import subprocess
+import sys
 from pathlib import Path
+from subprocess import PIPE
 
 import pytest
 import torch
 from typer.testing import CliRunner, Result
 
 from rtdecode.cli import app
+from rtdecode.datasets.sensorium import SensoriumFolder
 from rtdecode.schema.errors import TwinReplacedError
 from rtdecode.twins.dwiseneuro.network import DwiseNeuro
 from rtdecode.twins.folder import load_twin
@@ -86,6 +90,20 @@ def test_a_failed_measurement_leaves_nothing_and_the_earlier_twin(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["theirs.pth", "twin"]
 
 
+def test_a_session_of_other_neurons_is_refused_in_words_of_the_command(
+    weights: Path, tmp_path: Path, blob_session: SensoriumFolder
+) -> None:
+    out = tmp_path / "twin"
+    words = ("--format", "dwiseneuro", "--neurons", "5", "--data", str(blob_session.folder))
+    done = told(weights, out, *words)
+    assert done.exit_code == 2
+    says = f"twin {out} has 5 neurons, but session {blob_session.folder} has 12: "
+    assert f"{says}give the session of the neurons that it was trained on as --data" in done.stderr
+    assert "--mouse" in done.stderr
+    assert "calcium" not in done.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["theirs.pth"]
+
+
 def test_a_folder_with_files_of_another_twin_is_refused_and_stays(
     weights: Path, tmp_path: Path
 ) -> None:
@@ -121,6 +139,41 @@ def test_a_twin_that_came_meanwhile_is_not_replaced(tmp_path: Path) -> None:
         fitted_meanwhile()
     assert files(out) == {WEIGHTS: b"fitted meanwhile"}
     assert list(tmp_path.iterdir()) == [out]
+
+
+KILLED = """
+import os, sys
+from pathlib import Path
+from rtdecode.twins.staged_folder import staged
+
+with staged(Path(sys.argv[1])) as folder:
+    (folder / "twin.json").write_text("half")
+    print(folder.name, flush=True)
+    sys.stdin.readline()
+    os._exit(3)
+"""
+
+
+def test_what_a_killed_import_has_left_is_removed_by_the_next_of_the_same_name(
+    weights: Path, tmp_path: Path
+) -> None:
+    words = ("--format", "dwiseneuro", "--neurons", "5")
+    out, other = tmp_path / "twin", tmp_path / "other"
+    argv = [sys.executable, "-c", KILLED, str(out)]
+    with subprocess.Popen(argv, stdin=PIPE, stdout=PIPE, text=True) as running:
+        assert running.stdout is not None
+        left = running.stdout.readline().strip()
+        busy = told(weights, out, *words)
+        running.communicate("end\n")
+    assert busy.exit_code == 2
+    assert f"{out} is being written by process {running.pid}" in busy.stderr
+    assert "choose another --out" in busy.stderr
+    assert left.startswith("twin.rtdecode-unfinished-")
+    assert told(weights, other, *words).exit_code == 0
+    assert (tmp_path / left).is_dir()
+    assert told(weights, out, *words).exit_code == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["other", "theirs.pth", "twin"]
+    assert load_twin(out).spec.neurons == 5
 
 
 def test_a_missing_file_is_bad_input(tmp_path: Path) -> None:

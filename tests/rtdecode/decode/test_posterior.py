@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from rtdecode.decode import posterior
 from rtdecode.decode.horizon import EstimatedFrames
 from rtdecode.decode.noise import Noise
 from rtdecode.decode.posterior import (
@@ -154,3 +155,18 @@ def test_frames_at_the_ends_of_a_window_can_be_left_out(
         for spared in ((0, 0), (2, 3))
     )
     assert inner.mean() > whole.mean()
+
+
+def test_draws_are_made_on_the_device_of_the_prior(
+    steady: Linear, prior: VideoPrior, noise: Noise, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tensors of the meta device have no values: they raise where they meet one of the host.
+
+    Conjugate gradients, which compare a residual with its limit, are left out.
+    """
+    meta = torch.device("meta")
+    window = presented(prior, measured=torch.ones(NEURONS))
+    model = steady.to(meta), prior.to(meta), replace(noise, shared=TOGETHER).to(meta)
+    monkeypatch.setattr(posterior, "_conjugate_gradients", lambda times, right: times(right))
+    assert variance_reduction(*model, [window], draws=2).device == meta
+    assert posterior_sd(*model, window_frames=FRAMES, draws=4).device == meta

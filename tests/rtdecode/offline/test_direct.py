@@ -29,7 +29,7 @@ from rtdecode.schema.errors import (
     LeakedClipError,
     MissingFileError,
     MissingOptionError,
-    NeuronCountError,
+    SessionNeuronsError,
     UnreadableFileError,
 )
 from rtdecode.schema.interfaces import Clock
@@ -205,7 +205,7 @@ def test_what_does_not_fit_the_request_is_named(request_: Request, clock: Clock)
     with pytest.raises(DecoderLagError, match=r"lag of 8 frames, not 4: give --lag-frames 8"):
         run(replace(request_, lag_frames=4))
     decoder_of(neurons=5).save(request_.out / "five")
-    with pytest.raises(NeuronCountError, match=r"12 neurons, but twin .*five' was trained on 5"):
+    with pytest.raises(SessionNeuronsError, match=r"five has 5 neurons, but session .* has 12:"):
         run(replace(request_, direct=request_.out / "five"))
 
 
@@ -217,3 +217,15 @@ def test_a_clip_that_it_was_trained_on_is_refused(
     replace(decoder_of(), training_clips=(hashed,)).save(request_.out)
     with pytest.raises(LeakedClipError, match=f"trial {number} shows training clip 0"):
         reconstruct(replace(request_, direct=request_.out), clock=clock, report=lambda *_: None)
+
+
+def test_its_frames_alone_are_copied_from_the_device_of_its_network(
+    activity: np.ndarray, behaviour: np.ndarray
+) -> None:
+    """Tensors of the meta device have no values: they raise where one is copied to the host."""
+    decoder = decoder_of()
+    assert decoder.device == torch.device("cpu")
+    elsewhere = replace(decoder, network=decoder.network.to("meta"))
+    assert elsewhere.device == torch.device("meta")
+    with pytest.raises(NotImplementedError, match="Cannot copy out of meta tensor"):
+        elsewhere.video(activity, behaviour)

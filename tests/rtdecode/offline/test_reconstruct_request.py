@@ -16,8 +16,8 @@ from rtdecode.offline.ridge import fit_ridge
 from rtdecode.offline.screen_masks import free_mask, scoring_mask
 from rtdecode.schema.errors import (
     MissingOptionError,
-    NeuronCountError,
     NoSuchTierError,
+    SessionNeuronsError,
     UnreadableFileError,
 )
 from rtdecode.schema.interfaces import Clock
@@ -154,7 +154,9 @@ def test_a_linear_decoder_of_other_neurons_is_refused(
     for path in (copy / "data" / "responses").iterdir():
         np.save(path, np.load(path)[:7])
     request = replace(request_, method="ridge", ridge=ridge_folder)
-    with pytest.raises(NeuronCountError, match=r"7 neurons.*trained on 12"):
+    with pytest.raises(
+        SessionNeuronsError, match=r"linear decoder .* 12 neurons, but .*copy has 7:"
+    ):
         method_for(request, SensoriumFolder(copy), [])
 
 

@@ -13,10 +13,7 @@ from rtdecode.evaluate.metrics import clip_scores
 from rtdecode.offline.job import summary_of, write_summary
 from rtdecode.offline.reconstruct import scored_trials
 from rtdecode.offline.trial import Input, Trial, trials_of
-from rtdecode.schema.errors import (
-    LeakedClipError,
-    NeuronCountError,
-)
+from rtdecode.schema.errors import LeakedClipError, NeuronCountError, SessionNeuronsError
 from rtdecode.schema.interfaces import Clock
 
 MASK = np.zeros((12, 16), bool)
@@ -152,3 +149,6 @@ def test_an_undefined_metric_is_null_not_nan(
 def test_a_twin_of_other_neurons_is_refused(blob_twin: Path) -> None:
     with pytest.raises(NeuronCountError, match=r"7 neurons.*trained on 12"):
         load_fitted_twin(blob_twin, neurons=7)
+    session = Path("monday")
+    with pytest.raises(SessionNeuronsError, match=r"has 12 neurons, but session monday has 7: "):
+        load_fitted_twin(blob_twin, neurons=7, session=session)

@@ -12,9 +12,11 @@ from torch import Tensor, nn
 
 from rtdecode.datasets.sensorium import SensoriumFolder
 from rtdecode.datasets.video_session import Segment
-from rtdecode.decode.fitted_twin import FittedTwin
+from rtdecode.decode import predictor
+from rtdecode.decode.fitted_twin import FittedTwin, load_fitted_twin
 from rtdecode.decode.prior import PRIOR_FILE
 from rtdecode.evaluate.screen_mask import read_screen_mask
+from rtdecode.offline import screen_masks
 from rtdecode.offline.published_mask import fit_transparency
 from rtdecode.offline.screen_masks import (
     MASK_FILE,
@@ -29,6 +31,7 @@ from rtdecode.offline.screen_masks import (
 )
 from rtdecode.offline.trial import Trial
 from rtdecode.schema.errors import EmptyMaskError, TooShortError
+from rtdecode.twins.folder import load_twin
 from rtdecode.twins.linear import Linear
 from rtdecode.twins.twin import TwinSpec
 
@@ -207,3 +210,50 @@ def test_the_benchmark_compares_masks_of_a_session(
     assert found["subsets"]["left half"]["neurons"] < 12
     assert found["pixels"]["published"] == 12
     assert -1 <= found["video_r"]["published"] <= 1
+
+
+META = torch.device("meta")
+"""Its tensors have shapes and no values: they raise where one is copied to the host."""
+
+
+def test_the_published_fit_copies_its_gradients_alone_from_the_device_of_the_twin(
+    blob_session: SensoriumFolder, blob_twin: Path
+) -> None:
+    with pytest.raises(NotImplementedError, match="Cannot copy out of meta tensor"):
+        fit_transparency(load_twin(blob_twin, device=META), blob_session, steps=1, seed=0)
+
+
+def test_a_mask_by_torch_as_on_a_gpu_is_that_of_the_compiled_loops(
+    blob_session: SensoriumFolder, blob_twin: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fitted = load_fitted_twin(blob_twin, neurons=blob_session.neurons)
+    by_loops = posterior_transparency(fitted, blob_session, fraction=1)
+    monkeypatch.setattr(predictor, "_is_frozen_on_host", lambda _twin: False)
+    by_torch = posterior_transparency(fitted, blob_session, fraction=1)
+    assert not np.array_equal(by_torch, by_loops)  # the other code has run
+    np.testing.assert_allclose(by_torch, by_loops, atol=0.01)
+    assert np.ptp(by_loops) > 0.05
+
+
+def test_the_twin_of_a_mask_is_read_onto_the_device(
+    blob_session: SensoriumFolder,
+    blob_twin: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked = list[torch.device]()
+
+    def fitted(folder: Path, *, neurons: int, session: Path, device: torch.device) -> FittedTwin:
+        asked.append(device)
+        return load_fitted_twin(folder, neurons=neurons, session=session)
+
+    def weights(folder: Path, *, device: torch.device) -> object:
+        asked.append(device)
+        return load_twin(folder)
+
+    monkeypatch.setattr(screen_masks, "load_fitted_twin", fitted)
+    monkeypatch.setattr(screen_masks, "load_twin", weights)
+    for method in MaskMethod:
+        settings = MaskSettings(method, steps=1)
+        make_mask(blob_twin, blob_session, tmp_path / "m.npy", settings, device=META)
+    assert asked == [META, META]

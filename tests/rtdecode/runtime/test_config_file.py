@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,25 @@ def test_a_path_of_another_hosts_system_stays_as_it_is(tmp_path: Path, path: str
 def test_a_mistake_is_stated_in_words_of_yaml(tmp_path: Path, twins: str, sentence: str) -> None:
     with pytest.raises(ConfigError, match=sentence):
         read_config(written(tmp_path, f"decode:\n  twins: {twins}\n"))
+
+
+@pytest.mark.parametrize(
+    ("setting", "shown"),
+    [
+        ("lag_frames: null", "null"),
+        ("lag_frames: ~", "null"),
+        ("twins: [first, yes]", "true"),
+        ("lag_frames: soon", "'soon'"),
+        ("lag_frames: 2026-12-01", '"2026-12-01"'),
+        ("lag_frames: [1, null, off]", "[1, null, false]"),
+        ("lag_frames: {a: null, 2026-12-01: 3}", '{"a": null}'),
+    ],
+)
+def test_a_wrong_value_is_shown_as_yaml_and_not_as_python_has_it(
+    tmp_path: Path, setting: str, shown: str
+) -> None:
+    with pytest.raises(ConfigError, match=rf"line 2: decode\.\S+: .*, got {re.escape(shown)}$"):
+        read_config(written(tmp_path, f"decode:\n  {setting}\n"))
 
 
 def test_all_mistakes_come_at_once_with_their_lines(tmp_path: Path) -> None:

@@ -1,10 +1,13 @@
 """The fit of the direct decoder: cross-fitted maps, training, validation, and its record."""
 
+import copy
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from rtdecode.datasets.sensorium import SensoriumFolder
 from rtdecode.datasets.video_session import Segment
@@ -15,13 +18,15 @@ from rtdecode.offline.ridge import mean_frame_of
 from rtdecode.schema.config.training import DirectConfig
 from rtdecode.schema.errors import DivergedError, NoSuchTierError, TooShortError
 from rtdecode.schema.work import UNSEEN
-from rtdecode.train import direct_readin
+from rtdecode.train import direct_fit, direct_readin
 from rtdecode.train.direct_crops import EstimatedCrops
 from rtdecode.train.direct_fit import decoded_validation, fit_direct
 from rtdecode.train.direct_readin import CrossFit, cross_fit
-from rtdecode.train.direct_training import DirectOutcome, DirectProgress
+from rtdecode.train.direct_training import DirectOutcome, DirectProgress, Validation, crop_loss
 
 LAG = 5
+META = torch.device("meta")
+"""Its tensors have shapes and no values."""
 SHORT = DirectConfig(
     steps=60, channels=4, batch=3, frames=20, warm_up_steps=5, validate_every=20, dropout=0.2
 )
@@ -245,3 +250,42 @@ def test_a_time_limit_ends_the_training_with_what_it_has(
     outcome = fit_direct(blob_session, tmp_path, limited, lag_frames=LAG, clock=slow_clock)
     assert outcome.validation_r[-1][0] < 20
     assert DirectDecoder.load(tmp_path).lag_frames == LAG
+
+
+def test_a_step_computes_on_the_device_of_the_network_and_reads_no_value_back(
+    fitted: tuple[DirectOutcome, Path, list[DirectProgress]], blob_session: SensoriumFolder
+) -> None:
+    decoder = fitted[0].decoder
+    network = copy.deepcopy(decoder.network).to(META).requires_grad_(requires_grad=True)
+    elsewhere = replace(decoder, network=network)
+    crops = EstimatedCrops(blob_session, decoder, cross_fitted(blob_session), SHORT)
+    loss = crop_loss(elsewhere, crops.batch(0))
+    loss.backward()
+    assert loss.device == META
+    gradients = [parameter.grad for parameter in network.parameters()]
+    assert {None if one is None else one.device for one in gradients} == {META}
+    # of a validation the decoded frames alone are copied to the host
+    with pytest.raises(NotImplementedError, match="Cannot copy out of meta tensor"):
+        Validation(elsewhere, blob_session).r()
+
+
+def test_the_network_is_trained_on_the_device_and_written_from_the_cpu(
+    blob_session: SensoriumFolder, tmp_path: Path, clock: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A tensor without values raises where it is copied to the CPU: here after the training."""
+    trained_on = list[torch.device]()
+
+    class Trained:
+        """In place of the training, which needs values."""
+
+        def __init__(self, *given: object, elapsed_s: object) -> None:
+            self._decoder = next(one for one in given if isinstance(one, DirectOutcome)).decoder
+
+        def run(self, _report: object) -> None:
+            trained_on.append(self._decoder.device)
+
+    monkeypatch.setattr(direct_fit, "NetworkTraining", Trained)
+    with pytest.raises(NotImplementedError, match="Cannot copy out of meta tensor"):
+        fit_direct(blob_session, tmp_path, SHORT, lag_frames=LAG, clock=clock, device=META)
+    assert trained_on == [META]
+    assert not list(tmp_path.iterdir())

@@ -14,7 +14,7 @@ from rtdecode.evaluate.metrics import pearson_r
 from rtdecode.offline.methods import Online
 from rtdecode.offline.trial import Input, trials_of
 from rtdecode.schema.config.decode import DecodeConfig
-from rtdecode.schema.errors import MissingFileError, NeuronCountError, UnreadableFileError
+from rtdecode.schema.errors import MissingFileError, SessionNeuronsError, UnreadableFileError
 from rtdecode.train.imported_twin import measure_imported
 from rtdecode.train.twin_fit import training_videos
 from rtdecode.twins.folder import save_twin
@@ -51,7 +51,7 @@ def test_with_prior_and_noise_an_imported_twin_decodes_the_video(
 
 @pytest.mark.parametrize(
     ("neurons", "rows_px", "error"),
-    [(3, None, NeuronCountError), (None, 5, UnreadableFileError)],
+    [(3, None, SessionNeuronsError), (None, 5, UnreadableFileError)],
 )
 def test_a_session_of_other_neurons_or_another_screen_is_refused(
     tmp_path: Path,

@@ -8,6 +8,7 @@ import sys
 from itertools import pairwise
 from pathlib import Path
 from subprocess import DEVNULL, PIPE, Popen
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -23,6 +24,7 @@ from rtdecode.schema.config.training import TrainingConfig
 from rtdecode.schema.errors import NoSuchTierError, UnknownModelError, UnreadableFileError
 from rtdecode.schema.interfaces import Clock
 from rtdecode.schema.work import Work
+from rtdecode.train import twin_fit
 from rtdecode.train.starting_point import survey
 from rtdecode.train.twin_fit import (
     check_model,
@@ -35,7 +37,7 @@ from rtdecode.twins.compact.network import Compact
 from rtdecode.twins.folder import load_twin, save_twin
 from rtdecode.twins.linear import Linear
 from rtdecode.twins.record import sizes_if_loaded
-from rtdecode.twins.twin import TwinSpec
+from rtdecode.twins.twin import TwinSpec, device_of
 
 SHORT = TrainingConfig(steps=4, batch=1, frames=8, warm_up_steps=1, validate_every=4)
 CHILD = """
@@ -254,3 +256,26 @@ def test_of_many_trials_some_are_taken_from_all_over_the_session(count: int) -> 
     assert min(count, 30) <= len(taken) <= 60
     steps = {later - earlier for earlier, later in pairwise([*taken, max(count, taken[-1] + 1)])}
     assert max(steps) <= -(-count // 60)
+
+
+def test_a_twin_is_trained_on_the_device_and_measured_and_written_from_the_cpu(
+    blob_session: SensoriumFolder, tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A tensor without values raises where it is copied to the CPU: here after the training."""
+    trained_on, meta = list[torch.device](), torch.device("meta")
+
+    class Trained:
+        """In place of the training, which needs values."""
+
+        def __init__(self, twin: Compact, *_given: object, **_named: object) -> None:
+            self._twin = twin
+
+        def run(self, _report: object) -> object:
+            trained_on.append(device_of(self._twin))
+            return SimpleNamespace(standing=SimpleNamespace(elapsed_s=0.0))
+
+    monkeypatch.setattr(twin_fit, "Training", Trained)
+    with pytest.raises(NotImplementedError, match="Cannot copy out of meta tensor"):
+        fit_compact(blob_session, tmp_path, SHORT, clock=clock, report=lambda _: None, device=meta)
+    assert trained_on == [meta]
+    assert not list(tmp_path.iterdir())

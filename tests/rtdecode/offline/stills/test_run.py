@@ -19,7 +19,7 @@ from rtdecode.offline.stills.map_estimate import predicted_for
 from rtdecode.offline.stills.run import image_scores
 from rtdecode.schema.errors import (
     MissingOptionError,
-    NeuronCountError,
+    SessionNeuronsError,
     UnsuitedMethodError,
     UnsuitedOptionError,
 )
@@ -128,7 +128,7 @@ def test_inversion_needs_one_twin_of_these_neurons(
         reconstruct(request(session, tmp_path, "offline"), clock=clock, report=quiet)
     save_twin(still_twin(7), tmp_path / "other")
     asked = request(session, tmp_path, "offline", tmp_path / "other")
-    with pytest.raises(NeuronCountError, match="40 neurons"):
+    with pytest.raises(SessionNeuronsError, match=r"other has 7 neurons, but session .* has 40:"):
         reconstruct(asked, clock=clock, report=quiet)
 
 
