@@ -234,7 +234,18 @@ def _comparison(name: str) -> str:
     return table(["workload", "figure", *sides, "B / A (95 %)", ""], rows)
 
 
+def rates_table() -> str:
+    """Duration of a solver step with a twin of either architecture."""
+    names = {"dwiseneuro": "DwiseNeuro, published size", "compact": "compact"}
+    rows = [
+        [names[row["architecture"]], f"{row['neurons']:,}", f"{row['step_s']:.3g}"]
+        for row in result("dwiseneuro_rate")
+    ]
+    return table(["twin", "neurons", "a step, s"], rows)
+
+
 TABLES = {
+    "dwiseneuro_rate": if_measured(rates_table),
     "step_parts": if_measured(parts_table),
     "peaks": if_measured(peaks_table),
     "growth_curves": if_measured(growth_table),

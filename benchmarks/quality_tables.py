@@ -1,9 +1,9 @@
 """Tables of reconstruction quality in the README and in docs/decoder.md."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
-from results_as_tables import result, table
+from results_as_tables import ROOT, content, result, table
 
 _LAG_FRAMES, _STEPS = 8, 3
 _MICE_METHODS = (
@@ -132,16 +132,35 @@ def population_table() -> str:
 
 
 def ensemble_table() -> str:
-    """The published procedure at its best iteration by number of twins, and the live decoder."""
-    measured = result("reference_ensemble")
-    rows = []
-    for twins in sorted({row["twins"] for row in measured}):
-        of_twins = [row for row in measured if row["twins"] == twins]
-        best = max(_named(of_twins, "reference"), key=lambda row: row["video_r"]["mean"])
-        online = [f"{row['video_r']['mean']:.3f}" for row in _named(of_twins, "online")]
-        reference = f"{best['video_r']['mean']:.3f} ({best['steps']})"
-        rows.append([str(twins), reference, *(online or [""])])
-    return table(["twins", "reference at its best (iteration)", "online, lag 8"], rows)
+    """The published procedure and the live decoder by mouse and number of twins."""
+    files = sorted((ROOT / "benchmarks" / "results").glob("reference_*.json"))
+    head = ["mouse", "clips", "twins", "reference at its best (iteration)", "at its last"]
+    head += ["online, lag 8", "mean of likelihoods", "mean of videos"]
+    return table(head, [row for file in files for row in _ensemble_rows(file.stem)])
+
+
+def _ensemble_rows(name: str) -> Iterator[list[str]]:
+    found = content(name)
+    for twins in sorted({row["twins"] for row in found["results"]}):
+        of_twins = [row for row in found["results"] if row["twins"] == twins]
+        of_reference = _named(of_twins, "reference")
+        best = max(of_reference, key=lambda row: row["video_r"]["mean"])
+        last = max(of_reference, key=lambda row: row["steps"])
+        reference = [f"{row['video_r']['mean']:.3f} ({row['steps']})" for row in (best, last)]
+        # the first mouse was measured when the videos of several decoders were averaged alone
+        single, several = (["online"], []) if twins == 1 else ([], ["online"])
+        videos = ["online, mean of videos", *several]
+        methods = single, ["online, mean of likelihoods"], videos
+        online = [
+            ", ".join(_mean(row) for method in names for row in _named(of_twins, method))
+            for names in methods
+        ]
+        mouse = name.removeprefix("reference_")
+        yield [mouse, str(found["config"]["trials"]), str(twins), *reference, *online]
+
+
+def _mean(row: dict[str, Any]) -> str:
+    return f"{row['video_r']['mean']:.3f}"
 
 
 def _named(rows: Iterable[dict[str, Any]], method: str) -> list[dict[str, Any]]:

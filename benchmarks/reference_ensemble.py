@@ -1,16 +1,18 @@
 """The published procedure with one twin and with ensembles, scored at several iterations.
 
     python benchmarks/reference_ensemble.py --data DATA --twin TWIN --twin TWIN ... --trials N
-                                            --iterations N --parts FOLDER
+                                            --iterations N --parts FOLDER --json FILE
 
 Twins and trials are independent and run in parallel; their videos are kept in FOLDER and are not
-computed again when the command is repeated. The online decoder runs on the same trials, with the
-first twin and with all. Writes `benchmarks/results/reference_ensemble.json`.
+computed again when the command is repeated. The online decoder runs on the same trials: with the
+first twin; with all of them, by the mean of their likelihoods, as in a run (`decode.twins`); and
+with the mean of the videos of one decoder for each. Tables have one row for each
+`benchmarks/results/reference_*.json`.
 """
 
 import argparse
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -33,7 +35,8 @@ from rtdecode.offline.screen_masks import free_mask, scoring_mask
 from rtdecode.offline.trial import Input, Trial, trials_of
 from rtdecode.twins.folder import load_twin
 
-RESULTS = Path(__file__).parent / "results" / "reference_ensemble.json"
+ONLINE = "online"
+OF_LIKELIHOODS, OF_VIDEOS = "online, mean of likelihoods", "online, mean of videos"
 F32 = NDArray[np.float32]
 
 
@@ -113,14 +116,19 @@ def reference_rows(asked: Asked, trials: list[Trial], mask: NDArray[np.bool_]) -
 
 
 def online_rows(asked: Asked, trials: list[Trial], mask: NDArray[np.bool_]) -> list[Any]:
-    """The live decoder with the first twin, and with all."""
+    """The live decoder with the first twin, and with all in both ways."""
     rows = []
     fitted = [load_fitted_twin(path, neurons=len(trials[0].responses.T)) for path in asked.twins]
-    for count in sorted({1, len(fitted)}):
-        method = Online(fitted[:count], online_config(lag_frames=LAG, steps=STEP_COUNT))
+    methods = {ONLINE: fitted[:1]}
+    if len(fitted) > 1:
+        methods[OF_LIKELIHOODS] = [replace(fitted[0], others=tuple(fitted[1:]))]
+        methods[OF_VIDEOS] = fitted
+    for name, twins in methods.items():
+        method = Online(twins, online_config(lag_frames=LAG, steps=STEP_COUNT))
         videos = [method.video(trial) for trial in trials]
         passes = method.passes_per_frame(len(trials[0].truth))
-        head = {"method": "online", "twins": count, "steps": STEP_COUNT}
+        members = sum(one.members for one in twins)
+        head = {"method": name, "twins": members, "steps": STEP_COUNT}
         cost = {"twin_passes_per_frame": passes}
         rows.append(head | cost | scored(trials, videos, mask))
     return rows
@@ -147,6 +155,7 @@ def main() -> None:
     parser.add_argument("--iterations", type=int, default=200)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--parts", type=Path, required=True)
+    parser.add_argument("--json", type=Path, required=True)
     given = parser.parse_args()
     asked = Asked(given.data, tuple(given.twin), given.trials, given.iterations, given.parts)
     make_parts(asked, workers=given.workers)
@@ -161,7 +170,7 @@ def main() -> None:
         "lag_frames": LAG,
         "scored_pixels": int(mask.sum()),
     }
-    write_benchmark(RESULTS, name="reference_ensemble", config=settings, results=results)
+    write_benchmark(given.json, name="reference_ensemble", config=settings, results=results)
 
 
 if __name__ == "__main__":

@@ -114,7 +114,7 @@ class Online:
         return _mean([self._decoded(fitted, trial) for fitted in self.twins])
 
     def passes_per_frame(self, frames: int) -> float:
-        return float(self.config.steps * len(self.twins))
+        return float(self.config.steps * sum(one.members for one in self.twins))
 
     def _decoded(self, fitted: FittedTwin, trial: Trial) -> F32:
         decoder = fitted.unhurried_decoder(self.config)
