@@ -99,7 +99,8 @@ class BrowserQueue:
         """Note that the browser has drawn `frame`, and therefore draws no older one."""
         drawn = self._undrawn.index(frame) + 1 if frame in self._undrawn else 0
         self._undrawn = self._undrawn[drawn:]
-        self._changed.set()
+        if Slot.PICTURE in self._packets:  # otherwise nothing waits for this
+            self._changed.set()
 
     async def next_packets(self) -> Sequence[bytes | str]:
         """Wait until something may be sent; returns all of it, texts first."""
