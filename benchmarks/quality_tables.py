@@ -143,10 +143,11 @@ def _ensemble_rows(name: str) -> Iterator[list[str]]:
     found = content(name)
     for twins in sorted({row["twins"] for row in found["results"]}):
         of_twins = [row for row in found["results"] if row["twins"] == twins]
-        of_reference = _named(of_twins, "reference")
-        best = max(of_reference, key=lambda row: row["video_r"]["mean"])
-        last = max(of_reference, key=lambda row: row["steps"])
-        reference = [f"{row['video_r']['mean']:.3f} ({row['steps']})" for row in (best, last)]
+        reference = ["", ""]
+        if of_reference := _named(of_twins, "reference"):
+            best = max(of_reference, key=lambda row: row["video_r"]["mean"])
+            last = max(of_reference, key=lambda row: row["steps"])
+            reference = [f"{_mean(row)} ({row['steps']})" for row in (best, last)]
         # the first mouse was measured when the videos of several decoders were averaged alone
         single, several = (["online"], []) if twins == 1 else ([], ["online"])
         videos = ["online, mean of videos", *several]

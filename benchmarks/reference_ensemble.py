@@ -52,8 +52,8 @@ class Asked:
 
     @property
     def stops(self) -> list[int]:
-        """Iterations that are scored."""
-        return stops_until(self.iterations)
+        """Iterations that are scored; none where the published procedure is left out."""
+        return stops_until(self.iterations) if self.iterations else []
 
     def chosen(self) -> list[Trial]:
         """The first trials of the tier test."""
@@ -89,7 +89,7 @@ def make_parts(asked: Asked, *, workers: int) -> None:
         (place, twin)
         for place in range(asked.trials)
         for twin in range(len(asked.twins))
-        if not asked.part(place, twin, asked.iterations).is_file()
+        if asked.stops and not asked.part(place, twin, asked.stops[-1]).is_file()
     ]
     spawned = get_context("spawn")
     with ProcessPoolExecutor(workers, mp_context=spawned) as pool:
@@ -152,7 +152,9 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--twin", type=Path, action="append", required=True)
     parser.add_argument("--trials", type=int, default=4)
-    parser.add_argument("--iterations", type=int, default=200)
+    parser.add_argument(
+        "--iterations", type=int, default=200, help="0 leaves the published procedure out"
+    )
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--parts", type=Path, required=True)
     parser.add_argument("--json", type=Path, required=True)
