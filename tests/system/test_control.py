@@ -16,6 +16,7 @@ from typing import Any
 
 import psutil
 import pytest
+from live_run import process_of
 from websockets.sync.client import ClientConnection, connect
 
 from rtdecode.runtime.clock import HostClock
@@ -70,11 +71,6 @@ def wait_for_control(page: ClientConnection, *, armed: bool) -> dict[str, Any]:
     return control
 
 
-def named(running: Running, module: str) -> psutil.Process:
-    children = psutil.Process(running.pid).children(recursive=True)
-    return next(one for one in children if module in one.cmdline())
-
-
 def read_until(running: Running, words: str) -> str:
     assert running.stdout is not None
     seen = []
@@ -106,12 +102,12 @@ def test_a_run_is_armed_by_page_and_command_and_disarmed_by_its_recorders_end(
             wait_for_control(page, armed=False)
             page.send("arm 1")
             wait_for_control(page, armed=True)
-            named(running, "rtdecode.pipeline.controller").kill()
+            process_of(running.pid, "rtdecode.pipeline.controller").kill()
             assert "started again" in wait_for_control(page, armed=False)["text"]
         assert "armed by rtdecode arm" in user.told("arm", "s").stdout
         assert commanded(user, OperatorCommand.DISARM) == "disarmed: by a test"
         assert commanded(user, OperatorCommand.ARM) == "armed by a test"
-        named(running, "rtdecode.pipeline.recorder").kill()
+        process_of(running.pid, "rtdecode.pipeline.recorder").kill()
         said = running.communicate()[0]
     assert running.returncode == 1
     assert "recorder ended with exit code -9" in said

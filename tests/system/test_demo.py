@@ -13,6 +13,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from live_run import process_of
 from websockets.sync.client import connect
 
 from rtdecode.schema.errors import DataLostError
@@ -55,10 +56,6 @@ def family(running: "subprocess.Popen[str]") -> list[psutil.Process]:
 def all_gone(processes: Sequence[psutil.Process]) -> bool:
     _, alive = psutil.wait_procs(processes, timeout=60)
     return not alive
-
-
-def named(processes: Sequence[psutil.Process], module: str) -> psutil.Process:
-    return next(one for one in processes if module in one.cmdline())
 
 
 def watch_microscope(address: str) -> None:
@@ -146,7 +143,7 @@ def test_a_decoder_that_is_killed_comes_back_and_what_it_had_not_sent_is_stated(
     summary = tmp_path / "d.json"
     with demo(tmp_path, ["--seconds", "25", "--json", str(summary)]) as running:
         line_with(running, r"decoder: running")
-        named(family(running), "rtdecode.pipeline.decoder").kill()
+        process_of(running.pid, "rtdecode.pipeline.decoder").kill()
         told = running.communicate()[0]
     figures = json.loads(summary.read_text())
     lost = figures["lost_by_stream"]
