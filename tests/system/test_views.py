@@ -7,14 +7,14 @@ import signal
 import stat
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
-from live_run import command_line, process_of
+from live_run import codes, command_line, process_of, status_where
 from websockets.exceptions import InvalidStatus, WebSocketException
 from websockets.sync.client import ClientConnection, connect
 
@@ -25,7 +25,6 @@ pytestmark = pytest.mark.system
 NOBODY_SENDS = {"kind": "zmq_native", "address": "tcp://127.0.0.1:*"}
 POLL_S = 0.1
 Running = subprocess.Popen[str]
-Status = dict[str, Any]
 
 
 @contextmanager
@@ -50,18 +49,6 @@ def quiet_run(user: Any, **settings: Any) -> list[object]:
         processes=["recorder", "bridge", "view"], acquisition={"source": NOBODY_SENDS}, **settings
     )
     return ["run", config]
-
-
-def status_where(page: ClientConnection, holds: Callable[[Status], bool]) -> Status:
-    while True:
-        text = page.recv(timeout=60)
-        status = json.loads(text) if isinstance(text, str) else {}
-        if "alarms" in status and holds(status):
-            return status
-
-
-def codes(entries: list[dict[str, Any]]) -> set[str]:
-    return {entry["code"] for entry in entries}
 
 
 def test_the_page_shows_a_stalled_recorder_while_it_is_stalled_and_a_restarted_process(
