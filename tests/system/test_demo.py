@@ -33,15 +33,21 @@ def demo(folder: Path, options: Sequence[str]) -> Iterator["subprocess.Popen[str
             running.kill()
 
 
-def line_with(running: "subprocess.Popen[str]", pattern: str) -> str:
+def said_until(running: "subprocess.Popen[str]", pattern: str) -> str:
+    """All that it says up to the line with `pattern`, and this line up to its match."""
     assert running.stdout is not None
-    seen = []
+    seen = ""
     for line in running.stdout:
-        seen.append(line)
-        found = re.search(pattern, line)
-        if found:
-            return found.group()
-    return pytest.fail("".join(seen))
+        if found := re.search(pattern, line):
+            return seen + line[: found.end()]
+        seen += line
+    return pytest.fail(seen)
+
+
+def line_with(running: "subprocess.Popen[str]", pattern: str) -> str:
+    found = re.search(pattern, said_until(running, pattern).splitlines()[-1])
+    assert found
+    return found.group()
 
 
 def family(running: "subprocess.Popen[str]") -> list[psutil.Process]:
@@ -70,9 +76,10 @@ def test_a_policy_acts_on_reconstructions_and_the_report_has_cause_and_effect(
     summary = tmp_path / "d.json"
     options = ["--policy", "threshold", "--seconds", "100", "--json", str(summary)]
     with demo(tmp_path, options) as running:
-        with live_page(line_with(running, ADDRESS)) as page:
+        told = said_until(running, ADDRESS)
+        with live_page("http" + told.rpartition("http")[2]) as page:
             status_where(page, has_acted)
-        told = interrupted(running)
+        told += interrupted(running)
     assert running.returncode == 0, told
     assert "control.arm is at_start" in told
     figures = json.loads(summary.read_text())
