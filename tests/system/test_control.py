@@ -88,6 +88,7 @@ def bodies(user: Any) -> list[Body]:
     ]
 
 
+@pytest.mark.slow
 def test_a_run_is_armed_by_page_and_command_and_disarmed_by_its_recorders_end(
     user: Any,
 ) -> None:

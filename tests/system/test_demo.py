@@ -70,6 +70,7 @@ def has_acted(status: Status) -> bool:
     return all(any(words in one for one in effects) for words in ("out after", "displayed"))
 
 
+@pytest.mark.slow
 def test_a_policy_acts_on_reconstructions_and_the_report_has_cause_and_effect(
     tmp_path: Path,
 ) -> None:
@@ -111,6 +112,7 @@ def test_ctrl_c_ends_it_cleanly_and_leaves_nothing_running(tmp_path: Path) -> No
     assert all_gone(children)
 
 
+@pytest.mark.slow
 def test_a_decoder_that_is_killed_comes_back_and_what_it_had_not_sent_is_stated(
     tmp_path: Path,
 ) -> None:

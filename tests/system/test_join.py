@@ -127,6 +127,7 @@ def interrupted(running: Running) -> str:
     return str(running.communicate()[0])
 
 
+@pytest.mark.slow
 def test_a_session_over_three_hosts_goes_on_after_kills_and_a_host_that_returns(rig: Rig) -> None:
     with rig.run() as run, rig.join("microscope") as microscope:
         said = read_until(run, "screen (127.0.0.3) has not joined")

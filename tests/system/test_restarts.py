@@ -131,6 +131,7 @@ class Feed:
         self._thread.join()
 
 
+@pytest.mark.slow
 def test_a_restarted_decoder_keeps_the_neurons_that_it_had_detected(user: Any) -> None:
     address = f"ipc://{user.folder}/rig"
     config = fed_config(
@@ -277,6 +278,7 @@ class Often:
 """A policy with two commands every 0.1 s, of which one is meant for a flip 4 s later."""
 
 
+@pytest.mark.slow
 def test_commands_have_one_result_each_where_stimulus_and_controller_are_killed(user: Any) -> None:
     (user.folder / "often.py").write_text(OFTEN)
     policy = {"file": str(user.folder / "often.py"), "class": "Often"}

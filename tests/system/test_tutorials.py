@@ -18,6 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGES = ROOT / "docs" / "tutorials"
 
 
+@pytest.mark.slow
 def test_first_closed_loop(tmp_path: Path) -> None:
     (tmp_path / "rtdecode").symlink_to(ROOT / "rtdecode")
     page = FollowedPage(
@@ -70,6 +71,7 @@ LESS = {
 """Few cells, four clips and a twin that is hardly trained: each step, without its quality."""
 
 
+@pytest.mark.slow
 def test_each_step_from_a_rig_to_a_twin(tmp_path: Path) -> None:
     page = FollowedPage(RIG, tmp_path, smaller=LESS)
     page.follow()
@@ -99,6 +101,7 @@ def demo_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_own_policy(demo_folder: Path) -> None:
     page = FollowedPage(PAGES / "own_policy.md", demo_folder, smaller={"= 15": "= 10"})
     tried, _, checked, ran = page.follow().values()

@@ -43,6 +43,7 @@ def mixed_up(folder: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_a_mixed_up_twin_raises_the_alarm_within_forty_seconds(user: Any) -> None:
     config = mixed_up(user.folder / "mouse")
     summary, session = user.folder / "s.json", user.folder / "s"

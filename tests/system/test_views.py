@@ -118,6 +118,7 @@ def again(address: str, headers: dict[str, str]) -> Iterator[ClientConnection]:
         return
 
 
+@pytest.mark.slow
 def test_a_killed_run_ends_by_itself_and_has_its_summary_and_score(user: Any) -> None:
     with run(user, "demo", "--headless", "--seconds", 100) as (running, address):
         with connect(address) as page:
