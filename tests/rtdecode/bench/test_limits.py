@@ -54,7 +54,7 @@ def subject_of(linear_mouse: FittedTwin, watch: Callable[..., Trial], frames: in
 
 @pytest.fixture
 def subject(linear_mouse: FittedTwin, watch: Callable[..., Trial]) -> Subject:
-    return subject_of(linear_mouse, watch, 60)
+    return subject_of(linear_mouse, watch, 50)
 
 
 @pytest.fixture
