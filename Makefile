@@ -4,9 +4,8 @@ PYTHON ?=
 VENV := .venv/bin
 SOURCES := rtdecode acquisition_bridge stimulus
 NEEDS := pyproject.toml $(wildcard requirements/*)
-# two files of tests at a time, in the order of tests/conftest.py; a session in which tests hang ends
-# after an hour
-PYTEST := $(VENV)/pytest -n 2 --dist loadfile --no-loadscope-reorder --session-timeout 3600
+# files of tests in the order of tests/conftest.py; a session in which tests hang ends after an hour
+PYTEST := $(VENV)/pytest --dist loadfile --no-loadscope-reorder --session-timeout 3600
 
 export PYTHON
 # Tests start hundreds of processes, which would compile this project anew each time.
@@ -42,13 +41,14 @@ test: .venv/.installed-test
 	$(MAKE) --jobs 2 --no-print-directory test-system test-beside
 
 test-units: .venv/.installed-test
-	$(PYTEST) -m "not (system or faults or long)"
+	$(PYTEST) -n 2 -m "not (system or faults or long)"
 
 test-system: .venv/.installed-test
-	$(PYTEST) -m "system and not (faults or long)"
+	$(PYTEST) -n 3 -m "system and not (faults or long)"
 
 # System tests wait for a part of their time: for processes that start, and for runs to last as long
-# as they must. The checks beside them take what is left of the processors, and no more.
+# as they must. So there are three of them for two processors, and the checks beside them take what
+# is left, and no more.
 test-beside: .venv/.installed-test
 	@said="$$(nice -n 19 $(MAKE) --no-print-directory \
 		types types-windows docs audit test-numerics-short 2>&1)"; \
