@@ -4,15 +4,15 @@ PYTHON ?=
 VENV := .venv/bin
 SOURCES := rtdecode acquisition_bridge stimulus
 NEEDS := pyproject.toml $(wildcard requirements/*)
-# two files of tests at a time; a session in which tests hang ends after an hour
-PYTEST := $(VENV)/pytest -n 2 --dist loadfile --session-timeout 3600
+# files of tests in the order of tests/conftest.py; a session in which tests hang ends after an hour
+PYTEST := $(VENV)/pytest --dist loadfile --no-loadscope-reorder --session-timeout 3600
 
 export PYTHON
 # Tests start hundreds of processes, which would compile this project anew each time.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install demo docs test style types types-windows test-long test-numerics audit format
-.PHONY: clean
+.PHONY: help install demo docs test style types types-windows test-units test-system test-beside
+.PHONY: test-long test-numerics test-numerics-short audit format clean
 
 help:
 	@echo "make demo      see a mouse's screen reconstructed live, for one minute"
@@ -37,10 +37,22 @@ demo: .venv/.installed-run
 	$(VENV)/rtdecode demo
 
 test: .venv/.installed-test
-	$(MAKE) --jobs 2 --no-print-directory style types types-windows audit docs
-	$(PYTEST) -m "not (system or faults or long)"
-	$(PYTEST) -m "system and not (faults or long)"
-	$(VENV)/python tests/numerics_matrix.py --short
+	$(MAKE) --no-print-directory style test-units
+	$(MAKE) --jobs 2 --no-print-directory test-system test-beside
+
+test-units: .venv/.installed-test
+	$(PYTEST) -n 2 -m "not (system or faults or long)"
+
+test-system: .venv/.installed-test
+	$(PYTEST) -n 3 -m "system and not (faults or long)"
+
+# System tests wait for a part of their time: for processes that start, and for runs to last as long
+# as they must. So there are three of them for two processors, and the checks beside them take what
+# is left, and no more.
+test-beside: .venv/.installed-test
+	@said="$$(nice -n 19 $(MAKE) --no-print-directory \
+		types types-windows docs audit test-numerics-short 2>&1)"; \
+		code=$$?; echo "$$said"; exit $$code
 
 style: .venv/.installed-test
 	$(VENV)/ruff format --check .
@@ -65,6 +77,9 @@ test-long: .venv/.installed-test
 
 test-numerics: .venv/.installed-test
 	$(VENV)/python tests/numerics_matrix.py
+
+test-numerics-short: .venv/.installed-test
+	$(VENV)/python tests/numerics_matrix.py --short
 
 format: .venv/.installed-test
 	$(VENV)/ruff format .

@@ -3,6 +3,7 @@
 import os
 import signal
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,9 +29,20 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell that runs the suite in the background has it ignored by all that it starts.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+_SLOW = 20
+"""Tests that take as long together as one with the marker `slow`."""
 _CHECKOUT = Path(__file__).resolve().parents[1]
 _PATIENCE_S = 30.0
 _PYTHONS_OWN = b"multiprocessing.resource_tracker"
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let files that take long begin first, so that no worker has the last one alone."""
+    costs = Counter[Path]()
+    for item in items:
+        costs[item.path] += 1 if item.get_closest_marker("slow") is None else _SLOW
+    items.sort(key=lambda item: -costs[item.path])
 
 
 def child_processes() -> set[int]:

@@ -55,8 +55,11 @@ def is_passed(setting: Setting, subjects: Sequence[str]) -> bool:
         "RTDECODE_TEST_THREADS": threads,
     }  # fmt: skip
     command = [
-        *(sys.executable, "-m", "pytest", "-q", "-n", "2", "--dist", "loadfile"),
+        *(sys.executable, "-m", "pytest", "-q", "-n", "2"),
+        *("--dist", "loadfile", "--no-loadscope-reorder"),
         *("-m", "not (system or shared or long)", "-p", "no:cacheprovider"),
+        # without checks of shapes, which are the same in any arithmetic and take half of the time
+        *("-o", "addopts=--strict-markers --strict-config -ra --import-mode=importlib"),
         f"--randomly-seed={setting.order}",
         *(f"tests/rtdecode/{subject}" for subject in subjects),
     ]

@@ -18,6 +18,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -171,8 +172,12 @@ def _await_line(run: "subprocess.Popen[str]", words: str) -> None:
 
 
 def _recorder_of(run: "subprocess.Popen[str]") -> psutil.Process:
-    children = psutil.Process(run.pid).children()
-    return next(one for one in children if "rtdecode.pipeline.recorder" in one.cmdline())
+    for child in psutil.Process(run.pid).children():
+        # one that has just ended has no command line
+        with suppress(psutil.Error):
+            if "rtdecode.pipeline.recorder" in child.cmdline():
+                return child
+    raise RuntimeError("the run has no recorder")
 
 
 def _repaired(session: Path) -> Mapping[str, list[int]]:

@@ -32,6 +32,7 @@ def test_what_is_reported_is_what_was_injected(cell: Cell, tmp_path: Path) -> No
 
 @pytest.mark.system
 @pytest.mark.parametrize("cell", [marked(cell) for cell in CELLS if cell.short])
+@pytest.mark.slow
 def test_the_short_form_of_the_matrix(cell: Cell, tmp_path: Path) -> None:
     checked(cell, tmp_path)
 

@@ -71,7 +71,7 @@ def seen(
     np.save(folder / "pictures.npy", pictures)
     script = f"import sys\nsys.path.append({str(ROOT / 'tests/fixtures')!r})\n{SCRIPT}"
     argv = [sys.executable, "-c", script, str(folder), yaml.safe_dump(CONFIGS)]
-    subprocess.run(argv, check=True, timeout=100)
+    subprocess.run(argv, check=True)
     return dict(np.load(folder / "seen.npz"))
 
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import av
 import numpy as np
-import psutil
 import pytest
+from live_run import process_of
 
 import rtdecode
 from rtdecode.calcium.rois import rois_from_lists
@@ -181,8 +181,7 @@ def test_a_second_instance_is_refused_and_the_first_goes_on(
 def test_a_recorder_that_is_killed_ends_the_run_and_its_log_can_be_repaired(
     user: Any, recording: "subprocess.Popen[str]"
 ) -> None:
-    children = psutil.Process(recording.pid).children()
-    next(one for one in children if "rtdecode.pipeline.recorder" in one.cmdline()).kill()
+    process_of(recording.pid, "rtdecode.pipeline.recorder").kill()
     said = recording.communicate()[0]
     assert recording.returncode == 1, said
     assert "recorder ended with exit code -9" in said

@@ -56,6 +56,7 @@ def valid(session: Path) -> list[bool]:
     return [bool(body.valid.all()) for body in bodies if isinstance(body, Responses)]
 
 
+@pytest.mark.slow
 def test_a_calibration_serves_its_own_field_and_refuses_another(tmp_path: Path) -> None:
     cell = np.add.outer(np.arange(20, 26) * COLS, np.arange(30, 36)).ravel()
     rois_from_lists((ROWS, COLS), [(cell, np.ones(len(cell)))]).save(tmp_path / "masks.npz")

@@ -54,13 +54,12 @@ def test_ctrl_c_removes_both_worktrees(tmp_path: Path) -> None:
     running = subprocess.Popen(
         command("--only", "wire"), cwd=ROOT, env=environment(tmp_path), stderr=subprocess.PIPE
     )
-    until_s = time.monotonic() + 60
+    # the time limit of the test ends the wait
     while len(list(tmp_path.glob("rtd-compare-*/[ab]/pyproject.toml"))) < 2:
-        assert time.monotonic() < until_s
         assert running.poll() is None
         time.sleep(0.05)
     running.send_signal(signal.SIGINT)
-    _, said = running.communicate(timeout=60)
+    _, said = running.communicate()
     assert running.returncode == 130
     assert b"interrupted" in said
     assert str(tmp_path) not in worktrees()

@@ -16,6 +16,7 @@ from typing import Any
 
 import psutil
 import pytest
+from live_run import process_of
 from websockets.sync.client import ClientConnection, connect
 
 from rtdecode.runtime.clock import HostClock
@@ -61,18 +62,12 @@ def commanded(user: Any, command: OperatorCommand) -> str:
     return send_to_controller(access, command, by="a test", clock=HostClock()).text
 
 
-def wait_for_control(page: ClientConnection, *, armed: bool) -> dict[str, Any]:
-    """What the page states about the controller, once it is armed, or is not."""
+def wait_for_control(page: ClientConnection, *, armed: bool, why: str = "") -> None:
+    """Until the page states that the controller is armed, or is not, and why."""
     control: dict[str, Any] | None = None
-    while control is None or control["armed"] is not armed:
+    while control is None or control["armed"] is not armed or why not in control["text"]:
         text = page.recv(timeout=60)
         control = json.loads(text).get("control") if isinstance(text, str) else control
-    return control
-
-
-def named(running: Running, module: str) -> psutil.Process:
-    children = psutil.Process(running.pid).children(recursive=True)
-    return next(one for one in children if module in one.cmdline())
 
 
 def read_until(running: Running, words: str) -> str:
@@ -93,6 +88,7 @@ def bodies(user: Any) -> list[Body]:
     ]
 
 
+@pytest.mark.slow
 def test_a_run_is_armed_by_page_and_command_and_disarmed_by_its_recorders_end(
     user: Any,
 ) -> None:
@@ -106,12 +102,13 @@ def test_a_run_is_armed_by_page_and_command_and_disarmed_by_its_recorders_end(
             wait_for_control(page, armed=False)
             page.send("arm 1")
             wait_for_control(page, armed=True)
-            named(running, "rtdecode.pipeline.controller").kill()
-            assert "started again" in wait_for_control(page, armed=False)["text"]
+            process_of(running.pid, "rtdecode.pipeline.controller").kill()
+            # a heartbeat may state it before the event that has the reason
+            wait_for_control(page, armed=False, why="started again")
         assert "armed by rtdecode arm" in user.told("arm", "s").stdout
         assert commanded(user, OperatorCommand.DISARM) == "disarmed: by a test"
         assert commanded(user, OperatorCommand.ARM) == "armed by a test"
-        named(running, "rtdecode.pipeline.recorder").kill()
+        process_of(running.pid, "rtdecode.pipeline.recorder").kill()
         said = running.communicate()[0]
     assert running.returncode == 1
     assert "recorder ended with exit code -9" in said

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,11 +17,10 @@ import psutil
 import pytest
 import yaml
 from free_ports import first_free_port
+from live_run import bodies_so_far
 from plain_log import read_plain
 
-from rtdecode.schema.errors import MissingFileError, UnreadableFileError
 from rtdecode.schema.messages import Body, DisplayedFrame, Event, Scan
-from rtdecode.session.reader import LogReader
 
 pytestmark = pytest.mark.system
 
@@ -83,12 +82,7 @@ class Rig:
         return self.running(host, "join", "run.yaml", "--host", host)
 
     def bodies(self, kind: type[T], source: str) -> list[T]:
-        log, wanted = self.session / "log.mcap", f"{source}/{kind.kind}"
-        # the log may be read before its first record is in it
-        with suppress(MissingFileError, UnreadableFileError):
-            found = LogReader(log).messages(lambda stream: stream == wanted)
-            return [one.message.body for one in found if isinstance(one.message.body, kind)]
-        return []
+        return bodies_so_far(self.session / "log.mcap", kind, source)
 
     def wait_for(self, kind: type[T], source: str, *, more_than: int, running: Running) -> int:
         """Wait for messages; the time limit of the test ends the wait. Their number."""
@@ -133,6 +127,7 @@ def interrupted(running: Running) -> str:
     return str(running.communicate()[0])
 
 
+@pytest.mark.slow
 def test_a_session_over_three_hosts_goes_on_after_kills_and_a_host_that_returns(rig: Rig) -> None:
     with rig.run() as run, rig.join("microscope") as microscope:
         said = read_until(run, "screen (127.0.0.3) has not joined")

@@ -17,6 +17,7 @@ STEPS = 1000
 """Far more than a deadline of 30 ms permits on any machine."""
 
 
+@pytest.mark.slow
 def test_work_that_cannot_fit_is_shed_and_stated(user: Any) -> None:
     folder = user.folder / "mouse"
     embedded = importlib.resources.files("rtdecode") / "demo_mouse"

@@ -1,15 +1,22 @@
-"""An own session from recording to fit to the score of held-out trials."""
+"""An own session from recording to fit to the score of held-out trials.
+
+One run of the demo serves all tests of this file.
+"""
 
 import json
+import re
 import subprocess
 import sys
+import urllib.request
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
+from live_run import live_page
 from notebook_page import block_of_page, run_block
 
 import rtdecode
@@ -17,7 +24,9 @@ from rtdecode.datasets.own_session import OwnSession
 from rtdecode.report.summary import summarise
 from rtdecode.runtime.clock import HostClock
 from rtdecode.schema.config.training import TrainingConfig
+from rtdecode.schema.evaluation import ResponsePrediction, Verdict
 from rtdecode.session.layout import session_at
+from rtdecode.session.reader import LogReader
 from rtdecode.train.distributed import Machines
 from rtdecode.train.training import Training
 from rtdecode.train.validation import single_trial_correlation
@@ -26,21 +35,87 @@ from rtdecode.twins.folder import load_twin
 
 pytestmark = [pytest.mark.system, pytest.mark.slow]
 
+STAGES = {"scan", "transport", "calcium", "decode", "pacing", "screen_to_output"}
 DEMO_MOUSE = Path(rtdecode.__file__).parent / "demo_mouse"
 
 
+def argv(*words: object) -> list[str]:
+    return [sys.executable, "-m", "rtdecode", *map(str, words)]
+
+
 def done(*words: object) -> None:
-    command = [sys.executable, "-m", "rtdecode", *map(str, words)]
-    told = subprocess.run(command, capture_output=True, text=True, check=False)
+    told = subprocess.run(argv(*words), capture_output=True, text=True, check=False)
     assert told.returncode == 0, told.stdout + told.stderr
 
 
+class Demo(NamedTuple):
+    """A demo that has ended by itself."""
+
+    session: Path
+    page: bytes
+    """What its page was."""
+    figures: dict[str, Any]
+    """Its summary."""
+
+
 @pytest.fixture(scope="module")
-def session(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A demo long enough for two whole clips and a part of a third."""
-    folder = tmp_path_factory.mktemp("own") / "session"
-    done("demo", "--headless", "--seconds", "27", "--out", folder)
-    return folder
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
+    """A demo long enough for two whole clips and a part of a third, with a browser at its page."""
+    folder = tmp_path_factory.mktemp("own")
+    session, summary = folder / "session", folder / "summary.json"
+    words = ("demo", "--headless", "--seconds", "27", "--out", session, "--json", summary)
+    with subprocess.Popen(
+        argv(*words), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as running:
+        try:
+            assert running.stdout is not None
+            seen = ""
+            while not (address := re.search(r"http://127\.0\.0\.1:\d+", seen)):
+                seen += running.stdout.readline()
+                assert running.poll() is None, seen
+            with urllib.request.urlopen(address.group()) as page:
+                content = page.read()
+            watch_microscope(address.group())
+            told = running.communicate()[0]
+        finally:
+            running.kill()
+    assert running.returncode == 0, told
+    return Demo(session, content, json.loads(summary.read_text()))
+
+
+def watch_microscope(address: str) -> None:
+    """Wait until the Microscope tab has had pictures, cells, behaviour and ROIs of the run."""
+    kinds = set[int]()
+    with live_page(address) as page:
+        page.send("watch 1")
+        while not {3, 4, 5, 6} <= kinds:
+            data = page.recv(timeout=100)
+            kinds |= {data[0]} if isinstance(data, bytes) else set()
+
+
+@pytest.fixture(scope="module")
+def session(demo: Demo) -> Path:
+    """The session of the demo."""
+    return demo.session
+
+
+def test_the_demo_serves_a_page_ends_by_itself_and_has_its_summary(demo: Demo) -> None:
+    assert b"<canvas" in demo.page
+    assert demo.figures["lost_messages"] == 0
+    assert demo.figures["complete"]
+    assert demo.figures["video_r"] > 0.2
+    # how many depends on the machine
+    assert demo.figures["frames_scored"] > 0
+    assert set(demo.figures["stages_ms"]) >= STAGES
+    assert all(stage["p50"] <= stage["p99"] for stage in demo.figures["stages_ms"].values())
+    log = LogReader(session_at(demo.session).log)
+    bodies = [one.message.body for one in log.messages(lambda name: name.startswith("evaluate/"))]
+    checked = [body for body in bodies if isinstance(body, ResponsePrediction)]
+    assert {one.verdict for one in checked[-3:]} == {Verdict.MATCH}
+    assert checked[-1].r > 0.7 * checked[-1].r_training
+    for name in ("log.mcap", "config.yaml", "environment.json", "report/index.html"):
+        assert (demo.session / name).stat().st_size > 0
+    assert list((demo.session / "report").rglob("*.png"))
 
 
 def test_the_twin_of_the_mouse_predicts_what_was_recorded_of_it(session: Path) -> None:

@@ -4,9 +4,9 @@ import re
 import signal
 from typing import Any
 
-import psutil
 import pytest
 from chromium import serious_violations
+from live_run import process_of
 from playwright.sync_api import Page
 
 from rtdecode.session.recorded import RecordedSession
@@ -22,11 +22,6 @@ def wait_for(tab: Page, element: str, pattern: str) -> None:
         arg=[element, pattern],
         timeout=WAIT_MS,
     )
-
-
-def process_of(pid: int, module: str) -> psutil.Process:
-    children = psutil.Process(pid).children(recursive=True)
-    return next(one for one in children if module in one.cmdline())
 
 
 def test_a_killed_decoder_is_stated_in_words_a_note_is_recorded_and_the_end_is_calm(

@@ -14,6 +14,7 @@ import numpy as np
 import psutil
 import pytest
 import zmq
+from live_run import process_of
 from recorder_kills import outcomes
 
 from rtdecode.runtime.codec import pack, unpack
@@ -81,12 +82,7 @@ def read_until(running: Running, words: str) -> None:
 
 
 def recorder_of(running: Running) -> psutil.Process:
-    [found] = [
-        child
-        for child in psutil.Process(running.pid).children()
-        if "rtdecode.pipeline.recorder" in child.cmdline()
-    ]
-    return found
+    return process_of(running.pid, "rtdecode.pipeline.recorder")
 
 
 def stopped(running: Running, rig: Rig) -> str:

@@ -4,7 +4,6 @@ import re
 import signal
 import subprocess
 import time
-from contextlib import suppress
 from itertools import islice, pairwise
 from pathlib import Path
 from threading import Event as ThreadEvent
@@ -15,6 +14,7 @@ import numpy as np
 import psutil
 import pytest
 import zmq
+from live_run import bodies_so_far, process_of
 from plain_log import read_plain
 from small_rig import RATE_HZ, SmallRig
 
@@ -23,7 +23,7 @@ from rtdecode.runtime.clock import HostClock
 from rtdecode.runtime.codec import pack
 from rtdecode.schema.config.stimulus import StimulusConfig
 from rtdecode.schema.control import Acknowledgement, Action
-from rtdecode.schema.errors import DataLostError, MissingFileError, UnreadableFileError
+from rtdecode.schema.errors import DataLostError
 from rtdecode.schema.frame_grid import FrameGrid
 from rtdecode.schema.messages import (
     Body,
@@ -35,7 +35,6 @@ from rtdecode.schema.messages import (
     Stamped,
     Start,
 )
-from rtdecode.session.reader import LogReader
 from stimulus.playlist import movie_frames
 
 pytestmark = pytest.mark.system
@@ -53,12 +52,7 @@ class Session:
         self.running: subprocess.Popen[str] | None = None
 
     def bodies(self, kind: type[T], source: str) -> list[T]:
-        log, wanted = self.folder / "log.mcap", f"{source}/{kind.kind}"
-        # the log may be read before its first record is in it
-        with suppress(MissingFileError, UnreadableFileError):
-            found = LogReader(log).messages(lambda stream: stream == wanted)
-            return [one.message.body for one in found if isinstance(one.message.body, kind)]
-        return []
+        return bodies_so_far(self.folder / "log.mcap", kind, source)
 
     def wait_for(self, kind: type[T], source: str, *, more_than: int) -> int:
         """Wait for messages; the time limit of the test ends the wait. Their number."""
@@ -137,6 +131,7 @@ class Feed:
         self._thread.join()
 
 
+@pytest.mark.slow
 def test_a_restarted_decoder_keeps_the_neurons_that_it_had_detected(user: Any) -> None:
     address = f"ipc://{user.folder}/rig"
     config = fed_config(
@@ -201,8 +196,7 @@ def test_scans_that_a_killed_bridge_held_for_a_stalled_recorder_are_missing_mess
     with user.running("run", config, "--out", "s") as running, Feed(address) as feed:
         session.running = running
         before = session.wait_for(Scan, "bridge", more_than=15)
-        children = psutil.Process(running.pid).children(recursive=True)
-        recorder = next(one for one in children if "rtdecode.pipeline.recorder" in one.cmdline())
+        recorder = process_of(running.pid, "rtdecode.pipeline.recorder")
         recorder.suspend()
         until = feed.n_sent + 150
         while feed.n_sent < until:
@@ -284,6 +278,7 @@ class Often:
 """A policy with two commands every 0.1 s, of which one is meant for a flip 4 s later."""
 
 
+@pytest.mark.slow
 def test_commands_have_one_result_each_where_stimulus_and_controller_are_killed(user: Any) -> None:
     (user.folder / "often.py").write_text(OFTEN)
     policy = {"file": str(user.folder / "often.py"), "class": "Often"}

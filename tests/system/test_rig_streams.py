@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 import zmq
+from live_run import bodies_so_far
 
 from rtdecode.calcium.rois import rois_from_lists
 from rtdecode.runtime.codec import pack
 from rtdecode.schema.messages import Body, Fluorescence, Responses, Scan, Stamped
-from rtdecode.session.reader import LogReader
 
 pytestmark = pytest.mark.system
 
@@ -40,7 +40,7 @@ def run_on(user: Any, bodies: Iterator[Body], **calcium: Any) -> Path:
                 stamp_ns = round(number * 1e9 / RATE_HZ)
                 push.send(pack(Stamped("rig", number, stamp_ns, "rig", body)))
                 time.sleep(1 / RATE_HZ)
-            wait_for_responses(user.folder / "s")
+            wait_for_responses(user.folder / "s", running)
             running.send_signal(signal.SIGINT)
             said = running.communicate()[0]
     assert running.returncode == 0, said
@@ -56,15 +56,16 @@ def said_by(running: subprocess.Popen[str], words: str) -> None:
     pytest.fail(f"it never said {words}")
 
 
-def wait_for_responses(session: Path) -> None:
+def wait_for_responses(session: Path, running: subprocess.Popen[str]) -> None:
     """Until the newest recorded frame is valid; the test's own time limit ends the wait."""
     while not (found := responses(session)) or not found[-1].valid.all():
+        if running.poll() is not None:
+            pytest.fail(str(running.communicate()[0]))
         time.sleep(POLL_S)
 
 
 def responses(session: Path) -> list[Responses]:
-    log = LogReader(session / "log.mcap").messages(lambda stream: stream == "decoder/responses")
-    return [item.message.body for item in log if isinstance(item.message.body, Responses)]
+    return bodies_so_far(session / "log.mcap", Responses, "decoder")
 
 
 def test_two_planes_are_decoded_at_once(user: Any) -> None:

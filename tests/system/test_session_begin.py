@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 import zmq
+from live_run import bodies_so_far, received_so_far
 from small_rig import RATE_HZ, SmallRig
 
 from rtdecode.runtime.clock import HostClock
 from rtdecode.runtime.codec import pack
 from rtdecode.schema.messages import DisplayedFrame, Event, Scan, Stamped, Start
-from rtdecode.session.reader import LogReader
 
 pytestmark = pytest.mark.system
 
@@ -68,14 +68,12 @@ def read_until(running: subprocess.Popen[str], words: str) -> None:
 
 
 def times(session: Path, kind: type[Any], source: str) -> list[int]:
-    wanted = f"{source}/{kind.kind}"
-    found = LogReader(session / "log.mcap").messages(lambda stream: stream == wanted)
+    found = received_so_far(session / "log.mcap", f"{source}/{kind.kind}".__eq__)
     return [one.message.t_ns for one in found]
 
 
 def codes(session: Path) -> list[str]:
-    found = LogReader(session / "log.mcap").messages(lambda s: s == "supervisor/event")
-    return [one.message.body.code for one in found if isinstance(one.message.body, Event)]
+    return [event.code for event in bodies_so_far(session / "log.mcap", Event, "supervisor")]
 
 
 def test_a_session_begins_and_ends_by_commands_of_another_program(user: Any) -> None:

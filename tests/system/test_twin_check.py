@@ -2,7 +2,9 @@
 
 import importlib.resources
 import json
+import re
 import shutil
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from live_run import codes, live_page, status_where
 from safetensors.torch import load_file, save_file
 
 from rtdecode.schema.evaluation import ResponsePrediction, Verdict
@@ -19,6 +22,7 @@ from rtdecode.session.reader import LogReader
 pytestmark = pytest.mark.system
 NEURONS = 1200
 RUN_S = 40.0
+"""The run ends here; the test ends it at the alarm."""
 
 
 def mixed_up(folder: Path) -> Path:
@@ -39,11 +43,17 @@ def mixed_up(folder: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_a_mixed_up_twin_raises_the_alarm_within_forty_seconds(user: Any) -> None:
     config = mixed_up(user.folder / "mouse")
     summary, session = user.folder / "s.json", user.folder / "s"
-    told = user.told("run", config, "--out", session, "--json", summary)
-    assert told.returncode == 0, told.stdout + told.stderr
+    with user.running("run", config, "--out", session, "--json", summary) as running:
+        address = next(found for line in running.stdout if (found := re.search(r"http\S+", line)))
+        with live_page(address.group()) as page:
+            status_where(page, lambda status: "twin_mismatch" in codes(status["alarms"]))
+        running.send_signal(signal.SIGINT)
+        told = running.communicate()[0]
+    assert running.returncode == 0, told
     results = [
         item.message.body
         for item in LogReader(session_at(session).log).messages()
@@ -58,5 +68,5 @@ def test_a_mixed_up_twin_raises_the_alarm_within_forty_seconds(user: Any) -> Non
         if event["code"] == "twin_mismatch"
     ]
     assert [event["severity"] for event in alarms] == ["alarm"]
-    assert "ROIs of another day" in told.stdout
+    assert "ROIs of another day" in told
     assert user.left_running() == []

@@ -6,13 +6,15 @@ import re
 import signal
 import stat
 import subprocess
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
+from live_run import codes, command_line, process_of, status_where
 from websockets.exceptions import InvalidStatus, WebSocketException
 from websockets.sync.client import ClientConnection, connect
 
@@ -21,8 +23,8 @@ from rtdecode.session.reader import LogReader
 pytestmark = pytest.mark.system
 
 NOBODY_SENDS = {"kind": "zmq_native", "address": "tcp://127.0.0.1:*"}
+POLL_S = 0.1
 Running = subprocess.Popen[str]
-Status = dict[str, Any]
 
 
 @contextmanager
@@ -49,35 +51,18 @@ def quiet_run(user: Any, **settings: Any) -> list[object]:
     return ["run", config]
 
 
-def named(running: Running, module: str) -> psutil.Process:
-    children = psutil.Process(running.pid).children(recursive=True)
-    return next(one for one in children if module in one.cmdline())
-
-
-def status_where(page: ClientConnection, holds: Callable[[Status], bool]) -> Status:
-    while True:
-        text = page.recv(timeout=60)
-        status = json.loads(text) if isinstance(text, str) else {}
-        if "alarms" in status and holds(status):
-            return status
-
-
-def codes(entries: list[dict[str, Any]]) -> set[str]:
-    return {entry["code"] for entry in entries}
-
-
 def test_the_page_shows_a_stalled_recorder_while_it_is_stalled_and_a_restarted_process(
     user: Any,
 ) -> None:
     with run(user, *quiet_run(user)) as (running, address), connect(address) as page:
-        recorder = named(running, "rtdecode.pipeline.recorder")
+        recorder = process_of(running.pid, "rtdecode.pipeline.recorder")
         recorder.send_signal(signal.SIGSTOP)
-        found = status_where(page, lambda status: bool(status["alarms"]))
-        assert codes(found["alarms"]) == {"recorder_stalled"}
+        # a busy machine may have other alarms
+        status_where(page, lambda status: "recorder_stalled" in codes(status["alarms"]))
         recorder.send_signal(signal.SIGCONT)
-        found = status_where(page, lambda status: not status["alarms"])
+        found = status_where(page, lambda status: "recorder_stalled" not in codes(status["alarms"]))
         assert codes(found["events"]) >= {"recorder_stalled", "recorder_resumed"}
-        named(running, "acquisition_bridge").kill()
+        process_of(running.pid, "acquisition_bridge").kill()
         found = status_where(page, lambda status: "process_restarted" in codes(status["events"]))
         (event,) = (one for one in found["events"] if one["code"] == "process_restarted")
         assert (event["process"], event["severity"], event["times"]) == ("bridge", "warning", 1)
@@ -103,10 +88,10 @@ def test_a_page_on_the_network_keeps_its_browsers_over_a_restart_and_its_tokens_
         with connect(address, additional_headers=given) as page:
             found = status_where(page, lambda status: "page_refused" in codes(status["events"]))
             assert not found["may_act"]
-            named(running, "rtdecode.pipeline.view").kill()
+            process_of(running.pid, "rtdecode.pipeline.view").kill()
         with again(address, given) as page:
             status_where(page, lambda status: "process_restarted" in codes(status["events"]))
-        lines = [" ".join(one.cmdline()) for one in psutil.Process(running.pid).children()]
+        lines = [" ".join(command_line(one)) for one in psutil.Process(running.pid).children()]
         assert any(f"--before-restart={addresses[0].partition('?')[0]}" in one for one in lines)
         kept = [file.read_bytes() for file in session.rglob("*") if file.is_file()]
         running.send_signal(signal.SIGINT)
@@ -126,12 +111,14 @@ def again(address: str, headers: dict[str, str]) -> Iterator[ClientConnection]:
         try:
             opened = connect(address, additional_headers=headers).__enter__()
         except (OSError, WebSocketException):  # the killed one resets what it took
+            time.sleep(POLL_S)
             continue
         with closing(opened):
             yield opened
         return
 
 
+@pytest.mark.slow
 def test_a_killed_run_ends_by_itself_and_has_its_summary_and_score(user: Any) -> None:
     with run(user, "demo", "--headless", "--seconds", 100) as (running, address):
         with connect(address) as page:

@@ -28,7 +28,7 @@ from rtdecode.bench.subject import Subject
 from rtdecode.decode.fitted_twin import FittedTwin
 from rtdecode.offline.trial import Trial
 
-SETTINGS = ErrorSettings(draws=6, bins=3, lag_frames=2)
+SETTINGS = ErrorSettings(draws=4, bins=3, lag_frames=2)
 
 
 @pytest.mark.parametrize("draws", [4, 16])
@@ -79,7 +79,7 @@ def test_bins_have_equal_counts_and_count_what_is_beyond() -> None:
 @pytest.fixture
 def subject(linear_mouse: FittedTwin, watch: Callable[..., Trial]) -> Subject:
     """Clips whose activity is simulated, and one clip of which half the neurons are too active."""
-    clips = [replace(watch(frames=90, pace=4.0, seed=n), number=n) for n in range(3)]
+    clips = [replace(watch(frames=75, pace=4.0, seed=n), number=n) for n in range(3)]
     trials = [simulated(linear_mouse, clip, draw=1000) for clip in clips]
     faulty = trials[-1].responses.copy()
     faulty[45:, ::2] += 3.0
@@ -94,7 +94,7 @@ def test_about_five_per_cent_are_beyond_noise_unless_the_activity_has_another_ca
 ) -> None:
     file, lines = tmp_path / "errors.json", []
     rows = bench_errors(subject, SETTINGS, file, report=lambda line, *_: lines.append(line))
-    # 24 pixels and 58 frames of each clip, of which neighbours are alike
+    # 24 pixels and 43 frames of each clip, of which neighbours are alike
     control = [row[CONTROL]["beyond"] for row in rows] + [r[RECORDED]["beyond"] for r in rows[:-1]]
     assert 0.015 < np.mean(control) < 0.09
     faulty = rows[-1][RECORDED]

@@ -15,6 +15,7 @@ from rtdecode.bench.limits import DEFAULT, LimitSettings, bench_limits, masked_r
 from rtdecode.bench.limits_figure import draw_limits
 from rtdecode.bench.subject import SCAN_RATE, Subject, Variant
 from rtdecode.decode.fitted_twin import FittedTwin
+from rtdecode.evaluate.metrics import FIRST_SCORED_FRAME
 from rtdecode.offline.trial import Trial
 from rtdecode.schema.errors import OtherSettingsError
 
@@ -29,19 +30,18 @@ SMALL = LimitSettings(
 )
 
 
-@pytest.fixture
-def subject(linear_mouse: FittedTwin, watch: Callable[..., Trial]) -> Subject:
+def subject_of(linear_mouse: FittedTwin, watch: Callable[..., Trial], frames: int) -> Subject:
     """Three clips of the linear mouse, whose pupil moves, and a slower microscope."""
     rng = np.random.default_rng(0)
     trials = [
         replace(
-            watch(frames=60, pace=5.0, noise_sd=2.0, seed=seed),
+            watch(frames=frames, pace=5.0, noise_sd=2.0, seed=seed),
             number=seed,
-            behaviour=rng.normal(size=(60, 4)).astype(np.float32),
+            behaviour=rng.normal(size=(frames, 4)).astype(np.float32),
         )
         for seed in range(3)
     ]
-    every = np.arange(60) % 2 == 0
+    every = np.arange(frames) % 2 == 0
     slower = [replace(one, valid=one.valid & every[:, None]) for one in trials]
     variants = [
         Variant(SCAN_RATE, 15.0, "15 Hz", lambda: slower, is_default=False),
@@ -52,9 +52,25 @@ def subject(linear_mouse: FittedTwin, watch: Callable[..., Trial]) -> Subject:
     return Subject(twins, mask, trials, variants, {"data": "linear mouse"})
 
 
-def computed(subject: Subject, file: Path) -> tuple[Rows, list[str]]:
+@pytest.fixture
+def subject(linear_mouse: FittedTwin, watch: Callable[..., Trial]) -> Subject:
+    return subject_of(linear_mouse, watch, 50)
+
+
+@pytest.fixture
+def short_subject(linear_mouse: FittedTwin, watch: Callable[..., Trial]) -> Subject:
+    """Clips of which three frames are scored."""
+    return subject_of(linear_mouse, watch, FIRST_SCORED_FRAME + SMALL.lag_frames + 3)
+
+
+QUICK = replace(SMALL, steps=1, offline_iterations=2)
+
+
+def computed(
+    subject: Subject, file: Path, settings: LimitSettings = SMALL
+) -> tuple[Rows, list[str]]:
     lines: list[str] = []
-    rows = bench_limits(subject, SMALL, file, report=lambda line, *_: lines.append(line))
+    rows = bench_limits(subject, settings, file, report=lambda line, *_: lines.append(line))
     return rows, lines
 
 
@@ -92,9 +108,8 @@ def test_every_limit_costs_what_it_should(subject: Subject, tmp_path: Path) -> N
     assert len(lines) == len(rows)
 
 
-@pytest.mark.slow
 def test_an_interrupted_run_resumes_and_other_trials_are_refused(
-    subject: Subject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    short_subject: Subject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = tmp_path / "limits.json"
 
@@ -103,10 +118,10 @@ def test_an_interrupted_run_resumes_and_other_trials_are_refused(
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        bench_limits(subject, SMALL, file, report=interrupt)
+        bench_limits(short_subject, QUICK, file, report=interrupt)
     begun = json.loads(file.read_text())["results"]
     assert len(begun) == 3
-    _, lines = computed(subject, file)
+    _, lines = computed(short_subject, file, QUICK)
     assert [line.endswith("(exists already)") for line in lines[:4]] == [True, True, True, False]
     assert json.loads(file.read_text())["results"][:3] == begun
 
@@ -114,9 +129,9 @@ def test_an_interrupted_run_resumes_and_other_trials_are_refused(
         raise AssertionError("all rows exist")
 
     monkeypatch.setattr(paired_rows, "video_r", refuse)
-    computed(subject, file)
+    computed(short_subject, file, QUICK)
     with pytest.raises(OtherSettingsError, match="another mouse"):
-        computed(replace(subject, identity={"data": "another mouse"}), file)
+        computed(replace(short_subject, identity={"data": "another mouse"}), file, QUICK)
 
 
 def test_a_mask_that_moves_counts_its_own_pixels_alone() -> None:

@@ -30,9 +30,9 @@ SMALL = ResolutionSettings(
     cycles_px=(1 / 8,),
     drifts_hz=(1.0,),
     clips=2,
-    frames=60,
+    frames=48,
     lag_frames=2,
-    offline_iterations=20,
+    offline_iterations=5,
 )
 
 

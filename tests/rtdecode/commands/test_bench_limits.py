@@ -30,7 +30,7 @@ def test_each_study_writes_its_rows_and_its_figure(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    small = {"spaces_px": (0.0, 4.0), "times_frames": (2.0,), "cycles_px": (), "frames": 50}
+    small = {"spaces_px": (4.0,), "times_frames": (2.0,), "cycles_px": (), "frames": 40}
     monkeypatch.setattr(
         resolution,
         "ResolutionSettings",

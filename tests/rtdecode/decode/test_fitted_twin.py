@@ -50,8 +50,8 @@ def test_nan_beside_the_weights_is_refused_with_its_tensor(
     ("file", "tensor", "value", "named"),
     [
         (PRIOR_FILE, "mean", torch.ones(8, 6), r"mean frame has the shape \(8, 6\)"),
-        (PRIOR_FILE, "innovation_sd", torch.ones(2, 2), "video prior"),
-        (PRIOR_FILE, "power", torch.ones(7, 9), "video prior"),
+        (PRIOR_FILE, "innovation_sd", torch.ones(2, 2), "video prior|a prior whose arrays differ"),
+        (PRIOR_FILE, "power", torch.ones(7, 9), r"video prior|a prior with \(7, 9\) spatial"),
         (NOISE_FILE, "dispersion", torch.zeros(3), "a dispersion that is not above 0"),
         (NOISE_FILE, "dispersion", torch.ones(4), "noise of the twin"),
     ],
