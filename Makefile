@@ -44,11 +44,10 @@ test-units: .venv/.installed-test
 	$(PYTEST) -n 2 -m "not (system or faults or long)"
 
 test-system: .venv/.installed-test
-	$(PYTEST) -n 3 -m "system and not (faults or long)"
+	$(PYTEST) -n 2 -m "system and not (faults or long)"
 
 # System tests wait for a part of their time: for processes that start, and for runs to last as long
-# as they must. So there are three of them for two processors, and the checks beside them take what
-# is left, and no more.
+# as they must. The checks beside them take what is left, and no more.
 test-beside: .venv/.installed-test
 	@said="$$(nice -n 19 $(MAKE) --no-print-directory \
 		types types-windows docs audit test-numerics-short 2>&1)"; \
