@@ -206,6 +206,11 @@ def compare_table() -> str:
     return _comparison("compare")
 
 
+def step_table() -> str:
+    """Two revisions of the decoder alone."""
+    return _comparison("compare_step")
+
+
 def same_table() -> str:
     """The noise floor of the same."""
     return _comparison("compare_same")
@@ -251,4 +256,8 @@ TABLES = {
     "growth_curves": if_measured(growth_table),
     "default_steps": if_measured(steps_table),
 }
-COMPARISONS = {"compare": if_measured(compare_table), "compare_same": if_measured(same_table)}
+COMPARISONS = {
+    "compare": if_measured(compare_table),
+    "compare_step": if_measured(step_table),
+    "compare_same": if_measured(same_table),
+}
