@@ -8,7 +8,7 @@ from interleaved import verdict
 from results_as_tables import content, result, table
 
 PARTS = {
-    ("EstimatedFrames.looked_ahead", ""): "momentum: where the gradient is taken",
+    ("EstimatedFrames.extrapolated", ""): "momentum: where the gradient is taken",
     ("EstimatedFrames.responded", ""): "prior: video from innovations",
     ("FilterPass.forward", "(2)"): "temporal filters",
     ("FilterPass.forward", "(3)"): "row and column filters",

@@ -94,7 +94,7 @@ OPERATIONS: Mapping[str, Callable[..., float]] = {
     "solved": lambda products, _: _solved(products),
     "whitened_scores": lambda z, *_: 6 * z.size,
     # prior and momentum
-    "looked_ahead": lambda u, *_: 2 * u.size,
+    "extrapolated": lambda u, *_: 2 * u.size,
     "moved": lambda u, *_: 10 * u.size,
     "responded": lambda _response, u, *_: 2 * _pairs(len(u)) * u.shape[1],
     "responded_vjp": lambda _response, _grad, u: 2 * _pairs(len(u)) * u.shape[1],
@@ -124,7 +124,7 @@ PLACES = (
     "CompactPrediction.linearised",
     "CompactPrediction._adjoint",
     "quasi_score_on_host",
-    "EstimatedFrames.looked_ahead",
+    "EstimatedFrames.extrapolated",
     "EstimatedFrames.responded",
     "EstimatedFrames.adjoint",
     "EstimatedFrames.moved",

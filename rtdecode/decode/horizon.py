@@ -15,7 +15,7 @@ from torch import Tensor
 
 from rtdecode.decode.compute import Kernels, kernels_of
 from rtdecode.decode.prior import VideoPrior
-from rtdecode.decode.step_loops import looked_ahead, moved, responded, responded_vjp
+from rtdecode.decode.step_loops import extrapolated, moved, responded, responded_vjp
 
 _MOMENTUM = 0.6
 """β of eq. (7)."""
@@ -85,12 +85,12 @@ class EstimatedFrames:
         responded_vjp(*(_by_frame(array) for array in (self._response, grad, grad_u)))
         return grad_u
 
-    def looked_ahead(self, state: "SolverState") -> Float[Tensor, "frame krow kcol"]:
+    def extrapolated(self, state: "SolverState") -> Float[Tensor, "frame krow kcol"]:
         """The point u + β v of eq. (7), without a gradient."""
         if self._kernels is Kernels.TORCH:
             return torch.add(state.u, state.velocity, alpha=_MOMENTUM)
         ahead = torch.empty_like(state.u)
-        looked_ahead(_flat(state.u), _flat(state.velocity), _MOMENTUM, _flat(ahead))
+        extrapolated(_flat(state.u), _flat(state.velocity), _MOMENTUM, _flat(ahead))
         return ahead
 
     def moved(

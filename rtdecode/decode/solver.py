@@ -183,7 +183,7 @@ class Solver:
     def improve(self, observed: ObservedFrames) -> None:
         """One step of eq. (7), at the cost of one forward and one backward pass of each twin."""
         state, block = self._state, self._block
-        ahead = block.looked_ahead(state)
+        ahead = block.extrapolated(state)
         video = block.responded(ahead, observed.carried)
         pairs = zip(self._likelihoods, observed.by_twin, strict=False)  # the first members alone
         found = [one.score(video, seen) for one, seen in pairs]

@@ -45,7 +45,7 @@ def responded_vjp(response: F32, grad_video: F32, grad_u: F32) -> None:
 
 
 @compiled
-def looked_ahead(u: F32, velocity: F32, momentum: float, ahead: F32) -> None:
+def extrapolated(u: F32, velocity: F32, momentum: float, ahead: F32) -> None:
     """The point u + β v of eq. (7); all (n,), `ahead` is overwritten."""
     beta = np.float32(momentum)
     for k in range(len(u)):
