@@ -10,6 +10,7 @@ Steps of both twins take turns, after one of each that is not timed. Writes
 """
 
 import argparse
+import sys
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -28,10 +29,12 @@ from rtdecode.decode.compute import device_name, prepare_process, usable_device
 from rtdecode.decode.fitted_twin import FittedTwin
 from rtdecode.decode.solver import ObservedFrames, Solver
 from rtdecode.schema.config.decode import Device
+from rtdecode.schema.errors import DeviceUnavailableError
 from rtdecode.twins.dwiseneuro.network import DEFAULT_SIZES, DwiseNeuro
 
 RESULTS = Path(__file__).parent / "results" / "dwiseneuro_rate.json"
 _NS_PER_S = 1e9
+_INTERRUPTED = 130
 
 
 def dwiseneuro(fitted: FittedTwin, sizes: Mapping[str, int] = DEFAULT_SIZES) -> FittedTwin:
@@ -92,8 +95,8 @@ def rates(
     return rows
 
 
-def main() -> None:
-    """Measure and write."""
+def asked() -> argparse.Namespace:
+    """The options, with the device that is used in `found`."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -103,17 +106,36 @@ def main() -> None:
     parser.add_argument("--device", type=Device, choices=Device, default=Device.AUTO)
     parser.add_argument("--json", type=Path, default=RESULTS)
     given = parser.parse_args()
+    given.neurons = given.neurons or [2000, 8000]
+    if min(given.steps, given.threads, *given.neurons) < 1:
+        parser.error("--neurons, --steps and --threads must be at least 1")
+    try:
+        given.found = usable_device(given.device)
+    except DeviceUnavailableError as error:
+        parser.error(str(error))
+    return given
+
+
+def main() -> int:
+    """Measure, print and write; the exit code."""
+    given = asked()
     prepare_process(threads=given.threads)
-    device = usable_device(given.device)
-    population = load_population(TWIN, device=device)
+    population = load_population(TWIN, device=given.found)
     rows = []
-    for neurons in given.neurons or (2000, 8000):
-        for row in rates(population, neurons, steps=given.steps):
-            rows.append(row)
-            print(row, flush=True)
-    settings = {"steps": given.steps, "threads": given.threads, "device": device_name(device)}
+    try:
+        for neurons in given.neurons:
+            print(f"{neurons} neurons: each step of DwiseNeuro takes up to half a minute on a CPU")
+            for row in rates(population, neurons, steps=given.steps):
+                rows.append(row)
+                print(row, flush=True)
+    except KeyboardInterrupt:
+        print("interrupted: nothing is written", file=sys.stderr)
+        return _INTERRUPTED
+    settings = {"steps": given.steps, "threads": given.threads}
+    settings |= {"device": device_name(given.found)}
     write_benchmark(given.json, name="dwiseneuro_rate", config=settings, results=rows)
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -243,10 +243,14 @@ def rates_table() -> str:
     """Duration of a solver step with a twin of either architecture."""
     names = {"dwiseneuro": "DwiseNeuro, published size", "compact": "compact"}
     rows = [
-        [names[row["architecture"]], f"{row['neurons']:,}", f"{row['step_s']:.3g}"]
+        [
+            names[row["architecture"]],
+            f"{row['neurons']:,}",
+            "{step_s:.2g} ({least_s:.2g} to {largest_s:.2g})".format(**row),
+        ]
         for row in result("dwiseneuro_rate")
     ]
-    return table(["twin", "neurons", "a step, s"], rows)
+    return table(["twin", "neurons", "a step, s: median (least to largest)"], rows)
 
 
 TABLES = {

@@ -11,6 +11,7 @@ with the mean of the videos of one decoder for each. Tables have one row for eac
 """
 
 import argparse
+import sys
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from multiprocessing import get_context
@@ -33,11 +34,13 @@ from rtdecode.offline.reconstruct import online_config
 from rtdecode.offline.reference import passes_per_frame, reference_video
 from rtdecode.offline.screen_masks import free_mask, scoring_mask
 from rtdecode.offline.trial import Input, Trial, trials_of
+from rtdecode.schema.errors import RtdecodeError
 from rtdecode.twins.folder import load_twin
 
 ONLINE = "online"
 OF_LIKELIHOODS, OF_VIDEOS = "online, mean of likelihoods", "online, mean of videos"
 F32 = NDArray[np.float32]
+_INTERRUPTED = 130
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,9 +149,11 @@ def scored(trials: list[Trial], videos: list[F32], mask: NDArray[np.bool_]) -> d
     }
 
 
-def main() -> None:
-    """Measure and write."""
-    parser = argparse.ArgumentParser(description=__doc__)
+def asked_for() -> tuple[Asked, argparse.Namespace]:
+    """What is measured, and all options."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--twin", type=Path, action="append", required=True)
     parser.add_argument("--trials", type=int, default=4)
@@ -159,8 +164,26 @@ def main() -> None:
     parser.add_argument("--parts", type=Path, required=True)
     parser.add_argument("--json", type=Path, required=True)
     given = parser.parse_args()
+    if min(given.trials, given.workers) < 1 or given.iterations < 0:
+        parser.error("--trials and --workers must be at least 1, --iterations at least 0")
     asked = Asked(given.data, tuple(given.twin), given.trials, given.iterations, given.parts)
-    make_parts(asked, workers=given.workers)
+    try:
+        asked.chosen()  # before workers are started
+        for twin in asked.twins:
+            load_fitted_twin(twin, neurons=SensoriumFolder(given.data).neurons, session=given.data)
+    except RtdecodeError as error:
+        parser.error(str(error))
+    return asked, given
+
+
+def main() -> int:
+    """Measure and write; the exit code."""
+    asked, given = asked_for()
+    try:
+        make_parts(asked, workers=given.workers)
+    except KeyboardInterrupt:
+        print(f"interrupted: repeat the command to continue with {asked.parts}", file=sys.stderr)
+        return _INTERRUPTED
     trials = asked.chosen()
     mask = scoring_mask(SensoriumFolder(asked.data), None, asked.twins)
     results = [*online_rows(asked, trials, mask), *reference_rows(asked, trials, mask)]
@@ -173,7 +196,8 @@ def main() -> None:
         "scored_pixels": int(mask.sum()),
     }
     write_benchmark(given.json, name="reference_ensemble", config=settings, results=results)
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -6,6 +6,7 @@ import time
 import webbrowser
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 from rich.console import Console
 from rich.live import Live
@@ -23,8 +24,8 @@ from rich.table import Table
 from rtdecode.runtime.backlog import BACKLOG_MB, NOT_RECORDED
 from rtdecode.runtime.extras import missing_extra_named
 from rtdecode.schema.config.roles import Role
-from rtdecode.schema.disk import FAILED, write_error
-from rtdecode.schema.errors import RtdecodeError
+from rtdecode.schema.disk import FAILED, NO_FOLDER, write_error
+from rtdecode.schema.errors import OutputPathError, RtdecodeError
 from rtdecode.schema.messages import Health
 from rtdecode.schema.work import RemainingTime, Work
 
@@ -140,8 +141,9 @@ def _counted(health: Health) -> str:
 def errors_reported(*, interrupted: str = "") -> Iterator[None]:
     """Print a named error on stderr and exit with its code; other exceptions keep their trace.
 
-    A disk that is full or fails is named too, whatever was being written, and so is a package that
-    is not installed because it belongs to an extra. After Ctrl-C `interrupted` is printed, if any.
+    A disk that is full or fails is named too, whatever was being written, a file where a folder is
+    needed, and a package that is not installed because it belongs to an extra. After Ctrl-C
+    `interrupted` is printed, if any.
     """
     try:
         with missing_extra_named():
@@ -149,9 +151,12 @@ def errors_reported(*, interrupted: str = "") -> Iterator[None]:
     except RtdecodeError as error:
         sys.exit(_printed(error))
     except OSError as error:
-        if error.errno not in FAILED:
+        if error.errno in FAILED:
+            sys.exit(_printed(write_error(error)))
+        if error.errno not in NO_FOLDER or error.filename is None:
             raise
-        sys.exit(_printed(write_error(error)))
+        got = os.strerror(error.errno)
+        sys.exit(_printed(OutputPathError(path=Path(error.filename), got=got)))
     except KeyboardInterrupt:
         if interrupted:
             _stderr().print(f"interrupted: {interrupted}")

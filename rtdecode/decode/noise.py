@@ -14,7 +14,7 @@ from pathlib import Path
 
 import torch
 from jaxtyping import Float
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from rtdecode.schema.atomic_file import written_atomically
@@ -81,7 +81,7 @@ def save_noise(noise: Noise, folder: Path) -> None:
         for name in Noise.__dataclass_fields__
     }
     with written_atomically(folder / NOISE_FILE) as unfinished:
-        save_file(arrays, unfinished)
+        unfinished.write_bytes(save(arrays))
 
 
 def load_noise(folder: Path, *, neurons: int, device: torch.device | None = None) -> Noise:

@@ -22,7 +22,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from numpy.typing import NDArray
-from safetensors.torch import save_file
+from safetensors.torch import save
 from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
@@ -171,7 +171,7 @@ def smoothed_sd(sd: Float[Tensor, "back row col"]) -> Float[Tensor, "back row co
 def save_posterior_sd(sd: Float[Tensor, "back row col"], folder: Path) -> None:
     """Write `sd` beside a twin, as float16."""
     with written_atomically(folder / POSTERIOR_FILE) as unfinished:
-        save_file({"sd": sd.half().cpu().contiguous()}, unfinished)
+        unfinished.write_bytes(save({"sd": sd.half().cpu().contiguous()}))
 
 
 def load_posterior_sd(

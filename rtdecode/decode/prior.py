@@ -23,7 +23,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from numpy.typing import NDArray
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from rtdecode.schema.atomic_file import written_atomically
@@ -193,7 +193,7 @@ def save_prior(prior: VideoPrior, folder: Path) -> None:
     names = VideoPrior.__dataclass_fields__
     arrays = {name: getattr(prior, name).detach().cpu().contiguous() for name in names}
     with written_atomically(folder / PRIOR_FILE) as unfinished:
-        save_file(arrays, unfinished)
+        unfinished.write_bytes(save(arrays))
 
 
 def load_prior(folder: Path, *, device: torch.device | None = None) -> VideoPrior:

@@ -17,7 +17,7 @@ import torch
 from jaxtyping import Float
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -204,7 +204,7 @@ class DirectDecoder:
             "training_clips": self.training_clips,
         }
         with written_atomically(folder / FILE) as unfinished:
-            save_file(tensors, unfinished, metadata={"direct": json.dumps(facts)})
+            unfinished.write_bytes(save(tensors, {"direct": json.dumps(facts)}))
 
     @classmethod
     def load(cls, folder: Path) -> "DirectDecoder":

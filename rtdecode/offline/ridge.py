@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from rtdecode.datasets.video_session import TRAIN, VALIDATION, Segment, VideoSession, segments
 from rtdecode.evaluate.fit_checks import (
@@ -98,7 +98,7 @@ class Ridge:
             "transform": self.features.transform.value,
         }
         with written_atomically(folder / FILE) as unfinished:
-            save_file(arrays, unfinished, metadata=metadata)
+            unfinished.write_bytes(save(arrays, metadata))
 
     @classmethod
     def load(cls, folder: Path) -> "Ridge":

@@ -68,6 +68,7 @@ def beside(path: Path) -> Iterator[Path]:
     As `new_output`, but the block itself moves what it has written, so that it can add files to a
     folder that exists. Raises FileWriteError and OutputBusyError.
     """
+    path = _with_name(path)
     with write_errors_named(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         if writers := _remove_abandoned(path):
@@ -77,6 +78,11 @@ def beside(path: Path) -> Iterator[Path]:
             yield unfinished
         finally:
             _remove(unfinished)
+
+
+def _with_name(path: Path) -> Path:
+    """`path`, or the folder that it stands for, as `.` does."""
+    return path if path.name not in {"", ".."} else path.resolve()
 
 
 def _unfinished(path: Path) -> Path:

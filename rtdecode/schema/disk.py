@@ -13,6 +13,8 @@ FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 """Error numbers of a disk without space, of a used quota, and of the largest size of a file."""
 FAILED = FULL | {errno.EIO, errno.EROFS, errno.ENODEV, errno.ENXIO, errno.ESTALE}
 """Error numbers that the disk causes, not the program or its user."""
+NO_FOLDER = frozenset({errno.EEXIST, errno.ENOTDIR, errno.EISDIR})
+"""Error numbers of a path at which a file is where a folder is needed, or the other way round."""
 _BYTES_PER_MB = 1_000_000
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from rtdecode.schema.atomic_file import written_atomically
@@ -79,7 +79,7 @@ def save_checkpoint(path: Path, trainee: Trainee, *, settings: dict[str, str]) -
     # cloned: safetensors refuses arrays that share memory, as those of a shared core do
     copies = {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
     with written_atomically(path) as unfinished:
-        save_file(copies, unfinished, metadata=metadata)
+        unfinished.write_bytes(save(copies, metadata))
 
 
 def load_checkpoint(path: Path, trainee: Trainee, *, settings: dict[str, str]) -> None:

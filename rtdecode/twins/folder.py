@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from pydantic import ValidationError
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor
 
 from rtdecode.schema.atomic_file import written_atomically
@@ -46,7 +46,7 @@ def save_twin(twin: AnyTwin, folder: Path) -> None:
     """Write `twin` into `folder`, which is created if it does not exist."""
     state = {name: value.detach().cpu().contiguous() for name, value in twin.state_dict().items()}
     with written_atomically(folder / WEIGHTS) as unfinished:
-        save_file(state, unfinished)
+        unfinished.write_bytes(save(state))  # `save_file` gives its user alone access
     plain = twin.spec.as_json()
     plain["sizes"] = {_NAMES_ON_DISK.get(name, name): n for name, n in plain["sizes"].items()}
     text = json.dumps(plain, indent=2, sort_keys=True)
@@ -174,6 +174,9 @@ def _out_of_range(spec: TwinSpec) -> Iterator[str]:
     for name, (value, least, most) in counts.items():
         if not least <= value <= most:
             yield f"{name} {value}, which is not between {least} and {most}"
+    if spec.sizes.get("hidden", 0) % 2:
+        # one half of the subunits is rectified, the other half squared
+        yield f"sizes.hidden {spec.sizes['hidden']}, which is not even"
     for name in ("frame_rate_hz", "luminance_sd"):
         value = getattr(spec, name)
         if not (value > 0 and math.isfinite(value)):

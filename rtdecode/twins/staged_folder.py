@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from rtdecode.schema.atomic_file import beside
-from rtdecode.schema.errors import TwinReplacedError
+from rtdecode.schema.errors import OutputPathError, TwinReplacedError
 from rtdecode.twins.record import (
     DESCRIPTION,
     NOISE,
@@ -37,7 +37,11 @@ def staged(out: Path) -> Iterator[Path]:
         If the disk is full or fails.
     OutputBusyError
         If another process imports to `out`.
+    OutputPathError
+        If `out` is a file.
     """
+    if out.exists() and not out.is_dir():
+        raise OutputPathError(path=out, got="it is a file")
     with beside(out) as folder:
         folder.mkdir()
         yield folder

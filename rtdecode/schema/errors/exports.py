@@ -31,6 +31,16 @@ class OutputExistsError(BadInputError):
         super().__init__(f"{out} exists already and is not overwritten: choose another --out")
 
 
+class OutputPathError(BadInputError):
+    """A file is where an output needs a folder, or the other way round."""
+
+    def __init__(self, *, path: Path, got: str) -> None:
+        super().__init__(
+            f"{path} cannot be written ({got}): a file is where a folder is needed, or a folder "
+            f"where a file is; choose another path"
+        )
+
+
 class OutputBusyError(BadInputError):
     """Another process is writing the same output."""
 

@@ -1,10 +1,16 @@
 """Families of errors by exit code: failure (1), bad input (2), data lost (3)."""
 
+from typing import Any
+
 
 class RtdecodeError(Exception):
     """An error with a cause that the user can remove; its message states how."""
 
     exit_code: int = 1
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle the sentence: an error of a worker process would be made anew from its facts."""
+        return _unpickled, (type(self), self.args, self.__dict__)
 
 
 class BadInputError(RtdecodeError, ValueError):
@@ -24,3 +30,12 @@ class DataLostError(RtdecodeError):
             f"the log has a gap message for each loss; leave a processor core free, stop other "
             f"programs, or raise record.permitted_loss"
         )
+
+
+def _unpickled(
+    kind: type[RtdecodeError], args: tuple[object, ...], state: dict[str, Any]
+) -> RtdecodeError:
+    error = kind.__new__(kind)
+    error.args = args
+    error.__dict__.update(state)
+    return error

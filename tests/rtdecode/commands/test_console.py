@@ -59,6 +59,20 @@ def test_an_error_of_the_disk_is_one_sentence_and_code_1(
         Path("/no/such/file").read_text()
 
 
+def test_a_file_where_a_folder_is_needed_is_one_sentence_and_code_2(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    file = tmp_path / "file"
+    file.write_text("")
+    for path in (file, file / "below"):
+        with pytest.raises(SystemExit) as end, errors_reported():
+            path.mkdir()
+        assert end.value.code == 2
+        assert capsys.readouterr().err.startswith(f"rtdecode: {path} cannot be written (")
+    with pytest.raises(FileExistsError), errors_reported():
+        raise FileExistsError(errno.EEXIST, "without a path")
+
+
 def test_the_address_of_the_page_is_printed_once() -> None:
     screen = console(terminal=False)
     table = LiveTable(screen)

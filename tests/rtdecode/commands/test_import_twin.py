@@ -76,6 +76,27 @@ def files(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
+def test_a_file_is_no_folder_for_a_twin(weights: Path, tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("mine")
+    for out in (file, file / "below"):
+        done = told(weights, out, "--format", "dwiseneuro", "--neurons", "5")
+        assert done.exit_code == 2, done.output
+        assert "choose another path" in done.stderr
+    assert file.read_text() == "mine"
+
+
+def test_the_working_folder_can_have_the_twin(
+    weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    done = told(weights, Path(), "--format", "dwiseneuro", "--neurons", "5")
+    assert done.exit_code == 0, done.output
+    assert load_twin(here).spec.neurons == 5
+
+
 def test_a_failed_measurement_leaves_nothing_and_the_earlier_twin(
     weights: Path, tmp_path: Path
 ) -> None:

@@ -1,6 +1,7 @@
 """Each error states what was got, what was expected, and what to do, and has its exit code."""
 
 import inspect
+import pickle
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -35,6 +36,18 @@ CLASSES = [
 def test_every_error_is_documented_and_has_an_exit_code(error: type[RtdecodeError]) -> None:
     assert error.__doc__
     assert error.exit_code in (1, 2, 3)
+
+
+@pytest.mark.parametrize("kind", CLASSES)
+def test_every_error_of_a_worker_process_arrives_with_its_sentence(
+    kind: type[RtdecodeError],
+) -> None:
+    error = kind.__new__(kind)
+    error.args = ("what was got",)
+    error.__dict__["figure"] = 3
+    arrived = pickle.loads(pickle.dumps(error))
+    assert type(arrived) is kind
+    assert (str(arrived), arrived.figure) == ("what was got", 3)
 
 
 def test_a_count_that_does_not_match_names_both_and_the_way_out() -> None:

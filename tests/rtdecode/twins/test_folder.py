@@ -155,6 +155,12 @@ def test_weights_that_are_not_finite_are_refused_with_their_tensor(
     assert e.value.exit_code == 2
 
 
+def test_whoever_may_read_the_description_may_read_the_weights(tmp_path: Path) -> None:
+    save_twin(filled(Compact(TwinSpec("compact", 3, 8, 10, sizes={"hidden": 4}))), tmp_path)
+    modes = {file.stat().st_mode for file in tmp_path.iterdir()}
+    assert len(modes) == 1
+
+
 @pytest.mark.parametrize(
     ("changed", "named"),
     [
@@ -163,6 +169,7 @@ def test_weights_that_are_not_finite_are_refused_with_their_tensor(
         ({"neurons": "many"}, "neurons: Input should be a valid integer"),
         ({"rows_px": 0}, "rows_px 0"),
         ({"sizes": {"taps": 0}}, "sizes.taps 0"),
+        ({"sizes": {"hidden": 3}}, "sizes.hidden 3, which is not even"),
         ({"sizes": [2]}, "has no attribute 'items'"),
         ({"frame_rate_hz": 0}, "frame_rate_hz 0"),
         ({"luminance_sd": float("nan")}, "luminance_sd nan"),
