@@ -21,6 +21,19 @@ _MOMENTUM = 0.6
 """β of eq. (7)."""
 
 
+@dataclass(frozen=True, slots=True)
+class SolverState:
+    """State of the solver between frames.
+
+    u: innovations of the estimated frames, the current solution. velocity: v of eq. (7). past:
+    cosine coefficients of the history, oldest first, as many frames as twin and prior need.
+    """
+
+    u: Float[Tensor, "frame krow kcol"]
+    velocity: Float[Tensor, "frame krow kcol"]
+    past: Float[Tensor, "before krow kcol"]
+
+
 class EstimatedFrames:
     """Video of the newest `frames` frames from their innovations u and from the history.
 
@@ -85,7 +98,7 @@ class EstimatedFrames:
         responded_vjp(*(_by_frame(array) for array in (self._response, grad, grad_u)))
         return grad_u
 
-    def extrapolated(self, state: "SolverState") -> Float[Tensor, "frame krow kcol"]:
+    def extrapolated(self, state: SolverState) -> Float[Tensor, "frame krow kcol"]:
         """The point u + β v of eq. (7), without a gradient."""
         if self._kernels is Kernels.TORCH:
             return torch.add(state.u, state.velocity, alpha=_MOMENTUM)
@@ -95,12 +108,12 @@ class EstimatedFrames:
 
     def moved(
         self,
-        state: "SolverState",
+        state: SolverState,
         ahead: Float[Tensor, "frame krow kcol"],
         back: Float[Tensor, "frame krow kcol"],
         *,
         step_size: Float[Tensor, ""],
-    ) -> tuple["SolverState", Float[Tensor, ""]]:
+    ) -> tuple[SolverState, Float[Tensor, ""]]:
         """The state after a step η of eq. (7), and the prior part of the objective (6) at `ahead`.
 
         `back` is J' score at `ahead`. There is no gradient.
@@ -172,19 +185,6 @@ def _flat(array: Float[Tensor, "frame krow kcol"]) -> NDArray[np.float32]:
     """All numbers of `array`, without a copy where it is contiguous."""
     flat: NDArray[np.float32] = array.numpy().reshape(-1)
     return flat
-
-
-@dataclass(frozen=True, slots=True)
-class SolverState:
-    """State of the solver between frames.
-
-    u: innovations of the estimated frames, the current solution. velocity: v of eq. (7). past:
-    cosine coefficients of the history, oldest first, as many frames as twin and prior need.
-    """
-
-    u: Float[Tensor, "frame krow kcol"]
-    velocity: Float[Tensor, "frame krow kcol"]
-    past: Float[Tensor, "before krow kcol"]
 
 
 def initial_state(block: EstimatedFrames, *, history: int) -> SolverState:
