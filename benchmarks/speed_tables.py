@@ -28,24 +28,6 @@ def decoder_table() -> str:
     return table(["neurons", "window, frames", "steps", "threads", *times], rows)
 
 
-def pair_table() -> str:
-    """Duration of a frame in an older decoder and in this one, timed alternately."""
-    rows = [
-        [
-            f"{row['neurons']:,}",
-            *(
-                f"{row[f'{figure}_{part}']:{form}}"
-                for figure in ("ms_p50", "ms_p99")
-                for part, form in (("other", ".1f"), ("here", ".1f"), ("ratio", ".2f"))
-            ),
-        ]
-        for row in result("decoder_pair")
-    ]
-    times = [f"{what}, {which}" for what in ("median ms", "99 %") for which in ("before", "now")]
-    head = ["neurons", *times[:2], "ratio", *times[2:], "ratio"]
-    return table(head, rows)
-
-
 def wire_table() -> str:
     """One hop between two processes by size and transport."""
     rows = [
@@ -261,7 +243,6 @@ TABLES = {
     "photodiode": photodiode_table,
     "drawing": drawing_table,
     "decoder": decoder_table,
-    "pair": pair_table,
     "wire": wire_table,
     "live": live_table,
     "stages": stages_table,
