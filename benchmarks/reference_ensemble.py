@@ -26,7 +26,7 @@ from rtdecode.bench.reference_curve import stops_until
 from rtdecode.bench.result_file import write_benchmark
 from rtdecode.datasets.sensorium import SensoriumFolder
 from rtdecode.decode.compute import prepare_process
-from rtdecode.decode.fitted_twin import load_fitted_twin
+from rtdecode.decode.fitted_twin import FittedTwin, load_fitted_twin
 from rtdecode.evaluate.metrics import clip_scores
 from rtdecode.offline.job import interval_of
 from rtdecode.offline.methods import Online
@@ -118,10 +118,11 @@ def reference_rows(asked: Asked, trials: list[Trial], mask: NDArray[np.bool_]) -
     return rows
 
 
-def online_rows(asked: Asked, trials: list[Trial], mask: NDArray[np.bool_]) -> list[Any]:
+def online_rows(
+    fitted: list[FittedTwin], trials: list[Trial], mask: NDArray[np.bool_]
+) -> list[Any]:
     """The live decoder with the first twin, and with all in both ways."""
     rows = []
-    fitted = [load_fitted_twin(path, neurons=len(trials[0].responses.T)) for path in asked.twins]
     methods = {ONLINE: fitted[:1]}
     if len(fitted) > 1:
         methods[OF_LIKELIHOODS] = [replace(fitted[0], others=tuple(fitted[1:]))]
@@ -149,8 +150,8 @@ def scored(trials: list[Trial], videos: list[F32], mask: NDArray[np.bool_]) -> d
     }
 
 
-def asked_for() -> tuple[Asked, argparse.Namespace]:
-    """What is measured, and all options."""
+def options() -> argparse.Namespace:
+    """What is asked for, in range."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -166,35 +167,39 @@ def asked_for() -> tuple[Asked, argparse.Namespace]:
     given = parser.parse_args()
     if min(given.trials, given.workers) < 1 or given.iterations < 0:
         parser.error("--trials and --workers must be at least 1, --iterations at least 0")
-    asked = Asked(given.data, tuple(given.twin), given.trials, given.iterations, given.parts)
-    try:
-        asked.chosen()  # before workers are started
-        for twin in asked.twins:
-            load_fitted_twin(twin, neurons=SensoriumFolder(given.data).neurons, session=given.data)
-    except RtdecodeError as error:
-        parser.error(str(error))
-    return asked, given
+    return given
+
+
+def measured(asked: Asked, *, workers: int) -> tuple[list[Any], dict[str, int]]:
+    """All rows, and what they were measured on; whatever does not fit is refused at once."""
+    trials, data = asked.chosen(), SensoriumFolder(asked.data)
+    fitted = [
+        load_fitted_twin(path, neurons=data.neurons, session=data.folder) for path in asked.twins
+    ]
+    make_parts(asked, workers=workers)
+    mask = scoring_mask(data, None, asked.twins)
+    rows = [*online_rows(fitted, trials, mask), *reference_rows(asked, trials, mask)]
+    return rows, {"trials": len(trials), "scored_pixels": int(mask.sum())}
 
 
 def main() -> int:
     """Measure and write; the exit code."""
-    asked, given = asked_for()
+    given = options()
+    asked = Asked(given.data, tuple(given.twin), given.trials, given.iterations, given.parts)
     try:
-        make_parts(asked, workers=given.workers)
+        results, subject = measured(asked, workers=given.workers)
+    except RtdecodeError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
     except KeyboardInterrupt:
         print(f"interrupted: repeat the command to continue with {asked.parts}", file=sys.stderr)
         return _INTERRUPTED
-    trials = asked.chosen()
-    mask = scoring_mask(SensoriumFolder(asked.data), None, asked.twins)
-    results = [*online_rows(asked, trials, mask), *reference_rows(asked, trials, mask)]
     settings = {
         "data": str(asked.data),
         "twins": [str(path) for path in asked.twins],
-        "trials": len(trials),
         "iterations": asked.iterations,
         "lag_frames": LAG,
-        "scored_pixels": int(mask.sum()),
-    }
+    } | subject
     write_benchmark(given.json, name="reference_ensemble", config=settings, results=results)
     return 0
 

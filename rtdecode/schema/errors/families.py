@@ -10,7 +10,7 @@ class RtdecodeError(Exception):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle the sentence: an error of a worker process would be made anew from its facts."""
-        return _unpickled, (type(self), self.args, self.__dict__)
+        return _unpickled, (type(self), *self.args), self.__dict__
 
 
 class BadInputError(RtdecodeError, ValueError):
@@ -32,10 +32,5 @@ class DataLostError(RtdecodeError):
         )
 
 
-def _unpickled(
-    kind: type[RtdecodeError], args: tuple[object, ...], state: dict[str, Any]
-) -> RtdecodeError:
-    error = kind.__new__(kind)
-    error.args = args
-    error.__dict__.update(state)
-    return error
+def _unpickled(kind: type[RtdecodeError], *args: object) -> RtdecodeError:
+    return kind.__new__(kind, *args)
