@@ -220,18 +220,19 @@ def _scored(scoring: Scoring, trial: Trial) -> tuple[Scored, NDArray[np.float32]
     return Scored(trial.number, scores, seconds, len(video)), video.astype(np.float32)
 
 
+def _require_neurons(what: str, folder: Path, trained: int, data: VideoSession) -> None:
+    """Raise SessionNeuronsError where `what` in `folder` is for another number than `data` has."""
+    if trained != data.neurons:
+        raise SessionNeuronsError(
+            what=what, folder=folder, trained=trained, session=data.folder, recorded=data.neurons
+        )
+
+
 def _ridge(request: Request, data: VideoSession) -> Ridge:
     if request.ridge is None:
         raise MissingOptionError(option="--ridge", needed_for="--method ridge")
     ridge = Ridge.load(request.ridge)
-    if len(ridge.features.mean_activity) != data.neurons:
-        raise SessionNeuronsError(
-            what="linear decoder",
-            folder=request.ridge,
-            trained=len(ridge.features.mean_activity),
-            session=data.folder,
-            recorded=data.neurons,
-        )
+    _require_neurons("linear decoder", request.ridge, len(ridge.features.mean_activity), data)
     return ridge
 
 
@@ -239,14 +240,7 @@ def _direct(request: Request, data: VideoSession) -> DirectDecoder:
     if request.direct is None:
         raise MissingOptionError(option="--direct", needed_for="--method direct")
     decoder = DirectDecoder.load(request.direct)
-    if decoder.neurons != data.neurons:
-        raise SessionNeuronsError(
-            what="direct decoder",
-            folder=request.direct,
-            trained=decoder.neurons,
-            session=data.folder,
-            recorded=data.neurons,
-        )
+    _require_neurons("direct decoder", request.direct, decoder.neurons, data)
     if decoder.lag_frames != request.lag_frames:
         raise DecoderLagError(
             decoder=str(request.direct), fitted=decoder.lag_frames, asked=request.lag_frames
