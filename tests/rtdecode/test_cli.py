@@ -35,9 +35,9 @@ HEAVY = {"torch", "psychopy", "numba", "matplotlib", "scipy", "skimage", "pydant
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_every_verb_has_a_help_text(verb: str) -> None:
-    told = USER.invoke(app, [verb, "--help"])
-    assert told.exit_code == 0
-    assert f" {verb} " in told.stdout.splitlines()[1]
+    done = USER.invoke(app, [verb, "--help"])
+    assert done.exit_code == 0
+    assert f" {verb} " in done.stdout.splitlines()[1]
 
 
 def commands(group: Any, *path: str) -> Iterator[tuple[tuple[str, ...], Any]]:
@@ -71,9 +71,9 @@ def test_the_version_is_stated() -> None:
 
 
 def test_a_verb_that_does_not_exist_is_bad_input() -> None:
-    told = USER.invoke(app, ["dmeo"])
-    assert told.exit_code == 2
-    assert "dmeo" in told.output
+    done = USER.invoke(app, ["dmeo"])
+    assert done.exit_code == 2
+    assert "dmeo" in done.output
 
 
 @pytest.mark.parametrize(
@@ -88,12 +88,12 @@ def test_a_verb_that_does_not_exist_is_bad_input() -> None:
 def test_a_value_that_an_option_does_not_have_is_an_error_with_its_remedy(
     words: str, sentence: str
 ) -> None:
-    told = USER.invoke(app, shlex.split(words))
-    assert told.exit_code == 2
-    assert told.stderr.startswith(f"rtdecode: {sentence}")
-    assert "Traceback" not in told.output
+    done = USER.invoke(app, shlex.split(words))
+    assert done.exit_code == 2
+    assert done.stderr.startswith(f"rtdecode: {sentence}")
+    assert "Traceback" not in done.output
     if "--device" in words:
-        assert told.stderr.endswith("give one of auto, cpu, cuda\n")
+        assert done.stderr.endswith("give one of auto, cpu, cuda\n")
 
 
 def enumerations() -> Iterator[tuple[tuple[str, ...], str, type[Enum]]]:
@@ -110,9 +110,9 @@ def enumerations() -> Iterator[tuple[tuple[str, ...], str, type[Enum]]]:
 def test_each_option_with_some_values_lists_them(
     path: tuple[str, ...], option: str, kind: type[Enum]
 ) -> None:
-    told = USER.invoke(app, [*path, option, "nothing"])
+    done = USER.invoke(app, [*path, option, "nothing"])
     known = ", ".join(str(one.value) for one in kind)
-    assert told.stderr == f"rtdecode: {option} 'nothing' is not known: give one of {known}\n"
+    assert done.stderr == f"rtdecode: {option} 'nothing' is not known: give one of {known}\n"
 
 
 @pytest.mark.system
@@ -156,11 +156,11 @@ def test_the_demo_is_checked_without_the_packages_of_its_processes() -> None:
 
 @pytest.mark.system
 def test_the_module_is_the_command() -> None:
-    told = subprocess.run(
+    done = subprocess.run(
         [sys.executable, "-m", "rtdecode", "check", "none.yaml"], capture_output=True, text=True
     )
-    assert told.returncode == 2
-    assert "config none.yaml does not exist" in told.stderr
+    assert done.returncode == 2
+    assert "config none.yaml does not exist" in done.stderr
 
 
 @pytest.mark.system

@@ -21,7 +21,7 @@ STUDIES = (("bench", "resolution"), ("bench", "limits"), ("bench", "errors"))
 COMMANDS = (*FITS, ("bench", "quality"), *STUDIES, ("bench", "decoder"))
 
 
-def told(*words: object) -> Result:
+def invoked(*words: object) -> Result:
     return CliRunner().invoke(app, [*map(str, words)])
 
 
@@ -39,7 +39,7 @@ def test_without_a_gpu_cuda_is_refused_before_anything_is_read(
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     nothing = tmp_path / "nothing"
     given = options(command, nothing, nothing, tmp_path / "out")
-    done = told(*command, *given, "--device", "cuda")
+    done = invoked(*command, *given, "--device", "cuda")
     assert done.exit_code == 2
     assert "the device cuda needs a GPU that torch can compute on" in done.stderr
     assert "(or --device) to auto or cpu" in done.stderr
@@ -78,7 +78,7 @@ def test_what_computes_is_given_the_device(
     monkeypatch.setattr(seam, stopped(seen, lambda *_, device, **__: device))
     given = options(command, blob_session.folder, tmp_path, tmp_path / "out")
     for device in Device:
-        assert "'stopped'" in told(*command, *given, "--device", device.value).stderr
+        assert "'stopped'" in invoked(*command, *given, "--device", device.value).stderr
     assert asked == list(Device)
     assert seen == [META] * len(Device)
 
@@ -90,7 +90,7 @@ def test_the_demo_mouse_of_a_study_computes_on_the_device(
     monkeypatch.setattr(compute, "usable_device", lambda _wanted: META)
     seam = "rtdecode.bench.demo_subject.load_fitted_twin"
     monkeypatch.setattr(seam, stopped(seen, lambda *_, device, **__: device))
-    assert "'stopped'" in told("bench", "errors", "--json", tmp_path / "errors.json").stderr
+    assert "'stopped'" in invoked("bench", "errors", "--json", tmp_path / "errors.json").stderr
     assert seen == [META]
 
 
@@ -103,10 +103,10 @@ def test_a_table_of_methods_has_the_device_and_with_a_cluster_the_cpu(
     workers = "rtdecode.commands.reconstruct.computing"
     monkeypatch.setattr(workers, lambda *_given: nullcontext())
     table = ("bench", "quality", *options(("bench", "quality"), tmp_path, tmp_path, tmp_path))
-    told(*table, "--device", "cuda")
-    told(*table, "--cluster", "local", "--workers", 1)
+    invoked(*table, "--device", "cuda")
+    invoked(*table, "--cluster", "local", "--workers", 1)
     assert seen == [Device.CUDA, Device.CPU]
-    done = told(*table, "--device", "cuda", "--cluster", "local")
+    done = invoked(*table, "--device", "cuda", "--cluster", "local")
     assert done.exit_code == 2
     assert "--device cuda does not go with --cluster" in " ".join(done.stderr.split())
     assert len(seen) == 2

@@ -42,13 +42,13 @@ def weights(tmp_path: Path) -> Path:
     return tmp_path / "theirs.pth"
 
 
-def told(weights: Path, out: Path, *words: str) -> Result:
+def invoked(weights: Path, out: Path, *words: str) -> Result:
     return CliRunner().invoke(app, ["import-twin", str(weights), "--out", str(out), *words])
 
 
 def test_a_checkpoint_becomes_a_twin_folder_and_is_described(weights: Path, tmp_path: Path) -> None:
     out = tmp_path / "twin"
-    done = told(weights, out, "--format", "dwiseneuro", "--neurons", "5")
+    done = invoked(weights, out, "--format", "dwiseneuro", "--neurons", "5")
     assert done.exit_code == 0, done.output
     assert "dwiseneuro twin of 5 neurons (not causal)" in done.stdout
     assert load_twin(out).spec.neurons == 5
@@ -66,7 +66,7 @@ def test_a_checkpoint_becomes_a_twin_folder_and_is_described(weights: Path, tmp_
 def test_what_does_not_fit_is_bad_input(
     weights: Path, tmp_path: Path, words: list[str], reason: str
 ) -> None:
-    done = told(weights, tmp_path / "twin", *words)
+    done = invoked(weights, tmp_path / "twin", *words)
     assert done.exit_code == 2
     assert reason in done.stderr
     assert not (tmp_path / "twin").exists()
@@ -80,7 +80,7 @@ def test_a_file_is_no_folder_for_a_twin(weights: Path, tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_text("mine")
     for out in (file, file / "below"):
-        done = told(weights, out, "--format", "dwiseneuro", "--neurons", "5")
+        done = invoked(weights, out, "--format", "dwiseneuro", "--neurons", "5")
         assert done.exit_code == 2, done.output
         assert "choose another path" in done.stderr
     assert file.read_text() == "mine"
@@ -92,7 +92,7 @@ def test_the_working_folder_can_have_the_twin(
     here = tmp_path / "here"
     here.mkdir()
     monkeypatch.chdir(here)
-    done = told(weights, Path(), "--format", "dwiseneuro", "--neurons", "5")
+    done = invoked(weights, Path(), "--format", "dwiseneuro", "--neurons", "5")
     assert done.exit_code == 0, done.output
     assert load_twin(here).spec.neurons == 5
 
@@ -102,11 +102,11 @@ def test_a_failed_measurement_leaves_nothing_and_the_earlier_twin(
 ) -> None:
     words = ("--format", "dwiseneuro", "--neurons", "5")
     out, absent = tmp_path / "twin", str(tmp_path / "absent")
-    assert told(weights, out, *words, "--data", absent).exit_code == 2
+    assert invoked(weights, out, *words, "--data", absent).exit_code == 2
     assert not out.exists()
-    assert told(weights, out, *words).exit_code == 0
+    assert invoked(weights, out, *words).exit_code == 0
     before = files(out)
-    assert told(weights, out, *words, "--data", absent).exit_code == 2
+    assert invoked(weights, out, *words, "--data", absent).exit_code == 2
     assert files(out) == before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["theirs.pth", "twin"]
 
@@ -116,7 +116,7 @@ def test_a_session_of_other_neurons_is_refused_in_words_of_the_command(
 ) -> None:
     out = tmp_path / "twin"
     words = ("--format", "dwiseneuro", "--neurons", "5", "--data", str(blob_session.folder))
-    done = told(weights, out, *words)
+    done = invoked(weights, out, *words)
     assert done.exit_code == 2
     says = f"twin {out} has 5 neurons, but session {blob_session.folder} has 12: "
     assert f"{says}give the session of the neurons that it was trained on as --data" in done.stderr
@@ -133,19 +133,19 @@ def test_a_folder_with_files_of_another_twin_is_refused_and_stays(
     out = tmp_path / "twin"
     out.mkdir()
     (out / NOISE).write_bytes(b"fitted")
-    done = told(weights, out, *words)
+    done = invoked(weights, out, *words)
     assert done.exit_code == 2
     assert "noise.safetensors of another twin" in done.stderr
     assert "choose another --out" in done.stderr
     assert files(out) == {NOISE: b"fitted"}
     (out / NOISE).rename(out / "mask.npy")
-    assert told(weights, out, *words).exit_code == 0
+    assert invoked(weights, out, *words).exit_code == 0
     (out / NOISE).write_bytes(b"measured")
-    assert told(weights, out, *words).exit_code == 0
+    assert invoked(weights, out, *words).exit_code == 0
     assert files(out).keys() == {DESCRIPTION, WEIGHTS, NOISE, "mask.npy"}
     (out / WEIGHTS).write_bytes(b"of another twin")
     before = files(out)
-    assert told(weights, out, *words).exit_code == 2
+    assert invoked(weights, out, *words).exit_code == 2
     assert files(out) == before
 
 
@@ -184,20 +184,20 @@ def test_what_a_killed_import_has_left_is_removed_by_the_next_of_the_same_name(
     with subprocess.Popen(argv, stdin=PIPE, stdout=PIPE, text=True) as running:
         assert running.stdout is not None
         left = running.stdout.readline().strip()
-        busy = told(weights, out, *words)
+        busy = invoked(weights, out, *words)
         running.communicate("end\n")
     assert busy.exit_code == 2
     assert f"{out} is being written by process {running.pid}" in busy.stderr
     assert "choose another --out" in busy.stderr
     assert left.startswith("twin.rtdecode-unfinished-")
-    assert told(weights, other, *words).exit_code == 0
+    assert invoked(weights, other, *words).exit_code == 0
     assert (tmp_path / left).is_dir()
-    assert told(weights, out, *words).exit_code == 0
+    assert invoked(weights, out, *words).exit_code == 0
     assert sorted(path.name for path in tmp_path.iterdir()) == ["other", "theirs.pth", "twin"]
     assert load_twin(out).spec.neurons == 5
 
 
 def test_a_missing_file_is_bad_input(tmp_path: Path) -> None:
-    done = told(tmp_path / "none.pth", tmp_path / "twin", "--format", "dwiseneuro")
+    done = invoked(tmp_path / "none.pth", tmp_path / "twin", "--format", "dwiseneuro")
     assert done.exit_code == 2
     assert "none.pth does not exist: give the file that the authors published" in done.stderr
